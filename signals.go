@@ -1,0 +1,219 @@
+package plumbline
+
+import (
+	"errors"
+	"fmt"
+)
+
+// SignalName names a signal: the value of the column findings.signal.
+type SignalName string
+
+// The signals.
+const (
+	SignalVolume   SignalName = "volume"
+	SignalDrift    SignalName = "drift"
+	SignalQuality  SignalName = "quality"
+	SignalBurn     SignalName = "burn"
+	SignalCoverage SignalName = "coverage"
+)
+
+// Measures of the signals, as the column findings.measure spells them.
+const (
+	MeasurePSI      = "psi"
+	MeasureAccuracy = "accuracy"
+	// MeasureBadShare is the share of bad events in a window: the error ratio
+	// that a burn rate is computed from.
+	MeasureBadShare = "bad_share"
+	MeasureCoverage = "coverage"
+	MeasureEvents   = "events"
+)
+
+// Verdicts of a finding. Missing data is a state of its own and never healthy.
+const (
+	VerdictOK           = "ok"
+	VerdictBreach       = "breach"
+	VerdictInsufficient = "insufficient"
+	VerdictMissing      = "missing"
+)
+
+// ReferenceTraining names the training set as the reference of a drift.
+const ReferenceTraining = "training"
+
+// Direction says which way a signal gets better.
+type Direction int
+
+// The directions.
+const (
+	LowerIsBetter Direction = iota + 1
+	HigherIsBetter
+	NeitherIsBetter
+)
+
+// OwnerKind says who acts on a signal.
+type OwnerKind string
+
+// The kinds of owners.
+const (
+	OwnerOnCall OwnerKind = "on-call"
+	OwnerModel  OwnerKind = "model owner"
+)
+
+// Signal declares one signal once; schema docs, rules, dashboards and the
+// reference are generated from the list that Signals returns.
+type Signal struct {
+	Name        SignalName
+	Unit        string // a Grafana unit: percentunit, short, none
+	Description string
+	Owner       OwnerKind
+	Good        Direction
+	// Panel titles the on-call panel that shows the signal.
+	Panel string
+	// SQL returns the signal for a person: columns time, metric, value. It may
+	// use Grafana's $__fromTime and $__toTime and the variable $model, which
+	// dashboards expand and quote.
+	SQL string
+	// Rule names the default alert; empty needs NoRule.
+	Rule string
+	// NoRule is the reason why the signal has no default alert.
+	NoRule string
+	// Runbook is the page under docs/runbooks, without its ending.
+	Runbook string
+}
+
+// Validate returns an error that names the signal and the field that is
+// missing: a signal without an owner, a panel, or a reason not to alert does
+// not build.
+func (s Signal) Validate() error {
+	var errs []error
+	missing := func(field string) {
+		errs = append(errs, fmt.Errorf("signal %q: %s is missing", s.Name, field))
+	}
+	if s.Name == "" {
+		missing("name")
+	}
+	if s.Owner == "" {
+		missing("owner")
+	}
+	if s.Panel == "" || s.SQL == "" {
+		missing("panel or its SQL")
+	}
+	if s.Description == "" || s.Unit == "" || s.Good == 0 {
+		missing("description, unit or direction")
+	}
+	if s.Rule == "" && s.NoRule == "" {
+		missing("rule, or the reason why it has none,")
+	}
+	if s.Rule != "" && s.Runbook == "" {
+		missing("runbook of its rule")
+	}
+	return errors.Join(errs...)
+}
+
+// Signals returns every signal the service computes.
+func Signals() []Signal {
+	return []Signal{
+		{
+			Name: SignalBurn, Unit: "percentunit", Owner: OwnerOnCall, Good: LowerIsBetter,
+			Description: "Share of labelled predictions that were wrong, by SLO window; the alert compares it with burn-rate factor x (1 - target).",
+			Panel:       "Bad share by SLO window",
+			SQL: `SELECT at AS time, concat(slo, ' ', deploy_hash, ' ', window) AS metric, value
+FROM findings
+WHERE signal = 'burn' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(value)
+ORDER BY time, metric`,
+			Rule: "SLOBurn", Runbook: "slo-burn",
+		},
+		{
+			Name: SignalQuality, Unit: "percentunit", Owner: OwnerModel, Good: HigherIsBetter,
+			Description: "Accuracy by hour of the prediction over the labels that are in, with its deploy; read it together with coverage.",
+			Panel:       "Accuracy of labelled predictions",
+			SQL: `SELECT toStartOfHour(time) AS time, concat(model, ' ', deploy_hash) AS metric, sum(correct) / sum(labelled) AS value
+FROM outcome_cells FINAL
+WHERE stage = 'production' AND model IN ($model) AND time >= $__fromTime AND time <= $__toTime
+GROUP BY time, metric HAVING sum(labelled) > 0
+ORDER BY time, metric`,
+			NoRule: "An SLO on it pages as burn; a second alert on the same number would page twice.",
+		},
+		{
+			Name: SignalCoverage, Unit: "percentunit", Owner: OwnerModel, Good: HigherIsBetter,
+			Description: "Share of the predictions of an hour whose label is known.",
+			Panel:       "Label coverage",
+			SQL: `SELECT time, metric, least(sum(labelled) / sum(requests), 1) AS value
+FROM (
+  SELECT toStartOfHour(time) AS time, model AS metric, sum(labelled) AS labelled, 0 AS requests
+  FROM outcome_cells FINAL WHERE stage = 'production' AND model IN ($model) AND time >= $__fromTime AND time <= $__toTime GROUP BY time, metric
+  UNION ALL
+  SELECT time, model AS metric, 0 AS labelled, sum(count) AS requests
+  FROM series_hour WHERE series = 'requests' AND segment = '' AND stage = 'production' AND model IN ($model) AND time >= $__fromTime AND time <= $__toTime GROUP BY time, metric
+)
+GROUP BY time, metric HAVING sum(requests) > 0
+ORDER BY time, metric`,
+			NoRule: "Late labels are normal; a dead label pipeline gets an SLI of its own.",
+		},
+		{
+			Name: SignalDrift, Unit: "short", Owner: OwnerModel, Good: LowerIsBetter,
+			Description: "Population stability index of each feature against the training set, over bins of equal mass in the training set.",
+			Panel:       "Drift by feature (PSI against training)",
+			SQL: `SELECT at AS time, concat(feature, ' ', deploy_hash) AS metric, value
+FROM findings
+WHERE signal = 'drift' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(value)
+ORDER BY time, metric`,
+			NoRule: "Drift explains a page and never is one: on its own it cries wolf.",
+		},
+		{
+			Name: SignalVolume, Unit: "short", Owner: OwnerOnCall, Good: NeitherIsBetter,
+			Description: "Delivered predictions by minute and deploy.",
+			Panel:       "Predictions per minute",
+			SQL: `SELECT time, concat(model, ' ', deploy_hash) AS metric, toFloat64(sum(count)) AS value
+FROM series_minute
+WHERE series = 'requests' AND segment = '' AND stage = 'production' AND model IN ($model) AND time >= $__fromTime AND time <= $__toTime
+GROUP BY time, metric
+ORDER BY time, metric`,
+			NoRule: "An endpoint that falls silent is a freshness SLO's to page.",
+		},
+	}
+}
+
+// MetricErrorRatio is the recording-rule name under which PromQL sees the bad
+// share of a window such as "1h"; the names are Sloth's, so its dashboards read
+// ours.
+func MetricErrorRatio(window string) string { return "slo:sli_error:ratio_rate" + window }
+
+// MetricErrorRatioLow is the lower end of the 95 % interval of
+// MetricErrorRatio: a page needs it beyond the threshold.
+func MetricErrorRatioLow(window string) string { return "slo:sli_error:ratio_low" + window }
+
+// MetricCoverage is the share of a window's predictions whose label is known.
+func MetricCoverage(window string) string { return "slo:sli_coverage:ratio_rate" + window }
+
+// Labels of every series and alert, and so the identity of an incident:
+// (model, deploy_hash, slo).
+const (
+	LabelModel    = "model"
+	LabelDeploy   = "deploy_hash"
+	LabelSLO      = "slo"
+	LabelSeverity = "severity"
+	LabelOwner    = "owner"
+	LabelFeature  = "feature"
+)
+
+// Severities of an alert: levels of one incident.
+const (
+	SeverityPage   = "page"
+	SeverityTicket = "ticket"
+)
+
+// Annotations of an alert that its text is made from.
+const (
+	AnnotationSummary   = "summary"
+	AnnotationRunbook   = "runbook_url"
+	AnnotationDashboard = "dashboard_url"
+	AnnotationPage      = "page_url"
+	AnnotationSQL       = "sql"
+	AnnotationBurnRate  = "burn_rate"
+	AnnotationValue     = "value"
+	AnnotationThreshold = "threshold"
+	AnnotationTarget    = "target"
+	AnnotationWindows   = "windows"
+	AnnotationPeriod    = "period"
+	AnnotationCoverage  = "coverage"
+)

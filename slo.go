@@ -1,0 +1,51 @@
+package plumbline
+
+import "time"
+
+// SLO is one service level objective in the domain's words; rules parses it
+// from an OpenSLO file.
+type SLO struct {
+	Name  SLOName
+	Model Model
+	Owner Owner
+	// Measure is what makes an event good: MeasureAccuracy counts a labelled
+	// prediction as good if it was correct.
+	Measure string
+	// Target is the share of events that shall be good, between 0 and 1.
+	Target float64
+	// Period is the rolling window of the error budget.
+	Period time.Duration
+	// MinCoverage is the least share of a window's predictions that must have
+	// a label before the window may speak, between 0 and 1.
+	MinCoverage float64
+	Runbook     string
+}
+
+// WindowPair is one burn-rate condition: the bad share of both windows beyond
+// Factor x (1 - target).
+type WindowPair struct {
+	Severity string
+	Long     time.Duration
+	Short    time.Duration
+	// BudgetShare is the part of the error budget that is gone when the
+	// condition has held for the whole long window.
+	BudgetShare float64
+	// Factor is BudgetShare x period / Long.
+	Factor float64
+}
+
+// Threshold returns the bad share beyond which the pair fires for a target.
+func (p WindowPair) Threshold(target float64) float64 { return p.Factor * (1 - target) }
+
+// OwnerEntry is one entry of the owner registry; the alert routes are generated
+// from it.
+type OwnerEntry struct {
+	Name Owner  `yaml:"name"`
+	Team string `yaml:"team"`
+	// SlackChannel receives the incident's message, for example "#ml-oncall".
+	SlackChannel string `yaml:"slack_channel"`
+	// PagerDutyKeyFile holds the Events v2 routing key.
+	PagerDutyKeyFile string `yaml:"pagerduty_key_file"`
+	// Models are the models the owner answers for.
+	Models []Model `yaml:"models"`
+}

@@ -1,0 +1,382 @@
+package plumbline
+
+// TableName names a table of the schema.
+type TableName string
+
+// The tables. Their columns are declared once, in Tables.
+const (
+	TablePredictions  TableName = "predictions"
+	TableLabels       TableName = "labels"
+	TableDeployments  TableName = "deployments"
+	TableSeriesMinute TableName = "series_minute"
+	TableSeriesHour   TableName = "series_hour"
+	TableCategories   TableName = "categories_hour"
+	TableBatches      TableName = "batches"
+	TableEpochs       TableName = "epochs"
+	TableOutcomes     TableName = "outcomes"
+	TableOutcomeCells TableName = "outcome_cells"
+	TableJoinCursor   TableName = "join_cursor"
+	TableFindings     TableName = "findings"
+	TableNotices      TableName = "notices"
+)
+
+// ColumnType is a ClickHouse type as the DDL spells it. storage maps each of
+// the constants below to its Arrow type; a column of any other type does not
+// build.
+type ColumnType string
+
+// The closed list of column types.
+const (
+	TypeString      ColumnType = "String"
+	TypeName        ColumnType = "LowCardinality(String)"
+	TypeTime        ColumnType = "DateTime64(3, 'UTC')"
+	TypeSecond      ColumnType = "DateTime('UTC')"
+	TypeFloat       ColumnType = "Float64"
+	TypeFloatOrNull ColumnType = "Nullable(Float64)"
+	TypeInt8        ColumnType = "Int8"
+	TypeInt32       ColumnType = "Int32"
+	TypeInt64       ColumnType = "Int64"
+	TypeUint8       ColumnType = "UInt8"
+	TypeUint64      ColumnType = "UInt64"
+	TypeNames       ColumnType = "Array(LowCardinality(String))"
+	TypeNumbers     ColumnType = "Map(LowCardinality(String), Float64)"
+	TypeCategories  ColumnType = "Map(LowCardinality(String), String)"
+
+	// The merging types of rollups: rows of one key merge by adding up, so any
+	// window is a merge of counts.
+	TypeCount     ColumnType = "SimpleAggregateFunction(sum, UInt64)"
+	TypeFixedSum  ColumnType = "SimpleAggregateFunction(sum, Int128)"
+	TypeMin       ColumnType = "SimpleAggregateFunction(min, Float64)"
+	TypeMax       ColumnType = "SimpleAggregateFunction(max, Float64)"
+	TypeHistogram ColumnType = "SimpleAggregateFunction(sumMap, Tuple(Array(Int32), Array(UInt64)))"
+)
+
+// Column is one column of a table.
+type Column struct {
+	Name  string
+	Type  ColumnType
+	Codec string // ClickHouse codec, empty for the default
+	Doc   string // one sentence, with its unit
+}
+
+// Table declares one table once: DDL, Arrow schema, insert list and the table
+// reference in docs are derived from it.
+type Table struct {
+	Name TableName
+	Doc  string
+	// Engine is the MergeTree family member without "Replicated", which storage
+	// adds on a cluster.
+	Engine      string
+	Columns     []Column
+	PartitionBy string
+	OrderBy     string
+	// Retention is the column whose age drops a row; empty keeps rows for ever.
+	Retention string
+	Level     RetentionLevel
+	// Extra holds index and projection clauses, one each.
+	Extra    []string
+	Settings []string
+}
+
+// RetentionLevel names which configured retention a table follows.
+type RetentionLevel string
+
+// The retention levels.
+const (
+	RetainForever RetentionLevel = ""
+	RetainRaw     RetentionLevel = "raw"
+	RetainMinutes RetentionLevel = "minutes"
+	RetainHours   RetentionLevel = "hours"
+)
+
+// sourceColumns say which Kafka record a raw row came from.
+func sourceColumns() []Column {
+	return []Column{
+		{Name: "known", Type: TypeTime, Codec: "Delta, ZSTD(1)", Doc: "Kafka timestamp of the record: when the event became known."},
+		{Name: "_topic", Type: TypeName, Doc: "Kafka topic of the record."},
+		{Name: "_epoch", Type: TypeName, Doc: "Epoch of the topic partition: a recreated topic has another."},
+		{Name: "_partition", Type: TypeInt32, Doc: "Kafka partition of the record."},
+		{Name: "_offset", Type: TypeInt64, Codec: "Delta, ZSTD(1)", Doc: "Kafka offset of the record."},
+	}
+}
+
+func keyColumns() []Column {
+	return []Column{
+		{Name: "model", Type: TypeName, Doc: "Model the row is about."},
+		{Name: "deploy_hash", Type: TypeName, Doc: "Deploy of the model."},
+		{Name: "stage", Type: TypeName, Doc: "production, canary, shadow or training."},
+	}
+}
+
+func columns(groups ...[]Column) []Column {
+	var all []Column
+	for _, g := range groups {
+		all = append(all, g...)
+	}
+	return all
+}
+
+// knownIndex lets a reader that follows what is new skip everything older.
+const knownIndex = "INDEX known_range known TYPE minmax GRANULARITY 1"
+
+// offsetIndex lets a look before a replay find the rows of an offset range.
+const offsetIndex = "INDEX offset_range _offset TYPE minmax GRANULARITY 1"
+
+// Tables returns the whole schema, raw tables first.
+func Tables() []Table {
+	return []Table{
+		predictionsTable(), labelsTable(), deploymentsTable(),
+		seriesTable(TableSeriesMinute, "minute", RetainMinutes), seriesTable(TableSeriesHour, "hour", RetainHours), categoriesTable(),
+		batchesTable(), epochsTable(),
+		outcomesTable(), outcomeCellsTable(), joinCursorTable(),
+		findingsTable(), noticesTable(),
+	}
+}
+
+func predictionsTable() Table {
+	return Table{
+		Name: TablePredictions, Doc: "Every delivered prediction, one row a delivery.",
+		Engine: "MergeTree",
+		Columns: columns(keyColumns(), []Column{
+			{Name: "prediction_id", Type: TypeString, Codec: "ZSTD(1)", Doc: "Identifier of the prediction within its model."},
+			{Name: "ts", Type: TypeTime, Codec: "Delta, ZSTD(1)", Doc: "Event time: when the model answered."},
+			{Name: "numbers", Type: TypeNumbers, Codec: "ZSTD(1)", Doc: "Numeric features by name."},
+			{Name: "categories", Type: TypeCategories, Codec: "ZSTD(1)", Doc: "Text and boolean features by name."},
+			{Name: "nulls", Type: TypeNames, Codec: "ZSTD(1)", Doc: "Names of the features that were sent as null."},
+			{Name: "segments", Type: TypeCategories, Codec: "ZSTD(1)", Doc: "Declared slices the prediction belongs to."},
+			{Name: "score", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "Score or probability in the model's own unit."},
+			{Name: "predicted", Type: TypeName, Doc: "Predicted class; empty for a regression."},
+			{Name: "predicted_value", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "Predicted number of a regression."},
+			{Name: "latency_ms", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "Latency of the answer in milliseconds."},
+			{Name: "status", Type: TypeName, Doc: "ok, or the producer's error class."},
+			{Name: "weight", Type: TypeFloat, Codec: "ZSTD(1)", Doc: "Requests this row stands for; 1 unless the producer samples."},
+		}, sourceColumns()),
+		PartitionBy: "toDate(ts)", OrderBy: "model, ts, prediction_id",
+		Retention: "ts", Level: RetainRaw,
+		Extra: []string{
+			knownIndex, offsetIndex,
+			// The join looks a prediction up by id; a projection is atomic with
+			// its part, a second table or a view would not be.
+			"PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, known, _topic, _partition, _offset ORDER BY model, prediction_id)",
+		},
+	}
+}
+
+func labelsTable() Table {
+	return Table{
+		Name: TableLabels, Doc: "Every delivered label, append-only.",
+		Engine: "MergeTree",
+		Columns: columns([]Column{
+			{Name: "model", Type: TypeName, Doc: "Model the label is about."},
+			{Name: "prediction_id", Type: TypeString, Codec: "ZSTD(1)", Doc: "Prediction the label is about."},
+			{Name: "ts", Type: TypeTime, Codec: "Delta, ZSTD(1)", Doc: "Label time: when the truth was established."},
+			{Name: "label", Type: TypeName, Doc: "True class; empty for a regression."},
+			{Name: "label_value", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "True number of a regression."},
+			{Name: "deleted", Type: TypeUint8, Doc: "1 if the label withdraws the ones before it."},
+		}, sourceColumns()),
+		PartitionBy: "toYYYYMM(known)", OrderBy: "model, prediction_id, known",
+		Retention: "known", Level: RetainRaw,
+		Extra: []string{knownIndex, offsetIndex},
+		// A label is looked up by its id alone, so small granules read less.
+		Settings: []string{"index_granularity = 1024"},
+	}
+}
+
+func deploymentsTable() Table {
+	return Table{
+		Name: TableDeployments, Doc: "Every deploy that began to serve.",
+		Engine: "MergeTree",
+		Columns: columns(keyColumns(), []Column{
+			{Name: "ts", Type: TypeTime, Doc: "When the deploy began to serve."},
+			{Name: "version", Type: TypeString, Doc: "Version in the registry's words."},
+			{Name: "by", Type: TypeString, Doc: "Who deployed."},
+			{Name: "commit", Type: TypeString, Doc: "Source commit."},
+			{Name: "dataset_hash", Type: TypeString, Doc: "Hash of the training data: a correlation key."},
+			{Name: "feature_job", Type: TypeString, Doc: "Feature pipeline job: a correlation key."},
+			{Name: "note", Type: TypeString, Doc: "Free text."},
+		}, sourceColumns()),
+		PartitionBy: "toYYYYMM(ts)", OrderBy: "model, ts, deploy_hash",
+		Extra: []string{offsetIndex},
+	}
+}
+
+func seriesTable(name TableName, grain string, level RetentionLevel) Table {
+	return Table{
+		Name: name, Doc: "Rollup of every numeric series by " + grain + ", on the one grid; rows of one key add up.",
+		Engine: "AggregatingMergeTree",
+		Columns: columns(keyColumns(), []Column{
+			{Name: "segment", Type: TypeName, Doc: "Marginal slice as key=value; empty for all traffic."},
+			{Name: "series", Type: TypeName, Doc: "requests, score, predicted_value, latency_ms or feature:NAME. A row of model '' marks a stored batch, see ingest."},
+			{Name: "grid", Type: TypeName, Doc: "Grid version of the buckets; different versions never merge."},
+			{Name: "time", Type: TypeSecond, Doc: "Start of the " + grain + ", event time."},
+			{Name: "count", Type: TypeCount, Doc: "Deliveries that carry a finite value (requests: all deliveries)."},
+			{Name: "nulls", Type: TypeCount, Doc: "Values sent as null."},
+			{Name: "nans", Type: TypeCount, Doc: "NaN values."},
+			{Name: "infs", Type: TypeCount, Doc: "Infinite values, and values too large for the sum (over 1e18)."},
+			{Name: "sum_nano", Type: TypeFixedSum, Doc: "Sum of the finite values, fixed point in units of 1e-9."},
+			{Name: "min", Type: TypeMin, Doc: "Least finite value; +inf where there is none."},
+			{Name: "max", Type: TypeMax, Doc: "Greatest finite value; -inf where there is none."},
+			{Name: "hist", Type: TypeHistogram, Codec: "ZSTD(1)", Doc: "Sorted grid buckets and their counts; by minute only score and latency, on the coarse grid."},
+		}),
+		PartitionBy: "toYYYYMM(time)", OrderBy: "model, series, time, deploy_hash, stage, segment, grid",
+		Retention: "time", Level: level,
+	}
+}
+
+func categoriesTable() Table {
+	return Table{
+		Name: TableCategories, Doc: "Rollup of every categorical series by hour: a count a value; rows of one key add up.",
+		Engine: "AggregatingMergeTree",
+		Columns: columns(keyColumns(), []Column{
+			{Name: "segment", Type: TypeName, Doc: "Marginal slice as key=value; empty for all traffic."},
+			{Name: "series", Type: TypeName, Doc: "predicted or feature:NAME. A row of model '' marks a stored batch, see ingest."},
+			{Name: "time", Type: TypeSecond, Doc: "Start of the hour, event time."},
+			{Name: "value", Type: TypeString, Codec: "ZSTD(1)", Doc: "The category."},
+			{Name: "kind", Type: TypeUint8, Doc: "0 a value, 1 null, 2 other: values over the cap of a batch."},
+			{Name: "count", Type: TypeCount, Doc: "Deliveries with this value."},
+		}),
+		PartitionBy: "toYYYYMM(time)", OrderBy: "model, series, time, deploy_hash, stage, segment, value, kind",
+		Retention: "time", Level: RetainHours,
+	}
+}
+
+func batchesTable() Table {
+	return Table{
+		Name: TableBatches, Doc: "One row a stored batch and table, written last: what is complete.",
+		Engine: "ReplacingMergeTree",
+		Columns: []Column{
+			{Name: "topic", Type: TypeName, Doc: "Kafka topic."},
+			{Name: "epoch", Type: TypeName, Doc: "Epoch of the topic partition."},
+			{Name: "partition", Type: TypeInt32, Doc: "Kafka partition."},
+			{Name: "first", Type: TypeInt64, Doc: "First offset of the batch."},
+			{Name: "last", Type: TypeInt64, Doc: "Last offset of the batch, inclusive."},
+			{Name: "table", Type: TypeName, Doc: "Table that is complete for the range."},
+			{Name: "rows", Type: TypeUint64, Doc: "Rows the batch put into the table."},
+			{Name: "events", Type: TypeUint64, Doc: "Kafka records of the batch, good and bad."},
+			{Name: "dead", Type: TypeUint64, Doc: "Records that went to the dead letters."},
+			{Name: "plan", Type: TypeName, Doc: "Hash of decoder, schema, mapping and PII settings."},
+			{Name: "known_min", Type: TypeTime, Doc: "Least Kafka timestamp of the batch."},
+			{Name: "known_max", Type: TypeTime, Doc: "Greatest Kafka timestamp of the batch."},
+			{Name: "stored", Type: TypeTime, Doc: "Wall clock at which the batch was complete."},
+		},
+		PartitionBy: "", OrderBy: "topic, epoch, partition, first, last, table",
+	}
+}
+
+func epochsTable() Table {
+	return Table{
+		Name: TableEpochs, Doc: "Fingerprint of each topic partition at first sight: a recreated topic gets another epoch.",
+		Engine: "MergeTree",
+		Columns: []Column{
+			{Name: "topic", Type: TypeName, Doc: "Kafka topic."},
+			{Name: "partition", Type: TypeInt32, Doc: "Kafka partition."},
+			{Name: "epoch", Type: TypeName, Doc: "Epoch: hex of the fingerprint's hash."},
+			{Name: "offset", Type: TypeInt64, Doc: "Offset of the fingerprinted record."},
+			{Name: "record_time", Type: TypeTime, Doc: "Timestamp of the fingerprinted record."},
+			{Name: "crc", Type: TypeInt64, Doc: "CRC-32C of the fingerprinted record's key and value."},
+			{Name: "seen", Type: TypeTime, Doc: "Wall clock at which it was first seen."},
+		},
+		OrderBy: "topic, partition, seen",
+	}
+}
+
+func outcomesTable() Table {
+	return Table{
+		Name: TableOutcomes, Doc: "One row a label that changed what is known of a prediction; the greatest version replaces the others.",
+		Engine: "ReplacingMergeTree(version)",
+		Columns: columns(keyColumns(), []Column{
+			{Name: "prediction_id", Type: TypeString, Codec: "ZSTD(1)", Doc: "Prediction."},
+			{Name: "ts", Type: TypeTime, Codec: "Delta, ZSTD(1)", Doc: "Event time of the prediction."},
+			{Name: "known", Type: TypeTime, Codec: "Delta, ZSTD(1)", Doc: "When the label became known (Kafka timestamp; never before the prediction's)."},
+			{Name: "label_topic", Type: TypeName, Doc: "Kafka topic of the label."},
+			{Name: "label_partition", Type: TypeInt32, Doc: "Kafka partition of the label."},
+			{Name: "label_offset", Type: TypeInt64, Doc: "Kafka offset of the label."},
+			{Name: "predicted", Type: TypeName, Doc: "Predicted class."},
+			{Name: "label", Type: TypeName, Doc: "True class by this label."},
+			{Name: "predicted_value", Type: TypeFloatOrNull, Doc: "Predicted number of a regression."},
+			{Name: "label_value", Type: TypeFloatOrNull, Doc: "True number of a regression."},
+			{Name: "score", Type: TypeFloatOrNull, Doc: "Score of the prediction."},
+			{Name: "labelled", Type: TypeInt8, Doc: "Change in the number of labelled predictions: 1 for the first label, 0 for a correction, -1 for a deletion."},
+			{Name: "correct", Type: TypeInt8, Doc: "Change in the number of correct predictions: 1, 0 or -1."},
+			{Name: "version", Type: TypeUint64, Doc: "Rows of labels and predictions this row was computed from; it only grows."},
+		}),
+		PartitionBy: "toDate(ts)", OrderBy: "model, ts, prediction_id, known, label_topic, label_partition, label_offset, deploy_hash, stage",
+		Retention: "ts", Level: RetainRaw,
+	}
+}
+
+func outcomeCellsTable() Table {
+	return Table{
+		Name: TableOutcomeCells, Doc: "Outcomes counted by minute of the prediction and hour in which they became known; the greatest version replaces the others. State as known at T is the sum of the cells known by T.",
+		Engine: "ReplacingMergeTree(version)",
+		Columns: columns(keyColumns(), []Column{
+			{Name: "segment", Type: TypeName, Doc: "Marginal slice; empty for all traffic."},
+			{Name: "time", Type: TypeSecond, Doc: "Minute of the prediction, event time."},
+			{Name: "known", Type: TypeSecond, Doc: "Hour in which the labels became known."},
+			{Name: "labelled", Type: TypeInt64, Doc: "Labelled predictions gained in that hour."},
+			{Name: "correct", Type: TypeInt64, Doc: "Correct predictions gained in that hour."},
+			{Name: "version", Type: TypeUint64, Doc: "Source rows the cell was computed from; it only grows."},
+		}),
+		PartitionBy: "toYYYYMM(time)", OrderBy: "model, time, known, deploy_hash, stage, segment",
+		Retention: "time", Level: RetainHours,
+	}
+}
+
+func joinCursorTable() Table {
+	return Table{
+		Name: TableJoinCursor, Doc: "How far the join has followed each topic partition.",
+		Engine: "ReplacingMergeTree(done)",
+		Columns: []Column{
+			{Name: "topic", Type: TypeName, Doc: "Kafka topic."},
+			{Name: "epoch", Type: TypeName, Doc: "Epoch of the topic partition."},
+			{Name: "partition", Type: TypeInt32, Doc: "Kafka partition."},
+			{Name: "done", Type: TypeInt64, Doc: "Every offset up to and including this one is joined."},
+		},
+		OrderBy: "topic, epoch, partition",
+	}
+}
+
+func findingsTable() Table {
+	return Table{
+		Name: TableFindings, Doc: "What the analyzers found: one table for SQL, dashboards and PromQL alike.",
+		Engine: "MergeTree",
+		Columns: columns([]Column{
+			{Name: "at", Type: TypeTime, Codec: "Delta, ZSTD(1)", Doc: "Wall clock at which it was computed."},
+			{Name: "signal", Type: TypeName, Doc: "Signal of the catalogue."},
+		}, keyColumns(), []Column{
+			{Name: "segment", Type: TypeName, Doc: "Marginal slice; empty for all traffic."},
+			{Name: "feature", Type: TypeName, Doc: "Feature, for drift and data quality."},
+			{Name: "slo", Type: TypeName, Doc: "Service level objective, for burn rates."},
+			{Name: "reference", Type: TypeName, Doc: "Reference that a drift is measured against."},
+			{Name: "window", Type: TypeName, Doc: "Length of the window, for example 1h."},
+			{Name: "window_end", Type: TypeTime, Doc: "End of the window, event time."},
+			{Name: "measure", Type: TypeName, Doc: "Measure, for example psi or accuracy."},
+			{Name: "value", Type: TypeFloat, Doc: "The number; NaN where nothing can be said."},
+			{Name: "low", Type: TypeFloat, Doc: "Lower end of its 95 % interval; NaN where there is none."},
+			{Name: "high", Type: TypeFloat, Doc: "Upper end of its 95 % interval; NaN where there is none."},
+			{Name: "count", Type: TypeUint64, Doc: "Events it was computed from."},
+			{Name: "coverage", Type: TypeFloat, Doc: "Share of the window's predictions with a label, 0 to 1; NaN where it does not apply."},
+			{Name: "verdict", Type: TypeName, Doc: "ok, breach, insufficient or missing."},
+			{Name: "assumes", Type: TypeString, Codec: "ZSTD(1)", Doc: "What the number rests on."},
+		}),
+		PartitionBy: "toYYYYMM(at)", OrderBy: "signal, model, deploy_hash, slo, segment, feature, window, at",
+		Retention: "at", Level: RetainHours,
+	}
+}
+
+func noticesTable() Table {
+	return Table{
+		Name: TableNotices, Doc: "What the service noticed about itself and did: parked partitions, new epochs, pages sent.",
+		Engine: "MergeTree",
+		Columns: []Column{
+			{Name: "at", Type: TypeTime, Doc: "Wall clock."},
+			{Name: "kind", Type: TypeName, Doc: "Kind, for example page_sent or partition_parked."},
+			{Name: "model", Type: TypeName, Doc: "Model, where one is concerned."},
+			{Name: "deploy_hash", Type: TypeName, Doc: "Deploy, where one is concerned."},
+			{Name: "slo", Type: TypeName, Doc: "Service level objective, where one is concerned."},
+			{Name: "object", Type: TypeString, Doc: "What it is about: a topic partition, a receiver."},
+			{Name: "text", Type: TypeString, Codec: "ZSTD(1)", Doc: "One sentence for people."},
+		},
+		PartitionBy: "toYYYYMM(at)", OrderBy: "kind, at",
+	}
+}
