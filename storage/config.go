@@ -1,0 +1,92 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// Config says which ClickHouse holds the data and for how long.
+type Config struct {
+	// DSN is an address in clickhouse-go's form, "http://user:password@host:8123".
+	// Empty means the embedded engine.
+	DSN string `yaml:"dsn"`
+	// DSNFile names a file that holds the DSN, for passwords that must not
+	// stand in the configuration.
+	DSNFile string `yaml:"dsn_file"`
+	// Database is created if it does not exist. Default plumbline.
+	Database string `yaml:"database"`
+	// Cluster, if set, makes tables replicated and DDL run ON CLUSTER.
+	Cluster   string    `yaml:"cluster"`
+	Retention Retention `yaml:"retention"`
+	// DedupWindow is how many inserts x partitions ClickHouse remembers tokens
+	// of, per table. It is only the fast path of exactly once; 0 turns it off.
+	// Default 10,000.
+	DedupWindow int `yaml:"dedup_window"`
+	// MaxConnections bounds the connections of the pool. Default 16.
+	MaxConnections int `yaml:"max_connections"`
+}
+
+// Retention says after which age, by event time, a row may be dropped.
+type Retention struct {
+	Raw     time.Duration `yaml:"raw"`     // default 90 days
+	Minutes time.Duration `yaml:"minutes"` // default 400 days
+	Hours   time.Duration `yaml:"hours"`   // default 800 days
+}
+
+const day = 24 * time.Hour
+
+// DefaultConfig returns the embedded engine with the default retention.
+func DefaultConfig() Config {
+	return Config{
+		Database:       "plumbline",
+		Retention:      Retention{Raw: 90 * day, Minutes: 400 * day, Hours: 800 * day},
+		DedupWindow:    10_000,
+		MaxConnections: 16,
+	}
+}
+
+// identifier is what Database and Cluster must look like, since both stand in
+// DDL where no parameter can.
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
+
+// Validate returns every mistake of the configuration, by field.
+func (c Config) Validate() error {
+	var errs []error
+	if !identifier.MatchString(c.Database) {
+		errs = append(errs, fmt.Errorf("clickhouse.database: %q is not an identifier; use letters, digits and _", c.Database))
+	}
+	if c.Cluster != "" && !identifier.MatchString(c.Cluster) {
+		errs = append(errs, fmt.Errorf("clickhouse.cluster: %q is not an identifier; use letters, digits and _", c.Cluster))
+	}
+	if c.DSN != "" && c.DSNFile != "" {
+		errs = append(errs, errors.New("clickhouse: dsn and dsn_file are both set; keep one"))
+	}
+	if c.DedupWindow < 0 {
+		errs = append(errs, fmt.Errorf("clickhouse.dedup_window: %d is negative", c.DedupWindow))
+	}
+	if c.MaxConnections < 1 {
+		errs = append(errs, fmt.Errorf("clickhouse.max_connections: %d is less than 1", c.MaxConnections))
+	}
+	for name, d := range map[string]time.Duration{"raw": c.Retention.Raw, "minutes": c.Retention.Minutes, "hours": c.Retention.Hours} {
+		if d < day {
+			errs = append(errs, fmt.Errorf("clickhouse.retention.%s: %s is less than a day", name, d))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r Retention) of(level plumbline.RetentionLevel) time.Duration {
+	switch level {
+	case plumbline.RetainRaw:
+		return r.Raw
+	case plumbline.RetainMinutes:
+		return r.Minutes
+	case plumbline.RetainHours:
+		return r.Hours
+	}
+	return 0
+}

@@ -1,0 +1,137 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/ipc"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// DB is a ClickHouse with Plumbline's schema. It is safe for concurrent use.
+type DB struct {
+	cfg  Config
+	conn driver.Conn
+}
+
+// New opens no connection yet; it returns an error if the configuration or the
+// DSN cannot be used.
+func New(cfg Config) (*DB, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	dsn, err := cfg.resolveDSN()
+	if err != nil {
+		return nil, err
+	}
+	options, err := clickhouse.ParseDSN(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse.dsn: %w", err)
+	}
+	if options.Protocol != clickhouse.HTTP {
+		return nil, fmt.Errorf("clickhouse.dsn: Arrow inserts need the HTTP interface; write http://host:8123 or https://host:8443")
+	}
+	// The database may not exist before Migrate, so no query relies on the
+	// connection's: Migrate creates it, then every query names it by setting.
+	options.Auth.Database = cfg.Database
+	options.MaxOpenConns = cfg.MaxConnections
+	options.MaxIdleConns = cfg.MaxConnections
+	options.ReadTimeout = 5 * time.Minute
+	options.Compression = &clickhouse.Compression{Method: clickhouse.CompressionNone}
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		return nil, fmt.Errorf("open clickhouse: %w", err)
+	}
+	return &DB{cfg: cfg, conn: conn}, nil
+}
+
+func (c Config) resolveDSN() (string, error) {
+	if c.DSNFile == "" {
+		if c.DSN == "" {
+			return "", fmt.Errorf("clickhouse.dsn: empty; the embedded engine's address must be filled in first")
+		}
+		return c.DSN, nil
+	}
+	text, err := os.ReadFile(c.DSNFile)
+	if err != nil {
+		return "", fmt.Errorf("clickhouse.dsn_file: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// Conn returns the connection for readers. Names that producers chose may reach
+// a query only as parameters.
+func (db *DB) Conn() driver.Conn { return db.conn }
+
+// Database returns the name of the database that holds the tables.
+func (db *DB) Database() string { return db.cfg.Database }
+
+// DedupWindow returns the configured deduplication window, in inserts x
+// partitions per table.
+func (db *DB) DedupWindow() int { return db.cfg.DedupWindow }
+
+// Close releases the connections.
+func (db *DB) Close() error { return db.conn.Close() }
+
+// Insert stores one Arrow record in a table with a single INSERT statement
+// under the deduplication token. The record's columns must be a subset of
+// ArrowSchema(table), by name: ClickHouse drops unknown Arrow columns without a
+// word, so a record with one is refused here.
+func (db *DB) Insert(ctx context.Context, table plumbline.TableName, token string, rec arrow.Record) error {
+	if rec.NumRows() == 0 {
+		return nil
+	}
+	declared, err := arrowSchema(table)
+	if err != nil {
+		return err
+	}
+	names := make([]string, 0, rec.NumCols())
+	for _, field := range rec.Schema().Fields() {
+		if !declared.HasField(field.Name) {
+			return fmt.Errorf("insert into %s: column %q is not declared", table, field.Name)
+		}
+		names = append(names, quoteIdentifier(field.Name))
+	}
+	var body bytes.Buffer
+	if err := encode(&body, rec); err != nil {
+		return fmt.Errorf("insert into %s: encode Arrow: %w", table, err)
+	}
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
+		"async_insert":               0,
+		"insert_deduplication_token": token,
+		// A statement may touch 50 partitions (ingest splits there) and must
+		// stay one block, or a retry would be deduplicated piecemeal.
+		"max_insert_block_size":                    1 << 20,
+		"input_format_arrow_allow_missing_columns": 1,
+	}))
+	query := "INSERT INTO " + db.qualified(table) + " (" + strings.Join(names, ", ") + ")"
+	if err := db.conn.InsertFormat(ctx, "ArrowStream", query, &body); err != nil {
+		return fmt.Errorf("insert %d rows into %s: %w", rec.NumRows(), table, err)
+	}
+	return nil
+}
+
+func encode(body *bytes.Buffer, rec arrow.Record) error {
+	w := ipc.NewWriter(body, ipc.WithSchema(rec.Schema()))
+	if err := w.Write(rec); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+func (db *DB) qualified(table plumbline.TableName) string {
+	return quoteIdentifier(db.cfg.Database) + "." + quoteIdentifier(string(table))
+}
+
+// quoteIdentifier is the one place where an identifier enters SQL text.
+func quoteIdentifier(name string) string {
+	return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(name) + "`"
+}

@@ -1,0 +1,116 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// Migrate creates the database and every declared table, adds declared columns
+// that a table lacks, and brings retention and the deduplication window to the
+// configured values. It never drops or retypes a column: a column of another
+// type is an error that names it. Running it again changes nothing.
+func (db *DB) Migrate(ctx context.Context) error {
+	// The database of the connection may not exist yet.
+	bootstrap := clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{}))
+	if err := db.createDatabase(bootstrap); err != nil {
+		return err
+	}
+	for _, t := range plumbline.Tables() {
+		if err := db.conn.Exec(ctx, db.cfg.createTable(t)); err != nil {
+			return fmt.Errorf("create table %s: %w", t.Name, err)
+		}
+		if err := db.reconcile(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (db *DB) createDatabase(ctx context.Context) error {
+	dsn, err := db.cfg.resolveDSN()
+	if err != nil {
+		return err
+	}
+	options, err := clickhouse.ParseDSN(dsn)
+	if err != nil {
+		return fmt.Errorf("clickhouse.dsn: %w", err)
+	}
+	options.Auth.Database = "default"
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		return fmt.Errorf("open clickhouse: %w", err)
+	}
+	ddl := "CREATE DATABASE IF NOT EXISTS " + quoteIdentifier(db.cfg.Database) + db.cfg.onCluster()
+	if err := conn.Exec(ctx, ddl); err != nil {
+		return errors.Join(fmt.Errorf("create database %s: %w", db.cfg.Database, err), conn.Close())
+	}
+	return conn.Close()
+}
+
+// reconcile compares a table as it stands with its declaration.
+func (db *DB) reconcile(ctx context.Context, t plumbline.Table) error {
+	have, err := db.columnTypes(ctx, t.Name)
+	if err != nil {
+		return err
+	}
+	for _, c := range t.Columns {
+		switch typ, ok := have[c.Name]; {
+		case !ok:
+			add := fmt.Sprintf("ALTER TABLE %s%s ADD COLUMN IF NOT EXISTS %s", db.qualified(t.Name), db.cfg.onCluster(), columnDDL(c))
+			if err := db.conn.Exec(ctx, add); err != nil {
+				return fmt.Errorf("add column %s.%s: %w", t.Name, c.Name, err)
+			}
+		case typ != string(c.Type):
+			return fmt.Errorf("column %s.%s is %s in the database and %s in this version: move the table aside and start again", t.Name, c.Name, typ, c.Type)
+		}
+	}
+	return db.reconcileOptions(ctx, t)
+}
+
+// reconcileOptions alters retention and deduplication only where they differ:
+// an ALTER of a TTL rewrites parts.
+func (db *DB) reconcileOptions(ctx context.Context, t plumbline.Table) error {
+	var ddl string
+	row := db.conn.QueryRow(ctx, "SELECT create_table_query FROM system.tables WHERE database = {database:String} AND name = {table:String}",
+		clickhouse.Named("database", db.cfg.Database), clickhouse.Named("table", string(t.Name)))
+	if err := row.Scan(&ddl); err != nil {
+		return fmt.Errorf("read definition of %s: %w", t.Name, err)
+	}
+	setting := fmt.Sprintf("%s = %d", db.cfg.dedupSetting(), db.cfg.DedupWindow)
+	if !strings.Contains(ddl, setting+",") && !strings.Contains(ddl, setting+" ") && !strings.HasSuffix(ddl, setting) {
+		if err := db.conn.Exec(ctx, fmt.Sprintf("ALTER TABLE %s%s MODIFY SETTING %s", db.qualified(t.Name), db.cfg.onCluster(), setting)); err != nil {
+			return fmt.Errorf("set deduplication window of %s: %w", t.Name, err)
+		}
+	}
+	age := int(db.cfg.Retention.of(t.Level) / day)
+	if ttl := db.cfg.ttl(t); ttl != "" && !strings.Contains(ddl, fmt.Sprintf("toIntervalDay(%d)", age)) {
+		if err := db.conn.Exec(ctx, fmt.Sprintf("ALTER TABLE %s%s MODIFY TTL %s", db.qualified(t.Name), db.cfg.onCluster(), ttl)); err != nil {
+			return fmt.Errorf("set retention of %s: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+func (db *DB) columnTypes(ctx context.Context, table plumbline.TableName) (map[string]string, error) {
+	rows, err := db.conn.Query(ctx, "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}",
+		clickhouse.Named("database", db.cfg.Database), clickhouse.Named("table", string(table)))
+	if err != nil {
+		return nil, fmt.Errorf("read columns of %s: %w", table, err)
+	}
+	defer rows.Close()
+	types := make(map[string]string)
+	for rows.Next() {
+		var name, typ string
+		if err := rows.Scan(&name, &typ); err != nil {
+			return nil, fmt.Errorf("read columns of %s: %w", table, err)
+		}
+		types[name] = typ
+	}
+	return types, rows.Err()
+}

@@ -1,0 +1,162 @@
+package storage
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// Name is the Arrow type of a LowCardinality(String) column.
+func nameType() arrow.DataType {
+	return &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}
+}
+
+// arrowType maps a declared column type to the Arrow type that ClickHouse's
+// ArrowStream input reads into it without loss.
+func arrowType(t plumbline.ColumnType) (arrow.DataType, error) {
+	switch t {
+	case plumbline.TypeString:
+		return arrow.BinaryTypes.String, nil
+	case plumbline.TypeName:
+		return nameType(), nil
+	case plumbline.TypeTime:
+		return &arrow.TimestampType{Unit: arrow.Millisecond, TimeZone: "UTC"}, nil
+	case plumbline.TypeSecond:
+		return &arrow.TimestampType{Unit: arrow.Second, TimeZone: "UTC"}, nil
+	case plumbline.TypeFloat, plumbline.TypeFloatOrNull, plumbline.TypeMin, plumbline.TypeMax:
+		return arrow.PrimitiveTypes.Float64, nil
+	case plumbline.TypeInt8:
+		return arrow.PrimitiveTypes.Int8, nil
+	case plumbline.TypeInt32:
+		return arrow.PrimitiveTypes.Int32, nil
+	case plumbline.TypeInt64:
+		return arrow.PrimitiveTypes.Int64, nil
+	case plumbline.TypeUint8:
+		return arrow.PrimitiveTypes.Uint8, nil
+	case plumbline.TypeUint64, plumbline.TypeCount:
+		return arrow.PrimitiveTypes.Uint64, nil
+	case plumbline.TypeNames:
+		return arrow.ListOf(nameType()), nil
+	case plumbline.TypeNumbers:
+		return arrow.MapOf(nameType(), arrow.PrimitiveTypes.Float64), nil
+	case plumbline.TypeCategories:
+		return arrow.MapOf(nameType(), arrow.BinaryTypes.String), nil
+	case plumbline.TypeFixedSum:
+		return &arrow.FixedSizeBinaryType{ByteWidth: 16}, nil
+	case plumbline.TypeHistogram:
+		return arrow.StructOf(
+			arrow.Field{Name: "1", Type: arrow.ListOf(arrow.PrimitiveTypes.Int32)},
+			arrow.Field{Name: "2", Type: arrow.ListOf(arrow.PrimitiveTypes.Uint64)},
+		), nil
+	}
+	return nil, fmt.Errorf("column type %q has no Arrow type", t)
+}
+
+// ArrowSchema returns the Arrow schema of a declared table, its columns in the
+// declared order. It panics for a table that is not declared, which is a
+// mistake of the program, never of its input.
+func ArrowSchema(table plumbline.TableName) *arrow.Schema {
+	schema, err := arrowSchema(table)
+	if err != nil {
+		panic(err)
+	}
+	return schema
+}
+
+func arrowSchema(table plumbline.TableName) (*arrow.Schema, error) {
+	t, err := declared(table)
+	if err != nil {
+		return nil, err
+	}
+	fields := make([]arrow.Field, len(t.Columns))
+	for i, c := range t.Columns {
+		typ, err := arrowType(c.Type)
+		if err != nil {
+			return nil, fmt.Errorf("%s.%s: %w", table, c.Name, err)
+		}
+		fields[i] = arrow.Field{Name: c.Name, Type: typ, Nullable: c.Type == plumbline.TypeFloatOrNull}
+	}
+	return arrow.NewSchema(fields, nil), nil
+}
+
+func declared(name plumbline.TableName) (plumbline.Table, error) {
+	for _, t := range plumbline.Tables() {
+		if t.Name == name {
+			return t, nil
+		}
+	}
+	return plumbline.Table{}, fmt.Errorf("table %q is not declared", name)
+}
+
+// createTable returns the DDL of a table.
+func (c Config) createTable(t plumbline.Table) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s.%s%s\n(\n", quoteIdentifier(c.Database), quoteIdentifier(string(t.Name)), c.onCluster())
+	clauses := make([]string, 0, len(t.Columns)+len(t.Extra))
+	for _, col := range t.Columns {
+		clauses = append(clauses, "    "+columnDDL(col))
+	}
+	for _, extra := range t.Extra {
+		clauses = append(clauses, "    "+extra)
+	}
+	b.WriteString(strings.Join(clauses, ",\n"))
+	fmt.Fprintf(&b, "\n)\nENGINE = %s\n", c.engine(t))
+	if t.PartitionBy != "" {
+		fmt.Fprintf(&b, "PARTITION BY %s\n", t.PartitionBy)
+	}
+	fmt.Fprintf(&b, "ORDER BY (%s)\n", t.OrderBy)
+	if ttl := c.ttl(t); ttl != "" {
+		fmt.Fprintf(&b, "TTL %s\n", ttl)
+	}
+	settings := append([]string{c.dedupSetting() + fmt.Sprintf(" = %d", c.DedupWindow)}, t.Settings...)
+	fmt.Fprintf(&b, "SETTINGS %s\n", strings.Join(settings, ", "))
+	fmt.Fprintf(&b, "COMMENT '%s'", strings.ReplaceAll(t.Doc, "'", "''"))
+	return b.String()
+}
+
+func columnDDL(c plumbline.Column) string {
+	ddl := quoteIdentifier(c.Name) + " " + string(c.Type)
+	ddl += fmt.Sprintf(" COMMENT '%s'", strings.ReplaceAll(c.Doc, "'", "''"))
+	if c.Codec != "" {
+		ddl += " CODEC(" + c.Codec + ")"
+	}
+	return ddl
+}
+
+func (c Config) onCluster() string {
+	if c.Cluster == "" {
+		return ""
+	}
+	return " ON CLUSTER " + quoteIdentifier(c.Cluster)
+}
+
+// engine adds Replicated on a cluster, where the server's default replica path
+// and name macros apply.
+func (c Config) engine(t plumbline.Table) string {
+	engine := t.Engine
+	if c.Cluster != "" {
+		engine = "Replicated" + engine
+	}
+	if !strings.HasSuffix(engine, ")") {
+		engine += "()"
+	}
+	return engine
+}
+
+func (c Config) dedupSetting() string {
+	if c.Cluster != "" {
+		return "replicated_deduplication_window"
+	}
+	return "non_replicated_deduplication_window"
+}
+
+func (c Config) ttl(t plumbline.Table) string {
+	age := c.Retention.of(t.Level)
+	if t.Retention == "" || age == 0 {
+		return ""
+	}
+	return fmt.Sprintf("toDateTime(%s) + toIntervalDay(%d)", quoteIdentifier(t.Retention), int(age/day))
+}
