@@ -1,0 +1,112 @@
+// Package broker is the Kafka that runs inside the process when no address of
+// a real one is configured: franz-go's kfake with a data directory, on a
+// loopback listener of its own so that any Kafka client can produce to it.
+//
+// It survives kill -9 (what was acknowledged is read again), keeps its address
+// over a restart if one is configured, and is no cluster: real installations
+// set kafka.brokers. It imports nothing of ours.
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// Config says where the embedded broker keeps its log and listens.
+type Config struct {
+	// DataDir holds the log; it is created if it does not exist.
+	DataDir string `yaml:"data_dir"`
+	// Listen is a loopback address. Port 0 takes a free port, another one on
+	// each start. Default 127.0.0.1:9092.
+	Listen string `yaml:"listen"`
+	// Partitions is the number of partitions of a topic that is created without
+	// saying. Default 4.
+	Partitions int `yaml:"partitions"`
+}
+
+// DefaultConfig returns the defaults without a data directory.
+func DefaultConfig() Config {
+	return Config{Listen: "127.0.0.1:9092", Partitions: 4}
+}
+
+// Validate returns every mistake of the configuration, by field.
+func (c Config) Validate() error {
+	var errs []error
+	if c.DataDir == "" {
+		errs = append(errs, errors.New("kafka.embedded.data_dir: empty; name a directory"))
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("kafka.embedded.listen: %w", err))
+	} else if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		errs = append(errs, fmt.Errorf("kafka.embedded.listen: %q is not a loopback address; the embedded broker knows no users", c.Listen))
+	}
+	if c.Partitions < 1 {
+		errs = append(errs, fmt.Errorf("kafka.embedded.partitions: %d is less than 1", c.Partitions))
+	}
+	return errors.Join(errs...)
+}
+
+// Broker is one embedded Kafka broker.
+type Broker struct {
+	cfg     Config
+	cluster *kfake.Cluster
+}
+
+// New returns a broker that does nothing until Start.
+func New(cfg Config) (*Broker, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Broker{cfg: cfg}, nil
+}
+
+// Start opens the log and listens. Close ends it.
+func (b *Broker) Start() error {
+	if err := os.MkdirAll(b.cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("embedded kafka: %w", err)
+	}
+	cluster, err := kfake.NewCluster(
+		kfake.NumBrokers(1),
+		kfake.ClusterID("plumbline-embedded"),
+		kfake.DataDir(b.cfg.DataDir),
+		kfake.DefaultNumPartitions(b.cfg.Partitions),
+		// Port 0 makes kfake ask the listener for its address and advertise it.
+		kfake.Ports(0),
+		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return net.Listen(network, b.cfg.Listen) }),
+	)
+	if err != nil {
+		return fmt.Errorf("embedded kafka in %s: %w", b.cfg.DataDir, explain(err))
+	}
+	b.cluster = cluster
+	return nil
+}
+
+func explain(err error) error {
+	if strings.Contains(err.Error(), "address already in use") {
+		return fmt.Errorf("%w; set kafka.embedded.listen to another port, or kafka.brokers if that is your Kafka", err)
+	}
+	return err
+}
+
+// Addresses returns where the broker listens.
+func (b *Broker) Addresses() []string { return b.cluster.ListenAddrs() }
+
+// Close ends the broker; what it acknowledged is on disk.
+func (b *Broker) Close() { b.cluster.Close() }
+
+// Run starts the broker and ends it when ctx is done.
+func (b *Broker) Run(ctx context.Context) error {
+	if err := b.Start(); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	b.Close()
+	return nil
+}
