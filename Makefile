@@ -1,0 +1,73 @@
+# Two commands to begin with: make demo, make test. All targets: make help.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test build engine data tools-check lint generate check-generated chaos-smoke bench fuzz clean
+
+# What is downloaded once lives here, never in the repository.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
+ENGINE_LIB := $(CACHE)/engine/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
+FLIGHTS := $(CACHE)/flights/node_modules/vega-datasets/data/flights-3m.parquet
+DEMO_ARGS ?=
+
+export PLUMBLINE_FLIGHTS := $(FLIGHTS)
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+demo: tools-check ## Set everything up and run the demo (DEMO_ARGS=--once ends after the page)
+	@$(MAKE) --no-print-directory -j3 build engine data
+	@bin/plumbline demo $(DEMO_ARGS)
+
+test: tools-check ## Run every test with the race detector
+	@$(MAKE) --no-print-directory -j2 engine data
+	go test -race ./...
+
+build: ## Build bin/plumbline
+	@echo "build: bin/plumbline"
+	@start=$$SECONDS; CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/plumbline ./cmd/plumbline; echo "build: done in $$((SECONDS-start)) s"
+
+# npm ci checks every package against the sha512 in the lock file.
+define npm_ci
+	@mkdir -p $(1) && cp $(2)/package.json $(2)/package-lock.json $(1)/
+	@echo "npm: $(3)"; start=$$SECONDS; npm ci --prefix $(1) --ignore-scripts --no-audit --no-fund --loglevel=error; echo "npm: $(3) fetched and checked in $$((SECONDS-start)) s (download time)"
+endef
+
+engine: $(ENGINE_LIB) ## Fetch the ClickHouse engine library into the cache
+$(ENGINE_LIB): storage/engine/npm/package-lock.json
+	$(call npm_ci,$(CACHE)/engine,storage/engine/npm,ClickHouse engine library, 178 MB)
+	@touch $@
+
+data: $(FLIGHTS) ## Fetch the flights data into the cache
+$(FLIGHTS): examples/flights/npm/package-lock.json
+	$(call npm_ci,$(CACHE)/flights,examples/flights/npm,flights data, 20 MB)
+	@touch $@
+
+tools-check:
+	@command -v go >/dev/null || { echo "go is missing: install Go 1.26 or newer from https://go.dev/dl" >&2; exit 2; }
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer from https://nodejs.org, or your distribution's package npm" >&2; exit 2; }
+
+lint: $(GOLANGCI) ## Run the pinned linter
+	$(GOLANGCI) run ./...
+
+$(GOLANGCI):
+	@mkdir -p $(@D)
+	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv $(@D)/golangci-lint $@
+
+generate: ## Regenerate dashboards, rules, schemas and reference docs
+	go run ./cmd/plumbline generate
+
+chaos-smoke: tools-check build engine data ## kill -9 the service 20 times during the backfill, twice
+	bin/plumbline chaos-smoke
+	bin/plumbline chaos-smoke --dedup-window=5
+
+fuzz: ## Run every fuzz target for a short time (FUZZTIME=10s)
+	@for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]*' --include=*_test.go . | awk '{print $$2}' | sort -u); do \
+	  pkg=$$(dirname $$(grep -rlE "^func $$target\(" --include=*_test.go . | head -1)); \
+	  echo "fuzz: $$pkg $$target"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$${FUZZTIME:-10s} $$pkg; done
+
+clean: ## Remove what was built (the download cache stays)
+	rm -rf bin
