@@ -185,6 +185,18 @@ func MetricErrorRatioLow(window string) string { return "slo:sli_error:ratio_low
 // MetricCoverage is the share of a window's predictions whose label is known.
 func MetricCoverage(window string) string { return "slo:sli_coverage:ratio_rate" + window }
 
+// MetricFresh is 1 per SLO while at least one of its error ratios is being
+// refreshed; its absence is what missing data looks like.
+const MetricFresh = "slo:sli_error:fresh"
+
+// Names of the generated alerts.
+const (
+	// AlertSLOBurn fires per model, deploy, SLO and window pair.
+	AlertSLOBurn = "SLOBurn"
+	// AlertSLOMissing is the ticket of a declared SLO that nothing is known of.
+	AlertSLOMissing = "SLOMissing"
+)
+
 // Labels of every series and alert, and so the identity of an incident:
 // (model, deploy_hash, slo).
 const (
@@ -194,6 +206,9 @@ const (
 	LabelSeverity = "severity"
 	LabelOwner    = "owner"
 	LabelFeature  = "feature"
+	// LabelWindow is the long window of the pair that fired, for example 2h. It
+	// keeps two pairs of one severity apart and is no part of the identity.
+	LabelWindow = "window"
 )
 
 // Severities of an alert: levels of one incident.
@@ -204,16 +219,25 @@ const (
 
 // Annotations of an alert that its text is made from.
 const (
-	AnnotationSummary   = "summary"
-	AnnotationRunbook   = "runbook_url"
-	AnnotationDashboard = "dashboard_url"
-	AnnotationPage      = "page_url"
-	AnnotationSQL       = "sql"
-	AnnotationBurnRate  = "burn_rate"
-	AnnotationValue     = "value"
-	AnnotationThreshold = "threshold"
-	AnnotationTarget    = "target"
-	AnnotationWindows   = "windows"
-	AnnotationPeriod    = "period"
-	AnnotationCoverage  = "coverage"
+	AnnotationSummary = "summary"
+	// AnnotationDescription says in full sentences what burns, how fast, and
+	// what the alert rests on.
+	AnnotationDescription = "description"
+	AnnotationRunbook     = "runbook_url"
+	AnnotationDashboard   = "dashboard_url"
+	AnnotationPage        = "page_url"
+	AnnotationSQL         = "sql"
+	AnnotationBurnRate    = "burn_rate"
+	// AnnotationValue is the number the rule compared with the threshold: the
+	// lower end of the long window's interval.
+	AnnotationValue = "value"
+	// AnnotationLongValue and AnnotationShortValue are the bad shares of the
+	// long and the short window.
+	AnnotationLongValue  = "long_value"
+	AnnotationShortValue = "short_value"
+	AnnotationThreshold  = "threshold"
+	AnnotationTarget     = "target"
+	AnnotationWindows    = "windows"
+	AnnotationPeriod     = "period"
+	AnnotationCoverage   = "coverage"
 )

@@ -1,6 +1,9 @@
 package plumbline
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // SLO is one service level objective in the domain's words; rules parses it
 // from an OpenSLO file.
@@ -19,6 +22,10 @@ type SLO struct {
 	// a label before the window may speak, between 0 and 1.
 	MinCoverage float64
 	Runbook     string
+	// Service groups SLOs; OpenSLO asks for it.
+	Service string
+	// Description says in one or two sentences what the users of the model get.
+	Description string
 }
 
 // WindowPair is one burn-rate condition: the bad share of both windows beyond
@@ -36,6 +43,22 @@ type WindowPair struct {
 
 // Threshold returns the bad share beyond which the pair fires for a target.
 func (p WindowPair) Threshold(target float64) float64 { return p.Factor * (1 - target) }
+
+// WindowName spells the length of a window as recording-rule names and the
+// column findings.window do: "10m", "2h", "3d". A length that is not a whole
+// number of minutes is spelled in seconds.
+func WindowName(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d > 0 && d%day == 0:
+		return strconv.FormatInt(int64(d/day), 10) + "d"
+	case d > 0 && d%time.Hour == 0:
+		return strconv.FormatInt(int64(d/time.Hour), 10) + "h"
+	case d > 0 && d%time.Minute == 0:
+		return strconv.FormatInt(int64(d/time.Minute), 10) + "m"
+	}
+	return strconv.FormatInt(int64(d/time.Second), 10) + "s"
+}
 
 // OwnerEntry is one entry of the owner registry; the alert routes are generated
 // from it.
