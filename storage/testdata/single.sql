@@ -1,0 +1,289 @@
+CREATE TABLE IF NOT EXISTS `plumbline`.`predictions`
+(
+    `model` LowCardinality(String) COMMENT 'Model the row is about.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
+    `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
+    `prediction_id` String COMMENT 'Identifier of the prediction within its model.' CODEC(ZSTD(1)),
+    `ts` DateTime64(3, 'UTC') COMMENT 'Event time: when the model answered.' CODEC(Delta, ZSTD(1)),
+    `numbers` Map(LowCardinality(String), Float64) COMMENT 'Numeric features by name.' CODEC(ZSTD(1)),
+    `categories` Map(LowCardinality(String), String) COMMENT 'Text and boolean features by name.' CODEC(ZSTD(1)),
+    `nulls` Array(LowCardinality(String)) COMMENT 'Names of the features that were sent as null.' CODEC(ZSTD(1)),
+    `segments` Map(LowCardinality(String), String) COMMENT 'Declared slices the prediction belongs to.' CODEC(ZSTD(1)),
+    `score` Nullable(Float64) COMMENT 'Score or probability in the model''s own unit.' CODEC(ZSTD(1)),
+    `predicted` LowCardinality(String) COMMENT 'Predicted class; empty for a regression.',
+    `predicted_value` Nullable(Float64) COMMENT 'Predicted number of a regression.' CODEC(ZSTD(1)),
+    `latency_ms` Nullable(Float64) COMMENT 'Latency of the answer in milliseconds.' CODEC(ZSTD(1)),
+    `status` LowCardinality(String) COMMENT 'ok, or the producer''s error class.',
+    `weight` Float64 COMMENT 'Requests this row stands for; 1 unless the producer samples.' CODEC(ZSTD(1)),
+    `known` DateTime64(3, 'UTC') COMMENT 'Kafka timestamp of the record: when the event became known.' CODEC(Delta, ZSTD(1)),
+    `_topic` LowCardinality(String) COMMENT 'Kafka topic of the record.',
+    `_epoch` LowCardinality(String) COMMENT 'Epoch of the topic partition: a recreated topic has another.',
+    `_partition` Int32 COMMENT 'Kafka partition of the record.',
+    `_offset` Int64 COMMENT 'Kafka offset of the record.' CODEC(Delta, ZSTD(1)),
+    INDEX known_range known TYPE minmax GRANULARITY 1,
+    INDEX offset_range _offset TYPE minmax GRANULARITY 1,
+    PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, known, _topic, _partition, _offset ORDER BY model, prediction_id)
+)
+ENGINE = MergeTree()
+PARTITION BY toDate(ts)
+ORDER BY (model, ts, prediction_id)
+TTL toDateTime(`ts`) + toIntervalDay(90)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Every delivered prediction, one row a delivery.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`labels`
+(
+    `model` LowCardinality(String) COMMENT 'Model the label is about.',
+    `prediction_id` String COMMENT 'Prediction the label is about.' CODEC(ZSTD(1)),
+    `ts` DateTime64(3, 'UTC') COMMENT 'Label time: when the truth was established.' CODEC(Delta, ZSTD(1)),
+    `label` LowCardinality(String) COMMENT 'True class; empty for a regression.',
+    `label_value` Nullable(Float64) COMMENT 'True number of a regression.' CODEC(ZSTD(1)),
+    `deleted` UInt8 COMMENT '1 if the label withdraws the ones before it.',
+    `known` DateTime64(3, 'UTC') COMMENT 'Kafka timestamp of the record: when the event became known.' CODEC(Delta, ZSTD(1)),
+    `_topic` LowCardinality(String) COMMENT 'Kafka topic of the record.',
+    `_epoch` LowCardinality(String) COMMENT 'Epoch of the topic partition: a recreated topic has another.',
+    `_partition` Int32 COMMENT 'Kafka partition of the record.',
+    `_offset` Int64 COMMENT 'Kafka offset of the record.' CODEC(Delta, ZSTD(1)),
+    INDEX known_range known TYPE minmax GRANULARITY 1,
+    INDEX offset_range _offset TYPE minmax GRANULARITY 1
+)
+ENGINE = MergeTree()
+PARTITION BY toYYYYMM(known)
+ORDER BY (model, prediction_id, known)
+TTL toDateTime(`known`) + toIntervalDay(90)
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 1024
+COMMENT 'Every delivered label, append-only.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`deployments`
+(
+    `model` LowCardinality(String) COMMENT 'Model the row is about.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
+    `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
+    `ts` DateTime64(3, 'UTC') COMMENT 'When the deploy began to serve.',
+    `version` String COMMENT 'Version in the registry''s words.',
+    `by` String COMMENT 'Who deployed.',
+    `commit` String COMMENT 'Source commit.',
+    `dataset_hash` String COMMENT 'Hash of the training data: a correlation key.',
+    `feature_job` String COMMENT 'Feature pipeline job: a correlation key.',
+    `note` String COMMENT 'Free text.',
+    `known` DateTime64(3, 'UTC') COMMENT 'Kafka timestamp of the record: when the event became known.' CODEC(Delta, ZSTD(1)),
+    `_topic` LowCardinality(String) COMMENT 'Kafka topic of the record.',
+    `_epoch` LowCardinality(String) COMMENT 'Epoch of the topic partition: a recreated topic has another.',
+    `_partition` Int32 COMMENT 'Kafka partition of the record.',
+    `_offset` Int64 COMMENT 'Kafka offset of the record.' CODEC(Delta, ZSTD(1)),
+    INDEX offset_range _offset TYPE minmax GRANULARITY 1
+)
+ENGINE = MergeTree()
+PARTITION BY toYYYYMM(ts)
+ORDER BY (model, ts, deploy_hash)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Every deploy that began to serve.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`series_minute`
+(
+    `model` LowCardinality(String) COMMENT 'Model the row is about.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
+    `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
+    `segment` LowCardinality(String) COMMENT 'Marginal slice as key=value; empty for all traffic.',
+    `series` LowCardinality(String) COMMENT 'requests, score, predicted_value, latency_ms or feature:NAME. A row of model '''' marks a stored batch, see ingest.',
+    `grid` LowCardinality(String) COMMENT 'Grid version of the buckets; different versions never merge.',
+    `time` DateTime('UTC') COMMENT 'Start of the minute, event time.',
+    `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Deliveries that carry a finite value (requests: all deliveries).',
+    `nulls` SimpleAggregateFunction(sum, UInt64) COMMENT 'Values sent as null.',
+    `nans` SimpleAggregateFunction(sum, UInt64) COMMENT 'NaN values.',
+    `infs` SimpleAggregateFunction(sum, UInt64) COMMENT 'Infinite values, and values too large for the sum (over 1e18).',
+    `sum_nano` SimpleAggregateFunction(sum, Int128) COMMENT 'Sum of the finite values, fixed point in units of 1e-9.',
+    `min` SimpleAggregateFunction(min, Float64) COMMENT 'Least finite value; +inf where there is none.',
+    `max` SimpleAggregateFunction(max, Float64) COMMENT 'Greatest finite value; -inf where there is none.',
+    `hist` SimpleAggregateFunction(sumMap, Tuple(Array(Int32), Array(UInt64))) COMMENT 'Sorted grid buckets and their counts; by minute only score and latency, on the coarse grid.' CODEC(ZSTD(1))
+)
+ENGINE = AggregatingMergeTree()
+PARTITION BY toYYYYMM(time)
+ORDER BY (model, series, time, deploy_hash, stage, segment, grid)
+TTL toDateTime(`time`) + toIntervalDay(400)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Rollup of every numeric series by minute, on the one grid; rows of one key add up.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`series_hour`
+(
+    `model` LowCardinality(String) COMMENT 'Model the row is about.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
+    `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
+    `segment` LowCardinality(String) COMMENT 'Marginal slice as key=value; empty for all traffic.',
+    `series` LowCardinality(String) COMMENT 'requests, score, predicted_value, latency_ms or feature:NAME. A row of model '''' marks a stored batch, see ingest.',
+    `grid` LowCardinality(String) COMMENT 'Grid version of the buckets; different versions never merge.',
+    `time` DateTime('UTC') COMMENT 'Start of the hour, event time.',
+    `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Deliveries that carry a finite value (requests: all deliveries).',
+    `nulls` SimpleAggregateFunction(sum, UInt64) COMMENT 'Values sent as null.',
+    `nans` SimpleAggregateFunction(sum, UInt64) COMMENT 'NaN values.',
+    `infs` SimpleAggregateFunction(sum, UInt64) COMMENT 'Infinite values, and values too large for the sum (over 1e18).',
+    `sum_nano` SimpleAggregateFunction(sum, Int128) COMMENT 'Sum of the finite values, fixed point in units of 1e-9.',
+    `min` SimpleAggregateFunction(min, Float64) COMMENT 'Least finite value; +inf where there is none.',
+    `max` SimpleAggregateFunction(max, Float64) COMMENT 'Greatest finite value; -inf where there is none.',
+    `hist` SimpleAggregateFunction(sumMap, Tuple(Array(Int32), Array(UInt64))) COMMENT 'Sorted grid buckets and their counts; by minute only score and latency, on the coarse grid.' CODEC(ZSTD(1))
+)
+ENGINE = AggregatingMergeTree()
+PARTITION BY toYYYYMM(time)
+ORDER BY (model, series, time, deploy_hash, stage, segment, grid)
+TTL toDateTime(`time`) + toIntervalDay(800)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Rollup of every numeric series by hour, on the one grid; rows of one key add up.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`categories_hour`
+(
+    `model` LowCardinality(String) COMMENT 'Model the row is about.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
+    `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
+    `segment` LowCardinality(String) COMMENT 'Marginal slice as key=value; empty for all traffic.',
+    `series` LowCardinality(String) COMMENT 'predicted or feature:NAME. A row of model '''' marks a stored batch, see ingest.',
+    `time` DateTime('UTC') COMMENT 'Start of the hour, event time.',
+    `value` String COMMENT 'The category.' CODEC(ZSTD(1)),
+    `kind` UInt8 COMMENT '0 a value, 1 null, 2 other: values over the cap of a batch.',
+    `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Deliveries with this value.'
+)
+ENGINE = AggregatingMergeTree()
+PARTITION BY toYYYYMM(time)
+ORDER BY (model, series, time, deploy_hash, stage, segment, value, kind)
+TTL toDateTime(`time`) + toIntervalDay(800)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Rollup of every categorical series by hour: a count a value; rows of one key add up.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`batches`
+(
+    `topic` LowCardinality(String) COMMENT 'Kafka topic.',
+    `epoch` LowCardinality(String) COMMENT 'Epoch of the topic partition.',
+    `partition` Int32 COMMENT 'Kafka partition.',
+    `first` Int64 COMMENT 'First offset of the batch.',
+    `last` Int64 COMMENT 'Last offset of the batch, inclusive.',
+    `table` LowCardinality(String) COMMENT 'Table that is complete for the range.',
+    `rows` UInt64 COMMENT 'Rows the batch put into the table.',
+    `events` UInt64 COMMENT 'Kafka records of the batch, good and bad.',
+    `dead` UInt64 COMMENT 'Records that went to the dead letters.',
+    `plan` LowCardinality(String) COMMENT 'Hash of decoder, schema, mapping and PII settings.',
+    `known_min` DateTime64(3, 'UTC') COMMENT 'Least Kafka timestamp of the batch.',
+    `known_max` DateTime64(3, 'UTC') COMMENT 'Greatest Kafka timestamp of the batch.',
+    `stored` DateTime64(3, 'UTC') COMMENT 'Wall clock at which the batch was complete.'
+)
+ENGINE = ReplacingMergeTree()
+ORDER BY (topic, epoch, partition, first, last, table)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'One row a stored batch and table, written last: what is complete.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`epochs`
+(
+    `topic` LowCardinality(String) COMMENT 'Kafka topic.',
+    `partition` Int32 COMMENT 'Kafka partition.',
+    `epoch` LowCardinality(String) COMMENT 'Epoch: hex of the fingerprint''s hash.',
+    `offset` Int64 COMMENT 'Offset of the fingerprinted record.',
+    `record_time` DateTime64(3, 'UTC') COMMENT 'Timestamp of the fingerprinted record.',
+    `crc` Int64 COMMENT 'CRC-32C of the fingerprinted record''s key and value.',
+    `seen` DateTime64(3, 'UTC') COMMENT 'Wall clock at which it was first seen.'
+)
+ENGINE = MergeTree()
+ORDER BY (topic, partition, seen)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Fingerprint of each topic partition at first sight: a recreated topic gets another epoch.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`outcomes`
+(
+    `model` LowCardinality(String) COMMENT 'Model the row is about.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
+    `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
+    `prediction_id` String COMMENT 'Prediction.' CODEC(ZSTD(1)),
+    `ts` DateTime64(3, 'UTC') COMMENT 'Event time of the prediction.' CODEC(Delta, ZSTD(1)),
+    `known` DateTime64(3, 'UTC') COMMENT 'When the label became known (Kafka timestamp; never before the prediction''s).' CODEC(Delta, ZSTD(1)),
+    `label_topic` LowCardinality(String) COMMENT 'Kafka topic of the label.',
+    `label_partition` Int32 COMMENT 'Kafka partition of the label.',
+    `label_offset` Int64 COMMENT 'Kafka offset of the label.',
+    `predicted` LowCardinality(String) COMMENT 'Predicted class.',
+    `label` LowCardinality(String) COMMENT 'True class by this label.',
+    `predicted_value` Nullable(Float64) COMMENT 'Predicted number of a regression.',
+    `label_value` Nullable(Float64) COMMENT 'True number of a regression.',
+    `score` Nullable(Float64) COMMENT 'Score of the prediction.',
+    `labelled` Int8 COMMENT 'Change in the number of labelled predictions: 1 for the first label, 0 for a correction, -1 for a deletion.',
+    `correct` Int8 COMMENT 'Change in the number of correct predictions: 1, 0 or -1.',
+    `version` UInt64 COMMENT 'Rows of labels and predictions this row was computed from; it only grows.'
+)
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY toDate(ts)
+ORDER BY (model, ts, prediction_id, known, label_topic, label_partition, label_offset, deploy_hash, stage)
+TTL toDateTime(`ts`) + toIntervalDay(90)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'One row a label that changed what is known of a prediction; the greatest version replaces the others.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`outcome_cells`
+(
+    `model` LowCardinality(String) COMMENT 'Model the row is about.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
+    `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
+    `segment` LowCardinality(String) COMMENT 'Marginal slice; empty for all traffic.',
+    `time` DateTime('UTC') COMMENT 'Minute of the prediction, event time.',
+    `known` DateTime('UTC') COMMENT 'Hour in which the labels became known.',
+    `labelled` Int64 COMMENT 'Labelled predictions gained in that hour.',
+    `correct` Int64 COMMENT 'Correct predictions gained in that hour.',
+    `version` UInt64 COMMENT 'Source rows the cell was computed from; it only grows.'
+)
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY toYYYYMM(time)
+ORDER BY (model, time, known, deploy_hash, stage, segment)
+TTL toDateTime(`time`) + toIntervalDay(800)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Outcomes counted by minute of the prediction and hour in which they became known; the greatest version replaces the others. State as known at T is the sum of the cells known by T.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor`
+(
+    `topic` LowCardinality(String) COMMENT 'Kafka topic.',
+    `epoch` LowCardinality(String) COMMENT 'Epoch of the topic partition.',
+    `partition` Int32 COMMENT 'Kafka partition.',
+    `done` Int64 COMMENT 'Every offset up to and including this one is joined.'
+)
+ENGINE = ReplacingMergeTree(done)
+ORDER BY (topic, epoch, partition)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'How far the join has followed each topic partition.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`findings`
+(
+    `at` DateTime64(3, 'UTC') COMMENT 'Wall clock at which it was computed.' CODEC(Delta, ZSTD(1)),
+    `signal` LowCardinality(String) COMMENT 'Signal of the catalogue.',
+    `model` LowCardinality(String) COMMENT 'Model the row is about.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
+    `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
+    `segment` LowCardinality(String) COMMENT 'Marginal slice; empty for all traffic.',
+    `feature` LowCardinality(String) COMMENT 'Feature, for drift and data quality.',
+    `slo` LowCardinality(String) COMMENT 'Service level objective, for burn rates.',
+    `reference` LowCardinality(String) COMMENT 'Reference that a drift is measured against.',
+    `window` LowCardinality(String) COMMENT 'Length of the window, for example 1h.',
+    `window_end` DateTime64(3, 'UTC') COMMENT 'End of the window, event time.',
+    `measure` LowCardinality(String) COMMENT 'Measure, for example psi or accuracy.',
+    `value` Float64 COMMENT 'The number; NaN where nothing can be said.',
+    `low` Float64 COMMENT 'Lower end of its 95 % interval; NaN where there is none.',
+    `high` Float64 COMMENT 'Upper end of its 95 % interval; NaN where there is none.',
+    `count` UInt64 COMMENT 'Events it was computed from.',
+    `coverage` Float64 COMMENT 'Share of the window''s predictions with a label, 0 to 1; NaN where it does not apply.',
+    `verdict` LowCardinality(String) COMMENT 'ok, breach, insufficient or missing.',
+    `assumes` String COMMENT 'What the number rests on.' CODEC(ZSTD(1))
+)
+ENGINE = MergeTree()
+PARTITION BY toYYYYMM(at)
+ORDER BY (signal, model, deploy_hash, slo, segment, feature, window, at)
+TTL toDateTime(`at`) + toIntervalDay(800)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'What the analyzers found: one table for SQL, dashboards and PromQL alike.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`notices`
+(
+    `at` DateTime64(3, 'UTC') COMMENT 'Wall clock.',
+    `kind` LowCardinality(String) COMMENT 'Kind, for example page_sent or partition_parked.',
+    `model` LowCardinality(String) COMMENT 'Model, where one is concerned.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy, where one is concerned.',
+    `slo` LowCardinality(String) COMMENT 'Service level objective, where one is concerned.',
+    `object` String COMMENT 'What it is about: a topic partition, a receiver.',
+    `text` String COMMENT 'One sentence for people.' CODEC(ZSTD(1))
+)
+ENGINE = MergeTree()
+PARTITION BY toYYYYMM(at)
+ORDER BY (kind, at)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'What the service noticed about itself and did: parked partitions, new epochs, pages sent.';
+
