@@ -1,0 +1,110 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+)
+
+// WebConfig says where the service answers HTTP.
+type WebConfig struct {
+	// Listen is the address. Default 127.0.0.1:8788.
+	Listen string `yaml:"listen"`
+	// ExternalURL is how people reach it, for links in alerts. Default
+	// http:// and the listening address.
+	ExternalURL string `yaml:"external_url"`
+	// ConfigFile is an exporter-toolkit file with TLS and basic auth.
+	ConfigFile string `yaml:"config_file"`
+	// Pprof serves /debug/pprof. Default off.
+	Pprof bool `yaml:"pprof"`
+}
+
+func (c WebConfig) validate() error {
+	var errs []error
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		errs = append(errs, fmt.Errorf("web.listen: %w", err))
+	}
+	if c.ExternalURL != "" {
+		if u, err := url.Parse(c.ExternalURL); err != nil || u.Scheme == "" || u.Host == "" {
+			errs = append(errs, fmt.Errorf("web.external_url: %q is not an absolute URL", c.ExternalURL))
+		}
+	}
+	if c.ConfigFile != "" {
+		if err := toolkit.Validate(c.ConfigFile); err != nil {
+			errs = append(errs, fmt.Errorf("web.config_file: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// webServer answers for the whole process; each part's pages live with the part.
+type webServer struct {
+	cfg      WebConfig
+	listener net.Listener
+	mux      *http.ServeMux
+	log      *slog.Logger
+}
+
+func newWebServer(cfg WebConfig, registry *prometheus.Registry, ready func() error, log *slog.Logger) (*webServer, error) {
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("web.listen: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "healthy") })
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
+		if err := ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+	if cfg.Pprof {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	return &webServer{cfg: cfg, listener: listener, mux: mux, log: log}, nil
+}
+
+// externalURL is the configured URL, else one of the listening address.
+func (s *webServer) externalURL() string {
+	if s.cfg.ExternalURL != "" {
+		return s.cfg.ExternalURL
+	}
+	return "http://" + s.listener.Addr().String()
+}
+
+// run serves until ctx is done, then lets requests under way finish.
+func (s *webServer) run(ctx context.Context) error {
+	server := &http.Server{Handler: s.mux, ReadHeaderTimeout: 10 * time.Second}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-ctx.Done()
+		shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := server.Shutdown(shutdown); err != nil {
+			s.log.Warn("web: requests were cut off at shutdown", "err", err)
+		}
+	}()
+	address, systemd := []string{s.listener.Addr().String()}, false
+	flags := toolkit.FlagConfig{WebListenAddresses: &address, WebSystemdSocket: &systemd, WebConfigFile: &s.cfg.ConfigFile}
+	if err := toolkit.Serve(s.listener, server, &flags, s.log); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("web: %w", err)
+	}
+	<-stopped
+	return nil
+}
