@@ -115,20 +115,20 @@ func Signals() []Signal {
 		{
 			Name: SignalBurn, Unit: "percentunit", Owner: OwnerOnCall, Good: LowerIsBetter,
 			Description: "Share of labelled predictions that were wrong, by SLO window; the alert compares it with burn-rate factor x (1 - target).",
-			Panel:       "Bad share by SLO window",
+			Panel:       "Is an SLO burning? Bad share by window, against its thresholds",
 			SQL: `SELECT at AS time, concat(slo, ' ', deploy_hash, ' ', window) AS metric, value
 FROM findings
-WHERE signal = 'burn' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(value)
+WHERE signal = 'burn' AND measure = 'bad_share' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(value)
 ORDER BY time, metric`,
 			Rule: "SLOBurn", Runbook: "slo-burn",
 		},
 		{
 			Name: SignalQuality, Unit: "percentunit", Owner: OwnerModel, Good: HigherIsBetter,
 			Description: "Accuracy by hour of the prediction over the labels that are in, with its deploy; read it together with coverage.",
-			Panel:       "Accuracy of labelled predictions",
+			Panel:       "Is the model still right? Accuracy of labelled predictions",
 			SQL: `SELECT toStartOfHour(time) AS time, concat(model, ' ', deploy_hash) AS metric, sum(correct) / sum(labelled) AS value
 FROM outcome_cells FINAL
-WHERE stage = 'production' AND model IN ($model) AND time >= $__fromTime AND time <= $__toTime
+WHERE stage = 'production' AND segment = '' AND model IN ($model) AND time >= $__fromTime AND time <= $__toTime
 GROUP BY time, metric HAVING sum(labelled) > 0
 ORDER BY time, metric`,
 			NoRule: "An SLO on it pages as burn; a second alert on the same number would page twice.",
@@ -136,11 +136,11 @@ ORDER BY time, metric`,
 		{
 			Name: SignalCoverage, Unit: "percentunit", Owner: OwnerModel, Good: HigherIsBetter,
 			Description: "Share of the predictions of an hour whose label is known.",
-			Panel:       "Label coverage",
+			Panel:       "Can accuracy be trusted? Share of predictions with a label",
 			SQL: `SELECT time, metric, least(sum(labelled) / sum(requests), 1) AS value
 FROM (
   SELECT toStartOfHour(time) AS time, model AS metric, sum(labelled) AS labelled, 0 AS requests
-  FROM outcome_cells FINAL WHERE stage = 'production' AND model IN ($model) AND time >= $__fromTime AND time <= $__toTime GROUP BY time, metric
+  FROM outcome_cells FINAL WHERE stage = 'production' AND segment = '' AND model IN ($model) AND time >= $__fromTime AND time <= $__toTime GROUP BY time, metric
   UNION ALL
   SELECT time, model AS metric, 0 AS labelled, sum(count) AS requests
   FROM series_hour WHERE series = 'requests' AND segment = '' AND stage = 'production' AND model IN ($model) AND time >= $__fromTime AND time <= $__toTime GROUP BY time, metric
@@ -152,17 +152,17 @@ ORDER BY time, metric`,
 		{
 			Name: SignalDrift, Unit: "short", Owner: OwnerModel, Good: LowerIsBetter,
 			Description: "Population stability index of each feature against the training set, over bins of equal mass in the training set.",
-			Panel:       "Drift by feature (PSI against training)",
-			SQL: `SELECT at AS time, concat(feature, ' ', deploy_hash) AS metric, value
+			Panel:       "Which input moved? PSI by feature against training",
+			SQL: `SELECT at AS time, concat(model, ' ', feature, ' ', deploy_hash) AS metric, value
 FROM findings
-WHERE signal = 'drift' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(value)
+WHERE signal = 'drift' AND measure = 'psi' AND reference = 'training' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(value)
 ORDER BY time, metric`,
 			NoRule: "Drift explains a page and never is one: on its own it cries wolf.",
 		},
 		{
 			Name: SignalVolume, Unit: "short", Owner: OwnerOnCall, Good: NeitherIsBetter,
 			Description: "Delivered predictions by minute and deploy.",
-			Panel:       "Predictions per minute",
+			Panel:       "Is traffic normal? Predictions per minute",
 			SQL: `SELECT time, concat(model, ' ', deploy_hash) AS metric, toFloat64(sum(count)) AS value
 FROM series_minute
 WHERE series = 'requests' AND segment = '' AND stage = 'production' AND model IN ($model) AND time >= $__fromTime AND time <= $__toTime
