@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"compress/gzip"
+	"compress/zlib"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+)
+
+// decodeBody undoes a Content-Encoding.
+func decodeBody(r io.Reader, encoding string) (io.Reader, error) {
+	var d io.Reader
+	var err error
+	switch strings.ToLower(strings.TrimSpace(encoding)) {
+	case "", "identity":
+		return r, nil
+	case "gzip", "x-gzip":
+		d, err = gzip.NewReader(r)
+	case "deflate":
+		d, err = zlib.NewReader(r)
+	case "br":
+		d = brotli.NewReader(r)
+	case "zstd":
+		var z *zstd.Decoder
+		if z, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1)); err == nil {
+			d = z.IOReadCloser()
+		}
+	case "lz4":
+		d = lz4.NewReader(r)
+	default:
+		return nil, raise(codeNotImplemented, "NOT_IMPLEMENTED", fmt.Sprintf("unknown Content-Encoding %q", clip(encoding, 40)))
+	}
+	if err != nil {
+		return nil, raise(codeCannotReadAll, "CANNOT_READ_ALL_DATA", fmt.Sprintf("request body is not %s: %v", encoding, err))
+	}
+	return d, nil
+}
+
+// chooseEncoding takes the first acceptable encoding in ClickHouse's order.
+func chooseEncoding(accept string) string {
+	accepted := map[string]bool{}
+	for part := range strings.SplitSeq(accept, ",") {
+		name, q, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if strings.ReplaceAll(q, " ", "") != "q=0" {
+			accepted[strings.ToLower(strings.TrimSpace(name))] = true
+		}
+	}
+	for _, e := range []string{"br", "gzip", "deflate", "lz4", "zstd"} {
+		if accepted[e] {
+			return e
+		}
+	}
+	return ""
+}
+
+// encodeBody wraps w in a Content-Encoding that chooseEncoding returned.
+func encodeBody(w io.Writer, encoding string) io.WriteCloser {
+	switch encoding {
+	case "br":
+		return brotli.NewWriterLevel(w, 3)
+	case "gzip":
+		z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is valid
+		return z
+	case "deflate":
+		z, _ := zlib.NewWriterLevel(w, zlib.BestSpeed) // the level is valid
+		return z
+	case "lz4":
+		return lz4.NewWriter(w)
+	case "zstd":
+		z, _ := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)) // the options are valid
+		return z
+	}
+	return nopCloser{w}
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }

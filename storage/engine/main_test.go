@@ -1,0 +1,108 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/plumbline-slo/plumbline/storage/engine"
+)
+
+func TestMain(m *testing.M) {
+	engine.RunChildIfRequested()
+	os.Exit(m.Run())
+}
+
+// start runs an engine for the test and waits until it is ready. Without the
+// library it skips, or fails under CI, where the library is installed.
+func start(t *testing.T, change func(*engine.Config)) *engine.Engine {
+	t.Helper()
+	cfg := engine.DefaultConfig()
+	cfg.DataDir = t.TempDir()
+	if change != nil {
+		change(&cfg)
+	}
+	needLibrary(t, cfg)
+	e := engine.New(cfg, testLog(t))
+	run(t, e)
+	return e
+}
+
+func needLibrary(t *testing.T, cfg engine.Config) {
+	t.Helper()
+	if _, err := engine.FindLibrary(cfg.LibraryPath, cfg.LibraryCache); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+// run starts e, ends it with the test, and waits until it is ready.
+func run(t *testing.T, e *engine.Engine) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	waitCtx, cancelWait := context.WithTimeout(ctx, time.Minute)
+	defer cancelWait()
+	if err := e.WaitReady(waitCtx); err != nil {
+		stopped = true
+		cancel()
+		t.Fatal(errors.Join(err, <-done))
+	}
+	return stop
+}
+
+func testLog(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Log(string(p))
+	return len(p), nil
+}
+
+// open connects clickhouse-go to the engine.
+func open(t *testing.T, dsn string, change func(*clickhouse.Options)) clickhouse.Conn {
+	t.Helper()
+	opt, err := clickhouse.ParseDSN(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(opt)
+	}
+	c, err := clickhouse.Open(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func exec(t *testing.T, c clickhouse.Conn, sql string) {
+	t.Helper()
+	if err := c.Exec(t.Context(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
