@@ -1,0 +1,245 @@
+package storage_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/storage/grid"
+	"github.com/plumbline-slo/plumbline/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+func TestMigrateIsIdempotentAndExtends(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	ctx, conn := t.Context(), env.DB.Conn()
+	if err := env.DB.Migrate(ctx); err != nil {
+		t.Fatalf("migrate again: %v", err)
+	}
+	if err := conn.Exec(ctx, "ALTER TABLE deployments DROP COLUMN note"); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.DB.Migrate(ctx); err != nil {
+		t.Fatalf("migrate a table that lacks a column: %v", err)
+	}
+	if err := conn.Exec(ctx, "SELECT note FROM deployments"); err != nil {
+		t.Fatalf("the column was not added: %v", err)
+	}
+	if err := conn.Exec(ctx, "ALTER TABLE deployments MODIFY COLUMN note LowCardinality(String)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.DB.Migrate(ctx); err == nil || !strings.Contains(err.Error(), "deployments.note") {
+		t.Fatalf("migrate over a retyped column: %v, want an error that names it", err)
+	}
+}
+
+func TestMigrateAltersRetentionAndWindow(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	cfg := storage.DefaultConfig()
+	cfg.DSN, cfg.Database = env.DSN, env.DB.Database()
+	cfg.DedupWindow, cfg.Retention.Raw = 5, 30*24*3600e9
+	db, err := storage.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var ddl string
+	if err := db.Conn().QueryRow(t.Context(), "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'predictions'").Scan(&ddl); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"toIntervalDay(30)", "non_replicated_deduplication_window = 5"} {
+		if !strings.Contains(ddl, want) {
+			t.Errorf("the table lacks %s:\n%s", want, ddl)
+		}
+	}
+}
+
+// Every declared table takes a record of its Arrow schema, with a value of each
+// type, and gives the same values back.
+func TestEveryTableTakesItsArrowSchema(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	pool := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	defer pool.AssertSize(t, 0)
+	for _, table := range plumbline.Tables() {
+		rec := sampleRecord(t, pool, storage.ArrowSchema(table.Name))
+		if err := env.DB.Insert(t.Context(), table.Name, "token-"+string(table.Name), rec); err != nil {
+			t.Fatal(err)
+		}
+		rec.Release()
+		var n uint64
+		if err := env.DB.Conn().QueryRow(t.Context(), "SELECT count() FROM "+string(table.Name)).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		if n != 1 {
+			t.Errorf("%s holds %d rows, want 1", table.Name, n)
+		}
+	}
+	checkMergingTypes(t, env)
+}
+
+func checkMergingTypes(t *testing.T, env *testenv.Env) {
+	t.Helper()
+	var sum big.Int
+	var buckets []int32
+	var counts []uint64
+	row := env.DB.Conn().QueryRow(t.Context(), "SELECT sum(sum_nano), sumMap(hist).1, sumMap(hist).2 FROM series_hour")
+	if err := row.Scan(&sum, &buckets, &counts); err != nil {
+		t.Fatal(err)
+	}
+	if want := new(big.Int).SetInt64(-2); sum.Cmp(want) != 0 {
+		t.Errorf("Int128 came back as %s, want %s", &sum, want)
+	}
+	if fmt.Sprint(buckets, counts) != "[-3 7] [1 2]" {
+		t.Errorf("histogram came back as %v %v", buckets, counts)
+	}
+	var number float64
+	var category, name string
+	row = env.DB.Conn().QueryRow(t.Context(), "SELECT numbers['k'], categories['k'], nulls[1] FROM predictions")
+	if err := row.Scan(&number, &category, &name); err != nil {
+		t.Fatal(err)
+	}
+	if number != 1.5 || category != "text" || name != "name" {
+		t.Errorf("maps came back as %v %q %q", number, category, name)
+	}
+}
+
+func TestTheSameTokenStoresOnce(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	rec := sampleRecord(t, memory.DefaultAllocator, storage.ArrowSchema(plumbline.TableLabels))
+	for range 3 {
+		if err := env.DB.Insert(t.Context(), plumbline.TableLabels, "one", rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := env.DB.Insert(t.Context(), plumbline.TableLabels, "two", rec); err != nil {
+		t.Fatal(err)
+	}
+	var n uint64
+	if err := env.DB.Conn().QueryRow(t.Context(), "SELECT count() FROM labels").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	if n != 2 {
+		t.Fatalf("%d rows after one token three times and another once, want 2", n)
+	}
+}
+
+func TestUndeclaredColumnIsRefused(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	schema := arrow.NewSchema([]arrow.Field{{Name: "modle", Type: arrow.BinaryTypes.String}}, nil)
+	err := env.DB.Insert(t.Context(), plumbline.TableLabels, "t", sampleRecord(t, memory.DefaultAllocator, schema))
+	if err == nil || !strings.Contains(err.Error(), "modle") {
+		t.Fatalf("insert of a misspelt column: %v, want an error that names it", err)
+	}
+}
+
+// The SQL of the grid gives the same bucket as the Go of the grid, bit for bit.
+func TestGridInSQL(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	values := []float64{0, math.Copysign(0, -1), 1, -1, math.Pi, -math.Pi, 511, 512, 513, math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64, 0x1p-1022}
+	r := rand.New(rand.NewPCG(3, 4))
+	for len(values) < 5000 {
+		if v := math.Float64frombits(r.Uint64()); !math.IsNaN(v) && !math.IsInf(v, 0) {
+			values = append(values, v, math.Floor(r.NormFloat64()*1000), r.Float64())
+		}
+	}
+	full, coarse := queryBuckets(t.Context(), t, env, values)
+	for i, v := range values {
+		if want := grid.Bucket(v); full[i] != want {
+			t.Fatalf("%g: SQL bucket %d, Go bucket %d", v, full[i], want)
+		}
+		if want := grid.ToCoarse(grid.Bucket(v)); coarse[i] != want {
+			t.Fatalf("%g: SQL coarse bucket %d, Go %d", v, coarse[i], want)
+		}
+	}
+}
+
+func queryBuckets(ctx context.Context, t *testing.T, env *testenv.Env, values []float64) (full, coarse []int32) {
+	t.Helper()
+	bits := make([]string, len(values))
+	for i, v := range values {
+		bits[i] = fmt.Sprint(math.Float64bits(v))
+	}
+	bucket := grid.SQLBucket("v")
+	query := "SELECT groupArray(" + bucket + "), groupArray(" + grid.SQLCoarse(bucket) + ") FROM (SELECT reinterpretAsFloat64(arrayJoin([" + strings.Join(bits, ",") + "]::Array(UInt64))) AS v)"
+	if err := env.DB.Conn().QueryRow(ctx, query).Scan(&full, &coarse); err != nil {
+		t.Fatal(err)
+	}
+	return full, coarse
+}
+
+// sampleRecord returns one row with a telling value of each type.
+func sampleRecord(t *testing.T, pool memory.Allocator, schema *arrow.Schema) arrow.Record {
+	t.Helper()
+	b := array.NewRecordBuilder(pool, schema)
+	defer b.Release()
+	for i := range schema.NumFields() {
+		appendSample(t, b.Field(i))
+	}
+	return b.NewRecord()
+}
+
+func appendSample(t *testing.T, b array.Builder) {
+	t.Helper()
+	switch b := b.(type) {
+	case *array.StringBuilder:
+		b.Append("text")
+	case *array.BinaryDictionaryBuilder:
+		if err := b.AppendString("name"); err != nil {
+			t.Fatal(err)
+		}
+	case *array.TimestampBuilder:
+		// Recent, or the retention drops the row as it comes in.
+		now, err := arrow.TimestampFromTime(time.Now(), b.Type().(*arrow.TimestampType).Unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Append(now)
+	case *array.Float64Builder:
+		b.Append(1.5)
+	case *array.Int8Builder:
+		b.Append(-1)
+	case *array.Int32Builder:
+		b.Append(-3)
+	case *array.Int64Builder:
+		b.Append(-5)
+	case *array.Uint8Builder:
+		b.Append(1)
+	case *array.Uint64Builder:
+		b.Append(9)
+	case *array.FixedSizeBinaryBuilder:
+		b.Append([]byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	case *array.MapBuilder:
+		b.Append(true)
+		if err := b.KeyBuilder().(*array.BinaryDictionaryBuilder).AppendString("k"); err != nil {
+			t.Fatal(err)
+		}
+		appendSample(t, b.ItemBuilder())
+	case *array.ListBuilder:
+		b.Append(true)
+		appendSample(t, b.ValueBuilder())
+	case *array.StructBuilder:
+		b.Append(true)
+		buckets, counts := b.FieldBuilder(0).(*array.ListBuilder), b.FieldBuilder(1).(*array.ListBuilder)
+		buckets.Append(true)
+		buckets.ValueBuilder().(*array.Int32Builder).AppendValues([]int32{-3, 7}, nil)
+		counts.Append(true)
+		counts.ValueBuilder().(*array.Uint64Builder).AppendValues([]uint64{1, 2}, nil)
+	default:
+		t.Fatalf("no sample for %T", b)
+	}
+}
