@@ -1,0 +1,334 @@
+package dashboards_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/dashboards"
+)
+
+// panel is what the tests read of a panel; the field names are Grafana's.
+type panel struct {
+	ID          int      `json:"id"`
+	Type        string   `json:"type"`
+	Title       string   `json:"title"`
+	Description string   `json:"description"`
+	Datasource  source   `json:"datasource"`
+	Targets     []target `json:"targets"`
+	GridPos     struct{ X, Y, W, H int }
+	FieldConfig struct {
+		Defaults struct {
+			Unit       string          `json:"unit"`
+			NoValue    string          `json:"noValue"`
+			Mappings   json.RawMessage `json:"mappings"`
+			Thresholds struct {
+				Steps []struct{ Color string } `json:"steps"`
+			} `json:"thresholds"`
+			Custom struct {
+				SpanNulls   any `json:"spanNulls"`
+				InsertNulls any `json:"insertNulls"`
+			} `json:"custom"`
+		} `json:"defaults"`
+	} `json:"fieldConfig"`
+	Options struct {
+		Legend        *struct{ ShowLegend bool } `json:"legend"`
+		Orientation   string                     `json:"orientation"`
+		ReduceOptions struct{ Calcs []string }   `json:"reduceOptions"`
+	} `json:"options"`
+}
+
+type source struct{ Type, UID string }
+
+type target struct {
+	RefID         string `json:"refId"`
+	Datasource    source `json:"datasource"`
+	RawSQL        string `json:"rawSql"`
+	Format        *int   `json:"format"`
+	EditorType    string `json:"editorType"`
+	PluginVersion string `json:"pluginVersion"`
+}
+
+type board struct {
+	UID        string   `json:"uid"`
+	Title      string   `json:"title"`
+	Tags       []string `json:"tags"`
+	Editable   bool     `json:"editable"`
+	Refresh    string   `json:"refresh"`
+	Time       struct{ From, To string }
+	Panels     []panel `json:"panels"`
+	Templating struct {
+		List []struct {
+			Name, Type string
+			Multi      bool
+			AllValue   *string
+			Query      any
+			Datasource source
+		} `json:"list"`
+	} `json:"templating"`
+	Annotations struct {
+		List []struct {
+			Name       string
+			Datasource source
+			Target     target
+		} `json:"list"`
+	} `json:"annotations"`
+}
+
+func parse(t *testing.T, raw []byte) board {
+	t.Helper()
+	var b board
+	if err := json.Unmarshal(raw, &b); err != nil {
+		t.Fatalf("the dashboard is not JSON: %v", err)
+	}
+	return b
+}
+
+func onCall(t *testing.T, opts ...dashboards.Option) []byte {
+	t.Helper()
+	raw, err := dashboards.OnCall(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func TestOnCallGolden(t *testing.T) {
+	got := onCall(t, options()...)
+	path := filepath.Join("testdata", dashboards.OnCallUID+".json")
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("the dashboard differs from %s; read the change with -update and git diff", path)
+	}
+}
+
+func TestOnCallIsTheSchemaOfTheSDK(t *testing.T) {
+	raw := onCall(t, options()...)
+	var d dashboard.Dashboard
+	if err := json.Unmarshal(raw, &d); err != nil {
+		t.Fatalf("Grafana's schema does not read it: %v", err)
+	}
+	if err := d.Validate(); err != nil {
+		t.Errorf("Grafana's schema refuses it: %v", err)
+	}
+	if len(d.Panels) != 6+len(plumbline.Signals()) {
+		t.Errorf("%d panels, want 6 and one for each of %d signals", len(d.Panels), len(plumbline.Signals()))
+	}
+}
+
+// The rules follow grafana/dashboard-linter's, for a ClickHouse data source.
+func TestLint(t *testing.T) {
+	for name, opts := range map[string][]dashboards.Option{"objectives": options(), "none declared": nil} {
+		t.Run(name, func(t *testing.T) {
+			all, err := dashboards.All(opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range all {
+				for _, complaint := range lint(parse(t, g.JSON)) {
+					t.Errorf("%s: %s", g.Name, complaint)
+				}
+			}
+		})
+	}
+}
+
+// TestLintComplains breaks a good dashboard in each way the linter knows.
+func TestLintComplains(t *testing.T) {
+	good := onCall(t, options()...)
+	breaks := map[string]func(*board){
+		"title":          func(b *board) { b.Panels[0].Title = "" },
+		"description":    func(b *board) { b.Panels[1].Description = "short" },
+		"unit":           func(b *board) { b.Panels[2].FieldConfig.Defaults.Unit = "" },
+		"datasource":     func(b *board) { b.Panels[3].Targets[0].Datasource.UID = "abc" },
+		"legend":         func(b *board) { b.Panels[6].Options.Legend = nil },
+		"ids":            func(b *board) { b.Panels[1].ID = b.Panels[0].ID },
+		"row":            func(b *board) { b.Panels[4].GridPos.Y = b.Panels[0].GridPos.Y },
+		"missing as gap": func(b *board) { b.Panels[6].FieldConfig.Defaults.Custom.SpanNulls = true },
+		"missing word":   func(b *board) { b.Panels[0].FieldConfig.Defaults.NoValue = "" },
+		"fallback":       func(b *board) { b.Panels[0].Targets[0].RawSQL += " -- ifNull(value, 0)" },
+		"model":          func(b *board) { b.Panels[0].Targets[0].RawSQL = "SELECT 1 WHERE model IN ($model)" },
+		"all value":      func(b *board) { b.Templating.List[1].AllValue = new(string) },
+		"range":          func(b *board) { b.Time.From = "" },
+	}
+	for name, damage := range breaks {
+		t.Run(name, func(t *testing.T) {
+			b := parse(t, good)
+			damage(&b)
+			if len(lint(b)) == 0 {
+				t.Error("the linter says nothing")
+			}
+		})
+	}
+}
+
+func lint(b board) []string {
+	var out []string
+	complain := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if b.UID == "" || b.Title == "" || b.Editable || !slices.Contains(b.Tags, dashboards.GeneratedTag) {
+		complain("uid, title, read-only or tag is missing")
+	}
+	if b.Time.From == "" || b.Time.To == "" || b.Refresh == "" {
+		complain("time range or refresh is missing")
+	}
+	names := map[string]bool{}
+	for _, v := range b.Templating.List {
+		names[v.Name] = true
+		if v.AllValue != nil {
+			complain("variable %s: an own value for All does not fit IN", v.Name)
+		}
+	}
+	if !names["datasource"] || !names["model"] {
+		complain("variables datasource and model are missing")
+	}
+	for _, a := range b.Annotations.List {
+		for _, problem := range lintTarget(a.Target, 1) {
+			complain("annotation %s: %s", a.Name, problem)
+		}
+	}
+	ids, titles, rows := map[int]bool{}, map[string]bool{}, map[int]int{}
+	for _, p := range b.Panels {
+		if ids[p.ID] || p.ID == 0 {
+			complain("panel %q: id %d is not unique", p.Title, p.ID)
+		}
+		if titles[p.Title] {
+			complain("panel title %q twice", p.Title)
+		}
+		ids[p.ID], titles[p.Title] = true, true
+		rows[p.GridPos.Y]++
+		for _, problem := range lintPanel(p) {
+			complain("panel %d %q: %s", p.ID, p.Title, problem)
+		}
+	}
+	for y, n := range rows {
+		if n > 4 {
+			complain("%d panels in the row at %d", n, y)
+		}
+	}
+	return out
+}
+
+func lintPanel(p panel) []string {
+	var out []string
+	defaults := p.FieldConfig.Defaults
+	if p.Title == "" || !strings.Contains(p.Title, "?") {
+		out = append(out, "the title asks nothing")
+	}
+	if len(p.Description) < 40 {
+		out = append(out, "no description worth the name")
+	}
+	if defaults.Unit == "" || len(defaults.Thresholds.Steps) == 0 {
+		out = append(out, "no unit or no thresholds")
+	}
+	if defaults.NoValue != "no data" {
+		out = append(out, "missing data has no word")
+	}
+	if !strings.HasPrefix(p.Datasource.UID, "${") || len(p.Targets) == 0 {
+		out = append(out, "fixed data source, or no query")
+	}
+	wantFormat := 1
+	switch p.Type {
+	case "timeseries":
+		wantFormat = 0
+		if p.Options.Legend == nil || !p.Options.Legend.ShowLegend {
+			out = append(out, "no legend")
+		}
+		if defaults.Custom.SpanNulls != false || defaults.Custom.InsertNulls == nil {
+			out = append(out, "a gap would be drawn over")
+		}
+	case "stat":
+		if !strings.Contains(string(defaults.Mappings), "null+nan") || p.Options.Orientation == "" || len(p.Options.ReduceOptions.Calcs) == 0 {
+			out = append(out, "null has no word, or orientation or calculation is left to chance")
+		}
+	}
+	for _, target := range p.Targets {
+		out = append(out, lintTarget(target, wantFormat)...)
+	}
+	return out
+}
+
+func lintTarget(q target, format int) []string {
+	var out []string
+	if q.Datasource.Type != "grafana-clickhouse-datasource" || q.Datasource.UID != "${datasource}" {
+		out = append(out, "the query does not go through the data source variable")
+	}
+	if q.RefID == "" || q.EditorType != "sql" || q.PluginVersion < "4" || q.Format == nil || *q.Format != format {
+		out = append(out, "the plugin would migrate the query or misread its format")
+	}
+	if strings.Contains(strings.ReplaceAll(q.RawSQL, "${model:singlequote}", ""), "$model") {
+		out = append(out, "the model is not quoted")
+	}
+	for _, lie := range []string{"ifNull", "coalesce", "vector(", "WITH FILL"} {
+		if strings.Contains(q.RawSQL, lie) {
+			out = append(out, lie+" turns missing data into a number")
+		}
+	}
+	if strings.Contains(q.RawSQL, "$objectives") {
+		out = append(out, "the objectives are not filled in")
+	}
+	return out
+}
+
+func TestOnePanelForEachSignal(t *testing.T) {
+	b := parse(t, onCall(t, options()...))
+	for _, s := range plumbline.Signals() {
+		i := slices.IndexFunc(b.Panels, func(p panel) bool { return p.Title == s.Panel })
+		if i < 0 {
+			t.Errorf("signal %s has no panel", s.Name)
+			continue
+		}
+		if got := b.Panels[i].FieldConfig.Defaults.Unit; got != s.Unit {
+			t.Errorf("signal %s: unit %s, want %s", s.Name, got, s.Unit)
+		}
+		if s.Runbook != "" && !bytes.Contains(onCall(t, options()...), []byte("http://plumbline.example:9470/runbooks/"+s.Runbook)) {
+			t.Errorf("signal %s: no link to its runbook", s.Name)
+		}
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	dollar := flights()
+	dollar.SLO.Model = "a${__user.login}"
+	perfect := flights()
+	perfect.SLO.Target = 1
+	tests := map[string]dashboards.Option{
+		"relative page":      dashboards.WithPage("/plumbline"),
+		"script page":        dashboards.WithPage("javascript:alert(1)"),
+		"relative runbooks":  dashboards.WithRunbooks("runbooks"),
+		"variable in a name": dashboards.WithObjectives(dollar),
+		"threshold of 0":     dashboards.WithObjectives(perfect),
+	}
+	for name, opt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if _, err := dashboards.OnCall(opt); err == nil {
+				t.Error("accepted")
+			}
+		})
+	}
+}
+
+func TestNamesOfObjectivesAreQuoted(t *testing.T) {
+	o := flights()
+	o.SLO.Name = `it's \ an SLO`
+	raw := onCall(t, dashboards.WithObjectives(o))
+	sql := parse(t, raw).Panels[0].Targets[0].RawSQL
+	if want := `('it\'s \\ an SLO', 'flight-delay', 0.85, 'page', '1h', '5m', 0.3)`; !strings.Contains(sql, want) {
+		t.Errorf("the query holds no %s:\n%s", want, sql)
+	}
+}

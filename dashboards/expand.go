@@ -1,0 +1,57 @@
+package dashboards
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// Names of the query parameters that Expand leaves in its SQL.
+const (
+	paramFrom   = "from"
+	paramTo     = "to"
+	paramModels = "models"
+)
+
+var (
+	timeFilter   = regexp.MustCompile(`\$__timeFilter\(([^()]*)\)`)
+	timeInterval = regexp.MustCompile(`\$__timeInterval\(([^()]*)\)`)
+	modelList    = regexp.MustCompile(`[(\[]\s*(?:\$model\b|\$\{model(?::[a-z]+)?\})\s*[)\]]`)
+)
+
+// Expand does to a panel's SQL what Grafana and its ClickHouse plugin do before
+// they send it: the macros $__fromTime, $__toTime, $__timeFilter(column),
+// $__timeInterval(column) and $__interval_s, and the variable $model as the
+// whole of a list. Times and models become query parameters, to be sent with
+// the returned arguments, so that no name a producer chose stands in SQL text.
+// Times are cut to seconds, as the plugin does; an interval under a second
+// counts as one.
+func Expand(sql string, from, to time.Time, models []string, interval time.Duration) (string, []any) {
+	const (
+		fromSQL  = "toDateTime({" + paramFrom + ":Int64})"
+		toSQL    = "toDateTime({" + paramTo + ":Int64})"
+		modelSQL = "{" + paramModels + ":Array(String)}"
+	)
+	seconds := strconv.FormatInt(max(int64(interval/time.Second), 1), 10)
+	sql = timeFilter.ReplaceAllString(sql, "$1 >= "+fromSQL+" AND $1 <= "+toSQL)
+	sql = timeInterval.ReplaceAllString(sql, "toStartOfInterval(toDateTime($1), INTERVAL "+seconds+" second)")
+	sql = strings.NewReplacer("$__fromTime", fromSQL, "$__toTime", toSQL, "$__interval_s", seconds).Replace(sql)
+	sql = modelList.ReplaceAllString(sql, modelSQL)
+
+	values := []struct {
+		name  string
+		value any
+	}{{paramFrom, from.Unix()}, {paramTo, to.Unix()}, {paramModels, models}}
+	var args []any
+	for _, v := range values {
+		// A server refuses no spare parameter, but one that is left out of the
+		// list cannot be mistaken for one in use.
+		if strings.Contains(sql, "{"+v.name+":") {
+			args = append(args, clickhouse.Named(v.name, v.value))
+		}
+	}
+	return sql, args
+}

@@ -1,0 +1,229 @@
+package dashboards
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// OnCallUID is the stable identifier of the on-call dashboard, which is also in
+// its address: /d/plumbline-on-call.
+const OnCallUID = "plumbline-on-call"
+
+// GeneratedTag marks every dashboard of ours. Write removes only files that
+// carry it.
+const GeneratedTag = "plumbline-generated"
+
+//go:embed sql/*.sql
+var statements embed.FS
+
+// generator turns settings into dashboards.
+type generator struct{ settings }
+
+// OnCall returns the JSON of the on-call dashboard: the four numbers of a first
+// look, what is in breach, and one panel for each signal of the catalogue.
+func OnCall(opts ...Option) ([]byte, error) {
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, err
+	}
+	return generator{s}.onCall()
+}
+
+func (g generator) onCall() ([]byte, error) {
+	builder := dashboard.NewDashboardBuilder("Plumbline on call: which model is wrong, and why").
+		Uid(OnCallUID).
+		Description("Generated from the catalogue of signals; changes made here are overwritten. Start at the top left: how near the worst burn is to a page.").
+		Tags([]string{"plumbline", "on-call", GeneratedTag}).
+		Readonly().Timezone("utc").Tooltip(dashboard.DashboardCursorSyncCrosshair).
+		Time("now-24h", "now").Refresh("1m").
+		Timepicker(dashboard.NewTimePickerBuilder().RefreshIntervals([]string{"30s", "1m", "5m", "15m"})).
+		WithVariable(dashboard.NewDatasourceVariableBuilder(datasourceVariable).
+			Label("ClickHouse").Description("Data source whose default database holds Plumbline's tables.").Type(clickhousePlugin)).
+		WithVariable(g.modelVariable()).
+		Annotation(g.deployMarkers()).
+		Link(link("Plumbline's page", g.page+"/")).
+		Link(link("Runbooks", g.runbooks+"/"))
+	for _, p := range g.firstLook() {
+		builder = builder.WithPanel(p)
+	}
+	for _, p := range g.tables() {
+		builder = builder.WithPanel(p)
+	}
+	for _, p := range g.signalPanels(plumbline.Signals()) {
+		builder = builder.WithPanel(p)
+	}
+	built, err := builder.Build()
+	if err != nil {
+		return nil, fmt.Errorf("build dashboard %s: %w", OnCallUID, err)
+	}
+	numberPanels(built.Panels)
+	text, err := json.MarshalIndent(built, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode dashboard %s: %w", OnCallUID, err)
+	}
+	return append(text, '\n'), nil
+}
+
+// sql returns a statement of the folder sql, ready for Grafana.
+func (g generator) sql(name string) string {
+	text, err := statements.ReadFile("sql/" + name + ".sql")
+	if err != nil {
+		// The name is a literal of this package and the file is compiled in.
+		panic(err)
+	}
+	return g.grafana(string(text))
+}
+
+// grafana fills in the objectives and makes $model a quoted list, which is the
+// form that holds for one value and for many.
+func (g generator) grafana(sql string) string {
+	return strings.NewReplacer(
+		"$objectives", objectivesSQL(g.objectives),
+		"$model", "${model:singlequote}",
+	).Replace(strings.TrimSpace(sql))
+}
+
+func (g generator) modelVariable() cog.Builder[dashboard.VariableModel] {
+	sql := g.sql("models")
+	all := dashboard.VariableOption{
+		Selected: ptr(true),
+		Text:     dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}},
+		Value:    dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
+	}
+	// "All" has no value of its own: Grafana then lists every model, which is
+	// what IN takes.
+	return dashboard.NewQueryVariableBuilder("model").Label("Model").
+		Description("Models that answered within 90 days.").
+		Datasource(datasourceRef()).
+		Query(dashboard.StringOrMap{Map: map[string]any{"editorType": "sql", "rawSql": sql, "refId": "model"}}).
+		Definition(sql).
+		Refresh(dashboard.VariableRefreshOnDashboardLoad).Sort(dashboard.VariableSortAlphabeticalAsc).
+		Multi(true).IncludeAll(true).AllowCustomValue(false).Current(all)
+}
+
+func (g generator) deployMarkers() cog.Builder[dashboard.AnnotationQuery] {
+	return dashboard.NewAnnotationQueryBuilder().Name("Deploys").Datasource(datasourceRef()).
+		Enable(true).IconColor("blue").Target(tableQuery("deploys", g.sql("deploys")))
+}
+
+// firstLook is the top row: four answers before any line is read.
+func (g generator) firstLook() []cog.Builder[dashboard.Panel] {
+	burn := statPanel(text{
+		title:       "How near is the worst burn to its alert?",
+		description: "Smaller bad share of the two windows of a pair, over the pair's threshold, for the pair that is nearest. At 100 % the alert condition holds. No data: no SLO is declared, or no window could speak in the last 15 minutes.",
+		unit:        "percentunit",
+	}, steps([]string{colorOK, colorWarn, colorBreach}, 0.5, 1), g.sql("worst_burn")).
+		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: SLO burn", g.runbooks+"/slo-burn")})
+	accuracy := statPanel(text{
+		title:       "Did the last deploy make it worse?",
+		description: "Accuracy over the labels that are in: the newest production deploy against what served in the 24 hours before it. Early labels are not a fair sample where some outcomes are known sooner than others.",
+		unit:        "percentunit",
+	}, steps([]string{colorPlain}), g.sql("accuracy_deploy"))
+	coverage := statPanel(text{
+		title:       "How many labels are in?",
+		description: "Share of the predictions of the last 24 hours whose label is known. Under 30 % accuracy says little. No data: no prediction came in.",
+		unit:        "percentunit",
+	}, steps([]string{colorBreach, colorWarn, colorOK}, 0.05, 0.3), g.sql("coverage_now")).
+		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: label delay", g.runbooks+"/label-delay")})
+	volume := statPanel(text{
+		title:       "Is anybody asking? Predictions per minute",
+		description: "Mean over the last five whole minutes of event time. No data: not one prediction arrived in them.",
+		unit:        "short",
+	}, steps([]string{colorPlain}), g.sql("volume_now"))
+	return []cog.Builder[dashboard.Panel]{burn, accuracy, coverage, volume}
+}
+
+func (g generator) tables() []cog.Builder[dashboard.Panel] {
+	perModel := dashboard.DynamicConfigValue{Id: "links", Value: []map[string]any{{
+		"title": "Open the model's page", "targetBlank": true,
+		"url": g.page + "/models/${__data.fields.model:percentencode}",
+	}}}
+	breach := tablePanel(text{
+		title:       "What is in breach or missing now?",
+		description: "Latest finding of every series within 15 minutes, where it is in breach or missing. Low and high are the ends of its 95 % interval. An empty table means that everything was looked at and is within bounds.",
+		unit:        "none",
+	}, g.sql("breach")).Span(16).
+		OverrideByName("verdict", verdictColors()).
+		OverrideByName("model", []dashboard.DynamicConfigValue{perModel}).
+		OverrideByRegexp("/^(value|low|high)$/", []dashboard.DynamicConfigValue{{Id: "decimals", Value: 3}}).
+		OverrideByName("coverage", []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: "decimals", Value: 0}}).
+		OverrideByName("at", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeAsIso"}})
+	notices := tablePanel(text{
+		title:       "What has Plumbline done and noticed?",
+		description: "Notices in the time range: pages sent, partitions parked, new epochs. Newest first.",
+		unit:        "none",
+	}, g.sql("notices")).Span(8).
+		OverrideByName("at", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeAsIso"}}).
+		OverrideByName("model", []dashboard.DynamicConfigValue{perModel})
+	return []cog.Builder[dashboard.Panel]{breach, notices}
+}
+
+// Longest gaps, in milliseconds, over which a line is drawn: findings come
+// every minute, hourly cells every hour.
+const (
+	gapFindings = 15 * 60_000
+	gapHours    = 2 * 3_600_000
+	gapMinutes  = 5 * 60_000
+)
+
+// signalPanels returns one panel for each signal: the first two half a screen
+// wide, the others three to a row.
+func (g generator) signalPanels(signals []plumbline.Signal) []cog.Builder[dashboard.Panel] {
+	var panels []cog.Builder[dashboard.Panel]
+	for i, s := range signals {
+		p := g.signalPanel(s)
+		if i >= 2 {
+			p = p.Span(8)
+		}
+		panels = append(panels, p)
+	}
+	return panels
+}
+
+func (g generator) signalPanel(s plumbline.Signal) *timeseries.PanelBuilder {
+	description := s.Description + " Owner: " + string(s.Owner) + "."
+	if s.Rule != "" {
+		description += " Alert: " + s.Rule + "."
+	} else {
+		description += " No alert of its own: " + s.NoRule
+	}
+	t := text{title: s.Panel, description: description, unit: s.Unit}
+	main := seriesQuery("A", g.grafana(s.SQL))
+	var p *timeseries.PanelBuilder
+	switch s.Name {
+	case plumbline.SignalBurn:
+		p = dashedReference(seriesPanel(t, gapFindings, main, seriesQuery("B", g.sql("burn_thresholds")))).Min(0)
+	case plumbline.SignalQuality:
+		p = dashedReference(seriesPanel(t, gapHours, main, seriesQuery("B", g.sql("accuracy_targets")))).AxisSoftMax(1)
+	case plumbline.SignalDrift:
+		p = seriesPanel(t, gapFindings, main).Min(0).
+			Thresholds(steps([]string{colorOK, colorWarn, colorBreach}, 0.1, 0.25)).
+			ThresholdsStyle(dashedThresholds())
+	case plumbline.SignalCoverage:
+		p = seriesPanel(t, gapHours, main).Min(0).Max(1)
+	default:
+		p = seriesPanel(t, gapMinutes, main).Min(0)
+	}
+	if s.Runbook != "" {
+		p = p.Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: "+s.Runbook, g.runbooks+"/"+s.Runbook)})
+	}
+	return p
+}
+
+// numberPanels gives panels the ids that links and alerts refer to, in reading
+// order; the SDK leaves them out.
+func numberPanels(panels []dashboard.PanelOrRowPanel) {
+	for i := range panels {
+		if panels[i].Panel != nil {
+			panels[i].Panel.Id = ptr(uint32(i + 1))
+		}
+	}
+}

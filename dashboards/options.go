@@ -1,0 +1,128 @@
+package dashboards
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// DefaultPage is where the page in the binary is linked to unless WithPage says
+// otherwise.
+const DefaultPage = "http://localhost:9470"
+
+// Objective is an SLO with the window pairs that alert on it. The dashboard
+// shows burn rates against the thresholds of the pairs; without objectives it
+// says that no SLO is declared.
+type Objective struct {
+	SLO   plumbline.SLO
+	Pairs []plumbline.WindowPair
+}
+
+// Option changes what is generated.
+type Option func(*settings)
+
+type settings struct {
+	page       string
+	runbooks   string
+	objectives []Objective
+}
+
+// WithPage sets the absolute URL under which the page in the binary is served,
+// for the dashboard's links.
+func WithPage(base string) Option {
+	return func(s *settings) { s.page = strings.TrimSuffix(base, "/") }
+}
+
+// WithRunbooks sets the absolute URL to which "/NAME" of a runbook is appended.
+// Default: the page's own /runbooks.
+func WithRunbooks(base string) Option {
+	return func(s *settings) { s.runbooks = strings.TrimSuffix(base, "/") }
+}
+
+// WithObjectives declares the SLOs whose thresholds and targets are drawn.
+func WithObjectives(objectives ...Objective) Option {
+	return func(s *settings) { s.objectives = objectives }
+}
+
+func newSettings(opts []Option) (settings, error) {
+	s := settings{page: DefaultPage}
+	for _, opt := range opts {
+		opt(&s)
+	}
+	if s.runbooks == "" {
+		s.runbooks = s.page + "/runbooks"
+	}
+	return s, s.validate()
+}
+
+func (s settings) validate() error {
+	var errs []error
+	for name, base := range map[string]string{"page": s.page, "runbooks": s.runbooks} {
+		u, err := url.Parse(base)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			errs = append(errs, fmt.Errorf("dashboards: %s URL %q is not an absolute http or https URL", name, base))
+		}
+	}
+	for _, o := range s.objectives {
+		errs = append(errs, o.validate())
+	}
+	return errors.Join(errs...)
+}
+
+func (o Objective) validate() error {
+	// Grafana replaces variables everywhere in a query, inside strings too.
+	if strings.Contains(string(o.SLO.Name)+string(o.SLO.Model), "$") {
+		return fmt.Errorf("dashboards: SLO %q of model %q: Grafana would read the $ as a variable", o.SLO.Name, o.SLO.Model)
+	}
+	for _, p := range o.Pairs {
+		threshold := p.Threshold(o.SLO.Target)
+		if math.IsNaN(threshold) || threshold <= 0 {
+			return fmt.Errorf("dashboards: SLO %q: threshold %v of its %s pair is not positive", o.SLO.Name, threshold, WindowLabel(p.Long))
+		}
+	}
+	return nil
+}
+
+// objectivesSQL spells the objectives as a ClickHouse array of named tuples,
+// one a window pair. The cast gives the empty list its type.
+func objectivesSQL(objectives []Objective) string {
+	var rows []string
+	for _, o := range objectives {
+		for _, p := range o.Pairs {
+			rows = append(rows, fmt.Sprintf("(%s, %s, %s, %s, %s, %s, %s)",
+				quoteSQL(string(o.SLO.Name)), quoteSQL(string(o.SLO.Model)), number(o.SLO.Target), quoteSQL(p.Severity),
+				quoteSQL(WindowLabel(p.Long)), quoteSQL(WindowLabel(p.Short)), number(p.Threshold(o.SLO.Target))))
+		}
+	}
+	return "CAST([" + strings.Join(rows, ", ") + "], 'Array(Tuple(slo String, model String, target Float64, severity String, long String, short String, threshold Float64))')"
+}
+
+// number prints 9 digits: (1 - 0.9) in floating point would otherwise show its
+// rounding error on the dashboard.
+func number(f float64) string { return strconv.FormatFloat(f, 'g', 9, 64) }
+
+// quoteSQL is the one place where a name enters the SQL text of a dashboard.
+func quoteSQL(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+}
+
+// WindowLabel spells a window as findings.window and Sloth's metric names do:
+// the greatest of d, h, m, s that divides it.
+func WindowLabel(d time.Duration) string {
+	units := []struct {
+		length time.Duration
+		suffix string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}}
+	for _, u := range units {
+		if d >= u.length && d%u.length == 0 {
+			return strconv.FormatInt(int64(d/u.length), 10) + u.suffix
+		}
+	}
+	return strconv.FormatInt(int64(d/time.Second), 10) + "s"
+}

@@ -1,0 +1,136 @@
+package dashboards
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/stat"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
+	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// noData is what a panel says where a number is missing.
+const noData = "no data"
+
+// Colours by meaning: missing data has one of its own, never the healthy one.
+const (
+	colorOK      = "green"
+	colorWarn    = "orange"
+	colorBreach  = "red"
+	colorMissing = "purple"
+	colorPlain   = "text"
+)
+
+// text is what every panel must say about itself.
+type text struct {
+	title       string
+	description string
+	unit        string
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// steps builds absolute thresholds: colours[i+1] begins at values[i].
+func steps(colors []string, values ...float64) cog.Builder[dashboard.ThresholdsConfig] {
+	list := []dashboard.Threshold{{Color: colors[0]}}
+	for i, v := range values {
+		list = append(list, dashboard.Threshold{Color: colors[i+1], Value: ptr(v)})
+	}
+	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(list)
+}
+
+// missingIsShown maps null and NaN to words in the colour of missing data.
+func missingIsShown() []dashboard.ValueMapping {
+	special := dashboard.NewSpecialValueMap()
+	special.Options.Match = dashboard.SpecialValueMatchNullAndNan
+	special.Options.Result = dashboard.ValueMappingResult{Text: ptr(noData), Color: ptr(colorMissing), Index: ptr(int32(0))}
+	return []dashboard.ValueMapping{{SpecialValueMap: special}}
+}
+
+// statPanel shows one big number a row of the query: columns metric and value.
+func statPanel(t text, thresholds cog.Builder[dashboard.ThresholdsConfig], sql string) *stat.PanelBuilder {
+	return stat.NewPanelBuilder().
+		Title(t.title).Description(t.description).Unit(t.unit).Decimals(1).
+		Datasource(datasourceRef()).Height(6).Span(6).
+		WithTarget(tableQuery("A", sql)).
+		ReduceOptions(common.NewReduceDataOptionsBuilder().Values(true).Limit(8).Calcs([]string{"lastNotNull"}).Fields("")).
+		Orientation(common.VizOrientationAuto).
+		TextMode(common.BigValueTextModeValueAndName).
+		ColorMode(common.BigValueColorModeValue).
+		GraphMode(common.BigValueGraphModeNone).
+		Thresholds(thresholds).
+		Mappings(missingIsShown()).NoValue(noData)
+}
+
+// seriesPanel shows lines over time: columns time, metric and value. A gap in
+// the data stays a gap once it is longer than maxGap, in milliseconds.
+func seriesPanel(t text, maxGap float64, queries ...clickhouseQuery) *timeseries.PanelBuilder {
+	p := timeseries.NewPanelBuilder().
+		Title(t.title).Description(t.description).Unit(t.unit).
+		Datasource(datasourceRef()).Height(9).Span(12).
+		LineWidth(2).FillOpacity(0).ShowPoints(common.VisibilityModeAuto).PointSize(4).
+		SpanNulls(common.BoolOrFloat64{Bool: ptr(false)}).
+		InsertNulls(common.BoolOrFloat64{Float64: ptr(maxGap)}).
+		Thresholds(steps([]string{colorPlain})).
+		Legend(common.NewVizLegendOptionsBuilder().ShowLegend(true).
+			DisplayMode(common.LegendDisplayModeTable).Placement(common.LegendPlacementBottom).
+			Calcs([]string{"lastNotNull", "max"})).
+		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending)).
+		NoValue(noData)
+	for _, q := range queries {
+		p = p.WithTarget(q)
+	}
+	return p
+}
+
+// dashedReference draws the series of query B, thresholds or targets, as
+// dashed lines.
+func dashedReference(p *timeseries.PanelBuilder) *timeseries.PanelBuilder {
+	return p.OverrideByQuery("B", []dashboard.DynamicConfigValue{
+		{Id: "custom.lineStyle", Value: map[string]any{"fill": "dash", "dash": []int{10, 10}}},
+		{Id: "custom.lineWidth", Value: 1},
+		{Id: "custom.showPoints", Value: string(common.VisibilityModeNever)},
+		// The reference has a point at either end of the range only.
+		{Id: "custom.insertNulls", Value: false},
+		{Id: "custom.spanNulls", Value: true},
+		{Id: "color", Value: map[string]any{"mode": string(dashboard.FieldColorModeIdFixed), "fixedColor": colorBreach}},
+	})
+}
+
+func dashedThresholds() cog.Builder[common.GraphThresholdsStyleConfig] {
+	return common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed)
+}
+
+func tablePanel(t text, sql string) *table.PanelBuilder {
+	return table.NewPanelBuilder().
+		Title(t.title).Description(t.description).Unit(t.unit).
+		Datasource(datasourceRef()).Height(8).Span(12).
+		WithTarget(tableQuery("A", sql)).
+		ShowHeader(true).Filterable(true).CellHeight(common.TableCellHeightSm).
+		Thresholds(steps([]string{colorPlain})).NoValue(noData)
+}
+
+// verdictColors paints the cells of a column verdict.
+func verdictColors() []dashboard.DynamicConfigValue {
+	colors := map[string]string{
+		plumbline.VerdictOK: colorOK, plumbline.VerdictBreach: colorBreach,
+		plumbline.VerdictInsufficient: colorWarn, plumbline.VerdictMissing: colorMissing,
+	}
+	options := make(map[string]dashboard.ValueMappingResult, len(colors))
+	for verdict, color := range colors {
+		options[verdict] = dashboard.ValueMappingResult{Color: ptr(color), Text: ptr(verdict)}
+	}
+	return []dashboard.DynamicConfigValue{
+		{Id: "custom.cellOptions", Value: map[string]any{"type": "color-text"}},
+		{Id: "mappings", Value: []any{dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: options}}},
+		{Id: "custom.width", Value: 90},
+	}
+}
+
+// link is a link that opens in a new tab: whoever is on call keeps the panel.
+func link(title, url string) cog.Builder[dashboard.DashboardLink] {
+	return dashboard.NewDashboardLinkBuilder(title).Type(dashboard.DashboardLinkTypeLink).
+		Icon("external link").Tooltip(title).Url(url).TargetBlank(true)
+}

@@ -1,0 +1,34 @@
+-- Accuracy of the newest production deploy, and of what served in the 24 hours
+-- before it. Without a label there is no number.
+WITH
+  newest AS (
+    SELECT model, argMax(deploy_hash, ts) AS deploy_hash, max(ts) AS since
+    FROM deployments
+    WHERE stage = 'production' AND model IN ($model) AND ts <= $__toTime
+    GROUP BY model
+  ),
+  cells AS (
+    SELECT model, deploy_hash, time, sum(labelled) AS labelled, sum(correct) AS correct
+    FROM outcome_cells FINAL
+    WHERE stage = 'production' AND segment = '' AND model IN ($model) AND time <= $__toTime
+      AND time >= (SELECT min(since) FROM newest) - INTERVAL 24 HOUR
+    GROUP BY model, deploy_hash, time
+  ),
+  sides AS (
+    SELECT n.model AS model, n.deploy_hash AS deploy_hash,
+      sumIf(c.labelled, c.deploy_hash != n.deploy_hash AND c.time < n.since AND c.time >= n.since - INTERVAL 24 HOUR) AS labelled_before,
+      sumIf(c.correct, c.deploy_hash != n.deploy_hash AND c.time < n.since AND c.time >= n.since - INTERVAL 24 HOUR) AS correct_before,
+      sumIf(c.labelled, c.deploy_hash = n.deploy_hash) AS labelled_now,
+      sumIf(c.correct, c.deploy_hash = n.deploy_hash) AS correct_now
+    FROM newest AS n LEFT JOIN cells AS c ON c.model = n.model
+    GROUP BY model, deploy_hash
+  )
+SELECT tupleElement(side, 1) AS metric, tupleElement(side, 2) AS value
+FROM (
+  SELECT arrayJoin([
+    (concat(model, ' before'), if(labelled_before > 0, correct_before / labelled_before, NULL)),
+    (concat(model, ' ', deploy_hash, ' now'), if(labelled_now > 0, correct_now / labelled_now, NULL))
+  ]) AS side
+  FROM sides
+  ORDER BY model
+)
