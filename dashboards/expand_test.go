@@ -59,15 +59,3 @@ func FuzzExpand(f *testing.F) {
 		}
 	})
 }
-
-func TestWindowLabel(t *testing.T) {
-	tests := map[time.Duration]string{
-		30 * time.Second: "30s", 5 * time.Minute: "5m", 90 * time.Minute: "90m",
-		time.Hour: "1h", 36 * time.Hour: "36h", 24 * time.Hour: "1d", 72 * time.Hour: "3d",
-	}
-	for d, want := range tests {
-		if got := dashboards.WindowLabel(d); got != want {
-			t.Errorf("%s: got %s, want %s", d, got, want)
-		}
-	}
-}

@@ -65,6 +65,7 @@ func (g generator) onCall() ([]byte, error) {
 		return nil, fmt.Errorf("build dashboard %s: %w", OnCallUID, err)
 	}
 	numberPanels(built.Panels)
+	keepInSight(&built)
 	text, err := json.MarshalIndent(built, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode dashboard %s: %w", OnCallUID, err)
@@ -118,7 +119,7 @@ func (g generator) deployMarkers() cog.Builder[dashboard.AnnotationQuery] {
 func (g generator) firstLook() []cog.Builder[dashboard.Panel] {
 	burn := statPanel(text{
 		title:       "How near is the worst burn to its alert?",
-		description: "Smaller bad share of the two windows of a pair, over the pair's threshold, for the pair that is nearest. At 100 % the alert condition holds. No data: no SLO is declared, or no window could speak in the last 15 minutes.",
+		description: "Smaller bad share of the two windows of a pair, over the pair's threshold, for the pair that is nearest. At 100 % both windows are at the threshold; a page also asks that the lower end of the long window's interval is beyond it. No data: no SLO is declared, or no window could speak in the last 10 minutes.",
 		unit:        "percentunit",
 	}, steps([]string{colorOK, colorWarn, colorBreach}, 0.5, 1), g.sql("worst_burn")).
 		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: SLO burn", g.runbooks+"/slo-burn")})
@@ -148,7 +149,7 @@ func (g generator) tables() []cog.Builder[dashboard.Panel] {
 	}}}
 	breach := tablePanel(text{
 		title:       "What is in breach or missing now?",
-		description: "Latest finding of every series within 15 minutes, where it is in breach or missing. Low and high are the ends of its 95 % interval. An empty table means that everything was looked at and is within bounds.",
+		description: "Latest finding of every series within 10 minutes, where it is in breach or missing. Low and high are the ends of its 95 % interval. An empty table means that everything was looked at and is within bounds.",
 		unit:        "none",
 	}, g.sql("breach")).Span(16).
 		OverrideByName("verdict", verdictColors()).
@@ -225,5 +226,16 @@ func numberPanels(panels []dashboard.PanelOrRowPanel) {
 		if panels[i].Panel != nil {
 			panels[i].Panel.Id = ptr(uint32(i + 1))
 		}
+	}
+}
+
+// keepInSight undoes the SDK's default of putting links and the annotation
+// switch into a menu: whoever is paged must see them.
+func keepInSight(d *dashboard.Dashboard) {
+	for i := range d.Links {
+		d.Links[i].Placement = nil
+	}
+	for i := range d.Annotations.List {
+		d.Annotations.List[i].Placement = nil
 	}
 }

@@ -7,14 +7,13 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 // DefaultPage is where the page in the binary is linked to unless WithPage says
 // otherwise.
-const DefaultPage = "http://localhost:9470"
+const DefaultPage = "http://127.0.0.1:8788"
 
 // Objective is an SLO with the window pairs that alert on it. The dashboard
 // shows burn rates against the thresholds of the pairs; without objectives it
@@ -83,7 +82,7 @@ func (o Objective) validate() error {
 	for _, p := range o.Pairs {
 		threshold := p.Threshold(o.SLO.Target)
 		if math.IsNaN(threshold) || threshold <= 0 {
-			return fmt.Errorf("dashboards: SLO %q: threshold %v of its %s pair is not positive", o.SLO.Name, threshold, WindowLabel(p.Long))
+			return fmt.Errorf("dashboards: SLO %q: threshold %v of its %s pair is not positive", o.SLO.Name, threshold, plumbline.WindowName(p.Long))
 		}
 	}
 	return nil
@@ -97,7 +96,7 @@ func objectivesSQL(objectives []Objective) string {
 		for _, p := range o.Pairs {
 			rows = append(rows, fmt.Sprintf("(%s, %s, %s, %s, %s, %s, %s)",
 				quoteSQL(string(o.SLO.Name)), quoteSQL(string(o.SLO.Model)), number(o.SLO.Target), quoteSQL(p.Severity),
-				quoteSQL(WindowLabel(p.Long)), quoteSQL(WindowLabel(p.Short)), number(p.Threshold(o.SLO.Target))))
+				quoteSQL(plumbline.WindowName(p.Long)), quoteSQL(plumbline.WindowName(p.Short)), number(p.Threshold(o.SLO.Target))))
 		}
 	}
 	return "CAST([" + strings.Join(rows, ", ") + "], 'Array(Tuple(slo String, model String, target Float64, severity String, long String, short String, threshold Float64))')"
@@ -110,19 +109,4 @@ func number(f float64) string { return strconv.FormatFloat(f, 'g', 9, 64) }
 // quoteSQL is the one place where a name enters the SQL text of a dashboard.
 func quoteSQL(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
-}
-
-// WindowLabel spells a window as findings.window and Sloth's metric names do:
-// the greatest of d, h, m, s that divides it.
-func WindowLabel(d time.Duration) string {
-	units := []struct {
-		length time.Duration
-		suffix string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}}
-	for _, u := range units {
-		if d >= u.length && d%u.length == 0 {
-			return strconv.FormatInt(int64(d/u.length), 10) + u.suffix
-		}
-	}
-	return strconv.FormatInt(int64(d/time.Second), 10) + "s"
 }

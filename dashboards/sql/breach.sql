@@ -3,23 +3,26 @@
 -- that something looked and found nothing.
 WITH latest AS (
   SELECT model, signal, deploy_hash, stage, segment, slo, feature, reference, window, measure,
-    max(at) AS last, argMax(verdict, at) AS verdict, argMax(value, at) AS value,
-    argMax(low, at) AS low, argMax(high, at) AS high, argMax(count, at) AS events,
-    argMax(coverage, at) AS coverage, argMax(assumes, at) AS assumes
+    max(findings.at) AS last, argMax(findings.verdict, findings.at) AS verdict, argMax(findings.value, findings.at) AS value,
+    argMax(findings.low, findings.at) AS low, argMax(findings.high, findings.at) AS high,
+    argMax(findings.count, findings.at) AS events, argMax(findings.coverage, findings.at) AS coverage,
+    argMax(findings.assumes, findings.at) AS assumes
   FROM findings
-  WHERE model IN ($model) AND at > $__toTime - INTERVAL 15 MINUTE AND at <= $__toTime
+  WHERE model IN ($model) AND at > $__toTime - INTERVAL 10 MINUTE AND at <= $__toTime
   GROUP BY model, signal, deploy_hash, stage, segment, slo, feature, reference, window, measure
 )
-SELECT verdict, model, deploy_hash, signal,
-  arrayStringConcat(arrayFilter(part -> part != '', [slo, feature, segment, window]), ' ') AS what,
-  measure, if(isFinite(value), value, NULL) AS value,
-  if(isFinite(low), low, NULL) AS low, if(isFinite(high), high, NULL) AS high,
-  events, if(isFinite(coverage), coverage, NULL) AS coverage, last AS at, assumes
-FROM latest
-WHERE verdict IN ('breach', 'missing')
-UNION ALL
-SELECT 'missing', model, '', 'all', 'no finding in 15 minutes: nothing watches this model', '', NULL, NULL, NULL, 0, NULL, NULL, ''
-FROM (SELECT arrayJoin([$model]) AS model)
-WHERE model NOT IN (SELECT model FROM latest)
+SELECT * FROM (
+  SELECT verdict, model, deploy_hash, signal,
+    arrayStringConcat(arrayFilter(part -> part != '', [slo, feature, segment, window]), ' ') AS what,
+    measure, if(isFinite(value), value, NULL) AS value,
+    if(isFinite(low), low, NULL) AS low, if(isFinite(high), high, NULL) AS high,
+    events, if(isFinite(coverage), coverage, NULL) AS coverage, last AS at, assumes
+  FROM latest
+  WHERE verdict IN ('breach', 'missing')
+  UNION ALL
+  SELECT 'missing', model, '', 'all', 'no finding in 10 minutes: nothing watches this model', '', NULL, NULL, NULL, 0, NULL, NULL, ''
+  FROM (SELECT arrayJoin([$model]) AS model)
+  WHERE model NOT IN (SELECT model FROM latest)
+)
 ORDER BY verdict, signal, value DESC, model, what
 LIMIT 200

@@ -1,11 +1,11 @@
 -- The window pair that is nearest to its alert: 1 means that the bad share of
--- both windows has reached the threshold.
+-- both windows has reached the threshold. A window that may not speak has no say.
 WITH
   latest AS (
-    SELECT model, slo, deploy_hash, window, argMax(value, at) AS value
+    SELECT model, slo, deploy_hash, window, argMax(value, at) AS value, argMax(verdict, at) AS verdict
     FROM findings
     WHERE signal = 'burn' AND measure = 'bad_share' AND segment = '' AND model IN ($model)
-      AND at > $__toTime - INTERVAL 15 MINUTE AND at <= $__toTime
+      AND at > $__toTime - INTERVAL 10 MINUTE AND at <= $__toTime
     GROUP BY model, slo, deploy_hash, window
   ),
   pairs AS (
@@ -19,5 +19,6 @@ FROM pairs
 INNER JOIN latest AS l ON l.model = pairs.model AND l.slo = pairs.slo AND l.window = pairs.long
 INNER JOIN latest AS s ON s.model = pairs.model AND s.slo = pairs.slo AND s.window = pairs.short AND s.deploy_hash = l.deploy_hash
 WHERE isFinite(l.value) AND isFinite(s.value)
+  AND l.verdict NOT IN ('insufficient', 'missing') AND s.verdict NOT IN ('insufficient', 'missing')
 ORDER BY value DESC, metric
 LIMIT 1

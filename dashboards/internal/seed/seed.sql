@@ -1,0 +1,59 @@
+INSERT INTO deployments (model, deploy_hash, stage, ts, version, by, commit, note)
+SELECT {model:String}, deploy, stage, toDateTime64({now:Int64} - age, 3), version, 'ci', substring(deploy, 1, 4), note
+FROM VALUES('deploy String, stage String, age Int64, version String, note String',
+  ('never', 'training', 1000000, 'v0', ''), ('never', 'shadow', 60, 'v0', ''))
+UNION ALL
+SELECT {model:String}, {old:String}, 'production', toDateTime64({now:Int64} - 604800, 3), 'v1', 'ci', 'c0ffee', 'monthly retrain'
+UNION ALL
+SELECT {model:String}, {new:String}, 'production', toDateTime64({now:Int64} - {since:Int64}, 3), 'v2', 'ana <ana@example.org>', 'beef01', 'new distance pipeline'
+;
+INSERT INTO series_minute (model, deploy_hash, stage, segment, series, grid, time, count)
+SELECT model, deploy, 'production', segment, 'requests', 'g', time, per_minute
+FROM (
+  SELECT {model:String} AS model, if(number <= {since:Int64} / 60, {new:String}, {old:String}) AS deploy,
+    arrayJoin(['', 'region=eu']) AS segment, toDateTime({now:Int64} - 60 * number) AS time, {per_minute:UInt64} AS per_minute
+  FROM numbers(1, 1500)
+  UNION ALL
+  SELECT {odd:String}, 'x', '', toDateTime({now:Int64} - 60 * number), {odd_per_minute:UInt64} FROM numbers(1, 120)
+)
+;
+INSERT INTO series_minute (model, deploy_hash, stage, segment, series, grid, time, count)
+SELECT '', '', '', '', 'batch', '', toDateTime({now:Int64} - 60), 1
+;
+INSERT INTO series_hour (model, deploy_hash, stage, segment, series, grid, time, count)
+SELECT model, deploy_hash, stage, segment, series, grid, toStartOfHour(time) AS hour, sum(count)
+FROM series_minute GROUP BY model, deploy_hash, stage, segment, series, grid, hour
+;
+INSERT INTO outcome_cells (model, deploy_hash, stage, segment, time, known, labelled, correct, version)
+SELECT {model:String}, if(number <= {since:Int64} / 60, {new:String}, {old:String}) AS deploy, 'production', segment,
+  toDateTime({now:Int64} - 60 * number) AS time, toStartOfHour(time + {delay:Int64}), 10, if(deploy = {new:String}, 6, 9), version
+FROM numbers(1, 1500)
+ARRAY JOIN ['', 'region=eu', ''] AS segment, [1, 1, 2] AS version
+WHERE 60 * number >= {delay:Int64}
+;
+INSERT INTO findings (at, signal, model, deploy_hash, stage, slo, window, window_end, measure, value, low, high, count, coverage, verdict, assumes)
+SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, 'burn', {model:String},
+  if(300 * number < {since:Int64}, {new:String}, {old:String}) AS deploy, 'production', {slo:String}, w AS window, at, 'bad_share',
+  multiIf(w = '7d', nan, deploy = {old:String}, 0.09 + 0.01 * sin(number / 9),
+    w = '1h', {bad_1h:Float64} * (1 - number / 72), w = '5m', {bad_5m:Float64} * (1 - number / 90), 0.2 - number * 0.002) AS value,
+  value - 0.02, value + 0.02, 500, if(w = '7d', nan, 0.62),
+  multiIf(w = '7d', 'insufficient', deploy = {new:String} AND value > 0.3, 'breach', 'ok'),
+  'only labels that are in are counted'
+FROM numbers(0, 289)
+ARRAY JOIN ['5m', '1h', '2h', '1d', '7d'] AS w
+;
+INSERT INTO findings (at, signal, model, deploy_hash, stage, feature, reference, window, window_end, measure, value, low, high, count, coverage, verdict, assumes)
+SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, 'drift', {model:String},
+  if(300 * number < {since:Int64}, {new:String}, {old:String}) AS deploy, 'production', f.1, 'training', '1h', at, 'psi',
+  multiIf(f.1 = 'distance' AND deploy = {new:String}, 2.4, f.2 * (1 + 0.2 * cos(number / 7))) AS value,
+  nan, nan, 720, nan, if(value > 0.25, 'breach', 'ok'), 'bins of equal mass in the training set'
+FROM numbers(0, 289)
+ARRAY JOIN [('distance', 0.015), ('origin', 0.06), ('destination', 0.04), ('hour', 0.11), ('weekday', 0.02)] AS f
+;
+INSERT INTO findings (at, signal, model, deploy_hash, stage, window, window_end, measure, value, low, high, count, coverage, verdict)
+SELECT toDateTime64({now:Int64} - 60, 3) AS at, 'quality', {model:String}, {new:String}, 'production', '1h', at, 'accuracy', nan, nan, nan, 0, 0, 'missing'
+;
+INSERT INTO notices (at, kind, model, deploy_hash, slo, object, text)
+SELECT toDateTime64({now:Int64} - 1500, 3), 'page_sent', {model:String}, {new:String}, {slo:String}, 'pagerduty', 'Page: 39 % of the last hour wrong, 1.3 times the threshold; distance moved most (PSI 2.4).'
+UNION ALL
+SELECT toDateTime64({now:Int64} - 4000, 3), 'partition_parked', '', '', '', 'predictions/3', 'Partition predictions/3 is parked: <script>alert(1)</script>'

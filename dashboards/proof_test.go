@@ -1,0 +1,223 @@
+package dashboards_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/plumbline-slo/plumbline/dashboards"
+	"github.com/plumbline-slo/plumbline/dashboards/internal/seed"
+	"github.com/plumbline-slo/plumbline/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// named is a query of the dashboard with where it stands.
+type named struct {
+	where, kind string
+	sql         string
+}
+
+func everyQuery(b board) []named {
+	var all []named
+	for _, p := range b.Panels {
+		for _, q := range p.Targets {
+			all = append(all, named{where: fmt.Sprintf("%d %s %s", p.ID, p.Title, q.RefID), kind: p.Type, sql: q.RawSQL})
+		}
+	}
+	for _, a := range b.Annotations.List {
+		all = append(all, named{where: "annotation " + a.Name, kind: "annotation", sql: a.Target.RawSQL})
+	}
+	for _, v := range b.Templating.List {
+		if query, ok := v.Query.(map[string]any); ok {
+			all = append(all, named{where: "variable " + v.Name, kind: "variable", sql: query["rawSql"].(string)})
+		}
+	}
+	return all
+}
+
+// row is a result row with null as nil.
+type row map[string]any
+
+func query(ctx context.Context, t *testing.T, conn driver.Conn, sql string, to time.Time, models ...string) ([]string, []row) {
+	t.Helper()
+	expanded, args := dashboards.Expand(sql, to.Add(-24*time.Hour), to, models, time.Minute)
+	rows, err := conn.Query(ctx, expanded, args...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, expanded)
+	}
+	defer rows.Close()
+	var out []row
+	for rows.Next() {
+		cells := make([]any, len(rows.Columns()))
+		for i, column := range rows.ColumnTypes() {
+			cells[i] = reflect.New(column.ScanType()).Interface()
+		}
+		if err := rows.Scan(cells...); err != nil {
+			t.Fatal(err)
+		}
+		r := row{}
+		for i, name := range rows.Columns() {
+			value := reflect.ValueOf(cells[i]).Elem()
+			if value.Kind() == reflect.Pointer && value.IsNil() {
+				r[name] = nil
+				continue
+			}
+			r[name] = reflect.Indirect(value).Interface()
+		}
+		out = append(out, r)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return rows.Columns(), out
+}
+
+var wantColumns = map[string][]string{
+	"timeseries": {"time", "metric", "value"},
+	"stat":       {"metric", "value"},
+	"annotation": {"time", "text", "tags"},
+	"variable":   {"model"},
+}
+
+// TestEveryQueryIsProven runs every query of the dashboard against the seeded
+// world and holds its columns and that it returns rows.
+func TestEveryQueryIsProven(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	conn := env.DB.Conn()
+	now := time.Now().Truncate(time.Minute)
+	if err := seed.Fill(t.Context(), conn, now); err != nil {
+		t.Fatal(err)
+	}
+	b := parse(t, onCall(t, options()...))
+	for _, q := range everyQuery(b) {
+		t.Run(q.where, func(t *testing.T) {
+			columns, rows := query(t.Context(), t, conn, q.sql, now, seed.Model, seed.Odd)
+			if len(rows) == 0 {
+				t.Fatalf("no rows:\n%s", q.sql)
+			}
+			if want := wantColumns[q.kind]; want != nil && !slices.Equal(columns, want) {
+				t.Errorf("columns %v, want %v", columns, want)
+			}
+			checkTimes(t, rows, now)
+		})
+	}
+	t.Run("values", func(t *testing.T) { checkValues(t, b, conn, now) })
+	t.Run("one model", func(t *testing.T) { checkOtherModel(t, b, conn, now) })
+}
+
+func checkTimes(t *testing.T, rows []row, now time.Time) {
+	t.Helper()
+	for _, r := range rows {
+		at, ok := r["time"].(time.Time)
+		if ok && (at.Before(now.Add(-25*time.Hour)) || at.After(now)) {
+			t.Errorf("a row at %s is out of the range that ends at %s", at, now)
+		}
+		if v, ok := r["value"].(float64); ok && (math.IsNaN(v) || math.IsInf(v, 0)) {
+			t.Errorf("value %v cannot be drawn", v)
+		}
+	}
+}
+
+func metric(rows []row, name string) any {
+	for _, r := range rows {
+		if r["metric"] == name {
+			return r["value"]
+		}
+	}
+	return "no such metric"
+}
+
+func near(got any, want float64) bool {
+	v, ok := got.(float64)
+	return ok && math.Abs(v-want) < 1e-9
+}
+
+// checkValues compares the top row with what the seed's constants say.
+func checkValues(t *testing.T, b board, conn driver.Conn, now time.Time) {
+	models := []string{seed.Model, seed.Odd}
+	top := func(i int) []row {
+		_, rows := query(t.Context(), t, conn, b.Panels[i].Targets[0].RawSQL, now, models...)
+		return rows
+	}
+	page := flights().Pairs[0].Threshold(flights().SLO.Target)
+	if got := top(0)[0]; !near(got["value"], min(seed.BadShare1h, seed.BadShare5m)/page) {
+		t.Errorf("worst burn %v, want %v of the threshold", got, seed.BadShare1h/page)
+	}
+	accuracy := top(1)
+	if got := metric(accuracy, seed.Model+" before"); !near(got, seed.AccuracyBefore) {
+		t.Errorf("accuracy before the deploy %v, want %v", got, seed.AccuracyBefore)
+	}
+	if got := metric(accuracy, seed.Model+" "+seed.DeployNew+" now"); !near(got, seed.AccuracyAfter) {
+		t.Errorf("accuracy now %v, want %v", got, seed.AccuracyAfter)
+	}
+	coverage := top(2)
+	if got, ok := metric(coverage, seed.Model).(float64); !ok || got < 0.7 || got > float64(seed.Labelled)/seed.PerMinute {
+		t.Errorf("coverage %v, want a little under 10 of 12", got)
+	}
+	if got := metric(coverage, seed.Odd); !near(got, 0) {
+		t.Errorf("coverage of a model with traffic and no label %v, want 0", got)
+	}
+	volume := top(3)
+	if metric(volume, seed.Model) != float64(seed.PerMinute) || metric(volume, seed.Odd) != float64(seed.OddPerMinute) {
+		t.Errorf("predictions per minute %v", volume)
+	}
+	checkBreaches(t, top(4))
+}
+
+func checkBreaches(t *testing.T, breaches []row) {
+	t.Helper()
+	got := map[string]int{}
+	for _, r := range breaches {
+		got[fmt.Sprintf("%v %v %v", r["verdict"], r["model"], r["signal"])]++
+	}
+	want := map[string]int{
+		"breach " + seed.Model + " burn":     2,
+		"breach " + seed.Model + " drift":    1,
+		"missing " + seed.Model + " quality": 1,
+		"missing " + seed.Odd + " all":       1,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("in breach or missing: %v, want %v", got, want)
+	}
+}
+
+// checkOtherModel holds that no panel shows a model that was not selected.
+func checkOtherModel(t *testing.T, b board, conn driver.Conn, now time.Time) {
+	for _, q := range everyQuery(b) {
+		if q.kind == "variable" {
+			continue
+		}
+		_, rows := query(t.Context(), t, conn, q.sql, now, seed.Odd)
+		for _, r := range rows {
+			if text := fmt.Sprint(r); strings.Contains(text, seed.Model) {
+				t.Errorf("%s shows another model: %s", q.where, text)
+			}
+		}
+	}
+}
+
+// TestMissingStaysMissing runs every query against empty tables: no panel may
+// show a number, and the table of breaches says that nothing watches the model.
+func TestMissingStaysMissing(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	b := parse(t, onCall(t, dashboards.WithPage("http://plumbline.example")))
+	for _, q := range everyQuery(b) {
+		_, rows := query(t.Context(), t, env.DB.Conn(), q.sql, time.Now(), seed.Model)
+		for _, r := range rows {
+			if r["value"] != nil {
+				t.Errorf("%s shows %v of no data", q.where, r)
+			}
+		}
+		if strings.HasPrefix(q.where, "5 ") && (len(rows) != 1 || rows[0]["verdict"] != "missing") {
+			t.Errorf("the table of breaches shows %v", rows)
+		}
+	}
+}
