@@ -170,6 +170,25 @@ func checkValues(t *testing.T, b board, conn driver.Conn, now time.Time) {
 		t.Errorf("predictions per minute %v", volume)
 	}
 	checkBreaches(t, top(4))
+	lines := map[int]map[string]float64{
+		7:  {seed.Model + " " + seed.DeployOld: seed.AccuracyBefore, seed.Model + " " + seed.DeployNew: seed.AccuracyAfter},
+		10: {seed.Model + " " + seed.DeployOld: seed.PerMinute, seed.Model + " " + seed.DeployNew: seed.PerMinute},
+	}
+	for i, want := range lines {
+		seen := map[string]bool{}
+		for _, r := range top(i) {
+			name := r["metric"].(string)
+			if value, ok := want[name]; ok && !near(r["value"], value) {
+				t.Errorf("%s: %v, want %v", b.Panels[i].Title, r, value)
+			}
+			seen[name] = true
+		}
+		for name := range want {
+			if !seen[name] {
+				t.Errorf("%s: no line %s", b.Panels[i].Title, name)
+			}
+		}
+	}
 }
 
 func checkBreaches(t *testing.T, breaches []row) {

@@ -24,11 +24,19 @@ INSERT INTO series_hour (model, deploy_hash, stage, segment, series, grid, time,
 SELECT model, deploy_hash, stage, segment, series, grid, toStartOfHour(time) AS hour, sum(count)
 FROM series_minute GROUP BY model, deploy_hash, stage, segment, series, grid, hour
 ;
+-- The join's first sight of each cell, which the second replaces.
 INSERT INTO outcome_cells (model, deploy_hash, stage, segment, time, known, labelled, correct, version)
 SELECT {model:String}, if(number <= {since:Int64} / 60, {new:String}, {old:String}) AS deploy, 'production', segment,
-  toDateTime({now:Int64} - 60 * number) AS time, toStartOfHour(time + {delay:Int64}), 10, if(deploy = {new:String}, 6, 9), version
+  toDateTime({now:Int64} - 60 * number) AS time, toStartOfHour(time + {delay:Int64}), 10, 0, 1
 FROM numbers(1, 1500)
-ARRAY JOIN ['', 'region=eu', ''] AS segment, [1, 1, 2] AS version
+ARRAY JOIN [''] AS segment
+WHERE 60 * number >= {delay:Int64}
+;
+INSERT INTO outcome_cells (model, deploy_hash, stage, segment, time, known, labelled, correct, version)
+SELECT {model:String}, if(number <= {since:Int64} / 60, {new:String}, {old:String}) AS deploy, 'production', segment,
+  toDateTime({now:Int64} - 60 * number) AS time, toStartOfHour(time + {delay:Int64}), 10, if(segment != '', 1, if(deploy = {new:String}, 6, 9)), 2
+FROM numbers(1, 1500)
+ARRAY JOIN ['', 'region=eu'] AS segment
 WHERE 60 * number >= {delay:Int64}
 ;
 INSERT INTO findings (at, signal, model, deploy_hash, stage, slo, window, window_end, measure, value, low, high, count, coverage, verdict, assumes)
