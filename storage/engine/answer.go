@@ -28,7 +28,7 @@ func (o *output) configure(q *request, timezone string) {
 }
 
 // answer runs a request and writes its result.
-func (s *server) answer(ctx context.Context, q *request, out *output) error {
+func (s *server) answer(ctx context.Context, q *request, out *output) (err error) {
 	if q.sql == helloQuery {
 		return out.write(s.hello(q.revision))
 	}
@@ -37,7 +37,9 @@ func (s *server) answer(ctx context.Context, q *request, out *output) error {
 		return err
 	}
 	defer s.pool.release(c)
-	c.ends = q.st.kind == kindSessionState
+	// After an error a connection may still hold rows of the failed result,
+	// which would begin the next one's.
+	defer func() { c.ends = c.ends || err != nil || q.st.kind == kindSessionState }()
 	if q.st.kind == kindInsertData {
 		return s.insert(ctx, c, q, out)
 	}
@@ -64,7 +66,6 @@ func (c *conn) whole(q *request, out *output) error {
 func (s *server) insert(ctx context.Context, c *conn, q *request, out *output) error {
 	stream, err := c.startInsert(q.sql, q.format, q.params)
 	if err != nil {
-		c.ends = true
 		return err
 	}
 	tail, err := copyRows(ctx, stream, q.data)
@@ -74,12 +75,10 @@ func (s *server) insert(ctx context.Context, c *conn, q *request, out *output) e
 	}
 	if err != nil {
 		stream.cancel()
-		c.ends = true
 		return err
 	}
 	st, err := stream.done()
 	if err != nil {
-		c.ends = true
 		return err
 	}
 	out.summary(querySummary{st.readRows, st.readBytes, st.writtenRows, st.writtenBytes, st.resultRows})

@@ -24,13 +24,14 @@ type nativeConfig struct {
 	UsersFile      string
 
 	// For the clickhouse binary only; empty with libchdb.
-	Path             string
+	Path, Database   string
 	Host             string
 	Port             int
 	User, ReadUser   string
 	Password, ReadPw string // SHA-256, hexadecimal
 	ReadTime         int    // seconds
 	ReadRows         int
+	ReadMemory       uint64 // bytes
 }
 
 // write renders config.xml and users.xml into dir and returns the path of the

@@ -2,9 +2,9 @@ package engine_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,9 +18,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// instance is an engine that runs for a test.
+type instance struct {
+	*engine.Engine
+	cfg  engine.Config
+	stop func() // may be called early
+}
+
 // start runs an engine for the test and waits until it is ready. Without the
 // library it skips, or fails under CI, where the library is installed.
-func start(t *testing.T, change func(*engine.Config)) *engine.Engine {
+func start(t *testing.T, change func(*engine.Config)) *instance {
 	t.Helper()
 	cfg := engine.DefaultConfig()
 	cfg.DataDir = t.TempDir()
@@ -28,9 +35,14 @@ func start(t *testing.T, change func(*engine.Config)) *engine.Engine {
 		change(&cfg)
 	}
 	needLibrary(t, cfg)
-	e := engine.New(cfg, testLog(t))
-	run(t, e)
-	return e
+	return run(t, cfg)
+}
+
+// reopen stops the engine and runs another one on its data.
+func (i *instance) reopen(t *testing.T) *instance {
+	t.Helper()
+	i.stop()
+	return run(t, i.cfg)
 }
 
 func needLibrary(t *testing.T, cfg engine.Config) {
@@ -43,32 +55,26 @@ func needLibrary(t *testing.T, cfg engine.Config) {
 	}
 }
 
-// run starts e, ends it with the test, and waits until it is ready.
-func run(t *testing.T, e *engine.Engine) (stop func()) {
+// run runs an engine, ends it with the test, and waits until it is ready.
+func run(t *testing.T, cfg engine.Config) *instance {
 	t.Helper()
+	e := engine.New(cfg, testLog(t))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	stop := sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-	}
+	})
 	t.Cleanup(stop)
 	waitCtx, cancelWait := context.WithTimeout(ctx, time.Minute)
 	defer cancelWait()
 	if err := e.WaitReady(waitCtx); err != nil {
-		stopped = true
-		cancel()
-		t.Fatal(errors.Join(err, <-done))
+		t.Fatal(err)
 	}
-	return stop
+	return &instance{Engine: e, cfg: cfg, stop: stop}
 }
 
 func testLog(t *testing.T) *slog.Logger {

@@ -270,11 +270,3 @@ func (p *pool) analyse(sql string) (int, statementClass, error) {
 	defer p.controls.Unlock()
 	return p.control.analyse(sql)
 }
-
-func quoteString(s string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
-}
-
-func quoteName(s string) string {
-	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(s) + "`"
-}

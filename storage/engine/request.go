@@ -81,7 +81,7 @@ func (s *server) readRequest(r *http.Request) (*request, error) {
 		return nil, err
 	}
 	q := &request{access: a, settings: map[string]string{}}
-	if err := q.readParams(r); err != nil {
+	if err := q.readParams(r, s.cfg.Database); err != nil {
 		return nil, err
 	}
 	body, err := q.body(r)
@@ -95,7 +95,8 @@ func (s *server) readRequest(r *http.Request) (*request, error) {
 }
 
 // readParams takes everything but the statement from the URL and headers.
-func (q *request) readParams(r *http.Request) error {
+// database is the one to use if none is named.
+func (q *request) readParams(r *http.Request, database string) error {
 	v := r.URL.Query()
 	for name, values := range v {
 		value := values[len(values)-1]
@@ -122,7 +123,7 @@ func (q *request) readParams(r *http.Request) error {
 		}
 		return ""
 	}
-	q.database = first(v.Get("database"), r.Header.Get("X-ClickHouse-Database"))
+	q.database = first(v.Get("database"), r.Header.Get("X-ClickHouse-Database"), database)
 	q.format = first(r.Header.Get("X-ClickHouse-Format"), v.Get("default_format"))
 	q.queryID = first(v.Get("query_id"), r.Header.Get("X-ClickHouse-Query-Id"))
 	q.revision, _ = strconv.Atoi(v.Get("client_protocol_version")) // 0 if none

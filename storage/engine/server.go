@@ -3,10 +3,6 @@
 package engine
 
 import (
-	"crypto/rand"
-	"crypto/subtle"
-	"encoding/hex"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -22,9 +18,6 @@ type server struct {
 	version  string // of ClickHouse, for example 26.7.2.1
 	timezone string
 }
-
-// credentials of one user.
-type credentials struct{ Name, Password string }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.hostAllowed(r) {
@@ -103,16 +96,3 @@ func (s *server) authenticate(r *http.Request) (access, error) {
 	}
 	return 0, raise(codeAuthFailed, "AUTHENTICATION_FAILED", clip(name, 64)+": Authentication failed: password is incorrect, or there is no user with such name.")
 }
-
-func (c credentials) matches(name, password string) bool {
-	return subtle.ConstantTimeCompare([]byte(c.Name), []byte(name))&subtle.ConstantTimeCompare([]byte(c.Password), []byte(password)) == 1
-}
-
-// randomHex returns n random bytes in hexadecimal.
-func randomHex(n int) string {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails, see crypto/rand
-	return hex.EncodeToString(b)
-}
-
-var errClientGone = errors.New("the client is gone")

@@ -38,10 +38,10 @@ var statementWords = []string{
 // outsideNames reach outside the database and are not covered by the engine's
 // grants: the scalar function file() reads any file of this machine even for
 // a user without grants on FILE, executables run programs, and stack_trace
-// sends signals to every thread. The names are refused wherever an identifier
+// sends signals to every thread; sqlite() makes its file before it is refused. The names are refused wherever an identifier
 // may stand, also as the argument of APPLY; as a column name they can be
 // reached as table.`file`.
-var outsideNames = []string{"file", "executable", "executablepool", "executable_pool", "stack_trace", "infile", "outfile", "catboostevaluate"}
+var outsideNames = []string{"file", "executable", "executablepool", "executable_pool", "stack_trace", "infile", "outfile", "sqlite", "catboostevaluate"}
 
 // dictionarySources are the sources a dictionary may have: this database or
 // none. Others read files or the network, past the grants.
@@ -114,11 +114,21 @@ func checkToken(l *lexer, prev, t token) error {
 	if name == "stack_trace" {
 		return raise(codeAccessDenied, "ACCESS_DENIED", "system.stack_trace is not available in the embedded engine")
 	}
+	if name == "disk" && l.peek('(') {
+		return raise(codeAccessDenied, "ACCESS_DENIED", "disk(...) writes outside the database and is not available in the embedded engine")
+	}
 	if prev.punct('(') && l.afterSource(prev) && !slices.Contains(dictionarySources, strings.ToUpper(t.text)) {
 		return raise(codeAccessDenied, "ACCESS_DENIED",
 			fmt.Sprintf("dictionary source %q is not available in the embedded engine", t.text))
 	}
 	return nil
+}
+
+// peek says whether the next token is the punctuation c.
+func (l *lexer) peek(c byte) bool {
+	ahead := *l
+	t, ok := ahead.next()
+	return ok && t.punct(c)
 }
 
 // afterSource says whether the parenthesis paren follows the word SOURCE.

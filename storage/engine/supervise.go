@@ -42,15 +42,16 @@ func backoff(crashes int) time.Duration {
 
 // process is a started child.
 type process struct {
-	pid   int
-	ready <-chan childReady // one value, or closed without one
-	exit  <-chan error      // one value: why it ended
-	stop  func()            // asks it to end
-	kill  func()
-	lines *tail // the end of what it wrote
+	pid    int
+	ready  <-chan childReady // one value, or closed without one
+	exit   <-chan error      // one value: why it ended
+	stop   func()            // asks it to end
+	kill   func()
+	forget func() // frees what watches the start
+	lines  *tail  // the end of what it wrote
 }
 
-// starter starts a child; it is nil-safe to call again after the last ended.
+// starter starts a child, when the last one has ended.
 type starter func() (*process, error)
 
 // startError is a start that the child itself reported to be impossible.
@@ -110,31 +111,34 @@ func (e *Engine) live(ctx context.Context, start starter) (wasReady bool, err er
 	if err != nil {
 		return false, &startError{err.Error()}
 	}
+	defer p.forget()
 	e.update(func() { e.pid = p.pid })
-	timeout := time.NewTimer(e.cfg.StartTimeout)
-	defer timeout.Stop()
-	select {
-	case info, ok := <-p.ready:
-		switch {
-		case ok && info.Error != "":
+	ready, late := p.ready, time.NewTimer(e.cfg.StartTimeout)
+	defer late.Stop()
+	for {
+		select {
+		case info, ok := <-ready:
+			ready = nil
+			if ok && info.Error != "" {
+				p.stop()
+				<-p.exit
+				return false, &startError{info.Error + p.lines.suffix()}
+			}
+			if ok {
+				late.Stop()
+				e.becomeReady(info)
+				wasReady = true
+			}
+		case <-late.C:
+			p.kill()
 			<-p.exit
-			return false, &startError{info.Error + p.lines.suffix()}
-		case ok:
-			e.becomeReady(info)
-			wasReady = true
+			return false, fmt.Errorf("engine: not ready after %v%s", e.cfg.StartTimeout, p.lines.suffix())
+		case err := <-p.exit:
+			return wasReady, fmt.Errorf("engine: process %d ended: %w%s", p.pid, err, p.lines.suffix())
+		case <-ctx.Done():
+			e.end(p)
+			return wasReady, nil
 		}
-	case <-timeout.C:
-		p.kill()
-		<-p.exit
-		return false, fmt.Errorf("engine: not ready after %v%s", e.cfg.StartTimeout, p.lines.suffix())
-	case <-ctx.Done():
-		return false, e.end(p)
-	}
-	select {
-	case err := <-p.exit:
-		return wasReady, fmt.Errorf("engine: process %d ended: %w%s", p.pid, err, p.lines.suffix())
-	case <-ctx.Done():
-		return wasReady, e.end(p)
 	}
 }
 
@@ -149,7 +153,7 @@ func (e *Engine) becomeReady(info childReady) {
 }
 
 // end asks the child to end and makes it, if it takes too long.
-func (e *Engine) end(p *process) error {
+func (e *Engine) end(p *process) {
 	p.stop()
 	select {
 	case <-p.exit:
@@ -157,7 +161,6 @@ func (e *Engine) end(p *process) error {
 		p.kill()
 		<-p.exit
 	}
-	return nil
 }
 
 // starter finds what can run: the library in a child of this binary, or else
@@ -271,7 +274,7 @@ func (e *Engine) launch(cmd *exec.Cmd) (*process, error) {
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
-	return &process{pid: cmd.Process.Pid, exit: exit, kill: func() { _ = cmd.Process.Kill() }, lines: lines}, nil
+	return &process{pid: cmd.Process.Pid, exit: exit, kill: func() { _ = cmd.Process.Kill() }, forget: func() {}, lines: lines}, nil
 }
 
 // tail passes lines on and keeps the last few.
