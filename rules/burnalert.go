@@ -1,0 +1,118 @@
+package rules
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/plumbline-slo/plumbline"
+)
+
+func round12(v float64) float64 { return math.Round(v*1e12) / 1e12 }
+
+// burnAlert is the rule of one window pair. It fires, for each deploy, when the
+// lower end of the long window's interval and the short window's bad share are
+// both beyond the threshold: the long window gives the evidence, the short one
+// ends the alert soon after the fault does. There is no `for`: the windows are
+// the delay already.
+func burnAlert(slo plumbline.SLO, pair Pair, cfg GenerateConfig) rule {
+	long, short := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short)
+	threshold := number(round12(pair.Threshold(slo.Target)))
+	return rule{
+		Alert: plumbline.AlertSLOBurn,
+		Expr: fmt.Sprintf("%s > %s and %s > %s",
+			series(plumbline.MetricErrorRatioLow(long), slo), threshold,
+			series(plumbline.MetricErrorRatio(short), slo), threshold),
+		Labels: map[string]string{
+			plumbline.LabelSeverity: pair.Severity,
+			plumbline.LabelOwner:    templateText(string(slo.Owner)),
+			plumbline.LabelWindow:   long,
+		},
+		Annotations: burnAnnotations(slo, pair, cfg),
+	}
+}
+
+func burnAnnotations(slo plumbline.SLO, pair Pair, cfg GenerateConfig) map[string]string {
+	long, short := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short)
+	period := plumbline.WindowName(slo.Period)
+	longValue := lookup(plumbline.MetricErrorRatio(long), "humanizePercentage")
+	shortValue := lookup(plumbline.MetricErrorRatio(short), "humanizePercentage")
+	coverage := lookup(plumbline.MetricCoverage(long), "humanizePercentage")
+	threshold := percent(pair.Threshold(slo.Target))
+	allowed := percent(budget(slo))
+	// Prometheus templates do no arithmetic; a query does.
+	burn := `{{ with printf "%g / ` + number(budget(slo)) + `" $value | query }}{{ . | first | value | printf "%.2f" }}{{ end }}`
+	description := strings.Join([]string{
+		"Over the last " + long + " (event time) " + longValue + " of the labelled predictions of {{ $labels.model }} deploy {{ $labels.deploy_hash }} were wrong,",
+		"at least {{ $value | humanizePercentage }} with 95 % confidence, and " + shortValue + " over the last " + short + ".",
+		"SLO " + string(slo.Name) + " allows " + allowed + " over " + period + "; this alert fires beyond " + threshold + ".",
+		"The budget burns at least " + burn + " times as fast as planned.",
+		coverage + " of the window's predictions have a label.",
+	}, " ")
+	return withoutEmpty(map[string]string{
+		plumbline.AnnotationSummary: "{{ $labels.model }}: " + longValue + " of labelled predictions wrong over " + long +
+			", " + allowed + " allowed (deploy {{ $labels.deploy_hash }})",
+		plumbline.AnnotationDescription: description,
+		plumbline.AnnotationRunbook:     runbook(slo, cfg),
+		plumbline.AnnotationDashboard:   link(cfg.DashboardURL, "var-model", plumbline.LabelModel, "var-deploy_hash", plumbline.LabelDeploy),
+		plumbline.AnnotationPage:        link(cfg.PageURL, "model", plumbline.LabelModel, "deploy_hash", plumbline.LabelDeploy, "slo", plumbline.LabelSLO),
+		plumbline.AnnotationSQL:         burnSQL(long),
+		plumbline.AnnotationBurnRate:    burn,
+		plumbline.AnnotationValue:       "{{ $value | humanizePercentage }}",
+		plumbline.AnnotationLongValue:   longValue,
+		plumbline.AnnotationShortValue:  shortValue,
+		plumbline.AnnotationThreshold:   threshold,
+		plumbline.AnnotationTarget:      percent(slo.Target),
+		plumbline.AnnotationWindows:     long + "/" + short,
+		plumbline.AnnotationPeriod:      period,
+		plumbline.AnnotationCoverage:    coverage,
+	})
+}
+
+// burnSQL is one statement that returns the alert's number: the first column is
+// what the rule compared, the lower end of the long window's interval.
+func burnSQL(long string) string {
+	return "SELECT low, value, count, coverage, window_end, at FROM findings" +
+		" WHERE signal = 'burn' AND measure = 'bad_share' AND window = '" + long + "'" +
+		" AND model = " + sqlLabel(plumbline.LabelModel) +
+		" AND deploy_hash = " + sqlLabel(plumbline.LabelDeploy) +
+		" AND slo = " + sqlLabel(plumbline.LabelSLO) +
+		" AND isFinite(low) ORDER BY at DESC LIMIT 1"
+}
+
+// lookup is the template that shows another series of the alert's own deploy.
+func lookup(metric, format string) string {
+	return `{{ with printf "` + metric + `{slo=%q,model=%q,deploy_hash=%q}" $labels.slo $labels.model $labels.deploy_hash | query }}` +
+		`{{ . | first | value | ` + format + ` }}{{ else }}an unknown share{{ end }}`
+}
+
+// link appends pairs of a query key and the label that gives its value.
+func link(base string, pairs ...string) string {
+	if base == "" {
+		return ""
+	}
+	query := make([]string, 0, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		query = append(query, pairs[i]+"="+urlLabel(pairs[i+1]))
+	}
+	return templateText(base) + "?" + strings.Join(query, "&")
+}
+
+// runbook is the SLO's own page, or that of the signal.
+func runbook(slo plumbline.SLO, cfg GenerateConfig) string {
+	name := slo.Runbook
+	if name == "" {
+		for _, s := range plumbline.Signals() {
+			if s.Name == plumbline.SignalBurn {
+				name = s.Runbook
+			}
+		}
+	}
+	if strings.HasPrefix(name, "https://") || strings.HasPrefix(name, "http://") {
+		return templateText(name)
+	}
+	if cfg.RunbookURL == "" {
+		return ""
+	}
+	return templateText(strings.TrimSuffix(cfg.RunbookURL, "/")) + "/" + templateText(name) + ".md"
+}

@@ -1,0 +1,8 @@
+-- The newest burn finding per model, deploy, SLO and window. LIMIT BY keeps one
+-- whole row of each, never columns of two.
+SELECT at, model, deploy_hash, slo, window, measure, value, low, coverage, verdict
+FROM findings
+WHERE signal = 'burn' AND measure = 'bad_share' AND stage = 'production' AND segment = ''
+  AND at >= fromUnixTimestamp64Milli({since:Int64})
+ORDER BY at DESC
+LIMIT 1 BY model, deploy_hash, slo, window

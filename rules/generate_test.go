@@ -1,0 +1,151 @@
+package rules
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/plumbline-slo/plumbline"
+)
+
+// mustLoad fails unless Prometheus' own parser takes the rule file, expressions
+// and templates included.
+func mustLoad(t *testing.T, content []byte) *rulefmt.RuleGroups {
+	t.Helper()
+	groups, errs := rulefmt.Parse(content, false, model.UTF8Validation, parser.NewParser(parser.Options{}), promslog.NewNopLogger())
+	for _, err := range errs {
+		t.Errorf("%v\nin\n%s", err, content)
+	}
+	return groups
+}
+
+func linked() GenerateConfig {
+	cfg := DefaultGenerateConfig()
+	cfg.PageURL = "http://plumbline.example/"
+	cfg.DashboardURL = "https://grafana.example/d/plumbline-oncall"
+	cfg.RunbookURL = "https://docs.example/runbooks/"
+	return cfg
+}
+
+func TestGenerateGolden(t *testing.T) {
+	for _, name := range []string{"flights", "awkward"} {
+		t.Run(name, func(t *testing.T) {
+			slos, err := ParseFile("testdata/" + name + ".yml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Generate(slos, linked())
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustLoad(t, got)
+			golden(t, "testdata/"+name+".rules.golden", got)
+		})
+	}
+}
+
+// TestGenerateAlerts holds the parts of the rules that other packages build on.
+func TestGenerateAlerts(t *testing.T) {
+	slo := plumbline.SLO{Name: "q", Model: "m", Owner: "o", Measure: plumbline.MeasureAccuracy, Target: 0.9, Period: 30 * day}
+	content, err := Generate([]plumbline.SLO{slo}, linked())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var severities, windows []string
+	for _, r := range mustLoad(t, content).Groups[0].Rules {
+		if r.Alert != plumbline.AlertSLOBurn {
+			continue
+		}
+		severities = append(severities, r.Labels[plumbline.LabelSeverity])
+		windows = append(windows, r.Annotations[plumbline.AnnotationWindows])
+		for _, name := range []string{
+			plumbline.AnnotationSummary, plumbline.AnnotationDescription, plumbline.AnnotationRunbook, plumbline.AnnotationDashboard,
+			plumbline.AnnotationPage, plumbline.AnnotationSQL, plumbline.AnnotationBurnRate, plumbline.AnnotationValue,
+			plumbline.AnnotationThreshold, plumbline.AnnotationTarget, plumbline.AnnotationWindows, plumbline.AnnotationPeriod, plumbline.AnnotationCoverage,
+		} {
+			if r.Annotations[name] == "" {
+				t.Errorf("%s: annotation %s is missing", r.Labels[plumbline.LabelWindow], name)
+			}
+		}
+	}
+	if !slices.Equal(severities, []string{"page", "ticket", "ticket"}) || !slices.Equal(windows, []string{"2h/10m", "1d/2h", "3d/6h"}) {
+		t.Errorf("got %v over %v", severities, windows)
+	}
+}
+
+func TestGenerateIsOrderFree(t *testing.T) {
+	a := plumbline.SLO{Name: "a", Model: "m", Owner: "o", Target: 0.9, Period: 30 * day}
+	b := a
+	b.Name = "b"
+	one, err := Generate([]plumbline.SLO{a, b}, DefaultGenerateConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := Generate([]plumbline.SLO{b, a}, DefaultGenerateConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(one) != string(two) {
+		t.Error("the order of SLOs shows in the file")
+	}
+}
+
+func TestGenerateRefuses(t *testing.T) {
+	good := plumbline.SLO{Name: "a", Model: "m", Owner: "o", Target: 0.9, Period: 30 * day}
+	never := good
+	never.Period = day
+	for name, tt := range map[string]struct {
+		slos []plumbline.SLO
+		cfg  func(*GenerateConfig)
+		want string
+	}{
+		"an SLO that cannot alert": {[]plumbline.SLO{never}, nil, "no window pair can fire"},
+		"one name twice":           {[]plumbline.SLO{good, good}, nil, "given twice"},
+		"a link that is none":      {nil, func(c *GenerateConfig) { c.PageURL = "javascript:alert(1)" }, "page_url"},
+		"an impatient ticket":      {nil, func(c *GenerateConfig) { c.MissingFor = time.Second }, "missing_for"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := DefaultGenerateConfig()
+			if tt.cfg != nil {
+				tt.cfg(&cfg)
+			}
+			if _, err := Generate(tt.slos, cfg); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestWriteFileReplaces(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "rules")
+	slos, err := ParseFile("testdata/flights.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := WriteFile(dir, slos, DefaultGenerateConfig()); err != nil {
+		t.Fatal(err)
+	}
+	path, err := WriteFile(dir, nil, DefaultGenerateConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if groups := mustLoad(t, content); len(groups.Groups) != 0 {
+		t.Errorf("the former rules are still there:\n%s", content)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}

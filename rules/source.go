@@ -1,0 +1,158 @@
+package rules
+
+import (
+	"context"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/plumbline-slo/plumbline"
+)
+
+// FindingSource gives the latest value of every series the rules read. A series
+// of which nothing is known is left out. An error means that nothing could be
+// learned, not that there is nothing.
+type FindingSource interface {
+	Current(ctx context.Context) ([]Sample, error)
+}
+
+// view copies what the source says into the memory that PromQL reads, once per
+// interval, and decides what becomes of series the source no longer gives.
+//
+// Missing is not healthy, so a ratio that is not refreshed does not simply end:
+// that would resolve the page that rests on it. It ends when a deploy of the
+// same SLO speaks and this one says nothing at all, which is what a rollback
+// looks like. While nobody speaks for the SLO, or its deploy speaks in other
+// windows only, the last value is held, for at most holdBlind, and
+// plumbline.MetricFresh, which is never held, tells that the SLO is blind.
+type view struct {
+	source    FindingSource
+	memory    *memory
+	interval  time.Duration
+	timeout   time.Duration
+	maxAge    time.Duration
+	holdBlind time.Duration
+	// onError counts and reports a source that could not be read.
+	onError func(error)
+
+	mu sync.Mutex
+	// last is the time of the last attempt to read the source.
+	last time.Time
+	live map[string]*liveSeries
+	held int
+}
+
+type liveSeries struct {
+	labels labels.Labels
+	value  float64
+	// ratio says that the series is an error ratio of slo by deploy.
+	ratio       bool
+	slo, deploy string
+	fresh       time.Time
+}
+
+// ratioPrefix is what the names of all error-ratio series begin with.
+const ratioPrefix = "slo:sli_error:ratio_"
+
+// refresh brings the memory up to ts. Groups are evaluated at offsets of their
+// own; those within half an interval share one read.
+func (v *view) refresh(ctx context.Context, ts time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.last.IsZero() && ts.Sub(v.last) < v.interval/2 {
+		return
+	}
+	v.last = ts
+	readCtx, cancel := context.WithTimeout(ctx, v.timeout)
+	samples, err := v.source.Current(readCtx)
+	cancel()
+	if err != nil {
+		v.onError(err)
+		samples = nil
+	}
+	freshSLO, freshDeploy := v.take(samples, ts)
+	v.settle(freshSLO, freshDeploy, ts)
+	t := ts.UnixMilli()
+	for slo := range freshSLO {
+		v.memory.append(labels.FromStrings(labels.MetricName, plumbline.MetricFresh, plumbline.LabelSLO, slo), t, 1)
+	}
+	v.memory.forget(t - v.memory.horizon.Milliseconds())
+}
+
+// deployOf identifies one deploy's part in an SLO.
+type deployOf struct{ slo, deploy string }
+
+func (v *view) take(samples []Sample, ts time.Time) (map[string]bool, map[deployOf]bool) {
+	freshSLO, freshDeploy := make(map[string]bool), make(map[deployOf]bool)
+	for _, s := range samples {
+		if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || ts.Sub(s.At) > v.maxAge {
+			continue
+		}
+		b := labels.NewBuilder(labels.FromMap(s.Labels))
+		b.Set(labels.MetricName, s.Name)
+		l := &liveSeries{
+			labels: b.Labels(), value: s.Value, fresh: ts,
+			ratio:  strings.HasPrefix(s.Name, ratioPrefix),
+			slo:    s.Labels[plumbline.LabelSLO],
+			deploy: s.Labels[plumbline.LabelModel] + "\xff" + s.Labels[plumbline.LabelDeploy],
+		}
+		v.live[encode(l.labels)] = l
+		v.memory.append(l.labels, ts.UnixMilli(), l.value)
+		if l.ratio && l.slo != "" {
+			freshSLO[l.slo] = true
+			freshDeploy[deployOf{l.slo, l.deploy}] = true
+		}
+	}
+	return freshSLO, freshDeploy
+}
+
+// settle holds or ends every series that was not taken at ts. An ended series
+// leaves PromQL's sight after two intervals, by the engine's lookback.
+func (v *view) settle(freshSLO map[string]bool, freshDeploy map[deployOf]bool, ts time.Time) {
+	v.held = 0
+	for key, l := range v.live {
+		if l.fresh.Equal(ts) {
+			continue
+		}
+		gone := freshSLO[l.slo] && !freshDeploy[deployOf{l.slo, l.deploy}]
+		if !l.ratio || gone || ts.Sub(l.fresh) > v.holdBlind {
+			delete(v.live, key)
+			continue
+		}
+		v.held++
+		v.memory.append(l.labels, ts.UnixMilli(), l.value)
+	}
+}
+
+// restore puts a ratio that was known before a restart back into the view.
+func (v *view) restore(p savedPoint) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.live[encode(p.Labels)] = &liveSeries{
+		labels: p.Labels, value: p.Value, ratio: true,
+		slo:    p.Labels.Get(plumbline.LabelSLO),
+		deploy: p.Labels.Get(plumbline.LabelModel) + "\xff" + p.Labels.Get(plumbline.LabelDeploy),
+		fresh:  time.UnixMilli(p.Milliseconds),
+	}
+}
+
+// heldSeries returns how many series are shown with a value that is not fresh.
+func (v *view) heldSeries() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.held
+}
+
+// ratios calls f with every ratio in view and when it was fresh.
+func (v *view) ratios(f func(slo string, p savedPoint)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, l := range v.live {
+		if l.ratio {
+			f(l.slo, savedPoint{Labels: l.labels, Milliseconds: l.fresh.UnixMilli(), Value: l.value})
+		}
+	}
+}

@@ -1,0 +1,261 @@
+package rules
+
+import (
+	"bytes"
+	_ "embed" // windows.yml
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/plumbline-slo/plumbline"
+)
+
+//go:embed windows.yml
+var windowsYAML []byte
+
+// BasePair is one burn-rate condition as the SRE workbook gives it, before it
+// meets a target.
+type BasePair struct {
+	Name     string
+	Severity string
+	// BudgetShare is the part of the error budget, 0 to 1, that is gone when
+	// the condition has held for the long window.
+	BudgetShare float64
+	Long, Short time.Duration
+}
+
+// WindowTable is the content of windows.yml: the pairs and how they give way.
+type WindowTable struct {
+	Pairs []BasePair
+	// Reachable is the highest bad share, 0 to 1, a threshold may ask for.
+	Reachable float64
+	// LeastFactor is the least burn-rate factor a pair may have.
+	LeastFactor float64
+	// Ladder are the long windows a pair may grow to, shortest first.
+	Ladder []time.Duration
+	// ShortDivisor is long window / short window of a re-derived pair.
+	ShortDivisor int
+	// Use lists the names of the pairs by SLI kind.
+	Use map[SLIKind][]string
+}
+
+// Pair is a burn-rate condition that can fire for its target.
+type Pair struct {
+	plumbline.WindowPair
+	Name string
+	// Rederived says that the long window was lengthened, for Reason.
+	Rederived bool
+	Reason    string
+}
+
+// Refused is a pair that has no window in which it could fire, or none in which
+// it would say more than another.
+type Refused struct {
+	Name     string
+	Severity string
+	Reason   string
+}
+
+// PairSet is the outcome of deriving pairs for one target and period.
+type PairSet struct {
+	Pairs   []Pair
+	Refused []Refused
+}
+
+// ErrNoPair is returned for a pair that cannot fire on any window of the
+// ladder, or only on burning slower than planned.
+var ErrNoPair = errors.New("no window fits")
+
+// Windows reads the embedded table of window pairs. An error means that
+// windows.yml itself is wrong; it names the entry.
+func Windows() (WindowTable, error) {
+	var raw struct {
+		Pairs []struct {
+			Name        string  `yaml:"name"`
+			Severity    string  `yaml:"severity"`
+			BudgetShare float64 `yaml:"budget_share"`
+			Long        string  `yaml:"long"`
+			Short       string  `yaml:"short"`
+		} `yaml:"pairs"`
+		Reachable    float64              `yaml:"reachable"`
+		LeastFactor  float64              `yaml:"least_factor"`
+		Ladder       []string             `yaml:"ladder"`
+		ShortDivisor int                  `yaml:"short_divisor"`
+		Use          map[SLIKind][]string `yaml:"use"`
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(windowsYAML))
+	dec.KnownFields(true)
+	if err := dec.Decode(&raw); err != nil {
+		return WindowTable{}, fmt.Errorf("reading windows.yml: %w", err)
+	}
+	t := WindowTable{
+		Reachable: raw.Reachable, LeastFactor: raw.LeastFactor,
+		ShortDivisor: raw.ShortDivisor, Use: raw.Use,
+	}
+	var errs []error
+	duration := func(s string) time.Duration {
+		d, err := ParseDuration(s)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("reading windows.yml: %w", err))
+		}
+		return d
+	}
+	for _, p := range raw.Pairs {
+		t.Pairs = append(t.Pairs, BasePair{
+			Name: p.Name, Severity: p.Severity, BudgetShare: p.BudgetShare,
+			Long: duration(p.Long), Short: duration(p.Short),
+		})
+	}
+	for _, step := range raw.Ladder {
+		t.Ladder = append(t.Ladder, duration(step))
+	}
+	return t, errors.Join(errs...)
+}
+
+// DerivePair fits one pair to a target (between 0 and 1) and a period. The
+// budget share is kept; the long window is lengthened along the ladder until
+// the threshold factor x (1 - target) is reachable. It returns ErrNoPair, with
+// the reason, if the factor falls below plan before that, or the ladder ends.
+func (t WindowTable) DerivePair(base BasePair, target float64, period time.Duration) (Pair, error) {
+	first := base.Threshold(target, period)
+	p := base.on(base.Long, base.Short, period)
+	if first <= t.Reachable {
+		return p, t.beyondPlan(p)
+	}
+	for _, long := range t.Ladder {
+		if long <= base.Long {
+			continue
+		}
+		p = base.on(long, long/time.Duration(t.ShortDivisor), period)
+		if p.Threshold(target) > t.Reachable {
+			continue
+		}
+		p.Rederived = true
+		p.Reason = fmt.Sprintf(
+			"%s over %s would ask for a bad share beyond %.3g, which is out of reach (limit %.3g); the budget share of %.3g is kept and the window is %s",
+			base.Name, plumbline.WindowName(base.Long), first, t.Reachable, base.BudgetShare, plumbline.WindowName(long))
+		return p, t.beyondPlan(p)
+	}
+	return p, fmt.Errorf("%s: %w: even over %s it would ask for a bad share beyond %.3g, limit %.3g",
+		base.Name, ErrNoPair, plumbline.WindowName(p.Long), p.Threshold(target), t.Reachable)
+}
+
+func (t WindowTable) beyondPlan(p Pair) error {
+	if p.Factor >= t.LeastFactor {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: over %s it would fire at %.3g times the planned burn, and a longer window only lowers that",
+		p.Name, ErrNoPair, plumbline.WindowName(p.Long), p.Factor)
+}
+
+// Threshold is the bad share beyond which the pair, unchanged, would fire.
+func (b BasePair) Threshold(target float64, period time.Duration) float64 {
+	return b.on(b.Long, b.Short, period).Threshold(target)
+}
+
+func (b BasePair) on(long, short, period time.Duration) Pair {
+	// Rounded to 1e-9 so that the workbook's 14.4, 6, 3 and 1 come out as
+	// themselves and not one bit beside.
+	factor := math.Round(b.BudgetShare*float64(period)/float64(long)*1e9) / 1e9
+	return Pair{Name: b.Name, WindowPair: plumbline.WindowPair{
+		Severity: b.Severity, Long: long, Short: short, BudgetShare: b.BudgetShare, Factor: factor,
+	}}
+}
+
+// Derive fits the named pairs (all of them if names is empty) to a target and a
+// period. Every pair of the table is either in the result's Pairs or, with its
+// reason, in Refused. An error means that target or period is out of range.
+func (t WindowTable) Derive(target float64, period time.Duration, names ...string) (PairSet, error) {
+	if !(target > 0 && target < 1) {
+		return PairSet{}, fmt.Errorf("deriving windows: target %v is not between 0 and 1", target)
+	}
+	if period <= 0 {
+		return PairSet{}, fmt.Errorf("deriving windows: period %v is not positive", period)
+	}
+	var set PairSet
+	for _, base := range t.Pairs {
+		if len(names) > 0 && !slices.Contains(names, base.Name) {
+			set.refuse(base, "this SLI kind does not use it")
+			continue
+		}
+		p, err := t.DerivePair(base, target, period)
+		if err != nil {
+			set.refuse(base, err.Error())
+			continue
+		}
+		set.add(p, base)
+	}
+	return set, nil
+}
+
+func (s *PairSet) refuse(b BasePair, reason string) {
+	s.Refused = append(s.Refused, Refused{Name: b.Name, Severity: b.Severity, Reason: reason})
+}
+
+// add drops a pair that another of the same severity on the same long window
+// already covers: the one with the lower factor fires whenever the other does.
+func (s *PairSet) add(p Pair, base BasePair) {
+	for i, have := range s.Pairs {
+		if have.Severity != p.Severity || have.Long != p.Long {
+			continue
+		}
+		loser, winner := p, have
+		if p.Factor < have.Factor {
+			loser, winner = have, p
+			s.Pairs[i] = p
+		}
+		s.Refused = append(s.Refused, Refused{
+			Name: loser.Name, Severity: base.Severity,
+			Reason: fmt.Sprintf("%s on the same windows fires whenever it would", winner.Name),
+		})
+		return
+	}
+	s.Pairs = append(s.Pairs, p)
+}
+
+// Pairs fits the workbook's four pairs to a target (between 0 and 1) and a
+// period.
+func Pairs(target float64, period time.Duration) (PairSet, error) {
+	t, err := Windows()
+	if err != nil {
+		return PairSet{}, err
+	}
+	return t.Derive(target, period)
+}
+
+// PairsFor fits the pairs that the SLO's kind uses to its target and period. It
+// returns an error naming the SLO if not one of them can fire.
+func PairsFor(slo plumbline.SLO) (PairSet, error) {
+	t, err := Windows()
+	if err != nil {
+		return PairSet{}, err
+	}
+	set, err := t.Derive(slo.Target, slo.Period, t.Use[SLIQuality]...)
+	if err != nil {
+		return PairSet{}, fmt.Errorf("SLO %s: %w", slo.Name, err)
+	}
+	if len(set.Pairs) == 0 {
+		var reasons []error
+		for _, r := range set.Refused {
+			reasons = append(reasons, errors.New(r.Reason))
+		}
+		return set, fmt.Errorf("SLO %s: no window pair can fire for target %v over %s; raise the target or lengthen the period: %w",
+			slo.Name, slo.Target, plumbline.WindowName(slo.Period), errors.Join(reasons...))
+	}
+	return set, nil
+}
+
+// Lengths returns every window length the pairs need, shortest first, each
+// once: what burn findings must be computed for.
+func (s PairSet) Lengths() []time.Duration {
+	var all []time.Duration
+	for _, p := range s.Pairs {
+		all = append(all, p.Long, p.Short)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -1,0 +1,202 @@
+package rules
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/plumbline-slo/plumbline"
+)
+
+const day = 24 * time.Hour
+
+// TestWorkbookValues holds the table to the figures the SRE workbook prints for
+// 99.9 % over 30 days.
+func TestWorkbookValues(t *testing.T) {
+	set, err := Pairs(0.999, 30*day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []struct {
+		severity    string
+		long, short time.Duration
+		factor      float64
+	}{
+		{plumbline.SeverityPage, time.Hour, 5 * time.Minute, 14.4},
+		{plumbline.SeverityPage, 6 * time.Hour, 30 * time.Minute, 6},
+		{plumbline.SeverityTicket, day, 2 * time.Hour, 3},
+		{plumbline.SeverityTicket, 3 * day, 6 * time.Hour, 1},
+	}
+	if len(set.Pairs) != len(want) || len(set.Refused) != 0 {
+		t.Fatalf("got %+v", set)
+	}
+	for i, w := range want {
+		p := set.Pairs[i]
+		if p.Severity != w.severity || p.Long != w.long || p.Short != w.short || p.Factor != w.factor || p.Rederived {
+			t.Errorf("pair %d: got %+v, want %+v", i, p, w)
+		}
+	}
+}
+
+func TestDerive(t *testing.T) {
+	tests := []struct {
+		name   string
+		target float64
+		period time.Duration
+		// want is the long windows of the pairs, in order, with the factors.
+		longs   []time.Duration
+		factors []float64
+		refused []string
+	}{
+		// 14.4 x 0.1 = 1.44 can never fire; 2 h asks for 0.72.
+		{"90 % over 30 d", 0.9, 30 * day, []time.Duration{2 * time.Hour, 6 * time.Hour, day, 3 * day}, []float64{7.2, 6, 3, 1}, nil},
+		// 3.36 x 0.3 = 1.008; 2 h asks for 0.504. Tickets burn slower than plan.
+		{"70 % over 7 d", 0.7, 7 * day, []time.Duration{2 * time.Hour, 6 * time.Hour}, []float64{1.68, 1.4}, []string{"ticket-fast", "ticket-slow"}},
+		// 14.4 x 0.5 = 7.2: 8 h asks for 0.9; then the slow page grows to 1 d (0.75).
+		{"50 % over 30 d", 0.5, 30 * day, []time.Duration{8 * time.Hour, day, 2 * day}, nil, nil},
+		{"99.99 % over 1 d", 0.9999, day, nil, nil, []string{"page-fast", "page-slow", "ticket-fast", "ticket-slow"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			set, err := Pairs(tt.target, tt.period)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.factors != nil {
+				for i, p := range set.Pairs {
+					if i >= len(tt.longs) || p.Long != tt.longs[i] || p.Factor != tt.factors[i] {
+						t.Errorf("pair %d: got %s over %v at %v", i, p.Name, p.Long, p.Factor)
+					}
+				}
+			}
+			var refused []string
+			for _, r := range set.Refused {
+				refused = append(refused, r.Name)
+				if r.Reason == "" {
+					t.Errorf("%s is refused without a reason", r.Name)
+				}
+			}
+			if tt.refused != nil && len(refused) != len(tt.refused) {
+				t.Errorf("refused %v, want %v", refused, tt.refused)
+			}
+		})
+	}
+}
+
+// TestNoImpossiblePair is the property over targets of 50 to 99.99 % and periods
+// of 1 to 90 days: what comes out can fire and means a burn beyond plan, keeps
+// the budget share, is on the workbook's windows or the ladder, and nothing is
+// lost without a reason.
+func TestNoImpossiblePair(t *testing.T) {
+	table, err := Windows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 20000 {
+		target := 0.5 + rng.Float64()*0.4999
+		period := time.Duration(1+rng.IntN(90*24)) * time.Hour
+		set, err := table.Derive(target, period)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(set.Pairs)+len(set.Refused) != len(table.Pairs) {
+			t.Fatalf("target %v over %v: %d pairs and %d refused", target, period, len(set.Pairs), len(set.Refused))
+		}
+		for _, p := range set.Pairs {
+			if th := p.Threshold(target); !(th < 1) || th > table.Reachable || p.Factor < 1 {
+				t.Fatalf("target %v over %v: %+v asks for %v", target, period, p, th)
+			}
+			if got := p.Factor * float64(p.Long) / float64(period); math.Abs(got-p.BudgetShare) > 1e-6 {
+				t.Fatalf("target %v over %v: %s spends %v of the budget, not %v", target, period, p.Name, got, p.BudgetShare)
+			}
+			if p.Long != 12*p.Short || p.Rederived != (p.Reason != "") {
+				t.Fatalf("target %v over %v: %+v", target, period, p)
+			}
+		}
+	}
+}
+
+// TestPairStaysIfItCan holds that a pair is lengthened no further than it must:
+// the step before was out of reach.
+func TestPairStaysIfItCan(t *testing.T) {
+	table, err := Windows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := table.Pairs[0]
+	for target := 0.5; target < 0.9999; target += 0.003 {
+		p, err := table.DerivePair(base, target, 30*day)
+		if errors.Is(err, ErrNoPair) {
+			continue
+		}
+		before := base.Long
+		for _, step := range table.Ladder {
+			if step < p.Long {
+				before = step
+			}
+		}
+		if p.Rederived && base.on(before, 0, 30*day).Threshold(target) <= table.Reachable {
+			t.Errorf("target %v: %v would have done, got %v", target, before, p.Long)
+		}
+	}
+}
+
+func TestDeriveRefusesNonsense(t *testing.T) {
+	for _, target := range []float64{0, 1, -0.1, 1.5, math.NaN()} {
+		if _, err := Pairs(target, day); err == nil {
+			t.Errorf("target %v is taken", target)
+		}
+	}
+	if _, err := Pairs(0.9, 0); err == nil {
+		t.Error("period 0 is taken")
+	}
+}
+
+func TestPairsForQuality(t *testing.T) {
+	set, err := PairsFor(plumbline.SLO{Name: "a", Target: 0.7, Period: 7 * day})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(set.Pairs) != 1 || set.Pairs[0].Long != 2*time.Hour || set.Pairs[0].Short != 10*time.Minute {
+		t.Errorf("got %+v", set.Pairs)
+	}
+	if got := set.Lengths(); len(got) != 2 || got[0] != 10*time.Minute || got[1] != 2*time.Hour {
+		t.Errorf("lengths %v", got)
+	}
+	if _, err := PairsFor(plumbline.SLO{Name: "a", Target: 0.9, Period: day}); err == nil {
+		t.Error("an SLO that cannot alert is taken")
+	}
+}
+
+// TestWindowTable holds what windows.yml says of itself.
+func TestWindowTable(t *testing.T) {
+	table, err := Windows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range table.Ladder {
+		if step%(time.Duration(table.ShortDivisor)*time.Minute) != 0 {
+			t.Errorf("a %d-th of %v is no whole number of minutes", table.ShortDivisor, step)
+		}
+		if i > 0 && (step <= table.Ladder[i-1] || step > 3*table.Ladder[i-1]) {
+			t.Errorf("ladder step %v after %v", step, table.Ladder[i-1])
+		}
+	}
+	names := make(map[string]bool)
+	for _, p := range table.Pairs {
+		names[p.Name] = true
+		if p.Long != 12*p.Short {
+			t.Errorf("%s: %v / %v", p.Name, p.Long, p.Short)
+		}
+	}
+	for kind, used := range table.Use {
+		for _, name := range used {
+			if !names[name] {
+				t.Errorf("%s uses %s, which is not there", kind, name)
+			}
+		}
+	}
+}
