@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 )
@@ -28,11 +29,14 @@ type Config struct {
 	// Partitions is the number of partitions of a topic that is created without
 	// saying. Default 4.
 	Partitions int `yaml:"partitions"`
+	// MinSession is the shortest session timeout a consumer may ask for.
+	// Default 6 s, as Kafka's.
+	MinSession time.Duration `yaml:"min_session"`
 }
 
 // DefaultConfig returns the defaults without a data directory.
 func DefaultConfig() Config {
-	return Config{Listen: "127.0.0.1:9092", Partitions: 4}
+	return Config{Listen: "127.0.0.1:9092", Partitions: 4, MinSession: 6 * time.Second}
 }
 
 // Validate returns every mistake of the configuration, by field.
@@ -49,6 +53,9 @@ func (c Config) Validate() error {
 	}
 	if c.Partitions < 1 {
 		errs = append(errs, fmt.Errorf("kafka.embedded.partitions: %d is less than 1", c.Partitions))
+	}
+	if c.MinSession < 100*time.Millisecond {
+		errs = append(errs, fmt.Errorf("kafka.embedded.min_session: %s is under 100ms", c.MinSession))
 	}
 	return errors.Join(errs...)
 }
@@ -77,6 +84,7 @@ func (b *Broker) Start() error {
 		kfake.ClusterID("plumbline-embedded"),
 		kfake.DataDir(b.cfg.DataDir),
 		kfake.DefaultNumPartitions(b.cfg.Partitions),
+		kfake.GroupMinSessionTimeout(b.cfg.MinSession),
 		// Port 0 makes kfake ask the listener for its address and advertise it.
 		kfake.Ports(0),
 		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return net.Listen(network, b.cfg.Listen) }),
