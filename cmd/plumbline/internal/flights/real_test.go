@@ -4,7 +4,47 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/rules"
 )
+
+// exampleSLO reads the objective of the example and its page pair, as derived.
+func exampleSLO(t *testing.T) (plumbline.SLO, plumbline.WindowPair) {
+	t.Helper()
+	slos, err := rules.ParseFile("../../../../examples/flights/slo.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(slos) != 1 {
+		t.Fatalf("%d SLOs in the example, want 1", len(slos))
+	}
+	set, err := rules.PairsFor(slos[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pages []plumbline.WindowPair
+	for _, p := range set.Pairs {
+		if p.Severity == "page" {
+			pages = append(pages, p.WindowPair)
+		}
+	}
+	if len(pages) != 1 {
+		t.Fatalf("the example has the page pairs %+v, want one", pages)
+	}
+	return slos[0], pages[0]
+}
+
+// The pair that these tests, README.md and slo.yaml speak of.
+func TestExampleSLO(t *testing.T) {
+	slo, pair := exampleSLO(t)
+	if slo.Model != DefaultConfig(time.Time{}).Model || slo.Target != 0.7 || slo.MinCoverage != 0.3 {
+		t.Errorf("%+v", slo)
+	}
+	if pair.Long != 6*time.Hour || pair.Short != 30*time.Minute || !near(pair.Threshold(slo.Target), 0.672, 1e-12) {
+		t.Errorf("%+v, threshold %g", pair, pair.Threshold(slo.Target))
+	}
+}
 
 // realReplay reads the real flights, which make data fetches.
 func realReplay(t *testing.T) *Replay {
@@ -54,7 +94,7 @@ func TestRealFlights(t *testing.T) {
 		}
 	})
 	t.Run("burn pages after the fault and not before", func(t *testing.T) {
-		slo, pair := testSLO(), testPair()
+		slo, pair := exampleSLO(t)
 		limit := pair.Threshold(slo.Target)
 		good, faulty := r.Burn(slo, pair, r.cfg.Now)
 		t.Logf("threshold %.3f: good peak %.3f (bound %.3f); faulty first %s before now, at now bound %.3f share %.3f short %.3f",
