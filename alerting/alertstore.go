@@ -1,0 +1,172 @@
+package alerting
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/provider"
+	"github.com/prometheus/alertmanager/provider/mem"
+	"github.com/prometheus/alertmanager/silence"
+	"github.com/prometheus/common/model"
+)
+
+// alertRecord is one alert as the file keeps it.
+type alertRecord struct {
+	Alert
+	// Resolved says that the alert had been told to have ended. An alert that
+	// has not is firing after a restart whatever its EndsAt says, until the
+	// rules speak again or Config.RestartGrace has passed: EndsAt only says how
+	// long the sender's silence may last.
+	Resolved bool
+}
+
+// alertStore is Alertmanager's memory of alerts behind a file: an alert is on
+// disk before Put returns. Resolved alerts stay on disk for the retention, so
+// that a resolution that was not delivered before a crash is delivered after it.
+type alertStore struct {
+	*mem.Alerts
+	file *frameFile
+
+	mu    sync.Mutex
+	known map[model.Fingerprint]alertRecord
+}
+
+// openAlertStore opens the file beneath an empty memory; Load fills it.
+func openAlertStore(path string) (*alertStore, error) {
+	file, content, err := openFrameFile(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &alertStore{file: file, known: make(map[model.Fingerprint]alertRecord)}
+	err = eachFrame(content, func(frame []byte) error {
+		var r alertRecord
+		if err := json.Unmarshal(frame, &r); err != nil {
+			return err
+		}
+		s.known[labelSet(r.Labels).Fingerprint()] = r
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read alerts from %s: %w", path, err), file.Close())
+	}
+	return s, nil
+}
+
+// load puts what was on disk into memory.
+func (s *alertStore) load(ctx context.Context, now time.Time, grace time.Duration) error {
+	s.mu.Lock()
+	alerts := make([]*alert.Alert, 0, len(s.known))
+	for _, r := range s.known {
+		if !r.Resolved && r.EndsAt.Before(now.Add(grace)) {
+			r.EndsAt = now.Add(grace)
+		}
+		a, err := r.toAlertmanager(now, grace)
+		if err != nil {
+			s.mu.Unlock()
+			return fmt.Errorf("load alerts: %w", err)
+		}
+		alerts = append(alerts, a)
+	}
+	s.mu.Unlock()
+	return s.Alerts.Put(ctx, alerts...)
+}
+
+// Put implements provider.Alerts. Only what changes what a restart would do is
+// written: an alert sent again unchanged costs nothing.
+func (s *alertStore) Put(ctx context.Context, alerts ...*alert.Alert) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var frames []byte
+	news := make(map[model.Fingerprint]alertRecord)
+	for _, a := range alerts {
+		fp := a.Fingerprint()
+		former, ok := news[fp]
+		if !ok {
+			former, ok = s.known[fp]
+		}
+		r := alertRecord{Alert: fromAlertmanager(a), Resolved: a.ResolvedAt(a.UpdatedAt)}
+		if ok && !former.Resolved && former.StartsAt.Before(r.StartsAt) {
+			r.StartsAt = former.StartsAt
+		}
+		if ok && former.same(r) {
+			continue
+		}
+		frame, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("encode alert: %w", err)
+		}
+		frames = appendFrame(frames, frame)
+		news[fp] = r
+	}
+	if len(frames) > 0 {
+		if err := s.file.Append(frames); err != nil {
+			return fmt.Errorf("store alerts: %w", err)
+		}
+		maps.Copy(s.known, news)
+	}
+	return s.Alerts.Put(ctx, alerts...)
+}
+
+func (r alertRecord) same(o alertRecord) bool {
+	return r.Resolved == o.Resolved && r.GeneratorURL == o.GeneratorURL && maps.Equal(r.Annotations, o.Annotations) &&
+		(!r.Resolved || r.EndsAt.Equal(o.EndsAt)) && r.StartsAt.Equal(o.StartsAt)
+}
+
+// expired writes down that an alert ended because nobody sent it any more.
+func (s *alertStore) expired(a *alert.Alert) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fp := a.Fingerprint()
+	r, ok := s.known[fp]
+	if !ok || r.Resolved {
+		return nil
+	}
+	r.Resolved, r.EndsAt = true, a.EndsAt
+	frame, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode alert: %w", err)
+	}
+	if err := s.file.Append(appendFrame(nil, frame)); err != nil {
+		return fmt.Errorf("store the end of an alert: %w", err)
+	}
+	s.known[fp] = r
+	return nil
+}
+
+// compact forgets the alerts that ended before the time and rewrites the file.
+func (s *alertStore) compact(before time.Time) error {
+	return s.file.Replace(func() ([]byte, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		var frames []byte
+		for fp, r := range s.known {
+			if r.Resolved && r.EndsAt.Before(before) {
+				delete(s.known, fp)
+				continue
+			}
+			frame, err := json.Marshal(r)
+			if err != nil {
+				return nil, err
+			}
+			frames = appendFrame(frames, frame)
+		}
+		return frames, nil
+	})
+}
+
+var _ provider.Alerts = (*alertStore)(nil)
+
+// storeCallback tells the silencer and the store what the memory dropped.
+type storeCallback struct {
+	*silence.Silencer
+	expired func(*alert.Alert)
+}
+
+// PostDelete implements mem.AlertStoreCallback.
+func (c storeCallback) PostDelete(a *alert.Alert) { c.expired(a) }

@@ -1,0 +1,100 @@
+package alerting
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// Channel is a way to reach owners: alerting/slack, alerting/pagerduty.
+type Channel interface {
+	// Name is short and stable: it is part of what the notification log
+	// remembers.
+	Name() string
+	// Notifier returns the notifier of an owner, or nil if the registry gives
+	// no way to reach the owner here.
+	Notifier(owner plumbline.OwnerEntry) Notifier
+}
+
+// Notifier tells one owner about incidents.
+type Notifier interface {
+	// Notify is called for the first alert of an incident, for every change,
+	// for repeats and for the resolution, until it returns no error or one
+	// that Result says not to retry.
+	Notify(ctx context.Context, n Notice) (Result, error)
+}
+
+// Notice is what is to be told.
+type Notice struct {
+	Text Text
+	// Repeat says that nothing changed since the last notice but the clock.
+	Repeat bool
+	// State is the notifier's memory of this incident. It is kept with the
+	// notification log once Notify succeeds, and starts empty for an incident
+	// that is new or had been resolved.
+	State State
+}
+
+// State is a notifier's memory of one incident.
+type State interface {
+	GetStr(key string) (string, bool)
+	SetStr(key, value string)
+}
+
+// Result is the outcome of one Notify.
+type Result struct {
+	// Sent is false if there was nothing to tell on this channel.
+	Sent bool
+	// Retry says that the same call may succeed later.
+	Retry bool
+}
+
+// Pacer spaces the calls to one destination and holds them back after the
+// destination asked for it (Retry-After). It is safe for concurrent use.
+type Pacer struct {
+	interval time.Duration
+
+	mu   sync.Mutex
+	next time.Time
+}
+
+// NewPacer returns a Pacer that lets one call pass per interval; zero spaces
+// nothing and only obeys Hold.
+func NewPacer(interval time.Duration) *Pacer { return &Pacer{interval: interval} }
+
+// Wait returns when the next call may be made. It returns
+// context.DeadlineExceeded at once if that is after the context's deadline.
+func (p *Pacer) Wait(ctx context.Context) error {
+	p.mu.Lock()
+	now := time.Now()
+	at := now
+	if p.next.After(now) {
+		at = p.next
+	}
+	if deadline, ok := ctx.Deadline(); ok && at.After(deadline) {
+		p.mu.Unlock()
+		return context.DeadlineExceeded
+	}
+	p.next = at.Add(p.interval)
+	p.mu.Unlock()
+
+	timer := time.NewTimer(at.Sub(now))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Hold keeps every later call back for d.
+func (p *Pacer) Hold(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until := time.Now().Add(d); until.After(p.next) {
+		p.next = until
+	}
+}

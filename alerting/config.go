@@ -1,0 +1,148 @@
+package alerting
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// Config says where alerts are kept and when they are sent. The channels
+// (slack.Config, pagerduty.Config) are configured beside their code.
+type Config struct {
+	// DataDir keeps the alerts, the silences and the notification log. One
+	// process owns it.
+	DataDir string `yaml:"data_dir"`
+	// Owners is the owner registry the routes are made from. A model that no
+	// owner names is recorded and never sent.
+	Owners []plumbline.OwnerEntry `yaml:"owners"`
+	// ExternalURL is where people reach this service; alert texts link to it.
+	ExternalURL string `yaml:"external_url"`
+	// RoutePrefix is the path under which Handler serves /api/v2, "/" by default.
+	RoutePrefix string `yaml:"route_prefix"`
+
+	// GroupWait is how long the first alert of an incident waits for others.
+	// Short, because an incident is one model, deploy and SLO.
+	GroupWait time.Duration `yaml:"group_wait"`
+	// GroupInterval is how often an incident is looked at again: changes and
+	// the resolution are sent at most this late, and a failed send is tried
+	// again for as long (at least 10 s) before it waits for the next turn.
+	GroupInterval time.Duration `yaml:"group_interval"`
+	// RepeatInterval is when an incident that goes on unchanged is sent again.
+	RepeatInterval time.Duration `yaml:"repeat_interval"`
+
+	// ResolveTimeout is how long an alert without an end is taken as firing
+	// without being sent again.
+	ResolveTimeout time.Duration `yaml:"resolve_timeout"`
+	// RestartGrace is how long an alert that fired when the process ended is
+	// taken as firing after the start: the rules must speak again within it.
+	RestartGrace time.Duration `yaml:"restart_grace"`
+	// ExplainTimeout bounds the search for the cause; the page goes without it.
+	ExplainTimeout time.Duration `yaml:"explain_timeout"`
+	// Retention is how long resolved alerts, expired silences and notification
+	// log entries are kept.
+	Retention time.Duration `yaml:"retention"`
+}
+
+// DefaultConfig returns the defaults; DataDir and Owners have none.
+func DefaultConfig() Config {
+	return Config{
+		RoutePrefix:    "/",
+		GroupWait:      5 * time.Second,
+		GroupInterval:  30 * time.Second,
+		RepeatInterval: 4 * time.Hour,
+		ResolveTimeout: 5 * time.Minute,
+		RestartGrace:   5 * time.Minute,
+		ExplainTimeout: 5 * time.Second,
+		Retention:      120 * time.Hour,
+	}
+}
+
+// Validate returns every problem of the configuration, each naming its key.
+func (c Config) Validate() error {
+	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.DataDir == "" {
+		refuse("data_dir: is missing")
+	}
+	if c.ExternalURL != "" && safeURL(c.ExternalURL) == "" {
+		refuse("external_url: %q is not an http or https URL", c.ExternalURL)
+	}
+	if !strings.HasPrefix(c.RoutePrefix, "/") {
+		refuse("route_prefix: %q does not begin with /", c.RoutePrefix)
+	}
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"group_wait", c.GroupWait}, {"group_interval", c.GroupInterval}, {"repeat_interval", c.RepeatInterval},
+		{"resolve_timeout", c.ResolveTimeout}, {"restart_grace", c.RestartGrace},
+		{"explain_timeout", c.ExplainTimeout}, {"retention", c.Retention},
+	} {
+		if d.value <= 0 {
+			refuse("%s: %s is not above zero", d.key, d.value)
+		}
+	}
+	if c.RepeatInterval < c.GroupInterval {
+		refuse("repeat_interval: %s is shorter than group_interval (%s)", c.RepeatInterval, c.GroupInterval)
+	}
+	// Alertmanager forgets a notification after two repeat intervals or the
+	// retention, whichever is shorter; forgetting sooner would notify twice.
+	if c.Retention < 2*c.RepeatInterval {
+		refuse("retention: %s is shorter than two repeat intervals (%s)", c.Retention, 2*c.RepeatInterval)
+	}
+	return errors.Join(append(errs, c.validateOwners()...)...)
+}
+
+func (c Config) validateOwners() []error {
+	var (
+		errs   []error
+		names  = make(map[plumbline.Owner]bool, len(c.Owners))
+		models = make(map[plumbline.Model]plumbline.Owner)
+	)
+	for i, o := range c.Owners {
+		switch {
+		case o.Name == "":
+			errs = append(errs, fmt.Errorf("owners[%d].name: is missing", i))
+		case names[o.Name]:
+			errs = append(errs, fmt.Errorf("owners[%d].name: %q is declared twice", i, o.Name))
+		}
+		names[o.Name] = true
+		for _, m := range o.Models {
+			if m == "" {
+				errs = append(errs, fmt.Errorf("owners[%d].models: a name is empty", i))
+				continue
+			}
+			if other, taken := models[m]; taken {
+				errs = append(errs, fmt.Errorf("owners[%d].models: %q already belongs to %q; a model has one owner", i, m, other))
+			}
+			models[m] = o.Name
+		}
+	}
+	return errs
+}
+
+// owner returns the owner of a model, and false for a model nobody declared.
+func (c Config) owner(m plumbline.Model) (plumbline.OwnerEntry, bool) {
+	for _, o := range c.Owners {
+		for _, owned := range o.Models {
+			if owned == m {
+				return o, true
+			}
+		}
+	}
+	return plumbline.OwnerEntry{}, false
+}
+
+// safeURL returns the URL if it is absolute, http or https, and harmless inside
+// Slack's <url|text>; otherwise the empty string.
+func safeURL(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.ContainsAny(raw, "<>|\"\\ \t\r\n") {
+		return ""
+	}
+	return raw
+}

@@ -1,0 +1,355 @@
+package alerting
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/api"
+	"github.com/prometheus/alertmanager/config"
+	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/eventrecorder"
+	"github.com/prometheus/alertmanager/featurecontrol"
+	"github.com/prometheus/alertmanager/inhibit"
+	"github.com/prometheus/alertmanager/marker"
+	"github.com/prometheus/alertmanager/nflog"
+	"github.com/prometheus/alertmanager/nflog/nflogpb"
+	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/alertmanager/provider/mem"
+	"github.com/prometheus/alertmanager/silence"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/common/route"
+)
+
+const (
+	// alertGC is how soon an alert that nobody sends any more is written down
+	// as ended.
+	alertGC = time.Minute
+	// upkeep is how often files are compacted, and how soon one that could not
+	// be written is tried again.
+	upkeep          = 15 * time.Minute
+	upkeepBroken    = 10 * time.Second
+	dispatchUpkeep  = 30 * time.Second
+	apiTimeout      = 30 * time.Second
+	stopGrace       = 10 * time.Second
+	filePermissions = 0o700
+)
+
+// core is one running tree of Alertmanager's parts. It is built by start and
+// torn down by stop, as alertmanager/app does.
+type core struct {
+	config   Config
+	channels []Channel
+	journal  Journal
+	metrics  *metrics
+	logger   *slog.Logger
+	texts    *texts
+
+	alerts       *alertStore
+	silences     *silence.Silences
+	silenceFile  *frameFile
+	silencer     *silence.Silencer
+	nflog        *durableNflog
+	groups       marker.GroupMarker
+	routes       *config.Config
+	inhibitor    *inhibit.Inhibitor
+	dispatcher   *dispatch.Dispatcher
+	handler      http.Handler
+	files        map[string]*frameFile
+	maintenances sync.WaitGroup
+	sends        sendGate
+}
+
+// sendGate lets a send that has begun end before the files are closed: one that
+// was delivered and not written down would be delivered again.
+type sendGate struct {
+	cut    context.Context // ends when sends in flight must end
+	cutNow context.CancelFunc
+
+	mu     sync.RWMutex
+	closed bool
+}
+
+// wrap runs the stage unless the gate is closed.
+func (g *sendGate) wrap(stage notify.Stage) notify.Stage {
+	return notify.StageFunc(func(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+		g.mu.RLock()
+		defer g.mu.RUnlock()
+		if g.closed {
+			return ctx, nil, ErrStopped
+		}
+		return stage.Exec(ctx, l, alerts...)
+	})
+}
+
+// detach returns a context that outlives the dispatcher's, but neither its
+// deadline nor the grace that close leaves.
+func (g *sendGate) detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	free := []func(){cancel}
+	if deadline, ok := ctx.Deadline(); ok {
+		detached, cancel = context.WithDeadline(detached, deadline)
+		free = append(free, cancel)
+	}
+	stop := context.AfterFunc(g.cut, free[0])
+	return detached, func() {
+		stop()
+		for _, f := range free {
+			f()
+		}
+	}
+}
+
+// close waits for the sends in flight, and cuts them off after the grace.
+func (g *sendGate) close(grace time.Duration) {
+	timer := time.AfterFunc(grace, g.cutNow)
+	defer timer.Stop()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	g.cutNow()
+}
+
+// durableNflog is Alertmanager's notification log, on disk before Log returns.
+type durableNflog struct {
+	log  *nflog.Log
+	file *frameFile
+}
+
+// Query implements notify.NotificationLog.
+func (d *durableNflog) Query(params ...nflog.QueryParam) ([]*nflogpb.Entry, error) {
+	return d.log.Query(params...)
+}
+
+// Log implements notify.NotificationLog. The broadcast that the log makes of
+// every entry has been appended to the file when it returns.
+func (d *durableNflog) Log(r *nflogpb.Receiver, key string, firing, resolved []uint64, store *nflog.Store, expiry time.Duration) error {
+	if err := d.log.Log(r, key, firing, resolved, store, expiry); err != nil {
+		return err
+	}
+	return d.file.Err()
+}
+
+// start brings everything up in the one order that neither notifies of what is
+// inhibited nor forgets what ended meanwhile: state from disk, alerts from disk
+// and from the rules, the inhibitor, the dispatcher.
+func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
+	if err := os.MkdirAll(c.config.DataDir, filePermissions); err != nil {
+		return fmt.Errorf("create alerting data directory: %w", err)
+	}
+	for _, open := range []func() error{c.openNflog, c.openSilences, c.openAlerts} {
+		if err := open(); err != nil {
+			return err
+		}
+	}
+	if err := c.alerts.load(ctx, time.Now(), c.config.RestartGrace); err != nil {
+		return err
+	}
+	c.seed(ctx, seed)
+
+	parsed, err := routes(c.config)
+	if err != nil {
+		return err
+	}
+	c.routes = parsed
+	c.groups = marker.NewGroupMarker()
+	c.inhibitor = inhibit.NewInhibitor(c.alerts, parsed.InhibitRules, c.logger, eventrecorder.Recorder{})
+	go c.inhibitor.Run()
+	c.inhibitor.WaitForLoading()
+
+	stages, _ := c.pipeline()
+	c.dispatcher = dispatch.NewDispatcher(
+		c.alerts, dispatch.NewRoute(parsed.Route, nil), stages, c.groups,
+		func(d time.Duration) time.Duration { return max(d, notify.MinTimeout) },
+		dispatchUpkeep, nil, c.logger, eventrecorder.Recorder{},
+		dispatch.NewDispatcherMetrics(false, c.metrics.alertmanager, featurecontrol.NoopFlags{}), nil,
+	)
+	go c.dispatcher.Run(time.Now())
+	c.dispatcher.WaitForLoading()
+	return c.buildAPI()
+}
+
+func (c *core) open(name string) (*frameFile, []byte, error) {
+	file, content, err := openFrameFile(filepath.Join(c.config.DataDir, name))
+	if err == nil {
+		c.files[name] = file
+	}
+	return file, content, err
+}
+
+func (c *core) openNflog() error {
+	file, content, err := c.open("nflog")
+	if err != nil {
+		return err
+	}
+	log, err := nflog.New(nflog.Options{
+		SnapshotReader: bytes.NewReader(content), Retention: c.config.Retention, Logger: c.logger, Metrics: c.metrics.alertmanager,
+	})
+	if err != nil {
+		return fmt.Errorf("load notification log: %w", err)
+	}
+	log.SetBroadcast(c.append("nflog", file))
+	c.nflog = &durableNflog{log: log, file: file}
+	return nil
+}
+
+func (c *core) openSilences() error {
+	file, content, err := c.open("silences")
+	if err != nil {
+		return err
+	}
+	silences, err := silence.New(silence.Options{
+		SnapshotReader: bytes.NewReader(content), Retention: c.config.Retention, Logger: c.logger, Metrics: c.metrics.alertmanager,
+	})
+	if err != nil {
+		return fmt.Errorf("load silences: %w", err)
+	}
+	silences.SetBroadcast(c.append("silences", file))
+	c.silences, c.silenceFile = silences, file
+	c.silencer = silence.NewSilencer(silences, c.logger, eventrecorder.Recorder{})
+	return nil
+}
+
+// append returns the broadcast of a component: each change goes to its file.
+// The error stays with the file, where the writer asks for it.
+func (c *core) append(name string, file *frameFile) func([]byte) {
+	return func(frame []byte) {
+		if err := file.Append(frame); err != nil {
+			c.metrics.storageFailures.WithLabelValues(name).Inc()
+		}
+	}
+}
+
+func (c *core) openAlerts() error {
+	store, err := openAlertStore(filepath.Join(c.config.DataDir, "alerts"))
+	if err != nil {
+		return err
+	}
+	c.files["alerts"] = store.file
+	callback := storeCallback{Silencer: c.silencer, expired: func(a *alert.Alert) {
+		if err := store.expired(a); err != nil {
+			c.metrics.storageFailures.WithLabelValues("alerts").Inc()
+			c.logger.Error("store the end of an alert", "err", err)
+		}
+	}}
+	store.Alerts, err = mem.NewAlerts(context.Background(), alertGC, 0, callback, c.logger,
+		eventrecorder.Recorder{}, c.metrics.alertmanager, featurecontrol.NoopFlags{})
+	if err != nil {
+		return fmt.Errorf("create alert memory: %w", err)
+	}
+	c.alerts = store
+	return nil
+}
+
+// seed adds what the rules know to be firing. Without it the alerts on disk
+// must do, so an error is counted and the start goes on.
+func (c *core) seed(ctx context.Context, active ActiveAlerts) {
+	if active == nil {
+		return
+	}
+	now := time.Now()
+	alerts, err := active.ActiveAlerts(ctx)
+	if err == nil {
+		for i := range alerts {
+			if alerts[i].EndsAt.IsZero() || alerts[i].EndsAt.Before(now.Add(c.config.RestartGrace)) && !alerts[i].resolvedAt(now) {
+				alerts[i].EndsAt = now.Add(c.config.RestartGrace)
+			}
+		}
+		var valid []*alert.Alert
+		valid, err = toAlertmanagers(alerts, now, c.config.ResolveTimeout)
+		err = errors.Join(err, c.alerts.Put(ctx, valid...))
+	}
+	if err != nil {
+		c.metrics.seedFailures.Inc()
+		c.logger.Error("seed alerts from the rules", "err", err)
+	}
+}
+
+func (c *core) buildAPI() error {
+	apiHandler, err := api.New(api.Options{
+		Alerts: c.alerts, Silences: c.silences, GroupMutedFunc: c.groups.Muted,
+		Timeout: apiTimeout, Logger: c.logger, Registry: c.metrics.alertmanager,
+		RequestDuration: c.metrics.requestDurations, GroupFunc: c.dispatcher.Groups,
+	})
+	if err != nil {
+		return fmt.Errorf("create Alertmanager API: %w", err)
+	}
+	apiHandler.Update(c.routes, func(ctx context.Context, labels model.LabelSet) {
+		c.inhibitor.Mutes(ctx, labels)
+		c.silencer.Mutes(ctx, labels)
+	})
+	prefix := "/" + strings.Trim(c.config.RoutePrefix, "/")
+	router := route.New()
+	if prefix != "/" {
+		router = router.WithPrefix(prefix)
+	}
+	c.handler = durableSilences(apiHandler.Register(router, prefix), c.silenceFile)
+	return nil
+}
+
+// maintain compacts until the context ends.
+func (c *core) maintain(ctx context.Context) {
+	defer c.maintenances.Done()
+	timer := time.NewTimer(upkeep)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		next := upkeep
+		for name, err := range c.compact() {
+			c.metrics.storageFailures.WithLabelValues(name).Inc()
+			c.logger.Error("compact alerting state", "file", name, "err", err)
+			next = upkeepBroken
+		}
+		timer.Reset(next)
+	}
+}
+
+// compact forgets what is past the retention and rewrites the files, which also
+// mends one that could not be written.
+func (c *core) compact() map[string]error {
+	errs := make(map[string]error)
+	keep := func(name string, err error) {
+		if err != nil {
+			errs[name] = errors.Join(errs[name], err)
+		}
+	}
+	_, err := c.nflog.log.GC()
+	keep("nflog", err)
+	keep("nflog", c.nflog.file.Replace(c.nflog.log.MarshalBinary))
+	_, err = c.silences.GC()
+	keep("silences", err)
+	keep("silences", c.silenceFile.Replace(c.silences.MarshalBinary))
+	keep("alerts", c.alerts.compact(time.Now().Add(-c.config.Retention)))
+	return errs
+}
+
+// stop ends everything that start has begun, however far it came.
+func (c *core) stop() error {
+	c.dispatcher.Stop()
+	c.sends.close(stopGrace)
+	c.inhibitor.Stop()
+	if c.alerts != nil && c.alerts.Alerts != nil {
+		c.alerts.Close()
+	}
+	c.maintenances.Wait()
+	var errs []error
+	for name, file := range c.files {
+		if err := file.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

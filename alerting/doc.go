@@ -1,0 +1,13 @@
+// Package alerting turns firing rules into one page for one incident: it
+// groups alerts by model, deploy and SLO, deduplicates, silences, inhibits and
+// routes them to the owner of the model, with Alertmanager's own packages, and
+// writes the text a person reads at night.
+//
+// What it promises: an alert, a silence and a notification that was taken as
+// done is on disk. A process killed after that neither forgets nor repeats it.
+//
+// It declares what it needs of others as small interfaces (Explainer, Journal,
+// ActiveAlerts, Channel) and imports no package of the module but the root;
+// cmd/plumbline wires. The channels, alerting/slack and alerting/pagerduty,
+// import this package and know nothing of Alertmanager.
+package alerting

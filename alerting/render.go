@@ -1,0 +1,214 @@
+package alerting
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Quoter makes what others wrote harmless on one channel.
+type Quoter interface {
+	// Name quotes a name that a producer chose: a model, a deploy, a feature.
+	Name(name string) string
+	// Sentence quotes free text.
+	Sentence(text string) string
+}
+
+// PlainQuoter cleans and quotes nothing: for a terminal, a log, PagerDuty.
+type PlainQuoter struct{}
+
+// Name returns the cleaned name.
+func (PlainQuoter) Name(name string) string { return Clean(name) }
+
+// Sentence returns the cleaned text.
+func (PlainQuoter) Sentence(text string) string { return Clean(text) }
+
+// Fact is one line of a page.
+type Fact struct{ Label, Value string }
+
+// Headline says in one sentence what is wrong.
+func (t Text) Headline(q Quoter) string {
+	model, slo := q.Name(string(t.Model)), q.Name(string(t.SLO))
+	if t.Status == StatusResolved {
+		return fmt.Sprintf("%s is back within %s", model, slo)
+	}
+	if rate, ok := t.Rate(); ok {
+		return fmt.Sprintf("%s burns the error budget of %s %s times too fast", model, slo, number(rate))
+	}
+	if t.Summary != "" {
+		return model + ": " + q.Sentence(t.Summary)
+	}
+	return fmt.Sprintf("%s: %s fires on %s", model, q.Name(t.Name), slo)
+}
+
+// Level is PAGE, TICKET or RESOLVED.
+func (t Text) Level() string {
+	switch {
+	case t.Status == StatusResolved:
+		return "RESOLVED"
+	case t.Pages():
+		return "PAGE"
+	}
+	return "TICKET"
+}
+
+// Facts returns what is wrong, since when and for how long, in numbers.
+func (t Text) Facts(q Quoter) []Fact {
+	var facts []Fact
+	add := func(label, value string) {
+		if value != "" {
+			facts = append(facts, Fact{label, value})
+		}
+	}
+	add("Model", q.Name(string(t.Model)))
+	add("Deploy", t.deployWords(q))
+	for i, b := range t.Burns {
+		label := "Burning"
+		if t.Status == StatusResolved {
+			label = "Burned"
+		}
+		if i > 0 {
+			label = "and"
+		}
+		add(label, b.words(q))
+	}
+	if t.Status == StatusResolved {
+		add("From", fmt.Sprintf("%s to %s (%s)", clock(t.Since), clock(t.Until), span(t.Until.Sub(t.Since))))
+	} else {
+		add("Since", fmt.Sprintf("%s (for %s)", clock(t.Since), span(t.At.Sub(t.Since))))
+		if left, ok := t.Exhaustion(); ok {
+			add("Budget", fmt.Sprintf("the whole error budget of %s lasts %s at this rate", q.Sentence(t.Period), span(left)))
+		}
+	}
+	if c := t.Quality; c != nil {
+		add("Quality", fmt.Sprintf("%s %s%s -> %s%s", q.Sentence(c.Measure),
+			percent(c.Before), inBrackets(q, c.BeforeWhat), percent(c.After), inBrackets(q, c.AfterWhat)))
+	}
+	if t.Coverage != "" {
+		add("Labels in", t.Coverage)
+	}
+	owner := q.Name(string(t.Owner))
+	if t.Team != "" {
+		owner += " (" + q.Sentence(t.Team) + ")"
+	}
+	if t.Owner != "" {
+		add("Owner", owner)
+	}
+	return facts
+}
+
+func (t Text) deployWords(q Quoter) string {
+	var more []string
+	add := func(word, value string) {
+		if value != "" {
+			more = append(more, word+q.Sentence(value))
+		}
+	}
+	add("version ", t.Info.Version)
+	add("commit ", t.Info.Commit)
+	add("by ", t.Info.By)
+	if !t.Info.At.IsZero() {
+		more = append(more, "at "+clock(t.Info.At))
+	}
+	if t.Info.Previous != "" {
+		more = append(more, "after "+q.Name(string(t.Info.Previous)))
+	}
+	words := q.Name(string(t.Deploy))
+	if len(more) > 0 {
+		words += " (" + strings.Join(more, ", ") + ")"
+	}
+	return words
+}
+
+func inBrackets(q Quoter, what string) string {
+	if what == "" {
+		return ""
+	}
+	return " (" + q.Sentence(what) + ")"
+}
+
+// words tells a condition: which number, over which windows, beyond what.
+func (b Burn) words(q Quoter) string {
+	var parts []string
+	if b.Value.OK {
+		parts = append(parts, percent(b.Value.V)+" bad")
+	}
+	if b.Windows != "" {
+		parts = append(parts, "over "+q.Sentence(b.Windows))
+	}
+	if b.Rate.OK {
+		parts = append(parts, number(b.Rate.V)+" times too fast")
+	}
+	var limits []string
+	if b.Threshold.OK {
+		limits = append(limits, b.Severity+" above "+percent(b.Threshold.V))
+	}
+	if b.Target.OK {
+		limits = append(limits, "target "+percent(b.Target.V)+" good")
+	}
+	words := strings.Join(parts, ", ")
+	if len(limits) > 0 {
+		words = strings.TrimSpace(words + " (" + strings.Join(limits, ", ") + ")")
+	}
+	return words
+}
+
+// Why returns one line for each explaining feature, worst first, or the reason
+// why there is none.
+func (t Text) Why(q Quoter) []string {
+	if t.Missing != "" {
+		return []string{"The explanation is missing: " + q.Sentence(t.Missing) + "."}
+	}
+	if len(t.Features) == 0 && t.Status == StatusFiring {
+		return []string{"No feature drifted: look at the labels, the segments and the deploy."}
+	}
+	var lines []string
+	for i, f := range t.Features {
+		if i == shownFeatures {
+			lines = append(lines, fmt.Sprintf("and %d more features", len(t.Features)-i))
+			break
+		}
+		line := fmt.Sprintf("%s: PSI %s", q.Name(string(f.Feature)), number(f.PSI))
+		if f.Share > 0 {
+			line += fmt.Sprintf(" (%s of the drift)", percent(f.Share))
+		}
+		if f.Before != "" || f.After != "" {
+			line += fmt.Sprintf(", %s -> %s", q.Sentence(f.Before), q.Sentence(f.After))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// RenderText lays the text out for a terminal, as the person on call reads it.
+func RenderText(t Text) string {
+	var (
+		b strings.Builder
+		q PlainQuoter
+	)
+	fmt.Fprintf(&b, "%s: %s\n\n", t.Level(), t.Headline(q))
+	if t.Summary != "" {
+		fmt.Fprintf(&b, "%s\n", q.Sentence(t.Summary))
+	}
+	if t.Description != "" {
+		fmt.Fprintf(&b, "%s\n", q.Sentence(t.Description))
+	}
+	for _, f := range t.Facts(q) {
+		fmt.Fprintf(&b, "  %-10s %s\n", f.Label, f.Value)
+	}
+	if why := t.Why(q); len(why) > 0 {
+		fmt.Fprintf(&b, "\nWhy\n")
+		for _, line := range why {
+			fmt.Fprintf(&b, "  %s\n", line)
+		}
+	}
+	if len(t.Links) > 0 {
+		fmt.Fprintf(&b, "\nWhere to look next\n")
+		for _, l := range t.Links {
+			fmt.Fprintf(&b, "  %-10s %s\n", l.Name, l.URL)
+		}
+	}
+	if t.SQL != "" {
+		fmt.Fprintf(&b, "\nThe same number in SQL\n  %s\n", strings.ReplaceAll(CleanLines(t.SQL), "\n", "\n  "))
+	}
+	return b.String()
+}

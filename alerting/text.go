@@ -1,0 +1,239 @@
+package alerting
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// Status of an incident.
+type Status string
+
+// The statuses of an incident.
+const (
+	StatusFiring   Status = "firing"
+	StatusResolved Status = "resolved"
+)
+
+// shownFeatures is how many features a page lists.
+const shownFeatures = 5
+
+// Text is everything a page says, before any channel has quoted or laid it out.
+// Names and sentences in it were chosen by producers and rule authors: a
+// channel shows them through Facts, Headline and Why with its own Quoter only.
+type Text struct {
+	// Incident is IncidentKey of Model, Deploy and SLO.
+	Incident string
+	Status   Status
+	// Severity is the highest level among the alerts.
+	Severity string
+	Model    plumbline.Model
+	Deploy   plumbline.DeployHash
+	SLO      plumbline.SLOName
+	Owner    plumbline.Owner
+	Team     string
+	// Name is the name of the alerting rule.
+	Name        string
+	Summary     string
+	Description string
+	// Since is the earliest start; Until is zero while it fires. At is when the
+	// text was written.
+	Since, Until, At time.Time
+	// Burns are the firing conditions, worst first.
+	Burns []Burn
+	// Period is the error budget's window, as the rule wrote it.
+	Period string
+	// Coverage is the share of labels that are in, in words, or empty.
+	Coverage string
+	Quality  *QualityChange
+	Features []FeatureShift
+	Info     DeployInfo
+	// Missing says why there is no explanation; empty if there is one.
+	Missing string
+	SQL     string
+	Links   []Link
+}
+
+// Burn is one firing condition in the numbers of its rule. A number that the
+// rule did not give, or that is not one, is zero and not Known.
+type Burn struct {
+	Severity string
+	// Windows as the rule wrote them, for example "6h/30m".
+	Windows string
+	// Rate is how many times faster than the target allows the budget burns.
+	Rate Known
+	// Value and Threshold are bad shares between 0 and 1; Target a good share.
+	Value, Threshold, Target Known
+}
+
+// Known is a finite number that may be missing.
+type Known struct {
+	V  float64
+	OK bool
+}
+
+// Link is a place to look next.
+type Link struct{ Name, URL string }
+
+// Rate returns the fastest known burn rate.
+func (t Text) Rate() (float64, bool) {
+	best, ok := 0.0, false
+	for _, b := range t.Burns {
+		if b.Rate.OK && (!ok || b.Rate.V > best) {
+			best, ok = b.Rate.V, true
+		}
+	}
+	return best, ok
+}
+
+// Pages reports whether the incident is one to wake somebody for now.
+func (t Text) Pages() bool { return t.Status == StatusFiring && t.Severity == plumbline.SeverityPage }
+
+// SameConditions reports whether both texts tell of the same level and the same
+// firing conditions, whatever their numbers are now.
+func (t Text) SameConditions(o Text) bool {
+	return t.Level() == o.Level() && slices.EqualFunc(t.Burns, o.Burns, func(a, b Burn) bool {
+		return a.Severity == b.Severity && a.Windows == b.Windows
+	})
+}
+
+// Exhaustion returns how long a whole error budget lasts at the present rate:
+// period / burn rate (SRE workbook, chapter 5).
+func (t Text) Exhaustion() (time.Duration, bool) {
+	rate, ok := t.Rate()
+	period, hasPeriod := parseDuration(t.Period)
+	if !ok || !hasPeriod || rate <= 0 || float64(period)/rate > math.MaxInt64/2 {
+		return 0, false
+	}
+	return time.Duration(float64(period) / rate), true
+}
+
+// NewText writes the text of the alerts of one incident. An explainErr is told
+// in the text and the explanation ignored. It panics on no alerts.
+func NewText(alerts []Alert, owner plumbline.OwnerEntry, ex Explanation, explainErr error, now time.Time) Text {
+	firing, resolved := split(alerts, now)
+	told := firing
+	if len(firing) == 0 {
+		told = resolved
+	}
+	lead := told[0]
+	t := Text{
+		Status: StatusFiring, Severity: lead.Label(plumbline.LabelSeverity),
+		Model: plumbline.Model(lead.Label(plumbline.LabelModel)), Deploy: plumbline.DeployHash(lead.Label(plumbline.LabelDeploy)),
+		SLO: plumbline.SLOName(lead.Label(plumbline.LabelSLO)), Name: lead.Label("alertname"),
+		Owner: owner.Name, Team: owner.Team,
+		Summary: lead.Annotations[plumbline.AnnotationSummary], Description: lead.Annotations["description"],
+		Since: lead.StartsAt, At: now,
+		Period: lead.Annotations[plumbline.AnnotationPeriod],
+	}
+	if t.Owner == "" {
+		t.Owner = plumbline.Owner(lead.Label(plumbline.LabelOwner))
+	}
+	t.Incident = IncidentKey(t.Model, t.Deploy, t.SLO)
+	for _, a := range alerts {
+		if a.StartsAt.Before(t.Since) {
+			t.Since = a.StartsAt
+		}
+	}
+	for _, a := range told {
+		t.Burns = append(t.Burns, newBurn(a))
+	}
+	if len(firing) == 0 {
+		t.Status = StatusResolved
+		for _, a := range resolved {
+			if a.EndsAt.After(t.Until) {
+				t.Until = a.EndsAt
+			}
+		}
+	}
+	t.explainedBy(lead, ex, explainErr)
+	return t
+}
+
+func (t *Text) explainedBy(lead Alert, ex Explanation, err error) {
+	if err != nil {
+		t.Missing, ex = err.Error(), Explanation{}
+	}
+	t.Features, t.Info = ex.Features, ex.Deploy
+	if q := ex.Quality; q != nil && finite(q.Before) && finite(q.After) {
+		t.Quality = q
+	}
+	t.Features = slices.DeleteFunc(slices.Clone(t.Features), func(f FeatureShift) bool { return !finite(f.PSI) || !finite(f.Share) })
+	if v, ok := parseNumber(lead.Annotations[plumbline.AnnotationCoverage]); ok {
+		t.Coverage = percent(v)
+	} else if ex.Coverage != nil && finite(*ex.Coverage) {
+		t.Coverage = percent(*ex.Coverage)
+	}
+	t.SQL = cmp.Or(lead.Annotations[plumbline.AnnotationSQL], ex.SQL)
+	t.link("Runbook", lead.Annotations[plumbline.AnnotationRunbook])
+	t.link("Dashboard", lead.Annotations[plumbline.AnnotationDashboard], ex.DashboardURL)
+	t.link("Page", lead.Annotations[plumbline.AnnotationPage], ex.PageURL)
+}
+
+// link adds the first URL that may be shown.
+func (t *Text) link(name string, urls ...string) {
+	for _, raw := range urls {
+		if u := safeURL(raw); u != "" {
+			t.Links = append(t.Links, Link{Name: name, URL: u})
+			return
+		}
+	}
+}
+
+// Link returns the URL of the link with the name, or the empty string.
+func (t Text) Link(name string) string {
+	for _, l := range t.Links {
+		if l.Name == name {
+			return l.URL
+		}
+	}
+	return ""
+}
+
+func newBurn(a Alert) Burn {
+	known := func(name string) Known {
+		v, ok := parseNumber(a.Annotations[name])
+		return Known{V: v, OK: ok}
+	}
+	return Burn{
+		Severity: a.Label(plumbline.LabelSeverity),
+		Windows:  a.Annotations[plumbline.AnnotationWindows],
+		Rate:     known(plumbline.AnnotationBurnRate), Value: known(plumbline.AnnotationValue),
+		Threshold: known(plumbline.AnnotationThreshold), Target: known(plumbline.AnnotationTarget),
+	}
+}
+
+// split parts the alerts into firing and resolved, each worst first.
+func split(alerts []Alert, now time.Time) (firing, resolved []Alert) {
+	for _, a := range alerts {
+		if a.resolvedAt(now) {
+			resolved = append(resolved, a)
+		} else {
+			firing = append(firing, a)
+		}
+	}
+	slices.SortStableFunc(firing, worstFirst)
+	slices.SortStableFunc(resolved, worstFirst)
+	return firing, resolved
+}
+
+// worstFirst orders pages before tickets, fast burns before slow ones, and then
+// by name, so that equal input gives equal text.
+func worstFirst(a, b Alert) int {
+	page := func(x Alert) int {
+		if x.Label(plumbline.LabelSeverity) == plumbline.SeverityPage {
+			return 0
+		}
+		return 1
+	}
+	burnA, _ := parseNumber(a.Annotations[plumbline.AnnotationBurnRate])
+	burnB, _ := parseNumber(b.Annotations[plumbline.AnnotationBurnRate])
+	return cmp.Or(cmp.Compare(page(a), page(b)), cmp.Compare(burnB, burnA),
+		strings.Compare(a.Label("alertname"), b.Label("alertname")), a.StartsAt.Compare(b.StartsAt))
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
