@@ -128,6 +128,7 @@ type Evaluator struct {
 	mu sync.Mutex
 	// manager is nil before Run and after it.
 	manager *promrules.Manager
+	query   promrules.QueryFunc
 	ledger  ledger
 }
 
@@ -187,8 +188,8 @@ func (e *Evaluator) Run(ctx context.Context) error {
 	}
 	// An evaluation under way when ctx ends is finished, not broken off: its
 	// notifications may be half sent.
-	manager := e.newManager(context.WithoutCancel(ctx), external)
 	e.mu.Lock()
+	manager := e.newManager(context.WithoutCancel(ctx), external)
 	e.manager = manager
 	err = e.update()
 	e.mu.Unlock()
@@ -220,9 +221,10 @@ func (e *Evaluator) newManager(ctx context.Context, external *url.URL) *promrule
 		EnableAtModifier: true, EnableNegativeOffset: true,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return e.cfg.Interval.Milliseconds() },
 	})
+	e.query = promrules.EngineQueryFunc(engine, e.memory)
 	return promrules.NewManager(&promrules.ManagerOptions{
 		Context: ctx, ExternalURL: external, Logger: e.deps.Logger, Registerer: e.deps.Registerer,
-		QueryFunc:  promrules.EngineQueryFunc(engine, e.memory),
+		QueryFunc:  e.query,
 		NotifyFunc: e.notify, Appendable: e.memory, Queryable: e.memory, Parser: e.parser,
 		ResendDelay: e.cfg.ResendDelay, OutageTolerance: e.cfg.OutageTolerance,
 		// Zero, so that a rule with any `for`, and with none, is restored

@@ -38,7 +38,7 @@ func TestParseGood(t *testing.T) {
 	}
 	want := plumbline.SLO{
 		Name: "flights-accuracy", Model: "flight-delay", Owner: "ml-oncall",
-		Measure: plumbline.MeasureAccuracy, Target: 0.7, Period: 7 * 24 * time.Hour,
+		Measure: plumbline.MeasureAccuracy, Target: 0.7, Period: 28 * 24 * time.Hour,
 		MinCoverage: 0.3, Runbook: "slo-burn", Service: "flights",
 		Description: "Seven in ten flights are predicted right.",
 	}

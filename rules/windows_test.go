@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,8 +55,12 @@ func TestDerive(t *testing.T) {
 		{"90 % over 30 d", 0.9, 30 * day, []time.Duration{2 * time.Hour, 6 * time.Hour, day, 3 * day}, []float64{7.2, 6, 3, 1}, nil},
 		// 3.36 x 0.3 = 1.008; 2 h asks for 0.504. Tickets burn slower than plan.
 		{"70 % over 7 d", 0.7, 7 * day, []time.Duration{2 * time.Hour, 6 * time.Hour}, []float64{1.68, 1.4}, []string{"ticket-fast", "ticket-slow"}},
-		// 14.4 x 0.5 = 7.2: 8 h asks for 0.9; then the slow page grows to 1 d (0.75).
-		{"50 % over 30 d", 0.5, 30 * day, []time.Duration{8 * time.Hour, day, 2 * day}, nil, nil},
+		// The flights demo: 4 h would ask for 3.36 x 0.3 = 1.008, 6 h asks for
+		// 0.672; the slow page would be on 6 h too; 3 d is within plan.
+		{"70 % over 28 d", 0.7, 28 * day, []time.Duration{6 * time.Hour, 12 * time.Hour, day}, []float64{2.24, 2.8, 2.8}, []string{"ticket-slow"}},
+		// 8 h asks for exactly 0.9; both tickets end on 3 d, where one is enough.
+		{"50 % over 30 d", 0.5, 30 * day, []time.Duration{8 * time.Hour, day, 3 * day}, []float64{1.8, 1.5, 1}, []string{"ticket-slow"}},
+		// Half an hour of a day's budget: even the first pair is within plan.
 		{"99.99 % over 1 d", 0.9999, day, nil, nil, []string{"page-fast", "page-slow", "ticket-fast", "ticket-slow"}},
 	}
 	for _, tt := range tests {
@@ -64,11 +69,12 @@ func TestDerive(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if tt.factors != nil {
-				for i, p := range set.Pairs {
-					if i >= len(tt.longs) || p.Long != tt.longs[i] || p.Factor != tt.factors[i] {
-						t.Errorf("pair %d: got %s over %v at %v", i, p.Name, p.Long, p.Factor)
-					}
+			if len(set.Pairs) != len(tt.longs) {
+				t.Fatalf("got %+v", set.Pairs)
+			}
+			for i, p := range set.Pairs {
+				if p.Long != tt.longs[i] || p.Factor != tt.factors[i] {
+					t.Errorf("pair %d: got %s over %v at %v", i, p.Name, p.Long, p.Factor)
 				}
 			}
 			var refused []string
@@ -78,7 +84,7 @@ func TestDerive(t *testing.T) {
 					t.Errorf("%s is refused without a reason", r.Name)
 				}
 			}
-			if tt.refused != nil && len(refused) != len(tt.refused) {
+			if !slices.Equal(refused, tt.refused) {
 				t.Errorf("refused %v, want %v", refused, tt.refused)
 			}
 		})

@@ -1,0 +1,562 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/plumbline-slo/plumbline"
+)
+
+// fakeSource gives the rows it was last told.
+type fakeSource struct {
+	mu   sync.Mutex
+	rows map[string]FindingRow
+	err  error
+}
+
+func (f *fakeSource) Current(context.Context) ([]Sample, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return nil, f.err
+	}
+	rows := slices.Collect(maps.Values(f.rows))
+	for i := range rows {
+		rows[i].At = time.Now()
+	}
+	return Samples(rows), nil
+}
+
+// set gives one deploy's bad shares over the two windows of testSLO.
+func (f *fakeSource) set(deploy string, long, low, short float64) {
+	f.row(deploy, "6h", long, low)
+	f.row(deploy, "30m", short, short)
+}
+
+func (f *fakeSource) row(deploy, window string, value, low float64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.rows == nil {
+		f.rows = make(map[string]FindingRow)
+	}
+	verdict := plumbline.VerdictOK
+	if math.IsNaN(value) {
+		verdict = plumbline.VerdictInsufficient
+	}
+	f.rows[deploy+window] = FindingRow{
+		Model: "flight-delay", Deploy: plumbline.DeployHash(deploy), SLO: "flights-accuracy",
+		Window: window, Measure: plumbline.MeasureBadShare, Value: value, Low: low, Coverage: 0.8, Verdict: verdict,
+	}
+}
+
+func (f *fakeSource) drop(deploy string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.rows, deploy+"6h")
+	delete(f.rows, deploy+"30m")
+}
+
+func (f *fakeSource) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// inbox keeps what was sent, as alertname/deploy=firing|resolved.
+type inbox struct {
+	mu     sync.Mutex
+	alerts []*Alert
+}
+
+func (n *inbox) notify(_ context.Context, _ string, alerts ...*Alert) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.alerts = append(n.alerts, alerts...)
+}
+
+// take returns the states that were sent since the last call, repeats left out.
+func (n *inbox) take() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var states []string
+	for _, a := range n.alerts {
+		state := "firing"
+		if !a.ResolvedAt.IsZero() {
+			state = "resolved"
+		}
+		s := a.Labels.Get("alertname") + "/" + a.Labels.Get(plumbline.LabelDeploy) + "=" + state
+		if !slices.Contains(states, s) {
+			states = append(states, s)
+		}
+	}
+	n.alerts = nil
+	return states
+}
+
+func (n *inbox) last(t *testing.T, alertname string) *Alert {
+	t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, a := range slices.Backward(n.alerts) {
+		if a.Labels.Get("alertname") == alertname {
+			return a
+		}
+	}
+	t.Fatalf("no %s among %d alerts", alertname, len(n.alerts))
+	return nil
+}
+
+// lab is an evaluator over testdata/flights.yml: threshold 0.672 over 6h/30m.
+type lab struct {
+	t        *testing.T
+	cfg      Config
+	source   *fakeSource
+	inbox    *inbox
+	registry *prometheus.Registry
+	eval     *Evaluator
+	stop     func()
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	dir := t.TempDir()
+	slos, err := ParseFile("testdata/flights.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := WriteFile(filepath.Join(dir, "rules"), slos, linked()); err != nil {
+		t.Fatal(err)
+	}
+	cfg := DefaultConfig()
+	cfg.RulesDir = filepath.Join(dir, "rules")
+	cfg.StateFile = filepath.Join(dir, "alerts.json")
+	cfg.ExternalURL = "http://plumbline.example"
+	return &lab{t: t, cfg: cfg, source: &fakeSource{}, inbox: &inbox{}}
+}
+
+// start runs a new process on the same files.
+func (l *lab) start() {
+	l.t.Helper()
+	l.registry = prometheus.NewRegistry()
+	eval, err := New(l.cfg, Dependencies{
+		Source: l.source, Notify: l.inbox.notify, Logger: slog.New(slog.DiscardHandler), Registerer: l.registry,
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.eval = eval
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- eval.Run(ctx) }()
+	l.stop = func() {
+		l.t.Helper()
+		cancel()
+		if err := <-done; err != nil {
+			l.t.Errorf("Run: %v", err)
+		}
+	}
+}
+
+// pass lets n evaluations happen.
+func (l *lab) pass(n int) { advance(time.Duration(n) * l.cfg.Interval) }
+
+// advance moves the fake clock of a synctest bubble: it takes no time, and the
+// result is the same every time.
+func advance(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func (l *lab) expect(when string, want ...string) {
+	l.t.Helper()
+	got := l.inbox.take()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		l.t.Errorf("%s: sent %v, want %v", when, got, want)
+	}
+}
+
+// bubble runs a test under a fake clock.
+func bubble(t *testing.T, f func(t *testing.T, l *lab)) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f(t, l)
+		if l.stop != nil {
+			l.stop()
+		}
+	})
+}
+
+func TestFiresOnlyWhenBothWindowsHold(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		l.source.set("v1", 0.2, 0.18, 0.22)
+		l.pass(4)
+		l.expect("healthy")
+		l.source.set("v1", 0.9, 0.85, 0.3)
+		l.pass(4)
+		l.expect("only the long window")
+		l.source.set("v1", 0.5, 0.45, 0.95)
+		l.pass(4)
+		l.expect("only the short window")
+		l.source.set("v1", 0.7, 0.60, 0.95)
+		l.pass(4)
+		l.expect("the long window's point without its lower end")
+		l.source.set("v1", 0.766, 0.740, 0.754)
+		l.pass(2)
+		l.expect("both", "SLOBurn/v1=firing")
+		l.source.set("v1", 0.766, 0.740, 0.3)
+		l.pass(2)
+		l.expect("the short window falls", "SLOBurn/v1=resolved")
+	})
+}
+
+func TestThresholdIsExclusive(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		l.source.set("v1", 0.672, 0.672, 0.672)
+		l.pass(4)
+		l.expect("exactly at the threshold")
+		l.source.set("v1", 0.673, 0.6721, 0.6721)
+		l.pass(2)
+		l.expect("just beyond", "SLOBurn/v1=firing")
+	})
+}
+
+func TestOneAlertPerDeploy(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		l.source.set("v1", 0.2, 0.18, 0.2)
+		l.source.set("v2", 0.766, 0.740, 0.754)
+		l.pass(4)
+		l.expect("one of two", "SLOBurn/v2=firing")
+		l.source.set("v1", 0.8, 0.75, 0.8)
+		l.pass(2)
+		l.expect("the other too", "SLOBurn/v1=firing", "SLOBurn/v2=firing")
+		// A rollback: v2 says nothing any more, v1 is well again.
+		l.source.drop("v2")
+		l.source.set("v1", 0.2, 0.18, 0.2)
+		l.pass(5)
+		l.expect("rolled back", "SLOBurn/v1=resolved", "SLOBurn/v2=resolved")
+	})
+}
+
+// TestAnnotationsCarryTheNumbers holds what a person reads.
+func TestAnnotationsCarryTheNumbers(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		deploy := `3f9c'\{{ 1 }}`
+		l.start()
+		l.source.set(deploy, 0.766, 0.740, 0.754)
+		l.pass(2)
+		a := l.inbox.last(t, plumbline.AlertSLOBurn)
+		for name, want := range map[string]string{
+			plumbline.LabelModel: "flight-delay", plumbline.LabelDeploy: deploy, plumbline.LabelSLO: "flights-accuracy",
+			plumbline.LabelSeverity: "page", plumbline.LabelOwner: "ml-oncall", plumbline.LabelWindow: "6h",
+		} {
+			if got := a.Labels.Get(name); got != want {
+				t.Errorf("label %s is %q, want %q", name, got, want)
+			}
+		}
+		for name, want := range map[string]string{
+			plumbline.AnnotationValue:      "74%",
+			plumbline.AnnotationLongValue:  "76.6%",
+			plumbline.AnnotationShortValue: "75.4%",
+			plumbline.AnnotationCoverage:   "80%",
+			plumbline.AnnotationBurnRate:   "2.47",
+			plumbline.AnnotationThreshold:  "67.2%",
+			plumbline.AnnotationTarget:     "70%",
+			plumbline.AnnotationWindows:    "6h/30m",
+			plumbline.AnnotationPeriod:     "28d",
+			plumbline.AnnotationSummary:    "flight-delay: 76.6% of labelled predictions wrong over 6h, 30% allowed (deploy " + deploy + ")",
+			plumbline.AnnotationDescription: "Over the last 6h (event time) 76.6% of the labelled predictions of flight-delay deploy " + deploy + " were wrong, " +
+				"at least 74% with 95 % confidence, and 75.4% over the last 30m. SLO flights-accuracy allows 30% over 28d; this alert fires beyond 67.2%. " +
+				"The budget burns at least 2.47 times as fast as planned. 80% of the window's predictions have a label.",
+			plumbline.AnnotationDashboard: "https://grafana.example/d/plumbline-oncall?var-model=flight-delay&var-deploy_hash=3f9c%27%5C%7B%7B+1+%7D%7D",
+			plumbline.AnnotationPage:      "http://plumbline.example/?model=flight-delay&deploy_hash=3f9c%27%5C%7B%7B+1+%7D%7D&slo=flights-accuracy",
+			plumbline.AnnotationRunbook:   "https://docs.example/runbooks/slo-burn.md",
+			plumbline.AnnotationSQL: `SELECT low, value, count, coverage, window_end, at FROM findings WHERE signal = 'burn' AND measure = 'bad_share' AND window = '6h'` +
+				` AND model = 'flight-delay' AND deploy_hash = '3f9c\'\\{{ 1 }}' AND slo = 'flights-accuracy' AND isFinite(low) ORDER BY at DESC LIMIT 1`,
+		} {
+			if got := a.Annotations.Get(name); got != want {
+				t.Errorf("annotation %s is\n%q, want\n%q", name, got, want)
+			}
+		}
+	})
+}
+
+// TestMissingIsATicket holds that an SLO of which nothing is ever known gets a
+// ticket after 15 minutes, and that the ticket ends with the first number.
+func TestMissingIsATicket(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		l.pass(56)
+		l.expect("after 14 minutes")
+		l.pass(8)
+		l.expect("after 16 minutes", "SLOMissing/=firing")
+		l.source.row("v1", "6h", math.NaN(), math.NaN())
+		l.pass(5)
+		l.expect("an insufficient finding", "SLOMissing/=firing")
+		l.source.set("v1", 0.2, 0.18, 0.2)
+		l.pass(2)
+		l.expect("a number", "SLOMissing/=resolved")
+	})
+}
+
+// TestBlindnessResolvesNothing holds that a page outlives the numbers it rests
+// on, with a ticket beside it, until HoldBlind has passed or numbers are back.
+func TestBlindnessResolvesNothing(t *testing.T) {
+	for name, blind := range map[string]func(l *lab){
+		"the source cannot be read": func(l *lab) { l.source.fail(errors.New("connection refused")) },
+		"no findings at all":        func(l *lab) { l.source.drop("v2") },
+		"too few labels":            func(l *lab) { l.source.set("v2", math.NaN(), math.NaN(), math.NaN()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, l *lab) {
+				l.cfg.HoldBlind = 30 * time.Minute
+				l.start()
+				l.source.set("v2", 0.766, 0.740, 0.754)
+				l.pass(4)
+				l.expect("burning", "SLOBurn/v2=firing")
+				blind(l)
+				l.pass(50)
+				l.expect("just blind", "SLOBurn/v2=firing")
+				l.pass(40)
+				l.expect("blind for over 15 minutes", "SLOBurn/v2=firing", "SLOMissing/=firing")
+				if got := testutil.ToFloat64(l.eval.metrics.held); got != 4 {
+					t.Errorf("%v series are held, want 4", got)
+				}
+				l.source.fail(nil)
+				l.source.set("v2", 0.2, 0.18, 0.2)
+				l.pass(2)
+				l.expect("numbers are back", "SLOBurn/v2=resolved", "SLOMissing/=resolved")
+				l.source.drop("v2")
+				l.pass(int(l.cfg.HoldBlind/l.cfg.Interval) + 8)
+				if _, ok := l.eval.value(plumbline.MetricErrorRatio("6h"), "v2"); ok {
+					t.Error("a ratio is held for ever")
+				}
+			})
+		})
+	}
+}
+
+func TestSourceErrorsAreCounted(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		l.source.fail(errors.New("connection refused"))
+		l.pass(4)
+		if got := testutil.ToFloat64(l.eval.metrics.sourceErrors); got < 3 {
+			t.Errorf("%v errors counted in 4 intervals", got)
+		}
+	})
+}
+
+// TestSeriesEnds holds that a deploy that no longer speaks leaves PromQL's sight
+// after two intervals and not before.
+func TestSeriesEnds(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		l.source.set("v1", 0.2, 0.18, 0.2)
+		l.source.set("v2", 0.3, 0.28, 0.3)
+		l.pass(3)
+		l.source.drop("v2")
+		l.pass(1)
+		if _, ok := l.eval.value(plumbline.MetricErrorRatio("6h"), "v2"); !ok {
+			t.Error("gone after one interval")
+		}
+		l.pass(3)
+		if v, ok := l.eval.value(plumbline.MetricErrorRatio("6h"), "v2"); ok {
+			t.Errorf("still %v after four intervals", v)
+		}
+		if v, ok := l.eval.value(plumbline.MetricErrorRatio("6h"), "v1"); !ok || v != 0.2 {
+			t.Errorf("the other deploy is at %v, %v", v, ok)
+		}
+	})
+}
+
+// value is what PromQL sees of a series now.
+func (e *Evaluator) value(metric, deploy string) (float64, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	vector, err := e.query(context.Background(), metric+`{deploy_hash=`+promString(deploy)+`}`, time.Now())
+	if err != nil || len(vector) == 0 {
+		return 0, false
+	}
+	return vector[0].F, true
+}
+
+// TestRestart holds that a firing page keeps the time it began at, that `for` is
+// resumed and not begun again, and that what was firing is known before Run.
+func TestRestart(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		if alerts, err := l.eval.ActiveAlerts(); err != nil || len(alerts) != 0 {
+			t.Fatalf("a first start has %v, %v", alerts, err)
+		}
+		l.source.set("v2", 0.766, 0.740, 0.754)
+		l.pass(4)
+		began := l.inbox.last(t, plumbline.AlertSLOBurn).FiredAt
+		l.expect("burning", "SLOBurn/v2=firing")
+		// Ten of the ticket's fifteen minutes pass, then the process ends.
+		l.source.fail(errors.New("connection refused"))
+		l.pass(40)
+		l.inbox.take()
+		l.stop()
+
+		advance(2 * time.Minute)
+		l.start()
+		alerts, err := l.eval.ActiveAlerts()
+		if err != nil || len(alerts) != 1 || alerts[0].Labels.Get(plumbline.LabelDeploy) != "v2" {
+			t.Fatalf("before Run: %v, %v", alerts, err)
+		}
+		if alerts[0].Annotations.Get(plumbline.AnnotationBurnRate) != "2.47" || !alerts[0].ValidUntil.After(time.Now()) {
+			t.Errorf("before Run: %+v", alerts[0])
+		}
+		l.pass(2)
+		if a := l.inbox.last(t, plumbline.AlertSLOBurn); !a.FiredAt.Equal(began) {
+			t.Errorf("fired at %v, before the restart at %v", a.FiredAt, began)
+		}
+		l.expect("still blind, still burning", "SLOBurn/v2=firing")
+		l.pass(10)
+		l.expect("12.5 of 15 minutes", "SLOBurn/v2=firing")
+		l.pass(14)
+		l.expect("the ticket's minutes went on counting", "SLOBurn/v2=firing", "SLOMissing/=firing")
+	})
+}
+
+// TestEndedWhileDown holds that an alert that ended while the process was down
+// is handed to alerting before Run and not kept by the evaluator afterwards.
+func TestEndedWhileDown(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		l.source.set("v2", 0.766, 0.740, 0.754)
+		l.pass(4)
+		l.stop()
+		l.inbox.take()
+		l.source.set("v2", 0.2, 0.18, 0.2)
+		l.start()
+		if alerts, err := l.eval.ActiveAlerts(); err != nil || len(alerts) != 1 {
+			t.Fatalf("before Run: %v, %v", alerts, err)
+		}
+		l.pass(40)
+		l.expect("after Run")
+		if alerts, err := l.eval.ActiveAlerts(); err != nil || len(alerts) != 0 {
+			t.Errorf("ten minutes later: %v, %v", alerts, err)
+		}
+	})
+}
+
+// TestKilledAfterNotify holds that an alert is in the state file before it is
+// handed on: whoever reads the file at that moment finds it.
+func TestKilledAfterNotify(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		var atNotify []firingAlert
+		inner := l.inbox.notify
+		l.start()
+		l.eval.deps.Notify = func(ctx context.Context, expr string, alerts ...*Alert) {
+			s, err := readState(l.cfg.StateFile)
+			if err != nil {
+				t.Error(err)
+			}
+			atNotify = append(atNotify, s.Firing...)
+			inner(ctx, expr, alerts...)
+		}
+		l.source.set("v2", 0.766, 0.740, 0.754)
+		l.pass(2)
+		if len(atNotify) == 0 || atNotify[0].Labels.Get(plumbline.LabelDeploy) != "v2" {
+			t.Errorf("on disk at notify: %v", atNotify)
+		}
+	})
+}
+
+func TestReload(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		l.source.set("v2", 0.766, 0.740, 0.754)
+		l.pass(4)
+		l.expect("burning", "SLOBurn/v2=firing")
+		own := filepath.Join(l.cfg.RulesDir, "own.yml")
+		write := func(text string) {
+			if err := os.WriteFile(own, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("groups: [{name: own, rules: [{alert: Own, expr: 'vector(1', labels: {}}]}]\n")
+		if err := l.eval.Reload(); err == nil || !strings.Contains(err.Error(), own) {
+			t.Errorf("a broken file: %v", err)
+		}
+		write("groups: [{name: own, rules: [{alert: Own, expr: 'max_over_time(slo:sli_error:ratio_rate6h[1m]) > 0.7'}]}]\n")
+		if err := l.eval.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		l.pass(8)
+		l.expect("the user's own rule", "Own/v2=firing", "SLOBurn/v2=firing")
+	})
+}
+
+func TestRunErrors(t *testing.T) {
+	for name, tt := range map[string]struct {
+		damage func(l *lab)
+		want   string
+	}{
+		"no rules folder": {func(l *lab) { l.cfg.RulesDir += "x" }, "reading rule files"},
+		"a state file that is none": {func(l *lab) {
+			if err := os.WriteFile(l.cfg.StateFile, []byte("{"), 0o600); err != nil {
+				l.t.Fatal(err)
+			}
+		}, "remove the file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			tt.damage(l)
+			eval, err := New(l.cfg, Dependencies{
+				Source: l.source, Notify: l.inbox.notify, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := eval.Run(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	good := DefaultConfig()
+	good.RulesDir, good.StateFile = "rules", "state"
+	if err := good.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for field, damage := range map[string]func(*Config){
+		"interval":     func(c *Config) { c.Interval = 0 },
+		"lookback":     func(c *Config) { c.Lookback = c.Interval },
+		"rules_dir":    func(c *Config) { c.RulesDir = "" },
+		"state_file":   func(c *Config) { c.StateFile = "" },
+		"external_url": func(c *Config) { c.ExternalURL = ":" },
+		"hold_blind":   func(c *Config) { c.HoldBlind = -1 },
+	} {
+		c := good
+		damage(&c)
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	if _, err := New(good, Dependencies{}); err == nil {
+		t.Error("an evaluator without dependencies")
+	}
+}

@@ -1,0 +1,213 @@
+package rules_test
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/rules"
+	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+func TestSamples(t *testing.T) {
+	base := rules.FindingRow{
+		At: time.Unix(1000, 0), Model: "m", Deploy: "d", SLO: "s", Window: "2h",
+		Measure: plumbline.MeasureBadShare, Value: 0.3, Low: 0.2, Coverage: 0.9, Verdict: plumbline.VerdictOK,
+	}
+	change := func(f func(*rules.FindingRow)) rules.FindingRow {
+		r := base
+		f(&r)
+		return r
+	}
+	const coverage, ratio, low = "slo:sli_coverage:ratio_rate2h", "slo:sli_error:ratio_rate2h", "slo:sli_error:ratio_low2h"
+	tests := []struct {
+		name string
+		row  rules.FindingRow
+		want map[string]float64
+	}{
+		{"ok", base, map[string]float64{coverage: 0.9, ratio: 0.3, low: 0.2}},
+		{"breach", change(func(r *rules.FindingRow) { r.Verdict = plumbline.VerdictBreach }), map[string]float64{coverage: 0.9, ratio: 0.3, low: 0.2}},
+		{"insufficient", change(func(r *rules.FindingRow) { r.Verdict, r.Coverage = plumbline.VerdictInsufficient, 0.1 }), map[string]float64{coverage: 0.1}},
+		{"missing", change(func(r *rules.FindingRow) { r.Verdict = plumbline.VerdictMissing; r.Coverage = math.NaN() }), nil},
+		{"NaN", change(func(r *rules.FindingRow) { r.Value, r.Low = math.NaN(), math.NaN() }), map[string]float64{coverage: 0.9}},
+		{"no interval", change(func(r *rules.FindingRow) { r.Low = math.NaN() }), map[string]float64{coverage: 0.9, ratio: 0.3}},
+		{"infinite", change(func(r *rules.FindingRow) { r.Value = math.Inf(1) }), map[string]float64{coverage: 0.9, low: 0.2}},
+		{"zero is a number", change(func(r *rules.FindingRow) { r.Value, r.Low = 0, 0 }), map[string]float64{coverage: 0.9, ratio: 0, low: 0}},
+		{"another measure", change(func(r *rules.FindingRow) { r.Measure = plumbline.MeasurePSI }), nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := make(map[string]float64)
+			for _, s := range rules.Samples([]rules.FindingRow{tt.row}) {
+				got[s.Name] = s.Value
+				if s.Labels["model"] != "m" || s.Labels["deploy_hash"] != "d" || s.Labels["slo"] != "s" || len(s.Labels) != 3 || !s.At.Equal(base.At) {
+					t.Errorf("%+v", s)
+				}
+			}
+			if len(got) != len(tt.want) {
+				t.Fatalf("got %v, want %v", got, tt.want)
+			}
+			for name, v := range tt.want {
+				if g, ok := got[name]; !ok || g != v {
+					t.Errorf("%s is %v, want %v", name, g, v)
+				}
+			}
+		})
+	}
+}
+
+// finding is one row to insert.
+type finding struct {
+	at                                                   time.Time
+	signal, stage, segment, deploy, slo, window, verdict string
+	value, low, coverage                                 float64
+}
+
+func insert(t *testing.T, db *storage.DB, rows ...finding) {
+	t.Helper()
+	batch, err := db.Conn().PrepareBatch(t.Context(), "INSERT INTO findings (at, signal, model, deploy_hash, stage, segment, slo, window, window_end, measure, value, low, high, count, coverage, verdict)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range rows {
+		if err := batch.Append(f.at, f.signal, "flight-delay", f.deploy, f.stage, f.segment, f.slo, f.window, f.at, "bad_share",
+			f.value, f.low, 1.0, uint64(1065), f.coverage, f.verdict); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := batch.Send(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awkward is a deploy hash that ends a SQL string and a PromQL one.
+const awkward = `3f9c'" OR 1=1 \`
+
+func burn(at time.Time, window string, value, low float64) finding {
+	return finding{
+		at: at, signal: "burn", stage: "production", deploy: awkward, slo: "flights-accuracy", window: window,
+		verdict: plumbline.VerdictOK, value: value, low: low, coverage: 0.8,
+	}
+}
+
+func TestFindingReader(t *testing.T) {
+	db := testenv.Start(t, testenv.Setup{}).DB
+	now := time.Now().Truncate(time.Millisecond)
+	insert(t, db,
+		burn(now.Add(-2*time.Minute), "6h", 0.1, 0.05),
+		burn(now.Add(-time.Minute), "6h", 0.766, 0.740),
+		burn(now.Add(-20*time.Minute), "30m", 0.9, 0.8),
+		func() finding { f := burn(now, "6h", 0.99, 0.99); f.stage = "canary"; return f }(),
+		func() finding { f := burn(now, "6h", 0.99, 0.99); f.segment = "region=eu"; return f }(),
+		func() finding { f := burn(now, "6h", 0.99, 0.99); f.signal = "quality"; return f }(),
+		func() finding {
+			f := burn(now, "6h", math.NaN(), math.NaN())
+			f.deploy, f.verdict = "v1", plumbline.VerdictInsufficient
+			return f
+		}(),
+	)
+	reader := rules.FindingReader{Conn: db.Conn()}
+	rows, err := reader.Rows(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(rows, func(a, b rules.FindingRow) int { return strings.Compare(string(a.Deploy), string(b.Deploy)) })
+	if len(rows) != 2 {
+		t.Fatalf("got %+v", rows)
+	}
+	want := rules.FindingRow{
+		At: now.Add(-time.Minute).UTC(), Model: "flight-delay", Deploy: awkward, SLO: "flights-accuracy", Window: "6h",
+		Measure: "bad_share", Value: 0.766, Low: 0.740, Coverage: 0.8, Verdict: plumbline.VerdictOK,
+	}
+	if got := rows[0]; !got.At.Equal(want.At) {
+		t.Errorf("at %v, want %v", got.At, want.At)
+	} else if got.At = want.At; got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if !math.IsNaN(rows[1].Value) || rows[1].Deploy != "v1" {
+		t.Errorf("got %+v", rows[1])
+	}
+	samples, err := reader.Current(t.Context())
+	if err != nil || len(samples) != 4 {
+		t.Errorf("%d samples, %v: 3 of the one deploy and the coverage of the other are 4", len(samples), err)
+	}
+}
+
+func TestFindingReaderReportsErrors(t *testing.T) {
+	db := testenv.Start(t, testenv.Setup{}).DB
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := (rules.FindingReader{Conn: db.Conn()}).Current(ctx); err == nil || !strings.Contains(err.Error(), "burn findings") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSQLOfTheAlertReturnsItsNumber goes the whole way: findings in ClickHouse,
+// the generated rule, the alert; then the alert's own SQL statement is run and
+// has to return the number the rule compared.
+func TestSQLOfTheAlertReturnsItsNumber(t *testing.T) {
+	db := testenv.Start(t, testenv.Setup{}).DB
+	now := time.Now()
+	insert(t, db, burn(now, "6h", 0.766, 0.740), burn(now, "30m", 0.754, 0.67))
+
+	slos, err := rules.ParseFile("testdata/flights.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if _, err := rules.WriteFile(filepath.Join(dir, "rules"), slos, rules.DefaultGenerateConfig()); err != nil {
+		t.Fatal(err)
+	}
+	cfg := rules.DefaultConfig()
+	cfg.Interval, cfg.RulesDir, cfg.StateFile = 100*time.Millisecond, filepath.Join(dir, "rules"), filepath.Join(dir, "alerts.json")
+	fired := make(chan *rules.Alert, 16)
+	eval, err := rules.New(cfg, rules.Dependencies{
+		Source: rules.FindingReader{Conn: db.Conn()},
+		Notify: func(_ context.Context, _ string, alerts ...*rules.Alert) {
+			for _, a := range alerts {
+				fired <- a
+			}
+		},
+		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- eval.Run(ctx) }()
+	var alert *rules.Alert
+	select {
+	case alert = <-fired:
+	case err := <-done:
+		t.Fatalf("Run: %v", err)
+	case <-time.After(time.Minute):
+		t.Fatal("no alert within a minute")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	var low, value, coverage float64
+	var count uint64
+	var windowEnd, at time.Time
+	statement := alert.Annotations.Get(plumbline.AnnotationSQL)
+	if err := db.Conn().QueryRow(t.Context(), statement).Scan(&low, &value, &count, &coverage, &windowEnd, &at); err != nil {
+		t.Fatalf("%v\n%s", err, statement)
+	}
+	if low != alert.Value || low != 0.740 || value != 0.766 || count != 1065 {
+		t.Errorf("SQL gives %v, %v of %d; the alert compared %v", low, value, count, alert.Value)
+	}
+}
