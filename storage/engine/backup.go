@@ -14,9 +14,10 @@ import (
 
 // Names below the data directory.
 const (
-	dataName    = "data"           // the engine's own path
-	backupsName = "backups"        // one directory for each upgrade
-	versionName = "engine.version" // of the library that last opened data
+	dataName    = "data"               // the engine's own path
+	backupsName = "backups"            // one directory for each upgrade
+	runName     = "run"                // generated configuration
+	versionName = "run/engine.version" // of the library that last opened data
 )
 
 // backupBeforeUpgrade takes a backup of the data if it was last opened by

@@ -34,14 +34,14 @@ func (e *Engine) binaryStarter(dir, binary string, l *net.TCPListener) starter {
 		conf.User, conf.Password = e.full.Name, sha256Hex(e.full.Password)
 		conf.ReadUser, conf.ReadPw = e.read.Name, sha256Hex(e.read.Password)
 		conf.ReadTime, conf.ReadRows, conf.ReadMemory = int(e.cfg.Analyst.Time/time.Second), e.cfg.Analyst.Rows, e.cfg.Analyst.Memory
-		file, err := conf.write(filepath.Join(dir, "run"))
+		file, err := conf.write(filepath.Join(dir, runName))
 		if err != nil {
 			return nil, err
 		}
 		cmd := exec.Command(binary, "server", "--config-file="+file)
 		cmd.Dir = dir
 		cmd.Env = childEnviron()
-		p, err := e.launch(cmd)
+		p, err := e.launch(cmd, func() error { return nil }) // a server confines itself by its users' grants
 		if err != nil {
 			return nil, err
 		}

@@ -76,7 +76,7 @@ func boot(cfg childConfig) (*server, childReady, error) {
 	if info.Backup, err = backupBeforeUpgrade(cfg.DataDir, info.Library, cfg.KeepBackups, time.Now()); err != nil {
 		return nil, info, err
 	}
-	conf, err := cfg.Native.write(filepath.Join(cfg.DataDir, "run"))
+	conf, err := cfg.Native.write(filepath.Join(cfg.DataDir, runName))
 	if err != nil {
 		return nil, info, err
 	}

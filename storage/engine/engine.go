@@ -95,8 +95,8 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 		return errors.New("engine: started inside the engine's own child: this binary's main, or its TestMain, does not call engine.RunChildIfRequested first")
 	}
 	dir, err := filepath.Abs(e.cfg.DataDir)
-	if err == nil {
-		err = os.MkdirAll(filepath.Join(dir, dataName), 0o700)
+	for _, name := range []string{dataName, runName, backupsName} {
+		err = errors.Join(err, os.MkdirAll(filepath.Join(dir, name), 0o700))
 	}
 	if err != nil {
 		return fmt.Errorf("engine: make data directory: %w", err)

@@ -15,6 +15,12 @@ import (
 
 func TestMain(m *testing.M) {
 	engine.RunChildIfRequested()
+	if dir := os.Getenv(parentEnv); dir != "" {
+		runParent(dir)
+	}
+	if os.Getenv(binaryEnv) != "" {
+		fakeServer(os.Args)
+	}
 	os.Exit(m.Run())
 }
 

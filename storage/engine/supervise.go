@@ -205,14 +205,16 @@ func (e *Engine) startChild(exe, dir, lib string, socket *os.File, lock *dirLock
 		return nil, fmt.Errorf("make ready pipe: %w", err)
 	}
 	cmd := exec.Command(exe, ChildCommand)
-	cmd.Dir = dir
+	cmd.Dir = filepath.Join(dir, runName)
 	cmd.Env = childEnviron()
 	cmd.ExtraFiles = []*os.File{socket, readyW, lock.file}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, errors.Join(err, readyR.Close(), readyW.Close())
 	}
-	p, err := e.launch(cmd)
+	readable := append(systemPaths(), exe, filepath.Dir(lib))
+	writable := []string{"/dev/null", filepath.Join(dir, dataName), filepath.Join(dir, runName), filepath.Join(dir, backupsName)}
+	p, err := e.launch(cmd, func() error { return restrictThread(readable, writable) })
 	err = errors.Join(err, readyW.Close())
 	if err != nil {
 		return nil, errors.Join(err, readyR.Close())
@@ -244,7 +246,7 @@ func (e *Engine) native() nativeConfig {
 // parent are not among it.
 func childEnviron() []string {
 	env := []string{childEnv + "=1", "TZ=UTC"}
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "GORACE", "GOCOVERDIR"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "GORACE"} {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)
 		}
@@ -253,15 +255,24 @@ func childEnviron() []string {
 }
 
 // launch starts cmd from a thread that lives as long as the child: the kernel
-// sends the parent-death signal when the thread that started it ends.
-func (e *Engine) launch(cmd *exec.Cmd) (*process, error) {
+// sends the parent-death signal when the thread that started it ends. restrict
+// confines that thread, and so the child, before; the Go runtime starts no
+// other thread from a locked one.
+func (e *Engine) launch(cmd *exec.Cmd, restrict func() error) (*process, error) {
 	killWithParent(cmd)
 	lines := &tail{log: func(line string) { e.log.Warn("engine says", "line", line) }}
 	cmd.Stdout, cmd.Stderr = lines, lines
 	started, exit := make(chan error, 1), make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-		err := cmd.Start()
+		err := restrict()
+		if errors.Is(err, errNoSandbox) {
+			e.log.Warn("engine runs without a sandbox", "reason", err)
+			err = nil
+		}
+		if err == nil {
+			err = cmd.Start()
+		}
 		started <- err
 		if err != nil {
 			return
