@@ -62,6 +62,6 @@ INSERT INTO findings (at, signal, model, deploy_hash, stage, window, window_end,
 SELECT toDateTime64({now:Int64} - 60, 3) AS at, 'quality', {model:String}, {new:String}, 'production', '1h', at, 'accuracy', nan, nan, nan, 0, 0, 'missing'
 ;
 INSERT INTO notices (at, kind, model, deploy_hash, slo, object, text)
-SELECT toDateTime64({now:Int64} - 1500, 3), 'page_sent', {model:String}, {new:String}, {slo:String}, 'pagerduty', 'Page: 39 % of the last hour wrong, 1.3 times the threshold; distance moved most (PSI 2.4).'
+SELECT toDateTime64({now:Int64} - 1500, 3), 'alert_opened', {model:String}, {new:String}, {slo:String}, 'pagerduty', 'Page: 39 % of the last hour wrong, 1.3 times the threshold; distance moved most (PSI 2.4).'
 UNION ALL
 SELECT toDateTime64({now:Int64} - 4000, 3), 'partition_parked', '', '', '', 'predictions/3', 'Partition predictions/3 is parked: <script>alert(1)</script>'

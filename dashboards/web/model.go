@@ -1,0 +1,141 @@
+package web
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/dashboards"
+)
+
+type modelView struct {
+	Now        time.Time
+	GrafanaURL string
+	Name       string
+	Owner      string
+	Declared   bool
+	// Known is false for a name that nobody declared and that left no trace.
+	Known    bool
+	State    state
+	Why      string
+	Target   *float64
+	Row      modelRow
+	Summary  section
+	Deploys  deploysPart
+	Hours    hoursPart
+	Drift    driftPart
+	Burn     burnPart
+	Notices  noticesPart
+	Runbooks bool
+}
+
+type deploysPart struct {
+	section
+	Rows []deployView
+}
+
+// deployView is a deploy with what it did to accuracy.
+type deployView struct {
+	deployRow
+	Before, After *float64
+	// Change is After - Before; nil unless both are known.
+	Change  *float64
+	Current bool
+}
+
+// Fell reports a fall that is worth a colour: over 5 percentage points.
+func (d deployView) Fell() bool { return d.Change != nil && *d.Change < -0.05 }
+
+type hoursPart struct {
+	section
+	Chart hoursChart
+}
+
+type driftPart struct {
+	section
+	Rows []driftView
+}
+
+type driftView struct {
+	driftRow
+	PSI   *float64
+	State state
+	Bar   driftBar
+}
+
+type burnPart struct {
+	section
+	Pairs []burnPair
+}
+
+type noticesPart struct {
+	section
+	Rows []noticeRow
+}
+
+func (v modelView) sections() []section {
+	return []section{v.Summary, v.Deploys.section, v.Hours.section, v.Drift.section, v.Burn.section, v.Notices.section}
+}
+
+func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) modelView {
+	name := string(model)
+	v := modelView{Now: now, GrafanaURL: p.cfg.GrafanaURL, Name: name, Runbooks: p.cfg.Runbooks != nil}
+	v.Owner, v.Declared = p.cfg.ownerOf(name)
+
+	traffic := read[trafficRow](ctx, p, &v.Summary, "traffic", at(now))
+	quality := read[qualityRow](ctx, p, &v.Summary, "quality", at(now))
+	incidents := read[incidentRow](ctx, p, &v.Summary, "incidents", at(now), forModel(name))
+	burns := read[burnRow](ctx, p, &v.Burn.section, "burns", at(now), forModel(name))
+	deploys := read[deployRow](ctx, p, &v.Deploys.section, "deploys", at(now), forModel(name))
+	hours := read[hourRow](ctx, p, &v.Hours.section, "hours", at(now), forModel(name))
+	drift := read[driftRow](ctx, p, &v.Drift.section, "drift", at(now), forModel(name))
+	v.Notices.Rows = read[noticeRow](ctx, p, &v.Notices.section, "notices", at(now), forModel(name))
+
+	v.Row = p.modelRow(name, traffic, quality, burns, incidents)
+	v.Burn.Pairs = p.cfg.burnPairs(name, burns)
+	v.Target = p.cfg.targetOf(name)
+	v.Deploys.Rows = deployViews(deploys)
+	v.Drift.Rows = driftViews(drift)
+	v.Hours.Chart = newHoursChart(hours, deploys, v.Target, now)
+	v.Known = v.Declared || !v.Row.Last.IsZero() || len(deploys) > 0 || len(burns) > 0 || len(incidents) > 0
+	v.State, v.Why = v.Row.judge(now)
+	for _, s := range v.sections() {
+		if s.Err != nil {
+			v.State, v.Why = stateMissing, "a query failed"
+		}
+	}
+	return v
+}
+
+// targetOf returns the target of the model's first objective, or nil.
+func (c Config) targetOf(model string) *float64 {
+	i := slices.IndexFunc(c.Objectives, func(o dashboards.Objective) bool { return string(o.SLO.Model) == model })
+	if i < 0 {
+		return nil
+	}
+	target := c.Objectives[i].SLO.Target
+	return &target
+}
+
+func deployViews(rows []deployRow) []deployView {
+	var views []deployView
+	for i, r := range rows {
+		d := deployView{deployRow: r, Before: share(r.CorrectBefore, r.LabelledBefore), After: share(r.Correct, r.Labelled), Current: i == 0}
+		if d.Before != nil && d.After != nil {
+			change := *d.After - *d.Before
+			d.Change = &change
+		}
+		views = append(views, d)
+	}
+	return views
+}
+
+func driftViews(rows []driftRow) []driftView {
+	var views []driftView
+	for _, r := range rows {
+		views = append(views, driftView{driftRow: r, PSI: finite(r.Value), State: stateOfVerdict(r.Verdict)})
+	}
+	setDriftBars(views)
+	return views
+}

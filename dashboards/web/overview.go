@@ -1,0 +1,131 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+type overview struct {
+	section
+	Now        time.Time
+	GrafanaURL string
+	Models     []modelRow
+	Incidents  int
+}
+
+// modelRow is one model on the first page.
+type modelRow struct {
+	Name     string
+	Owner    string
+	Declared bool
+	// Hour is the number of predictions of the last hour; nil is no data.
+	Hour *uint64
+	// Last is the newest prediction of 90 days; zero is none.
+	Last     time.Time
+	Accuracy *float64
+	Coverage *float64
+	Labelled int64
+	Pair     *burnPair
+	HasSLO   bool
+	Incident *incidentRow
+	State    state
+	Why      string
+}
+
+func (p *Page) overview(ctx context.Context, now time.Time) overview {
+	view := overview{Now: now, GrafanaURL: p.cfg.GrafanaURL}
+	traffic := read[trafficRow](ctx, p, &view.section, "traffic", at(now))
+	quality := read[qualityRow](ctx, p, &view.section, "quality", at(now))
+	burns := read[burnRow](ctx, p, &view.section, "burns", at(now), forModel(""))
+	incidents := read[incidentRow](ctx, p, &view.section, "incidents", at(now), forModel(""))
+	view.Incidents = len(incidents)
+	for _, name := range p.models(traffic, quality, burns, incidents) {
+		row := p.modelRow(name, traffic, quality, burns, incidents)
+		row.State, row.Why = row.judge(now)
+		if view.Err != nil {
+			// What is left of the page may look complete and is not.
+			row.State, row.Why = stateMissing, "a query failed"
+		}
+		view.Models = append(view.Models, row)
+	}
+	slices.SortStableFunc(view.Models, func(a, b modelRow) int {
+		return cmp.Or(cmp.Compare(a.State.rank(), b.State.rank()), cmp.Compare(a.Name, b.Name))
+	})
+	return view
+}
+
+// models returns every model that is declared or has left a trace.
+func (p *Page) models(traffic []trafficRow, quality []qualityRow, burns []burnRow, incidents []incidentRow) []string {
+	names := p.cfg.declared()
+	for _, r := range traffic {
+		names = append(names, r.Model)
+	}
+	for _, r := range quality {
+		names = append(names, r.Model)
+	}
+	for _, r := range burns {
+		names = append(names, r.Model)
+	}
+	for _, r := range incidents {
+		names = append(names, r.Model)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
+}
+
+func (p *Page) modelRow(name string, traffic []trafficRow, quality []qualityRow, burns []burnRow, incidents []incidentRow) modelRow {
+	row := modelRow{Name: name}
+	row.Owner, row.Declared = p.cfg.ownerOf(name)
+	for _, t := range traffic {
+		if t.Model == name {
+			row.Last = t.Last
+			if t.Hour > 0 {
+				row.Hour = &t.Hour
+			}
+		}
+	}
+	for _, q := range quality {
+		if q.Model == name {
+			row.Labelled = q.Labelled
+			row.Accuracy = share(q.Correct, q.Labelled)
+			row.Coverage = share(min(q.Labelled, q.Requests), q.Requests)
+		}
+	}
+	pairs := p.cfg.burnPairs(name, burns)
+	row.HasSLO, row.Pair = len(pairs) > 0, worstPair(pairs)
+	// The incidents are sorted: the first is the newest.
+	if i := slices.IndexFunc(incidents, func(i incidentRow) bool { return i.Model == name }); i >= 0 {
+		row.Incident = &incidents[i]
+	}
+	return row
+}
+
+// judge says how the model is doing and why, the worst reason first. It is
+// healthy only if everything was measured.
+func (m modelRow) judge(now time.Time) (state, string) {
+	switch {
+	case m.Incident != nil:
+		return stateBreach, "incident open"
+	case m.Pair != nil && m.Pair.State == stateBreach:
+		return stateBreach, fmt.Sprintf("%s burns beyond its %s threshold", m.Pair.SLO, m.Pair.Severity)
+	case m.Last.IsZero():
+		return stateMissing, "no prediction in 90 days"
+	case m.Hour == nil:
+		return stateMissing, "no prediction for " + ago(now, m.Last)
+	case !m.Declared:
+		return stateUndeclared, "stored and shown; nobody owns it and nothing alerts"
+	case !m.HasSLO:
+		return stateMissing, "no SLO is declared, so nothing can page"
+	case m.Pair == nil:
+		return stateMissing, "no window of its SLO could speak in 10 minutes"
+	case m.Accuracy == nil:
+		return stateMissing, "no label for a prediction of 24 hours"
+	case m.Pair.State == stateNear:
+		return stateNear, fmt.Sprintf("%s is over half way to its %s threshold", m.Pair.SLO, m.Pair.Severity)
+	}
+	return stateOK, ""
+}

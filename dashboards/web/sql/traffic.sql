@@ -1,0 +1,18 @@
+-- Every model of the last 90 days, with its predictions of the last hour and
+-- day (event time, all stages but training).
+SELECT model, sum(hour) AS hour, sum(day) AS day, max(last) AS last
+FROM (
+  SELECT model, sumIf(count, time > toDateTime({to:Int64}) - INTERVAL 1 HOUR) AS hour, sum(count) AS day, max(time) AS last
+  FROM series_minute
+  WHERE series = 'requests' AND segment = '' AND stage != 'training' AND model != ''
+    AND time > toDateTime({to:Int64}) - INTERVAL 24 HOUR AND time <= toDateTime({to:Int64})
+  GROUP BY model
+  UNION ALL
+  SELECT model, 0, 0, max(time)
+  FROM series_hour
+  WHERE series = 'requests' AND segment = '' AND stage != 'training' AND model != ''
+    AND time > toDateTime({to:Int64}) - INTERVAL 90 DAY AND time <= toDateTime({to:Int64})
+  GROUP BY model
+)
+GROUP BY model
+ORDER BY model
