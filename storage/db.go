@@ -28,7 +28,7 @@ func New(cfg Config) (*DB, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	dsn, err := cfg.resolveDSN()
+	dsn, err := cfg.Address()
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,9 @@ func New(cfg Config) (*DB, error) {
 	return &DB{cfg: cfg, conn: conn}, nil
 }
 
-func (c Config) resolveDSN() (string, error) {
+// Address returns the DSN, from DSNFile if that is set. It is an error if
+// neither is.
+func (c Config) Address() (string, error) {
 	if c.DSNFile == "" {
 		if c.DSN == "" {
 			return "", fmt.Errorf("clickhouse.dsn: empty; the embedded engine's address must be filled in first")

@@ -33,7 +33,7 @@ func (db *DB) Migrate(ctx context.Context) error {
 }
 
 func (db *DB) createDatabase(ctx context.Context) error {
-	dsn, err := db.cfg.resolveDSN()
+	dsn, err := db.cfg.Address()
 	if err != nil {
 		return err
 	}
