@@ -1,0 +1,49 @@
+package join
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+// Config says how often the join looks and how much it takes at once.
+type Config struct {
+	// Interval is the pause after a step that found nothing more to do. Default
+	// 2 s.
+	Interval time.Duration `yaml:"interval"`
+	// MaxBatchOffsets bounds the offsets of one topic partition that one step
+	// follows; a single stored batch is never split. Default 100,000, which
+	// bounds the memory of a step to some hundred megabytes in the engine.
+	MaxBatchOffsets int64 `yaml:"max_batch_offsets"`
+}
+
+// DefaultConfig returns the defaults that the fields name.
+func DefaultConfig() Config {
+	return Config{Interval: 2 * time.Second, MaxBatchOffsets: 100_000}
+}
+
+// Validate returns every mistake of the configuration, by field.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Interval <= 0 {
+		errs = append(errs, fmt.Errorf("join.interval: %s is not positive", c.Interval))
+	}
+	if c.MaxBatchOffsets < 1 {
+		errs = append(errs, fmt.Errorf("join.max_batch_offsets: %d is less than 1", c.MaxBatchOffsets))
+	}
+	return errors.Join(errs...)
+}
+
+// Dependencies are what the join works with.
+type Dependencies struct {
+	DB *storage.DB
+	// Registerer gets the join's metrics; nil registers them nowhere.
+	Registerer prometheus.Registerer
+	// Log gets the error of a step that will be repeated; nil drops it.
+	Log *slog.Logger
+}

@@ -1,0 +1,20 @@
+// Package join brings labels to the predictions they are about: hours or weeks
+// late, in any order, repeated, corrected, withdrawn, or before the prediction.
+//
+// It is a stage of its own, not part of the Kafka hot path. It follows what the
+// table batches says is stored, and for every id that something new is about it
+// computes the id's whole history again from the append-only raw rows: which
+// delivery of the prediction counts (the one known first), and what each label
+// changed when it became known. Those changes are rows of outcomes; summed by
+// the prediction's minute and the hour of knowing they are outcome_cells, and
+// the state as known at any hour is the sum of the cells known by then.
+//
+// Rows replace their former version, and a version is the number of source rows
+// it was computed from, which only grows. So a step that is killed anywhere is
+// repeated and gets the same rows, and two processes may join at once: who saw
+// less never wins. docs/decisions/0004 has the argument.
+//
+// The package reads and writes ClickHouse only. It never touches Kafka, never
+// holds state that the tables do not have, and knows nothing of quality or
+// budgets: it counts.
+package join

@@ -1,0 +1,144 @@
+package join
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+// Join follows stored predictions and labels. Make it with New; Run and Step
+// may be called from several goroutines and processes at once.
+type Join struct {
+	cfg     Config
+	db      *storage.DB
+	log     *slog.Logger
+	metrics *metrics
+	// before is called before each statement that writes; tests kill a step
+	// there.
+	before func(statement string) error
+}
+
+// New does nothing but check the configuration.
+func New(cfg Config, deps Dependencies) (*Join, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if deps.DB == nil {
+		return nil, fmt.Errorf("join: no database")
+	}
+	log := deps.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	m, err := newMetrics(deps.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("join: %w", err)
+	}
+	return &Join{cfg: cfg, db: deps.DB, log: log, metrics: m, before: func(string) error { return nil }}, nil
+}
+
+// Progress says what one step did.
+type Progress struct {
+	// Labels is the number of new label rows the step followed.
+	Labels uint64
+	// Waiting is how many of them have no prediction yet. They are joined when
+	// it arrives.
+	Waiting uint64
+	// Predictions is the number of predictions whose history was computed.
+	Predictions uint64
+	// More tells that stored batches are left for the next step.
+	More bool
+}
+
+// Run steps until the context ends. A step that ends in an error is counted,
+// logged and repeated after the interval: it left nothing half done that its
+// repetition does not replace. Run itself only returns nil.
+func (j *Join) Run(ctx context.Context) error {
+	for {
+		progress, err := j.Step(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			j.metrics.errors.Inc()
+			j.log.Error("join step will be repeated", "err", err, "after", j.cfg.Interval)
+		}
+		if err == nil && progress.More {
+			continue
+		}
+		timer := time.NewTimer(j.cfg.Interval)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+	}
+}
+
+// Step follows what is stored beyond the cursors, up to the configured bound,
+// and returns when outcomes, cells and cursors say so. It may be repeated or
+// run twice at once; killed anywhere, the next step gets the same rows.
+func (j *Join) Step(ctx context.Context) (Progress, error) {
+	w, err := j.find(ctx)
+	if err != nil || w.empty() {
+		return Progress{}, err
+	}
+	parameters := w.parameters()
+	var progress Progress
+	row := j.db.Conn().QueryRow(ctx, withTouched(countsSQL), parameters...)
+	if err := row.Scan(&progress.Labels, &progress.Waiting, &progress.Predictions); err != nil {
+		return Progress{}, fmt.Errorf("count what is new: %w", err)
+	}
+	progress.More = w.more
+	if progress.Predictions > 0 {
+		if err := j.write(ctx, "outcomes", withTouched(outcomesSQL), parameters); err != nil {
+			return Progress{}, err
+		}
+		// Cells are summed after the outcomes are stored: of two processes that
+		// write to one minute, the one that sums last has seen both.
+		if err := j.write(ctx, "outcome_cells", withTouched(cellsSQL), parameters); err != nil {
+			return Progress{}, err
+		}
+	}
+	if err := j.saveCursors(ctx, w); err != nil {
+		return Progress{}, err
+	}
+	j.metrics.count(progress)
+	return progress, nil
+}
+
+func (j *Join) write(ctx context.Context, table, statement string, parameters []any) error {
+	if err := j.before(table); err != nil {
+		return err
+	}
+	if err := j.db.Conn().Exec(ctx, statement, parameters...); err != nil {
+		return fmt.Errorf("write %s: %w", table, err)
+	}
+	return nil
+}
+
+// saveCursors is the last write of a step: what it says is done is stored.
+func (j *Join) saveCursors(ctx context.Context, w work) error {
+	if err := j.before("join_cursor"); err != nil {
+		return err
+	}
+	cursors, err := j.db.Conn().PrepareBatch(ctx, "INSERT INTO join_cursor (topic, epoch, partition, done)", driver.WithReleaseConnection())
+	if err != nil {
+		return fmt.Errorf("write join cursors: %w", err)
+	}
+	for _, q := range w.advance {
+		if err := cursors.Append(q.topic, q.epoch, q.number, q.batches[len(q.batches)-1].last); err != nil {
+			return fmt.Errorf("write join cursors: %w", err)
+		}
+	}
+	if err := cursors.Send(); err != nil {
+		return fmt.Errorf("write join cursors: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package join
+
+import (
+	"cmp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+// cell is one key of outcome_cells.
+type cell struct {
+	model, deploy, stage string
+	minute, hour         time.Time
+}
+
+type counts struct{ labelled, correct int64 }
+
+// oracle computes the cells from the histories by definition: for every id and
+// every instant, look at everything known by then and count what holds.
+func oracle(rows []row) map[cell]counts {
+	type id struct{ model, id string }
+	predictions, labels := map[id][]row{}, map[id][]row{}
+	for _, r := range rows {
+		key := id{r.model, r.id}
+		switch {
+		case r.topic == "labels":
+			labels[key] = append(labels[key], r)
+		case r.stage != "training":
+			predictions[key] = append(predictions[key], r)
+		}
+	}
+	cells := map[cell]counts{}
+	for key, heard := range labels {
+		if len(predictions[key]) == 0 {
+			continue
+		}
+		p := slices.MinFunc(predictions[key], func(a, b row) int {
+			return cmp.Or(a.known.Compare(b.known), cmp.Compare(a.partition, b.partition), cmp.Compare(a.offset, b.offset))
+		})
+		since := func(l row) time.Time {
+			if l.known.Before(p.known) {
+				return p.known
+			}
+			return l.known
+		}
+		var instants []time.Time
+		for _, l := range heard {
+			instants = append(instants, since(l))
+		}
+		slices.SortFunc(instants, time.Time.Compare)
+		var before counts
+		for _, at := range slices.Compact(instants) {
+			now := state(p, heard, func(l row) bool { return !since(l).After(at) })
+			c := cell{key.model, p.deploy, p.stage, p.ts.Truncate(time.Minute), at.Truncate(time.Hour)}
+			sum := cells[c]
+			sum.labelled += now.labelled - before.labelled
+			sum.correct += now.correct - before.correct
+			cells[c] = sum
+			before = now
+		}
+	}
+	for c, n := range cells {
+		if n == (counts{}) {
+			delete(cells, c)
+		}
+	}
+	return cells
+}
+
+// state is what the labels that are known say of a prediction.
+func state(p row, labels []row, known func(row) bool) counts {
+	var winner *row
+	for _, l := range labels {
+		if !known(l) {
+			continue
+		}
+		if winner == nil || cmp.Or(l.ts.Compare(winner.ts), cmp.Compare(l.partition, winner.partition),
+			cmp.Compare(l.offset, winner.offset), cmp.Compare(l.epoch, winner.epoch)) > 0 {
+			winner = &l
+		}
+	}
+	if winner == nil || winner.deleted {
+		return counts{}
+	}
+	right := p.class == winner.class
+	if p.class == "" && winner.class == "" {
+		right = p.value != nil && winner.value != nil && *p.value == *winner.value
+	}
+	if right {
+		return counts{1, 1}
+	}
+	return counts{1, 0}
+}
+
+// storedCells reads the cells as they stand, without those that sum to zero.
+func storedCells(t *testing.T, db *storage.DB) map[cell]counts {
+	t.Helper()
+	rows, err := db.Conn().Query(t.Context(),
+		"SELECT model, deploy_hash, stage, time, known, labelled, correct FROM outcome_cells FINAL WHERE segment = '' AND (labelled != 0 OR correct != 0)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	cells := map[cell]counts{}
+	for rows.Next() {
+		var (
+			c cell
+			n counts
+		)
+		if err := rows.Scan(&c.model, &c.deploy, &c.stage, &c.minute, &c.hour, &n.labelled, &n.correct); err != nil {
+			t.Fatal(err)
+		}
+		c.minute, c.hour = c.minute.UTC(), c.hour.UTC()
+		cells[c] = n
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return cells
+}
+
+func compareCells(t *testing.T, got, want map[cell]counts) {
+	t.Helper()
+	different := 0
+	differ := func(c cell) {
+		if different++; different <= 5 {
+			t.Errorf("%s %s %s, minute %s, known %s: %+v, want %+v", c.model, c.deploy, c.stage,
+				c.minute.Format(time.TimeOnly), c.hour.Format(time.TimeOnly), got[c], want[c])
+		}
+	}
+	for c, n := range want {
+		if got[c] != n {
+			differ(c)
+		}
+	}
+	for c := range got {
+		if _, ok := want[c]; !ok {
+			differ(c)
+		}
+	}
+	if different > 0 {
+		t.Errorf("%d of %d cells differ", different, len(want))
+	}
+}

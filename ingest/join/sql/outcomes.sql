@@ -1,0 +1,80 @@
+-- The whole history of every touched id, from all of its rows up to the stored
+-- frontier: rows of a batch that is not complete yet may still be taken back.
+INSERT INTO outcomes (
+    model, deploy_hash, stage, prediction_id, ts, known, label_topic, label_partition, label_offset,
+    predicted, label, predicted_value, label_value, score, labelled, correct, version)
+WITH
+touched AS (
+/*touched*/
+),
+deliveries AS (
+    -- The delivery that counts is the one known first; the others are kept as
+    -- candidates, since one of them may have been the first before.
+    SELECT
+        model, prediction_id,
+        count() AS deliveries,
+        argMin(
+            tuple(known, ts, toString(deploy_hash), toString(stage), toString(predicted), predicted_value, score),
+            tuple(known, toString(_topic), _partition, _offset)) AS chosen,
+        groupUniqArray(tuple(known, ts, toString(deploy_hash), toString(stage))) AS candidates
+    FROM predictions
+    WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
+      AND stage != 'training'
+      -- The projection by id has no epoch, so this frontier has none either.
+      AND _offset < {predictions_end:Map(String, Int64)}[concat(_topic, '/', toString(_partition))]
+    GROUP BY model, prediction_id
+),
+heard AS (
+    SELECT
+        model, prediction_id, known, _topic, _partition, _offset, _epoch, deleted, label, label_value,
+        deliveries, chosen, candidates,
+        greatest(known, chosen.1) AS since,
+        tuple(ts, toString(_topic), _partition, _offset, toString(_epoch)) AS precedence,
+        -- A class is compared with a class; numbers only where neither side has
+        -- one. An answer that is missing is not correct.
+        deleted = 0 AND if(chosen.5 != '' OR label != '', chosen.5 = label, ifNull(chosen.6 = label_value, 0)) AS hit
+    FROM (
+        SELECT model, prediction_id, ts, known, _topic, _partition, _offset, _epoch, deleted, label, label_value
+        FROM labels
+        WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
+          AND _offset < {labels_end:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
+    ) AS l
+    INNER JOIN deliveries AS d USING (model, prediction_id)
+),
+states AS (
+    -- What is known of the prediction once each label has become known: the
+    -- winning label is the greatest (label time, topic, partition, offset).
+    SELECT
+        *,
+        count() OVER (PARTITION BY model, prediction_id) AS labels,
+        toInt64(argMax(deleted = 0, precedence) OVER history) AS has,
+        toInt64(argMax(hit, precedence) OVER history) AS good
+    FROM heard
+    WINDOW history AS (
+        PARTITION BY model, prediction_id
+        ORDER BY since, _topic, _partition, _offset, _epoch
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+),
+changes AS (
+    SELECT
+        *,
+        has - lagInFrame(has) OVER history AS labelled,
+        good - lagInFrame(good) OVER history AS correct
+    FROM states
+    WINDOW history AS (
+        PARTITION BY model, prediction_id
+        ORDER BY since, _topic, _partition, _offset, _epoch
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+)
+-- Each change stands where the chosen delivery is; every other candidate gets
+-- zeros, which cancel what stood there while it was the chosen one.
+SELECT
+    model, candidate.3, candidate.4, prediction_id, candidate.2, greatest(known, candidate.1), _topic, _partition, _offset,
+    any(chosen.5), max(label), any(chosen.6), any(label_value), any(chosen.7),
+    toInt8(sumIf(labelled, candidate = tuple(chosen.1, chosen.2, chosen.3, chosen.4))),
+    toInt8(sumIf(correct, candidate = tuple(chosen.1, chosen.2, chosen.3, chosen.4))),
+    any(deliveries + labels)
+FROM changes
+ARRAY JOIN candidates AS candidate
+GROUP BY
+    model, candidate.3, candidate.4, prediction_id, candidate.2, greatest(known, candidate.1), _topic, _partition, _offset

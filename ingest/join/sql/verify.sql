@@ -1,0 +1,57 @@
+-- The batch oracle: every cell computed from the raw rows alone, by arrays and
+-- without any of the join's state, against the cells as stored.
+WITH
+deliveries AS (
+    SELECT
+        model, prediction_id,
+        argMin(tuple(known, ts, toString(deploy_hash), toString(stage), toString(predicted), predicted_value),
+            tuple(known, toString(_topic), _partition, _offset)) AS p
+    FROM predictions
+    WHERE stage != 'training'
+    GROUP BY model, prediction_id
+),
+heard AS (
+    -- Labels of an id in the order of precedence: the last one that is known
+    -- by some hour is the winner of that hour.
+    SELECT
+        model, prediction_id,
+        arraySort(groupArray(tuple(ts, toString(_topic), _partition, _offset, toString(_epoch), known, deleted, toString(label), label_value))) AS labels
+    FROM labels
+    GROUP BY model, prediction_id
+),
+hours AS (
+    SELECT
+        model, p,
+        arrayMap(l -> toStartOfHour(greatest(l.6, p.1)), labels) AS label_hours,
+        arraySort(arrayDistinct(label_hours)) AS known_hours,
+        arrayMap(l -> toInt64(l.7 = 0), labels) AS has,
+        arrayMap(l -> toInt64(l.7 = 0 AND if(p.5 != '' OR l.8 != '', p.5 = l.8, ifNull(p.6 = l.9, 0))), labels) AS good,
+        arrayMap(h -> arrayLastIndex(x -> x <= h, label_hours), known_hours) AS winners,
+        arrayMap(w -> has[w], winners) AS labelled_by,
+        arrayMap(w -> good[w], winners) AS correct_by
+    FROM heard INNER JOIN deliveries USING (model, prediction_id)
+),
+expected AS (
+    SELECT
+        model, p.3 AS deploy_hash, p.4 AS stage, toDateTime(toStartOfMinute(p.2), 'UTC') AS time, toDateTime(hour, 'UTC') AS known,
+        sum(gained) AS want_labelled, sum(gained_correct) AS want_correct
+    FROM hours
+    ARRAY JOIN known_hours AS hour, arrayPopFront(arrayDifference(arrayPushFront(labelled_by, 0))) AS gained, arrayPopFront(arrayDifference(arrayPushFront(correct_by, 0))) AS gained_correct
+    GROUP BY model, deploy_hash, stage, time, known
+),
+both AS (
+    SELECT model, toString(deploy_hash) AS deploy_hash, toString(stage) AS stage, time, known, want_labelled, want_correct, toInt64(0) AS labelled, toInt64(0) AS correct
+    FROM expected
+    UNION ALL
+    SELECT model, toString(deploy_hash), toString(stage), time, known, toInt64(0), toInt64(0), labelled, correct
+    FROM outcome_cells FINAL
+    WHERE segment = ''
+)
+SELECT
+    sum(want_labelled), sum(want_correct), sum(labelled), sum(correct),
+    countIf(want_labelled != labelled OR want_correct != correct)
+FROM (
+    SELECT sum(both.want_labelled) AS want_labelled, sum(both.want_correct) AS want_correct, sum(both.labelled) AS labelled, sum(both.correct) AS correct
+    FROM both
+    GROUP BY model, deploy_hash, stage, time, known
+)

@@ -1,0 +1,33 @@
+package join
+
+import (
+	"context"
+	"fmt"
+)
+
+// Verification compares the stored cells with the batch oracle: the same cells
+// computed from the raw rows alone, in one statement that shares nothing with
+// the join.
+type Verification struct {
+	// WantLabelled and WantCorrect are the labelled and the correct predictions
+	// of the raw rows; Labelled and Correct those of the stored cells.
+	WantLabelled, WantCorrect, Labelled, Correct int64
+	// Differ is the number of cells (model, deploy, stage, minute, hour of
+	// knowing) that are not equal.
+	Differ uint64
+}
+
+// Equal reports whether every cell is what the raw rows say.
+func (v Verification) Equal() bool { return v.Differ == 0 }
+
+// Verify reads every raw row, so it is for checks and not for a schedule. It
+// compares what is stored with what is joined: run it when the join has caught
+// up, and while the raw rows have not expired.
+func (j *Join) Verify(ctx context.Context) (Verification, error) {
+	var v Verification
+	row := j.db.Conn().QueryRow(ctx, verifySQL)
+	if err := row.Scan(&v.WantLabelled, &v.WantCorrect, &v.Labelled, &v.Correct, &v.Differ); err != nil {
+		return Verification{}, fmt.Errorf("verify outcome cells: %w", err)
+	}
+	return v, nil
+}

@@ -1,0 +1,217 @@
+package join
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// overlap is more offsets than any batch spans.
+const overlap = "1000000"
+
+// partition is one topic partition in one epoch.
+type partition struct {
+	topic, epoch string
+	number       int32
+}
+
+// key is how the statements spell a partition.
+func (p partition) key() string {
+	return p.topic + "/" + p.epoch + "/" + strconv.Itoa(int(p.number))
+}
+
+// keyWithoutEpoch is how the statements spell it where no epoch is at hand.
+func (p partition) keyWithoutEpoch() string {
+	return p.topic + "/" + strconv.Itoa(int(p.number))
+}
+
+// batch is one stored batch of a raw table.
+type batch struct {
+	last               int64
+	knownMin, knownMax time.Time
+}
+
+// queue is what is stored of one partition beyond its cursor, in order.
+type queue struct {
+	partition
+	table   plumbline.TableName
+	done    int64 // -1 where nothing has been followed
+	batches []batch
+}
+
+// news is what one step follows of one raw table.
+type news struct {
+	from, to           map[string]int64 // offsets by partition, to is exclusive
+	knownMin, knownMax int64            // milliseconds
+}
+
+// work is what one step does: which offsets are new to it, and up to where
+// everything is stored. The frontier is read by one query, so of two steps one
+// has seen everything the other has: versions rest on that.
+type work struct {
+	labels, predictions       news
+	labelsEnd, predictionsEnd map[string]int64 // exclusive
+	advance                   []queue          // with the batches of this step only
+	more                      bool             // batches were left for the next step
+}
+
+func (w work) empty() bool { return len(w.advance) == 0 }
+
+func newNews() news {
+	return news{from: map[string]int64{}, to: map[string]int64{}}
+}
+
+func (n *news) add(q queue) {
+	key := q.key()
+	n.from[key], n.to[key] = q.done+1, q.batches[len(q.batches)-1].last+1
+	for _, b := range q.batches {
+		low, high := b.knownMin.UnixMilli(), b.knownMax.UnixMilli()
+		if n.knownMin == 0 && n.knownMax == 0 {
+			n.knownMin, n.knownMax = low, high
+			continue
+		}
+		n.knownMin, n.knownMax = min(n.knownMin, low), max(n.knownMax, high)
+	}
+}
+
+func (n news) parameters(prefix string) []any {
+	return []any{
+		clickhouse.Named(prefix+"_from", n.from), clickhouse.Named(prefix+"_to", n.to),
+		clickhouse.Named(prefix+"_known_min", n.knownMin), clickhouse.Named(prefix+"_known_max", n.knownMax),
+	}
+}
+
+// parameters returns what the statements need; all of them take the same.
+func (w work) parameters() []any {
+	all := append(w.labels.parameters("labels"), w.predictions.parameters("predictions")...)
+	return append(all, clickhouse.Named("labels_end", w.labelsEnd), clickhouse.Named("predictions_end", w.predictionsEnd))
+}
+
+// find reads what is stored beyond the cursors and bounds it.
+func (j *Join) find(ctx context.Context) (work, error) {
+	cursors, err := j.cursors(ctx)
+	if err != nil {
+		return work{}, err
+	}
+	queues, err := j.pending(ctx, cursors)
+	if err != nil {
+		return work{}, err
+	}
+	return plan(cursors, queues, j.cfg.MaxBatchOffsets), nil
+}
+
+// plan bounds what is pending to the batches of one step, and takes the
+// frontier from all of it.
+func plan(cursors map[partition]int64, queues []queue, limit int64) work {
+	w := work{labels: newNews(), predictions: newNews(), labelsEnd: map[string]int64{}, predictionsEnd: map[string]int64{}}
+	frontier := func(p partition, last int64) {
+		w.labelsEnd[p.key()] = max(w.labelsEnd[p.key()], last+1)
+		w.predictionsEnd[p.keyWithoutEpoch()] = max(w.predictionsEnd[p.keyWithoutEpoch()], last+1)
+	}
+	for p, done := range cursors {
+		frontier(p, done)
+	}
+	for _, q := range queues {
+		frontier(q.partition, q.batches[len(q.batches)-1].last)
+		n := 1
+		for n < len(q.batches) && q.batches[n].last-q.done <= limit {
+			n++
+		}
+		w.more = w.more || n < len(q.batches)
+		q.batches = q.batches[:n]
+		w.advance = append(w.advance, q)
+		if q.table == plumbline.TableLabels {
+			w.labels.add(q)
+		} else {
+			w.predictions.add(q)
+		}
+	}
+	return w
+}
+
+func (j *Join) cursors(ctx context.Context) (map[partition]int64, error) {
+	rows, err := j.db.Conn().Query(ctx, cursorsSQL)
+	if err != nil {
+		return nil, fmt.Errorf("read join cursors: %w", err)
+	}
+	defer rows.Close()
+	cursors := make(map[partition]int64)
+	for rows.Next() {
+		var (
+			p    partition
+			done int64
+		)
+		if err := rows.Scan(&p.topic, &p.epoch, &p.number, &done); err != nil {
+			return nil, fmt.Errorf("read join cursors: %w", err)
+		}
+		cursors[p] = done
+	}
+	return cursors, rows.Err()
+}
+
+func (j *Join) pending(ctx context.Context, cursors map[partition]int64) ([]queue, error) {
+	condition, parameters := beyond(cursors)
+	rows, err := j.db.Conn().Query(ctx, strings.Replace(pendingSQL, "/*beyond*/", condition, 1), parameters...)
+	if err != nil {
+		return nil, fmt.Errorf("read stored batches: %w", err)
+	}
+	defer rows.Close()
+	queues, err := scanPending(rows, cursors)
+	if err != nil {
+		return nil, fmt.Errorf("read stored batches: %w", err)
+	}
+	return queues, nil
+}
+
+// beyond returns the condition for batches after the cursors and its
+// parameters: per partition a range of the primary key. It begins before the
+// cursor, in case a batch was stored with other boundaries after a takeover.
+func beyond(cursors map[partition]int64) (string, []any) {
+	if len(cursors) == 0 {
+		return "1", nil
+	}
+	var (
+		ranges, known []string
+		parameters    []any
+	)
+	for p, done := range cursors {
+		n := strconv.Itoa(len(known))
+		same := "{t" + n + ":String}, {e" + n + ":String}, {p" + n + ":Int32}"
+		ranges = append(ranges, "(topic = {t"+n+":String} AND epoch = {e"+n+":String} AND partition = {p"+n+":Int32} AND first > {d"+n+":Int64} - "+overlap+" AND last > {d"+n+":Int64})")
+		known = append(known, "("+same+")")
+		parameters = append(parameters, clickhouse.Named("t"+n, p.topic), clickhouse.Named("e"+n, p.epoch),
+			clickhouse.Named("p"+n, p.number), clickhouse.Named("d"+n, done))
+	}
+	return strings.Join(ranges, " OR ") + " OR (topic, epoch, partition) NOT IN (" + strings.Join(known, ", ") + ")", parameters
+}
+
+func scanPending(rows driver.Rows, cursors map[partition]int64) ([]queue, error) {
+	var queues []queue
+	for rows.Next() {
+		var (
+			p     partition
+			table string
+			b     batch
+		)
+		if err := rows.Scan(&p.topic, &p.epoch, &p.number, &table, &b.last, &b.knownMin, &b.knownMax); err != nil {
+			return nil, err
+		}
+		if n := len(queues); n == 0 || queues[n-1].partition != p {
+			done, followed := cursors[p]
+			if !followed {
+				done = -1
+			}
+			queues = append(queues, queue{partition: p, table: plumbline.TableName(table), done: done})
+		}
+		q := &queues[len(queues)-1]
+		q.batches = append(q.batches, b)
+	}
+	return queues, rows.Err()
+}
