@@ -34,10 +34,21 @@ func (t Text) Headline(q Quoter) string {
 	if rate, ok := t.Rate(); ok {
 		return fmt.Sprintf("%s burns the error budget of %s %s times too fast", model, slo, number(rate))
 	}
+	if t.Summary != "" && strings.HasPrefix(t.Summary, string(t.Model)) {
+		return q.Sentence(t.Summary)
+	}
 	if t.Summary != "" {
 		return model + ": " + q.Sentence(t.Summary)
 	}
 	return fmt.Sprintf("%s: %s fires on %s", model, q.Name(t.Name), slo)
+}
+
+// Opening is the rule's summary, if the headline does not say it already.
+func (t Text) Opening(q Quoter) string {
+	if _, burns := t.Rate(); !burns && t.Status == StatusFiring {
+		return ""
+	}
+	return q.Sentence(t.Summary)
 }
 
 // Level is PAGE, TICKET or RESOLVED.
@@ -80,7 +91,7 @@ func (t Text) Facts(q Quoter) []Fact {
 		}
 	}
 	if c := t.Quality; c != nil {
-		add("Quality", fmt.Sprintf("%s %s%s -> %s%s", q.Sentence(c.Measure),
+		add("Quality", fmt.Sprintf("%s %s%s → %s%s", q.Sentence(c.Measure),
 			percent(c.Before), inBrackets(q, c.BeforeWhat), percent(c.After), inBrackets(q, c.AfterWhat)))
 	}
 	if t.Coverage != "" {
@@ -97,6 +108,9 @@ func (t Text) Facts(q Quoter) []Fact {
 }
 
 func (t Text) deployWords(q Quoter) string {
+	if t.Deploy == "" {
+		return "" // the alert is about the model as a whole
+	}
 	var more []string
 	add := func(word, value string) {
 		if value != "" {
@@ -130,9 +144,12 @@ func inBrackets(q Quoter, what string) string {
 func (b Burn) words(q Quoter) string {
 	var parts []string
 	if b.Value.OK {
-		parts = append(parts, percent(b.Value.V)+" bad")
+		parts = append(parts, "at least "+percent(b.Value.V)+" bad")
 	}
-	if b.Windows != "" {
+	long, short, pair := strings.Cut(b.Windows, "/")
+	if pair && b.Long.OK && b.Short.OK {
+		parts = append(parts, fmt.Sprintf("%s over %s", percent(b.Long.V), q.Sentence(long)), fmt.Sprintf("%s over %s", percent(b.Short.V), q.Sentence(short)))
+	} else if b.Windows != "" {
 		parts = append(parts, "over "+q.Sentence(b.Windows))
 	}
 	if b.Rate.OK {
@@ -158,7 +175,7 @@ func (t Text) Why(q Quoter) []string {
 	if t.Missing != "" {
 		return []string{"The explanation is missing: " + q.Sentence(t.Missing) + "."}
 	}
-	if len(t.Features) == 0 && t.Status == StatusFiring {
+	if _, burns := t.Rate(); burns && len(t.Features) == 0 && t.Status == StatusFiring {
 		return []string{"No feature drifted: look at the labels, the segments and the deploy."}
 	}
 	var lines []string
@@ -172,7 +189,7 @@ func (t Text) Why(q Quoter) []string {
 			line += fmt.Sprintf(" (%s of the drift)", percent(f.Share))
 		}
 		if f.Before != "" || f.After != "" {
-			line += fmt.Sprintf(", %s -> %s", q.Sentence(f.Before), q.Sentence(f.After))
+			line += fmt.Sprintf(", %s → %s", q.Sentence(f.Before), q.Sentence(f.After))
 		}
 		lines = append(lines, line)
 	}
@@ -186,11 +203,12 @@ func RenderText(t Text) string {
 		q PlainQuoter
 	)
 	fmt.Fprintf(&b, "%s: %s\n\n", t.Level(), t.Headline(q))
-	if t.Summary != "" {
-		fmt.Fprintf(&b, "%s\n", q.Sentence(t.Summary))
+	if summary := t.Opening(q); summary != "" {
+		fmt.Fprintf(&b, "%s\n", summary)
 	}
-	if t.Description != "" {
-		fmt.Fprintf(&b, "%s\n", q.Sentence(t.Description))
+	if _, burns := t.Rate(); !burns && t.Description != "" {
+		// A burn's description tells in a sentence the numbers that follow.
+		fmt.Fprintf(&b, "%s\n", CleanLines(t.Description))
 	}
 	for _, f := range t.Facts(q) {
 		fmt.Fprintf(&b, "  %-10s %s\n", f.Label, f.Value)

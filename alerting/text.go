@@ -66,8 +66,10 @@ type Burn struct {
 	Windows string
 	// Rate is how many times faster than the target allows the budget burns.
 	Rate Known
-	// Value and Threshold are bad shares between 0 and 1; Target a good share.
-	Value, Threshold, Target Known
+	// Value is the bad share, between 0 and 1, that was compared with Threshold:
+	// the lower end of an interval, so it is told as "at least". Long and Short
+	// are the bad shares of the two windows, Target is a good share.
+	Value, Long, Short, Threshold, Target Known
 }
 
 // Known is a finite number that may be missing.
@@ -126,7 +128,7 @@ func NewText(alerts []Alert, owner plumbline.OwnerEntry, ex Explanation, explain
 		Model: plumbline.Model(lead.Label(plumbline.LabelModel)), Deploy: plumbline.DeployHash(lead.Label(plumbline.LabelDeploy)),
 		SLO: plumbline.SLOName(lead.Label(plumbline.LabelSLO)), Name: lead.Label("alertname"),
 		Owner: owner.Name, Team: owner.Team,
-		Summary: lead.Annotations[plumbline.AnnotationSummary], Description: lead.Annotations["description"],
+		Summary: lead.Annotations[plumbline.AnnotationSummary], Description: lead.Annotations[plumbline.AnnotationDescription],
 		Since: lead.StartsAt, At: now,
 		Period: lead.Annotations[plumbline.AnnotationPeriod],
 	}
@@ -203,6 +205,7 @@ func newBurn(a Alert) Burn {
 		Severity: a.Label(plumbline.LabelSeverity),
 		Windows:  a.Annotations[plumbline.AnnotationWindows],
 		Rate:     known(plumbline.AnnotationBurnRate), Value: known(plumbline.AnnotationValue),
+		Long: known(plumbline.AnnotationLongValue), Short: known(plumbline.AnnotationShortValue),
 		Threshold: known(plumbline.AnnotationThreshold), Target: known(plumbline.AnnotationTarget),
 	}
 }

@@ -89,7 +89,7 @@ func details(t alerting.Text) map[string]any {
 		d["sql"] = cut(alerting.CleanLines(t.SQL), maxDetail)
 	}
 	if t.Description != "" {
-		d["description"] = q.Sentence(t.Description)
+		d["description"] = cut(alerting.CleanLines(t.Description), maxDetail)
 	}
 	return d
 }

@@ -88,7 +88,7 @@ func layout(t alerting.Text) (blocks []slack.Block, sql string) {
 			seen += utf8.RuneCountInString(text)
 		}
 	}
-	add(q.Sentence(t.Summary))
+	add(t.Opening(q))
 	var facts []string
 	for _, f := range t.Facts(q) {
 		facts = append(facts, fmt.Sprintf("*%s*  %s", f.Label, f.Value))

@@ -1,0 +1,352 @@
+package alerting
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+func TestFrameFileDropsATornEndAtEveryByte(t *testing.T) {
+	frames := appendFrame(appendFrame(nil, []byte("one")), bytes.Repeat([]byte("two"), 100))
+	first := len(appendFrame(nil, []byte("one")))
+	for cut := range len(frames) + 1 {
+		path := filepath.Join(t.TempDir(), "frames")
+		if err := os.WriteFile(path, frames[:cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, got, err := openFrameFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		switch {
+		case cut == len(frames):
+			want = len(frames)
+		case cut >= first:
+			want = first
+		}
+		if len(got) != want {
+			t.Fatalf("cut at %d: %d bytes of whole frames, want %d", cut, len(got), want)
+		}
+		if err := errors.Join(f.Append(appendFrame(nil, []byte("three"))), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		var contents []string
+		f, got, err = openFrameFile(path)
+		if err == nil {
+			err = eachFrame(got, func(b []byte) error { contents = append(contents, string(b)); return nil })
+		}
+		if err != nil || contents[len(contents)-1] != "three" {
+			t.Fatalf("cut at %d: %q, %v", cut, contents, err)
+		}
+		f.Close()
+	}
+}
+
+func FuzzWholeFrames(f *testing.F) {
+	f.Add([]byte{3, 'a', 'b', 'c', 0, 0})
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		n := wholeFrames(b)
+		read := 0
+		if err := eachFrame(b[:n], func(frame []byte) error {
+			read += len(appendFrame(nil, frame))
+			if len(frame) == 0 {
+				return errors.New("an empty frame")
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if read > n {
+			t.Errorf("read %d bytes of %d", read, n)
+		}
+	})
+}
+
+// A file that cannot be written refuses everything until it is written anew,
+// and loses nothing that the state still has.
+func TestFrameFileMendsAfterAFailedWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "frames")
+	f, _, err := openFrameFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two, three := appendFrame(nil, []byte("one")), appendFrame(nil, []byte("two")), appendFrame(nil, []byte("three"))
+	if err := f.Append(one); err != nil {
+		t.Fatal(err)
+	}
+	f.file.Close() // the disk goes away
+	if f.Append(two) == nil || f.Err() == nil || f.Append(two) == nil {
+		t.Fatal("a write to a closed file succeeded")
+	}
+	err = f.Replace(func() ([]byte, error) {
+		if f.Append(three) == nil { // refused, but kept for the new file
+			t.Error("a broken file took a frame")
+		}
+		return append(append([]byte(nil), one...), two...), nil
+	})
+	if err != nil || f.Err() != nil {
+		t.Fatalf("Replace: %v, %v", err, f.Err())
+	}
+	if err := f.Append(one); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if want := bytes.Join([][]byte{one, two, three, one}, nil); err != nil || !bytes.Equal(content, want) {
+		t.Errorf("file holds %q, want %q, %v", content, want, err)
+	}
+}
+
+func TestConfigNamesEveryProblem(t *testing.T) {
+	good := DefaultConfig()
+	good.DataDir = "data"
+	good.Owners = []plumbline.OwnerEntry{{Name: "a", Models: []plumbline.Model{"m"}}}
+	if err := good.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for key, spoil := range map[string]func(*Config){
+		"data_dir":        func(c *Config) { c.DataDir = "" },
+		"external_url":    func(c *Config) { c.ExternalURL = "ftp://x" },
+		"route_prefix":    func(c *Config) { c.RoutePrefix = "x" },
+		"group_wait":      func(c *Config) { c.GroupWait = 0 },
+		"repeat_interval": func(c *Config) { c.RepeatInterval = time.Second },
+		"retention":       func(c *Config) { c.Retention = c.RepeatInterval },
+		"explain_timeout": func(c *Config) { c.ExplainTimeout = -1 },
+		"owners[1].name":  func(c *Config) { c.Owners = append(c.Owners, c.Owners[0]) },
+		"owners[1].models": func(c *Config) {
+			c.Owners = append(c.Owners, plumbline.OwnerEntry{Name: "b", Models: []plumbline.Model{"m"}})
+		},
+		"owners[0].models": func(c *Config) { c.Owners = []plumbline.OwnerEntry{{Name: "a", Models: []plumbline.Model{""}}} },
+		"owners[0].name":   func(c *Config) { c.Owners = []plumbline.OwnerEntry{{}} },
+		"resolve_timeout":  func(c *Config) { c.ResolveTimeout = 0 },
+		"restart_grace":    func(c *Config) { c.RestartGrace = 0 },
+		"group_interval":   func(c *Config) { c.GroupInterval = 0 },
+	} {
+		c := good
+		spoil(&c)
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+// Names that producers choose must neither break the routes nor match another
+// model.
+func TestRoutesQuoteNames(t *testing.T) {
+	names := []plumbline.Model{"plain", `quo"te`, "back\\slash", "new\nline", "brace}", "täglich", ".*", "{{ .X }}", "a, severity=page", "'"}
+	c := DefaultConfig()
+	c.Owners = []plumbline.OwnerEntry{{Name: "own/er \"x\"", Models: names}}
+	parsed, err := routes(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(parsed.Route.Routes) != len(names) || parsed.Route.Receiver != undeclared {
+		t.Fatalf("%d routes to %q", len(parsed.Route.Routes), parsed.Route.Receiver)
+	}
+	for i, r := range parsed.Route.Routes {
+		for j, name := range names {
+			matches := r.Matchers[0].Matches(string(name)) && r.Matchers[0].Name == plumbline.LabelModel && len(r.Matchers) == 1
+			if matches != (i == j) {
+				t.Errorf("route of %q matches %q: %t", names[i], name, matches)
+			}
+		}
+	}
+}
+
+func TestParseNumber(t *testing.T) {
+	for in, want := range map[string]float64{"0.42": 0.42, " 41.2 % ": 0.412, "41.2%": 0.412, "6.3x": 6.3, "-1": -1, "1e3": 1000} {
+		if got, ok := parseNumber(in); !ok || math.Abs(got-want) > 1e-12 {
+			t.Errorf("%q: %v %t, want %v", in, got, ok, want)
+		}
+	}
+	for _, in := range []string{"", "%", "NaN", "+Inf", "an unknown share", "1 2"} {
+		if v, ok := parseNumber(in); ok {
+			t.Errorf("%q is %v", in, v)
+		}
+	}
+}
+
+func FuzzParseNumber(f *testing.F) {
+	f.Add("41.2 %")
+	f.Add("0x1p-2x")
+	f.Fuzz(func(t *testing.T, s string) {
+		if v, ok := parseNumber(s); ok && !finite(v) || !ok && v != 0 {
+			t.Errorf("%q: %v %t", s, v, ok)
+		}
+	})
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add("a\nb\u202e\x00\u200b  c\xff")
+	f.Fuzz(func(t *testing.T, s string) {
+		got := Clean(s)
+		if strings.ContainsAny(got, "\n\r\t\x00\u2028\u202e\u200b") || len([]rune(got)) > maxName || Clean(got) != got {
+			t.Errorf("Clean(%q) = %q", s, got)
+		}
+	})
+}
+
+func TestWords(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		30 * time.Second: "30s", 12 * time.Minute: "12m", 59*time.Minute + 40*time.Second: "1h", 90 * time.Minute: "1h 30m",
+		24*time.Hour + 5*time.Minute: "1d", 40*time.Hour + 46*time.Minute: "1d 16h", 0: "0s",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("span(%s) = %q, want %q", d, got, want)
+		}
+	}
+	for v, want := range map[float64]string{8.1: "8.1", 0.1234: "0.123", 412345.6: "412346", 0: "0", 1e-7: "0.0000001"} {
+		if got := number(v); got != want {
+			t.Errorf("number(%v) = %q, want %q", v, got, want)
+		}
+	}
+	for in, want := range map[string]time.Duration{"7d": 7 * 24 * time.Hour, "4w": 28 * 24 * time.Hour, "720h0m0s": 720 * time.Hour, "x": 0, "": 0, "-1h": 0} {
+		if got, ok := parseDuration(in); ok != (want > 0) || ok && got != want {
+			t.Errorf("parseDuration(%q) = %s %t, want %s", in, got, ok, want)
+		}
+	}
+}
+
+func TestPacer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, start := NewPacer(time.Second), time.Now()
+		for i := range 3 {
+			if err := p.Wait(t.Context()); err != nil || time.Since(start) != time.Duration(i)*time.Second {
+				t.Fatalf("call %d after %s, %v", i, time.Since(start), err)
+			}
+		}
+		p.Hold(time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		before := time.Now()
+		if err := p.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(before) != 0 {
+			t.Fatalf("a call that cannot wait: %v after %s", err, time.Since(before))
+		}
+		if err := p.Wait(t.Context()); err != nil || time.Since(before) != time.Minute {
+			t.Fatalf("held call after %s, %v", time.Since(before), err)
+		}
+	})
+}
+
+// A restart must know an alert that fired, whatever its end said, and one that
+// nobody sent any more as over.
+func TestAlertStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "alerts")
+	now := time.Now()
+	open := func() *core {
+		c := newCore(t)
+		c.config.DataDir = filepath.Dir(path)
+		if err := errors.Join(c.openSilences(), c.openAlerts()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.alerts.Close)
+		return c
+	}
+	put := func(c *core, slo string, ends time.Time) {
+		a, err := Alert{Labels: map[string]string{"alertname": slo}, StartsAt: now.Add(-time.Hour), EndsAt: ends}.toAlertmanager(now, time.Minute)
+		if err == nil {
+			err = c.alerts.Put(t.Context(), a)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := open()
+	put(c, "fires", now.Add(time.Minute))
+	size := func() int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	written := size()
+	for range 100 {
+		put(c, "fires", time.Now().Add(time.Minute))
+	}
+	if size() != written {
+		t.Error("an alert sent again unchanged was written again")
+	}
+	put(c, "ended", now.Add(time.Minute))
+	put(c, "ended", now)
+	put(c, "forgotten", now.Add(time.Minute))
+	forgotten, err := c.alerts.Get(labelSet(map[string]string{"alertname": "forgotten"}).Fingerprint())
+	if err != nil || c.alerts.expired(forgotten) != nil {
+		t.Fatal(err)
+	}
+
+	c = open()
+	if err := c.alerts.load(t.Context(), now.Add(time.Hour), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	at := now.Add(time.Hour + time.Second)
+	for name, fires := range map[string]bool{"fires": true, "ended": false, "forgotten": false} {
+		a, err := c.alerts.Get(model.LabelSet{"alertname": model.LabelValue(name)}.Fingerprint())
+		if err != nil || a.ResolvedAt(at) == fires {
+			t.Errorf("after the restart %s: %+v, %v", name, a, err)
+		}
+	}
+	if err := c.alerts.compact(now.Add(2 * time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(open().alerts.known); n != 1 {
+		t.Errorf("%d alerts are kept beyond the retention, want the firing one", n)
+	}
+}
+
+func newCore(t *testing.T) *core {
+	t.Helper()
+	m, err := newMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &core{config: DefaultConfig(), metrics: m, logger: slog.New(slog.DiscardHandler), files: make(map[string]*frameFile)}
+}
+
+// A silence that did not reach the disk was not made, as far as the caller
+// knows.
+func TestSilenceThatIsNotDurableIsAnError(t *testing.T) {
+	file, _, err := openFrameFile(filepath.Join(t.TempDir(), "silences"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			_ = file.Append(appendFrame(nil, []byte("silence"))) // the API learns nothing of it
+		}
+		w.WriteHeader(http.StatusAccepted)
+		_ = json.NewEncoder(w).Encode(map[string]string{"silenceID": "1"})
+	})
+	call := func(method string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		durableSilences(api, file).ServeHTTP(w, httptest.NewRequest(method, "/api/v2/silences", nil))
+		return w
+	}
+	if w := call(http.MethodPost); w.Code != http.StatusAccepted || !strings.Contains(w.Body.String(), "silenceID") {
+		t.Fatalf("durable: %d %s", w.Code, w.Body)
+	}
+	file.file.Close()
+	if w := call(http.MethodPost); w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "not durable") {
+		t.Errorf("not durable: %d %s", w.Code, w.Body)
+	}
+	if w := call(http.MethodGet); w.Code != http.StatusAccepted {
+		t.Errorf("a reader is refused: %d", w.Code)
+	}
+}
