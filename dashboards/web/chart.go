@@ -101,7 +101,12 @@ type hoursChart struct {
 type chartPoint struct {
 	X, Y  float64
 	Title string
+	// Thin says that few of the hour's predictions have a label.
+	Thin bool
 }
+
+// thinCoverage is the share of labels under which an hour's accuracy is thin.
+const thinCoverage = 0.3
 
 type chartBar struct {
 	X, Y, Width, Height float64
@@ -122,7 +127,7 @@ func newHoursChart(hours []hourRow, deploys []deployRow, target *float64, now ti
 		Top: plotTop, Bottom: plotTop + plotHeight, Empty: true,
 	}
 	c.addLevels(target)
-	for hour := 0; hour <= chartHours; hour += 6 {
+	for hour := 0; hour < chartHours; hour += 6 {
 		at := first.Add(time.Duration(hour) * time.Hour)
 		c.Ticks = append(c.Ticks, chartMark{X: chartX(first, at), Text: at.Format("Mon 15:04")})
 	}
@@ -164,7 +169,8 @@ func (c *hoursChart) addHours(hours []hourRow, first time.Time) {
 	last := time.Time{}
 	for _, h := range hours {
 		x, title := chartX(first, h.Hour), h.Hour.UTC().Format("Mon 15:04")
-		if coverage := share(min(h.Labelled, h.Requests), h.Requests); coverage != nil {
+		coverage := share(min(h.Labelled, h.Requests), h.Requests)
+		if coverage != nil {
 			y := chartY(*coverage)
 			c.Bars = append(c.Bars, chartBar{X: x, Y: y, Width: width - 1, Height: c.Bottom - y, Title: fmt.Sprintf("%s: %d predictions, %s labelled", title, h.Requests, percent(coverage))})
 		}
@@ -177,7 +183,7 @@ func (c *hoursChart) addHours(hours []hourRow, first time.Time) {
 			end()
 		}
 		last, c.Empty = h.Hour, false
-		point := chartPoint{X: round(x + width/2), Y: chartY(*accuracy), Title: fmt.Sprintf("%s: %s right of %d labelled", title, percent(accuracy), h.Labelled)}
+		point := chartPoint{X: round(x + width/2), Y: chartY(*accuracy), Title: fmt.Sprintf("%s: %s right of %d labelled", title, percent(accuracy), h.Labelled), Thin: coverage == nil || *coverage < thinCoverage}
 		c.Points = append(c.Points, point)
 		run = append(run, fmt.Sprintf("%g,%g", point.X, point.Y))
 	}

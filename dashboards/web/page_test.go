@@ -142,8 +142,8 @@ func checkModel(t *testing.T, h http.Handler) {
 	}
 	newest := line(t, body, "v2 · newest")
 	wants(t, newest, seed.DeployNew, "90.0 %", "60.0 %", "-30.0 points", "ana &lt;ana@example.org&gt;")
-	wants(t, line(t, body, "<td>distance</td>"), "in breach", "2.400", `width="240"`)
-	wants(t, line(t, body, "<td>weekday</td>"), "within bounds")
+	wants(t, line(t, body, ">distance</td>"), "in breach", "2.400", `width="240"`)
+	wants(t, line(t, body, ">weekday</td>"), "within bounds")
 	wants(t, body, "target 85", "deploy "+seed.DeployNew, "<polyline", "SET param_model = &#39;flight-delay&#39;;", "outcome_cells FINAL", "/runbooks/slo-burn")
 	wants(t, body, "Page: 39 % of the last hour wrong", "&lt;script&gt;")
 	lacks(t, body, "<script", "ana@example.org>")
@@ -189,7 +189,7 @@ func TestAFailedQueryIsShown(t *testing.T) {
 			t.Errorf("%s: status %d", path, status)
 		}
 		wants(t, body, "connection &lt;refused&gt;", "a query failed")
-		lacks(t, body, "within bounds", "no open incident")
+		lacks(t, body, "within bounds", "no open incident", ">none<", "in 90 days", "0 labelled", "has arrived", "Nobody has sent", "no notice", "no label for")
 	}
 }
 
