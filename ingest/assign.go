@@ -1,0 +1,136 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// assign finds the offset to go on from: the epoch, what the group has
+// committed, and whether a batch was begun that must be finished first.
+func (w *worker) assign(ctx context.Context) (int64, error) {
+	cluster, err := w.i.clusterID(ctx, w.at.Topic)
+	if err != nil {
+		return 0, err
+	}
+	w.at.Cluster, w.at.Epoch = cluster, ""
+	c, err := w.i.coordination.committed(ctx, w.i.cfg.Group, w.at.Topic, w.at.Partition)
+	if err != nil {
+		return 0, err
+	}
+	begun, ours, err := parseIntent(c.Metadata)
+	if err != nil {
+		return 0, park("%w", err)
+	}
+	epoch, first, err := w.epoch(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	w.at.Epoch = epoch
+	if ours && begun.Epoch != epoch {
+		return first, nil // a commit of another life of the topic
+	}
+	if ours && begun.Last != nil {
+		return w.takeover(ctx, begun, c.Offset, first)
+	}
+	return w.position(ctx, c.Offset, first)
+}
+
+// position returns where to start without an intent. The batches that are
+// recorded as complete overrule a commit that is behind them: it expired, was
+// reset by hand or belongs to another group, and reading them again would
+// double them.
+func (w *worker) position(ctx context.Context, offset, first int64) (int64, error) {
+	complete, err := w.completeUpTo(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if complete > max(offset, 0) {
+		w.i.notice(ctx, NoticeRewound, w.at.String(), "The committed offset of %s is %d, but everything before %d is stored: going on from there.", w.at, offset, complete)
+		offset = complete
+	}
+	if offset >= 0 && offset < first {
+		w.i.notice(ctx, NoticeOffsetsLost, w.at.String(), "Kafka has dropped the offsets %d to %d of %s before they were read: they are lost.", offset, first-1, w.at)
+	}
+	return max(offset, first), nil
+}
+
+// completeUpTo returns the offset after the last batch that is recorded, 0 if
+// there is none.
+func (w *worker) completeUpTo(ctx context.Context) (int64, error) {
+	row := w.i.db.Conn().QueryRow(ctx, "SELECT if(count() = 0, toInt64(0), max(last) + 1) FROM "+string(plumbline.TableBatches)+
+		" WHERE topic = {topic:String} AND epoch = {epoch:String} AND partition = {partition:Int32}",
+		clickhouse.Named("topic", w.at.Topic), clickhouse.Named("epoch", w.at.Epoch), clickhouse.Named("partition", fmt.Sprint(w.at.Partition)))
+	var next int64
+	if err := row.Scan(&next); err != nil {
+		return 0, fmt.Errorf("read complete batches of %s: %w", w.at, err)
+	}
+	return next, nil
+}
+
+// takeover finishes the batch of an intent: exactly its range, decoded again,
+// only what is missing.
+func (w *worker) takeover(ctx context.Context, begun intent, from, first int64) (int64, error) {
+	w.i.metrics.replays.WithLabelValues(w.at.Topic).Inc()
+	last := *begun.Last
+	complete, err := w.completeUpTo(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if complete > last {
+		return last + 1, nil
+	}
+	if from < first || begun.Plan != w.plan {
+		return w.takeoverChanged(ctx, begun, from, first)
+	}
+	b, err := w.refetch(ctx, from, last)
+	if err != nil {
+		return 0, err
+	}
+	if err := w.store(ctx, b, true); err != nil {
+		return 0, err
+	}
+	return last + 1, w.finish(ctx, b, nil)
+}
+
+// refetch reads a range of offsets into one batch.
+func (w *worker) refetch(ctx context.Context, first, last int64) (*batch, error) {
+	b := w.newBatch(first)
+	// A record beyond the range ends it too: what lies between may be compacted
+	// away or control records.
+	beyond := false
+	for next := first; next <= last && !beyond; {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		after, _, err := w.fetcher.fetch(ctx, next, idleWait, func(rec record) error {
+			if beyond = rec.Offset > last; beyond {
+				return errStop
+			}
+			b.add(rec)
+			return nil
+		})
+		if err != nil {
+			return nil, w.refetchError(ctx, err)
+		}
+		next = after
+	}
+	b.last = last
+	return b, nil
+}
+
+func (w *worker) refetchError(ctx context.Context, err error) error {
+	if again := w.fetchError(ctx, err, 0); again != nil {
+		return again
+	}
+	return err
+}
+
+// takeoverChanged finishes a batch whose plan is another than ours, or whose
+// records Kafka has dropped in part.
+func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first int64) (int64, error) {
+	return 0, park("the batch [%d, %d] of %s was begun under plan %s and the plan is %s", from, *begun.Last, w.at, begun.Plan, w.plan)
+}

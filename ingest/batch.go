@@ -1,0 +1,103 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/ingest/decode"
+)
+
+// batch is a range of offsets of one partition, decoded: the unit that is
+// stored and committed.
+type batch struct {
+	at          source
+	first, last int64 // offsets, inclusive; last < first while empty
+	rows        rows
+	letters     []letter
+	events      int
+	bytes       int
+	knownMin    int64
+	knownMax    int64
+}
+
+func newBatch(at source, first int64, r rows) *batch {
+	return &batch{at: at, first: first, last: first - 1, rows: r, knownMin: math.MaxInt64, knownMax: math.MinInt64}
+}
+
+func (b *batch) empty() bool { return b.last < b.first }
+
+// add decodes one record into the batch, or makes a dead letter of it. A panic
+// of the decoder concerns one record only and makes a dead letter too.
+func (b *batch) add(rec record) {
+	b.last = rec.Offset
+	b.events++
+	b.bytes += len(rec.Key) + min(len(rec.Value), maxLetter)
+	b.knownMin, b.knownMax = min(b.knownMin, rec.Known), max(b.knownMax, rec.Known)
+	err := b.rows.Append(decode.Record{Offset: rec.Offset, Known: rec.Known, Value: rec.Value})
+	if err == nil {
+		return
+	}
+	var refused *decode.Error
+	if !errors.As(err, &refused) {
+		refused = &decode.Error{Reason: decode.Unparsable, Hint: err.Error()}
+	}
+	b.letters = append(b.letters, newLetter(b.at, rec, refused))
+}
+
+// full reports whether the batch must be flushed before another record.
+func (b *batch) full(cfg Config) bool {
+	return b.events >= cfg.FlushRows || b.bytes >= cfg.FlushBytes
+}
+
+// batchRow is one row of the table batches.
+type batchRow struct {
+	table plumbline.TableName
+	rows  int
+}
+
+// batchesRecord builds the rows that say that the batch is complete.
+func (b *batch) batchesRecord(rows []batchRow, plan string, stored int64) arrow.Record {
+	n := len(rows)
+	c := columnsOf(plumbline.TableBatches, n)
+	var tables decode.Names
+	counts := make([]uint64, n)
+	for i, r := range rows {
+		tables.Append([]byte(r.table))
+		counts[i] = uint64(r.rows)
+	}
+	c.constant("topic", b.at.Topic)
+	c.constant("epoch", b.at.Epoch)
+	fixed(c, "partition", repeat(int32(b.at.Partition), n))
+	fixed(c, "first", repeat(b.first, n))
+	fixed(c, "last", repeat(b.last, n))
+	c.names("table", &tables)
+	fixed(c, "rows", counts)
+	fixed(c, "events", repeat(uint64(b.events), n))
+	fixed(c, "dead", repeat(uint64(len(b.letters)), n))
+	c.constant("plan", plan)
+	fixed(c, "known_min", repeat(storable(b.knownMin), n))
+	fixed(c, "known_max", repeat(storable(b.knownMax), n))
+	fixed(c, "stored", repeat(stored, n))
+	return c.record()
+}
+
+func repeat[T any](v T, n int) []T {
+	s := make([]T, n)
+	for i := range s {
+		s[i] = v
+	}
+	return s
+}
+
+// storable bounds a Kafka timestamp to what DateTime64 holds (1900 to 2299):
+// the record of a dead letter may carry anything.
+func storable(ms int64) int64 {
+	return min(max(ms, -2_208_988_800_000), 10_413_791_999_000)
+}
+
+// range returns the offsets for people.
+func (b *batch) String() string { return fmt.Sprintf("%s [%d, %d]", b.at, b.first, b.last) }

@@ -1,0 +1,122 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/ingest/decode"
+)
+
+// Config says where events come from and how they are batched.
+type Config struct {
+	// Brokers are Kafka addresses, host:port. Empty means the embedded broker,
+	// whose address must be filled in before New.
+	Brokers []string `yaml:"brokers"`
+	// Group is the consumer group. Default plumbline-ingest.
+	Group  string `yaml:"group"`
+	Topics Topics `yaml:"topics"`
+	// Partitions and Replication are those of topics that EnsureTopics creates.
+	// Default 4 and 1.
+	Partitions  int `yaml:"partitions"`
+	Replication int `yaml:"replication"`
+
+	Limits decode.Limits `yaml:",inline"`
+	// ScoreKinds says what a model's score is: probability (the default) or
+	// number. Part of the plan hash.
+	ScoreKinds map[plumbline.Model]ScoreKind `yaml:"score_kinds"`
+
+	// A batch of a partition is flushed at FlushRows events, FlushBytes bytes of
+	// events or FlushInterval, whichever comes first. Defaults 65,536, 16 MiB
+	// and 1 s.
+	FlushRows     int           `yaml:"flush_rows"`
+	FlushBytes    int           `yaml:"flush_bytes"`
+	FlushInterval time.Duration `yaml:"flush_interval"`
+	// FetchBytes bounds one fetch of a partition. Default 4 MiB.
+	FetchBytes int `yaml:"fetch_bytes"`
+
+	// SessionTimeout is after how long a silent member loses its partitions;
+	// brokers usually accept 6 s to 5 min. Default 10 s.
+	SessionTimeout time.Duration `yaml:"session_timeout"`
+	// InsertTimeout bounds one INSERT. Default 1 min.
+	InsertTimeout time.Duration `yaml:"insert_timeout"`
+	// RetryMin and RetryMax bound the pause before a retry, which doubles.
+	// Defaults 100 ms and 10 s.
+	RetryMin time.Duration `yaml:"retry_min"`
+	RetryMax time.Duration `yaml:"retry_max"`
+	// ParkRetry is after how long a parked partition is tried again. Default
+	// 1 min.
+	ParkRetry time.Duration `yaml:"park_retry"`
+}
+
+// Topics names the Kafka topics.
+type Topics struct {
+	Predictions string `yaml:"predictions"`
+	Labels      string `yaml:"labels"`
+	Deployments string `yaml:"deployments"`
+	DeadLetters string `yaml:"dead_letters"`
+}
+
+// DefaultConfig returns the defaults; Brokers is empty.
+func DefaultConfig() Config {
+	return Config{
+		Group:      "plumbline-ingest",
+		Topics:     Topics{Predictions: "predictions", Labels: "labels", Deployments: "deployments", DeadLetters: "plumbline.dead-letters"},
+		Partitions: 4, Replication: 1,
+		Limits:    decode.DefaultLimits(),
+		FlushRows: 65_536, FlushBytes: 16 << 20, FlushInterval: time.Second,
+		FetchBytes:     4 << 20,
+		SessionTimeout: 10 * time.Second, InsertTimeout: time.Minute,
+		RetryMin: 100 * time.Millisecond, RetryMax: 10 * time.Second, ParkRetry: time.Minute,
+	}
+}
+
+// topicName is what Kafka accepts as a topic.
+var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+
+// Validate returns every mistake of the configuration, by field. Brokers may be
+// empty: New demands them.
+func (c Config) Validate() error {
+	var errs []error
+	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.Group == "" {
+		add("group: empty; name the consumer group")
+	}
+	seen := map[string]bool{}
+	for _, t := range []string{c.Topics.Predictions, c.Topics.Labels, c.Topics.Deployments, c.Topics.DeadLetters} {
+		if !topicName.MatchString(t) {
+			add("topics: %q is not a topic name; use letters, digits, '.', '_' and '-'", t)
+		}
+		if seen[t] {
+			add("topics: %q stands twice", t)
+		}
+		seen[t] = true
+	}
+	if c.Partitions < 1 || c.Replication < 1 {
+		add("partitions and replication: must be at least 1")
+	}
+	errs = append(errs, c.Limits.Validate())
+	for model, kind := range c.ScoreKinds {
+		if kind != ScoreProbability && kind != ScoreNumber {
+			add("score_kinds: %s: %q is neither probability nor number", model, kind)
+		}
+	}
+	if c.FlushRows < 1 || c.FlushRows > 1<<20 {
+		add("flush_rows: %d is not between 1 and 1,048,576, the largest single block of an insert", c.FlushRows)
+	}
+	if c.FlushBytes < 1<<10 || c.FlushBytes > 1<<30 || c.FetchBytes < 1<<10 || c.FetchBytes > 1<<30 {
+		add("flush_bytes and fetch_bytes: must be between 1 KiB and 1 GiB")
+	}
+	if c.FlushInterval < time.Millisecond || c.FlushInterval > time.Hour {
+		add("flush_interval: %s is not between 1ms and 1h", c.FlushInterval)
+	}
+	if c.SessionTimeout < time.Second || c.InsertTimeout < time.Second || c.ParkRetry < time.Millisecond {
+		add("session_timeout, insert_timeout and park_retry: too short")
+	}
+	if c.RetryMin < time.Millisecond || c.RetryMax < c.RetryMin {
+		add("retry_min and retry_max: must be at least 1ms and in order")
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,95 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/plumbline-slo/plumbline/ingest/decode"
+)
+
+// maxLetter is where the value of a dead letter is cut: an event that is dead
+// because it is too large must still fit the topic.
+const maxLetter = 512 << 10
+
+// Headers of a dead letter: Kafka Connect's names, so that its tools read them.
+const (
+	headerTopic     = "__connect.errors.topic"
+	headerPartition = "__connect.errors.partition"
+	headerOffset    = "__connect.errors.offset"
+	headerStage     = "__connect.errors.stage"
+	headerClass     = "__connect.errors.exception.class.name"
+	headerMessage   = "__connect.errors.exception.message"
+	// headerSize is ours: the size of the value in bytes, where it was cut.
+	headerSize = "plumbline.value.bytes"
+)
+
+// letter is a record that could not be stored.
+type letter struct {
+	reason  decode.Reason
+	message kafka.Message
+}
+
+// newLetter copies a refused record with the reason in its headers.
+func newLetter(at source, rec record, refused *decode.Error) letter {
+	value := rec.Value
+	headers := append([]kafka.Header(nil), rec.Headers...)
+	if len(value) > maxLetter {
+		headers = append(headers, kafka.Header{Key: headerSize, Value: []byte(strconv.Itoa(len(value)))})
+		value = value[:maxLetter]
+	}
+	for _, h := range [][2]string{
+		{headerTopic, at.Topic},
+		{headerPartition, strconv.Itoa(at.Partition)},
+		{headerOffset, strconv.FormatInt(rec.Offset, 10)},
+		{headerStage, "VALUE_CONVERTER"},
+		{headerClass, "plumbline.decode." + refused.Reason.String()},
+		{headerMessage, refused.Error()},
+	} {
+		headers = append(headers, kafka.Header{Key: h[0], Value: []byte(h[1])})
+	}
+	return letter{refused.Reason, kafka.Message{
+		Key:     append([]byte(nil), rec.Key...),
+		Value:   append([]byte(nil), value...),
+		Headers: headers,
+	}}
+}
+
+// letterbox produces dead letters, acknowledged by all replicas.
+type letterbox struct {
+	writer *kafka.Writer
+}
+
+func newLetterbox(cfg Config) *letterbox {
+	return &letterbox{&kafka.Writer{
+		Addr: kafka.TCP(cfg.Brokers...), Topic: cfg.Topics.DeadLetters,
+		RequiredAcks: kafka.RequireAll, BatchTimeout: 5 * time.Millisecond, BatchBytes: maxLetter + 32<<10,
+		Transport: &kafka.Transport{ClientID: "plumbline-dead-letters", MetadataTTL: 5 * time.Second},
+	}}
+}
+
+// send returns when every letter is acknowledged. After an error some may be:
+// a repeated batch may write a letter twice, and its offset header tells so.
+func (b *letterbox) send(ctx context.Context, letters []letter) error {
+	if len(letters) == 0 {
+		return nil
+	}
+	messages := make([]kafka.Message, len(letters))
+	for i, l := range letters {
+		messages[i] = l.message
+	}
+	if err := b.writer.WriteMessages(ctx, messages...); err != nil {
+		var many kafka.WriteErrors
+		if errors.As(err, &many) {
+			return fmt.Errorf("produce %d of %d dead letters to %s: %w", many.Count(), len(letters), b.writer.Topic, errors.Join(many...))
+		}
+		return fmt.Errorf("produce %d dead letters to %s: %w", len(letters), b.writer.Topic, err)
+	}
+	return nil
+}
+
+func (b *letterbox) close() error { return b.writer.Close() }

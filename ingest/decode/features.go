@@ -1,0 +1,172 @@
+package decode
+
+const featureHint = "send features as an object of numbers, strings, booleans and nulls"
+
+// features reads the object of features: numbers to Numbers, strings and
+// booleans to Categories, nulls to Nulls.
+func (p *Predictions) features() *Error {
+	s := &p.scan
+	switch s.space() {
+	case '{':
+	case 'n':
+		return s.word("null")
+	default:
+		return s.mistyped(featureHint)
+	}
+	more := s.open('}')
+	for n := 0; more; n++ {
+		if n >= p.limits.MaxFeatures {
+			return bad(TooManyFeatures, "send fewer features, or raise max_features")
+		}
+		key, err := s.key()
+		if err == nil {
+			err = p.feature(n, key)
+		}
+		if err == nil {
+			more, err = s.more('}')
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Predictions) feature(position int, key []byte) *Error {
+	if len(key) == 0 || len(key) > maxName {
+		return bad(BadValue, "a feature's name has 1 to 256 bytes")
+	}
+	id := p.featureID(position, key)
+	if p.seen[id] == p.event {
+		return bad(DuplicateKey, "send each feature once").at("features." + string(key))
+	}
+	p.seen[id] = p.event
+	s := &p.scan
+	var err *Error
+	switch s.space() {
+	case '"':
+		var text []byte
+		if text, err = s.text(); err == nil {
+			p.category(id, text)
+		}
+	case 't':
+		p.category(id, wordTrue)
+		err = s.word("true")
+	case 'f':
+		p.category(id, wordFalse)
+		err = s.word("false")
+	case 'n':
+		p.Nulls.Keys = append(p.Nulls.Keys, id)
+		err = s.word("null")
+	case '{', '[':
+		err = s.mistyped(featureHint)
+	default:
+		var v float64
+		v, err = s.number()
+		p.Numbers.Keys = append(p.Numbers.Keys, id)
+		p.NumberValues = append(p.NumberValues, v)
+	}
+	if err != nil {
+		return err.at("features." + string(key))
+	}
+	return nil
+}
+
+func (p *Predictions) category(id int32, text []byte) {
+	p.Categories.Keys = append(p.Categories.Keys, id)
+	p.CategoryValues = append(p.CategoryValues, p.Values.ID(text))
+}
+
+// featureID interns a feature's name, trying the one that stood at this
+// position in the event before.
+func (p *Predictions) featureID(position int, key []byte) int32 {
+	if position < len(p.order) && p.Features.Is(p.order[position], key) {
+		return p.order[position]
+	}
+	id := p.Features.ID(key)
+	if int(id) >= len(p.seen) {
+		p.seen = append(p.seen, 0)
+	}
+	if position < len(p.order) {
+		p.order[position] = id
+	} else {
+		p.order = append(p.order, id)
+	}
+	return id
+}
+
+const segmentHint = "send segments as an object of strings, booleans and numbers"
+
+// segments reads the object of segments; a number is kept as it is written,
+// null is no segment.
+func (p *Predictions) segments() *Error {
+	s := &p.scan
+	switch s.space() {
+	case '{':
+	case 'n':
+		return s.word("null")
+	default:
+		return s.mistyped(segmentHint)
+	}
+	more := s.open('}')
+	for n := 0; more; n++ {
+		if n >= maxSegments {
+			return bad(TooManyFeatures, "send at most 64 segments")
+		}
+		key, err := s.key()
+		if err == nil {
+			if err = p.segment(key); err != nil {
+				err = err.at("segments." + string(key))
+			}
+		}
+		if err == nil {
+			more, err = s.more('}')
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Predictions) segment(key []byte) *Error {
+	if len(key) == 0 || len(key) > maxName {
+		return bad(BadValue, "a segment's name has 1 to 256 bytes")
+	}
+	id := p.SegmentKeys.ID(key)
+	if int(id) >= len(p.seenSeg) {
+		p.seenSeg = append(p.seenSeg, 0)
+	}
+	if p.seenSeg[id] == p.event {
+		return bad(DuplicateKey, "send each segment once")
+	}
+	p.seenSeg[id] = p.event
+	text, ok, err := p.segmentText()
+	if err != nil || !ok {
+		return err
+	}
+	p.Segments.Keys = append(p.Segments.Keys, id)
+	p.SegmentValues = append(p.SegmentValues, p.SegmentTexts.ID(text))
+	return nil
+}
+
+func (p *Predictions) segmentText() (text []byte, ok bool, err *Error) {
+	s := &p.scan
+	switch s.space() {
+	case '"':
+		text, err = s.name()
+	case 't':
+		text, err = wordTrue, s.word("true")
+	case 'f':
+		text, err = wordFalse, s.word("false")
+	case 'n':
+		return nil, false, s.word("null")
+	case '{', '[':
+		err = s.mistyped(segmentHint)
+	default:
+		from := s.i
+		_, err = s.number()
+		text = s.b[from:s.i]
+	}
+	return text, err == nil, err
+}

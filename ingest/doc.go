@@ -1,0 +1,41 @@
+// Package ingest carries events from Kafka into ClickHouse exactly once: raw
+// rows, their rollups, and one row a batch and table that says what is
+// complete. It owns exactly-once and nothing else may write these tables.
+//
+// # The protocol
+//
+// A batch is a range of offsets of one topic partition. Before its first
+// insert, the intent to insert it stands in Kafka, in the metadata of the
+// offset commit: {epoch, last, plan} at offset first. The commit is fenced by
+// the consumer group's generation. Then, in order: the raw rows, the three
+// rollups, dead letters, a row a table in batches, and the commit of last+1,
+// which carries the next intent if there is one.
+//
+// Whoever takes a partition over reads the commit. If it carries an intent, it
+// fetches exactly that range again, decodes it again (decoding is a function
+// of the record alone), looks which ClickHouse partitions of which tables hold
+// it already, and inserts the rest. The same look precedes every retry within
+// a process. So correctness rests on the looks; ClickHouse's deduplication
+// window is only a second net under a statement that is still running.
+//
+// What makes the looks exact: one statement writes one ClickHouse partition of
+// one table, and ClickHouse stores such a statement whole or not at all. Raw
+// rows carry topic, epoch, partition and offset. Rollup rows do not, so each
+// statement carries a marker row (model ”, series = the source's name, the last
+// offset in a max column): the marker is stored with its neighbours or not at
+// all, and since the batches of a partition are stored one after the other, a
+// marker at or beyond last says that this batch is in. Markers merge, so their
+// number does not grow with the batches.
+//
+// The plan is a hash of everything that decides how an event becomes rows. If
+// an intent was written under another plan, the stored raw rows are the truth
+// if they are complete (rollups are then made from them in SQL); otherwise
+// they are deleted by offset and inserted again.
+//
+// An epoch is one life of a topic partition, told by a fingerprint of a record.
+// A recreated topic gets another epoch, so its offsets never meet old tokens or
+// markers.
+//
+// The package never analyzes what it counts, and knows no rules or alerts: it
+// tells a Noticer what people must know.
+package ingest

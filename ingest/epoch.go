@@ -1,0 +1,171 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/segmentio/kafka-go"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// fingerprint is the record by which a life of a topic partition is told from
+// another: kafka-go does not give the topic's id.
+type fingerprint struct {
+	Epoch  string
+	Offset int64
+	Time   int64 // Unix milliseconds
+	CRC    int64 // CRC-32C of key and value
+}
+
+func (f fingerprint) sameRecord(o fingerprint) bool {
+	return f.Offset == o.Offset && f.Time == o.Time && f.CRC == o.CRC
+}
+
+// epochOf names the epoch that begins with a record.
+func epochOf(at source, f fingerprint) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%d/%d/%d/%d", at.Cluster, at.Topic, at.Partition, f.Offset, f.Time, f.CRC))
+	return hex.EncodeToString(sum[:6])
+}
+
+// epoch finds out which life of the partition this is, waiting for the first
+// record of an empty one, and stores its fingerprint if it is new. It reports
+// whether it replaces another, whose offsets then mean nothing.
+func (w *worker) epoch(ctx context.Context, c committed) (epoch string, first int64, err error) {
+	stored, known, err := w.storedEpoch(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	first, end, err := w.i.coordination.bounds(ctx, w.at.Topic, w.at.Partition)
+	if err != nil {
+		return "", 0, err
+	}
+	if known {
+		changed, err := w.epochChanged(ctx, stored, c, first, end)
+		if err != nil {
+			return "", 0, err
+		}
+		if changed == "" {
+			return stored.Epoch, first, w.refreshEpoch(ctx, stored, first, end)
+		}
+		w.i.notice(ctx, NoticeNewEpoch, w.at.String(), "%s was recreated (%s): it is read from its beginning as a new epoch.", w.at, changed)
+	}
+	f, err := w.recordAt(ctx, first)
+	if err != nil {
+		return "", 0, err
+	}
+	f.Epoch = epochOf(w.at, f)
+	return f.Epoch, first, w.storeEpoch(ctx, f)
+}
+
+// epochChanged returns why the partition cannot be the one whose fingerprint is
+// stored, or nothing.
+func (w *worker) epochChanged(ctx context.Context, stored fingerprint, c committed, first, end int64) (string, error) {
+	switch {
+	case end <= stored.Offset:
+		return fmt.Sprintf("it ends at %d, before the record %d that was seen", end, stored.Offset), nil
+	case stored.Offset < first:
+		// Retention has dropped the record; only the end can contradict.
+		if i, ok, _ := parseIntent(c.Metadata); ok && i.Epoch == stored.Epoch && end < c.Offset {
+			return fmt.Sprintf("it ends at %d, before the committed offset %d", end, c.Offset), nil
+		}
+		return "", nil
+	}
+	now, err := w.recordAt(ctx, stored.Offset)
+	if err != nil {
+		return "", err
+	}
+	if !now.sameRecord(stored) {
+		return fmt.Sprintf("record %d is another than the one seen before", stored.Offset), nil
+	}
+	if i, ok, _ := parseIntent(c.Metadata); ok && i.Epoch == stored.Epoch && end < c.Offset {
+		return fmt.Sprintf("it ends at %d, before the committed offset %d", end, c.Offset), nil
+	}
+	return "", nil
+}
+
+// refreshEpoch stores a younger fingerprint of the same epoch once retention
+// has dropped the record of the old one.
+func (w *worker) refreshEpoch(ctx context.Context, stored fingerprint, first, end int64) error {
+	if stored.Offset >= first || first >= end {
+		return nil
+	}
+	f, err := w.recordAt(ctx, first)
+	if err != nil {
+		return err
+	}
+	f.Epoch = stored.Epoch
+	return w.storeEpoch(ctx, f)
+}
+
+// recordAt reads the fingerprint of the first record at or after an offset,
+// waiting until there is one.
+func (w *worker) recordAt(ctx context.Context, offset int64) (f fingerprint, err error) {
+	for found := false; !found; {
+		if ctx.Err() != nil {
+			return f, ctx.Err()
+		}
+		next, _, err := w.fetcher.fetch(ctx, offset, idleWait, func(rec record) error {
+			f = fingerprint{Offset: rec.Offset, Time: rec.Known, CRC: int64(fingerprintCRC(rec.Key, rec.Value))}
+			found = true
+			return errStop
+		})
+		if err != nil {
+			return f, err
+		}
+		offset = next
+	}
+	return f, nil
+}
+
+func (w *worker) storedEpoch(ctx context.Context) (f fingerprint, known bool, err error) {
+	var at time.Time
+	rows, err := w.i.db.Conn().Query(ctx, "SELECT epoch, offset, record_time, crc FROM "+string(plumbline.TableEpochs)+
+		" WHERE topic = {topic:String} AND partition = {partition:Int32} ORDER BY seen DESC LIMIT 1",
+		clickhouse.Named("topic", w.at.Topic), clickhouse.Named("partition", fmt.Sprint(w.at.Partition)))
+	if err != nil {
+		return f, false, fmt.Errorf("read epoch of %s: %w", w.at, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(&f.Epoch, &f.Offset, &at, &f.CRC); err != nil {
+			return f, false, fmt.Errorf("read epoch of %s: %w", w.at, err)
+		}
+		f.Time, known = at.UnixMilli(), true
+	}
+	return f, known, rows.Err()
+}
+
+func (w *worker) storeEpoch(ctx context.Context, f fingerprint) error {
+	c := columnsOf(plumbline.TableEpochs, 1)
+	c.constant("topic", w.at.Topic)
+	fixed(c, "partition", []int32{int32(w.at.Partition)})
+	c.constant("epoch", f.Epoch)
+	fixed(c, "offset", []int64{f.Offset})
+	fixed(c, "record_time", []int64{storable(f.Time)})
+	fixed(c, "crc", []int64{f.CRC})
+	seen := w.i.now().UnixMilli()
+	fixed(c, "seen", []int64{seen})
+	rec := c.record()
+	defer rec.Release()
+	token := fmt.Sprintf("%s/%s/%d/epoch/%s/%d/%d", w.at.Cluster, w.at.Topic, w.at.Partition, f.Epoch, f.Offset, seen)
+	if err := w.i.db.Insert(ctx, plumbline.TableEpochs, token, rec); err != nil {
+		return fmt.Errorf("store epoch of %s: %w", w.at, err)
+	}
+	return nil
+}
+
+// clusterID returns the id by which the Kafka cluster names itself.
+func (i *Ingester) clusterID(ctx context.Context, topic string) (string, error) {
+	client := i.coordination.get()
+	r, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil {
+		i.coordination.renew(client)
+		return "", fmt.Errorf("read cluster id: %w", err)
+	}
+	return r.ClusterID, nil
+}

@@ -1,0 +1,139 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+// Dependencies are what an Ingester needs from others. DB is required.
+type Dependencies struct {
+	DB       *storage.DB
+	Noticer  Noticer
+	Registry prometheus.Registerer
+	Logger   *slog.Logger
+	// Now is the wall clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Ingester consumes the three topics as one member of a consumer group and
+// stores what it reads exactly once. Any number may run in one group.
+type Ingester struct {
+	cfg     Config
+	db      *storage.DB
+	noticer Noticer
+	log     *slog.Logger
+	now     func() time.Time
+	metrics *metrics
+
+	fetches, coordination *link
+	letters               *letterbox
+	pools                 map[string]*sync.Pool // of rows, by topic
+	plans                 map[string]string     // by topic
+}
+
+// New returns an Ingester that does nothing until Run.
+func New(cfg Config, deps Dependencies) (*Ingester, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if len(cfg.Brokers) == 0 {
+		return nil, errors.New("brokers: empty; name at least one Kafka address")
+	}
+	if deps.DB == nil {
+		return nil, errors.New("ingest: no database")
+	}
+	m, err := newMetrics(deps.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("ingest metrics: %w", err)
+	}
+	i := &Ingester{
+		cfg: cfg, db: deps.DB, noticer: deps.Noticer, log: deps.Logger, now: deps.Now, metrics: m,
+		fetches: newLink(cfg.Brokers, 30*time.Second), coordination: newLink(cfg.Brokers, 10*time.Second),
+		pools: map[string]*sync.Pool{}, plans: map[string]string{},
+	}
+	if i.noticer == nil {
+		i.noticer = discard{}
+	}
+	if i.log == nil {
+		i.log = slog.New(slog.DiscardHandler)
+	}
+	if i.now == nil {
+		i.now = time.Now
+	}
+	for _, topic := range i.topics() {
+		if _, err := cfg.newRows(topic); err != nil {
+			return nil, err
+		}
+		// A pool gives the buffers of a backfill back to the collector once
+		// partitions have gone quiet.
+		i.pools[topic] = &sync.Pool{New: func() any { r, _ := cfg.newRows(topic); return r }}
+		i.plans[topic] = cfg.plan(topic)
+		m.start(topic)
+	}
+	return i, nil
+}
+
+func (i *Ingester) topics() []string {
+	return []string{i.cfg.Topics.Predictions, i.cfg.Topics.Labels, i.cfg.Topics.Deployments}
+}
+
+// Run consumes until ctx is done. It returns only then, or if the group cannot
+// be configured: everything else is retried, parked or noticed.
+func (i *Ingester) Run(ctx context.Context) error {
+	i.letters = newLetterbox(i.cfg)
+	defer i.letters.close()
+	defer i.fetches.close()
+	defer i.coordination.close()
+	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: i.cfg.Group, Brokers: i.cfg.Brokers, Topics: i.topics(),
+		Dialer:            &kafka.Dialer{ClientID: "plumbline", Timeout: 5 * time.Second},
+		HeartbeatInterval: i.cfg.SessionTimeout / 5, SessionTimeout: i.cfg.SessionTimeout,
+		RebalanceTimeout: max(i.cfg.SessionTimeout, 2*grace), JoinGroupBackoff: 500 * time.Millisecond,
+		WatchPartitionChanges: true, PartitionWatchInterval: 5 * time.Second,
+	})
+	if err != nil {
+		return fmt.Errorf("consumer group %s: %w", i.cfg.Group, err)
+	}
+	defer group.Close()
+	for {
+		generation, err := group.Next(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			i.metrics.retries.WithLabelValues("join").Inc()
+			i.log.Warn("join consumer group", "group", i.cfg.Group, "err", err)
+			continue
+		}
+		i.start(generation)
+	}
+}
+
+// start runs a worker for each assigned partition until the generation ends.
+func (i *Ingester) start(g *kafka.Generation) {
+	for topic, partitions := range g.Assignments {
+		for _, p := range partitions {
+			w := newWorker(i, member{g.GroupID, int(g.ID), g.MemberID}, topic, p.ID)
+			g.Start(w.run)
+		}
+	}
+	i.log.Info("assigned", "generation", g.ID, "topics", len(g.Assignments))
+}
+
+func (i *Ingester) notice(ctx context.Context, kind, object, format string, args ...any) {
+	n := Notice{Kind: kind, Object: object, Text: fmt.Sprintf(format, args...)}
+	i.log.Warn("notice", "kind", n.Kind, "object", n.Object, "text", n.Text)
+	if err := i.noticer.Notice(ctx, n); err != nil {
+		i.metrics.retries.WithLabelValues("notice").Inc()
+		i.log.Warn("notice", "err", err)
+	}
+}

@@ -1,0 +1,44 @@
+package ingest
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// intent is the metadata of an offset commit. Without Last it only names the
+// epoch the offset belongs to; with Last it says that the records from the
+// committed offset to Last, inclusive, may be stored in part.
+type intent struct {
+	Version int    `json:"v"`
+	Epoch   string `json:"epoch"`
+	Last    *int64 `json:"last,omitempty"`
+	Plan    string `json:"plan,omitempty"`
+}
+
+const intentVersion = 1
+
+// encode returns the metadata; it stays far below the 4,096 bytes that Kafka
+// keeps.
+func (i intent) encode() string {
+	i.Version = intentVersion
+	text, err := json.Marshal(i)
+	if err != nil {
+		panic(err) // a struct of strings and integers always encodes
+	}
+	return string(text)
+}
+
+// parseIntent reads the metadata of a commit. A commit that is not ours (a
+// person reset the offset) has none: ok is false.
+func parseIntent(metadata string) (i intent, ok bool, err error) {
+	if metadata == "" {
+		return intent{}, false, nil
+	}
+	if err := json.Unmarshal([]byte(metadata), &i); err != nil {
+		return intent{}, false, fmt.Errorf("offset commit metadata %q: %w", metadata, err)
+	}
+	if i.Version != intentVersion {
+		return intent{}, false, fmt.Errorf("offset commit metadata %q: version %d is not %d; a newer plumbline wrote it", metadata, i.Version, intentVersion)
+	}
+	return i, true, nil
+}

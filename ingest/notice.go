@@ -1,0 +1,31 @@
+package ingest
+
+import "context"
+
+// The kinds of notices.
+const (
+	NoticeParked      = "partition_parked"
+	NoticeNewEpoch    = "new_epoch"
+	NoticeOffsetsLost = "offsets_lost"
+	NoticeRewound     = "offset_rewound"
+	NoticePlanChanged = "plan_changed"
+)
+
+// Notice is something about ingest that people must know.
+type Notice struct {
+	Kind string
+	// Object is what it is about: a topic partition.
+	Object string
+	// Text is one sentence for people.
+	Text string
+}
+
+// Noticer passes a notice on. Its error is counted and does not stop ingest.
+type Noticer interface {
+	Notice(ctx context.Context, n Notice) error
+}
+
+// discard drops notices where nobody listens.
+type discard struct{}
+
+func (discard) Notice(context.Context, Notice) error { return nil }

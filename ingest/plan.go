@@ -1,0 +1,39 @@
+package ingest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/ingest/decode"
+)
+
+// foldVersion names the rules by which rows are folded into rollups: change it
+// with every change that counts any row differently.
+const foldVersion = "fold/1"
+
+// plan returns the hash of everything that decides how an event of the topic
+// becomes rows: the decoder, its limits, the schema and the mapping. A batch
+// that was begun under another plan is not finished by this one, see takeover.
+func (c Config) plan(topic string) string {
+	h := sha256.New()
+	fmt.Fprintln(h, decode.Version, foldVersion, c.Limits, maxCategories, maxCategoryBytes, topic)
+	models := make([]string, 0, len(c.ScoreKinds))
+	for model, kind := range c.ScoreKinds {
+		models = append(models, fmt.Sprintf("%q=%s", model, kind))
+	}
+	slices.Sort(models)
+	fmt.Fprintln(h, models)
+	raw, _ := c.rawTable(topic)
+	for _, t := range plumbline.Tables() {
+		switch t.Name {
+		case raw, plumbline.TableSeriesHour, plumbline.TableSeriesMinute, plumbline.TableCategories:
+			for _, col := range t.Columns {
+				fmt.Fprintln(h, t.Name, col.Name, col.Type)
+			}
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))[:12]
+}

@@ -1,0 +1,345 @@
+package ingest
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/storage/grid"
+)
+
+// A run is a range of rows of a record that lie in one ClickHouse partition.
+type run struct {
+	key      partKey
+	from, to int
+}
+
+// rollup is the rows of one rollup table, ordered by ClickHouse partition; the
+// last row of each run is the marker that makes a look before a replay
+// possible: it is stored with its neighbours or not at all.
+type rollup struct {
+	table  plumbline.TableName
+	record arrow.Record
+	runs   []run
+}
+
+// rollups builds the rows of the three rollup tables from the cells. They hold
+// views of the fold's memory until they are released.
+func (f *fold) rollups(at source, last int64) []rollup {
+	return []rollup{f.hourRollup(at, last), f.minuteRollup(at, last), f.categoryRollup(at, last)}
+}
+
+// keys are the columns that every rollup row starts with.
+type keys struct {
+	model, deploy, stage, segment, series decode.Names
+	time                                  []int64
+}
+
+func (k *keys) append(f *fold, owner int32, series []byte, seconds int64) {
+	deploy, stage := f.owners.at(owner)
+	model, hash := f.deploys.at(deploy)
+	k.model.Append(f.in.Model.Dict.Value(model))
+	k.deploy.Append(f.in.Deploy.Dict.Value(int32(hash)))
+	k.stage.Append(f.in.Stage.Dict.Value(int32(stage)))
+	k.segment.Append([]byte(plumbline.SegmentAll))
+	k.series.Append(series)
+	k.time = append(k.time, seconds)
+}
+
+func (k *keys) mark(at source, key partKey) {
+	k.model.Append(nil)
+	k.deploy.Append(nil)
+	k.stage.Append(nil)
+	k.segment.Append(nil)
+	k.series.Append([]byte(at.mark()))
+	k.time = append(k.time, key.lastHour())
+}
+
+func (k *keys) columns(c *arrowColumns) {
+	c.names("model", &k.model)
+	c.names("deploy_hash", &k.deploy)
+	c.names("stage", &k.stage)
+	c.names("segment", &k.segment)
+	c.names("series", &k.series)
+	fixed(c, "time", k.time)
+}
+
+// seriesRows are the columns of series_hour and series_minute.
+type seriesRows struct {
+	keys
+	grid                     decode.Names
+	count, nulls, nans, infs []uint64
+	sum                      []byte
+	min, max                 []float64
+	histogram                []int32 // offsets
+	buckets                  []int32
+	bucketCounts             []uint64
+}
+
+func (r *seriesRows) append(s *scalars, version grid.Version, bins []bin) {
+	r.grid.Append([]byte(version))
+	r.count = append(r.count, s.count)
+	r.nulls = append(r.nulls, 0)
+	r.nans = append(r.nans, s.nans)
+	r.infs = append(r.infs, s.infs)
+	r.sum = s.sum.appendTo(r.sum)
+	r.min = append(r.min, s.min)
+	r.max = append(r.max, s.max)
+	if len(r.histogram) == 0 {
+		r.histogram = append(r.histogram, 0)
+	}
+	for _, b := range bins {
+		r.buckets = append(r.buckets, bucketOf(b.key))
+		r.bucketCounts = append(r.bucketCounts, b.n)
+	}
+	r.histogram = append(r.histogram, int32(len(r.buckets)))
+}
+
+func (r *seriesRows) markPart(at source, key partKey, last int64) {
+	r.keys.mark(at, key)
+	r.append(&scalars{min: math.Inf(1), max: float64(last)}, grid.None, nil)
+}
+
+func (r *seriesRows) record(table plumbline.TableName) arrow.Record {
+	c := columnsOf(table, len(r.time))
+	r.keys.columns(c)
+	c.names("grid", &r.grid)
+	fixed(c, "count", r.count)
+	fixed(c, "nulls", r.nulls)
+	fixed(c, "nans", r.nans)
+	fixed(c, "infs", r.infs)
+	fixed(c, "sum_nano", r.sum)
+	fixed(c, "min", r.min)
+	fixed(c, "max", r.max)
+	c.columns["hist"] = r.histogramData(c.typeOf("hist").(*arrow.StructType))
+	return c.record()
+}
+
+func (r *seriesRows) histogramData(typ *arrow.StructType) arrow.ArrayData {
+	rows := len(r.time)
+	buckets := array.NewData(arrow.PrimitiveTypes.Int32, len(r.buckets), []*memory.Buffer{nil, buffer(r.buckets)}, nil, 0, 0)
+	defer buckets.Release()
+	counts := array.NewData(arrow.PrimitiveTypes.Uint64, len(r.bucketCounts), []*memory.Buffer{nil, buffer(r.bucketCounts)}, nil, 0, 0)
+	defer counts.Release()
+	keys := array.NewData(typ.Field(0).Type, rows, []*memory.Buffer{nil, offsets(r.histogram)}, []arrow.ArrayData{buckets}, 0, 0)
+	defer keys.Release()
+	values := array.NewData(typ.Field(1).Type, rows, []*memory.Buffer{nil, offsets(r.histogram)}, []arrow.ArrayData{counts}, 0, 0)
+	defer values.Release()
+	return array.NewData(typ, rows, []*memory.Buffer{nil}, []arrow.ArrayData{keys, values}, 0, 0)
+}
+
+// bin is one counter of a cell: a bucket or a category.
+type bin struct {
+	cell int32
+	key  uint32
+	n    uint64
+}
+
+// sorted returns the counters by cell and key, and where each cell's begin.
+func (c *counts) sorted(cells int) ([]bin, []int32) {
+	bins := make([]bin, len(c.n))
+	for i, n := range c.n {
+		cell, key := c.at(int32(i))
+		bins[i] = bin{cell, key, n}
+	}
+	slices.SortFunc(bins, func(a, b bin) int {
+		return cmp.Or(cmp.Compare(a.cell, b.cell), cmp.Compare(a.key, b.key))
+	})
+	starts := make([]int32, cells+1)
+	for _, b := range bins {
+		starts[b.cell+1]++
+	}
+	for i := range cells {
+		starts[i+1] += starts[i]
+	}
+	return bins, starts
+}
+
+func (f *fold) seriesName(series uint32) []byte {
+	switch series {
+	case seriesRequests:
+		return []byte(plumbline.SeriesRequests)
+	case seriesScore:
+		return []byte(plumbline.SeriesScore)
+	case seriesValue:
+		return []byte(plumbline.SeriesValue)
+	case seriesLatency:
+		return []byte(plumbline.SeriesLatency)
+	}
+	return []byte(plumbline.Feature(f.in.Features.Value(int32(series) - seriesFeatures)).Series())
+}
+
+// gridOf returns the full grid of a series of an owner.
+func (f *fold) gridOf(series uint32, owner int32) grid.Version {
+	switch series {
+	case seriesRequests:
+		return grid.None
+	case seriesScore:
+		deploy, _ := f.owners.at(owner)
+		model, _ := f.deploys.at(deploy)
+		if f.probability[model] {
+			return grid.FullOdds
+		}
+	}
+	return grid.Full
+}
+
+// minuteGrid returns the grid of a series by minute: coarse for score and
+// latency, none for the others, which are scalars only.
+func minuteGrid(series uint32, full grid.Version) grid.Version {
+	switch {
+	case series != seriesScore && series != seriesLatency:
+		return grid.None
+	case full == grid.FullOdds:
+		return grid.CoarseOdds
+	}
+	return grid.Coarse
+}
+
+func (f *fold) hourRollup(at source, last int64) rollup {
+	sums := make([]scalars, f.hourCells.len())
+	for i := range sums {
+		sums[i] = scalars{min: math.Inf(1), max: math.Inf(-1)}
+	}
+	for cell, hour := range f.hourCellOf {
+		sums[hour].merge(&f.minuteScalars[cell])
+	}
+	bins, starts := f.hourBins.sorted(len(sums))
+	names := f.seriesNames()
+	var rows seriesRows
+	runs := f.inRuns(&f.hourCells, &f.hours, 3_600, func(cell, owner int32, series uint32, seconds int64) {
+		rows.keys.append(f, owner, names[series], seconds)
+		rows.append(&sums[cell], f.gridOf(series, owner), bins[starts[cell]:starts[cell+1]])
+	}, func(key partKey) int {
+		rows.markPart(at, key, last)
+		return len(rows.time)
+	})
+	return rollup{plumbline.TableSeriesHour, rows.record(plumbline.TableSeriesHour), runs}
+}
+
+func (f *fold) minuteRollup(at source, last int64) rollup {
+	bins, starts := f.minuteBins.sorted(f.minuteCells.len())
+	names := f.seriesNames()
+	var rows seriesRows
+	runs := f.inRuns(&f.minuteCells, &f.minutes, 60, func(cell, owner int32, series uint32, seconds int64) {
+		rows.keys.append(f, owner, names[series], seconds)
+		rows.append(&f.minuteScalars[cell], minuteGrid(series, f.gridOf(series, owner)), bins[starts[cell]:starts[cell+1]])
+	}, func(key partKey) int {
+		rows.markPart(at, key, last)
+		return len(rows.time)
+	})
+	return rollup{plumbline.TableSeriesMinute, rows.record(plumbline.TableSeriesMinute), runs}
+}
+
+func (f *fold) seriesNames() [][]byte {
+	names := make([][]byte, seriesFeatures+f.in.Features.Len())
+	for i := range names {
+		names[i] = f.seriesName(uint32(i))
+	}
+	return names
+}
+
+// inRuns visits the cells ordered by ClickHouse partition and closes each
+// partition with its marker; closing returns the number of rows so far. Times
+// are in units of seconds.
+func (f *fold) inRuns(cells, times *pairs, unit int64, visit func(cell, owner int32, group uint32, seconds int64), closing func(partKey) int) []run {
+	type place struct {
+		key  partKey
+		cell int32
+	}
+	months := keyer{of: monthKey}
+	order := make([]place, cells.len())
+	for i := range order {
+		time, _ := cells.at(int32(i))
+		_, at := times.at(time)
+		order[i] = place{months.at(int64(at) * unit * 1000), int32(i)}
+	}
+	slices.SortStableFunc(order, func(a, b place) int { return cmp.Compare(a.key, b.key) })
+	var runs []run
+	from := 0
+	for i, p := range order {
+		time, group := cells.at(p.cell)
+		owner, at := times.at(time)
+		visit(p.cell, owner, group, int64(at)*unit)
+		if i+1 == len(order) || order[i+1].key != p.key {
+			to := closing(p.key)
+			runs = append(runs, run{p.key, from, to})
+			from = to
+		}
+	}
+	return runs
+}
+
+// categoryRows are the columns of categories_hour.
+type categoryRows struct {
+	keys
+	value decode.Text
+	kind  []uint8
+	count []uint64
+	marks []float64
+}
+
+// The kinds of a category row, as the column kind spells them.
+const (
+	kindValue uint8 = iota
+	kindNull
+	kindOther
+)
+
+func (f *fold) categoryRollup(at source, last int64) rollup {
+	bins, starts := f.categories.sorted(f.categoryCells.len())
+	var rows categoryRows
+	runs := f.inRuns(&f.categoryCells, &f.hours, 3_600, func(cell, owner int32, series uint32, seconds int64) {
+		name := []byte(plumbline.SeriesClass)
+		if series != categoryPredicted {
+			name = f.seriesName(series - categoryFeatures + seriesFeatures)
+		}
+		for _, b := range bins[starts[cell]:starts[cell+1]] {
+			rows.keys.append(f, owner, name, seconds)
+			value, kind := f.categoryValue(series, b.key)
+			rows.add(value, kind, b.n, 0)
+		}
+	}, func(key partKey) int {
+		rows.keys.mark(at, key)
+		rows.add(nil, kindValue, 0, float64(last))
+		return len(rows.time)
+	})
+	return rollup{plumbline.TableCategories, rows.record(), runs}
+}
+
+func (f *fold) categoryValue(series, key uint32) ([]byte, uint8) {
+	switch {
+	case key == nullKey:
+		return nil, kindNull
+	case key == otherKey:
+		return nil, kindOther
+	case key&cutBit != 0:
+		return f.cuts.Value(int32(key &^ cutBit)), kindValue
+	case series == categoryPredicted:
+		return f.in.Predicted.Dict.Value(int32(key)), kindValue
+	}
+	return f.in.Values.Value(int32(key)), kindValue
+}
+
+func (r *categoryRows) add(value []byte, kind uint8, n uint64, mark float64) {
+	r.value.Append(value)
+	r.kind = append(r.kind, kind)
+	r.count = append(r.count, n)
+	r.marks = append(r.marks, mark)
+}
+
+func (r *categoryRows) record() arrow.Record {
+	c := columnsOf(plumbline.TableCategories, len(r.time))
+	r.keys.columns(c)
+	c.text("value", &r.value)
+	fixed(c, "kind", r.kind)
+	fixed(c, "count", r.count)
+	fixed(c, "mark", r.marks)
+	return c.record()
+}

@@ -1,0 +1,188 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// store puts every row of a batch into its tables, once, sends its dead
+// letters, and records it in batches. With replay set the batch may have been
+// begun before, so every table is looked at first.
+func (w *worker) store(ctx context.Context, b *batch, replay bool) error {
+	tables := b.rows.tables(b.at, b.last)
+	defer release(tables)
+	complete := make([]batchRow, 0, len(tables))
+	for _, t := range tables {
+		var present map[partKey]uint64
+		if replay {
+			var err error
+			if present, err = w.lookup(ctx, b, t.table, t.marked); err != nil {
+				return err
+			}
+		}
+		for _, r := range t.runs {
+			if err := w.storeRun(ctx, b, t, r, present); err != nil {
+				return err
+			}
+		}
+		rows := t.count()
+		complete = append(complete, batchRow{t.table, rows})
+		w.i.metrics.rows.WithLabelValues(string(t.table)).Add(float64(rows))
+		w.i.metrics.window(t, w.i.db.DedupWindow())
+	}
+	if err := w.i.retry(ctx, "dead_letters", func(ctx context.Context) error { return w.i.letters.send(ctx, b.letters) }, anyError); err != nil {
+		return err
+	}
+	return w.recordBatch(ctx, b, complete)
+}
+
+func anyError(error) bool { return true }
+
+// count returns the rows of the batch in the table, without markers.
+func (t tableRows) count() int {
+	n := int(t.record.NumRows())
+	if t.marked {
+		n -= len(t.runs)
+	}
+	return n
+}
+
+func (m *metrics) window(t tableRows, window int) {
+	if len(t.runs) == 0 {
+		return
+	}
+	m.inserted.WithLabelValues(string(t.table)).Add(float64(len(t.runs)))
+	m.headroom.WithLabelValues(string(t.table)).Set(float64(window) / float64(len(t.runs)))
+}
+
+// storeRun inserts the rows of one ClickHouse partition unless they are stored.
+// After every failure it looks again before it sends them again: an insert may
+// have been applied although its answer was an error.
+func (w *worker) storeRun(ctx context.Context, b *batch, t tableRows, r run, present map[partKey]uint64) error {
+	if stored, err := isStored(b, t, r, present); stored || err != nil {
+		return err
+	}
+	token := b.at.token(b.first, b.last, t.table, r.key, w.plan)
+	insert := func(ctx context.Context) error {
+		rec := t.record.NewSlice(int64(r.from), int64(r.to))
+		defer rec.Release()
+		begun := w.i.now()
+		err := w.i.db.Insert(ctx, t.table, token, rec)
+		w.i.metrics.insert.WithLabelValues(string(t.table)).Observe(w.i.now().Sub(begun).Seconds())
+		return err
+	}
+	failed := false
+	err := w.i.retry(ctx, "insert", func(ctx context.Context) error {
+		if failed {
+			present, err := w.look(ctx, b, t.table, t.marked)
+			if err != nil {
+				return err
+			}
+			if stored, err := isStored(b, t, r, present); stored || err != nil {
+				return err
+			}
+		}
+		err := insert(ctx)
+		failed = failed || err != nil
+		return err
+	}, retryable)
+	return w.parkUnless(ctx, err, retryable, "store %s in %s", b, t.table)
+}
+
+// parkUnless makes an error that no retry mends park the partition.
+func (w *worker) parkUnless(ctx context.Context, err error, again func(error) bool, format string, args ...any) error {
+	var parked *parkError
+	if err == nil || ctx.Err() != nil || again(err) || errors.As(err, &parked) {
+		return err
+	}
+	return park("%s: %w", fmt.Sprintf(format, args...), err)
+}
+
+// isStored reports whether the rows of a run are in the table. ClickHouse
+// stores a statement of one partition whole or not at all, so another number of
+// raw rows than the batch has is a contradiction that people must see.
+func isStored(b *batch, t tableRows, r run, present map[partKey]uint64) (bool, error) {
+	n, ok := present[r.key]
+	if !ok {
+		return false, nil
+	}
+	if !t.marked && n != uint64(r.to-r.from) {
+		return false, park("%s has %d rows in partition %d of %s, and %d are stored", b, r.to-r.from, r.key, t.table, n)
+	}
+	return true, nil
+}
+
+// lookup is look with retries.
+func (w *worker) lookup(ctx context.Context, b *batch, table plumbline.TableName, marked bool) (present map[partKey]uint64, err error) {
+	err = w.i.retry(ctx, "look", func(ctx context.Context) error {
+		present, err = w.look(ctx, b, table, marked)
+		return err
+	}, retryable)
+	return present, w.parkUnless(ctx, err, retryable, "look for %s in %s", b, table)
+}
+
+// look returns which ClickHouse partitions of a table hold the batch: for a raw
+// table with the number of its rows, for a rollup with 1 for each marker at or
+// beyond the last offset.
+func (w *worker) look(ctx context.Context, b *batch, table plumbline.TableName, marked bool) (map[partKey]uint64, error) {
+	query, args := w.lookQuery(b, table, marked)
+	rows, err := w.i.db.Conn().Query(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("look for %s in %s: %w", b, table, err)
+	}
+	defer rows.Close()
+	present := map[partKey]uint64{}
+	for rows.Next() {
+		var key int32
+		var n uint64
+		if err := rows.Scan(&key, &n); err != nil {
+			return nil, fmt.Errorf("look for %s in %s: %w", b, table, err)
+		}
+		present[partKey(key)] = n
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("look for %s in %s: %w", b, table, err)
+	}
+	return present, nil
+}
+
+func (w *worker) lookQuery(b *batch, table plumbline.TableName, marked bool) (string, []any) {
+	if !marked {
+		_, key := w.i.cfg.rawTable(b.at.Topic)
+		return "SELECT toInt32(" + key + ") AS part, count() FROM " + string(table) + inRange + " GROUP BY part", b.at.offsets(b.first, b.last)
+	}
+	column := "max"
+	if table == plumbline.TableCategories {
+		column = "mark"
+	}
+	return "SELECT toInt32(toYYYYMM(time)) AS part, toUInt64(1) FROM " + string(table) +
+			" WHERE model = '' AND series = {series:String} GROUP BY part HAVING max(" + column + ") >= {last:Float64}",
+		[]any{clickhouse.Named("series", b.at.mark()), clickhouse.Named("last", fmt.Sprint(b.last))}
+}
+
+// inRange selects the raw rows of a range of offsets of one source.
+const inRange = " WHERE _topic = {topic:String} AND _epoch = {epoch:String} AND _partition = {partition:Int32} AND _offset BETWEEN {first:Int64} AND {last:Int64}"
+
+func (s source) offsets(first, last int64) []any {
+	return []any{
+		clickhouse.Named("topic", s.Topic), clickhouse.Named("epoch", s.Epoch), clickhouse.Named("partition", fmt.Sprint(s.Partition)),
+		clickhouse.Named("first", fmt.Sprint(first)), clickhouse.Named("last", fmt.Sprint(last)),
+	}
+}
+
+// recordBatch writes the batch's rows of the table batches, which say that the
+// batch is complete. Written twice they replace each other.
+func (w *worker) recordBatch(ctx context.Context, b *batch, complete []batchRow) error {
+	rec := b.batchesRecord(complete, w.plan, w.i.now().UnixMilli())
+	defer rec.Release()
+	token := b.at.token(b.first, b.last, plumbline.TableBatches, 0, w.plan)
+	err := w.i.retry(ctx, "insert", func(ctx context.Context) error {
+		return w.i.db.Insert(ctx, plumbline.TableBatches, token, rec)
+	}, retryable)
+	return w.parkUnless(ctx, err, retryable, "record %s", b)
+}

@@ -1,0 +1,323 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
+)
+
+// grace is how long a statement that is under way may still take after the
+// partition was lost or the service is stopping.
+const grace = 5 * time.Second
+
+// idleWait is how long a fetch waits for a first record.
+const idleWait = 500 * time.Millisecond
+
+// worker owns one partition for one generation of the group: one goroutine
+// fetches and decodes, one writes, and at most two batches are in flight.
+type worker struct {
+	i       *Ingester
+	member  member
+	fetcher fetcher
+	at      source
+	plan    string
+}
+
+func newWorker(i *Ingester, m member, topic string, partition int) *worker {
+	return &worker{
+		i: i, member: m,
+		fetcher: fetcher{link: i.fetches, topic: topic, partition: partition, maxBytes: int64(i.cfg.FetchBytes)},
+		at:      source{Topic: topic, Partition: partition},
+		plan:    i.plans[topic],
+	}
+}
+
+// run keeps the partition going until the generation ends. Returning earlier
+// would end the generation for the other partitions too, so that is left to
+// the one error that means it.
+func (w *worker) run(ctx context.Context) {
+	pause := w.i.cfg.RetryMin
+	for ctx.Err() == nil {
+		begun := w.i.now()
+		err := w.session(ctx)
+		var parked *parkError
+		switch {
+		case ctx.Err() != nil || errors.Is(err, errFenced):
+			return
+		case errors.As(err, &parked):
+			w.parked(ctx, parked)
+			continue
+		case errors.Is(err, errReassign):
+		default:
+			w.i.metrics.retries.WithLabelValues("partition").Inc()
+			w.i.log.Warn("partition starts again", "partition", w.at.String(), "err", err)
+		}
+		if w.i.now().Sub(begun) > w.i.cfg.RetryMax {
+			pause = w.i.cfg.RetryMin
+		}
+		sleep(ctx, pause)
+		pause = min(2*pause, w.i.cfg.RetryMax)
+	}
+}
+
+// parked tells people, keeps the group membership and tries again later.
+func (w *worker) parked(ctx context.Context, cause *parkError) {
+	gauge := w.i.metrics.parked.WithLabelValues(w.at.Topic, strconv.Itoa(w.at.Partition))
+	gauge.Set(1)
+	defer gauge.Set(0)
+	w.i.notice(ctx, NoticeParked, w.at.String(), "%s is parked, nothing of it is stored and nothing is lost: %s. It is tried again in %s.", w.at, cause, w.i.cfg.ParkRetry)
+	sleep(ctx, w.i.cfg.ParkRetry)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// session finds the position, finishes what was begun, and goes on until an
+// error.
+func (w *worker) session(ctx context.Context) error {
+	from, err := w.assign(ctx)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	// Unbuffered: one batch is being written and one being filled, no more.
+	batches := make(chan *batch)
+	g.Go(func() error { return w.read(ctx, from, batches) })
+	g.Go(func() error { return w.write(ctx, batches) })
+	return g.Wait()
+}
+
+// read fetches and decodes from an offset on and hands over full or due
+// batches.
+func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error {
+	b := w.newBatch(next)
+	var due time.Time
+	failures := 0
+	lag := w.i.metrics.lag.WithLabelValues(w.at.Topic, strconv.Itoa(w.at.Partition))
+	visit := func(rec record) error {
+		if b.full(w.i.cfg) {
+			if err := hand(ctx, out, b); err != nil {
+				return err
+			}
+			b = w.newBatch(rec.Offset)
+		}
+		if b.empty() {
+			due = w.i.now().Add(w.i.cfg.FlushInterval)
+		}
+		b.add(rec)
+		return nil
+	}
+	for {
+		wait := idleWait
+		if !b.empty() {
+			wait = min(max(due.Sub(w.i.now()), 20*time.Millisecond), idleWait)
+		}
+		after, end, err := w.fetcher.fetch(ctx, next, wait, visit)
+		next = after
+		if err != nil {
+			if failures, err = failures+1, w.fetchError(ctx, err, failures); err != nil {
+				return err
+			}
+			continue
+		}
+		failures = 0
+		lag.Set(float64(max(0, end-next)))
+		if b.empty() {
+			b.first, b.last = next, next-1
+			continue
+		}
+		b.last = next - 1 // control records behind the last event belong to it
+		switch {
+		case b.full(w.i.cfg):
+			if err := hand(ctx, out, b); err != nil {
+				return err
+			}
+		case w.i.now().Before(due) || !offer(out, b):
+			continue
+		}
+		b = w.newBatch(next)
+	}
+}
+
+// maxFetchFailures is how many fetches in a row may fail for another reason
+// than the network before the partition is parked: a corrupt record fails for
+// ever.
+const maxFetchFailures = 10
+
+// fetchError decides what a failed fetch means: nil is to fetch again.
+func (w *worker) fetchError(ctx context.Context, err error, failures int) error {
+	var network net.Error
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, kafka.OffsetOutOfRange):
+		w.i.notice(ctx, NoticeOffsetsLost, w.at.String(), "Kafka no longer has the next offset of %s, or never had it: %s.", w.at, err)
+		return errors.Join(errReassign, err)
+	case failures >= maxFetchFailures && !errors.As(err, &network) && !temporary(err):
+		return park("%w", err)
+	}
+	w.i.metrics.retries.WithLabelValues("fetch").Inc()
+	w.i.log.Debug("fetch again", "partition", w.at.String(), "err", err)
+	sleep(ctx, min(w.i.cfg.RetryMin<<min(failures, 10), w.i.cfg.RetryMax))
+	return ctx.Err()
+}
+
+// temporary reports whether the broker itself calls the error temporary.
+func temporary(err error) bool {
+	var code kafka.Error
+	return errors.As(err, &code) && code.Temporary() || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+func (w *worker) newBatch(first int64) *batch {
+	r := w.i.pools[w.at.Topic].Get().(rows)
+	r.Reset()
+	return newBatch(w.at, first, r)
+}
+
+func (w *worker) free(b *batch) { w.i.pools[w.at.Topic].Put(b.rows) }
+
+// hand gives a batch to the writer, waiting for it: that is the back-pressure.
+func hand(ctx context.Context, out chan<- *batch, b *batch) error {
+	select {
+	case out <- b:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// offer gives a batch to the writer if it is idle; else the batch may grow.
+func offer(out chan<- *batch, b *batch) bool {
+	select {
+	case out <- b:
+		return true
+	default:
+		return false
+	}
+}
+
+// write stores and commits batches in order. A batch that is ready when the
+// one before is done shares its commit.
+func (w *worker) write(ctx context.Context, in <-chan *batch) error {
+	for {
+		var b *batch
+		select {
+		case b = <-in:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := w.intend(ctx, b); err != nil {
+			return err
+		}
+		for b != nil {
+			if err := w.store(ctx, b, false); err != nil {
+				return err
+			}
+			var ready *batch
+			select {
+			case ready = <-in:
+			default:
+			}
+			if err := w.finish(ctx, b, ready); err != nil {
+				return err
+			}
+			w.free(b)
+			b = ready
+		}
+	}
+}
+
+// intend commits the intent to store a batch: from now on whoever takes the
+// partition over knows its range.
+func (w *worker) intend(ctx context.Context, b *batch) error {
+	return w.commit(ctx, committed{b.first, intent{Epoch: w.at.Epoch, Last: &b.last, Plan: w.plan}.encode()})
+}
+
+// finish commits a stored batch, together with the intent of the one that is
+// ready next.
+func (w *worker) finish(ctx context.Context, b, next *batch) error {
+	if next != nil {
+		if err := w.intend(ctx, next); err != nil {
+			return err
+		}
+	} else if err := w.commit(ctx, committed{b.last + 1, intent{Epoch: w.at.Epoch}.encode()}); err != nil {
+		return err
+	}
+	m := w.i.metrics
+	m.batches.WithLabelValues(w.at.Topic).Inc()
+	m.events.WithLabelValues(w.at.Topic, "stored").Add(float64(b.rows.Len()))
+	m.events.WithLabelValues(w.at.Topic, "dead").Add(float64(len(b.letters)))
+	m.unknown.WithLabelValues(w.at.Topic).Add(float64(b.rows.unknown()))
+	for _, l := range b.letters {
+		m.letters.WithLabelValues(w.at.Topic, l.reason.String()).Inc()
+	}
+	return nil
+}
+
+// commit retries until the broker has taken the commit or says that the
+// partition has another owner.
+func (w *worker) commit(ctx context.Context, c committed) error {
+	return w.i.retry(ctx, "commit", func(ctx context.Context) error {
+		begun := w.i.now()
+		err := w.i.coordination.commit(ctx, w.member, w.at.Topic, w.at.Partition, c)
+		w.i.metrics.commit.Observe(w.i.now().Sub(begun).Seconds())
+		if fenced(err) {
+			return errors.Join(errFenced, err)
+		}
+		return err
+	}, func(err error) bool { return !errors.Is(err, errFenced) })
+}
+
+// retry calls f until it succeeds, its error is final or ctx is done, with a
+// pause that doubles. f runs in a context that outlives ctx by the grace, so
+// that a statement under way is not torn off in the middle.
+func (i *Ingester) retry(ctx context.Context, operation string, f func(context.Context) error, again func(error) bool) error {
+	pause := i.cfg.RetryMin
+	for {
+		err := i.graceful(ctx, f)
+		if err == nil || !again(err) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+		i.metrics.retries.WithLabelValues(operation).Inc()
+		i.log.Debug("try again", "operation", operation, "err", err)
+		sleep(ctx, pause)
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+		pause = min(2*pause, i.cfg.RetryMax)
+	}
+}
+
+func (i *Ingester) graceful(ctx context.Context, f func(context.Context) error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.cfg.InsertTimeout)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-detached.Done():
+		}
+	})
+	defer stop()
+	return f(detached)
+}
