@@ -39,7 +39,12 @@ func (s *server) answer(ctx context.Context, q *request, out *output) (err error
 	defer s.pool.release(c)
 	// After an error a connection may still hold rows of the failed result,
 	// which would begin the next one's.
-	defer func() { c.ends = c.ends || err != nil || q.st.kind == kindSessionState }()
+	defer func() { c.ends = c.ends || err != nil || q.st.kind == kindSessionState || len(q.externals) > 0 }()
+	for _, t := range q.externals {
+		if err := t.create(c); err != nil {
+			return err
+		}
+	}
 	if q.st.kind == kindInsertData {
 		return s.insert(ctx, c, q, out)
 	}

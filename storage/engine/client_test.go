@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/ext"
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
 )
@@ -244,6 +245,26 @@ func TestSettingsAndDatabases(t *testing.T) {
 }
 
 func namedX(x uint64) any { return clickhouse.Named("x", x) }
+
+func TestExternalTables(t *testing.T) {
+	e := start(t, nil)
+	c := open(t, e.DSN(), nil)
+	table, err := ext.NewTable("wanted", ext.Column("id", "UInt64"), ext.Column("name", "String"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(table.Append(uint64(3), "three"), table.Append(uint64(5), "five")); err != nil {
+		t.Fatal(err)
+	}
+	ctx := clickhouse.Context(t.Context(), clickhouse.WithExternalTable(table))
+	var names string
+	if err := c.QueryRow(ctx, "SELECT arrayStringConcat(groupArray(name), ',') FROM wanted WHERE id IN (SELECT number FROM numbers(10))").Scan(&names); err != nil || names != "three,five" {
+		t.Errorf("got %q, %v", names, err)
+	}
+	if err := c.Exec(t.Context(), "SELECT * FROM wanted"); err == nil {
+		t.Error("the external table outlived its query")
+	}
+}
 
 // running counts the queries that hold the given text.
 func running(t *testing.T, c clickhouse.Conn, text string) (n uint64) {

@@ -3,10 +3,12 @@ package engine
 import (
 	"compress/gzip"
 	"compress/zlib"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/ClickHouse/ch-go/compress"
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
@@ -39,6 +41,42 @@ func decodeBody(r io.Reader, encoding string) (io.Reader, error) {
 		return nil, raise(codeCannotReadAll, "CANNOT_READ_ALL_DATA", fmt.Sprintf("request body is not %s: %v", encoding, err))
 	}
 	return d, nil
+}
+
+// blockReader undoes the block compression of decompress=1. The frame reader
+// below wraps io.EOF both at the end and in a frame that is cut behind its
+// header; only the first, at which nothing was read, is the end.
+type blockReader struct {
+	src    *countReader
+	frames *compress.Reader
+}
+
+func newBlockReader(r io.Reader) *blockReader {
+	src := &countReader{r: r}
+	return &blockReader{src: src, frames: compress.NewReader(src)}
+}
+
+func (b *blockReader) Read(p []byte) (int, error) {
+	before := b.src.n
+	n, err := b.frames.Read(p)
+	if errors.Is(err, io.EOF) {
+		if err = io.EOF; b.src.n != before {
+			err = io.ErrUnexpectedEOF
+		}
+	}
+	return n, err
+}
+
+// countReader counts what it passes on.
+type countReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // chooseEncoding takes the first acceptable encoding in ClickHouse's order.

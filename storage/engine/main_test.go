@@ -65,10 +65,16 @@ func needLibrary(t *testing.T, cfg engine.Config) {
 func run(t *testing.T, cfg engine.Config) *instance {
 	t.Helper()
 	e := engine.New(cfg, testLog(t))
+	return &instance{Engine: e, cfg: cfg, stop: runEngine(t, e)}
+}
+
+// runEngine is run for an engine that is made already.
+func runEngine(t *testing.T, e *engine.Engine) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
-	stop := sync.OnceFunc(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
@@ -80,7 +86,7 @@ func run(t *testing.T, cfg engine.Config) *instance {
 	if err := e.WaitReady(waitCtx); err != nil {
 		t.Fatal(err)
 	}
-	return &instance{Engine: e, cfg: cfg, stop: stop}
+	return stop
 }
 
 func testLog(t *testing.T) *slog.Logger {

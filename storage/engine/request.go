@@ -4,14 +4,11 @@ package engine
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/ClickHouse/ch-go/compress"
 )
 
 const (
@@ -23,19 +20,20 @@ const (
 
 // request is an HTTP request, understood.
 type request struct {
-	access   access
-	sql      string // the statement, without insert data
-	st       statement
-	data     io.Reader // what follows an INSERT
-	database string
-	format   string // of the result, or of the insert's data
-	settings map[string]string
-	params   []param
-	queryID  string
-	compress string // block compression of the answer: "", "LZ4" or "ZSTD"
-	encoding string // Content-Encoding of the answer
-	wait     bool   // whole answer before its first byte
-	revision int    // client_protocol_version; counts for helloQuery only
+	access    access
+	sql       string // the statement, without insert data
+	st        statement
+	data      io.Reader // what follows an INSERT
+	database  string
+	format    string // of the result, or of the insert's data
+	settings  map[string]string
+	params    []param
+	externals []external
+	queryID   string
+	compress  string // block compression of the answer: "", "LZ4" or "ZSTD"
+	encoding  string // Content-Encoding of the answer
+	wait      bool   // whole answer before its first byte
+	revision  int    // client_protocol_version; counts for helloQuery only
 }
 
 // controlParams of the URL are not settings: they belong to the interface, or
@@ -84,7 +82,11 @@ func (s *server) readRequest(r *http.Request) (*request, error) {
 	if err := q.readParams(r, s.cfg.Database); err != nil {
 		return nil, err
 	}
-	body, err := q.body(r)
+	read := q.body
+	if isForm(r) {
+		read = q.readForm
+	}
+	body, err := read(r)
 	if err != nil {
 		return nil, err
 	}
@@ -97,13 +99,13 @@ func (s *server) readRequest(r *http.Request) (*request, error) {
 // readParams takes everything but the statement from the URL and headers.
 // database is the one to use if none is named.
 func (q *request) readParams(r *http.Request, database string) error {
-	v := r.URL.Query()
+	v, form := r.URL.Query(), isForm(r)
 	for name, values := range v {
 		value := values[len(values)-1]
 		switch {
 		case strings.HasPrefix(name, "param_"):
 			q.params = append(q.params, param{name[len("param_"):], value})
-		case isControlParam(name):
+		case isControlParam(name), form && isExternalParam(name):
 		case !isIdentifier(name):
 			return raise(115, "UNKNOWN_SETTING", fmt.Sprintf("Unknown setting '%s'", clip(name, 64)))
 		case q.access == accessAnalyst && !analystSettings[name] && !strings.HasPrefix(name, "output_format_") && !strings.HasPrefix(name, "format_"):
@@ -149,21 +151,9 @@ func (q *request) body(r *http.Request) (io.Reader, error) {
 		return nil, err
 	}
 	if truthy(r.URL.Query().Get("decompress")) {
-		body = &blockReader{r: compress.NewReader(body)}
+		body = newBlockReader(body)
 	}
 	return body, nil
-}
-
-// blockReader makes the end of the frames a plain io.EOF, which the frame
-// reader wraps, and leaves every other error.
-type blockReader struct{ r *compress.Reader }
-
-func (b *blockReader) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		err = io.EOF
-	}
-	return n, err
 }
 
 // readStatement separates the statement from insert data. The statement is

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -73,23 +74,59 @@ func TestKilledChildComesBackWithEveryAcknowledgedBatch(t *testing.T) {
 
 func TestCrashLoop(t *testing.T) {
 	reasons := make(chan error, 10)
-	e := start(t, func(c *engine.Config) { c.OnCrashLoop = func(err error) { reasons <- err } })
-	for n := 1; n <= 4; n++ {
+	cfg := engine.DefaultConfig()
+	cfg.DataDir = t.TempDir()
+	cfg.OnCrashLoop = func(err error) { reasons <- err }
+	needLibrary(t, cfg)
+	e := engine.New(cfg, testLog(t))
+	e.SetBackoff(100 * time.Millisecond)
+	runEngine(t, e)
+	for n := 1; n <= 5; n++ {
+		if e.State() != engine.StateReady || len(reasons) != 0 {
+			t.Fatalf("before crash %d: %v, %d alerts", n, e.State(), len(reasons))
+		}
 		pid := e.ChildPID()
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		// The back-off after the fourth crash is 6.4 s.
-		eventually(t, "ready again", func() bool { return e.Ready() && e.ChildPID() != pid })
-	}
-	if err := syscall.Kill(e.ChildPID(), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
+		eventually(t, "crash is seen", func() bool { return e.ChildPID() != pid })
+		if n < 5 {
+			eventually(t, "ready again", e.Ready)
+		}
 	}
 	if err := <-reasons; !errors.Is(err, engine.ErrCrashLoop) {
 		t.Errorf("reason: %v", err)
 	}
-	if e.State() != engine.StateFailed || e.Ready() || !errors.Is(e.Err(), engine.ErrCrashLoop) {
-		t.Errorf("state %v, error %v", e.State(), e.Err())
+	eventually(t, "ready after the loop", e.Ready)
+	if e.Err() != nil {
+		t.Errorf("ready with error %v", e.Err())
+	}
+}
+
+func TestDiskWatch(t *testing.T) {
+	cfg := engine.DefaultConfig()
+	cfg.DataDir = t.TempDir()
+	cfg.DiskInterval = time.Millisecond
+	needLibrary(t, cfg)
+	e := engine.New(cfg, testLog(t))
+	var used atomic.Value
+	used.Store(0.5)
+	e.SetDiskUse(func(string) (float64, error) {
+		if u := used.Load().(float64); u >= 0 {
+			return u, nil
+		}
+		return 0, errors.New("no disk")
+	})
+	if e.Disk() != engine.DiskUnknown {
+		t.Errorf("before Run: %v", e.Disk())
+	}
+	runEngine(t, e)
+	for _, step := range []struct {
+		used float64
+		want engine.DiskState
+	}{{0.5, engine.DiskOK}, {0.9, engine.DiskFull}, {0.5, engine.DiskOK}, {-1, engine.DiskUnknown}} {
+		used.Store(step.used)
+		eventually(t, "disk "+step.want.String(), func() bool { return e.Disk() == step.want })
 	}
 }
 
