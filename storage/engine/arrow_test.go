@@ -39,7 +39,7 @@ const wideTable = `CREATE TABLE wide (
 ) ENGINE MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 100`
 
 // wideRows builds rows first..first+n-1 as one record.
-func wideRows(t *testing.T, first, n int) arrow.Record {
+func wideRows(t testing.TB, first, n int) arrow.Record {
 	t.Helper()
 	b := array.NewRecordBuilder(memory.DefaultAllocator, wideSchema())
 	defer b.Release()
@@ -76,7 +76,7 @@ func wideRows(t *testing.T, first, n int) arrow.Record {
 }
 
 // arrowStream writes rows as one IPC stream, with its end marker.
-func arrowStream(t *testing.T, records ...arrow.Record) []byte {
+func arrowStream(t testing.TB, records ...arrow.Record) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	w := ipc.NewWriter(&buf, ipc.WithSchema(wideSchema()), ipc.WithDictionaryDeltas(true))

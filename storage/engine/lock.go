@@ -88,7 +88,14 @@ func (l *dirLock) write(o Owner) error {
 	return nil
 }
 
-func (l *dirLock) unlock() error { return l.file.Close() }
+// unlock empties the file, so that nobody takes a former owner for one, and
+// gives the lock up.
+func (l *dirLock) unlock() error {
+	if err := errors.Join(l.file.Truncate(0), l.file.Close()); err != nil {
+		return fmt.Errorf("engine: unlock: %w", err)
+	}
+	return nil
+}
 
 func readOwner(dir string) (Owner, error) {
 	f, err := os.Open(filepath.Join(dir, lockName))
@@ -101,6 +108,9 @@ func readOwner(dir string) (Owner, error) {
 		return Owner{}, fmt.Errorf("engine: who holds %s: %w", dir, err)
 	}
 	var o Owner
+	if len(b) == 0 {
+		return Owner{}, fmt.Errorf("engine: no process runs on %s", dir)
+	}
 	if err := json.Unmarshal(b, &o); err != nil {
 		return Owner{}, fmt.Errorf("engine: who holds %s: %w", dir, err)
 	}

@@ -51,7 +51,7 @@ func (i *instance) reopen(t *testing.T) *instance {
 	return run(t, i.cfg)
 }
 
-func needLibrary(t *testing.T, cfg engine.Config) {
+func needLibrary(t testing.TB, cfg engine.Config) {
 	t.Helper()
 	if _, err := engine.FindLibrary(cfg.LibraryPath, cfg.LibraryCache); err != nil {
 		if os.Getenv("CI") != "" {
@@ -62,14 +62,14 @@ func needLibrary(t *testing.T, cfg engine.Config) {
 }
 
 // run runs an engine, ends it with the test, and waits until it is ready.
-func run(t *testing.T, cfg engine.Config) *instance {
+func run(t testing.TB, cfg engine.Config) *instance {
 	t.Helper()
 	e := engine.New(cfg, testLog(t))
 	return &instance{Engine: e, cfg: cfg, stop: runEngine(t, e)}
 }
 
 // runEngine is run for an engine that is made already.
-func runEngine(t *testing.T, e *engine.Engine) (stop func()) {
+func runEngine(t testing.TB, e *engine.Engine) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -89,11 +89,11 @@ func runEngine(t *testing.T, e *engine.Engine) (stop func()) {
 	return stop
 }
 
-func testLog(t *testing.T) *slog.Logger {
+func testLog(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo}))
 }
 
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(p []byte) (int, error) {
 	w.t.Log(string(p))
@@ -101,7 +101,7 @@ func (w testWriter) Write(p []byte) (int, error) {
 }
 
 // open connects clickhouse-go to the engine.
-func open(t *testing.T, dsn string, change func(*clickhouse.Options)) clickhouse.Conn {
+func open(t testing.TB, dsn string, change func(*clickhouse.Options)) clickhouse.Conn {
 	t.Helper()
 	opt, err := clickhouse.ParseDSN(dsn)
 	if err != nil {
@@ -118,7 +118,7 @@ func open(t *testing.T, dsn string, change func(*clickhouse.Options)) clickhouse
 	return c
 }
 
-func exec(t *testing.T, c clickhouse.Conn, sql string) {
+func exec(t testing.TB, c clickhouse.Conn, sql string) {
 	t.Helper()
 	if err := c.Exec(t.Context(), sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)

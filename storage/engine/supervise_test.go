@@ -149,8 +149,10 @@ func TestSecondOwnerIsRefused(t *testing.T) {
 		t.Errorf("Discover: %s, %v", dsn, err)
 	}
 	e.stop()
-	if _, err := engine.Discover(t.TempDir()); err == nil {
-		t.Error("Discover found an engine where none is")
+	for _, dir := range []string{e.cfg.DataDir, t.TempDir()} {
+		if dsn, err := engine.Discover(dir); err == nil {
+			t.Errorf("Discover found %s where no engine runs", dsn)
+		}
 	}
 }
 
