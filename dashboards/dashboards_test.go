@@ -332,3 +332,14 @@ func TestNamesOfObjectivesAreQuoted(t *testing.T) {
 		t.Errorf("the query holds no %s:\n%s", want, sql)
 	}
 }
+
+func TestLinksFallBackToThePage(t *testing.T) {
+	for name, opts := range map[string][]dashboards.Option{
+		"nothing given": nil,
+		"empty base":    {dashboards.WithPage(""), dashboards.WithRunbooks("/runbooks")},
+	} {
+		if raw := onCall(t, opts...); !bytes.Contains(raw, []byte(`"`+dashboards.DefaultPage+`/runbooks/slo-burn"`)) {
+			t.Errorf("%s: no link to the default page's runbook", name)
+		}
+	}
+}

@@ -119,7 +119,7 @@ func (g generator) deployMarkers() cog.Builder[dashboard.AnnotationQuery] {
 func (g generator) firstLook() []cog.Builder[dashboard.Panel] {
 	burn := statPanel(text{
 		title:       "How near is the worst burn to its alert?",
-		description: "Smaller bad share of the two windows of a pair, over the pair's threshold, for the pair that is nearest. At 100 % both windows are at the threshold; a page also asks that the lower end of the long window's interval is beyond it. No data: no SLO is declared, or no window could speak in the last 10 minutes.",
+		description: "For the window pair that is nearest: the smaller of the long window's bad share (lower end of its 95 % interval) and the short window's bad share, over the pair's threshold. At 100 % the alert fires. No data: no SLO is declared, or no window could speak in the last 10 minutes.",
 		unit:        "percentunit",
 	}, steps([]string{colorOK, colorWarn, colorBreach}, 0.5, 1), g.sql("worst_burn")).
 		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: SLO burn", g.runbooks+"/slo-burn")})

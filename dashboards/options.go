@@ -13,7 +13,7 @@ import (
 
 // DefaultPage is where the page in the binary is linked to unless WithPage says
 // otherwise.
-const DefaultPage = "http://127.0.0.1:8788"
+const DefaultPage = "http://127.0.0.1:9470"
 
 // Objective is an SLO with the window pairs that alert on it. The dashboard
 // shows burn rates against the thresholds of the pairs; without objectives it
@@ -33,13 +33,17 @@ type settings struct {
 }
 
 // WithPage sets the absolute URL under which the page in the binary is served,
-// for the dashboard's links.
+// for the dashboard's links. Empty keeps DefaultPage.
 func WithPage(base string) Option {
-	return func(s *settings) { s.page = strings.TrimSuffix(base, "/") }
+	return func(s *settings) {
+		if base != "" {
+			s.page = strings.TrimSuffix(base, "/")
+		}
+	}
 }
 
-// WithRunbooks sets the absolute URL to which "/NAME" of a runbook is appended.
-// Default: the page's own /runbooks.
+// WithRunbooks sets the URL to which "/NAME" of a runbook is appended; one that
+// begins with a slash is below the page. Default: the page's own /runbooks.
 func WithRunbooks(base string) Option {
 	return func(s *settings) { s.runbooks = strings.TrimSuffix(base, "/") }
 }
@@ -54,8 +58,11 @@ func newSettings(opts []Option) (settings, error) {
 	for _, opt := range opts {
 		opt(&s)
 	}
-	if s.runbooks == "" {
+	switch {
+	case s.runbooks == "":
 		s.runbooks = s.page + "/runbooks"
+	case strings.HasPrefix(s.runbooks, "/"):
+		s.runbooks = s.page + s.runbooks
 	}
 	return s, s.validate()
 }

@@ -6,5 +6,5 @@
 // data and never counts as healthy. Names that producers chose reach SQL as
 // query parameters and HTML through html/template only.
 //
-// It may import the root package, storage and package dashboards.
+// It may import the root package, storage, package dashboards and docs.
 package web

@@ -16,18 +16,17 @@ type modelView struct {
 	Owner      string
 	Declared   bool
 	// Known is false for a name that nobody declared and that left no trace.
-	Known    bool
-	State    state
-	Why      string
-	Target   *float64
-	Row      modelRow
-	Summary  section
-	Deploys  deploysPart
-	Hours    hoursPart
-	Drift    driftPart
-	Burn     burnPart
-	Notices  noticesPart
-	Runbooks bool
+	Known   bool
+	State   state
+	Why     string
+	Target  *float64
+	Row     modelRow
+	Summary section
+	Deploys deploysPart
+	Hours   hoursPart
+	Drift   driftPart
+	Burn    burnPart
+	Notices noticesPart
 }
 
 type deploysPart struct {
@@ -80,7 +79,7 @@ func (v modelView) sections() []section {
 
 func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) modelView {
 	name := string(model)
-	v := modelView{Now: now, GrafanaURL: p.cfg.GrafanaURL, Name: name, Runbooks: p.cfg.Runbooks != nil}
+	v := modelView{Now: now, GrafanaURL: p.cfg.GrafanaURL, Name: name}
 	v.Owner, v.Declared = p.cfg.ownerOf(name)
 
 	traffic := read[trafficRow](ctx, p, &v.Summary, "traffic", at(now))

@@ -10,12 +10,14 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/dashboards"
+	"github.com/plumbline-slo/plumbline/docs"
 )
 
 //go:embed sql/*.sql
@@ -41,8 +43,8 @@ type Config struct {
 	Owners []plumbline.OwnerEntry
 	// GrafanaURL is the on-call dashboard's address; empty shows no link.
 	GrafanaURL string
-	// Runbooks holds NAME.md files, served under /runbooks/NAME; nil serves
-	// none.
+	// Runbooks holds NAME.md files, served under /runbooks/NAME; nil serves the
+	// repository's own.
 	Runbooks fs.FS
 }
 
@@ -66,12 +68,13 @@ type Page struct {
 	conn      Querier
 	cfg       Config
 	templates *template.Template
+	mux       *http.ServeMux
 	now       func() time.Time
 }
 
 // New returns a page that reads from conn, whose default database holds the
 // tables.
-func New(conn Querier, cfg Config) (*Page, error) {
+func New(cfg Config, conn Querier) (*Page, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -79,12 +82,19 @@ func New(conn Querier, cfg Config) (*Page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("page: %w", err)
 	}
-	return &Page{conn: conn, cfg: cfg, templates: parsed, now: time.Now}, nil
+	if cfg.Runbooks == nil {
+		cfg.Runbooks = docs.Runbooks()
+	}
+	p := &Page{conn: conn, cfg: cfg, templates: parsed, mux: http.NewServeMux(), now: time.Now}
+	p.routes(p.mux)
+	return p, nil
 }
 
-// Handler serves /, /models/{model}, /runbooks/ and the style sheet.
-func (p *Page) Handler() http.Handler {
-	mux := http.NewServeMux()
+// ServeHTTP serves /, /models/{model}, /runbooks/ and the style sheet. An alert
+// links to /?model=NAME, which leads to the model's page.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(w, r) }
+
+func (p *Page) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", p.serveOverview)
 	mux.HandleFunc("GET /models/{model}", p.serveModel)
 	mux.HandleFunc("GET /runbooks/{$}", p.serveRunbooks)
@@ -94,10 +104,13 @@ func (p *Page) Handler() http.Handler {
 		w.Header().Set("Cache-Control", "max-age=300")
 		_, _ = w.Write(stylesheet) // the reader went away; there is nobody to tell
 	})
-	return mux
 }
 
 func (p *Page) serveOverview(w http.ResponseWriter, r *http.Request) {
+	if model := r.URL.Query().Get("model"); model != "" {
+		http.Redirect(w, r, modelPath(model), http.StatusFound)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
 	view := p.overview(ctx, p.now().UTC())
@@ -152,22 +165,21 @@ type runbookView struct {
 
 func (p *Page) serveRunbooks(w http.ResponseWriter, _ *http.Request) {
 	view := runbookView{Now: p.now().UTC()}
-	if p.cfg.Runbooks != nil {
-		names, err := fs.Glob(p.cfg.Runbooks, "*.md")
-		if err != nil {
-			http.Error(w, "list runbooks: "+err.Error(), http.StatusInternalServerError)
-			return
-		}
-		for _, name := range names {
-			view.Names = append(view.Names, name[:len(name)-len(".md")])
-		}
+	names, err := fs.Glob(p.cfg.Runbooks, "*.md")
+	if err != nil {
+		http.Error(w, "list runbooks: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	for _, name := range names {
+		view.Names = append(view.Names, strings.TrimSuffix(name, ".md"))
 	}
 	p.render(w, "runbook.html", http.StatusOK, view)
 }
 
 func (p *Page) serveRunbook(w http.ResponseWriter, r *http.Request) {
-	view := runbookView{Now: p.now().UTC(), Name: r.PathValue("name")}
-	if p.cfg.Runbooks == nil || !fs.ValidPath(view.Name) {
+	// A rule's annotation names the file, with its ending.
+	view := runbookView{Now: p.now().UTC(), Name: strings.TrimSuffix(r.PathValue("name"), ".md")}
+	if !fs.ValidPath(view.Name) {
 		http.NotFound(w, r)
 		return
 	}

@@ -49,12 +49,12 @@ var now = sync.OnceValue(func() time.Time { return time.Now().Truncate(24 * time
 
 func handler(t *testing.T, conn web.Querier, cfg web.Config) http.Handler {
 	t.Helper()
-	page, err := web.New(conn, cfg)
+	page, err := web.New(cfg, conn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	page.SetNow(now())
-	return page.Handler()
+	return page
 }
 
 func get(t *testing.T, h http.Handler, path string) (int, string) {
@@ -123,7 +123,7 @@ func checkOverview(t *testing.T, h http.Handler) {
 	}
 	wants(t, body, "3 models", "1 open incident")
 	broken := line(t, body, ">"+seed.Model+"<")
-	wants(t, broken, "in breach", "incident open", "owner ml-oncall", "1.30 ×", seed.DeployNew)
+	wants(t, broken, "in breach", "incident open", "owner ml-oncall", "1.23 ×", seed.DeployNew)
 	silent := line(t, body, ">silent-ranker<")
 	wants(t, silent, "no data", "none in 90 days", "no SLO")
 	lacks(t, silent, "within bounds", "0.0 %", "100.0 %")
@@ -201,6 +201,7 @@ func TestRunbooks(t *testing.T) {
 	}{
 		{"/runbooks/", 200, `href="/runbooks/slo-burn"`},
 		{"/runbooks/slo-burn", 200, "&lt;script&gt;"},
+		{"/runbooks/slo-burn.md", 200, "&lt;script&gt;"},
 		{"/runbooks/nothing", 404, ""},
 		{"/runbooks/..%2f..%2fetc%2fpasswd", 404, ""},
 		{"/plumbline.css", 200, "--missing"},
@@ -212,13 +213,27 @@ func TestRunbooks(t *testing.T) {
 			t.Errorf("%s: status %d, want %d with %q", tt.path, status, tt.status, tt.want)
 		}
 	}
-	if status, _ := get(t, handler(t, broken{}, web.Config{}), "/runbooks/slo-burn"); status != http.StatusNotFound {
-		t.Errorf("without runbooks: status %d", status)
+	for _, s := range plumbline.Signals() {
+		if s.Runbook == "" {
+			continue
+		}
+		if status, _ := get(t, handler(t, broken{}, web.Config{}), "/runbooks/"+s.Runbook); status != http.StatusOK {
+			t.Errorf("the page has no runbook %s of its own: status %d", s.Runbook, status)
+		}
+	}
+}
+
+func TestAnAlertsLinkLeadsToTheModel(t *testing.T) {
+	recorder := httptest.NewRecorder()
+	query := url.Values{"model": {seed.Odd}, "deploy_hash": {"x"}, "slo": {"y"}}
+	handler(t, broken{}, config()).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/?"+query.Encode(), nil))
+	if got, want := recorder.Header().Get("Location"), "/models/"+url.PathEscape(seed.Odd); got != want || recorder.Code != http.StatusFound {
+		t.Errorf("status %d to %q, want %q", recorder.Code, got, want)
 	}
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	if _, err := web.New(broken{}, web.Config{GrafanaURL: "javascript:alert(1)"}); err == nil {
+	if _, err := web.New(web.Config{GrafanaURL: "javascript:alert(1)"}, broken{}); err == nil {
 		t.Error("accepted")
 	}
 }

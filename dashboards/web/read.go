@@ -88,6 +88,7 @@ type (
 		Deploy   string    `ch:"deploy_hash"`
 		Window   string    `ch:"window"`
 		Value    float64   `ch:"value"`
+		Low      float64   `ch:"low"`
 		Coverage float64   `ch:"coverage"`
 		Verdict  string    `ch:"verdict"`
 		At       time.Time `ch:"seen"`

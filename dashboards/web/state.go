@@ -61,9 +61,12 @@ type burnPair struct {
 	Threshold             float64
 	// LongShare and ShortShare are the bad shares, 0 to 1; nil is no data.
 	LongShare, ShortShare *float64
-	Coverage              *float64
-	// Nearness is the smaller share over the threshold; nil if a window says
-	// nothing.
+	// LongLow is the lower end of LongShare's 95 % interval: what the alert
+	// compares.
+	LongLow  *float64
+	Coverage *float64
+	// Nearness is the smaller of LongLow and ShortShare, over the threshold: the
+	// alert fires beyond 1. Nil if a window says nothing.
 	Nearness *float64
 	State    state
 	Bars     barGeometry
@@ -124,15 +127,15 @@ func newBurnPair(slo plumbline.SLO, w plumbline.WindowPair, deploy string, rows 
 		}
 		switch r.Window {
 		case p.Long:
-			p.LongShare = finite(r.Value)
+			p.LongShare, p.LongLow = finite(r.Value), finite(r.Low)
 		case p.Short:
 			p.ShortShare = finite(r.Value)
 		}
 	}
-	if p.LongShare == nil || p.ShortShare == nil {
+	if p.LongLow == nil || p.ShortShare == nil {
 		return p
 	}
-	nearness := min(*p.LongShare, *p.ShortShare) / p.Threshold
+	nearness := min(*p.LongLow, *p.ShortShare) / p.Threshold
 	p.Nearness = &nearness
 	switch {
 	case nearness >= 1:

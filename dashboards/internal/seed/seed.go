@@ -35,6 +35,8 @@ const (
 	// BadShare1h and BadShare5m are the newest burn findings of DeployNew.
 	BadShare1h = 0.39
 	BadShare5m = 0.42
+	// HalfInterval is half the width of every burn's interval.
+	HalfInterval = 0.02
 	// LabelDelay is the age from which on a minute's labels are in.
 	LabelDelay = time.Hour
 	// SinceDeploy is the age of DeployNew.

@@ -1,0 +1,115 @@
+// Package docsgen writes the reference pages docs/signals.md and docs/tables.md
+// from the catalogue in the root package, so that they cannot say anything else.
+// It imports the root package only.
+package docsgen
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// Pages returns the generated pages by file name.
+func Pages() map[string][]byte {
+	return map[string][]byte{"signals.md": signals(plumbline.Signals()), "tables.md": tables(plumbline.Tables())}
+}
+
+// Generate writes every page into dir, which must exist.
+func Generate(dir string) error {
+	for name, content := range Pages() {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			return fmt.Errorf("write reference page: %w", err)
+		}
+	}
+	return nil
+}
+
+const generated = "<!-- Generated from the catalogue by `make generate`; edit %s instead. -->\n"
+
+func signals(list []plumbline.Signal) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# Signals\n"+generated, "signals.go")
+	b.WriteString("What Plumbline computes, who acts on it, and the SQL behind its panel. In the SQL, Grafana fills in `$__fromTime`, `$__toTime` and `$model` (a list). Missing data is a state of its own: a finding's `verdict` is `ok`, `breach`, `insufficient` or `missing`, and the last two are never healthy.\n\n")
+	b.WriteString("| signal | owner | better | unit | alert |\n|---|---|---|---|---|\n")
+	for _, s := range list {
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", s.Name, s.Name, s.Owner, direction(s.Good), unit(s.Unit), cell(alert(s)))
+	}
+	for _, s := range list {
+		fmt.Fprintf(&b, "\n## %s\n%s\n\n", s.Name, s.Description)
+		fmt.Fprintf(&b, "- Panel: %s\n- Owner: %s\n- Unit: %s; %s is better\n", s.Panel, s.Owner, unit(s.Unit), direction(s.Good))
+		if s.Rule != "" {
+			fmt.Fprintf(&b, "- Alert: `%s`, runbook [%s](runbooks/%s.md)\n", s.Rule, s.Runbook, s.Runbook)
+		} else {
+			fmt.Fprintf(&b, "- No alert of its own: %s\n", s.NoRule)
+		}
+		fmt.Fprintf(&b, "\n```sql\n%s\n```\n", strings.TrimSpace(s.SQL))
+	}
+	return b.Bytes()
+}
+
+func alert(s plumbline.Signal) string {
+	if s.Rule != "" {
+		return "`" + s.Rule + "`"
+	}
+	return "none"
+}
+
+func direction(d plumbline.Direction) string {
+	switch d {
+	case plumbline.LowerIsBetter:
+		return "lower"
+	case plumbline.HigherIsBetter:
+		return "higher"
+	case plumbline.NeitherIsBetter:
+		return "neither"
+	}
+	return "unknown"
+}
+
+// unit puts Grafana's name of a unit into words.
+func unit(grafana string) string {
+	switch grafana {
+	case "percentunit":
+		return "share, 0 to 1"
+	case "short", "none":
+		return "number"
+	}
+	return grafana
+}
+
+func tables(list []plumbline.Table) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# Tables\n"+generated, "tables.go")
+	b.WriteString("Every table, as `storage` creates it. Times are UTC. `FINAL` reads a replacing table as it stands; rows of an aggregating table of one key add up, so sum them.\n\n")
+	b.WriteString("| table | what it holds | kept |\n|---|---|---|\n")
+	for _, t := range list {
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s |\n", t.Name, t.Name, cell(t.Doc), retention(t))
+	}
+	for _, t := range list {
+		fmt.Fprintf(&b, "\n## %s\n%s\n\n", t.Name, t.Doc)
+		fmt.Fprintf(&b, "Engine `%s`, ordered by `%s`", t.Engine, t.OrderBy)
+		if t.PartitionBy != "" {
+			fmt.Fprintf(&b, ", partitioned by `%s`", t.PartitionBy)
+		}
+		fmt.Fprintf(&b, ". Kept: %s.\n\n| column | type | meaning |\n|---|---|---|\n", retention(t))
+		for _, c := range t.Columns {
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", c.Name, c.Type, cell(c.Doc))
+		}
+	}
+	return b.Bytes()
+}
+
+func retention(t plumbline.Table) string {
+	if t.Retention == "" {
+		return "for ever"
+	}
+	return fmt.Sprintf("`retention.%s` after `%s`", t.Level, t.Retention)
+}
+
+// cell keeps a text within its table cell.
+func cell(s string) string { return strings.NewReplacer("|", `\|`, "\n", " ").Replace(s) }
