@@ -137,11 +137,14 @@ func (c Config) owner(m plumbline.Model) (plumbline.OwnerEntry, bool) {
 	return plumbline.OwnerEntry{}, false
 }
 
-// safeURL returns the URL if it is absolute, http or https, and harmless inside
-// Slack's <url|text>; otherwise the empty string.
+// maxURL is what browsers, PagerDuty and a Slack section surely take.
+const maxURL = 900
+
+// safeURL returns the URL if it is absolute, http or https, not over 900 bytes
+// and harmless inside Slack's <url|text>; otherwise the empty string.
 func safeURL(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.ContainsAny(raw, "<>|\"\\ \t\r\n") {
+	if err != nil || len(raw) > maxURL || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.ContainsAny(raw, "<>|\"\\ \t\r\n") {
 		return ""
 	}
 	return raw

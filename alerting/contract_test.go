@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -175,6 +176,53 @@ func TestNotifierRetrySaysTheSame(t *testing.T) {
 				t.Errorf("update again: %+v, %v", result, err)
 			}
 		})
+	}
+}
+
+func TestRepeatsAndChanges(t *testing.T) {
+	for name, start := range rigs {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, 30*time.Second)
+			n := notice()
+			notify := func(want bool) {
+				t.Helper()
+				if result, err := r.notifier.Notify(context.Background(), n); err != nil || result.Sent != want {
+					t.Fatalf("%+v, %v, want sent %t", result, err, want)
+				}
+			}
+			notify(true)
+			notify(false) // nothing to tell
+			n.Repeat = true
+			notify(true)
+			n.Repeat, n.Text.Status, n.Text.Until = false, alerting.StatusResolved, time.Now()
+			notify(true)
+		})
+	}
+}
+
+func TestSlackPutsALongStatementInTheThread(t *testing.T) {
+	server, err := fakeslack.Start("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	config := slack.DefaultConfig()
+	config.Token, config.APIURL, config.Interval = "xoxb-test", server.APIURL(), 0
+	channel, err := slack.New(config, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := notice()
+	n.Text.SQL = "SELECT 1\n" + strings.Repeat("-- <long>\n", 400)
+	if _, err := channel.Notifier(plumbline.OwnerEntry{SlackChannel: "#a"}).Notify(context.Background(), n); err != nil {
+		t.Fatal(err)
+	}
+	roots := server.Roots()
+	if len(roots) != 1 || strings.Contains(string(roots[0].Blocks), "SELECT") {
+		t.Fatalf("roots %+v", roots)
+	}
+	if thread := server.Thread(roots[0].TS); len(thread) != 1 || !strings.Contains(thread[0].Text, "SELECT 1") || !strings.Contains(thread[0].Text, "-- cut") {
+		t.Errorf("thread %+v", thread)
 	}
 }
 

@@ -57,7 +57,7 @@ func TestEndWhileDownIsToldWithoutTheRules(t *testing.T) {
 	w := newWorld(t)
 	p := w.spawn(t)
 	a := firing(plumbline.SeverityPage)
-	a.EndsAt = time.Now().Add(8 * time.Second) // how long the rules' silence may last
+	a.EndsAt = time.Now().Add(5 * time.Second) // how long the rules' silence may last
 	p.send(t, a)
 	p.wait(t, "opened ")
 	p.wait(t, "opened ")

@@ -245,68 +245,86 @@ func TestPacer(t *testing.T) {
 	})
 }
 
-// A restart must know an alert that fired, whatever its end said, and one that
-// nobody sent any more as over.
-func TestAlertStore(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "alerts")
-	now := time.Now()
-	open := func() *core {
-		c := newCore(t)
-		c.config.DataDir = filepath.Dir(path)
-		if err := errors.Join(c.openSilences(), c.openAlerts()); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(c.alerts.Close)
-		return c
+// storeAt opens the alert store in a directory, as a start of the service does.
+func storeAt(t *testing.T, dir string) *alertStore {
+	t.Helper()
+	c := newCore(t)
+	c.config.DataDir = dir
+	if err := errors.Join(c.openSilences(), c.openAlerts()); err != nil {
+		t.Fatal(err)
 	}
-	put := func(c *core, slo string, ends time.Time) {
-		a, err := Alert{Labels: map[string]string{"alertname": slo}, StartsAt: now.Add(-time.Hour), EndsAt: ends}.toAlertmanager(now, time.Minute)
-		if err == nil {
-			err = c.alerts.Put(t.Context(), a)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	t.Cleanup(c.alerts.Close)
+	return c.alerts
+}
+
+func fingerprint(name string) model.Fingerprint {
+	return model.LabelSet{"alertname": model.LabelValue(name)}.Fingerprint()
+}
+
+func put(t *testing.T, s *alertStore, name string, now, ends time.Time) {
+	t.Helper()
+	a, err := Alert{Labels: map[string]string{"alertname": name}, StartsAt: now.Add(-time.Hour), EndsAt: ends}.toAlertmanager(now, time.Minute)
+	if err == nil {
+		err = s.Put(t.Context(), a)
 	}
-	c := open()
-	put(c, "fires", now.Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAlertSentAgainUnchangedIsNotWrittenAgain(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	s := storeAt(t, dir)
 	size := func() int64 {
-		info, err := os.Stat(path)
+		info, err := os.Stat(filepath.Join(dir, "alerts"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return info.Size()
 	}
+	put(t, s, "fires", now, now.Add(time.Minute))
 	written := size()
-	for range 100 {
-		put(c, "fires", time.Now().Add(time.Minute))
+	for i := range 100 {
+		put(t, s, "fires", now, now.Add(time.Minute+time.Duration(i)*time.Second))
 	}
 	if size() != written {
-		t.Error("an alert sent again unchanged was written again")
+		t.Errorf("%d bytes grew to %d", written, size())
 	}
-	put(c, "ended", now.Add(time.Minute))
-	put(c, "ended", now)
-	put(c, "forgotten", now.Add(time.Minute))
-	forgotten, err := c.alerts.Get(labelSet(map[string]string{"alertname": "forgotten"}).Fingerprint())
-	if err != nil || c.alerts.expired(forgotten) != nil {
+	put(t, s, "fires", now, now)
+	if size() == written {
+		t.Error("the end was not written")
+	}
+}
+
+// A restart must know an alert that fired, whatever its end said, and one that
+// nobody sent any more as over.
+func TestAlertStoreAfterARestart(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	s := storeAt(t, dir)
+	put(t, s, "fires", now, now.Add(time.Minute))
+	put(t, s, "ended", now, now.Add(time.Minute))
+	put(t, s, "ended", now, now)
+	put(t, s, "forgotten", now, now.Add(time.Minute))
+	forgotten, err := s.Get(fingerprint("forgotten"))
+	if err != nil || s.expired(forgotten) != nil {
 		t.Fatal(err)
 	}
 
-	c = open()
-	if err := c.alerts.load(t.Context(), now.Add(time.Hour), time.Minute); err != nil {
+	s = storeAt(t, dir)
+	later := now.Add(time.Hour)
+	if err := s.load(t.Context(), later, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	at := now.Add(time.Hour + time.Second)
 	for name, fires := range map[string]bool{"fires": true, "ended": false, "forgotten": false} {
-		a, err := c.alerts.Get(model.LabelSet{"alertname": model.LabelValue(name)}.Fingerprint())
-		if err != nil || a.ResolvedAt(at) == fires {
+		a, err := s.Get(fingerprint(name))
+		if err != nil || a.ResolvedAt(later.Add(time.Second)) == fires {
 			t.Errorf("after the restart %s: %+v, %v", name, a, err)
 		}
 	}
-	if err := c.alerts.compact(now.Add(2 * time.Hour)); err != nil {
+	if err := s.compact(later); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(open().alerts.known); n != 1 {
+	if n := len(storeAt(t, dir).known); n != 1 {
 		t.Errorf("%d alerts are kept beyond the retention, want the firing one", n)
 	}
 }

@@ -1,0 +1,40 @@
+package pagerduty
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/PagerDuty/go-pagerduty"
+
+	"github.com/plumbline-slo/plumbline/alerting"
+)
+
+// An event over the limit loses its details, never itself.
+func TestOversizedEventStillPages(t *testing.T) {
+	event := NewEvent(actionTrigger, "key", "", alerting.Text{Incident: "i", Model: "m", Severity: "page", Status: alerting.StatusFiring})
+	event.Payload.Details = map[string]any{"x": strings.Repeat("x", maxEvent)}
+	body, err := encode(event)
+	if err != nil || len(body) > maxEvent {
+		t.Fatalf("%d bytes, %v", len(body), err)
+	}
+	var got pagerduty.V2Event
+	if err := json.Unmarshal(body, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.DedupKey != "i" || got.Payload.Summary == "" || !strings.Contains(string(body), "left out") {
+		t.Errorf("the event lost more than its details: %s", body)
+	}
+}
+
+func TestSummaryIsCutInCharacters(t *testing.T) {
+	event := NewEvent(actionTrigger, "key", "https://client", alerting.Text{
+		Model: "m", Summary: "x", Features: []alerting.FeatureShift{{Feature: "ä", Before: strings.Repeat("ä", 900), After: strings.Repeat("ß", 900)}},
+	})
+	if n := len([]rune(event.Payload.Summary)); n > maxSummary {
+		t.Errorf("%d characters", n)
+	}
+	if event.ClientURL != "https://client" {
+		t.Errorf("client URL %q", event.ClientURL)
+	}
+}
