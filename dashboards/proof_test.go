@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/plumbline-slo/plumbline/dashboards"
@@ -87,6 +88,30 @@ var wantColumns = map[string][]string{
 	"variable":   {"model"},
 }
 
+// reader connects as Grafana should: as the embedded engine's read-only user, who
+// may neither write nor use table functions.
+func reader(t *testing.T, env *testenv.Env) driver.Conn {
+	t.Helper()
+	if env.Engine == nil {
+		return env.DB.Conn()
+	}
+	connect, err := clickhouse.ParseDSN(env.Engine.ReadDSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect.Auth.Database = env.DB.Database()
+	conn, err := clickhouse.Open(connect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return conn
+}
+
 // TestEveryQueryIsProven runs every query of the dashboard against the seeded
 // world and holds its columns and that it returns rows.
 func TestEveryQueryIsProven(t *testing.T) {
@@ -96,6 +121,7 @@ func TestEveryQueryIsProven(t *testing.T) {
 	if err := seed.Fill(t.Context(), conn, now); err != nil {
 		t.Fatal(err)
 	}
+	conn = reader(t, env)
 	b := parse(t, onCall(t, options()...))
 	for _, q := range everyQuery(b) {
 		t.Run(q.where, func(t *testing.T) {

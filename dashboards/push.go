@@ -76,7 +76,7 @@ func (a grafanaAPI) ensureFolder(ctx context.Context) error {
 	return nil
 }
 
-func (a grafanaAPI) post(ctx context.Context, path string, body any) error {
+func (a grafanaAPI) post(ctx context.Context, path string, body any) (err error) {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (a grafanaAPI) post(ctx context.Context, path string, body any) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	if err != nil {
 		return err

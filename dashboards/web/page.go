@@ -38,9 +38,10 @@ type Querier interface {
 type Config struct {
 	// Objectives are the SLOs with the window pairs that alert on them.
 	Objectives []dashboards.Objective
-	// Owners is the owner registry. A model is declared if an owner or an
-	// objective names it.
+	// Owners is the owner registry.
 	Owners []plumbline.OwnerEntry
+	// Models are declared beside those that an owner or an objective names.
+	Models []plumbline.Model
 	// GrafanaURL is the on-call dashboard's address; empty shows no link.
 	GrafanaURL string
 	// Runbooks holds NAME.md files, served under /runbooks/NAME; nil serves the

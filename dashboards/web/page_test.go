@@ -38,6 +38,7 @@ func config() web.Config {
 			},
 		}},
 		Owners:     []plumbline.OwnerEntry{{Name: "ml-oncall", Models: []plumbline.Model{seed.Model}}, {Name: "search", Models: []plumbline.Model{"silent-ranker"}}},
+		Models:     []plumbline.Model{seed.Model, "orphan"},
 		GrafanaURL: "https://grafana.example/d/plumbline-on-call",
 		Runbooks:   fstest.MapFS{"slo-burn.md": {Data: []byte("# SLO burn\n<script>alert(1)</script>")}},
 	}
@@ -121,12 +122,13 @@ func checkOverview(t *testing.T, h http.Handler) {
 	if status != http.StatusOK {
 		t.Fatalf("status %d: %s", status, body)
 	}
-	wants(t, body, "3 models", "1 open incident")
+	wants(t, body, "4 models", "1 open incident")
 	broken := line(t, body, ">"+seed.Model+"<")
 	wants(t, broken, "in breach", "incident open", "owner ml-oncall", "1.23 ×", seed.DeployNew)
 	silent := line(t, body, ">silent-ranker<")
 	wants(t, silent, "no data", "none in 90 days", "no SLO")
 	lacks(t, silent, "within bounds", "0.0 %", "100.0 %")
+	wants(t, line(t, body, ">orphan<"), "no owner", "no data")
 	odd := line(t, body, url.PathEscape(seed.Odd))
 	wants(t, odd, "undeclared", "no owner", "177", "&lt;b&gt;")
 	lacks(t, body, "<b>", "<script")
@@ -169,7 +171,7 @@ func TestEmptyIsNotHealthy(t *testing.T) {
 		t.Fatalf("status %d: %s", status, body)
 	}
 	lacks(t, body, "within bounds", "100.0 %", "0.0 %", "state ok")
-	wants(t, body, "2 models", "no prediction in 90 days")
+	wants(t, body, "3 models", "no prediction in 90 days")
 	_, body = get(t, h, "/models/"+seed.Model)
 	lacks(t, body, "within bounds", "100.0 %", " 0.0 %", "state ok")
 }

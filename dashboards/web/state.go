@@ -167,7 +167,8 @@ func finite(v float64) *float64 {
 	return &v
 }
 
-// ownerOf returns the owner of a model, and whether anybody declared it.
+// ownerOf returns the owner of a model, empty if it has none, and whether
+// anybody declared it.
 func (c Config) ownerOf(model string) (owner string, declared bool) {
 	for _, entry := range c.Owners {
 		if slices.Contains(entry.Models, plumbline.Model(model)) {
@@ -179,12 +180,15 @@ func (c Config) ownerOf(model string) (owner string, declared bool) {
 			return string(o.SLO.Owner), true
 		}
 	}
-	return "", false
+	return "", slices.Contains(c.Models, plumbline.Model(model))
 }
 
 // declared lists every model that an owner or an objective names, sorted.
 func (c Config) declared() []string {
 	var models []string
+	for _, m := range c.Models {
+		models = append(models, string(m))
+	}
 	for _, entry := range c.Owners {
 		for _, m := range entry.Models {
 			models = append(models, string(m))

@@ -1,7 +1,7 @@
 -- The last thing that was told about each incident of the last 30 days; it is
 -- open unless that was its resolution.
 SELECT model, deploy_hash, slo, argMax(kind, at) AS last_kind, argMax(text, at) AS last_text,
-  maxIf(at, kind = 'alert_opened') AS since
+  if(countIf(kind = 'alert_opened') > 0, maxIf(at, kind = 'alert_opened'), min(at)) AS since
 FROM notices
 WHERE kind IN ('alert_opened', 'alert_notified', 'alert_resolved') AND ({model:String} = '' OR model = {model:String})
   AND at > toDateTime({to:Int64}) - INTERVAL 30 DAY AND at <= toDateTime({to:Int64})
