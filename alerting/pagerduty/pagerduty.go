@@ -47,10 +47,10 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	var errs []error
 	if !strings.HasPrefix(c.APIURL, "http://") && !strings.HasPrefix(c.APIURL, "https://") {
-		errs = append(errs, fmt.Errorf("pagerduty.api_url: %q is not an http or https URL", c.APIURL))
+		errs = append(errs, fmt.Errorf("api_url: %q is not an http or https URL", c.APIURL))
 	}
 	if c.Timeout <= 0 {
-		errs = append(errs, fmt.Errorf("pagerduty.timeout: %s is not above zero", c.Timeout))
+		errs = append(errs, fmt.Errorf("timeout: %s is not above zero", c.Timeout))
 	}
 	return errors.Join(errs...)
 }

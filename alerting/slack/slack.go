@@ -48,16 +48,16 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	var errs []error
 	if c.Token != "" && c.TokenFile != "" {
-		errs = append(errs, errors.New("slack.token: give token or token_file, not both"))
+		errs = append(errs, errors.New("token: give token or token_file, not both"))
 	}
 	if !strings.HasPrefix(c.APIURL, "http://") && !strings.HasPrefix(c.APIURL, "https://") {
-		errs = append(errs, fmt.Errorf("slack.api_url: %q is not an http or https URL", c.APIURL))
+		errs = append(errs, fmt.Errorf("api_url: %q is not an http or https URL", c.APIURL))
 	}
 	if c.Timeout <= 0 {
-		errs = append(errs, fmt.Errorf("slack.timeout: %s is not above zero", c.Timeout))
+		errs = append(errs, fmt.Errorf("timeout: %s is not above zero", c.Timeout))
 	}
 	if c.Interval < 0 {
-		errs = append(errs, fmt.Errorf("slack.interval: %s is below zero", c.Interval))
+		errs = append(errs, fmt.Errorf("interval: %s is below zero", c.Interval))
 	}
 	return errors.Join(errs...)
 }
