@@ -194,8 +194,9 @@ func group(slo plumbline.SLO, set PairSet, cfg GenerateConfig) ruleGroup {
 		g.Rules = append(g.Rules, burnAlert(slo, pair, cfg))
 	}
 	g.Rules = append(g.Rules, rule{
-		Alert:  plumbline.AlertSLOMissing,
-		Expr:   "absent(" + plumbline.MetricFresh + "{" + plumbline.LabelSLO + "=" + promString(string(slo.Name)) + "})",
+		Alert: plumbline.AlertSLOMissing,
+		// absent returns the labels of its selector, which the templates read.
+		Expr:   "absent(" + series(plumbline.MetricFresh, slo) + ")",
 		For:    plumbline.WindowName(cfg.MissingFor),
 		Labels: with(identity, plumbline.LabelSeverity, plumbline.SeverityTicket, plumbline.LabelOwner, templateText(string(slo.Owner))),
 		Annotations: withoutEmpty(map[string]string{

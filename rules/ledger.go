@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/plumbline-slo/plumbline"
@@ -42,7 +43,7 @@ func (l *ledger) load(now time.Time, validity time.Duration) error {
 		l.firing[encode(f.Labels)] = f
 	}
 	for _, p := range s.Series {
-		switch p.Labels.Get(labels.MetricName) {
+		switch p.Labels.Get(model.MetricNameLabel) {
 		case alertsMetric, forStateMetric:
 			l.memory.append(p.Labels, p.Milliseconds, p.Value)
 		default:

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
@@ -70,7 +71,7 @@ func encode(l labels.Labels) string { return string(l.Bytes(nil)) }
 func (m *memory) check(l labels.Labels, t int64, v float64) error {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return m.checkLocked(m.byName[l.Get(labels.MetricName)][encode(l)], t, v)
+	return m.checkLocked(m.byName[l.Get(model.MetricNameLabel)][encode(l)], t, v)
 }
 
 func (m *memory) checkLocked(s *memSeries, t int64, v float64) error {
@@ -95,7 +96,7 @@ func (m *memory) append(l labels.Labels, t int64, v float64) {
 }
 
 func (m *memory) appendLocked(l labels.Labels, t int64, v float64) {
-	name, key := l.Get(labels.MetricName), encode(l)
+	name, key := l.Get(model.MetricNameLabel), encode(l)
 	series := m.byName[name]
 	if series == nil {
 		series = make(map[string]*memSeries)
@@ -199,7 +200,7 @@ func (m *memory) matching(matchers []*labels.Matcher) []memSeries {
 	defer m.mu.RUnlock()
 	names := m.byName
 	for _, match := range matchers {
-		if match.Name == labels.MetricName && match.Type == labels.MatchEqual {
+		if match.Name == model.MetricNameLabel && match.Type == labels.MatchEqual {
 			names = map[string]map[string]*memSeries{match.Value: m.byName[match.Value]}
 		}
 	}

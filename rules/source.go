@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/plumbline-slo/plumbline"
@@ -76,8 +77,9 @@ func (v *view) refresh(ctx context.Context, ts time.Time) {
 	freshSLO, freshDeploy := v.take(samples, ts)
 	v.settle(freshSLO, freshDeploy, ts)
 	t := ts.UnixMilli()
-	for slo := range freshSLO {
-		v.memory.append(labels.FromStrings(labels.MetricName, plumbline.MetricFresh, plumbline.LabelSLO, slo), t, 1)
+	for slo, of := range freshSLO {
+		v.memory.append(labels.FromStrings(model.MetricNameLabel, plumbline.MetricFresh,
+			plumbline.LabelSLO, slo, plumbline.LabelModel, of), t, 1)
 	}
 	v.memory.forget(t - v.memory.horizon.Milliseconds())
 }
@@ -85,14 +87,16 @@ func (v *view) refresh(ctx context.Context, ts time.Time) {
 // deployOf identifies one deploy's part in an SLO.
 type deployOf struct{ slo, deploy string }
 
-func (v *view) take(samples []Sample, ts time.Time) (map[string]bool, map[deployOf]bool) {
-	freshSLO, freshDeploy := make(map[string]bool), make(map[deployOf]bool)
+// take puts the samples into the memory. It returns the SLOs that speak, with
+// their models, and the deploys that do.
+func (v *view) take(samples []Sample, ts time.Time) (map[string]string, map[deployOf]bool) {
+	freshSLO, freshDeploy := make(map[string]string), make(map[deployOf]bool)
 	for _, s := range samples {
 		if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || ts.Sub(s.At) > v.maxAge {
 			continue
 		}
 		b := labels.NewBuilder(labels.FromMap(s.Labels))
-		b.Set(labels.MetricName, s.Name)
+		b.Set(model.MetricNameLabel, s.Name)
 		l := &liveSeries{
 			labels: b.Labels(), value: s.Value, fresh: ts,
 			ratio:  strings.HasPrefix(s.Name, ratioPrefix),
@@ -102,7 +106,7 @@ func (v *view) take(samples []Sample, ts time.Time) (map[string]bool, map[deploy
 		v.live[encode(l.labels)] = l
 		v.memory.append(l.labels, ts.UnixMilli(), l.value)
 		if l.ratio && l.slo != "" {
-			freshSLO[l.slo] = true
+			freshSLO[l.slo] = s.Labels[plumbline.LabelModel]
 			freshDeploy[deployOf{l.slo, l.deploy}] = true
 		}
 	}
@@ -111,13 +115,14 @@ func (v *view) take(samples []Sample, ts time.Time) (map[string]bool, map[deploy
 
 // settle holds or ends every series that was not taken at ts. An ended series
 // leaves PromQL's sight after two intervals, by the engine's lookback.
-func (v *view) settle(freshSLO map[string]bool, freshDeploy map[deployOf]bool, ts time.Time) {
+func (v *view) settle(freshSLO map[string]string, freshDeploy map[deployOf]bool, ts time.Time) {
 	v.held = 0
 	for key, l := range v.live {
 		if l.fresh.Equal(ts) {
 			continue
 		}
-		gone := freshSLO[l.slo] && !freshDeploy[deployOf{l.slo, l.deploy}]
+		_, spoken := freshSLO[l.slo]
+		gone := spoken && !freshDeploy[deployOf{l.slo, l.deploy}]
 		if !l.ratio || gone || ts.Sub(l.fresh) > v.holdBlind {
 			delete(v.live, key)
 			continue

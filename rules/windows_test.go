@@ -206,3 +206,18 @@ func TestWindowTable(t *testing.T) {
 		}
 	}
 }
+
+// TestWindowName holds that a window's name reads back as its length: the name
+// joins findings, series and rules.
+func TestWindowName(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		5 * time.Minute: "5m", 90 * time.Minute: "90m", 2 * time.Hour: "2h", 14 * time.Hour: "14h", day: "1d", 28 * day: "28d", 90 * time.Second: "90s",
+	} {
+		if got := plumbline.WindowName(d); got != want {
+			t.Errorf("%v is named %s, want %s", d, got, want)
+		}
+		if back, err := ParseDuration(want); d%time.Minute == 0 && (err != nil || back != d) {
+			t.Errorf("%s reads back as %v, %v", want, back, err)
+		}
+	}
+}
