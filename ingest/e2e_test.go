@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/testenv"
 	"github.com/plumbline-slo/plumbline/testenv/traffic"
@@ -132,10 +131,10 @@ func TestProducedIsStoredIsRolledUp(t *testing.T) {
 	start(t, cfg, ingest.Dependencies{DB: env.DB})
 	until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
 	for query, n := range map[string]int{
-		"SELECT count() FROM predictions":                                                             want.Predictions,
-		"SELECT uniqExact(prediction_id) FROM predictions":                                            want.Distinct,
-		"SELECT count() FROM labels":                                                                  want.Labels,
-		requests:                                                                                      want.Predictions,
+		"SELECT count() FROM predictions":                  want.Predictions,
+		"SELECT uniqExact(prediction_id) FROM predictions": want.Distinct,
+		"SELECT count() FROM labels":                       want.Labels,
+		requests:                                           want.Predictions,
 		"SELECT sum(count) FROM series_minute WHERE series = 'requests' AND model != ''":              want.Predictions,
 		"SELECT sum(count) FROM categories_hour WHERE series = 'feature:channel' AND model = 'fraud'": want.Predictions,
 		"SELECT sum(dead) FROM batches FINAL WHERE table = 'predictions'":                             want.Dead,
@@ -144,5 +143,4 @@ func TestProducedIsStoredIsRolledUp(t *testing.T) {
 			t.Errorf("%s = %d, want %d", query, got, n)
 		}
 	}
-	_ = plumbline.TablePredictions
 }

@@ -1,0 +1,22 @@
+SELECT
+    model, deploy_hash, stage, '' AS segment, series, time, value, kind, count() AS count
+FROM
+(
+    SELECT
+        model, deploy_hash, stage, toStartOfHour(ts) AS time, item.1 AS series, item.3 AS kind,
+        -- Cut at 256 bytes, at the start of a rune.
+        substring(item.2, 1, multiIf(
+            length(item.2) <= 256, 256,
+            bitAnd(reinterpretAsUInt8(substring(item.2, 257, 1)), 192) != 128, 256,
+            bitAnd(reinterpretAsUInt8(substring(item.2, 256, 1)), 192) != 128, 255,
+            bitAnd(reinterpretAsUInt8(substring(item.2, 255, 1)), 192) != 128, 254,
+            253)) AS value
+    FROM predictions
+    ARRAY JOIN arrayConcat(
+        if(predicted = '', [], [('predicted', toString(predicted), toUInt8(0))]),
+        arrayMap((k, c) -> (concat('feature:', toString(k)), c, toUInt8(0)), mapKeys(categories), mapValues(categories)),
+        arrayMap(k -> (concat('feature:', toString(k)), '', toUInt8(1)), nulls)
+    ) AS item
+    WHERE $scope
+)
+GROUP BY model, deploy_hash, stage, time, series, value, kind

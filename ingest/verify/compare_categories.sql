@@ -1,0 +1,28 @@
+SELECT
+    count() AS keys,
+    countIf(bad) AS differing,
+    groupArrayIf({examples:UInt8})(concat(model, ' ', deploy_hash, ' ', stage, ' ', series, ' ', toString(time), ': raw ', toString(raw), ', stored ', toString(stored), ', of which other ', toString(other)), bad) AS differences
+FROM
+(
+    -- Where a batch met too many values, the values in "other" are unknown and
+    -- the rest can only be bounded: their sum must agree.
+    SELECT
+        model, deploy_hash, stage, segment, series, time,
+        sum(e) AS raw, sum(s) AS stored, sumIf(s, kind = 2) AS other,
+        raw != stored OR countIf(kind = 1 AND e != s) > 0 OR if(other > 0, countIf(kind = 0 AND s > e), countIf(kind = 0 AND s != e)) > 0 AS bad
+    FROM
+    (
+        SELECT model, deploy_hash, stage, segment, series, time, value, kind, sumIf(count, side = 0) AS e, sumIf(count, side = 1) AS s
+        FROM
+        (
+            SELECT toString(model) AS model, toString(deploy_hash) AS deploy_hash, toString(stage) AS stage, segment, series, time, value, kind, count, 0 AS side
+            FROM ($expected)
+            UNION ALL
+            SELECT toString(model), toString(deploy_hash), toString(stage), toString(segment), toString(series), time, value, kind, count, 1
+            FROM $table
+            WHERE model != '' AND time >= {from:DateTime} AND time < {to:DateTime}
+        )
+        GROUP BY model, deploy_hash, stage, segment, series, time, value, kind
+    )
+    GROUP BY model, deploy_hash, stage, segment, series, time
+)

@@ -1,0 +1,158 @@
+// Package verify recomputes rollups from the stored raw rows in SQL and compares
+// them with what ingest counted, bit for bit: counts, sums, extremes and
+// histograms. It is the independent second opinion of `plumbline rollup
+// verify`, and the same SQL makes rollups for ingest when only the raw rows can
+// be trusted.
+//
+// It reads ClickHouse only. It may not import ingest, whose counting it checks.
+package verify
+
+import (
+	"context"
+	_ "embed" // the SQL texts
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/storage/grid"
+)
+
+//go:embed series.sql
+var seriesSQL string
+
+//go:embed categories.sql
+var categoriesSQL string
+
+//go:embed compare_series.sql
+var compareSeriesSQL string
+
+//go:embed compare_categories.sql
+var compareCategoriesSQL string
+
+// ErrIncomplete says that the raw rows of the range are not all there, so that
+// nothing can be verified against them.
+var ErrIncomplete = errors.New("raw rows are incomplete")
+
+// Options say what is verified.
+type Options struct {
+	// From and To bound the event time; they are widened to whole hours.
+	From, To time.Time
+	// NumberModels are the models whose score is a number and no probability.
+	NumberModels []string
+}
+
+// maxExamples bounds the differences that are spelled out, by table.
+const maxExamples = 20
+
+// Report is the outcome of a verification.
+type Report struct {
+	From, To time.Time
+	// Rows is the number of raw rows the rollups were compared with.
+	Rows uint64
+	// Tables has an entry a rollup table.
+	Tables []TableReport
+	// InFlight is the number of raw rows of batches that were not complete when
+	// the comparison began: with ingest running, differences may be theirs.
+	InFlight uint64
+}
+
+// TableReport is the outcome for one table.
+type TableReport struct {
+	Table plumbline.TableName
+	// Keys is the number of rows compared, by their whole key.
+	Keys uint64
+	// Differing is how many of them were not equal in every bit.
+	Differing uint64
+	// Differences describes the first of them.
+	Differences []string
+}
+
+// Equal reports whether every key of every table was equal.
+func (r Report) Equal() bool {
+	for _, t := range r.Tables {
+		if t.Differing > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Run verifies a range. It returns ErrIncomplete if raw rows of the range have
+// expired, since then the rollups rightly know more.
+func Run(ctx context.Context, conn driver.Conn, opts Options) (Report, error) {
+	r := Report{From: opts.From.UTC().Truncate(time.Hour), To: opts.To.UTC().Add(time.Hour - 1).Truncate(time.Hour)}
+	if !r.From.Before(r.To) {
+		return r, fmt.Errorf("verify rollups: %s is not before %s", opts.From, opts.To)
+	}
+	if err := r.checkRaw(ctx, conn); err != nil {
+		return r, err
+	}
+	scope := "ts >= {from:DateTime} AND ts < {to:DateTime}"
+	for _, table := range []plumbline.TableName{plumbline.TableSeriesHour, plumbline.TableSeriesMinute, plumbline.TableCategories} {
+		query := compareSeriesSQL
+		if table == plumbline.TableCategories {
+			query = compareCategoriesSQL
+		}
+		query = strings.NewReplacer("$expected", SelectSQL(table, scope), "$table", string(table)).Replace(query)
+		t := TableReport{Table: table}
+		row := conn.QueryRow(ctx, query, append(r.bounds(), clickhouse.Named("examples", fmt.Sprint(maxExamples)), NumberModels(opts.NumberModels))...)
+		if err := row.Scan(&t.Keys, &t.Differing, &t.Differences); err != nil {
+			return r, fmt.Errorf("compare %s with raw rows: %w", table, err)
+		}
+		r.Tables = append(r.Tables, t)
+	}
+	return r, nil
+}
+
+func (r *Report) bounds() []any {
+	return []any{clickhouse.Named("from", fmt.Sprint(r.From.Unix())), clickhouse.Named("to", fmt.Sprint(r.To.Unix()))}
+}
+
+// checkRaw compares the raw rows with what the batches say was stored.
+func (r *Report) checkRaw(ctx context.Context, conn driver.Conn) error {
+	var all, recorded uint64
+	var oldest time.Time
+	row := conn.QueryRow(ctx, `SELECT count(), countIf(ts >= {from:DateTime} AND ts < {to:DateTime}), min(ts),
+    (SELECT sum(rows) FROM batches FINAL WHERE table = 'predictions') FROM predictions`, r.bounds()...)
+	if err := row.Scan(&all, &r.Rows, &oldest, &recorded); err != nil {
+		return fmt.Errorf("count raw rows: %w", err)
+	}
+	if all > recorded {
+		r.InFlight = all - recorded
+	}
+	// Raw rows expire oldest first, and by whole days.
+	if all < recorded && r.From.Before(oldest.Truncate(24*time.Hour).Add(24*time.Hour)) {
+		return fmt.Errorf("verify rollups from %s: %w: %d of %d are stored, the oldest of %s; choose a later start", r.From.Format(time.RFC3339), ErrIncomplete, all, recorded, oldest.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// NumberModels is the query parameter number_models of SelectSQL.
+func NumberModels(models []string) any {
+	quoted := make([]string, len(models))
+	for i, m := range models {
+		quoted[i] = "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(m) + "'"
+	}
+	return clickhouse.Named("number_models", "["+strings.Join(quoted, ",")+"]")
+}
+
+// SelectSQL returns the SELECT that makes the rows of a rollup table from the
+// predictions that match the SQL condition scope. It needs the parameter
+// number_models (see NumberModels) and those of the scope.
+func SelectSQL(table plumbline.TableName, scope string) string {
+	query, time := seriesSQL, "toStartOfHour(ts)"
+	bucket, gridSQL := "bucket", fmt.Sprintf("if(odds, '%s', '%s')", grid.FullOdds, grid.Full)
+	switch table {
+	case plumbline.TableCategories:
+		query = categoriesSQL
+	case plumbline.TableSeriesMinute:
+		time, bucket = "toStartOfMinute(ts)", grid.SQLCoarse("bucket")
+		gridSQL = fmt.Sprintf("multiIf(odds, '%s', series IN ('%s', '%s'), '%s', '')", grid.CoarseOdds, plumbline.SeriesScore, plumbline.SeriesLatency, grid.Coarse)
+	}
+	return strings.NewReplacer("$time", time, "$scope", scope, "$grid", gridSQL, "$bucket", bucket, "$fullbucket", grid.SQLBucket("x")).Replace(query)
+}
