@@ -178,7 +178,7 @@ func TestExceptions(t *testing.T) {
 			}
 		}
 		// The error comes after rows were sent: there is no status for it.
-		rows, err := c.Query(t.Context(), "SELECT throwIf(number = 3000000, 'late'), number FROM numbers(4000000) SETTINGS max_block_size = 10000, max_threads = 1")
+		rows, err := c.Query(t.Context(), "SELECT throwIf(number = 50000, 'late'), number FROM numbers(60000) SETTINGS max_block_size = 1000, max_threads = 1")
 		n := 0
 		if err == nil {
 			for rows.Next() {

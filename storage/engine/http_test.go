@@ -97,7 +97,7 @@ func TestRawHTTP(t *testing.T) {
 		{"database", call{query: q("database", "system"), body: "SELECT count() FROM one"}, 200, "1\n"},
 		{"trailing semicolon", call{body: "SELECT 1 ;\n-- end\n"}, 200, "1\n"},
 		{"comment first", call{body: "/* c */ -- d\nSELECT 1"}, 200, "1\n"},
-		{"whole answer", call{query: q("wait_end_of_query", "1"), body: "SELECT throwIf(number = 3000000, 'late') FROM numbers(4000000) FORMAT TSV"}, 500, "~late"},
+		{"whole answer", call{query: q("wait_end_of_query", "1"), body: "SELECT throwIf(number = 300000, 'late') FROM numbers(400000) FORMAT TSV"}, 500, "~late"},
 		{"create", call{body: "CREATE TABLE t (a Int32, s String) ENGINE MergeTree ORDER BY a"}, 200, ""},
 		{"insert values", call{body: "INSERT INTO t VALUES (1, 'one\n\nblank line'), (2, 'FORMAT; SELECT')"}, 200, ""},
 		{"insert CSV in body", call{body: "INSERT INTO t FORMAT CSV\n3,three\n4,four\n"}, 200, ""},

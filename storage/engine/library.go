@@ -101,9 +101,9 @@ func noLibraryError(cacheDir string, places []string) error {
 		return fmt.Errorf("%w for %s/%s: put a clickhouse binary on PATH, or give the address of a ClickHouse server (clickhouse.dsn)",
 			ErrNoLibrary, runtime.GOOS, runtime.GOARCH)
 	}
-	return fmt.Errorf("%w in %q; get it with `make engine`, or `plumbline engine install`, or, with storage/engine/npm copied to %s, `%s`; "+
+	return fmt.Errorf("%w in %q; get it with `make engine` or `%s` (a start that does not find the library writes the package files there); "+
 		"or put a clickhouse binary on PATH, or give the address of a ClickHouse server (clickhouse.dsn)",
-		ErrNoLibrary, places, cacheDir, InstallCommand(cacheDir))
+		ErrNoLibrary, places, InstallCommand(cacheDir))
 }
 
 func isFile(path string) bool {

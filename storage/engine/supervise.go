@@ -173,7 +173,7 @@ func (e *Engine) starter(dir string, l *net.TCPListener, lock *dirLock) (starter
 	if err != nil {
 		binary, lookErr := exec.LookPath("clickhouse")
 		if lookErr != nil {
-			return nil, fmt.Errorf("engine: %w", err)
+			return nil, e.prepareInstall(err)
 		}
 		e.log.Warn("engine: no library, a clickhouse binary serves", "binary", binary, "err", err)
 		return e.binaryStarter(dir, binary, l), nil
@@ -187,6 +187,18 @@ func (e *Engine) starter(dir string, l *net.TCPListener, lock *dirLock) (starter
 		return nil, fmt.Errorf("engine: pass listener to the child: %w", err)
 	}
 	return func() (*process, error) { return e.startChild(exe, dir, lib, socket, lock) }, nil
+}
+
+// prepareInstall makes the command in the error of a missing library work.
+func (e *Engine) prepareInstall(missing error) error {
+	cache := e.cfg.LibraryCache
+	if cache == "" {
+		cache = CacheDir()
+	}
+	if !LibrarySupported() {
+		return fmt.Errorf("engine: %w", missing)
+	}
+	return errors.Join(fmt.Errorf("engine: %w", missing), InstallFiles(cache))
 }
 
 // startChild starts this binary as the engine's child.

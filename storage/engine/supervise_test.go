@@ -300,6 +300,27 @@ func TestChildSurvivesATerminalsInterrupt(t *testing.T) {
 	}
 }
 
+// TestCrashTellsWhere holds that the Go runtime has its signals back after
+// the library took them: it prints where it was and exits with status 2.
+func TestCrashTellsWhere(t *testing.T) {
+	cfg := engine.DefaultConfig()
+	cfg.DataDir = t.TempDir()
+	needLibrary(t, cfg)
+	e := engine.New(cfg, slog.New(slog.DiscardHandler))
+	e.SetBackoff(time.Hour)
+	runEngine(t, e)
+	if err := open(t, e.DSN(), nil).Ping(t.Context()); err != nil { // a second connection must not take them again
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(e.ChildPID(), syscall.SIGSEGV); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "crash is seen", func() bool { return e.Err() != nil })
+	if !strings.Contains(e.Err().Error(), "exit status 2") || !strings.Contains(e.Err().Error(), "rip ") {
+		t.Errorf("got %v", e.Err())
+	}
+}
+
 func TestMissingLibraryTellsTheCommand(t *testing.T) {
 	cfg := engine.DefaultConfig()
 	cfg.DataDir = t.TempDir()
@@ -309,6 +330,9 @@ func TestMissingLibraryTellsTheCommand(t *testing.T) {
 	err := engine.New(cfg, testLog(t)).Run(t.Context())
 	if !errors.Is(err, engine.ErrNoLibrary) || !strings.Contains(err.Error(), "npm ci --no-audit --no-fund --prefix "+cfg.LibraryCache) {
 		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(cfg.LibraryCache, "package-lock.json")); err != nil {
+		t.Errorf("the command would not work: %v", err)
 	}
 	cfg.LibraryPath = filepath.Join(cfg.LibraryCache, "none.so")
 	if err := engine.New(cfg, testLog(t)).Run(t.Context()); !errors.Is(err, engine.ErrNoLibrary) || !strings.Contains(err.Error(), "none.so") {
