@@ -116,9 +116,10 @@ func Signals() []Signal {
 			Name: SignalBurn, Unit: "percentunit", Owner: OwnerOnCall, Good: LowerIsBetter,
 			Description: "Share of labelled predictions that were wrong, by SLO window; the alert compares it with burn-rate factor x (1 - target).",
 			Panel:       "Is an SLO burning? Bad share by window, against its thresholds",
-			SQL: `SELECT at AS time, concat(slo, ' ', deploy_hash, ' ', window) AS metric, value
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(slo, ' ', deploy_hash, ' ', window) AS metric, argMax(findings.value, at) AS value
 FROM findings
-WHERE signal = 'burn' AND measure = 'bad_share' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(value)
+WHERE signal = 'burn' AND measure = 'bad_share' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
+GROUP BY time, metric
 ORDER BY time, metric`,
 			Rule: "SLOBurn", Runbook: "slo-burn",
 		},
@@ -153,9 +154,10 @@ ORDER BY time, metric`,
 			Name: SignalDrift, Unit: "short", Owner: OwnerModel, Good: LowerIsBetter,
 			Description: "Population stability index of each feature against the training set, over bins of equal mass in the training set.",
 			Panel:       "Which input moved? PSI by feature against training",
-			SQL: `SELECT at AS time, concat(model, ' ', feature, ' ', deploy_hash) AS metric, value
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', feature, ' ', deploy_hash) AS metric, argMax(findings.value, at) AS value
 FROM findings
-WHERE signal = 'drift' AND measure = 'psi' AND reference = 'training' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(value)
+WHERE signal = 'drift' AND measure = 'psi' AND reference = 'training' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
+GROUP BY time, metric
 ORDER BY time, metric`,
 			NoRule: "Drift explains a page and never is one: on its own it cries wolf.",
 		},
