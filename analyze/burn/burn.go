@@ -1,0 +1,129 @@
+package burn
+
+import (
+	"math"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/quality"
+)
+
+// Minutes are the production predictions of one deploy by minute of event time,
+// with the labels known at some instant. The three slices have one length.
+type Minutes struct {
+	// Start is the first minute.
+	Start time.Time
+	// Requests counts deliveries; Labelled distinct predictions with a label,
+	// Correct those of them that were right.
+	Requests, Labelled, Correct []int64
+}
+
+// NewMinutes returns n empty minutes from the minute of start on.
+func NewMinutes(start time.Time, n int) Minutes {
+	return Minutes{
+		Start:    start.Truncate(time.Minute),
+		Requests: make([]int64, n), Labelled: make([]int64, n), Correct: make([]int64, n),
+	}
+}
+
+// end returns the end of minute i, exclusive.
+func (m Minutes) end(i int) time.Time { return m.Start.Add(time.Duration(i+1) * time.Minute) }
+
+// sum adds up the minutes (from, to].
+func (m Minutes) sum(from, to int) Window {
+	var w Window
+	for i := max(from+1, 0); i <= to; i++ {
+		w.Requests += m.Requests[i]
+		w.Labelled += m.Labelled[i]
+		w.Bad += m.Labelled[i] - m.Correct[i]
+	}
+	return w
+}
+
+// Window is one window that ends at F.
+type Window struct {
+	Length time.Duration
+	// Requests, Labelled and Bad count predictions of the window; Bad were
+	// labelled and wrong.
+	Requests, Labelled, Bad int64
+}
+
+// Share returns the bad share of the labelled predictions, NaN without labels.
+func (w Window) Share() float64 {
+	if w.Labelled <= 0 {
+		return math.NaN()
+	}
+	return float64(w.Bad) / float64(w.Labelled)
+}
+
+// Interval returns the 95 % interval of Share.
+func (w Window) Interval() quality.Interval { return quality.Wilson(w.Bad, w.Labelled) }
+
+// Coverage returns the share of the window's predictions with a label.
+func (w Window) Coverage() float64 { return quality.Coverage(w.Labelled, w.Requests) }
+
+// Evaluation is one window pair at F.
+type Evaluation struct {
+	Pair plumbline.WindowPair
+	// End is the end of the windows in event time, exclusive; zero if no minute
+	// has enough labels.
+	End         time.Time
+	Long, Short Window
+	// Threshold is the bad share that both windows are compared with.
+	Threshold float64
+	// Verdict is missing if no minute has enough labels, insufficient if the
+	// long window has fewer than quality.MinLabelled, breach if the lower end of
+	// the long window's interval and the short window's share both lie beyond
+	// the threshold, and ok otherwise.
+	Verdict string
+}
+
+// Breach reports whether the pair's condition holds.
+func (e Evaluation) Breach() bool { return e.Verdict == plumbline.VerdictBreach }
+
+// Evaluate finds F and evaluates one pair there. F is the latest minute, begun
+// at or before now, for which the short window (F - short, F] holds a prediction
+// and at least minCoverage of its predictions have a label.
+func Evaluate(m Minutes, now time.Time, slo plumbline.SLO, pair plumbline.WindowPair) Evaluation {
+	e := Evaluation{Pair: pair, Threshold: pair.Threshold(slo.Target), Verdict: plumbline.VerdictMissing}
+	e.Long.Length, e.Short.Length = pair.Long, pair.Short
+	short, long := int(pair.Short/time.Minute), int(pair.Long/time.Minute)
+	f := frontier(m, now, short, slo.MinCoverage)
+	if f < 0 {
+		return e
+	}
+	e.End = m.end(f)
+	e.Long, e.Short = m.sum(f-long, f), m.sum(f-short, f)
+	e.Long.Length, e.Short.Length = pair.Long, pair.Short
+	switch {
+	case e.Long.Labelled < quality.MinLabelled || e.Short.Labelled <= 0:
+		e.Verdict = plumbline.VerdictInsufficient
+	case e.Long.Interval().Low > e.Threshold && e.Short.Share() > e.Threshold:
+		e.Verdict = plumbline.VerdictBreach
+	default:
+		e.Verdict = plumbline.VerdictOK
+	}
+	return e
+}
+
+// frontier returns the index of F, or -1. It walks back from now with the sum of
+// the short window rolling along.
+func frontier(m Minutes, now time.Time, short int, minCoverage float64) int {
+	if now.Before(m.Start) {
+		return -1
+	}
+	last := min(int(now.Sub(m.Start)/time.Minute), len(m.Requests)-1)
+	w := m.sum(last-short, last)
+	for f := last; f >= 0; f-- {
+		if w.Requests > 0 && w.Coverage() >= minCoverage {
+			return f
+		}
+		w.Requests -= m.Requests[f]
+		w.Labelled -= m.Labelled[f]
+		if entering := f - short; entering >= 0 {
+			w.Requests += m.Requests[entering]
+			w.Labelled += m.Labelled[entering]
+		}
+	}
+	return -1
+}

@@ -1,0 +1,127 @@
+package burn
+
+import (
+	"context"
+	_ "embed" // the statements
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+//go:embed sql/cells.sql
+var cellsSQL string
+
+//go:embed sql/outcomes.sql
+var outcomesSQL string
+
+// DefaultMaxLag is how far F may lie before now by default.
+const DefaultMaxLag = 7 * 24 * time.Hour
+
+// Querier runs one query; clickhouse-go's driver.Conn is one.
+type Querier interface {
+	Query(ctx context.Context, query string, args ...any) (driver.Rows, error)
+}
+
+// Objective is an SLO with the window pairs it is evaluated on.
+type Objective struct {
+	SLO   plumbline.SLO
+	Pairs []plumbline.WindowPair
+}
+
+// longest returns the longest window of the pairs.
+func (o Objective) longest() time.Duration {
+	var longest time.Duration
+	for _, p := range o.Pairs {
+		longest = max(longest, p.Long, p.Short)
+	}
+	return longest
+}
+
+// Reader evaluates objectives over the stored minutes.
+type Reader struct {
+	// Conn is where series_minute, outcome_cells and outcomes are.
+	Conn Querier
+	// MaxLag is how far before now F may lie: an older one is missing. It must
+	// exceed the usual delay of labels. Zero means DefaultMaxLag.
+	MaxLag time.Duration
+}
+
+// Now evaluates every pair for each deploy that has production requests within
+// reach, with the labels of the stored cells.
+func (r Reader) Now(ctx context.Context, o Objective, now time.Time) (map[plumbline.DeployHash][]Evaluation, error) {
+	return r.evaluate(ctx, cellsSQL, o, "", now)
+}
+
+// AsKnownAt evaluates every pair for one deploy as Now would have done at the
+// instant at: with the labels whose Kafka timestamp is at or before it. The
+// requests counted are those with an event time up to at.
+func (r Reader) AsKnownAt(ctx context.Context, o Objective, deploy plumbline.DeployHash, at time.Time) ([]Evaluation, error) {
+	all, err := r.evaluate(ctx, outcomesSQL, o, deploy, at)
+	if err != nil {
+		return nil, err
+	}
+	if found := all[deploy]; found != nil {
+		return found, nil
+	}
+	return o.evaluate(NewMinutes(at, 0), at), nil
+}
+
+func (o Objective) evaluate(m Minutes, now time.Time) []Evaluation {
+	all := make([]Evaluation, len(o.Pairs))
+	for i, pair := range o.Pairs {
+		all[i] = Evaluate(m, now, o.SLO, pair)
+	}
+	return all
+}
+
+func (r Reader) evaluate(ctx context.Context, statement string, o Objective, deploy plumbline.DeployHash, now time.Time) (map[plumbline.DeployHash][]Evaluation, error) {
+	lag := r.MaxLag
+	if lag == 0 {
+		lag = DefaultMaxLag
+	}
+	from := now.Add(-lag - o.longest()).Truncate(time.Minute)
+	n := int(now.Sub(from)/time.Minute) + 1
+	minutes, err := r.minutes(ctx, statement, from, n,
+		clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("deploy", string(deploy)),
+		clickhouse.Named("from", from.Unix()), clickhouse.Named("to", now.Unix()), clickhouse.Named("known", now.UnixMilli()))
+	if err != nil {
+		return nil, fmt.Errorf("evaluate SLO %q of model %q: %w", o.SLO.Name, o.SLO.Model, err)
+	}
+	all := make(map[plumbline.DeployHash][]Evaluation, len(minutes))
+	for d, m := range minutes {
+		all[d] = o.evaluate(m, now)
+	}
+	return all, nil
+}
+
+// minutes reads n minutes from start on, by deploy.
+func (r Reader) minutes(ctx context.Context, statement string, start time.Time, n int, parameters ...any) (map[plumbline.DeployHash]Minutes, error) {
+	rows, err := r.Conn.Query(ctx, statement, parameters...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[plumbline.DeployHash]Minutes{}
+	for rows.Next() {
+		var (
+			deploy                      string
+			at                          []uint32
+			requests, labelled, correct []int64
+		)
+		if err := rows.Scan(&deploy, &at, &requests, &labelled, &correct); err != nil {
+			return nil, err
+		}
+		m := NewMinutes(start, n)
+		for i, second := range at {
+			if k := int((int64(second) - start.Unix()) / 60); k >= 0 && k < n {
+				m.Requests[k], m.Labelled[k], m.Correct[k] = requests[i], labelled[i], correct[i]
+			}
+		}
+		all[plumbline.DeployHash(deploy)] = m
+	}
+	return all, rows.Err()
+}

@@ -1,0 +1,185 @@
+package burn
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+func sortChanges(changes []change) {
+	slices.SortStableFunc(changes, func(a, b change) int { return a.known.Compare(b.known) })
+}
+
+func startDB(tb testing.TB) *storage.DB {
+	tb.Helper()
+	return testenv.Start(tb, testenv.Setup{Storage: func(c *storage.Config) {
+		const decades = 20 * 365 * 24 * time.Hour
+		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
+	}}).DB
+}
+
+func insert(t *testing.T, db *storage.DB, table string, rows []map[string]any) {
+	t.Helper()
+	var body bytes.Buffer
+	for _, r := range rows {
+		if err := json.NewEncoder(&body).Encode(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Conn().InsertFormat(t.Context(), "JSONEachRow", "INSERT INTO "+table, &body); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// storeEvents writes what ingest and the join would have written.
+func storeEvents(t *testing.T, db *storage.DB, deploy string, events []event) {
+	t.Helper()
+	var requests, outcomes, cells []map[string]any
+	for i, e := range events {
+		key := map[string]any{"model": "m", "deploy_hash": deploy, "stage": "production"}
+		requests = append(requests, merge(key, map[string]any{"series": "requests", "time": e.at.Truncate(time.Minute).Unix(), "count": 1}))
+		if e.known.IsZero() {
+			continue
+		}
+		outcome := map[string]any{
+			"prediction_id": fmt.Sprint(i), "ts": e.at.UnixMilli(), "known": e.known.Truncate(time.Millisecond).UnixMilli(),
+			"label_offset": i, "labelled": 1, "correct": 0, "version": 2,
+		}
+		if e.correct {
+			outcome["correct"] = 1
+		}
+		outcomes = append(outcomes, merge(key, outcome))
+		cells = append(cells, merge(key, map[string]any{
+			"time": e.at.Truncate(time.Minute).Unix(), "known": e.known.Truncate(time.Hour).Unix(),
+			"labelled": 1, "correct": outcome["correct"], "version": 1,
+		}))
+	}
+	insert(t, db, "series_minute", requests)
+	// Decimal seconds would be read as such; milliseconds need the function.
+	insertMillis(t, db, outcomes)
+	insertSummed(t, db, cells)
+}
+
+func merge(a, b map[string]any) map[string]any {
+	sum := make(map[string]any, len(a)+len(b))
+	for k, v := range a {
+		sum[k] = v
+	}
+	for k, v := range b {
+		sum[k] = v
+	}
+	return sum
+}
+
+func insertMillis(t *testing.T, db *storage.DB, outcomes []map[string]any) {
+	t.Helper()
+	for _, o := range outcomes {
+		for _, column := range []string{"ts", "known"} {
+			o[column] = time.UnixMilli(o[column].(int64)).UTC().Format("2006-01-02 15:04:05.000")
+		}
+	}
+	insert(t, db, "outcomes", outcomes)
+}
+
+// insertSummed writes one cell a key, as the join does.
+func insertSummed(t *testing.T, db *storage.DB, cells []map[string]any) {
+	t.Helper()
+	sums := map[string]map[string]any{}
+	for _, c := range cells {
+		key := fmt.Sprint(c["deploy_hash"], c["time"], c["known"])
+		if s, ok := sums[key]; ok {
+			s["labelled"], s["correct"] = s["labelled"].(int)+1, s["correct"].(int)+c["correct"].(int)
+			continue
+		}
+		sums[key] = c
+	}
+	var rows []map[string]any
+	for _, c := range sums {
+		rows = append(rows, c)
+	}
+	insert(t, db, "outcome_cells", rows)
+}
+
+func TestReaderEqualsBruteForce(t *testing.T) {
+	db := startDB(t)
+	random := rand.New(rand.NewPCG(21, 22))
+	const n = 180
+	deploys := map[plumbline.DeployHash][]event{}
+	for _, d := range []plumbline.DeployHash{"a", "b'; DROP"} {
+		events := randomEvents(random, n)
+		for i := range events {
+			events[i].known = events[i].known.Truncate(time.Millisecond)
+		}
+		for len(events) < 300 {
+			events = append(events, randomEvents(random, n)...)
+		}
+		deploys[d] = events
+		storeEvents(t, db, string(d), events)
+	}
+	r := Reader{Conn: db.Conn(), MaxLag: 24 * time.Hour}
+	o := Objective{
+		SLO:   plumbline.SLO{Name: "s", Model: "m", Target: .7, MinCoverage: .3},
+		Pairs: []plumbline.WindowPair{pair(time.Hour, 5*time.Minute, 1.5), pair(2*time.Hour, 10*time.Minute, 1)},
+	}
+	for range 10 {
+		at := origin.Add(time.Duration(random.IntN(n*60_000)) * time.Millisecond)
+		for d, events := range deploys {
+			got, err := r.AsKnownAt(t.Context(), o, d, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := minutesOf(events, n, at)
+			for i, p := range o.Pairs {
+				if want := Evaluate(m, at, o.SLO, p); !reflect.DeepEqual(got[i], want) {
+					t.Fatalf("deploy %s as known at %s:\n got %+v\nwant %+v", d, at, got[i], want)
+				}
+			}
+		}
+	}
+	now := origin.Add(10 * time.Hour)
+	all, err := r.Now(t.Context(), o, now)
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%d deploys, %v", len(all), err)
+	}
+	for d, events := range deploys {
+		onset, ok, err := r.FirstBreach(t.Context(), o, d, origin, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range o.Pairs {
+			if want := Evaluate(minutesOf(events, 601, now), now, o.SLO, p); all[d][i].Long != want.Long || all[d][i].Verdict != want.Verdict {
+				t.Errorf("deploy %s now:\n got %+v\nwant %+v", d, all[d][i], want)
+			}
+		}
+		if !ok {
+			continue
+		}
+		then, err := r.AsKnownAt(t.Context(), o, d, onset.Known)
+		if err != nil || !then[0].Breach() && !then[1].Breach() {
+			t.Errorf("deploy %s: no breach as known at the onset %s: %+v, %v", d, onset.Known, then, err)
+		}
+	}
+}
+
+func TestUnknownDeployIsMissing(t *testing.T) {
+	db := startDB(t)
+	o := Objective{SLO: plumbline.SLO{Name: "s", Model: "m", Target: .7}, Pairs: []plumbline.WindowPair{pair(time.Hour, 5*time.Minute, 1)}}
+	got, err := Reader{Conn: db.Conn()}.AsKnownAt(t.Context(), o, "none", origin)
+	if err != nil || len(got) != 1 || got[0].Verdict != plumbline.VerdictMissing {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, found, err := (Reader{Conn: db.Conn()}).FirstBreach(t.Context(), o, "none", origin, origin); found || err != nil {
+		t.Errorf("a first breach of nothing: %v, %v", found, err)
+	}
+}

@@ -1,0 +1,150 @@
+package drift
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sort"
+)
+
+const (
+	// maxBins is the greatest number of bins of equal mass.
+	maxBins = 20
+	// maxValues is the number of categories that have a cell of their own.
+	maxValues = 20
+)
+
+// cellKind says what a cell counts.
+type cellKind int
+
+const (
+	cellBin cellKind = iota + 1
+	cellBelow
+	cellAbove
+	cellValue
+	cellOther
+	cellUnseen
+	cellNull
+	cellNaN
+	cellInf
+	cellAbsent
+)
+
+// cell is one cell of a comparison.
+type cell struct {
+	kind     cellKind
+	value    string // of cellValue
+	from, to int32  // buckets of cellBin, to is inclusive
+}
+
+// cells cut the values of a feature on its reference; current data never moves
+// them. Each value of any sample falls into exactly one.
+type cells struct {
+	list []cell
+	bins int            // list[:bins] are the bins, in order
+	of   map[string]int // index of the categories with their own cell
+	seen map[string]struct{}
+	// sealed says that the reference kept every category, so one that it does
+	// not have is unseen and not one of its other ones.
+	sealed bool
+}
+
+// newCells cuts at most 20 bins of equal mass in the reference, snapped to the
+// grid, takes its 20 most frequent categories, and adds a cell for everything
+// that the reference may lack.
+func newCells(reference Sample) cells {
+	c := cells{of: map[string]int{}, seen: map[string]struct{}{}, sealed: reference.Other == 0}
+	c.list = equalMass(reference.Numbers)
+	c.bins = len(c.list)
+	values := slices.SortedFunc(maps.Keys(reference.Values), func(a, b string) int {
+		return cmp.Or(cmp.Compare(reference.Values[b], reference.Values[a]), cmp.Compare(a, b))
+	})
+	for i, v := range values {
+		c.seen[v] = struct{}{}
+		if i < maxValues {
+			c.of[v] = len(c.list)
+			c.list = append(c.list, cell{kind: cellValue, value: v})
+		}
+	}
+	for _, kind := range []cellKind{cellBelow, cellAbove, cellOther, cellUnseen, cellNull, cellNaN, cellInf, cellAbsent} {
+		c.list = append(c.list, cell{kind: kind})
+	}
+	return c
+}
+
+// equalMass cuts the histogram into at most maxBins runs of buckets, each cut
+// after the bucket in which the mass reaches the next multiple of 1/maxBins.
+func equalMass(h Histogram) []cell {
+	var (
+		bins  []cell
+		below uint64
+		next  = uint64(1)
+		total = h.Total()
+		full  = true
+	)
+	for i, b := range h.Buckets {
+		if h.Counts[i] == 0 {
+			continue
+		}
+		if full {
+			from := b
+			if n := len(bins); n > 0 {
+				// No value between two bins is left out.
+				from = bins[n-1].to + 1
+			}
+			bins = append(bins, cell{kind: cellBin, from: from})
+		}
+		bins[len(bins)-1].to = b
+		below += h.Counts[i]
+		full = below*maxBins >= next*total
+		if full {
+			next = below*maxBins/total + 1
+		}
+	}
+	return bins
+}
+
+// special returns the index of the cell of a kind that has one cell.
+func (c cells) special(kind cellKind) int {
+	return slices.IndexFunc(c.list, func(cell cell) bool { return cell.kind == kind })
+}
+
+// count returns the sample's count of each cell.
+func (c cells) count(s Sample) []uint64 {
+	counts := make([]uint64, len(c.list))
+	for i, b := range s.Numbers.Buckets {
+		counts[c.bin(b)] += s.Numbers.Counts[i]
+	}
+	for v, n := range s.Values {
+		counts[c.category(v)] += n
+	}
+	counts[c.special(cellOther)] += s.Other
+	counts[c.special(cellNull)] += s.Nulls
+	counts[c.special(cellNaN)] += s.NaNs
+	counts[c.special(cellInf)] += s.Infs
+	counts[c.special(cellAbsent)] += s.Absent
+	return counts
+}
+
+// bin returns the cell of a bucket.
+func (c cells) bin(b int32) int {
+	switch i := sort.Search(c.bins, func(i int) bool { return c.list[i].to >= b }); {
+	case i == c.bins:
+		return c.special(cellAbove)
+	case b < c.list[i].from:
+		return c.special(cellBelow)
+	default:
+		return i
+	}
+}
+
+// category returns the cell of a category.
+func (c cells) category(v string) int {
+	if i, ok := c.of[v]; ok {
+		return i
+	}
+	if _, seen := c.seen[v]; seen || !c.sealed {
+		return c.special(cellOther)
+	}
+	return c.special(cellUnseen)
+}

@@ -1,0 +1,131 @@
+package drift
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxWord is how many characters of a category are shown.
+const maxWord = 40
+
+// words says what moved most: the medians if numbers did, else the cell with
+// the greatest part in the PSI.
+func (c cells) words(reference, current Sample, p, q []uint64) (before, after string) {
+	var n, m float64
+	for i := range p {
+		if p[i] != 0 || q[i] != 0 {
+			n += filled(p[i])
+			m += filled(q[i])
+		}
+	}
+	top, numbers := 0, 0.0
+	best := math.Inf(-1)
+	var rest float64
+	for i, cell := range c.list {
+		part := term(p[i], q[i], n, m)
+		if cell.numeric() {
+			numbers += part
+		} else {
+			rest += part
+		}
+		if part > best {
+			top, best = i, part
+		}
+	}
+	if numbers > 0 && numbers >= rest {
+		a, b := reference.Numbers.Quantile(0.5), current.Numbers.Quantile(0.5)
+		if words, other := Number(a), Number(b); words != other && !math.IsNaN(a) && !math.IsNaN(b) {
+			return "median " + words, other
+		}
+	}
+	return c.list[top].name() + " " + share(p[top], reference.Total()), share(q[top], current.Total())
+}
+
+func (c cell) numeric() bool {
+	return c.kind == cellBin || c.kind == cellBelow || c.kind == cellAbove
+}
+
+// name says what a cell holds.
+func (c cell) name() string {
+	switch c.kind {
+	case cellBin:
+		low, high := representative(c.from), representative(c.to)
+		if low == high {
+			return Number(low)
+		}
+		return Number(low) + " to " + Number(high)
+	case cellBelow:
+		return "below the reference's range"
+	case cellAbove:
+		return "above the reference's range"
+	case cellValue:
+		return quoteShort(c.value)
+	case cellOther:
+		return "rare values"
+	case cellUnseen:
+		return "values the reference never had"
+	case cellNull:
+		return "null"
+	case cellNaN:
+		return "NaN"
+	case cellInf:
+		return "infinite"
+	case cellAbsent:
+		return "missing"
+	}
+	return "cell " + strconv.Itoa(int(c.kind))
+}
+
+func quoteShort(s string) string {
+	if utf8.RuneCountInString(s) > maxWord {
+		s = string([]rune(s)[:maxWord]) + "..."
+	}
+	return strconv.Quote(s)
+}
+
+func share(count, total uint64) string {
+	percent := 100 * float64(count) / float64(total)
+	switch {
+	case count > 0 && percent < 0.1:
+		return "<0.1 %"
+	case percent < 10:
+		return fmt.Sprintf("%.1f %%", percent)
+	}
+	return fmt.Sprintf("%.0f %%", percent)
+}
+
+// Number spells a number for people: three significant digits, thousands
+// grouped, and the power of ten only where digits would not help.
+func Number(v float64) string {
+	magnitude := math.Abs(v)
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0) || magnitude != 0 && (magnitude >= 1e12 || magnitude < 1e-4):
+		return strconv.FormatFloat(v, 'g', 3, 64)
+	case magnitude < 1000:
+		return strconv.FormatFloat(roundTo3(v), 'f', -1, 64)
+	}
+	digits := strconv.FormatFloat(math.Abs(roundTo3(v)), 'f', 0, 64)
+	var grouped strings.Builder
+	if v < 0 {
+		grouped.WriteByte('-')
+	}
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			grouped.WriteByte(',')
+		}
+		grouped.WriteRune(d)
+	}
+	return grouped.String()
+}
+
+// roundTo3 keeps three significant digits.
+func roundTo3(v float64) float64 {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
+	if err != nil {
+		return v
+	}
+	return rounded
+}

@@ -1,0 +1,17 @@
+-- Requests and labelled predictions of one model and window, by deploy.
+SELECT deploy_hash, stage, sum(requests), sum(labelled), sum(correct)
+FROM (
+    SELECT deploy_hash, stage, toInt64(sum(count)) AS requests, toInt64(0) AS labelled, toInt64(0) AS correct
+    FROM series_minute
+    WHERE model = {model:String} AND series = 'requests' AND segment = '' AND stage != 'training'
+      AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC')
+    GROUP BY deploy_hash, stage
+    UNION ALL
+    SELECT deploy_hash, stage, toInt64(0), sum(cells.labelled), sum(cells.correct)
+    FROM outcome_cells AS cells FINAL
+    WHERE model = {model:String} AND segment = ''
+      AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC')
+    GROUP BY deploy_hash, stage
+)
+GROUP BY deploy_hash, stage
+ORDER BY deploy_hash, stage

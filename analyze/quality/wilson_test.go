@@ -1,0 +1,34 @@
+package quality
+
+import (
+	"math"
+	"testing"
+)
+
+// The values are scipy's:
+//
+//	scipy.stats.binomtest(hits, n).proportion_ci(method='wilson')
+func TestWilsonEqualsScipy(t *testing.T) {
+	for _, test := range []struct {
+		hits, n   int64
+		low, high float64
+	}{
+		{0, 10, 0, 0.2775327998628893},
+		{10, 10, 0.7224672001371109, 1},
+		{766, 1065, 0.6915096735389953, 0.7454120009956587},
+		{1, 20, 0.008881448800795402, 0.236131193446742},
+		{37, 150, 0.1845816295528854, 0.3214032942602734},
+		{500_000, 1_000_000, 0.4990200198900048, 0.5009799801099952},
+	} {
+		got := Wilson(test.hits, test.n)
+		if math.Abs(got.Low-test.low) > 1e-12 || math.Abs(got.High-test.high) > 1e-12 {
+			t.Errorf("Wilson(%d, %d) is %+v, scipy says [%v, %v]", test.hits, test.n, got, test.low, test.high)
+		}
+	}
+}
+
+func TestNoEventsHaveNoInterval(t *testing.T) {
+	if i := Wilson(0, 0); !math.IsNaN(i.Low) || !math.IsNaN(i.High) {
+		t.Errorf("no events have the interval %+v", i)
+	}
+}
