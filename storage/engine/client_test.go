@@ -27,6 +27,15 @@ var compressions = map[string]*clickhouse.Compression{
 	"brotli":  {Method: clickhouse.CompressionBrotli, Level: 1},
 }
 
+// compressed asks for compression; a server answers with gzip and the like only
+// if enable_http_compression is set.
+func compressed(c *clickhouse.Compression) func(*clickhouse.Options) {
+	return func(o *clickhouse.Options) {
+		o.Compression = c
+		o.Settings = clickhouse.Settings{"enable_http_compression": 1}
+	}
+}
+
 // typeCases are written with PrepareBatch and read back.
 func typeCases() []struct {
 	typ   string
@@ -67,7 +76,7 @@ func TestTypesThroughClient(t *testing.T) {
 	e := start(t, nil)
 	for name, compression := range compressions {
 		t.Run(name, func(t *testing.T) {
-			c := open(t, e.DSN(), func(o *clickhouse.Options) { o.Compression = compression })
+			c := open(t, e.DSN(), compressed(compression))
 			for i, tc := range typeCases() {
 				table := fmt.Sprintf("t_%s_%d", name, i)
 				exec(t, c, "CREATE TABLE "+table+" (v "+tc.typ+") ENGINE MergeTree ORDER BY tuple()")
@@ -149,7 +158,7 @@ func TestParameters(t *testing.T) {
 func TestExceptions(t *testing.T) {
 	e := start(t, nil)
 	for name, compression := range compressions {
-		c := open(t, e.DSN(), func(o *clickhouse.Options) { o.Compression = compression })
+		c := open(t, e.DSN(), compressed(compression))
 		for _, tc := range []struct {
 			sql    string
 			code   int32

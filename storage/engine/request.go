@@ -133,7 +133,7 @@ func (q *request) readParams(r *http.Request, database string) error {
 	if truthy(v.Get("compress")) {
 		q.compress = strings.ToUpper(first(v.Get("network_compression_method"), "LZ4"))
 	}
-	if truthy(v.Get("enable_http_compression")) || q.compress == "" && v.Get("enable_http_compression") == "" && r.Header.Get("Accept-Encoding") != "" && v.Has("client_protocol_version") {
+	if truthy(v.Get("enable_http_compression")) {
 		q.encoding = chooseEncoding(r.Header.Get("Accept-Encoding"))
 	}
 	if q.format != "" && !knownFormat(q.format) {
