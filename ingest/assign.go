@@ -86,40 +86,49 @@ func (w *worker) takeover(ctx context.Context, begun intent, from, first int64) 
 	if from < first || begun.Plan != w.plan {
 		return w.takeoverChanged(ctx, begun, from, first)
 	}
-	b, err := w.refetch(ctx, from, last)
-	if err != nil {
-		return 0, err
-	}
-	if err := w.store(ctx, b, true); err != nil {
-		return 0, err
-	}
-	return last + 1, w.finish(ctx, b, nil)
+	return last + 1, w.replay(ctx, from, last)
 }
 
-// refetch reads a range of offsets into one batch.
-func (w *worker) refetch(ctx context.Context, first, last int64) (*batch, error) {
+// replay decodes a range of offsets again, stores what is missing of it and
+// commits.
+func (w *worker) replay(ctx context.Context, first, last int64) error {
 	b := w.newBatch(first)
+	if err := w.refetch(ctx, first, last, b.add); err != nil {
+		return err
+	}
+	b.last = last
+	if err := w.store(ctx, b, true); err != nil {
+		return err
+	}
+	if err := w.finish(ctx, b, nil); err != nil {
+		return err
+	}
+	w.free(b)
+	return nil
+}
+
+// refetch visits the records of a range of offsets again.
+func (w *worker) refetch(ctx context.Context, first, last int64, add func(record)) error {
 	// A record beyond the range ends it too: what lies between may be compacted
 	// away or control records.
 	beyond := false
 	for next := first; next <= last && !beyond; {
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
 		after, _, err := w.fetcher.fetch(ctx, next, idleWait, func(rec record) error {
 			if beyond = rec.Offset > last; beyond {
 				return errStop
 			}
-			b.add(rec)
+			add(rec)
 			return nil
 		})
 		if err != nil {
-			return nil, w.refetchError(ctx, err)
+			return w.refetchError(ctx, err)
 		}
 		next = after
 	}
-	b.last = last
-	return b, nil
+	return nil
 }
 
 func (w *worker) refetchError(ctx context.Context, err error) error {
@@ -127,10 +136,4 @@ func (w *worker) refetchError(ctx context.Context, err error) error {
 		return again
 	}
 	return err
-}
-
-// takeoverChanged finishes a batch whose plan is another than ours, or whose
-// records Kafka has dropped in part.
-func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first int64) (int64, error) {
-	return 0, park("the batch [%d, %d] of %s was begun under plan %s and the plan is %s", from, *begun.Last, w.at, begun.Plan, w.plan)
 }

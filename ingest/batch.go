@@ -62,6 +62,9 @@ type batchRow struct {
 // batchesRecord builds the rows that say that the batch is complete.
 func (b *batch) batchesRecord(rows []batchRow, plan string, stored int64) arrow.Record {
 	n := len(rows)
+	if b.knownMin > b.knownMax { // no record of the range is readable
+		b.knownMin, b.knownMax = 0, 0
+	}
 	c := columnsOf(plumbline.TableBatches, n)
 	var tables decode.Names
 	counts := make([]uint64, n)

@@ -1,0 +1,236 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/ingest/verify"
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+// rollupTables are the tables that predictions are counted in, in the order in
+// which a batch is stored.
+func rollupTables() []plumbline.TableName {
+	return []plumbline.TableName{plumbline.TableSeriesHour, plumbline.TableSeriesMinute, plumbline.TableCategories}
+}
+
+// takeoverChanged finishes a batch that was begun under another plan, or whose
+// records Kafka has dropped in part. Raw rows go in first, so a rollup's marker
+// says that they are complete: then they are the truth, and the missing rollups
+// are made from them in SQL. Otherwise they are deleted by their offsets and
+// the range is stored again as this plan decodes it.
+func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first int64) (int64, error) {
+	last := *begun.Last
+	begunRange := newBatch(w.at, from, nil)
+	begunRange.last = last
+	if begun.Plan != w.plan {
+		w.i.notice(ctx, NoticePlanChanged, w.at.String(), "The batch %s was begun under plan %s and is finished under plan %s.", begunRange, begun.Plan, w.plan)
+	}
+	dropped := from < first
+	if dropped {
+		w.i.notice(ctx, NoticeOffsetsLost, w.at.String(), "Kafka has dropped the offsets %d to %d of %s before their batch was finished: what is not stored of them is lost.", from, min(first-1, last), w.at)
+	}
+	complete, err := w.rawComplete(ctx, begunRange)
+	if err != nil {
+		return 0, err
+	}
+	if complete || dropped {
+		return last + 1, w.finishFromRaw(ctx, begunRange, max(from, first))
+	}
+	if err := w.deleteRange(ctx, begunRange); err != nil {
+		return 0, err
+	}
+	return last + 1, w.replay(ctx, from, last)
+}
+
+// rawComplete reports whether any rollup of the batch is stored, which is never
+// before the last of its raw rows.
+func (w *worker) rawComplete(ctx context.Context, b *batch) (bool, error) {
+	if w.at.Topic != w.i.cfg.Topics.Predictions {
+		return false, nil
+	}
+	for _, table := range rollupTables() {
+		present, err := w.lookup(ctx, b, table, true)
+		if err != nil || len(present) > 0 {
+			return len(present) > 0, err
+		}
+	}
+	return false, nil
+}
+
+// deleteRange removes the raw rows of a batch and waits until they are gone.
+func (w *worker) deleteRange(ctx context.Context, b *batch) error {
+	table, _ := w.i.cfg.rawTable(w.at.Topic)
+	return w.i.retry(ctx, "delete", func(ctx context.Context) error {
+		ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
+		if err := w.i.db.Conn().Exec(ctx, "ALTER TABLE "+string(table)+" DELETE"+inRange, b.at.offsets(b.first, b.last)...); err != nil {
+			return fmt.Errorf("delete %s from %s: %w", b, table, err)
+		}
+		return nil
+	}, retryable)
+}
+
+// finishFromRaw makes the rollups of a batch from its stored raw rows, where
+// they are missing, sends the records that were refused to the dead letters and
+// commits.
+func (w *worker) finishFromRaw(ctx context.Context, b *batch, readable int64) error {
+	stored, err := w.storedOffsets(ctx, b)
+	if err != nil {
+		return err
+	}
+	raw, _ := w.i.cfg.rawTable(w.at.Topic)
+	complete := []batchRow{{raw, len(stored)}}
+	if w.at.Topic == w.i.cfg.Topics.Predictions {
+		months, err := w.lookupMonths(ctx, b)
+		if err != nil {
+			return err
+		}
+		for _, table := range rollupTables() {
+			rows, err := w.rollUp(ctx, b, table, months)
+			if err != nil {
+				return err
+			}
+			complete = append(complete, batchRow{table, int(rows)})
+		}
+	}
+	if readable <= b.last {
+		if err := w.refuseUnstored(ctx, b, readable, stored); err != nil {
+			return err
+		}
+	}
+	if err := w.recordBatch(ctx, b, complete); err != nil {
+		return err
+	}
+	return w.commit(ctx, committed{b.last + 1, intent{Epoch: w.at.Epoch}.encode()})
+}
+
+// storedOffsets returns the sorted offsets of the raw rows of a batch.
+func (w *worker) storedOffsets(ctx context.Context, b *batch) (offsets []int64, err error) {
+	table, _ := w.i.cfg.rawTable(w.at.Topic)
+	row := w.i.db.Conn().QueryRow(ctx, "SELECT arraySort(groupArray(_offset)) FROM "+string(table)+inRange, b.at.offsets(b.first, b.last)...)
+	if err := row.Scan(&offsets); err != nil {
+		return nil, fmt.Errorf("read stored offsets of %s: %w", b, err)
+	}
+	return offsets, nil
+}
+
+func (w *worker) lookupMonths(ctx context.Context, b *batch) (months []uint32, err error) {
+	row := w.i.db.Conn().QueryRow(ctx, "SELECT arraySort(groupUniqArray(toYYYYMM(ts))) FROM "+string(plumbline.TablePredictions)+inRange, b.at.offsets(b.first, b.last)...)
+	if err := row.Scan(&months); err != nil {
+		return nil, fmt.Errorf("read months of %s: %w", b, err)
+	}
+	return months, nil
+}
+
+// rollUp inserts the rollup rows of a batch that a table lacks and returns how
+// many rows the batch has in it.
+func (w *worker) rollUp(ctx context.Context, b *batch, table plumbline.TableName, months []uint32) (rows uint64, err error) {
+	present, err := w.lookup(ctx, b, table, true)
+	if err != nil {
+		return 0, err
+	}
+	var models []string
+	for model, kind := range w.i.cfg.ScoreKinds {
+		if kind == ScoreNumber {
+			models = append(models, string(model))
+		}
+	}
+	args := append(b.at.offsets(b.first, b.last), verify.NumberModels(models))
+	scope := inRange[len(" WHERE "):]
+	for _, month := range months {
+		if _, ok := present[partKey(month)]; ok {
+			continue
+		}
+		inMonth := fmt.Sprintf("%s AND toYYYYMM(ts) = %d", scope, month)
+		if err := w.rollUpMonth(ctx, b, table, partKey(month), inMonth, args); err != nil {
+			return 0, err
+		}
+	}
+	row := w.i.db.Conn().QueryRow(ctx, "SELECT count() FROM ("+verify.SelectSQL(table, scope)+")", args...)
+	if err := row.Scan(&rows); err != nil {
+		return 0, fmt.Errorf("count rollup rows of %s in %s: %w", b, table, err)
+	}
+	return rows, nil
+}
+
+func (w *worker) rollUpMonth(ctx context.Context, b *batch, table plumbline.TableName, month partKey, scope string, args []any) error {
+	insert, marker := insertRollup(table)
+	query := insert + verify.SelectSQL(table, scope) + marker
+	args = append(slices.Clip(args), clickhouse.Named("mark", b.at.mark()), clickhouse.Named("hour", fmt.Sprint(month.lastHour())))
+	settings := clickhouse.Settings{
+		"async_insert": 0, "insert_deduplication_token": b.at.token(b.first, b.last, table, month, w.plan+"/sql"),
+		// The marker must lie in the same part as the rows: one thread and no
+		// limit make one block of them.
+		"max_threads": 1, "max_insert_threads": 1, "min_insert_block_size_rows": 1 << 30, "min_insert_block_size_bytes": 0,
+	}
+	failed := false
+	err := w.i.retry(ctx, "insert", func(ctx context.Context) error {
+		if failed {
+			present, err := w.look(ctx, b, table, true)
+			if err != nil {
+				return err
+			}
+			if _, ok := present[month]; ok {
+				return nil
+			}
+		}
+		err := w.i.db.Conn().Exec(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), query, args...)
+		failed = failed || err != nil
+		if err != nil {
+			return fmt.Errorf("roll up %s into %s: %w", b, table, err)
+		}
+		return nil
+	}, retryable)
+	return w.parkUnless(ctx, err, retryable, "roll up %s", b)
+}
+
+// insertRollup returns the beginning of an INSERT into a rollup table and the
+// SELECT of its marker row, with the parameters mark, hour and last.
+func insertRollup(table plumbline.TableName) (insert, marker string) {
+	names := storage.ArrowSchema(table)
+	columns := ""
+	for i, f := range names.Fields() {
+		if i > 0 {
+			columns += ", "
+		}
+		columns += "`" + f.Name + "`"
+	}
+	const begin = " UNION ALL SELECT '', '', '', '', {mark:String}, "
+	if table == plumbline.TableCategories {
+		// The recomputation has no column mark: data rows hold 0.
+		columns = "model, deploy_hash, stage, segment, series, time, value, kind, count, mark"
+		return "INSERT INTO " + string(table) + " (" + columns + ") SELECT *, 0. FROM (", ")" + begin + "toDateTime({hour:UInt32}, 'UTC'), '', toUInt8(0), toUInt64(0), {last:Float64}"
+	}
+	return "INSERT INTO " + string(table) + " (" + columns + ") ", begin + "'', toDateTime({hour:UInt32}, 'UTC'), toUInt64(0), toUInt64(0), toUInt64(0), toUInt64(0), toInt128(0), inf, {last:Float64}, CAST(([], []), 'Tuple(Array(Int32), Array(UInt64))')"
+}
+
+// refuseUnstored reads a range again and sends every record that is not stored
+// to the dead letters: one that this plan would store was refused by the plan
+// before, for a reason that is not known any more.
+func (w *worker) refuseUnstored(ctx context.Context, b *batch, from int64, stored []int64) error {
+	scratch := w.newBatch(from)
+	err := w.refetch(ctx, from, b.last, func(rec record) {
+		if _, ok := slices.BinarySearch(stored, rec.Offset); ok {
+			scratch.events++
+			scratch.knownMin, scratch.knownMax = min(scratch.knownMin, rec.Known), max(scratch.knownMax, rec.Known)
+			return
+		}
+		before := len(scratch.letters)
+		scratch.add(rec)
+		if len(scratch.letters) == before {
+			scratch.letters = append(scratch.letters, newLetter(w.at, rec, &decode.Error{Reason: decode.BadValue, Hint: "the event was refused under a former plan; send it again"}))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	b.letters, b.events, b.knownMin, b.knownMax = scratch.letters, scratch.events, scratch.knownMin, scratch.knownMax
+	w.free(scratch)
+	send := func(ctx context.Context) error { return w.i.letters.send(ctx, b.letters) }
+	return w.i.retry(ctx, "dead_letters", send, anyError)
+}
