@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test build engine data tools-check lint generate check-generated chaos-smoke bench fuzz clean
+.PHONY: help demo test build engine data tools-check lint generate check-generated chaos-smoke footprint fuzz clean
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -63,6 +63,9 @@ generate: ## Regenerate dashboards, rules, schemas and reference docs
 chaos-smoke: tools-check build engine data ## kill -9 the service 20 times during the backfill, twice
 	bin/plumbline chaos-smoke
 	bin/plumbline chaos-smoke --dedup-window=5
+
+footprint: tools-check build engine ## Measure idle memory and the size of the binary
+	bin/plumbline footprint
 
 fuzz: ## Run every fuzz target for a short time (FUZZTIME=10s)
 	@for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]*' --include=*_test.go . | awk '{print $$2}' | sort -u); do \
