@@ -3,7 +3,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -112,30 +111,6 @@ func copyRows(ctx context.Context, stream *insertStream, rows io.Reader) (*lastB
 			return tail, raise(codeCannotReadAll, "CANNOT_READ_ALL_DATA", fmt.Sprintf("read rows of INSERT, nothing is inserted: %v", err))
 		}
 	}
-}
-
-// lastBytes remembers how a stream ended.
-type lastBytes struct {
-	b      [8]byte
-	n      int
-	failed bool // the engine gave up, its error counts
-}
-
-func (l *lastBytes) add(p []byte) {
-	l.n += len(p)
-	if len(p) >= 8 {
-		copy(l.b[:], p[len(p)-8:])
-		return
-	}
-	copy(l.b[:], l.b[len(p):])
-	copy(l.b[8-len(p):], p)
-}
-
-// endsArrow reports whether the bytes end as an Arrow IPC stream does: with a
-// message of length 0, behind the continuation marker or, in the format
-// before 0.15, alone.
-func (l *lastBytes) endsArrow() bool {
-	return l.failed || l.n == 0 || bytes.Equal(l.b[4:], []byte{0, 0, 0, 0})
 }
 
 // customSerialization is the revision from which every column of a block

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"compress/gzip"
 	"compress/zlib"
 	"errors"
@@ -119,3 +120,27 @@ func encodeBody(w io.Writer, encoding string) io.WriteCloser {
 type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
+
+// lastBytes remembers how a stream ended.
+type lastBytes struct {
+	b      [8]byte
+	n      int
+	failed bool // the engine gave up, its error counts
+}
+
+func (l *lastBytes) add(p []byte) {
+	l.n += len(p)
+	if len(p) >= 8 {
+		copy(l.b[:], p[len(p)-8:])
+		return
+	}
+	copy(l.b[:], l.b[len(p):])
+	copy(l.b[8-len(p):], p)
+}
+
+// endsArrow reports whether the bytes end as an Arrow IPC stream does: with a
+// message of length 0, behind the continuation marker or, in the format
+// before 0.15, alone.
+func (l *lastBytes) endsArrow() bool {
+	return l.failed || l.n == 0 || bytes.Equal(l.b[4:], []byte{0, 0, 0, 0})
+}
