@@ -155,9 +155,9 @@ func plus(a, b traffic.Expected) traffic.Expected {
 }
 
 // TestKilledAnywhere stops the ingester after its k-th insert, for every k, in
-// every way an insert can fail, with a deduplication window too small to help.
+// every way an insert can fail, with deduplication turned off: only the looks are left.
 func TestKilledAnywhere(t *testing.T) {
-	env := testenv.Start(t, testenv.Setup{Kafka: true, Storage: func(c *storage.Config) { c.DedupWindow = 5 }})
+	env := testenv.Start(t, testenv.Setup{Kafka: true, Storage: func(c *storage.Config) { c.DedupWindow = 0 }})
 	p, db := startProxy(t, env)
 	cfg := testConfig(env)
 	cfg.Partitions = 1
@@ -200,7 +200,7 @@ func TestKilledAnywhere(t *testing.T) {
 // TestFlakyInserts makes every third insert fail in turn in each way while the
 // ingester goes on.
 func TestFlakyInserts(t *testing.T) {
-	env := testenv.Start(t, testenv.Setup{Kafka: true, Storage: func(c *storage.Config) { c.DedupWindow = 5 }})
+	env := testenv.Start(t, testenv.Setup{Kafka: true, Storage: func(c *storage.Config) { c.DedupWindow = 0 }})
 	p, db := startProxy(t, env)
 	p.reset(func(n int, _ string) fault {
 		if n%3 == 0 {
