@@ -28,6 +28,7 @@ const (
 	lie          // apply it, answer 500
 	tear         // apply it, cut the connection before the answer
 	half         // send half the body on, cut the connection
+	wrong        // answer 500 with an error that no retry mends
 )
 
 // proxy stands between ingest and ClickHouse and makes INSERTs fail as decide
@@ -102,6 +103,10 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if f == refuse {
 		http.Error(w, "Code: 252. DB::Exception: Too many parts. (TOO_MANY_PARTS)", http.StatusInternalServerError)
+		return
+	}
+	if f == wrong {
+		http.Error(w, "Code: 16. DB::Exception: No such column x in table. (NO_SUCH_COLUMN_IN_TABLE)", http.StatusInternalServerError)
 		return
 	}
 	out := r.Clone(r.Context())
