@@ -264,3 +264,16 @@ func TestNumber(t *testing.T) {
 		}
 	}
 }
+
+func TestExplainedIsThePSIAtEqualSize(t *testing.T) {
+	reference := Sample{Values: map[string]uint64{"Mon": 1000, "Tue": 1000, "Wed": 1000}}
+	current := Sample{Values: map[string]uint64{"Tue": 300}}
+	usual := Sample{Values: map[string]uint64{"Mon": 3000}}
+	psi := Compare(reference, current).PSI
+	if got := Explained(reference, current, usual, DefaultOptions()); math.Abs(got-psi) > 1e-9 {
+		t.Errorf("another day of ten times the traffic explains %v of %v", got, psi)
+	}
+	if got := Explained(reference, current, Sample{}, DefaultOptions()); got != 0 {
+		t.Errorf("no traffic explains %v", got)
+	}
+}

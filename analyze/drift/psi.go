@@ -77,6 +77,36 @@ func distance(p, q []uint64) Distance {
 	return d
 }
 
+// Explained returns the PSI that the usual sample would have if it were as large
+// as the current one, 0 where it is too small to say. Subtracted from the
+// current PSI it leaves what is not usual; the sizes must be equal for that,
+// since the part of an empty cell grows with the sample.
+func Explained(reference, current, usual Sample, o Options) float64 {
+	c := newCells(reference)
+	p, q := c.count(reference), c.count(usual)
+	if !distance(p, q).Enough(o) {
+		return 0
+	}
+	ratio := float64(current.Total()) / float64(usual.Total())
+	var n, m float64
+	scaled := make([]float64, len(q))
+	for i := range p {
+		if p[i] == 0 && q[i] == 0 {
+			continue
+		}
+		scaled[i] = max(float64(q[i])*ratio, 0.5)
+		n, m = n+filled(p[i]), m+scaled[i]
+	}
+	psi := 0.0
+	for i := range p {
+		if scaled[i] > 0 {
+			a, b := filled(p[i])/n, scaled[i]/m
+			psi += (b - a) * math.Log(b/a)
+		}
+	}
+	return psi
+}
+
 // scale is 1/n + 1/m: PSI over it is chi-square with Cells - 1 degrees of
 // freedom if both samples come from one distribution.
 func (d Distance) scale() float64 { return 1/float64(d.Reference) + 1/float64(d.Current) }

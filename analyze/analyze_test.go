@@ -1,0 +1,226 @@
+package analyze
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+// evil is a model's name that would end a careless statement.
+const evil = `flight'; DROP TABLE findings; -- \`
+
+func objective(model plumbline.Model) Objective {
+	return Objective{
+		SLO:   plumbline.SLO{Name: plumbline.SLOName(model) + "-accuracy", Model: model, Target: .7, Period: 28 * day, MinCoverage: .3},
+		Pairs: []plumbline.WindowPair{{Severity: plumbline.SeverityPage, Long: 2 * time.Hour, Short: 10 * time.Minute, Factor: 2}},
+	}
+}
+
+func newRunner(t *testing.T, db *storage.DB, objectives ...Objective) *Runner {
+	t.Helper()
+	r, err := New(DefaultConfig(), Dependencies{DB: db, Objectives: objectives, Registerer: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.now = func() time.Time { return now }
+	return r
+}
+
+func find(findings []Finding, match func(Finding) bool) []Finding {
+	return slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool { return !match(f) })
+}
+
+func TestStepFindsTheFault(t *testing.T) {
+	db := startDB(t)
+	random := rand.New(rand.NewPCG(1, 1))
+	store(t, db, evil, flights(random))
+	store(t, db, "undeclared", flights(random))
+	r := newRunner(t, db, objective(evil), objective("silent"))
+	findings, err := r.Step(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Run("burn", func(t *testing.T) {
+		for _, test := range []struct {
+			model   plumbline.Model
+			deploy  plumbline.DeployHash
+			verdict string
+		}{{evil, "v1", plumbline.VerdictOK}, {evil, "v2", plumbline.VerdictBreach}, {"silent", "", plumbline.VerdictMissing}} {
+			found := find(findings, func(f Finding) bool {
+				return f.Signal == plumbline.SignalBurn && f.Model == test.model && f.Deploy == test.deploy
+			})
+			// v1 has not served within two hours, so nothing of it burns.
+			want := 2
+			if test.deploy == "v1" {
+				want = 0
+			}
+			if len(found) != want {
+				t.Fatalf("%s %s has %d burn findings, want %d", test.model, test.deploy, len(found), want)
+			}
+			for _, f := range found {
+				if f.Verdict != test.verdict || f.SLO != objective(test.model).SLO.Name {
+					t.Errorf("%+v, want verdict %s", f, test.verdict)
+				}
+				if test.verdict == plumbline.VerdictMissing != math.IsNaN(f.Value) {
+					t.Errorf("%s %s: value %v of a finding that is %s", test.model, f.Deploy, f.Value, f.Verdict)
+				}
+			}
+		}
+		if found := find(findings, func(f Finding) bool { return f.Signal == plumbline.SignalBurn && f.Model == "undeclared" }); len(found) != 0 {
+			t.Errorf("an undeclared model has burn findings: %+v", found)
+		}
+	})
+	t.Run("drift", func(t *testing.T) {
+		for _, model := range []plumbline.Model{evil, "undeclared"} {
+			breaches := find(findings, func(f Finding) bool {
+				return f.Signal == plumbline.SignalDrift && f.Model == model && f.Verdict == plumbline.VerdictBreach
+			})
+			if len(breaches) != 1 || breaches[0].Feature != "distance" || breaches[0].Deploy != "v2" || breaches[0].Value < 1 {
+				t.Errorf("drift breaches of %s: %+v, want distance of v2 alone", model, breaches)
+			}
+			clock := find(findings, func(f Finding) bool {
+				return f.Signal == plumbline.SignalDrift && f.Model == model && f.Deploy == "v2" && f.Feature == "weekday"
+			})
+			if len(clock) != 1 || clock[0].Value < 1 || clock[0].Verdict != plumbline.VerdictOK {
+				t.Errorf("the weekday of three hours: %+v, want a large PSI that is no breach", clock)
+			}
+		}
+	})
+	t.Run("quality", func(t *testing.T) {
+		for window, accuracy := range map[time.Duration]float64{6 * time.Hour: .2, 24 * time.Hour: .2} {
+			found := find(findings, func(f Finding) bool {
+				return f.Signal == plumbline.SignalQuality && f.Model == evil && f.Deploy == "v2" && f.Window == window
+			})
+			if len(found) != 1 || math.Abs(found[0].Value-accuracy) > .07 || !(found[0].Low < found[0].Value && found[0].Value < found[0].High) {
+				t.Errorf("accuracy of v2 over %s: %+v", window, found)
+			}
+		}
+		found := find(findings, func(f Finding) bool {
+			return f.Signal == plumbline.SignalQuality && f.Deploy == "v2" && f.Window == time.Hour && f.Model == evil
+		})
+		if len(found) != 1 || found[0].Verdict != plumbline.VerdictInsufficient || !math.IsNaN(found[0].Value) {
+			t.Errorf("an hour without labels: %+v", found)
+		}
+	})
+	t.Run("stored", func(t *testing.T) { checkStored(t, db, findings) })
+}
+
+// checkStored compares the rows of the table with what Step returned.
+func checkStored(t *testing.T, db *storage.DB, findings []Finding) {
+	t.Helper()
+	rows, err := db.Conn().Query(t.Context(), "SELECT at, signal, model, deploy_hash, stage, feature, slo, reference, window, window_end, measure, value, low, high, count, coverage, verdict, assumes FROM findings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	type key struct{ signal, model, deploy, stage, feature, slo, window, measure string }
+	want := map[key]Finding{}
+	for _, f := range findings {
+		want[key{string(f.Signal), string(f.Model), string(f.Deploy), string(f.Stage), string(f.Feature), string(f.SLO), plumbline.WindowName(f.Window), f.Measure}] = f
+	}
+	if len(want) != len(findings) {
+		t.Errorf("%d findings have %d identities", len(findings), len(want))
+	}
+	n := 0
+	for rows.Next() {
+		var (
+			k                          key
+			at, end                    time.Time
+			reference, verdict, reason string
+			value, low, high, coverage float64
+			count                      uint64
+		)
+		if err := rows.Scan(&at, &k.signal, &k.model, &k.deploy, &k.stage, &k.feature, &k.slo, &reference, &k.window, &end, &k.measure, &value, &low, &high, &count, &coverage, &verdict, &reason); err != nil {
+			t.Fatal(err)
+		}
+		n++
+		f, ok := want[k]
+		same := func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+		if !ok || !at.Equal(f.At) || !same(value, f.Value) || !same(low, f.Low) || !same(high, f.High) || !same(coverage, f.Coverage) ||
+			count != f.Count || verdict != f.Verdict || reference != f.Reference || reason != f.Assumes || !f.WindowEnd.IsZero() && !end.Equal(f.WindowEnd) {
+			t.Errorf("row %+v at %s ending %s: %v [%v, %v] of %d, %s; want %+v", k, at, end, value, low, high, count, verdict, f)
+		}
+	}
+	if err := rows.Err(); err != nil || n != len(findings) {
+		t.Errorf("%d rows of %d findings, %v", n, len(findings), err)
+	}
+}
+
+func TestExplainNamesTheFeature(t *testing.T) {
+	db := startDB(t)
+	store(t, db, evil, flights(rand.New(rand.NewPCG(2, 2))))
+	insert(t, db, "deployments", []map[string]any{{
+		"model": evil, "deploy_hash": "v2", "stage": "production", "ts": fault.Unix(), "version": "2.0", "by": "ci", "known": fault.Unix(),
+	}})
+	r := newRunner(t, db)
+	e, err := r.Explain(t.Context(), evil, "v2", "accuracy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Drifted) != 1 || e.Drifted[0].Feature != "distance" || e.Share(0) != 1 {
+		t.Fatalf("drifted: %+v", e.Drifted)
+	}
+	if d := e.Drifted[0]; !strings.HasPrefix(d.Before, "median 5") || !strings.HasSuffix(d.After, ",000") {
+		t.Errorf("in words: %q -> %q", d.Before, d.After)
+	}
+	for _, s := range e.Features {
+		if s.Feature != "distance" && math.Abs(s.Excess) > .25 {
+			t.Errorf("%s has an excess of %v: a feature of the clock cries wolf", s.Feature, s.Excess)
+		}
+	}
+	if e.Previous != "v1" || e.Deployment.Version != "2.0" || e.Deployment.By != "ci" || !e.From.Equal(fault) || !e.To.Equal(now) {
+		t.Errorf("deploy: %+v", e)
+	}
+	if e.Before == nil || math.Abs(e.Before.Accuracy()-.8) > .03 || e.After == nil || math.Abs(e.After.Accuracy()-.2) > .07 {
+		t.Errorf("quality %+v -> %+v", e.Before, e.After)
+	}
+	if c := e.After.Coverage(); math.Abs(c-.7) > .03 {
+		t.Errorf("coverage %v, want about 140 of 200 minutes", c)
+	}
+	rows, err := db.Conn().Query(t.Context(), e.SQL)
+	if err != nil {
+		t.Fatalf("%s: %v", e.SQL, err)
+	}
+	defer rows.Close()
+	n := 0
+	for rows.Next() {
+		n++
+	}
+	if n < 20 {
+		t.Errorf("the statement returns %d hours", n)
+	}
+}
+
+func TestExplainKnowsNothingWithoutAnError(t *testing.T) {
+	r := newRunner(t, startDB(t))
+	e, err := r.Explain(t.Context(), "none", "v1", "")
+	if err != nil || e.Before != nil || e.After != nil || len(e.Features) != 0 || e.Previous != "" {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+func TestConfigSaysEveryMistake(t *testing.T) {
+	err := Config{DriftWindows: []time.Duration{90 * time.Minute}, QualityWindows: []time.Duration{0}, ReferenceRefresh: -1, DriftMinEffect: -1}.Validate()
+	for _, field := range []string{"interval", "drift_windows", "quality_windows", "reference_refresh", "max_label_lag", "drift_min_effect"} {
+		if err == nil || !strings.Contains(err.Error(), "analyze."+field) {
+			t.Errorf("%v does not name %s", err, field)
+		}
+	}
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Error(err)
+	}
+	o := objective("m")
+	o.Pairs[0].Short = 90 * time.Second
+	if err := checkPairs(o); err == nil {
+		t.Error("a window of 90 seconds is accepted")
+	}
+}

@@ -1,0 +1,99 @@
+package analyze
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+// Objective is an SLO with the window pairs it is evaluated on.
+type Objective = burn.Objective
+
+// Config says how often and over which windows the analyzers look.
+type Config struct {
+	// Interval is the pause between two looks. Default 10 s. Rules see a finding
+	// for ten minutes, so a longer interval than that leaves gaps.
+	Interval time.Duration `yaml:"interval"`
+	// DriftWindows are the windows whose features are compared with the training
+	// set. They count in whole hours. Default 24 h.
+	DriftWindows []time.Duration `yaml:"drift_windows"`
+	// QualityWindows are the windows of accuracy and coverage. Default 1 h, 6 h
+	// and 24 h.
+	QualityWindows []time.Duration `yaml:"quality_windows"`
+	// ReferenceRefresh is how long a training set that was read is used. Default
+	// 1 min.
+	ReferenceRefresh time.Duration `yaml:"reference_refresh"`
+	// MaxLabelLag is how far in the past the latest labelled minute may lie
+	// before an SLO counts as missing. It must exceed the usual label delay.
+	// Default 7 days.
+	MaxLabelLag time.Duration `yaml:"max_label_lag"`
+	// DriftMinEffect is the least PSI beyond its noise that is a breach. Default
+	// 0.25.
+	DriftMinEffect float64 `yaml:"drift_min_effect"`
+}
+
+// DefaultConfig returns the defaults that the fields name.
+func DefaultConfig() Config {
+	return Config{
+		Interval:         10 * time.Second,
+		DriftWindows:     []time.Duration{24 * time.Hour},
+		QualityWindows:   []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour},
+		ReferenceRefresh: time.Minute,
+		MaxLabelLag:      burn.DefaultMaxLag,
+		DriftMinEffect:   drift.DefaultOptions().MinEffect,
+	}
+}
+
+// Validate returns every mistake of the configuration, by field.
+func (c Config) Validate() error {
+	var errs []error
+	positive := func(field string, d time.Duration) {
+		if d <= 0 {
+			errs = append(errs, fmt.Errorf("analyze.%s: %s is not positive", field, d))
+		}
+	}
+	positive("interval", c.Interval)
+	positive("max_label_lag", c.MaxLabelLag)
+	if c.ReferenceRefresh < 0 {
+		errs = append(errs, fmt.Errorf("analyze.reference_refresh: %s is negative", c.ReferenceRefresh))
+	}
+	for _, d := range c.DriftWindows {
+		if d < time.Hour || d%time.Hour != 0 {
+			errs = append(errs, fmt.Errorf("analyze.drift_windows: %s is not a number of hours", d))
+		}
+	}
+	for _, d := range c.QualityWindows {
+		if d < time.Minute || d%time.Minute != 0 {
+			errs = append(errs, fmt.Errorf("analyze.quality_windows: %s is not a number of minutes", d))
+		}
+	}
+	if c.DriftMinEffect < 0 {
+		errs = append(errs, fmt.Errorf("analyze.drift_min_effect: %v is negative", c.DriftMinEffect))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) driftOptions() drift.Options {
+	o := drift.DefaultOptions()
+	o.MinEffect = c.DriftMinEffect
+	return o
+}
+
+// Dependencies are what the analyzers work with.
+type Dependencies struct {
+	DB *storage.DB
+	// Objectives are the SLOs whose burn is computed. Models without one are
+	// analysed all the same.
+	Objectives []Objective
+	// Registerer gets the runner's metrics; nil registers them nowhere.
+	Registerer prometheus.Registerer
+	// Log gets the error of a look that will be repeated; nil drops it.
+	Log *slog.Logger
+}

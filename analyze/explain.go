@@ -1,0 +1,181 @@
+package analyze
+
+import (
+	"context"
+	_ "embed" // the statement
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/analyze/quality"
+)
+
+//go:embed sql/deployment.sql
+var deploymentSQL string
+
+const (
+	// explainWindow is how far back an explanation looks at the deploy.
+	explainWindow = day
+	// beforeWindow is how far back it looks at the deploy before.
+	beforeWindow = 7 * day
+)
+
+// Explanation is what the tables know about why a deploy fails its users.
+type Explanation struct {
+	Model  plumbline.Model
+	Deploy plumbline.DeployHash
+	// Deployment is what the deployment event said; zero if there was none.
+	Deployment plumbline.Deployment
+	// Previous is the deploy that served before, empty if none did.
+	Previous plumbline.DeployHash
+	// From and To bound what is said of the deploy, in event time, to the hour.
+	From, To time.Time
+	// Drifted are the features whose shift is in breach, worst first; Features
+	// are all of them.
+	Drifted, Features []Shift
+	// Before is the quality of the previous deploy in the seven days before this
+	// one began to serve, After that of this one; nil where nothing is known.
+	Before, After *quality.Counts
+	// SLO is the objective that was asked about; it may be empty.
+	SLO plumbline.SLOName
+	// SQL is one statement that shows accuracy by hour and deploy. Names in it
+	// are quoted.
+	SQL string
+}
+
+// Share returns the part of the drifted features' excess that is the i-th
+// one's, between 0 and 1.
+func (e Explanation) Share(i int) float64 {
+	var sum float64
+	for _, s := range e.Drifted {
+		sum += s.Excess
+	}
+	if i < 0 || i >= len(e.Drifted) || sum <= 0 {
+		return 0
+	}
+	return e.Drifted[i].Excess / sum
+}
+
+// Explain puts together what belongs to one incident: which features moved,
+// quality before and after, the deploy. It reads the tables as they are now,
+// the training set included. An error means that something could not be read,
+// never that nothing was found.
+func (r *Runner) Explain(ctx context.Context, model plumbline.Model, hash plumbline.DeployHash, slo plumbline.SLOName) (Explanation, error) {
+	fail := func(err error) (Explanation, error) {
+		return Explanation{}, fmt.Errorf("explain deploy %q of model %q: %w", hash, model, err)
+	}
+	now := r.now()
+	e := Explanation{Model: model, Deploy: hash, SLO: slo}
+	all, err := serving(ctx, r.db.Conn(), model, now)
+	if err != nil {
+		return fail(err)
+	}
+	if e.Deployment, err = r.deployment(ctx, model, hash, now); err != nil {
+		return fail(err)
+	}
+	if len(all) == 0 {
+		return e, nil
+	}
+	t := all[0]
+	d, ok := t.find(hash)
+	if !ok {
+		return e, nil
+	}
+	// An incident is explained where the deploy last served, not where another
+	// one does now.
+	if end := d.last.Add(time.Hour); end.Before(t.end) {
+		t.end = end
+	}
+	e.From, e.To = d.first, t.end
+	if from := t.end.Add(-explainWindow).Truncate(time.Hour); from.After(e.From) {
+		e.From = from
+	}
+	if err := r.explainDrift(ctx, &e, t, d); err != nil {
+		return fail(err)
+	}
+	if err := r.explainQuality(ctx, &e, t, d); err != nil {
+		return fail(err)
+	}
+	e.SQL = accuracySQL(e, d.first.Add(-day))
+	return e, nil
+}
+
+func (r *Runner) explainDrift(ctx context.Context, e *Explanation, t traffic, d deploy) error {
+	reference, err := r.drift.Read(ctx, drift.Training(e.Model))
+	if err != nil {
+		return err
+	}
+	e.Features, err = r.shifts(ctx, reference, t, d, explainWindow)
+	for _, s := range e.Features {
+		if s.Verdict == plumbline.VerdictBreach {
+			e.Drifted = append(e.Drifted, s)
+		}
+	}
+	return err
+}
+
+func (r *Runner) explainQuality(ctx context.Context, e *Explanation, t traffic, d deploy) error {
+	after, err := r.counts(ctx, e.Model, d, e.From, e.To)
+	if err != nil {
+		return err
+	}
+	e.After = after
+	previous, ok := t.previous(d)
+	if !ok {
+		return nil
+	}
+	e.Previous = previous.hash
+	// Both may have served in the hour of the change: the deploy tells them apart.
+	e.Before, err = r.counts(ctx, e.Model, previous, d.first.Add(-beforeWindow), d.first.Add(time.Hour))
+	return err
+}
+
+// counts returns the quality of one deploy, nil if it has no labels there.
+func (r *Runner) counts(ctx context.Context, model plumbline.Model, d deploy, from, to time.Time) (*quality.Counts, error) {
+	all, err := r.quality.Read(ctx, model, from, to)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range all {
+		if c.Deploy == d.hash && c.Stage == d.stage && c.Labelled > 0 {
+			return &c, nil
+		}
+	}
+	return nil, nil
+}
+
+func (r *Runner) deployment(ctx context.Context, model plumbline.Model, hash plumbline.DeployHash, now time.Time) (plumbline.Deployment, error) {
+	rows, err := r.db.Conn().Query(ctx, deploymentSQL, clickhouse.Named("model", string(model)),
+		clickhouse.Named("deploy", string(hash)), clickhouse.Named("now", now.UnixMilli()))
+	if err != nil {
+		return plumbline.Deployment{}, err
+	}
+	defer rows.Close()
+	var d plumbline.Deployment
+	for rows.Next() {
+		var stage string
+		if err := rows.Scan(&d.Time, &stage, &d.Version, &d.By, &d.Commit, &d.DatasetHash, &d.FeatureJob, &d.Note); err != nil {
+			return plumbline.Deployment{}, err
+		}
+		d.Model, d.Deploy, d.Stage = model, hash, plumbline.Stage(stage)
+	}
+	return d, rows.Err()
+}
+
+// accuracySQL is one statement for a person to paste.
+func accuracySQL(e Explanation, from time.Time) string {
+	return "SELECT toStartOfHour(time) AS hour, deploy_hash, sum(correct) / sum(labelled) AS accuracy, sum(labelled) AS labels" +
+		" FROM outcome_cells FINAL" +
+		" WHERE model = " + literal(string(e.Model)) + " AND stage = 'production' AND segment = ''" +
+		" AND time >= toDateTime('" + from.UTC().Format(time.DateTime) + "', 'UTC')" +
+		" GROUP BY hour, deploy_hash HAVING labels > 0 ORDER BY hour, deploy_hash"
+}
+
+// literal is the one place where a name enters the text of a statement.
+func literal(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\x00", `\0`).Replace(s) + "'"
+}

@@ -1,0 +1,157 @@
+package analyze
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/analyze/quality"
+)
+
+// What the numbers rest on.
+const (
+	assumesDrift   = "hours of the window against every training row of the model; breach is judged on the part beyond the same hours before the deploy"
+	assumesQuality = "labels that are in stand for those that are not"
+	assumesBurn    = "labels missing inside the window err like those that are in; the window ends where enough labels are in, not now"
+)
+
+// lookDrift compares every deploy that served within the window.
+func (r *Runner) lookDrift(ctx context.Context, t traffic) ([]Finding, error) {
+	reference, err := r.references.of(ctx, t.model, r.now())
+	if err != nil {
+		return nil, fmt.Errorf("drift: %w", err)
+	}
+	var (
+		findings []Finding
+		errs     []error
+	)
+	for _, window := range r.cfg.DriftWindows {
+		for _, d := range t.deploys {
+			if !d.served(t.end, window) {
+				continue
+			}
+			shifts, err := r.shifts(ctx, reference, t, d, window)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("drift: %w", err))
+				continue
+			}
+			for _, s := range shifts {
+				f := newFinding(plumbline.SignalDrift, plumbline.MeasurePSI)
+				f.Model, f.Deploy, f.Stage, f.Feature = t.model, d.hash, d.stage, s.Feature
+				f.Reference, f.Window, f.WindowEnd = plumbline.ReferenceTraining, window, t.end
+				f.Count, f.Verdict = s.Current, s.Verdict
+				f.Assumes = assumesDrift
+				if s.Verdict == plumbline.VerdictOK || s.Verdict == plumbline.VerdictBreach {
+					f.Value = s.PSI
+				}
+				findings = append(findings, f)
+			}
+		}
+	}
+	return findings, errors.Join(errs...)
+}
+
+// lookQuality counts accuracy and coverage of every deploy.
+func (r *Runner) lookQuality(ctx context.Context, t traffic) ([]Finding, error) {
+	var (
+		findings []Finding
+		errs     []error
+	)
+	for _, window := range r.cfg.QualityWindows {
+		all, err := r.quality.Read(ctx, t.model, t.end.Add(-window).Truncate(time.Minute), t.end)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, c := range all {
+			findings = append(findings, qualityFindings(t, c, window)...)
+		}
+	}
+	return findings, errors.Join(errs...)
+}
+
+// qualityFindings returns the accuracy and the coverage of one deploy.
+func qualityFindings(t traffic, c quality.Counts, window time.Duration) []Finding {
+	accuracy := newFinding(plumbline.SignalQuality, plumbline.MeasureAccuracy)
+	accuracy.Model, accuracy.Deploy, accuracy.Stage = t.model, c.Deploy, c.Stage
+	accuracy.Window, accuracy.WindowEnd = window, t.end
+	accuracy.Coverage = c.Coverage()
+	coverage := accuracy
+	coverage.Signal, coverage.Measure = plumbline.SignalCoverage, plumbline.MeasureCoverage
+	coverage.Value, coverage.Count = coverage.Coverage, unsigned(c.Requests)
+	if !math.IsNaN(coverage.Value) {
+		coverage.Verdict = plumbline.VerdictOK
+	}
+	accuracy.Count, accuracy.Verdict, accuracy.Assumes = unsigned(c.Labelled), c.Verdict(), assumesQuality
+	if accuracy.Verdict == plumbline.VerdictOK {
+		interval := c.Interval()
+		accuracy.Value, accuracy.Low, accuracy.High = c.Accuracy(), interval.Low, interval.High
+	}
+	return []Finding{accuracy, coverage}
+}
+
+// lookBurn evaluates one objective for every deploy that still serves. Without
+// any, the objective itself is missing: that is never healthy.
+func (r *Runner) lookBurn(ctx context.Context, o Objective, t traffic) ([]Finding, error) {
+	var longest time.Duration
+	for _, p := range o.Pairs {
+		longest = max(longest, p.Long)
+	}
+	evaluations, err := r.burn.Now(ctx, o, r.now())
+	if err != nil {
+		return nil, err
+	}
+	var findings []Finding
+	for _, d := range t.deploys {
+		// A deploy that was rolled back burns no budget any more: its incident
+		// ends when its long window has passed.
+		if found := evaluations[d.hash]; found != nil && d.stage == plumbline.StageProduction && d.served(t.end, longest) {
+			findings = append(findings, burnFindings(o, d.hash, found)...)
+		}
+	}
+	if len(findings) > 0 {
+		return findings, nil
+	}
+	var none []burn.Evaluation
+	for _, p := range o.Pairs {
+		none = append(none, burn.Evaluate(burn.Minutes{}, r.now(), o.SLO, p))
+	}
+	return burnFindings(o, "", none), nil
+}
+
+// burnFindings returns a finding for each window length. If a length is the
+// long window of one pair and the short one of another, the row is the long
+// one's: its interval is what a rule needs.
+func burnFindings(o Objective, hash plumbline.DeployHash, evaluations []burn.Evaluation) []Finding {
+	var findings []Finding
+	add := func(e burn.Evaluation, w burn.Window) {
+		if slices.ContainsFunc(findings, func(f Finding) bool { return f.Window == w.Length }) {
+			return
+		}
+		f := newFinding(plumbline.SignalBurn, plumbline.MeasureBadShare)
+		f.Model, f.SLO, f.Deploy, f.Stage = o.SLO.Model, o.SLO.Name, hash, plumbline.StageProduction
+		f.Window, f.WindowEnd, f.Count, f.Coverage = w.Length, e.End, unsigned(w.Labelled), w.Coverage()
+		f.Verdict, f.Assumes = e.Verdict, assumesBurn
+		if e.Verdict == plumbline.VerdictOK || e.Verdict == plumbline.VerdictBreach {
+			interval := w.Interval()
+			f.Value, f.Low, f.High = w.Share(), interval.Low, interval.High
+		}
+		findings = append(findings, f)
+	}
+	for _, e := range evaluations {
+		add(e, e.Long)
+	}
+	for _, e := range evaluations {
+		add(e, e.Short)
+	}
+	return findings
+}
+
+// unsigned returns a count that may be negative for a moment, while labels are
+// withdrawn, as a number of events.
+func unsigned(n int64) uint64 { return uint64(max(n, 0)) }
