@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/chaos"
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/demo"
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/footprint"
+	"github.com/plumbline-slo/plumbline/storage/engine"
+)
+
+// command does what one subcommand is for; flags are in its closure.
+type command func(context.Context) error
+
+// cli collects the subcommands with their flags.
+type cli struct {
+	app            *kingpin.Application
+	stdout, stderr io.Writer
+	level          *string
+	commands       map[string]command
+}
+
+// register declares every subcommand.
+func register(application *kingpin.Application, stdout, stderr io.Writer) map[string]command {
+	c := &cli{app: application, stdout: stdout, stderr: stderr, commands: make(map[string]command)}
+	c.level = application.Flag("log.level", "What is logged: debug, info, warn, error.").Default("info").Enum("debug", "info", "warn", "error")
+	c.serve()
+	c.demo()
+	c.check()
+	c.rollup()
+	c.sql()
+	c.rules()
+	c.dashboards()
+	c.generate()
+	c.chaosSmoke()
+	c.footprint()
+	return c.commands
+}
+
+func (c *cli) add(clause *kingpin.CmdClause, run command) { c.commands[clause.FullCommand()] = run }
+
+// log returns the logger of the whole process.
+func (c *cli) log() *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(*c.level)); err != nil {
+		level = slog.LevelInfo // the flag is an enum, so this cannot be
+	}
+	return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
+}
+
+func configFlag(clause *kingpin.CmdClause) *string {
+	return clause.Flag("config.file", "Configuration file.").Default("plumbline.yml").String()
+}
+
+func (c *cli) serve() {
+	clause := c.app.Command("serve", "Run the service.")
+	file := configFlag(clause)
+	c.add(clause, func(ctx context.Context) error {
+		cfg, err := app.Load(*file)
+		if err != nil {
+			return usageError{err}
+		}
+		service, err := app.New(cfg, c.log())
+		if err != nil {
+			return err
+		}
+		return service.Run(ctx)
+	})
+}
+
+func (c *cli) demo() {
+	clause := c.app.Command("demo", "Show the whole path on real flights: a broken deploy, one page.")
+	file := clause.Flag("config.file", "Configuration of the service.").Default("examples/flights/plumbline.yml").String()
+	once := clause.Flag("once", "End after the page and print one JSON line.").Bool()
+	data := flightsFlag(clause)
+	brokers := clause.Flag("kafka.brokers", "A Kafka to use instead of the embedded one.").Strings()
+	clickhouse := clause.Flag("clickhouse.dsn", "A ClickHouse to use instead of the embedded one, http://user:password@host:8123.").String()
+	c.add(clause, func(ctx context.Context) error {
+		return demo.Run(ctx, demo.Options{
+			ConfigFile: *file, Flights: *data, Once: *once, Brokers: *brokers, ClickHouse: *clickhouse,
+			Out: c.stdout, Text: c.stderr, Log: c.demoLog(),
+		})
+	})
+}
+
+// demoLog keeps the demo's story readable: only what went wrong, unless asked.
+func (c *cli) demoLog() *slog.Logger {
+	if *c.level == "info" {
+		return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	}
+	return c.log()
+}
+
+func flightsFlag(clause *kingpin.CmdClause) *string {
+	fallback := filepath.Join(filepath.Dir(engine.CacheDir()), "flights", "node_modules", "vega-datasets", "data", "flights-3m.parquet")
+	return clause.Flag("flights", "Parquet file of npm's vega-datasets (make data fetches it).").Envar("PLUMBLINE_FLIGHTS").Default(fallback).String()
+}
+
+func (c *cli) check() {
+	clause := c.app.Command("check", "Check files and say every mistake.")
+	config := clause.Command("config", "Check configuration files.")
+	files := config.Arg("file", "Configuration file.").Required().Strings()
+	c.add(config, func(context.Context) error {
+		return c.checkEach(*files, func(file string) (string, error) {
+			cfg, err := app.Load(file)
+			if err != nil {
+				return "", err
+			}
+			slos, err := cfg.SLOs()
+			return fmt.Sprintf("%d SLOs, %d owners", len(slos), len(cfg.Alerting.Owners)), err
+		})
+	})
+	slo := clause.Command("slo", "Check OpenSLO files.")
+	sloFiles := slo.Arg("file", "OpenSLO file.").Required().Strings()
+	c.add(slo, func(context.Context) error {
+		return c.checkEach(*sloFiles, func(file string) (string, error) { return app.DescribeSLOs(file) })
+	})
+}
+
+// checkEach checks every file and reports all of them before it fails.
+func (c *cli) checkEach(files []string, check func(string) (string, error)) error {
+	var errs []error
+	for _, file := range files {
+		found, err := check(file)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		fmt.Fprintf(c.stdout, "%s: ok: %s\n", file, found)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+func (c *cli) rollup() {
+	clause := c.app.Command("rollup", "Look after the rollups.")
+	verify := clause.Command("verify", "Recompute the rollups from raw rows and compare them, bit for bit.")
+	file := configFlag(verify)
+	from := verify.Flag("from", "First event time, RFC 3339. Default: all there is.").String()
+	to := verify.Flag("to", "Event time to end before, RFC 3339. Default: all there is.").String()
+	c.add(verify, func(ctx context.Context) error {
+		span, err := parseSpan(*from, *to)
+		if err != nil {
+			return usageError{err}
+		}
+		db, err := openStorage(*file)
+		if err != nil {
+			return err
+		}
+		return errors.Join(verifyRollups(ctx, db, span, c.stdout, c.stderr), db.Close())
+	})
+}
+
+// span is a range of event time.
+type span struct{ from, to time.Time }
+
+func parseSpan(from, to string) (s span, err error) {
+	s.to = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+	s.from = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, p := range []struct {
+		flag, text string
+		into       *time.Time
+	}{{"--from", from, &s.from}, {"--to", to, &s.to}} {
+		if p.text == "" {
+			continue
+		}
+		if *p.into, err = time.Parse(time.RFC3339, p.text); err != nil {
+			return span{}, fmt.Errorf("%s: %w", p.flag, err)
+		}
+	}
+	return s, nil
+}
+
+func (c *cli) sql() {
+	clause := c.app.Command("sql", "Ask ClickHouse as the read-only user; the answer is a table.")
+	file := configFlag(clause)
+	format := clause.Flag("format", "ClickHouse output format.").Default("PrettyCompactMonoBlock").String()
+	query := clause.Arg("query", "One SELECT.").Required().String()
+	c.add(clause, func(ctx context.Context) error { return askSQL(ctx, *file, *query, *format, c.stdout) })
+}
+
+func (c *cli) rules() {
+	clause := c.app.Command("rules", "Prometheus rules from SLO files.")
+	generate := clause.Command("generate", "Write the rule file for Prometheus, Mimir or vmalert.")
+	file := configFlag(generate)
+	dir := generate.Flag("out", "Folder to write to.").Default("rules").String()
+	c.add(generate, func(context.Context) error { return generateRules(*file, *dir, c.stdout) })
+}
+
+func (c *cli) dashboards() {
+	clause := c.app.Command("dashboards", "Grafana dashboards from the catalogue of signals.")
+	generate := clause.Command("generate", "Write the dashboards and the provisioning file.")
+	file := configFlag(generate)
+	dir := generate.Flag("out", "Folder to write to.").Default("dashboards").String()
+	c.add(generate, func(context.Context) error { return generateDashboards(*file, *dir, c.stdout) })
+	push := clause.Command("push", "Push the dashboards to a Grafana; the token is read from GRAFANA_TOKEN.")
+	pushFile := configFlag(push)
+	url := push.Flag("grafana.url", "Base URL of the Grafana.").Required().String()
+	c.add(push, func(ctx context.Context) error {
+		return pushDashboards(ctx, *pushFile, *url, os.Getenv("GRAFANA_TOKEN"))
+	})
+}
+
+func (c *cli) generate() {
+	clause := c.app.Command("generate", "Regenerate what the repository keeps of the catalogue: docs and the example's rules and dashboards.").Hidden()
+	c.add(clause, func(context.Context) error { return generateRepository(c.stdout) })
+}
+
+func (c *cli) chaosSmoke() {
+	clause := c.app.Command("chaos-smoke", "Kill -9 the service during the flights' backfill, and count.").Hidden()
+	kills := clause.Flag("kills", "How many times.").Default("20").Int()
+	window := clause.Flag("dedup-window", "ClickHouse's deduplication window.").Default("10000").Int()
+	seed := clause.Flag("seed", "Seed of the moments; 0 takes one and prints it.").Uint64()
+	data := flightsFlag(clause)
+	c.add(clause, func(ctx context.Context) error {
+		return chaos.Run(ctx, chaos.Options{Kills: *kills, DedupWindow: *window, Seed: *seed, Flights: *data, Lines: c.stdout, Text: c.stderr})
+	})
+}
+
+func (c *cli) footprint() {
+	clause := c.app.Command("footprint", "Measure the idle memory of the service and the size of this binary.").Hidden()
+	c.add(clause, func(ctx context.Context) error { return footprint.Run(ctx, c.stdout, c.stderr) })
+}

@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/ingest"
+	"github.com/plumbline-slo/plumbline/rules"
+)
+
+// This file is where one part's words become another's, so that neither has to
+// know the other.
+
+// activeAlerts seeds alerting with what the rules know to be firing.
+type activeAlerts struct{ evaluator *rules.Evaluator }
+
+// ActiveAlerts implements alerting.ActiveAlerts.
+func (a activeAlerts) ActiveAlerts(context.Context) ([]alerting.Alert, error) {
+	active, err := a.evaluator.ActiveAlerts()
+	if err != nil {
+		return nil, err
+	}
+	return fromRules(active), nil
+}
+
+func fromRules(alerts []*rules.Alert) []alerting.Alert {
+	out := make([]alerting.Alert, 0, len(alerts))
+	for _, a := range alerts {
+		ends := a.ValidUntil
+		if !a.ResolvedAt.IsZero() {
+			ends = a.ResolvedAt
+		}
+		out = append(out, alerting.Alert{
+			Labels: a.Labels.Map(), Annotations: a.Annotations.Map(),
+			StartsAt: a.FiredAt, EndsAt: ends,
+		})
+	}
+	return out
+}
+
+// notices keeps what the service noticed and did where people can query it: the
+// table notices. Losing one loses a line of history, never an alert, so a failed
+// insert is logged and counted by the caller's part.
+type notices struct {
+	conn driver.Conn
+	log  *slog.Logger
+}
+
+func (n notices) insert(ctx context.Context, at time.Time, kind, model, deploy, slo, object, text string) error {
+	batch, err := n.conn.PrepareBatch(ctx, "INSERT INTO notices (at, kind, model, deploy_hash, slo, object, text)")
+	if err != nil {
+		return fmt.Errorf("record notice %s: %w", kind, err)
+	}
+	if err := batch.Append(at, kind, model, deploy, slo, object, text); err != nil {
+		return fmt.Errorf("record notice %s: %w", kind, err)
+	}
+	if err := batch.Send(); err != nil {
+		return fmt.Errorf("record notice %s: %w", kind, err)
+	}
+	return nil
+}
+
+// Record implements alerting.Journal.
+func (n notices) Record(ctx context.Context, e alerting.Event) error {
+	object := e.Channel
+	if e.Owner != "" {
+		object += " " + string(e.Owner)
+	}
+	return n.insert(ctx, e.At, "alert_"+string(e.Kind), string(e.Model), string(e.Deploy), string(e.SLO), object, e.Severity+": "+e.Reason)
+}
+
+// Notice implements ingest.Noticer.
+func (n notices) Notice(ctx context.Context, notice ingest.Notice) error {
+	n.log.Warn("ingest", "kind", notice.Kind, "object", notice.Object, "text", notice.Text)
+	return n.insert(ctx, time.Now(), notice.Kind, "", "", "", notice.Object, notice.Text)
+}

@@ -1,0 +1,359 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
+	"github.com/plumbline-slo/plumbline/alerting/slack"
+	"github.com/plumbline-slo/plumbline/analyze"
+	"github.com/plumbline-slo/plumbline/dashboards"
+	pages "github.com/plumbline-slo/plumbline/dashboards/web"
+	"github.com/plumbline-slo/plumbline/ingest"
+	"github.com/plumbline-slo/plumbline/ingest/join"
+	"github.com/plumbline-slo/plumbline/rules"
+	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/storage/engine"
+	"github.com/plumbline-slo/plumbline/testenv/broker"
+)
+
+// App is the service. New checks, Run does everything.
+type App struct {
+	cfg      Config
+	log      *slog.Logger
+	extra    []alerting.Channel
+	slos     []plumbline.SLO
+	registry *prometheus.Registry
+
+	// What Run has built; valid once ready is closed.
+	ready      chan struct{}
+	isReady    atomic.Bool
+	failed     chan struct{} // closed when Run has returned
+	db         *storage.DB
+	engine     *engine.Engine
+	web        *webServer
+	brokers    []string
+	dashboards int
+}
+
+// New reads the SLO files and builds nothing yet. Channels are notifiers beside
+// Slack and PagerDuty.
+func New(cfg Config, log *slog.Logger, channels ...alerting.Channel) (*App, error) {
+	slos, err := cfg.SLOs()
+	if err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return &App{
+		cfg: cfg.placed(), log: log, extra: channels, slos: slos, registry: registry,
+		ready: make(chan struct{}), failed: make(chan struct{}),
+	}, nil
+}
+
+// SLOs reads the configured SLO files. An SLO on a model that is not declared
+// is an error: it would make a route for whatever a producer sends.
+func (c Config) SLOs() ([]plumbline.SLO, error) {
+	if len(c.Rules.SLOFiles) == 0 {
+		return nil, nil
+	}
+	slos, err := rules.ParseFiles(c.Rules.SLOFiles...)
+	if err != nil {
+		return nil, err
+	}
+	declared := make(map[plumbline.Model]bool, len(c.Models))
+	for _, m := range c.Models {
+		declared[m.Name] = true
+	}
+	var errs []error
+	for _, slo := range slos {
+		if !declared[slo.Model] {
+			errs = append(errs, fmt.Errorf("SLO %s: model %q is not declared; add it under models in the configuration", slo.Name, slo.Model))
+		}
+	}
+	return slos, errors.Join(errs...)
+}
+
+// Run builds the parts in the order of the data, runs them until ctx is done or
+// one dies, and stops them in reverse.
+//
+//	kafka ─ clickhouse ─ schema ─ web ─ alerting ─ rules ─ analyze ─ join ─ ingest
+//
+// What answers comes before what asks: alerting is there before a rule can
+// fire, and events flow only when everything behind them stands. The function is
+// one straight line on purpose; each part stops by the stack.
+func (a *App) Run(ctx context.Context) (err error) {
+	defer close(a.failed)
+	parts := newStack(a.log)
+	defer func() { err = errors.Join(err, parts.stopAll()) }()
+
+	if err := a.startKafka(parts); err != nil {
+		return err
+	}
+	if err := a.startClickHouse(ctx, parts); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.db.Close()) }()
+	if err := a.db.Migrate(ctx); err != nil {
+		return err
+	}
+	if a.web, err = newWebServer(a.cfg.Web, a.registry, a.unready, a.log); err != nil {
+		return err
+	}
+	runner, err := a.newAnalyze()
+	if err != nil {
+		return err
+	}
+	evaluator, alerts, err := a.newAlerting(runner)
+	if err != nil {
+		return err
+	}
+	if err := a.mountPages(alerts); err != nil {
+		return err
+	}
+	joiner, err := join.New(a.cfg.Join, join.Dependencies{DB: a.db, Registerer: a.registry, Log: a.log})
+	if err != nil {
+		return err
+	}
+	ingester, err := a.newIngest(ctx)
+	if err != nil {
+		return err
+	}
+
+	parts.start("web", a.web.run)
+	parts.start("alerting", alerts.Run)
+	if err := await(ctx, alerts.Ready(), parts); err != nil {
+		return err
+	}
+	parts.start("rules", evaluator.Run)
+	parts.start("analyze", runner.Run)
+	parts.start("join", joiner.Run)
+	parts.start("ingest", ingester.Run)
+	a.isReady.Store(true)
+	close(a.ready)
+	a.log.Info("ready", "page", a.web.externalURL(), "kafka", a.brokers, "slos", len(a.slos))
+	return parts.wait(ctx)
+}
+
+// await waits for a part to be ready, or for any part to die.
+func await(ctx context.Context, ready <-chan struct{}, parts *stack) error {
+	select {
+	case <-ready:
+		return nil
+	case err := <-parts.died:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (a *App) startKafka(parts *stack) error {
+	a.brokers = a.cfg.Kafka.Brokers
+	if len(a.brokers) > 0 {
+		return nil
+	}
+	b, err := broker.New(a.cfg.Kafka.Embedded)
+	if err != nil {
+		return err
+	}
+	if err := b.Start(); err != nil {
+		return err
+	}
+	a.brokers = b.Addresses()
+	parts.start("kafka", func(ctx context.Context) error {
+		<-ctx.Done()
+		b.Close()
+		return nil
+	})
+	return nil
+}
+
+func (a *App) startClickHouse(ctx context.Context, parts *stack) error {
+	cfg := a.cfg.ClickHouse
+	if cfg.DSN == "" && cfg.DSNFile == "" {
+		a.engine = engine.New(a.cfg.engineConfig(), a.log)
+		parts.start("clickhouse", a.engine.Run)
+		if err := a.engine.WaitReady(ctx); err != nil {
+			return fmt.Errorf("embedded clickhouse: %w", err)
+		}
+		cfg.DSN = a.engine.DSN()
+	}
+	db, err := storage.New(cfg)
+	a.db = db
+	return err
+}
+
+func (a *App) newAnalyze() (*analyze.Runner, error) {
+	declared, err := objectives(a.slos)
+	if err != nil {
+		return nil, err
+	}
+	var watched []analyze.Objective
+	for _, o := range declared {
+		watched = append(watched, analyze.Objective(o))
+	}
+	return analyze.New(a.cfg.Analyze, analyze.Dependencies{DB: a.db, Objectives: watched, Registerer: a.registry, Log: a.log})
+}
+
+// newAlerting builds the rules and the alerts, which need each other: rules
+// send to alerting, alerting is seeded with what the rules know to fire.
+func (a *App) newAlerting(runner *analyze.Runner) (*rules.Evaluator, *alerting.Service, error) {
+	external := a.web.externalURL()
+	if _, err := rules.WriteFile(a.cfg.Rules.RulesDir, a.slos, a.cfg.GenerateRules(external)); err != nil {
+		return nil, nil, err
+	}
+	var alerts *alerting.Service
+	cfg := a.cfg.Rules.Config
+	cfg.ExternalURL = external
+	evaluator, err := rules.New(cfg, rules.Dependencies{
+		Source: rules.FindingReader{Conn: a.db.Conn()},
+		Notify: func(ctx context.Context, _ string, fired ...*rules.Alert) {
+			if err := alerts.Send(ctx, fromRules(fired)...); err != nil {
+				a.log.Error("rules: alerts were not taken and will be sent again", "err", err)
+			}
+		},
+		Logger: a.log, Registerer: prometheus.WrapRegistererWithPrefix("plumbline_rules_", a.registry),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	channels, err := a.channels()
+	if err != nil {
+		return nil, nil, err
+	}
+	alertingConfig := a.cfg.Alerting.Config
+	alertingConfig.ExternalURL, alertingConfig.RoutePrefix = external, alertsPrefix
+	alerts, err = alerting.New(alertingConfig, alerting.Deps{
+		Channels: channels, Explainer: explainer{runner: runner, base: external}, Journal: notices{conn: a.db.Conn(), log: a.log},
+		Active: activeAlerts{evaluator}, Registry: prometheus.WrapRegistererWithPrefix("plumbline_alerting_", a.registry), Logger: a.log,
+	})
+	return evaluator, alerts, err
+}
+
+func (a *App) channels() ([]alerting.Channel, error) {
+	toSlack, err := slack.New(a.cfg.Alerting.Slack, a.registry)
+	if err != nil {
+		return nil, err
+	}
+	toPagerDuty, err := pagerduty.New(a.cfg.Alerting.PagerDuty)
+	if err != nil {
+		return nil, err
+	}
+	return append([]alerting.Channel{toSlack, toPagerDuty}, a.extra...), nil
+}
+
+func (a *App) newIngest(ctx context.Context) (*ingest.Ingester, error) {
+	cfg := a.cfg.Ingest
+	cfg.Brokers = a.brokers
+	if err := ingest.EnsureTopics(ctx, cfg); err != nil {
+		return nil, err
+	}
+	return ingest.New(cfg, ingest.Dependencies{DB: a.db, Noticer: notices{conn: a.db.Conn(), log: a.log}, Registry: a.registry, Logger: a.log})
+}
+
+// alertsPrefix is where Alertmanager's API v2 is served: amtool's
+// --alertmanager.url is the external URL followed by it.
+const alertsPrefix = "/alertmanager"
+
+func (a *App) mountPages(alerts *alerting.Service) error {
+	a.web.mux.Handle(alertsPrefix+"/", alerts.Handler())
+	declared, err := objectives(a.slos)
+	if err != nil {
+		return err
+	}
+	page, err := pages.New(pages.Config{Objectives: declared, Owners: a.cfg.Alerting.Owners, Models: a.cfg.declaredModels(), GrafanaURL: a.cfg.onCallURL()}, a.db.Conn())
+	if err != nil {
+		return err
+	}
+	a.web.mux.Handle("/", page)
+	if a.cfg.Dashboards.Dir == "" {
+		return nil
+	}
+	a.dashboards, err = dashboards.Write(a.cfg.Dashboards.Dir, a.cfg.DashboardOptions(declared, a.web.externalURL())...)
+	return err
+}
+
+// unready says why the service cannot serve now, nil if it can.
+func (a *App) unready() error {
+	if !a.isReady.Load() {
+		return errors.New("starting")
+	}
+	if a.engine != nil {
+		return a.engine.Err()
+	}
+	return nil
+}
+
+// WaitReady returns when every part runs, or an error if Run ended first.
+func (a *App) WaitReady(ctx context.Context) error {
+	select {
+	case <-a.ready:
+		return nil
+	case <-a.failed:
+		return errors.New("the service ended before it was ready")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// DB returns the storage. It is valid after WaitReady, like the rest below.
+func (a *App) DB() *storage.DB { return a.db }
+
+// Brokers returns the Kafka addresses in use.
+func (a *App) Brokers() []string { return a.brokers }
+
+// URL returns where people reach the service.
+func (a *App) URL() string { return a.web.externalURL() }
+
+// Dashboards returns the number of dashboards written.
+func (a *App) Dashboards() int { return a.dashboards }
+
+// EnginePID returns the process of the embedded ClickHouse, 0 with a real one.
+func (a *App) EnginePID() int {
+	if a.engine == nil {
+		return 0
+	}
+	return a.engine.ChildPID()
+}
+
+// DiscoverDSN returns the DSN of the ClickHouse of a configuration: the
+// configured one, or that of the embedded engine that a running service holds.
+func (c Config) DiscoverDSN() (string, error) {
+	if c.ClickHouse.DSN != "" || c.ClickHouse.DSNFile != "" {
+		return c.ClickHouse.Address()
+	}
+	dsn, err := engine.Discover(filepath.Join(c.DataDir, "clickhouse"))
+	if err != nil {
+		return "", fmt.Errorf("%w; start it with plumbline serve, or set clickhouse.dsn", err)
+	}
+	return dsn, nil
+}
+
+// startTimeout bounds how long a command waits for a running service.
+const startTimeout = 10 * time.Second
+
+// CreateTopics makes the default topics on a Kafka, for commands that produce
+// before a service runs.
+func CreateTopics(ctx context.Context, brokers []string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	cfg := ingest.DefaultConfig()
+	cfg.Brokers = brokers
+	return ingest.EnsureTopics(ctx, cfg)
+}
+
+// pageOf links the page of a model.
+func pageOf(base string, model plumbline.Model) string {
+	return base + "/models/" + url.PathEscape(string(model))
+}

@@ -1,0 +1,203 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"gopkg.in/yaml.v3"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
+	"github.com/plumbline-slo/plumbline/alerting/slack"
+	"github.com/plumbline-slo/plumbline/analyze"
+	"github.com/plumbline-slo/plumbline/ingest"
+	"github.com/plumbline-slo/plumbline/ingest/join"
+	"github.com/plumbline-slo/plumbline/rules"
+	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/storage/engine"
+	"github.com/plumbline-slo/plumbline/testenv/broker"
+)
+
+// Config is the whole configuration: one file, each part's section declared
+// beside its code.
+type Config struct {
+	// DataDir holds the embedded parts' data and alerting's state. Default
+	// data, beside the configuration file.
+	DataDir    string          `yaml:"data_dir"`
+	Web        WebConfig       `yaml:"web"`
+	Kafka      Kafka           `yaml:"kafka"`
+	ClickHouse storage.Config  `yaml:"clickhouse"`
+	Ingest     ingest.Config   `yaml:"ingest"`
+	Join       join.Config     `yaml:"join"`
+	Analyze    analyze.Config  `yaml:"analyze"`
+	Rules      Rules           `yaml:"rules"`
+	Alerting   Alerting        `yaml:"alerting"`
+	Dashboards Dashboards      `yaml:"dashboards"`
+	Models     []DeclaredModel `yaml:"models"`
+}
+
+// Kafka says which Kafka the events come from.
+type Kafka struct {
+	// Brokers are addresses of a Kafka; empty starts the embedded one.
+	Brokers  []string      `yaml:"brokers"`
+	Embedded broker.Config `yaml:"embedded"`
+}
+
+// Rules names the SLO files and configures their evaluation.
+type Rules struct {
+	// SLOFiles are OpenSLO files or patterns, relative to the configuration.
+	SLOFiles     []string `yaml:"slo_files"`
+	rules.Config `yaml:",inline"`
+}
+
+// Alerting configures the alerts and the channels they leave by.
+type Alerting struct {
+	alerting.Config `yaml:",inline"`
+	Slack           slack.Config     `yaml:"slack"`
+	PagerDuty       pagerduty.Config `yaml:"pagerduty"`
+}
+
+// Dashboards says where the generated dashboards go.
+type Dashboards struct {
+	// Dir receives the files for Grafana's provisioning; empty writes none.
+	Dir string `yaml:"dir"`
+	// GrafanaURL is where people reach the Grafana that shows them; empty
+	// leaves its links out.
+	GrafanaURL string `yaml:"grafana_url"`
+}
+
+// DeclaredModel is a model that somebody answers for. A model that sends events
+// without being declared is stored and shown as undeclared; it makes no rule,
+// page or route.
+type DeclaredModel struct {
+	Name plumbline.Model `yaml:"name"`
+}
+
+// DefaultConfig returns the defaults of every section.
+func DefaultConfig() Config {
+	cfg := Config{
+		DataDir:    "data",
+		Web:        WebConfig{Listen: "127.0.0.1:9470"},
+		Kafka:      Kafka{Embedded: broker.DefaultConfig()},
+		ClickHouse: storage.DefaultConfig(),
+		Ingest:     ingest.DefaultConfig(),
+		Join:       join.DefaultConfig(),
+		Analyze:    analyze.DefaultConfig(),
+		Rules:      Rules{Config: rules.DefaultConfig()},
+		Alerting:   Alerting{Config: alerting.DefaultConfig(), Slack: slack.DefaultConfig(), PagerDuty: pagerduty.DefaultConfig()},
+	}
+	// Placed below DataDir once that is known.
+	cfg.Rules.RulesDir, cfg.Rules.StateFile = "", ""
+	return cfg
+}
+
+// Load reads a configuration file strictly: an unknown key, a wrong type or a
+// second document is an error with the file and the line.
+func Load(path string) (Config, error) {
+	cfg := DefaultConfig()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, inFile(path, err)
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Config{}, fmt.Errorf("%s: a second YAML document begins; one file holds one configuration", path)
+	}
+	cfg.resolve(filepath.Dir(path))
+	return cfg, cfg.placed().validateIn(path)
+}
+
+// lineOf finds where yaml.v3 says a line, so that the error can begin with
+// file:line as compilers do.
+var lineOf = regexp.MustCompile(`(?m)line (\d+): (.*)$`)
+
+func inFile(path string, err error) error {
+	found := lineOf.FindAllStringSubmatch(err.Error(), -1)
+	if len(found) == 0 {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	var errs []error
+	for _, f := range found {
+		errs = append(errs, fmt.Errorf("%s:%s: %s", path, f[1], f[2]))
+	}
+	return errors.Join(errs...)
+}
+
+// resolve makes paths of the file relative to the file.
+func (c *Config) resolve(dir string) {
+	paths := []*string{&c.DataDir, &c.Dashboards.Dir, &c.Web.ConfigFile, &c.ClickHouse.DSNFile,
+		&c.Alerting.Slack.TokenFile, &c.Rules.RulesDir, &c.Rules.StateFile, &c.Alerting.DataDir, &c.Kafka.Embedded.DataDir}
+	for i := range c.Alerting.Owners {
+		paths = append(paths, &c.Alerting.Owners[i].PagerDutyKeyFile)
+	}
+	for i := range c.Rules.SLOFiles {
+		paths = append(paths, &c.Rules.SLOFiles[i])
+	}
+	for _, p := range paths {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+}
+
+// placed puts what is kept on disk and has no path of its own below DataDir.
+func (c Config) placed() Config {
+	place := func(p *string, below ...string) {
+		if *p == "" {
+			*p = filepath.Join(append([]string{c.DataDir}, below...)...)
+		}
+	}
+	place(&c.Kafka.Embedded.DataDir, "kafka")
+	place(&c.Alerting.DataDir, "alerting")
+	place(&c.Rules.StateFile, "rules", "state.json")
+	place(&c.Rules.RulesDir, "rules", "files")
+	return c
+}
+
+func (c Config) engineConfig() engine.Config {
+	cfg := engine.DefaultConfig()
+	cfg.DataDir = filepath.Join(c.DataDir, "clickhouse")
+	cfg.Database = c.ClickHouse.Database
+	return cfg
+}
+
+// validateIn returns every mistake that only the whole file shows, each naming
+// the file and the field.
+func (c Config) validateIn(path string) error {
+	var errs []error
+	add := func(err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", path, err))
+		}
+	}
+	add(c.Web.validate())
+	if len(c.Kafka.Brokers) == 0 {
+		add(c.Kafka.Embedded.Validate())
+	}
+	add(c.ClickHouse.Validate())
+	add(c.Ingest.Validate())
+	add(c.Join.Validate())
+	add(c.Analyze.Validate())
+	add(prefixed("rules", c.Rules.Validate()))
+	add(prefixed("alerting", c.Alerting.Validate()))
+	add(prefixed("alerting.slack", c.Alerting.Slack.Validate()))
+	add(prefixed("alerting.pagerduty", c.Alerting.PagerDuty.Validate()))
+	return errors.Join(errs...)
+}
+
+func prefixed(section string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", section, err)
+}

@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+)
+
+// stack owns every goroutine of the process: parts start in order, and stop in
+// reverse, each awaited before the one below it is told to stop. A part that
+// ends before it is told to ends the process.
+type stack struct {
+	log   *slog.Logger
+	parts []running
+	died  chan error
+}
+
+type running struct {
+	name string
+	stop context.CancelFunc
+	done chan error
+}
+
+func newStack(log *slog.Logger) *stack { return &stack{log: log, died: make(chan error, 1)} }
+
+// start runs a part in a goroutine of its own until stopAll.
+func (s *stack) start(name string, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := running{name: name, stop: cancel, done: make(chan error, 1)}
+	s.parts = append(s.parts, p)
+	go func() {
+		err := run(ctx)
+		if ctx.Err() == nil {
+			if err == nil {
+				err = errors.New("ended by itself")
+			}
+			select {
+			case s.died <- fmt.Errorf("%s: %w", name, err):
+			default: // another part died first; its error is the cause
+			}
+		}
+		p.done <- err
+	}()
+	s.log.Debug("started", "part", name)
+}
+
+// wait returns when ctx is done, nil, or when a part has died, its error.
+func (s *stack) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.died:
+		return err
+	}
+}
+
+// stopAll stops every part, the last started first, and returns what they
+// returned.
+func (s *stack) stopAll() error {
+	var errs []error
+	for i := len(s.parts) - 1; i >= 0; i-- {
+		p := s.parts[i]
+		p.stop()
+		if err := <-p.done; err != nil && !errors.Is(err, context.Canceled) {
+			errs = append(errs, fmt.Errorf("stop %s: %w", p.name, err))
+		}
+		s.log.Debug("stopped", "part", p.name)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,93 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/plumbline-slo/plumbline/ingest"
+)
+
+// atWorkTimeout bounds the wait for a killed member's session to end and the
+// new one to begin a batch.
+const atWorkTimeout = 20 * time.Second
+
+// waitAtWork returns when the service has announced a batch in Kafka.
+func (r *run) waitAtWork(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, atWorkTimeout)
+	defer cancel()
+	// The former process' intents stand until they are taken over, so a new one
+	// shows as any change of the commits.
+	before, err := r.commits(ctx)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("chaos: the service began no batch within %s", atWorkTimeout)
+		case <-tick.C:
+		}
+		now, err := r.commits(ctx)
+		if err != nil {
+			return err
+		}
+		for at, commit := range now {
+			if commit != before[at] {
+				return nil
+			}
+		}
+	}
+}
+
+type place struct {
+	topic     string
+	partition int
+}
+
+type commit struct {
+	offset int64
+	intent string
+}
+
+// commits returns what the service has committed, with the intents.
+func (r *run) commits(ctx context.Context) (map[place]commit, error) {
+	cfg := ingest.DefaultConfig()
+	ask := make(map[string][]int)
+	for _, topic := range []string{cfg.Topics.Predictions, cfg.Topics.Labels} {
+		for p := range cfg.Partitions {
+			ask[topic] = append(ask[topic], p)
+		}
+	}
+	client := &kafka.Client{Addr: kafka.TCP(r.broker.Addresses()...)}
+	answer, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: cfg.Group, Topics: ask})
+	if err != nil {
+		return nil, fmt.Errorf("chaos: read the group's commits: %w", err)
+	}
+	found := make(map[place]commit)
+	for topic, partitions := range answer.Topics {
+		for _, p := range partitions {
+			found[place{topic, p.Partition}] = commit{p.CommittedOffset, p.Metadata}
+		}
+	}
+	return found, nil
+}
+
+// intents returns how many partitions have a batch announced and not completed.
+func (r *run) intents(ctx context.Context) (int, error) {
+	commits, err := r.commits(ctx)
+	if err != nil {
+		return 0, err
+	}
+	standing := 0
+	for _, c := range commits {
+		if c.intent != "" {
+			standing++
+		}
+	}
+	return standing, nil
+}
