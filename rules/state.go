@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -70,6 +71,9 @@ func readState(path string) (state, error) {
 
 func (s state) write(path string) error {
 	content, err := json.Marshal(s)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o700)
+	}
 	if err == nil {
 		err = writeDurably(path, content, 0o600)
 	}
