@@ -119,6 +119,9 @@ func daysSinceEpoch(year, month, day int64) int64 {
 		month += 12
 	}
 	era := year / 400
+	if year < 0 {
+		era = -1 // January of the year 0; division truncates
+	}
 	yearOfEra := year - era*400
 	dayOfYear := (153*(month-3)+2)/5 + day - 1
 	dayOfEra := yearOfEra*365 + yearOfEra/4 - yearOfEra/100 + dayOfYear

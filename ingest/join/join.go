@@ -61,17 +61,15 @@ type Progress struct {
 func (j *Join) Run(ctx context.Context) error {
 	for {
 		progress, err := j.Step(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			j.metrics.errors.Inc()
 			j.log.Error("join step will be repeated", "err", err, "after", j.cfg.Interval)
 		}
+		pause := j.cfg.Interval
 		if err == nil && progress.More {
-			continue
+			pause = 0
 		}
-		timer := time.NewTimer(j.cfg.Interval)
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
 			timer.Stop()

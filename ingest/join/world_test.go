@@ -30,16 +30,15 @@ func startDB(tb testing.TB) *storage.DB {
 
 // row is one raw row; the fields of the other kind are zero.
 type row struct {
-	model, id       string
-	ts, known       time.Time
-	topic, epoch    string
-	partition       int32
-	offset          int64
-	deploy, stage   string   // predictions
-	class           string   // predicted or label
-	value           *float64 // predicted_value or label_value
-	deleted         bool     // labels
-	batch, position int
+	model, id     string
+	ts, known     time.Time
+	topic, epoch  string
+	partition     int32
+	offset        int64
+	deploy, stage string   // predictions
+	class         string   // predicted or label
+	value         *float64 // predicted_value or label_value
+	deleted       bool     // labels
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
