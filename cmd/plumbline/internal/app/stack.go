@@ -32,11 +32,12 @@ func (s *stack) start(name string, run func(context.Context) error) {
 	go func() {
 		err := run(ctx)
 		if ctx.Err() == nil {
-			if err == nil {
-				err = errors.New("ended by itself")
+			cause := err
+			if cause == nil {
+				cause = errors.New("ended by itself")
 			}
 			select {
-			case s.died <- fmt.Errorf("%s: %w", name, err):
+			case s.died <- fmt.Errorf("%s: %w", name, cause):
 			default: // another part died first; its error is the cause
 			}
 		}

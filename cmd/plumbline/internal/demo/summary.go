@@ -38,7 +38,7 @@ type summary struct {
 	Seconds         float64 `json:"seconds"`
 	PageDeploy      string  `json:"page_deploy_hash"`
 	PageTopFeature  string  `json:"page_top_feature"`
-	BackfillSeconds float64 `json:"backfill_seconds"`
+	BackfillSeconds float64 `json:"backfill_send_seconds"`
 }
 
 // counts are what the tables hold.
@@ -98,7 +98,7 @@ func (d *demo) summarise(ctx context.Context, page delivered) (summary, error) {
 	s := summary{
 		Produced: d.producer.sent.Load(), Stored: c.events, DeadLettered: c.dead, PredictionRows: c.predictions, RolledUp: c.rolled,
 		LabelsJoined: c.labelled, LabelsOracle: d.facts.Joined(),
-		Dashboards: d.service.Dashboards(), PageDeploy: string(page.text.Deploy), Seconds: time.Since(d.started).Seconds(),
+		Dashboards: d.service.Dashboards(), PageDeploy: string(page.text.Deploy), BackfillSeconds: d.backfillSeconds, Seconds: time.Since(d.started).Seconds(),
 	}
 	if len(page.text.Features) > 0 {
 		s.PageTopFeature = string(page.text.Features[0].Feature)
