@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -49,69 +50,78 @@ func TestStepFindsTheFault(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	t.Run("burn", func(t *testing.T) {
-		for _, test := range []struct {
-			model   plumbline.Model
-			deploy  plumbline.DeployHash
-			verdict string
-		}{{evil, "v1", plumbline.VerdictOK}, {evil, "v2", plumbline.VerdictBreach}, {"silent", "", plumbline.VerdictMissing}} {
-			found := find(findings, func(f Finding) bool {
-				return f.Signal == plumbline.SignalBurn && f.Model == test.model && f.Deploy == test.deploy
-			})
-			// v1 has not served within two hours, so nothing of it burns.
-			want := 2
-			if test.deploy == "v1" {
-				want = 0
-			}
-			if len(found) != want {
-				t.Fatalf("%s %s has %d burn findings, want %d", test.model, test.deploy, len(found), want)
-			}
-			for _, f := range found {
-				if f.Verdict != test.verdict || f.SLO != objective(test.model).SLO.Name {
-					t.Errorf("%+v, want verdict %s", f, test.verdict)
-				}
-				if test.verdict == plumbline.VerdictMissing != math.IsNaN(f.Value) {
-					t.Errorf("%s %s: value %v of a finding that is %s", test.model, f.Deploy, f.Value, f.Verdict)
-				}
-			}
-		}
-		if found := find(findings, func(f Finding) bool { return f.Signal == plumbline.SignalBurn && f.Model == "undeclared" }); len(found) != 0 {
-			t.Errorf("an undeclared model has burn findings: %+v", found)
-		}
-	})
-	t.Run("drift", func(t *testing.T) {
-		for _, model := range []plumbline.Model{evil, "undeclared"} {
-			breaches := find(findings, func(f Finding) bool {
-				return f.Signal == plumbline.SignalDrift && f.Model == model && f.Verdict == plumbline.VerdictBreach
-			})
-			if len(breaches) != 1 || breaches[0].Feature != "distance" || breaches[0].Deploy != "v2" || breaches[0].Value < 1 {
-				t.Errorf("drift breaches of %s: %+v, want distance of v2 alone", model, breaches)
-			}
-			clock := find(findings, func(f Finding) bool {
-				return f.Signal == plumbline.SignalDrift && f.Model == model && f.Deploy == "v2" && f.Feature == "weekday"
-			})
-			if len(clock) != 1 || clock[0].Value < 1 || clock[0].Verdict != plumbline.VerdictOK {
-				t.Errorf("the weekday of three hours: %+v, want a large PSI that is no breach", clock)
-			}
-		}
-	})
-	t.Run("quality", func(t *testing.T) {
-		for window, accuracy := range map[time.Duration]float64{6 * time.Hour: .2, 24 * time.Hour: .2} {
-			found := find(findings, func(f Finding) bool {
-				return f.Signal == plumbline.SignalQuality && f.Model == evil && f.Deploy == "v2" && f.Window == window
-			})
-			if len(found) != 1 || math.Abs(found[0].Value-accuracy) > .07 || !(found[0].Low < found[0].Value && found[0].Value < found[0].High) {
-				t.Errorf("accuracy of v2 over %s: %+v", window, found)
-			}
-		}
-		found := find(findings, func(f Finding) bool {
-			return f.Signal == plumbline.SignalQuality && f.Deploy == "v2" && f.Window == time.Hour && f.Model == evil
-		})
-		if len(found) != 1 || found[0].Verdict != plumbline.VerdictInsufficient || !math.IsNaN(found[0].Value) {
-			t.Errorf("an hour without labels: %+v", found)
-		}
-	})
+	t.Run("burn", func(t *testing.T) { checkBurn(t, findings) })
+	t.Run("drift", func(t *testing.T) { checkDrift(t, findings) })
+	t.Run("quality", func(t *testing.T) { checkQuality(t, findings) })
 	t.Run("stored", func(t *testing.T) { checkStored(t, db, findings) })
+}
+
+func checkBurn(t *testing.T, findings []Finding) {
+	t.Helper()
+	for _, test := range []struct {
+		model   plumbline.Model
+		deploy  plumbline.DeployHash
+		verdict string
+	}{{evil, "v1", plumbline.VerdictOK}, {evil, "v2", plumbline.VerdictBreach}, {"silent", "", plumbline.VerdictMissing}} {
+		found := find(findings, func(f Finding) bool {
+			return f.Signal == plumbline.SignalBurn && f.Model == test.model && f.Deploy == test.deploy
+		})
+		// v1 has not served within two hours, so nothing of it burns.
+		want := 2
+		if test.deploy == "v1" {
+			want = 0
+		}
+		if len(found) != want {
+			t.Fatalf("%s %s has %d burn findings, want %d", test.model, test.deploy, len(found), want)
+		}
+		for _, f := range found {
+			if f.Verdict != test.verdict || f.SLO != objective(test.model).SLO.Name {
+				t.Errorf("%+v, want verdict %s", f, test.verdict)
+			}
+			if test.verdict == plumbline.VerdictMissing != math.IsNaN(f.Value) {
+				t.Errorf("%s %s: value %v of a finding that is %s", test.model, f.Deploy, f.Value, f.Verdict)
+			}
+		}
+	}
+	if found := find(findings, func(f Finding) bool { return f.Signal == plumbline.SignalBurn && f.Model == "undeclared" }); len(found) != 0 {
+		t.Errorf("an undeclared model has burn findings: %+v", found)
+	}
+}
+
+func checkDrift(t *testing.T, findings []Finding) {
+	t.Helper()
+	for _, model := range []plumbline.Model{evil, "undeclared"} {
+		breaches := find(findings, func(f Finding) bool {
+			return f.Signal == plumbline.SignalDrift && f.Model == model && f.Verdict == plumbline.VerdictBreach
+		})
+		if len(breaches) != 1 || breaches[0].Feature != "distance" || breaches[0].Deploy != "v2" || breaches[0].Value < 1 {
+			t.Errorf("drift breaches of %s: %+v, want distance of v2 alone", model, breaches)
+		}
+		clock := find(findings, func(f Finding) bool {
+			return f.Signal == plumbline.SignalDrift && f.Model == model && f.Deploy == "v2" && f.Feature == "weekday"
+		})
+		if len(clock) != 1 || clock[0].Value < 1 || clock[0].Verdict != plumbline.VerdictOK {
+			t.Errorf("the weekday of three hours: %+v, want a large PSI that is no breach", clock)
+		}
+	}
+}
+
+func checkQuality(t *testing.T, findings []Finding) {
+	t.Helper()
+	for window, accuracy := range map[time.Duration]float64{6 * time.Hour: .2, 24 * time.Hour: .2} {
+		found := find(findings, func(f Finding) bool {
+			return f.Signal == plumbline.SignalQuality && f.Model == evil && f.Deploy == "v2" && f.Window == window
+		})
+		if len(found) != 1 || math.Abs(found[0].Value-accuracy) > .07 || !(found[0].Low < found[0].Value && found[0].Value < found[0].High) {
+			t.Errorf("accuracy of v2 over %s: %+v", window, found)
+		}
+	}
+	found := find(findings, func(f Finding) bool {
+		return f.Signal == plumbline.SignalQuality && f.Deploy == "v2" && f.Window == time.Hour && f.Model == evil
+	})
+	if len(found) != 1 || found[0].Verdict != plumbline.VerdictInsufficient || !math.IsNaN(found[0].Value) {
+		t.Errorf("an hour without labels: %+v", found)
+	}
 }
 
 // checkStored compares the rows of the table with what Step returned.
@@ -222,5 +232,28 @@ func TestConfigSaysEveryMistake(t *testing.T) {
 	o.Pairs[0].Short = 90 * time.Second
 	if err := checkPairs(o); err == nil {
 		t.Error("a window of 90 seconds is accepted")
+	}
+}
+
+// Run goes on after a step that could not write, and ends with its context.
+func TestRunLooksAgain(t *testing.T) {
+	db := startDB(t)
+	r := newRunner(t, db, objective("silent"))
+	r.cfg.Interval = time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	looks := 0
+	r.now = func() time.Time {
+		// Each look asks for the time more than once.
+		if looks++; looks == 12 {
+			cancel()
+		}
+		return now.Add(time.Duration(looks) * time.Millisecond)
+	}
+	if err := r.Run(ctx); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	var stored uint64
+	if err := db.Conn().QueryRow(t.Context(), "SELECT uniqExact(at) FROM findings WHERE verdict = 'missing'").Scan(&stored); err != nil || stored < 2 {
+		t.Errorf("%d looks are stored, %v", stored, err)
 	}
 }

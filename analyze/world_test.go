@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -58,76 +59,85 @@ func insert(t *testing.T, db *storage.DB, table string, rows []map[string]any) {
 	}
 }
 
-// store writes the rollups and cells of the events, as ingest and the join do.
+// rollups collects the rows that ingest and the join would have written, by
+// table.
+type rollups struct {
+	model string
+	rows  map[string]map[string]map[string]any // by table, then key
+	hist  map[hourKey]map[int32]uint64
+}
+
+// bump adds one to the fields of the row of the same key.
+func (r *rollups) bump(table string, row map[string]any, fields ...string) {
+	row["model"], row["segment"] = r.model, ""
+	key := fmt.Sprint(row["deploy_hash"], row["stage"], row["series"], row["time"], row["value"])
+	if r.rows[table] == nil {
+		r.rows[table] = map[string]map[string]any{}
+	}
+	if r.rows[table][key] == nil {
+		r.rows[table][key] = row
+	}
+	for _, f := range fields {
+		n, _ := r.rows[table][key][f].(int)
+		r.rows[table][key][f] = n + 1
+	}
+}
+
+func (r *rollups) add(e event) {
+	hour, minute := e.at.Truncate(time.Hour).Unix(), e.at.Truncate(time.Minute).Unix()
+	key := func(series plumbline.Series, at int64) map[string]any {
+		return map[string]any{"deploy_hash": e.deploy, "stage": e.stage, "series": series, "time": at}
+	}
+	r.bump("series_minute", key(plumbline.SeriesRequests, minute), "count")
+	r.bump("series_hour", key(plumbline.SeriesRequests, hour), "count")
+	for f, v := range e.numbers {
+		k := hourKey{e.deploy, e.stage, string(plumbline.Feature(f).Series()), hour}
+		if r.hist[k] == nil {
+			r.hist[k] = map[int32]uint64{}
+		}
+		r.hist[k][grid.Bucket(v)]++
+	}
+	for f, v := range e.categories {
+		row := key(plumbline.Feature(f).Series(), hour)
+		row["value"], row["kind"] = v, 0
+		r.bump("categories_hour", row, "count")
+	}
+	if e.label != 0 {
+		fields := []string{"labelled", "version"}
+		if e.label > 0 {
+			fields = append(fields, "correct")
+		}
+		row := key("", minute)
+		row["known"], row["correct"] = hour, 0
+		delete(row, "series")
+		r.bump("outcome_cells", row, fields...)
+	}
+}
+
+// store writes the rollups and cells of the events.
 func store(t *testing.T, db *storage.DB, model string, events []event) {
 	t.Helper()
-	hours := map[hourKey]map[int32]uint64{}
-	counts := map[string]map[string]any{}
-	bump := func(table string, row map[string]any, fields ...string) {
-		row["model"], row["segment"] = model, ""
-		key := fmt.Sprint(table, row["deploy_hash"], row["stage"], row["series"], row["time"], row["value"])
-		if _, ok := counts[key]; !ok {
-			row["$table"] = table
-			for _, f := range fields {
-				row[f] = 0
-			}
-			counts[key] = row
-		}
-		for _, f := range fields {
-			counts[key][f] = counts[key][f].(int) + 1
-		}
-	}
+	r := &rollups{model: model, rows: map[string]map[string]map[string]any{}, hist: map[hourKey]map[int32]uint64{}}
 	for _, e := range events {
-		hour, minute := e.at.Truncate(time.Hour).Unix(), e.at.Truncate(time.Minute).Unix()
-		for table, at := range map[string]int64{"series_minute": minute, "series_hour": hour} {
-			bump(table, map[string]any{"deploy_hash": e.deploy, "stage": e.stage, "series": "requests", "grid": "", "time": at}, "count")
-		}
-		for f, v := range e.numbers {
-			key := hourKey{e.deploy, e.stage, string(plumbline.Feature(f).Series()), hour}
-			if hours[key] == nil {
-				hours[key] = map[int32]uint64{}
-			}
-			hours[key][grid.Bucket(v)]++
-		}
-		for f, v := range e.categories {
-			row := map[string]any{"deploy_hash": e.deploy, "stage": e.stage, "series": string(plumbline.Feature(f).Series()), "time": hour, "value": v, "kind": 0}
-			bump("categories_hour", row, "count")
-		}
-		if e.label != 0 {
-			fields := []string{"labelled", "version"}
-			if e.label > 0 {
-				fields = append(fields, "correct")
-			}
-			row := map[string]any{"deploy_hash": e.deploy, "stage": e.stage, "time": minute, "known": hour, "correct": 0}
-			bump("outcome_cells", row, fields...)
-		}
+		r.add(e)
 	}
-	byTable := map[string][]map[string]any{}
-	for _, row := range counts {
-		table := row["$table"].(string)
-		delete(row, "$table")
-		byTable[table] = append(byTable[table], row)
+	for table, rows := range r.rows {
+		insert(t, db, table, slices.Collect(maps.Values(rows)))
 	}
-	for key, buckets := range hours {
-		var sorted []int32
-		for b := range buckets {
-			sorted = append(sorted, b)
-		}
-		slices.Sort(sorted)
-		var n []uint64
-		total := uint64(0)
-		for _, b := range sorted {
-			n = append(n, buckets[b])
+	var series []map[string]any
+	for key, buckets := range r.hist {
+		sorted := slices.Sorted(maps.Keys(buckets))
+		counts, total := make([]uint64, len(sorted)), uint64(0)
+		for i, b := range sorted {
+			counts[i] = buckets[b]
 			total += buckets[b]
 		}
-		byTable["series_hour"] = append(byTable["series_hour"], map[string]any{
-			"model": model, "deploy_hash": key.deploy, "stage": key.stage, "series": key.series, "grid": "f8", "time": key.hour,
-			"segment": "", "count": total, "hist": []any{sorted, n},
+		series = append(series, map[string]any{
+			"model": model, "deploy_hash": key.deploy, "stage": key.stage, "series": key.series, "grid": grid.Full, "time": key.hour,
+			"segment": "", "count": total, "hist": []any{sorted, counts},
 		})
 	}
-	for table, rows := range byTable {
-		insert(t, db, table, rows)
-	}
+	insert(t, db, "series_hour", series)
 }
 
 // features are a flight's: miles, the hour and the weekday of its departure.

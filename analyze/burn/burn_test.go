@@ -18,10 +18,9 @@ func pair(long, short time.Duration, factor float64) plumbline.WindowPair {
 
 // event is one prediction, for the brute force.
 type event struct {
-	at              time.Time
-	known           time.Time // zero: no label
-	correct         bool
-	minute, knownIn int
+	at      time.Time
+	known   time.Time // zero: no label
+	correct bool
 }
 
 func randomEvents(random *rand.Rand, minutes int) []event {

@@ -1,12 +1,16 @@
 package join
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/plumbline-slo/plumbline/storage"
 )
@@ -208,5 +212,51 @@ func TestVerifyFindsAWrongCell(t *testing.T) {
 	}
 	if v, err := j.Verify(t.Context()); err != nil || v.Differ != 1 || v.Labelled != v.WantLabelled+1 {
 		t.Fatalf("a cell that is one too high: %+v, %v", v, err)
+	}
+}
+
+// Run repeats a step that was killed, and ends with its context.
+func TestRunRepeatsAKilledStep(t *testing.T) {
+	db := startDB(t)
+	w := newWorld(t, db)
+	w.append(row{model: "m", id: "1", topic: "predictions", epoch: "e", ts: start, known: start, deploy: "a", stage: "production", class: "yes"})
+	w.append(row{model: "m", id: "1", topic: "labels", epoch: "e", ts: start, known: start.Add(time.Hour), class: "yes"})
+	w.store("predictions/e/0", 1, true)
+	w.store("labels/e/0", 1, true)
+	cfg := DefaultConfig()
+	cfg.Interval = time.Millisecond
+	registry := prometheus.NewRegistry()
+	j, err := New(cfg, Dependencies{DB: db, Registerer: registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kills, saved := 2, make(chan struct{}, 1)
+	j.before = func(statement string) error {
+		if kills > 0 {
+			kills--
+			return errKilled
+		}
+		if statement == "join_cursor" {
+			saved <- struct{}{}
+		}
+		return nil
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- j.Run(ctx) }()
+	<-saved
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	compareCells(t, storedCells(t, db), map[cell]counts{{"m", "a", "production", start, start.Add(time.Hour).Truncate(time.Hour)}: {1, 1}})
+	if n := testutil.ToFloat64(j.metrics.errors); n != 2 {
+		t.Errorf("%v steps counted as errors, want 2", n)
+	}
+	if _, err := New(cfg, Dependencies{DB: db, Registerer: registry}); err == nil {
+		t.Error("metrics registered twice without an error")
+	}
+	if err := (Config{}).Validate(); err == nil {
+		t.Error("an empty configuration is valid")
 	}
 }
