@@ -140,14 +140,22 @@ func (l *loader) wants(group *metadata.RowGroupMetaData) (bool, error) {
 
 func (l *loader) loadGroup(group *file.RowGroupReader, first int32) error {
 	var err error
-	for name, out := range map[string]*[]int64{columnDate: &l.dates, columnDelay: &l.delays, columnDistance: &l.distances} {
-		if *out, err = l.readInts(group, name, (*out)[:0]); err != nil {
-			return fmt.Errorf("column %q: %w", name, err)
+	for _, c := range []struct {
+		name string
+		out  *[]int64
+	}{{columnDate, &l.dates}, {columnDelay, &l.delays}, {columnDistance, &l.distances}} {
+		if *c.out, err = l.readInts(group, c.name, (*c.out)[:0]); err != nil {
+			return fmt.Errorf("column %q: %w", c.name, err)
 		}
 	}
-	for name, out := range map[string]*[]airport{columnOrigin: &l.origins, columnDestination: &l.destinations} {
-		if *out, err = l.readAirports(group, name, (*out)[:0]); err != nil {
-			return fmt.Errorf("column %q: %w", name, err)
+	// In this order, always: airports are numbered as they are met, and the
+	// model's sums, and so its deploy hash, follow the numbering.
+	for _, c := range []struct {
+		name string
+		out  *[]airport
+	}{{columnOrigin, &l.origins}, {columnDestination, &l.destinations}} {
+		if *c.out, err = l.readAirports(group, c.name, (*c.out)[:0]); err != nil {
+			return fmt.Errorf("column %q: %w", c.name, err)
 		}
 	}
 	n := len(l.dates)

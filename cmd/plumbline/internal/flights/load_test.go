@@ -3,6 +3,7 @@ package flights
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,6 +117,25 @@ func TestLoadNullableColumnsWithoutNulls(t *testing.T) {
 }
 
 // Whatever a damaged file holds, Load returns flights in order or an error.
+// Airports were once numbered in the order of a map, and the deploy hash changed
+// from run to run.
+func TestLoadNumbersAirportsTheSameWayEachTime(t *testing.T) {
+	path := goodShape().write(t, syntheticFlights(8))
+	first, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		again, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(again.airports, first.airports) {
+			t.Fatalf("airports %v, then %v", first.airports, again.airports)
+		}
+	}
+}
+
 func FuzzLoad(f *testing.F) {
 	good, err := os.ReadFile(goodShape().write(f, syntheticFlights(1)))
 	if err != nil {
