@@ -1,5 +1,7 @@
 package decode
 
+import "bytes"
+
 const featureHint = "send features as an object of numbers, strings, booleans and nulls"
 
 // features reads the object of features: numbers to Numbers, strings and
@@ -18,9 +20,9 @@ func (p *Predictions) features() *Error {
 		if n >= p.limits.MaxFeatures {
 			return bad(TooManyFeatures, "send fewer features, or raise max_features")
 		}
-		key, err := s.key()
+		id, key, err := p.featureKey(n)
 		if err == nil {
-			err = p.feature(n, key)
+			err = p.feature(id, key)
 		}
 		if err == nil {
 			more, err = s.more('}')
@@ -32,11 +34,40 @@ func (p *Predictions) features() *Error {
 	return nil
 }
 
-func (p *Predictions) feature(position int, key []byte) *Error {
-	if len(key) == 0 || len(key) > maxName {
-		return bad(BadValue, "a feature's name has 1 to 256 bytes")
+// featureKey reads a feature's name and colon. Producers write their features
+// in one order, so the name that stood at this position in the event before is
+// compared with the raw text first, without looking for its end.
+func (p *Predictions) featureKey(position int) (id int32, key []byte, err *Error) {
+	s := &p.scan
+	if position < len(p.order) && s.space() == '"' {
+		id = p.order[position]
+		name := p.Features.Value(id)
+		from, to := s.i+1, s.i+1+len(name)
+		if p.plain[id] && to+1 < len(s.b) && s.b[to] == '"' && s.b[to+1] == ':' && bytes.Equal(s.b[from:to], name) {
+			s.i = to + 2
+			return id, name, nil
+		}
 	}
-	id := p.featureID(position, key)
+	if key, err = s.key(); err != nil {
+		return 0, nil, err
+	}
+	if len(key) == 0 || len(key) > maxName {
+		return 0, nil, bad(BadValue, "a feature's name has 1 to 256 bytes")
+	}
+	return p.featureID(position, key), key, nil
+}
+
+// isPlain reports whether a name stands in JSON as it is.
+func isPlain(name []byte) bool {
+	for _, c := range name {
+		if c < 0x20 || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Predictions) feature(id int32, key []byte) *Error {
 	if p.seen[id] == p.event {
 		return bad(DuplicateKey, "send each feature once").at("features." + string(key))
 	}
@@ -77,16 +108,14 @@ func (p *Predictions) category(id int32, text []byte) {
 	p.CategoryValues = append(p.CategoryValues, p.Values.ID(text))
 }
 
-// featureID interns a feature's name, trying the one that stood at this
-// position in the event before.
+// featureID interns a feature's name and remembers its position.
 func (p *Predictions) featureID(position int, key []byte) int32 {
-	if position < len(p.order) && p.Features.Is(p.order[position], key) {
-		return p.order[position]
-	}
 	id := p.Features.ID(key)
 	if int(id) >= len(p.seen) {
 		p.seen = append(p.seen, 0)
+		p.plain = append(p.plain, false)
 	}
+	p.plain[id] = isPlain(key)
 	if position < len(p.order) {
 		p.order[position] = id
 	} else {

@@ -37,8 +37,10 @@ type Predictions struct {
 
 	// order is the feature at each position of the event before: producers
 	// write their features in one order, and a comparison is cheaper than a
-	// hash. seen is the event in which a feature was last read.
+	// hash. seen is the event in which a feature was last read, plain whether its
+	// name needs no escape in JSON.
 	order   []int32
+	plain   []bool
 	seen    []uint64
 	seenSeg []uint64
 	event   uint64
@@ -72,7 +74,7 @@ func (p *Predictions) Reset() {
 	p.Nulls.Reset()
 	p.Segments.Reset()
 	p.NumberValues, p.CategoryValues, p.SegmentValues = p.NumberValues[:0], p.CategoryValues[:0], p.SegmentValues[:0]
-	p.order, p.seen, p.seenSeg = p.order[:0], p.seen[:0], p.seenSeg[:0]
+	p.order, p.seen, p.seenSeg, p.plain = p.order[:0], p.seen[:0], p.seenSeg[:0], p.plain[:0]
 	p.Unknown = 0
 }
 
