@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -59,7 +60,7 @@ func (c *conn) whole(q *request, out *output) error {
 	r := c.call(c.lib.query, q.sql, q.format, q.params)
 	if r != nil && c.lib.resultError(r) == "" {
 		st := c.stats(r)
-		out.summary(querySummary{st.readRows, st.readBytes, st.writtenRows, st.writtenBytes, st.resultRows})
+		out.summary(querySummary(st))
 	}
 	_, err := c.take(r, out.write)
 	return err
@@ -85,7 +86,7 @@ func (s *server) insert(ctx context.Context, c *conn, q *request, out *output) e
 	if err != nil {
 		return err
 	}
-	out.summary(querySummary{st.readRows, st.readBytes, st.writtenRows, st.writtenBytes, st.resultRows})
+	out.summary(querySummary(st))
 	return nil
 }
 
@@ -101,7 +102,7 @@ func copyRows(ctx context.Context, stream *insertStream, rows io.Reader) (*lastB
 			tail.failed = true
 			return tail, nil
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return tail, nil
 		}
 		if err == nil {

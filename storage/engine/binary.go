@@ -38,7 +38,7 @@ func (e *Engine) binaryStarter(dir, binary string, l *net.TCPListener) starter {
 		if err != nil {
 			return nil, err
 		}
-		cmd := exec.Command(binary, "server", "--config-file="+file)
+		cmd := exec.Command(binary, "server", "--config-file="+file) //nolint:noctx // it is told to end, and killed only if it does not
 		cmd.Dir = dir
 		cmd.Env = childEnviron()
 		p, err := e.launch(cmd, func() error { return nil }) // a server confines itself by its users' grants

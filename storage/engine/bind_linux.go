@@ -192,7 +192,7 @@ func (c *native) stats(r unsafe.Pointer) queryStats {
 // the library's memory and are gone when take returns.
 func (c *native) take(r unsafe.Pointer, emit func([]byte) error) (queryStats, error) {
 	if r == nil {
-		return queryStats{}, errors.New("Code: 1001. DB::Exception: the engine returned no result (STD_EXCEPTION)")
+		return queryStats{}, errors.New("Code: 1001. DB::Exception: the engine returned no result (STD_EXCEPTION)") //nolint:staticcheck // spelled as ClickHouse spells its exceptions
 	}
 	defer c.lib.destroy(r)
 	if msg := c.lib.resultError(r); msg != "" {
@@ -218,7 +218,7 @@ func (c *native) run(sql, format string, params []param, emit func([]byte) error
 func (c *native) stream(sql, format string, params []param, emit func([]byte) error) error {
 	r := c.call(c.lib.streamQuery, sql, format, params)
 	if r == nil {
-		return errors.New("Code: 1001. DB::Exception: the engine returned no stream (STD_EXCEPTION)")
+		return errors.New("Code: 1001. DB::Exception: the engine returned no stream (STD_EXCEPTION)") //nolint:staticcheck // spelled as ClickHouse spells its exceptions
 	}
 	defer c.lib.destroy(r)
 	if msg := c.lib.resultError(r); msg != "" {

@@ -67,7 +67,7 @@ func (e *Engine) supervise(ctx context.Context, start starter) error {
 		ready, err := e.live(ctx, start)
 		wasReady = wasReady || ready
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the child was told to end, whatever it said last
 		}
 		if !wasReady && isStartError(err) {
 			return err
@@ -121,7 +121,7 @@ func (e *Engine) live(ctx context.Context, start starter) (wasReady bool, err er
 			ready = nil
 			if ok && info.Error != "" {
 				p.stop()
-				<-p.exit
+				<-p.exit // its report says more than its exit
 				return false, &startError{info.Error + p.lines.suffix()}
 			}
 			if ok {
@@ -131,7 +131,7 @@ func (e *Engine) live(ctx context.Context, start starter) (wasReady bool, err er
 			}
 		case <-late.C:
 			p.kill()
-			<-p.exit
+			<-p.exit // it was killed
 			return false, fmt.Errorf("engine: not ready after %v%s", e.cfg.StartTimeout, p.lines.suffix())
 		case err := <-p.exit:
 			return wasReady, fmt.Errorf("engine: process %d ended: %w%s", p.pid, err, p.lines.suffix())
@@ -156,10 +156,10 @@ func (e *Engine) becomeReady(info childReady) {
 func (e *Engine) end(p *process) {
 	p.stop()
 	select {
-	case <-p.exit:
+	case <-p.exit: // it was told to end, however it did
 	case <-time.After(e.cfg.StopTimeout + 5*time.Second):
 		p.kill()
-		<-p.exit
+		<-p.exit // it was killed
 	}
 }
 
@@ -216,7 +216,7 @@ func (e *Engine) startChild(exe, dir, lib string, socket *os.File, lock *dirLock
 	if err != nil {
 		return nil, fmt.Errorf("make ready pipe: %w", err)
 	}
-	cmd := exec.Command(exe, ChildCommand)
+	cmd := exec.Command(exe, ChildCommand) //nolint:noctx // it ends with its standard input, orderly, not with a context
 	cmd.Dir = filepath.Join(dir, runName)
 	cmd.Env = childEnviron()
 	cmd.ExtraFiles = []*os.File{socket, readyW, lock.file}
