@@ -59,26 +59,65 @@ func (r *references) of(ctx context.Context, model plumbline.Model, now time.Tim
 // shifts compares what a deploy saw in the window before end with the training
 // set, the most moved feature first.
 func (r *Runner) shifts(ctx context.Context, reference drift.Window, t traffic, d deploy, window time.Duration) ([]Shift, error) {
-	from := t.end.Add(-window).Truncate(time.Hour)
-	if d.first.After(from) {
-		from = d.first
-	}
-	to := t.end
-	if end := d.last.Add(time.Hour); end.Before(to) {
-		to = end
-	}
-	current, err := r.drift.Read(ctx, drift.Query{Model: t.model, Deploys: []plumbline.DeployHash{d.hash}, Stage: d.stage, From: from, To: to})
+	s := spanOf(t, d, window)
+	current, err := r.drift.Read(ctx, s.query(t.model, d))
 	if err != nil {
 		return nil, err
 	}
-	var usual []drift.Window
+	m := measured{reference: reference, current: current, whole: current}
+	if whole, ok := s.wholeHours(d); ok && whole != s {
+		if m.whole, err = r.drift.Read(ctx, whole.query(t.model, d)); err != nil {
+			return nil, err
+		}
+		s = whole
+	}
+	if m.usual, err = r.usual(ctx, t.model, d, s); err != nil {
+		return nil, err
+	}
+	return m.shifts(r.cfg.driftOptions()), nil
+}
+
+// span is a range of event time, by hour; to is exclusive.
+type span struct{ from, to time.Time }
+
+// spanOf returns the part of the window before t.end in which d served.
+func spanOf(t traffic, d deploy, window time.Duration) span {
+	s := span{t.end.Add(-window).Truncate(time.Hour), t.end}
+	if d.first.After(s.from) {
+		s.from = d.first
+	}
+	if end := d.last.Add(time.Hour); end.Before(s.to) {
+		s.to = end
+	}
+	return s
+}
+
+// wholeHours leaves out the hours that d may have served in part, its first one
+// and the one under way: in those, what is usual by the clock differs for no
+// other reason. It returns false if no hour is left.
+func (s span) wholeHours(d deploy) (span, bool) {
+	if s.from.Equal(d.first) {
+		s.from = s.from.Add(time.Hour)
+	}
+	s.to = s.to.Truncate(time.Hour)
+	return s, s.from.Before(s.to)
+}
+
+func (s span) query(model plumbline.Model, d deploy) drift.Query {
+	return drift.Query{Model: model, Deploys: []plumbline.DeployHash{d.hash}, Stage: d.stage, From: s.from, To: s.to}
+}
+
+// usual reads what production saw in the same hours before the deploy: on the
+// nearest day and on the same weekday.
+func (r *Runner) usual(ctx context.Context, model plumbline.Model, d deploy, s span) ([]drift.Window, error) {
+	var windows []drift.Window
 	earlier := func(days int) (bool, error) {
 		back := -time.Duration(days) * day
-		w, err := r.drift.Read(ctx, drift.Query{Model: t.model, Stage: plumbline.StageProduction, From: from.Add(back), To: to.Add(back)})
-		usual = append(usual, w)
+		w, err := r.drift.Read(ctx, drift.Query{Model: model, Stage: plumbline.StageProduction, From: s.from.Add(back), To: s.to.Add(back)})
+		windows = append(windows, w)
 		return w.Requests > 0, err
 	}
-	before, found := daysBack(d, to), false
+	before, found := daysBack(d, s.to), false
 	for _, days := range slices.Compact([]int{before, week}) {
 		some, err := earlier(days)
 		if err != nil {
@@ -92,7 +131,7 @@ func (r *Runner) shifts(ctx context.Context, reference drift.Window, t traffic, 
 			return nil, err
 		}
 	}
-	return compare(reference, current, usual, r.cfg.driftOptions()), nil
+	return windows, nil
 }
 
 // week is the longest cycle of a clock feature, in days.
@@ -106,40 +145,55 @@ func daysBack(d deploy, to time.Time) int {
 	return min(max(days, 1), week)
 }
 
-// compare returns the shift of every feature that the reference or the current
+// measured is what a shift is computed from.
+type measured struct {
+	// current is the window, and whole its whole hours, which usual is about.
+	reference, current, whole drift.Window
+	usual                     []drift.Window
+}
+
+// shifts returns the shift of every feature that the reference or the current
 // window has.
-func compare(reference, current drift.Window, usual []drift.Window, o drift.Options) []Shift {
-	var shifts []Shift
+func (m measured) shifts(o drift.Options) []Shift {
 	names := map[plumbline.Feature]struct{}{}
-	for _, w := range []drift.Window{reference, current} {
+	for _, w := range []drift.Window{m.reference, m.current} {
 		for f := range w.Features {
 			names[f] = struct{}{}
 		}
 	}
+	var all []Shift
 	for f := range names {
-		s := Shift{Feature: f, Distance: drift.Compare(sample(reference, f), sample(current, f))}
-		s.Excess = s.PSI
-		explained := 0.0
-		for _, w := range usual {
-			explained = max(explained, drift.Explained(sample(reference, f), sample(current, f), sample(w, f), o))
-		}
-		s.Excess -= explained
-		switch {
-		case reference.Requests == 0 || current.Requests == 0:
-			s.Verdict = plumbline.VerdictMissing
-		case !s.Enough(o):
-			s.Verdict = plumbline.VerdictInsufficient
-		case s.Beyond(s.Excess, o):
-			s.Verdict = plumbline.VerdictBreach
-		default:
-			s.Verdict = plumbline.VerdictOK
-		}
-		shifts = append(shifts, s)
+		all = append(all, m.shift(f, o))
 	}
-	slices.SortFunc(shifts, func(a, b Shift) int {
+	slices.SortFunc(all, func(a, b Shift) int {
 		return cmp.Or(cmp.Compare(order(b.Excess), order(a.Excess)), cmp.Compare(a.Feature, b.Feature))
 	})
-	return shifts
+	return all
+}
+
+func (m measured) shift(f plumbline.Feature, o drift.Options) Shift {
+	reference := sample(m.reference, f)
+	s := Shift{Feature: f, Distance: drift.Compare(reference, sample(m.current, f))}
+	judged, whole := s.Distance, sample(m.whole, f)
+	if d := drift.Compare(reference, whole); d.Enough(o) {
+		judged = d
+	}
+	explained := 0.0
+	for _, w := range m.usual {
+		explained = max(explained, drift.Explained(reference, whole, sample(w, f), o))
+	}
+	s.Excess = judged.PSI - explained
+	switch {
+	case m.reference.Requests == 0 || m.current.Requests == 0:
+		s.Verdict = plumbline.VerdictMissing
+	case !judged.Enough(o):
+		s.Verdict = plumbline.VerdictInsufficient
+	case judged.Beyond(s.Excess, o):
+		s.Verdict = plumbline.VerdictBreach
+	default:
+		s.Verdict = plumbline.VerdictOK
+	}
+	return s
 }
 
 // sample returns a feature of a window; one that was never sent is absent from
