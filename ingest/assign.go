@@ -76,6 +76,9 @@ func (w *worker) completeUpTo(ctx context.Context) (int64, error) {
 func (w *worker) takeover(ctx context.Context, begun intent, from, first int64) (int64, error) {
 	w.i.metrics.replays.WithLabelValues(w.at.Topic).Inc()
 	last := *begun.Last
+	if err := w.quiet(ctx); err != nil {
+		return 0, err
+	}
 	complete, err := w.completeUpTo(ctx)
 	if err != nil {
 		return 0, err

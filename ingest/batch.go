@@ -37,7 +37,7 @@ func (b *batch) add(rec record) {
 	b.events++
 	b.bytes += len(rec.Key) + min(len(rec.Value), maxLetter)
 	b.knownMin, b.knownMax = min(b.knownMin, rec.Known), max(b.knownMax, rec.Known)
-	err := b.rows.Append(decode.Record{Offset: rec.Offset, Known: rec.Known, Value: rec.Value})
+	err := b.decode(rec)
 	if err == nil {
 		return
 	}
@@ -46,6 +46,15 @@ func (b *batch) add(rec record) {
 		refused = &decode.Error{Reason: decode.Unparsable, Hint: err.Error()}
 	}
 	b.letters = append(b.letters, newLetter(b.at, rec, refused))
+}
+
+func (b *batch) decode(rec record) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the decoder panicked, which is a bug of plumbline: %v", p)
+		}
+	}()
+	return b.rows.Append(decode.Record{Offset: rec.Offset, Known: rec.Known, Value: rec.Value})
 }
 
 // full reports whether the batch must be flushed before another record.

@@ -25,6 +25,14 @@ func (k partKey) lastHour() int64 {
 	return next.Add(-time.Hour).Unix()
 }
 
+// start returns the beginning of the day or month that the key names.
+func (k partKey) start() time.Time {
+	if k < 1_000_000 { // a month
+		k = k*100 + 1
+	}
+	return time.Date(int(k)/10_000, time.Month(int(k)/100%100), int(k)%100, 0, 0, 0, 0, time.UTC)
+}
+
 // keyer caches the part key of the last day, because rows come in runs of one.
 type keyer struct {
 	of  func(ms int64) partKey

@@ -16,6 +16,16 @@ import (
 // because it is too large must still fit the topic.
 const maxLetter = 512 << 10
 
+// maxLetterBatch is the largest produce request, and what the topic must take.
+const maxLetterBatch = maxLetter + 256<<10
+
+// maxLetterKey and maxLetterHeaders bound what else of a record is kept: a key
+// is cut, headers beyond the bound are left out.
+const (
+	maxLetterKey     = 32 << 10
+	maxLetterHeaders = 64 << 10
+)
+
 // Headers of a dead letter: Kafka Connect's names, so that its tools read them.
 const (
 	headerTopic     = "__connect.errors.topic"
@@ -36,8 +46,14 @@ type letter struct {
 
 // newLetter copies a refused record with the reason in its headers.
 func newLetter(at source, rec record, refused *decode.Error) letter {
-	value := rec.Value
-	headers := append([]kafka.Header(nil), rec.Headers...)
+	value, key := rec.Value, rec.Key[:min(len(rec.Key), maxLetterKey)]
+	var headers []kafka.Header
+	size := 0
+	for _, h := range rec.Headers {
+		if size += len(h.Key) + len(h.Value); size <= maxLetterHeaders {
+			headers = append(headers, kafka.Header{Key: h.Key, Value: append([]byte(nil), h.Value...)})
+		}
+	}
 	if len(value) > maxLetter {
 		headers = append(headers, kafka.Header{Key: headerSize, Value: []byte(strconv.Itoa(len(value)))})
 		value = value[:maxLetter]
@@ -53,7 +69,7 @@ func newLetter(at source, rec record, refused *decode.Error) letter {
 		headers = append(headers, kafka.Header{Key: h[0], Value: []byte(h[1])})
 	}
 	return letter{refused.Reason, kafka.Message{
-		Key:     append([]byte(nil), rec.Key...),
+		Key:     append([]byte(nil), key...),
 		Value:   append([]byte(nil), value...),
 		Headers: headers,
 	}}
@@ -67,7 +83,7 @@ type letterbox struct {
 func newLetterbox(cfg Config) *letterbox {
 	return &letterbox{&kafka.Writer{
 		Addr: kafka.TCP(cfg.Brokers...), Topic: cfg.Topics.DeadLetters,
-		RequiredAcks: kafka.RequireAll, BatchTimeout: 5 * time.Millisecond, BatchBytes: maxLetter + 32<<10,
+		RequiredAcks: kafka.RequireAll, BatchTimeout: 5 * time.Millisecond, BatchBytes: maxLetterBatch,
 		Transport: &kafka.Transport{ClientID: "plumbline-dead-letters", MetadataTTL: 5 * time.Second},
 	}}
 }

@@ -64,7 +64,7 @@ func (m *metrics) window(t tableRows, window int) {
 // After every failure it looks again before it sends them again: an insert may
 // have been applied although its answer was an error.
 func (w *worker) storeRun(ctx context.Context, b *batch, t tableRows, r run, present map[partKey]uint64) error {
-	if stored, err := isStored(b, t, r, present); stored || err != nil {
+	if stored, err := w.isStored(b, t, r, present); stored || err != nil {
 		return err
 	}
 	token := b.at.token(b.first, b.last, t.table, r.key, w.plan)
@@ -79,13 +79,19 @@ func (w *worker) storeRun(ctx context.Context, b *batch, t tableRows, r run, pre
 	failed := false
 	err := w.i.retry(ctx, "insert", func(ctx context.Context) error {
 		if failed {
+			if err := w.quiet(ctx); err != nil {
+				return err
+			}
 			present, err := w.look(ctx, b, t.table, t.marked)
 			if err != nil {
 				return err
 			}
-			if stored, err := isStored(b, t, r, present); stored || err != nil {
+			if stored, err := w.isStored(b, t, r, present); stored || err != nil {
 				return err
 			}
+		}
+		if err := w.confirm(ctx, b); err != nil {
+			return err
 		}
 		err := insert(ctx)
 		failed = failed || err != nil
@@ -103,18 +109,62 @@ func (w *worker) parkUnless(ctx context.Context, err error, again func(error) bo
 	return park("%s: %w", fmt.Sprintf(format, args...), err)
 }
 
+// confirm makes sure that the partition is still ours before a statement, if
+// that was last known longer ago than half a session: a process that was
+// stopped and goes on must not repeat what the next owner has done. Committing
+// the intent again changes nothing and is refused to a former owner.
+func (w *worker) confirm(ctx context.Context, b *batch) error {
+	if w.i.now().Sub(w.confirmed) < w.i.cfg.SessionTimeout/2 {
+		return nil
+	}
+	return w.intend(ctx, b)
+}
+
+// quiet waits until no insert of this partition is running: a look must not
+// miss one whose connection broke before its answer. Where system.processes
+// cannot be read, the deduplication window alone guards against that.
+func (w *worker) quiet(ctx context.Context) error {
+	for {
+		var running uint64
+		row := w.i.db.Conn().QueryRow(ctx, "SELECT count() FROM system.processes WHERE position(Settings['log_comment'], {source:String}) > 0",
+			clickhouse.Named("source", w.at.mark()+"/"))
+		err := row.Scan(&running)
+		var exception *clickhouse.Exception
+		switch {
+		case errors.As(err, &exception) && permanent(exception.Code):
+			return nil
+		case err != nil:
+			return fmt.Errorf("look for running inserts of %s: %w", w.at, err)
+		case running == 0:
+			return nil
+		}
+		sleep(ctx, w.i.cfg.RetryMin)
+		if ctx.Err() != nil {
+			return fmt.Errorf("wait for %d running inserts of %s: %w", running, w.at, ctx.Err())
+		}
+	}
+}
+
 // isStored reports whether the rows of a run are in the table. ClickHouse
 // stores a statement of one partition whole or not at all, so another number of
-// raw rows than the batch has is a contradiction that people must see.
-func isStored(b *batch, t tableRows, r run, present map[partKey]uint64) (bool, error) {
+// raw rows than the batch has is a contradiction that people must see; fewer
+// are none where rows may have expired since.
+func (w *worker) isStored(b *batch, t tableRows, r run, present map[partKey]uint64) (bool, error) {
 	n, ok := present[r.key]
 	if !ok {
 		return false, nil
 	}
-	if !t.marked && n != uint64(r.to-r.from) {
-		return false, park("%s has %d rows in partition %d of %s, and %d are stored", b, r.to-r.from, r.key, t.table, n)
+	want := uint64(r.to - r.from)
+	if t.marked || n == want || n < want && w.mayExpire(t.table, r.key) {
+		return true, nil
 	}
-	return true, nil
+	return false, park("%s has %d rows in partition %d of %s, and %d are stored", b, want, r.key, t.table, n)
+}
+
+// mayExpire reports whether ClickHouse may drop rows of a partition of a raw
+// table by their age.
+func (w *worker) mayExpire(table plumbline.TableName, key partKey) bool {
+	return table != plumbline.TableDeployments && key.start().Before(w.i.now().Add(-w.i.db.Retention().Raw))
 }
 
 // lookup is look with retries.

@@ -17,7 +17,7 @@ func EnsureTopics(ctx context.Context, cfg Config) error {
 	topic := func(name string, entries ...kafka.ConfigEntry) kafka.TopicConfig {
 		return kafka.TopicConfig{Topic: name, NumPartitions: cfg.Partitions, ReplicationFactor: cfg.Replication, ConfigEntries: entries}
 	}
-	letters := topic(cfg.Topics.DeadLetters, kafka.ConfigEntry{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxLetter + 64<<10)})
+	letters := topic(cfg.Topics.DeadLetters, kafka.ConfigEntry{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxLetterBatch)})
 	letters.NumPartitions = 1
 	r, err := l.get().CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{
 		topic(cfg.Topics.Predictions), topic(cfg.Topics.Labels), topic(cfg.Topics.Deployments), letters,

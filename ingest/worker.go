@@ -27,6 +27,8 @@ type worker struct {
 	fetcher fetcher
 	at      source
 	plan    string
+	// confirmed is when the broker last took a commit of this member.
+	confirmed time.Time
 }
 
 func newWorker(i *Ingester, m member, topic string, partition int) *worker {
@@ -273,6 +275,9 @@ func (w *worker) commit(ctx context.Context, c committed) error {
 		begun := w.i.now()
 		err := w.i.coordination.commit(ctx, w.member, w.at.Topic, w.at.Partition, c)
 		w.i.metrics.commit.Observe(w.i.now().Sub(begun).Seconds())
+		if err == nil {
+			w.confirmed = begun
+		}
 		if fenced(err) {
 			return errors.Join(errFenced, err)
 		}

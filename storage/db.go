@@ -109,6 +109,9 @@ func (db *DB) Insert(ctx context.Context, table plumbline.TableName, token strin
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 		"async_insert":               0,
 		"insert_deduplication_token": token,
+		// Says in system.processes whose insert is running: ingest waits for it
+		// before it looks what is stored.
+		"log_comment": token,
 		// A statement may touch 50 partitions (ingest splits there) and must
 		// stay one block, or a retry would be deduplicated piecemeal.
 		"max_insert_block_size":                    1 << 20,

@@ -112,12 +112,19 @@ func (p *Predictions) Append(rec Record) error {
 	}
 	m := p.mark()
 	p.event++
+	// Also after a panic, which the caller recovers from, event by event.
+	good := false
+	defer func() {
+		if !good {
+			p.rollback(m)
+		}
+	}()
 	var e prediction
 	if err := p.read(&e, rec); err != nil {
-		p.rollback(m)
 		return err
 	}
 	p.commit(&e, rec)
+	good = true
 	return nil
 }
 
