@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,11 +33,15 @@ type Config struct {
 	// MinSession is the shortest session timeout a consumer may ask for.
 	// Default 6 s, as Kafka's.
 	MinSession time.Duration `yaml:"min_session"`
+	// MaxMessageBytes is the largest batch of records that is accepted. Default
+	// 16 MiB, more than Kafka's 1 MiB, so that an event too large to be stored
+	// becomes a dead letter with its reason and not its producer's problem.
+	MaxMessageBytes int `yaml:"max_message_bytes"`
 }
 
 // DefaultConfig returns the defaults without a data directory.
 func DefaultConfig() Config {
-	return Config{Listen: "127.0.0.1:9092", Partitions: 4, MinSession: 6 * time.Second}
+	return Config{Listen: "127.0.0.1:9092", Partitions: 4, MinSession: 6 * time.Second, MaxMessageBytes: 16 << 20}
 }
 
 // Validate returns every mistake of the configuration, by field.
@@ -56,6 +61,9 @@ func (c Config) Validate() error {
 	}
 	if c.MinSession < 100*time.Millisecond {
 		errs = append(errs, fmt.Errorf("kafka.embedded.min_session: %s is under 100ms", c.MinSession))
+	}
+	if c.MaxMessageBytes < 1<<10 || c.MaxMessageBytes > 64<<20 {
+		errs = append(errs, fmt.Errorf("kafka.embedded.max_message_bytes: %d is not between 1 KiB and 64 MiB", c.MaxMessageBytes))
 	}
 	return errors.Join(errs...)
 }
@@ -85,6 +93,7 @@ func (b *Broker) Start() error {
 		kfake.DataDir(b.cfg.DataDir),
 		kfake.DefaultNumPartitions(b.cfg.Partitions),
 		kfake.GroupMinSessionTimeout(b.cfg.MinSession),
+		kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(b.cfg.MaxMessageBytes)}),
 		// Port 0 makes kfake ask the listener for its address and advertise it.
 		kfake.Ports(0),
 		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return net.Listen(network, b.cfg.Listen) }),

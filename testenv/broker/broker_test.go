@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -29,6 +30,24 @@ func TestAcknowledgedRecordsSurviveARestart(t *testing.T) {
 	}
 	if string(m.Value) != "kept" {
 		t.Fatalf("read %q after a restart, want %q", m.Value, "kept")
+	}
+}
+
+// An event of 10 MB must reach the service, which says why it is refused.
+func TestLargeMessages(t *testing.T) {
+	for limit, accepted := range map[int]bool{broker.DefaultConfig().MaxMessageBytes: true, 1 << 20: false} {
+		cfg := broker.DefaultConfig()
+		cfg.DataDir, cfg.Listen, cfg.MaxMessageBytes = t.TempDir(), "127.0.0.1:0", limit
+		b := start(t, cfg)
+		defer b.Close()
+		err := write(t, b.Addresses()[0], strings.Repeat("x", 10_000_000))
+		if accepted != (err == nil) {
+			t.Errorf("10 MB with a limit of %d: %v", limit, err)
+		}
+		var each kafka.WriteErrors
+		if !accepted && (!errors.As(err, &each) || !errors.Is(each[0], kafka.MessageSizeTooLarge)) {
+			t.Errorf("10 MB with a limit of %d: %v, want Kafka's MESSAGE_TOO_LARGE", limit, err)
+		}
 	}
 }
 
@@ -71,14 +90,19 @@ func start(t *testing.T, cfg broker.Config) *broker.Broker {
 
 func produce(t *testing.T, address, value string) {
 	t.Helper()
+	if err := write(t, address, value); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, address, value string) error {
+	t.Helper()
 	ctx := context.Background()
 	client := &kafka.Client{Addr: kafka.TCP(address)}
 	if _, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "predictions", NumPartitions: 1, ReplicationFactor: 1}}}); err != nil {
 		t.Fatal(err)
 	}
-	w := &kafka.Writer{Addr: kafka.TCP(address), Topic: "predictions", RequiredAcks: kafka.RequireAll, BatchSize: 1}
-	defer w.Close()
-	if err := w.WriteMessages(ctx, kafka.Message{Value: []byte(value)}); err != nil {
-		t.Fatal(err)
-	}
+	w := &kafka.Writer{Addr: kafka.TCP(address), Topic: "predictions", RequiredAcks: kafka.RequireAll, BatchSize: 1, BatchBytes: 64 << 20, MaxAttempts: 1}
+	err := w.WriteMessages(ctx, kafka.Message{Value: []byte(value)})
+	return errors.Join(err, w.Close())
 }

@@ -22,6 +22,9 @@ type Options struct {
 	Seed   uint64
 	Model  plumbline.Model
 	Deploy plumbline.DeployHash
+	// Stage is the stage of the predictions; empty sends none, which means
+	// production.
+	Stage plumbline.Stage
 	// Predictions is the number of distinct predictions, evenly spread over
 	// [Start, Start+Span).
 	Predictions int
@@ -88,11 +91,15 @@ func (g *generator) prediction(i int) error {
 	if !g.opts.BrokenFrom.IsZero() && !at.Before(g.opts.BrokenFrom) {
 		amount, predicted = amount*1000, true
 	}
-	value, err := json.Marshal(map[string]any{
+	event := map[string]any{
 		"prediction_id": id, "model": g.opts.Model, "deploy_hash": g.opts.Deploy, "ts": at.UnixMilli(),
 		"features": map[string]any{"amount": amount, "channel": []string{"web", "app", "shop"}[g.random.IntN(3)]},
 		"score":    math.Round(g.random.Float64()*1e6) / 1e6, "predicted": class(predicted),
-	})
+	}
+	if g.opts.Stage != "" {
+		event["stage"] = g.opts.Stage
+	}
+	value, err := json.Marshal(event)
 	if err != nil {
 		return fmt.Errorf("encode prediction %s: %w", id, err)
 	}
