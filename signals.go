@@ -211,6 +211,10 @@ const (
 	// LabelWindow is the long window of the pair that fired, for example 2h. It
 	// keeps two pairs of one severity apart and is no part of the identity.
 	LabelWindow = "window"
+	// LabelObject says what an alert about the service itself is about: a topic
+	// partition, a data directory. Such an alert has no model; its identity is
+	// (alertname, object).
+	LabelObject = "object"
 )
 
 // Severities of an alert: levels of one incident.

@@ -16,6 +16,8 @@ import (
 
 // Alert is one alert as a rule evaluation reports it. The labels model,
 // deploy_hash and slo are the identity of the incident; severity is its level.
+// An alert without a model is about the service itself: alertname and object
+// are its identity.
 type Alert struct {
 	Labels      map[string]string
 	Annotations map[string]string
@@ -39,8 +41,18 @@ func (a Alert) resolvedAt(t time.Time) bool {
 // IncidentKey is the stable name of the incident of a model, deploy and SLO: 64
 // hexadecimal digits. Two parts that join to the same text stay apart.
 func IncidentKey(m plumbline.Model, deploy plumbline.DeployHash, slo plumbline.SLOName) string {
+	return keyOf(string(m), string(deploy), string(slo))
+}
+
+// ServiceIncidentKey is the stable name of an incident of the service itself,
+// which never equals one of a model.
+func ServiceIncidentKey(alertname, object string) string {
+	return keyOf("", "service", alertname, object)
+}
+
+func keyOf(parts ...string) string {
 	hash := sha256.New()
-	for _, part := range []string{string(m), string(deploy), string(slo)} {
+	for _, part := range parts {
 		// A hash never refuses to be written to.
 		_, _ = hash.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
 	}

@@ -19,6 +19,10 @@ type Config struct {
 	// Owners is the owner registry the routes are made from. A model that no
 	// owner names is recorded and never sent.
 	Owners []plumbline.OwnerEntry `yaml:"owners"`
+	// ServiceOwner names the owner of the registry who is told about the
+	// service's own trouble: alerts without a model. Empty records them and
+	// tells nobody.
+	ServiceOwner plumbline.Owner `yaml:"service_owner"`
 	// ExternalURL is where people reach this service; alert texts link to it.
 	ExternalURL string `yaml:"external_url"`
 	// RoutePrefix is the path under which Handler serves /api/v2, "/" by default.
@@ -121,6 +125,9 @@ func (c Config) validateOwners() []error {
 			}
 			models[m] = o.Name
 		}
+	}
+	if c.ServiceOwner != "" && !names[c.ServiceOwner] {
+		errs = append(errs, fmt.Errorf("service_owner: %q is no owner of the registry; declare it under owners, with a Slack channel or a PagerDuty key", c.ServiceOwner))
 	}
 	return errs
 }

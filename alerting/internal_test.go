@@ -135,6 +135,7 @@ func TestConfigNamesEveryProblem(t *testing.T) {
 		},
 		"owners[0].models": func(c *Config) { c.Owners = []plumbline.OwnerEntry{{Name: "a", Models: []plumbline.Model{""}}} },
 		"owners[0].name":   func(c *Config) { c.Owners = []plumbline.OwnerEntry{{}} },
+		"service_owner":    func(c *Config) { c.ServiceOwner = "b" },
 		"resolve_timeout":  func(c *Config) { c.ResolveTimeout = 0 },
 		"restart_grace":    func(c *Config) { c.RestartGrace = 0 },
 		"group_interval":   func(c *Config) { c.GroupInterval = 0 },
@@ -157,14 +158,15 @@ func TestRoutesQuoteNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(parsed.Route.Routes) != len(names) || parsed.Route.Receiver != undeclared {
+	// The last route is that of the alerts without a model.
+	if len(parsed.Route.Routes) != len(names)+1 || parsed.Route.Receiver != undeclared {
 		t.Fatalf("%d routes to %q", len(parsed.Route.Routes), parsed.Route.Receiver)
 	}
 	for i, r := range parsed.Route.Routes {
 		for j, name := range names {
 			matches := r.Matchers[0].Matches(string(name)) && r.Matchers[0].Name == plumbline.LabelModel && len(r.Matchers) == 1
 			if matches != (i == j) {
-				t.Errorf("route of %q matches %q: %t", names[i], name, matches)
+				t.Errorf("route %d matches %q: %t", i, name, matches)
 			}
 		}
 	}

@@ -27,6 +27,9 @@ type Fact struct{ Label, Value string }
 
 // Headline says in one sentence what is wrong.
 func (t Text) Headline(q Quoter) string {
+	if t.Service() {
+		return t.serviceHeadline(q)
+	}
 	model, slo := q.Name(string(t.Model)), q.Name(string(t.SLO))
 	if t.Status == StatusResolved {
 		return fmt.Sprintf("%s is back within %s", model, slo)
@@ -43,9 +46,40 @@ func (t Text) Headline(q Quoter) string {
 	return fmt.Sprintf("%s: %s fires on %s", model, q.Name(t.Name), slo)
 }
 
+// serviceHeadline begins with who speaks: there is no model to begin with.
+func (t Text) serviceHeadline(q Quoter) string {
+	about := q.Sentence(t.Name)
+	if t.Object != "" {
+		about += " of " + q.Name(t.Object)
+	}
+	switch {
+	case t.Status == StatusResolved:
+		return fmt.Sprintf("Plumbline: %s is over", about)
+	case t.Summary != "":
+		return "Plumbline: " + q.Sentence(t.Summary)
+	}
+	return "Plumbline: " + about
+}
+
+// Statement returns the lines of the rule's description, unless numbers say the
+// same: a burn's description tells in a sentence the facts that follow. What is
+// over needs it no more.
+func (t Text) Statement(q Quoter) []string {
+	if _, burns := t.Rate(); burns || t.Description == "" || t.Status == StatusResolved {
+		return nil
+	}
+	var lines []string
+	for _, line := range strings.Split(CleanLines(t.Description), "\n") {
+		if line = q.Sentence(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
 // Opening is the rule's summary, if the headline does not say it already.
 func (t Text) Opening(q Quoter) string {
-	if _, burns := t.Rate(); !burns && t.Status == StatusFiring {
+	if _, burns := t.Rate(); !burns && (t.Status == StatusFiring || t.Service()) {
 		return ""
 	}
 	return q.Sentence(t.Summary)
@@ -70,7 +104,11 @@ func (t Text) Facts(q Quoter) []Fact {
 			facts = append(facts, Fact{label, value})
 		}
 	}
-	add("Model", q.Name(string(t.Model)))
+	if !t.Service() {
+		add("Model", q.Name(string(t.Model)))
+	} else if t.Object != "" {
+		add("Object", q.Name(t.Object))
+	}
 	add("Deploy", t.deployWords(q))
 	for i, b := range t.Burns {
 		label := "Burning"
@@ -206,8 +244,7 @@ func RenderText(t Text) string {
 	if summary := t.Opening(q); summary != "" {
 		fmt.Fprintf(&b, "%s\n", summary)
 	}
-	if _, burns := t.Rate(); !burns && t.Description != "" {
-		// A burn's description tells in a sentence the numbers that follow.
+	if len(t.Statement(q)) > 0 {
 		fmt.Fprintf(&b, "%s\n", CleanLines(t.Description))
 	}
 	for _, f := range t.Facts(q) {

@@ -12,7 +12,7 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 )
 
-// undeclared is the receiver of models that no owner names: recorded, not sent.
+// undeclared is the receiver of what no owner answers for: recorded, not sent.
 const undeclared = "undeclared"
 
 func receiverName(o plumbline.Owner) string { return "owner/" + url.PathEscape(string(o)) }
@@ -45,7 +45,8 @@ type (
 )
 
 // RoutesYAML returns the alertmanager.yml that the owner registry makes: one
-// route for each model, grouped by the identity of an incident, and one rule by
+// route for each model, grouped by the identity of an incident, one for the
+// alerts without a model, which are about the service itself, and one rule by
 // which a page inhibits the tickets of the same model and deploy.
 //
 // Severity does not part the routes: a ticket and the page it becomes are one
@@ -59,9 +60,10 @@ func RoutesYAML(c Config) ([]byte, error) {
 			RepeatInterval: model.Duration(c.RepeatInterval),
 		},
 		InhibitRules: []inhibitNode{{
-			Name:   "a page inhibits the tickets of its deploy",
-			Source: []string{matcher(plumbline.LabelSeverity, plumbline.SeverityPage)},
-			Target: []string{matcher(plumbline.LabelSeverity, plumbline.SeverityTicket)},
+			Name: "a page inhibits the tickets of its deploy",
+			// Without a model the equal labels are equally missing.
+			Source: []string{matcher(plumbline.LabelSeverity, plumbline.SeverityPage), anyModel},
+			Target: []string{matcher(plumbline.LabelSeverity, plumbline.SeverityTicket), anyModel},
 			Equal:  []string{plumbline.LabelModel, plumbline.LabelDeploy},
 		}},
 		Receivers: []receiverRef{{Name: undeclared}},
@@ -75,12 +77,30 @@ func RoutesYAML(c Config) ([]byte, error) {
 			})
 		}
 	}
+	file.Route.Routes = append(file.Route.Routes, serviceRoute(c))
 	out, err := yaml.Marshal(file)
 	if err != nil {
 		return nil, fmt.Errorf("write routes: %w", err)
 	}
 	return out, nil
 }
+
+// serviceRoute takes the alerts about the service itself. Without an owner they
+// are still incidents of their own, recorded one by one.
+func serviceRoute(c Config) routeNode {
+	r := routeNode{
+		Receiver: undeclared,
+		GroupBy:  []string{model.AlertNameLabel, plumbline.LabelObject},
+		Matchers: []string{matcher(plumbline.LabelModel, "")},
+	}
+	if c.ServiceOwner != "" {
+		r.Receiver = receiverName(c.ServiceOwner)
+	}
+	return r
+}
+
+// anyModel matches the alerts that have a model.
+const anyModel = plumbline.LabelModel + `!=""`
 
 // matcher quotes the value: models are named by producers.
 func matcher(name, value string) string {

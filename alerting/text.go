@@ -26,7 +26,8 @@ const shownFeatures = 5
 // Names and sentences in it were chosen by producers and rule authors: a
 // channel shows them through Facts, Headline and Why with its own Quoter only.
 type Text struct {
-	// Incident is IncidentKey of Model, Deploy and SLO.
+	// Incident is IncidentKey of Model, Deploy and SLO, or ServiceIncidentKey of
+	// Name and Object.
 	Incident string
 	Status   Status
 	// Severity is the highest level among the alerts.
@@ -37,7 +38,9 @@ type Text struct {
 	Owner    plumbline.Owner
 	Team     string
 	// Name is the name of the alerting rule.
-	Name        string
+	Name string
+	// Object is what an alert about the service itself is about.
+	Object      string
 	Summary     string
 	Description string
 	// Since is the earliest start; Until is zero while it fires. At is when the
@@ -92,6 +95,9 @@ func (t Text) Rate() (float64, bool) {
 	return best, ok
 }
 
+// Service reports whether the text is about the service itself and no model.
+func (t Text) Service() bool { return t.Model == "" }
+
 // Pages reports whether the incident is one to wake somebody for now.
 func (t Text) Pages() bool { return t.Status == StatusFiring && t.Severity == plumbline.SeverityPage }
 
@@ -126,7 +132,7 @@ func NewText(alerts []Alert, owner plumbline.OwnerEntry, ex Explanation, explain
 	t := Text{
 		Status: StatusFiring, Severity: lead.Label(plumbline.LabelSeverity),
 		Model: plumbline.Model(lead.Label(plumbline.LabelModel)), Deploy: plumbline.DeployHash(lead.Label(plumbline.LabelDeploy)),
-		SLO: plumbline.SLOName(lead.Label(plumbline.LabelSLO)), Name: lead.Label("alertname"),
+		SLO: plumbline.SLOName(lead.Label(plumbline.LabelSLO)), Name: lead.Label("alertname"), Object: lead.Label(plumbline.LabelObject),
 		Owner: owner.Name, Team: owner.Team,
 		Summary: lead.Annotations[plumbline.AnnotationSummary], Description: lead.Annotations[plumbline.AnnotationDescription],
 		Since: lead.StartsAt, At: now,
@@ -136,6 +142,9 @@ func NewText(alerts []Alert, owner plumbline.OwnerEntry, ex Explanation, explain
 		t.Owner = plumbline.Owner(lead.Label(plumbline.LabelOwner))
 	}
 	t.Incident = IncidentKey(t.Model, t.Deploy, t.SLO)
+	if t.Service() {
+		t.Incident = ServiceIncidentKey(t.Name, t.Object)
+	}
 	for _, a := range alerts {
 		if a.StartsAt.Before(t.Since) {
 			t.Since = a.StartsAt

@@ -47,6 +47,24 @@ func example(severity string) alerting.Alert {
 
 var flights = plumbline.OwnerEntry{Name: "flights-oncall", Team: "Flights"}
 
+var platform = plumbline.OwnerEntry{Name: "platform"}
+
+// serviceAlert is an alert about the service itself: it has no model.
+func serviceAlert() alerting.Alert {
+	return alerting.Alert{
+		Labels: map[string]string{
+			"alertname": "PartitionParked", plumbline.LabelObject: "predictions/3",
+			plumbline.LabelSeverity: plumbline.SeverityPage, plumbline.LabelOwner: "platform",
+		},
+		Annotations: map[string]string{
+			plumbline.AnnotationSummary:     "partition predictions/3 is parked",
+			plumbline.AnnotationDescription: "Nothing of it is stored and nothing is lost.\nCode: 16. DB::Exception: No such column `x` in table *predictions*.",
+			plumbline.AnnotationRunbook:     "https://plumbline.example/runbooks/service",
+		},
+		StartsAt: noon.Add(-12 * time.Minute), EndsAt: noon.Add(4 * time.Minute),
+	}
+}
+
 // hostile is a name as a producer with bad intent would choose it.
 const hostile = "<!channel> <https://evil.example|click> `*_~&\n\u202e@here"
 
@@ -72,6 +90,11 @@ func texts(t *testing.T) map[string]alerting.Text {
 		plumbline.AnnotationSummary:     "flight-delay: nothing is known about SLO late-accuracy",
 		plumbline.AnnotationDescription: "No window of the SLO has had a number for 1h.\nLook at the label pipeline first.",
 	}
+	parked := serviceAlert()
+	unparked := serviceAlert()
+	unparked.EndsAt = noon.Add(-time.Minute)
+	odd := serviceAlert()
+	odd.Annotations, odd.Labels[plumbline.LabelObject] = nil, hostile
 	bare := example(plumbline.SeverityTicket)
 	bare.Annotations = nil
 	return map[string]alerting.Text{
@@ -80,6 +103,9 @@ func texts(t *testing.T) map[string]alerting.Text {
 		"missing":  alerting.NewText([]alerting.Alert{example(plumbline.SeverityPage)}, flights, ex, errors.New("no answer within 5s"), noon),
 		"hostile":  alerting.NewText([]alerting.Alert{evil}, flights, evilCause, nil, noon),
 		"blind":    alerting.NewText([]alerting.Alert{blind}, flights, alerting.Explanation{}, nil, noon),
+		"parked":   alerting.NewText([]alerting.Alert{parked}, platform, alerting.Explanation{}, nil, noon),
+		"unparked": alerting.NewText([]alerting.Alert{unparked}, platform, alerting.Explanation{}, nil, noon),
+		"odd":      alerting.NewText([]alerting.Alert{odd}, platform, alerting.Explanation{}, nil, noon),
 		"bare":     alerting.NewText([]alerting.Alert{bare}, plumbline.OwnerEntry{}, alerting.Explanation{}, nil, noon),
 	}
 }
@@ -130,7 +156,8 @@ func TestGoldenTexts(t *testing.T) {
 
 func TestGoldenRoutes(t *testing.T) {
 	c := alerting.DefaultConfig()
-	c.Owners = []plumbline.OwnerEntry{{Name: "flights-oncall", Models: []plumbline.Model{"flight-delay", "fare"}}, {Name: "ads", Models: []plumbline.Model{"ctr"}}}
+	c.Owners = []plumbline.OwnerEntry{{Name: "flights-oncall", Models: []plumbline.Model{"flight-delay", "fare"}}, {Name: "ads", Models: []plumbline.Model{"ctr"}}, platform}
+	c.ServiceOwner = platform.Name
 	got, err := alerting.RoutesYAML(c)
 	if err != nil {
 		t.Fatal(err)

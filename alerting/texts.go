@@ -64,8 +64,9 @@ func (t *texts) write(ctx context.Context, alerts []*alert.Alert, owner plumblin
 func (t *texts) compose(ctx context.Context, alerts []Alert, owner plumbline.OwnerEntry) Text {
 	now := t.now()
 	firing, _ := split(alerts, now)
-	if len(firing) == 0 || owner.Name == "" {
-		// What is over needs no cause, and nobody reads an undeclared model's.
+	if len(firing) == 0 || owner.Name == "" || firing[0].Label(plumbline.LabelModel) == "" {
+		// What is over needs no cause, nobody reads an undeclared model's, and
+		// no model is the cause of the service's own trouble.
 		return NewText(alerts, owner, Explanation{}, nil, now)
 	}
 	lead := firing[0]

@@ -45,6 +45,9 @@ func NewEvent(action, routingKey, clientURL string, t alerting.Text) pagerduty.V
 	if event.ClientURL == "" {
 		event.ClientURL = clientURL
 	}
+	if t.Service() {
+		event.Payload.Component, event.Payload.Class = alerting.Clean(t.Object), alerting.Clean(t.Name)
+	}
 	for _, l := range t.Links {
 		event.Links = append(event.Links, link{Href: l.URL, Text: l.Name})
 	}
@@ -67,7 +70,10 @@ func summary(t alerting.Text) string {
 	if len(t.Features) > 0 {
 		parts = append(parts, t.Why(q)[0])
 	}
-	return strings.Join(append(parts, "deploy "+q.Name(string(t.Deploy))), "; ")
+	if t.Deploy != "" {
+		parts = append(parts, "deploy "+q.Name(string(t.Deploy)))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // details holds the numbers by name, and the whole text as a person reads it.

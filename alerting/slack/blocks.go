@@ -17,6 +17,8 @@ const (
 	maxSection = 3000
 	maxScreen  = 2500
 
+	maxStatement = 700
+
 	maxFacts = 1300
 	maxWhy   = 800
 )
@@ -89,6 +91,7 @@ func layout(t alerting.Text) (blocks []slack.Block, sql string) {
 		}
 	}
 	add(t.Opening(q))
+	add(fit(t.Statement(q), maxStatement))
 	var facts []string
 	for _, f := range t.Facts(q) {
 		facts = append(facts, fmt.Sprintf("*%s*  %s", f.Label, f.Value))
