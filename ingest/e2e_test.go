@@ -12,7 +12,12 @@ import (
 	"github.com/plumbline-slo/plumbline/testenv/traffic"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		os.Exit(runChild())
+	}
+	testenv.Main(m)
+}
 
 // testConfig reads topics of the environment's own, in small quick batches.
 func testConfig(env *testenv.Env) ingest.Config {

@@ -69,7 +69,7 @@ func retryable(err error) bool {
 		return !permanent(exception.Code)
 	}
 	var parked *parkError
-	if errors.As(err, &parked) {
+	if errors.As(err, &parked) || errors.Is(err, errFenced) {
 		return false
 	}
 	var http *clickhouse.HTTPError

@@ -103,7 +103,7 @@ func (w *worker) storeRun(ctx context.Context, b *batch, t tableRows, r run, pre
 // parkUnless makes an error that no retry mends park the partition.
 func (w *worker) parkUnless(ctx context.Context, err error, again func(error) bool, format string, args ...any) error {
 	var parked *parkError
-	if err == nil || ctx.Err() != nil || again(err) || errors.As(err, &parked) {
+	if err == nil || ctx.Err() != nil || again(err) || errors.As(err, &parked) || errors.Is(err, errFenced) {
 		return err
 	}
 	return park("%s: %w", fmt.Sprintf(format, args...), err)
