@@ -62,6 +62,30 @@ func configFlag(clause *kingpin.CmdClause) *string {
 	return clause.Flag("config.file", "Configuration file.").Default("plumbline.yml").String()
 }
 
+// where says which service a command asks: by its configuration, or by its data
+// directory alone.
+type where struct{ config, dataDir *string }
+
+func whereFlags(clause *kingpin.CmdClause) where {
+	return where{
+		config:  configFlag(clause),
+		dataDir: clause.Flag("data-dir", "Data directory of the running service, instead of a configuration file.").String(),
+	}
+}
+
+func (w where) load() (app.Config, error) {
+	if *w.dataDir != "" {
+		cfg := app.DefaultConfig()
+		cfg.DataDir = *w.dataDir
+		return cfg, nil
+	}
+	cfg, err := app.Load(*w.config)
+	if err != nil {
+		return app.Config{}, usageError{err}
+	}
+	return cfg, nil
+}
+
 func (c *cli) serve() {
 	clause := c.app.Command("serve", "Run the service.")
 	file := configFlag(clause)
@@ -147,7 +171,7 @@ func (c *cli) checkEach(files []string, check func(string) (string, error)) erro
 func (c *cli) rollup() {
 	clause := c.app.Command("rollup", "Look after the rollups.")
 	verify := clause.Command("verify", "Recompute the rollups from raw rows and compare them, bit for bit.")
-	file := configFlag(verify)
+	where := whereFlags(verify)
 	from := verify.Flag("from", "First event time, RFC 3339. Default: all there is.").String()
 	to := verify.Flag("to", "Event time to end before, RFC 3339. Default: all there is.").String()
 	c.add(verify, func(ctx context.Context) error {
@@ -155,7 +179,7 @@ func (c *cli) rollup() {
 		if err != nil {
 			return usageError{err}
 		}
-		db, err := openStorage(*file)
+		db, err := openStorage(where)
 		if err != nil {
 			return err
 		}
@@ -185,10 +209,10 @@ func parseSpan(from, to string) (s span, err error) {
 
 func (c *cli) sql() {
 	clause := c.app.Command("sql", "Ask ClickHouse as the read-only user; the answer is a table.")
-	file := configFlag(clause)
+	where := whereFlags(clause)
 	format := clause.Flag("format", "ClickHouse output format.").Default("PrettyCompactMonoBlock").String()
 	query := clause.Arg("query", "One SELECT.").Required().String()
-	c.add(clause, func(ctx context.Context) error { return askSQL(ctx, *file, *query, *format, c.stdout) })
+	c.add(clause, func(ctx context.Context) error { return askSQL(ctx, where, *query, *format, c.stdout) })
 }
 
 func (c *cli) rules() {

@@ -32,10 +32,10 @@ func versionText() string {
 
 // openStorage connects to the ClickHouse of a configuration; an embedded one
 // must be held by a running service.
-func openStorage(file string) (*storage.DB, error) {
-	cfg, err := app.Load(file)
+func openStorage(w where) (*storage.DB, error) {
+	cfg, err := w.load()
 	if err != nil {
-		return nil, usageError{err}
+		return nil, err
 	}
 	if cfg.ClickHouse.DSN, err = cfg.DiscoverDSN(); err != nil {
 		return nil, err
@@ -74,10 +74,10 @@ func verifyRollups(ctx context.Context, db *storage.DB, s span, stdout, stderr i
 
 // askSQL sends one statement to ClickHouse's HTTP interface and copies the
 // answer. It is a GET, which ClickHouse and the embedded engine run read-only.
-func askSQL(ctx context.Context, file, query, format string, stdout io.Writer) error {
-	cfg, err := app.Load(file)
+func askSQL(ctx context.Context, w where, query, format string, stdout io.Writer) error {
+	cfg, err := w.load()
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	dsn, err := cfg.DiscoverDSN()
 	if err != nil {

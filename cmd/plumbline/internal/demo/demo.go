@@ -267,7 +267,9 @@ func (d *demo) watch(ctx context.Context) error {
 	if err := summary.check(d); err != nil {
 		return err
 	}
-	d.say("live now: a flight a few seconds. Look at %s, or ask: plumbline sql. End with Ctrl-C.", d.service.URL())
+	d.say("live now, a flight every few seconds, until Ctrl-C. Look at %s, at the dashboards in %s, or ask:", d.service.URL(), d.cfg.Dashboards.Dir)
+	fmt.Fprintf(d.Text, "         bin/plumbline sql --data-dir=%s \"SELECT * FROM findings ORDER BY at DESC LIMIT 20\"\n", d.cfg.DataDir)
+	fmt.Fprintf(d.Text, "         bin/plumbline rollup verify --data-dir=%s\n", d.cfg.DataDir)
 	<-ctx.Done()
 	return nil
 }
