@@ -18,6 +18,13 @@
 // a process. So correctness rests on the looks; ClickHouse's deduplication
 // window is only a second net under a statement that is still running.
 //
+// One case is left to that net. A process that is stopped (SIGSTOP, a frozen
+// machine) after it has checked its ownership and before it has sent the
+// statement sends it when it goes on, however much later. The token then makes
+// ClickHouse drop it, if its window still remembers the token. A look that
+// follows waits for running inserts, but cannot wait for one that is yet to
+// come.
+//
 // What makes the looks exact: one statement writes one ClickHouse partition of
 // one table, and ClickHouse stores such a statement whole or not at all. Raw
 // rows carry topic, epoch, partition and offset. Rollup rows do not, so each
