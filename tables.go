@@ -157,7 +157,7 @@ func predictionsTable() Table {
 			knownIndex, offsetIndex,
 			// The join looks a prediction up by id; a projection is atomic with
 			// its part, a second table or a view would not be.
-			"PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, known, _topic, _partition, _offset ORDER BY model, prediction_id)",
+			"PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)",
 		},
 	}
 }
@@ -252,13 +252,15 @@ func batchesTable() Table {
 			{Name: "first", Type: TypeInt64, Doc: "First offset of the batch."},
 			{Name: "last", Type: TypeInt64, Doc: "Last offset of the batch, inclusive."},
 			{Name: "table", Type: TypeName, Doc: "Table that is complete for the range."},
-			{Name: "rows", Type: TypeUint64, Doc: "Rows the batch put into the table."},
+			{Name: "rows", Type: TypeUint64, Doc: "Rows the batch put into the table. 0 in predictions although events > dead: the raw rows were left out because the disk was nearly full, so these predictions are in the rollups and cannot be joined with labels."},
 			{Name: "events", Type: TypeUint64, Doc: "Kafka records of the batch, good and bad."},
 			{Name: "dead", Type: TypeUint64, Doc: "Records that went to the dead letters."},
 			{Name: "plan", Type: TypeName, Doc: "Hash of decoder, schema, mapping and PII settings."},
 			{Name: "known_min", Type: TypeTime, Doc: "Least Kafka timestamp of the batch."},
 			{Name: "known_max", Type: TypeTime, Doc: "Greatest Kafka timestamp of the batch."},
 			{Name: "stored", Type: TypeTime, Doc: "Wall clock at which the batch was complete."},
+			{Name: "ts_min", Type: TypeTime, Doc: "Least event time of the batch's rows; 1970 without rows, and where they were finished from raw rows in SQL."},
+			{Name: "ts_max", Type: TypeTime, Doc: "Greatest event time of the batch's rows; likewise."},
 		},
 		PartitionBy: "", OrderBy: "topic, epoch, partition, first, last, table",
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -22,6 +23,20 @@ type batch struct {
 	bytes       int
 	knownMin    int64
 	knownMax    int64
+	// span is that of the rows' event times, leftOut the number of rows whose
+	// raw form is not stored; store sets both.
+	span    span
+	leftOut int
+}
+
+// span is a range of times, Unix milliseconds; zero where there are none.
+type span struct{ min, max int64 }
+
+func spanOf(times []int64) span {
+	if len(times) == 0 {
+		return span{}
+	}
+	return span{slices.Min(times), slices.Max(times)}
 }
 
 func newBatch(at source, first int64, r rows) *batch {
@@ -93,6 +108,8 @@ func (b *batch) batchesRecord(rows []batchRow, plan string, stored int64) arrow.
 	c.constant("plan", plan)
 	fixed(c, "known_min", repeat(storable(b.knownMin), n))
 	fixed(c, "known_max", repeat(storable(b.knownMax), n))
+	fixed(c, "ts_min", repeat(b.span.min, n))
+	fixed(c, "ts_max", repeat(b.span.max, n))
 	fixed(c, "stored", repeat(stored, n))
 	return c.record()
 }

@@ -23,7 +23,9 @@ func rollupTables() []plumbline.TableName {
 // records Kafka has dropped in part. Raw rows go in first, so a rollup's marker
 // says that they are complete: then they are the truth, and the missing rollups
 // are made from them in SQL. Otherwise they are deleted by their offsets and
-// the range is stored again as this plan decodes it.
+// the range is stored again as this plan decodes it. A rollup without any raw
+// row says that raw rows were left out: then only the records tell what the
+// missing rollups hold, and this plan decodes them for those.
 func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first int64) (int64, error) {
 	last := *begun.Last
 	begunRange := newBatch(w.at, from, nil)
@@ -34,6 +36,13 @@ func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first 
 	dropped := from < first
 	if dropped {
 		w.i.notice(ctx, NoticeOffsetsLost, w.at.String(), "Kafka has dropped the offsets %d to %d of %s before their batch was finished: what is not stored of them is lost.", from, min(first-1, last), w.at)
+	}
+	stored, err := w.storedOffsets(ctx, begunRange)
+	if err != nil {
+		return 0, err
+	}
+	if len(stored) == 0 && first <= last {
+		return last + 1, w.replay(ctx, max(from, first), last)
 	}
 	complete, err := w.rawComplete(ctx, begunRange)
 	if err != nil {

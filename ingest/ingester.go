@@ -16,8 +16,10 @@ import (
 
 // Dependencies are what an Ingester needs from others. DB is required.
 type Dependencies struct {
-	DB       *storage.DB
-	Noticer  Noticer
+	DB      *storage.DB
+	Noticer Noticer
+	// Raw says whether raw rows are stored now; nil means always.
+	Raw      RawGate
 	Registry prometheus.Registerer
 	Logger   *slog.Logger
 	// Now is the wall clock; nil means time.Now.
@@ -38,6 +40,8 @@ type Ingester struct {
 	letters               *letterbox
 	pools                 map[string]*sync.Pool // of rows, by topic
 	plans                 map[string]string     // by topic
+	parkings              parkings
+	gate                  gate
 }
 
 // New returns an Ingester that does nothing until Run.
@@ -59,6 +63,9 @@ func New(cfg Config, deps Dependencies) (*Ingester, error) {
 		cfg: cfg, db: deps.DB, noticer: deps.Noticer, log: deps.Logger, now: deps.Now, metrics: m,
 		fetches: newLink(cfg.Brokers, 30*time.Second), coordination: newLink(cfg.Brokers, 10*time.Second),
 		pools: map[string]*sync.Pool{}, plans: map[string]string{},
+	}
+	if i.gate.RawGate = deps.Raw; deps.Raw == nil {
+		i.gate.RawGate = openGate{}
 	}
 	if i.noticer == nil {
 		i.noticer = discard{}
@@ -114,18 +121,21 @@ func (i *Ingester) Run(ctx context.Context) error {
 			i.log.Warn("join consumer group", "group", i.cfg.Group, "err", err)
 			continue
 		}
-		i.start(generation)
+		i.start(ctx, generation)
 	}
 }
 
 // start runs a worker for each assigned partition until the generation ends.
-func (i *Ingester) start(g *kafka.Generation) {
+func (i *Ingester) start(ctx context.Context, g *kafka.Generation) {
+	assigned := make(map[place]bool)
 	for topic, partitions := range g.Assignments {
 		for _, p := range partitions {
 			w := newWorker(i, member{g.GroupID, int(g.ID), g.MemberID}, topic, p.ID)
 			g.Start(w.run)
+			assigned[w.place()] = true
 		}
 	}
+	i.handedOver(ctx, assigned)
 	i.log.Info("assigned", "generation", g.ID, "topics", len(g.Assignments))
 }
 

@@ -15,6 +15,7 @@ type metrics struct {
 	rows     *prometheus.CounterVec // table
 	replays  *prometheus.CounterVec // topic
 	retries  *prometheus.CounterVec // operation
+	leftOut  *prometheus.CounterVec // topic
 	lag      *prometheus.GaugeVec   // topic, partition
 	parked   *prometheus.GaugeVec   // topic, partition
 	insert   *prometheus.HistogramVec
@@ -39,6 +40,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		rows:    counter("rows_total", "Rows stored, markers of rollups not counted.", "table"),
 		replays: counter("replays_total", "Batches that were begun before and looked up before they were finished.", "topic"),
 		retries: counter("retries_total", "Attempts that failed and were made again.", "operation"),
+		leftOut: counter("raw_left_out_total", "Predictions that were rolled up and stored without their raw rows, because the disk is nearly full.", "topic"),
 		lag:     gauge("lag_records", "Records of a partition not yet fetched.", "topic", "partition"),
 		parked:  gauge("parked", "1 while a partition is parked because of an error that no retry mends.", "topic", "partition"),
 		insert: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "plumbline", Subsystem: "ingest", Name: "insert_seconds",
@@ -51,7 +53,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.events, m.letters, m.unknown, m.batches, m.rows, m.replays, m.retries, m.lag, m.parked, m.insert, m.commit, m.inserted, m.headroom} {
+	for _, c := range []prometheus.Collector{m.events, m.letters, m.unknown, m.batches, m.rows, m.replays, m.retries, m.leftOut, m.lag, m.parked, m.insert, m.commit, m.inserted, m.headroom} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

@@ -5,16 +5,20 @@ import "context"
 // The kinds of notices.
 const (
 	NoticeParked      = "partition_parked"
+	NoticeUnparked    = "partition_unparked"
 	NoticeNewEpoch    = "new_epoch"
 	NoticeOffsetsLost = "offsets_lost"
 	NoticeRewound     = "offset_rewound"
 	NoticePlanChanged = "plan_changed"
+	NoticeRawLeftOut  = "raw_left_out"
+	NoticeRawStored   = "raw_stored"
 )
 
 // Notice is something about ingest that people must know.
 type Notice struct {
 	Kind string
-	// Object is what it is about: a topic partition.
+	// Object is what it is about: a topic partition; a topic where raw rows are
+	// left out.
 	Object string
 	// Text is one sentence for people.
 	Text string

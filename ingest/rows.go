@@ -18,6 +18,8 @@ type rows interface {
 	Append(decode.Record) error
 	Len() int
 	Reset()
+	// span returns the range of their event times.
+	span() span
 	// unknown is the number of fields the decoder skipped.
 	unknown() int
 	// tables builds the records of every table the events go to, raw rows
@@ -79,6 +81,7 @@ func newPredictionRows(cfg Config) *predictionRows {
 }
 
 func (r *predictionRows) unknown() int { return r.Unknown }
+func (r *predictionRows) span() span   { return spanOf(r.TS) }
 
 func (r *predictionRows) tables(at source, last int64) []tableRows {
 	days := keyer{of: dayKey}
@@ -109,6 +112,7 @@ func newLabelRows(cfg Config) *labelRows {
 }
 
 func (r *labelRows) unknown() int { return r.Unknown }
+func (r *labelRows) span() span   { return spanOf(r.TS) }
 
 func (r *labelRows) tables(at source, _ int64) []tableRows {
 	months := keyer{of: monthKey}
@@ -134,6 +138,7 @@ func newDeploymentRows(cfg Config) *deploymentRows {
 }
 
 func (r *deploymentRows) unknown() int { return r.Unknown }
+func (r *deploymentRows) span() span   { return spanOf(r.TS) }
 
 func (r *deploymentRows) tables(at source, _ int64) []tableRows {
 	months := keyer{of: monthKey}

@@ -12,8 +12,10 @@ import (
 
 // store puts every row of a batch into its tables, once, sends its dead
 // letters, and records it in batches. With replay set the batch may have been
-// begun before, so every table is looked at first.
+// begun before, so every table is looked at first. Whether the raw rows are
+// left out is decided here, once, and anew at a replay.
 func (w *worker) store(ctx context.Context, b *batch, replay bool) error {
+	b.span, b.leftOut = b.rows.span(), 0
 	tables := b.rows.tables(b.at, b.last)
 	defer release(tables)
 	complete := make([]batchRow, 0, len(tables))
@@ -24,6 +26,11 @@ func (w *worker) store(ctx context.Context, b *batch, replay bool) error {
 			if present, err = w.lookup(ctx, b, t.table, t.marked); err != nil {
 				return err
 			}
+		}
+		if w.i.gate.leaveOut(t, present) {
+			b.leftOut = t.count()
+			complete = append(complete, batchRow{t.table, 0})
+			continue
 		}
 		for _, r := range t.runs {
 			if err := w.storeRun(ctx, b, t, r, present); err != nil {
@@ -38,7 +45,11 @@ func (w *worker) store(ctx context.Context, b *batch, replay bool) error {
 	if err := w.i.retry(ctx, "dead_letters", func(ctx context.Context) error { return w.i.letters.send(ctx, b.letters) }, anyError); err != nil {
 		return err
 	}
-	return w.recordBatch(ctx, b, complete)
+	if err := w.recordBatch(ctx, b, complete); err != nil {
+		return err
+	}
+	w.tellRaw(ctx, b)
+	return nil
 }
 
 func anyError(error) bool { return true }

@@ -68,15 +68,6 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// parked tells people, keeps the group membership and tries again later.
-func (w *worker) parked(ctx context.Context, cause *parkError) {
-	gauge := w.i.metrics.parked.WithLabelValues(w.at.Topic, strconv.Itoa(w.at.Partition))
-	gauge.Set(1)
-	defer gauge.Set(0)
-	w.i.notice(ctx, NoticeParked, w.at.String(), "%s is parked, nothing of it is stored and nothing is lost: %s. It is tried again in %s.", w.at, cause, w.i.cfg.ParkRetry)
-	sleep(ctx, w.i.cfg.ParkRetry)
-}
-
 func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -138,6 +129,9 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 		lag.Set(float64(max(0, end-next)))
 		if b.empty() {
 			b.first, b.last = next, next-1
+			if next >= end {
+				w.goesOn(ctx)
+			}
 			continue
 		}
 		b.last = next - 1 // control records behind the last event belong to it
@@ -257,6 +251,7 @@ func (w *worker) finish(ctx context.Context, b, next *batch) error {
 	} else if err := w.commit(ctx, committed{b.last + 1, intent{Epoch: w.at.Epoch}.encode()}); err != nil {
 		return err
 	}
+	w.goesOn(ctx)
 	m := w.i.metrics
 	m.batches.WithLabelValues(w.at.Topic).Inc()
 	m.events.WithLabelValues(w.at.Topic, "stored").Add(float64(b.rows.Len()))

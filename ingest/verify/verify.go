@@ -34,7 +34,8 @@ var compareSeriesSQL string
 //go:embed compare_categories.sql
 var compareCategoriesSQL string
 
-// ErrIncomplete says that the raw rows of the range are not all there, so that
+// ErrIncomplete says that the raw rows of the range are not all there, because
+// they have expired or were left out while the disk was nearly full, so that
 // nothing can be verified against them.
 var ErrIncomplete = errors.New("raw rows are incomplete")
 
@@ -83,7 +84,7 @@ func (r Report) Equal() bool {
 }
 
 // Run verifies a range. It returns ErrIncomplete if raw rows of the range have
-// expired, since then the rollups rightly know more.
+// expired or were never stored, since then the rollups rightly know more.
 func Run(ctx context.Context, conn driver.Conn, opts Options) (Report, error) {
 	r := Report{From: opts.From.UTC().Truncate(time.Hour), To: opts.To.UTC().Add(time.Hour - 1).Truncate(time.Hour)}
 	if !r.From.Before(r.To) {
@@ -128,6 +129,23 @@ func (r *Report) checkRaw(ctx context.Context, conn driver.Conn) error {
 	// Raw rows expire oldest first, and by whole days.
 	if all < recorded && r.From.Before(oldest.Truncate(24*time.Hour).Add(24*time.Hour)) {
 		return fmt.Errorf("verify rollups from %s: %w: %d of %d are stored, the oldest of %s; choose a later start", r.From.Format(time.RFC3339), ErrIncomplete, all, recorded, oldest.Format(time.RFC3339))
+	}
+	return r.checkLeftOut(ctx, conn)
+}
+
+// checkLeftOut refuses a range in which batches were stored without their raw
+// rows: all of their valid events are in the rollups and none in predictions.
+func (r *Report) checkLeftOut(ctx context.Context, conn driver.Conn) error {
+	var batches, events uint64
+	var oldest, newest time.Time
+	row := conn.QueryRow(ctx, `SELECT count(), sum(toUInt64(events - dead)), min(ts_min), max(ts_max) FROM batches FINAL
+WHERE table = 'predictions' AND rows = 0 AND events > dead AND ts_min < {to:DateTime} AND ts_max >= {from:DateTime}`, r.bounds()...)
+	if err := row.Scan(&batches, &events, &oldest, &newest); err != nil {
+		return fmt.Errorf("look for raw rows that were left out: %w", err)
+	}
+	if batches > 0 {
+		return fmt.Errorf("verify rollups from %s to %s: %w: the raw rows of %d predictions between %s and %s (%d batches) were left out because the disk was nearly full; choose a range without them",
+			r.From.Format(time.RFC3339), r.To.Format(time.RFC3339), ErrIncomplete, events, oldest.UTC().Format(time.RFC3339), newest.UTC().Format(time.RFC3339), batches)
 	}
 	return nil
 }

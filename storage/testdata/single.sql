@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`predictions`
     `_offset` Int64 COMMENT 'Kafka offset of the record.' CODEC(Delta, ZSTD(1)),
     INDEX known_range known TYPE minmax GRANULARITY 1,
     INDEX offset_range _offset TYPE minmax GRANULARITY 1,
-    PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, known, _topic, _partition, _offset ORDER BY model, prediction_id)
+    PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)
 )
 ENGINE = MergeTree()
 PARTITION BY toDate(ts)
@@ -85,16 +85,16 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`series_minute`
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
     `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
     `segment` LowCardinality(String) COMMENT 'Marginal slice as key=value; empty for all traffic.',
-    `series` LowCardinality(String) COMMENT 'requests, score, predicted_value, latency_ms or feature:NAME. A row of model '''' marks a stored batch, see ingest.',
+    `series` LowCardinality(String) COMMENT 'requests, score, predicted_value, latency_ms or feature:NAME. A row of model '''' marks what is stored of the source that series then names, see ingest.',
     `grid` LowCardinality(String) COMMENT 'Grid version of the buckets; different versions never merge.',
     `time` DateTime('UTC') COMMENT 'Start of the minute, event time.',
     `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Deliveries that carry a finite value (requests: all deliveries).',
-    `nulls` SimpleAggregateFunction(sum, UInt64) COMMENT 'Values sent as null.',
+    `nulls` SimpleAggregateFunction(sum, UInt64) COMMENT 'Values sent as null, where the source can tell; ingest counts the nulls of a feature in categories_hour with kind 1 and nothing here, since a null has no type.',
     `nans` SimpleAggregateFunction(sum, UInt64) COMMENT 'NaN values.',
-    `infs` SimpleAggregateFunction(sum, UInt64) COMMENT 'Infinite values, and values too large for the sum (over 1e18).',
+    `infs` SimpleAggregateFunction(sum, UInt64) COMMENT 'Values with no place on the grid or in the sum: infinite, over 1e18 in magnitude, or a probability outside 0 to 1.',
     `sum_nano` SimpleAggregateFunction(sum, Int128) COMMENT 'Sum of the finite values, fixed point in units of 1e-9.',
     `min` SimpleAggregateFunction(min, Float64) COMMENT 'Least finite value; +inf where there is none.',
-    `max` SimpleAggregateFunction(max, Float64) COMMENT 'Greatest finite value; -inf where there is none.',
+    `max` SimpleAggregateFunction(max, Float64) COMMENT 'Greatest finite value; -inf where there is none. In a row of model '''' the last Kafka offset stored.',
     `hist` SimpleAggregateFunction(sumMap, Tuple(Array(Int32), Array(UInt64))) COMMENT 'Sorted grid buckets and their counts; by minute only score and latency, on the coarse grid.' CODEC(ZSTD(1))
 )
 ENGINE = AggregatingMergeTree()
@@ -110,16 +110,16 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`series_hour`
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
     `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
     `segment` LowCardinality(String) COMMENT 'Marginal slice as key=value; empty for all traffic.',
-    `series` LowCardinality(String) COMMENT 'requests, score, predicted_value, latency_ms or feature:NAME. A row of model '''' marks a stored batch, see ingest.',
+    `series` LowCardinality(String) COMMENT 'requests, score, predicted_value, latency_ms or feature:NAME. A row of model '''' marks what is stored of the source that series then names, see ingest.',
     `grid` LowCardinality(String) COMMENT 'Grid version of the buckets; different versions never merge.',
     `time` DateTime('UTC') COMMENT 'Start of the hour, event time.',
     `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Deliveries that carry a finite value (requests: all deliveries).',
-    `nulls` SimpleAggregateFunction(sum, UInt64) COMMENT 'Values sent as null.',
+    `nulls` SimpleAggregateFunction(sum, UInt64) COMMENT 'Values sent as null, where the source can tell; ingest counts the nulls of a feature in categories_hour with kind 1 and nothing here, since a null has no type.',
     `nans` SimpleAggregateFunction(sum, UInt64) COMMENT 'NaN values.',
-    `infs` SimpleAggregateFunction(sum, UInt64) COMMENT 'Infinite values, and values too large for the sum (over 1e18).',
+    `infs` SimpleAggregateFunction(sum, UInt64) COMMENT 'Values with no place on the grid or in the sum: infinite, over 1e18 in magnitude, or a probability outside 0 to 1.',
     `sum_nano` SimpleAggregateFunction(sum, Int128) COMMENT 'Sum of the finite values, fixed point in units of 1e-9.',
     `min` SimpleAggregateFunction(min, Float64) COMMENT 'Least finite value; +inf where there is none.',
-    `max` SimpleAggregateFunction(max, Float64) COMMENT 'Greatest finite value; -inf where there is none.',
+    `max` SimpleAggregateFunction(max, Float64) COMMENT 'Greatest finite value; -inf where there is none. In a row of model '''' the last Kafka offset stored.',
     `hist` SimpleAggregateFunction(sumMap, Tuple(Array(Int32), Array(UInt64))) COMMENT 'Sorted grid buckets and their counts; by minute only score and latency, on the coarse grid.' CODEC(ZSTD(1))
 )
 ENGINE = AggregatingMergeTree()
@@ -135,11 +135,12 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`categories_hour`
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
     `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
     `segment` LowCardinality(String) COMMENT 'Marginal slice as key=value; empty for all traffic.',
-    `series` LowCardinality(String) COMMENT 'predicted or feature:NAME. A row of model '''' marks a stored batch, see ingest.',
+    `series` LowCardinality(String) COMMENT 'predicted or feature:NAME. A row of model '''' marks what is stored of the source that series then names, see ingest.',
     `time` DateTime('UTC') COMMENT 'Start of the hour, event time.',
-    `value` String COMMENT 'The category.' CODEC(ZSTD(1)),
+    `value` String COMMENT 'The category, cut at 256 bytes.' CODEC(ZSTD(1)),
     `kind` UInt8 COMMENT '0 a value, 1 null, 2 other: values over the cap of a batch.',
-    `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Deliveries with this value.'
+    `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Deliveries with this value.',
+    `mark` SimpleAggregateFunction(max, Float64) COMMENT 'In a row of model '''' the last Kafka offset stored; 0 elsewhere.'
 )
 ENGINE = AggregatingMergeTree()
 PARTITION BY toYYYYMM(time)
@@ -156,13 +157,15 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`batches`
     `first` Int64 COMMENT 'First offset of the batch.',
     `last` Int64 COMMENT 'Last offset of the batch, inclusive.',
     `table` LowCardinality(String) COMMENT 'Table that is complete for the range.',
-    `rows` UInt64 COMMENT 'Rows the batch put into the table.',
+    `rows` UInt64 COMMENT 'Rows the batch put into the table. 0 in predictions although events > dead: the raw rows were left out because the disk was nearly full, so these predictions are in the rollups and cannot be joined with labels.',
     `events` UInt64 COMMENT 'Kafka records of the batch, good and bad.',
     `dead` UInt64 COMMENT 'Records that went to the dead letters.',
     `plan` LowCardinality(String) COMMENT 'Hash of decoder, schema, mapping and PII settings.',
     `known_min` DateTime64(3, 'UTC') COMMENT 'Least Kafka timestamp of the batch.',
     `known_max` DateTime64(3, 'UTC') COMMENT 'Greatest Kafka timestamp of the batch.',
-    `stored` DateTime64(3, 'UTC') COMMENT 'Wall clock at which the batch was complete.'
+    `stored` DateTime64(3, 'UTC') COMMENT 'Wall clock at which the batch was complete.',
+    `ts_min` DateTime64(3, 'UTC') COMMENT 'Least event time of the batch''s rows; 1970 without rows, and where they were finished from raw rows in SQL.',
+    `ts_max` DateTime64(3, 'UTC') COMMENT 'Greatest event time of the batch''s rows; likewise.'
 )
 ENGINE = ReplacingMergeTree()
 ORDER BY (topic, epoch, partition, first, last, table)
