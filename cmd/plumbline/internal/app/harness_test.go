@@ -27,6 +27,12 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 // patience bounds every wait; a test that needs it all has failed.
 const patience = time.Minute
 
+// withPatience bounds a wait by patience.
+func withPatience(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithTimeout(t.Context(), patience)
+}
+
 // world is what outlives a service: its files, and the Slack and PagerDuty that
 // it reports to.
 type world struct {

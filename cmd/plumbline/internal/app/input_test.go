@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -112,7 +111,7 @@ func checkCounts(t *testing.T, s *service, want traffic.Expected, bad int) {
 func checkLetters(t *testing.T, s *service, bad []refused, others int) {
 	r := kafka.NewReader(kafka.ReaderConfig{Brokers: s.Brokers(), Topic: "plumbline.dead-letters", MaxWait: 50 * time.Millisecond, MaxBytes: 32 << 20})
 	defer r.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := withPatience(t)
 	defer cancel()
 	type kind struct{ topic, reason string }
 	got, want := map[kind]int{}, map[kind]int{}
