@@ -27,11 +27,6 @@ func (p partition) key() string {
 	return p.topic + "/" + p.epoch + "/" + strconv.Itoa(int(p.number))
 }
 
-// keyWithoutEpoch is how the statements spell it where no epoch is at hand.
-func (p partition) keyWithoutEpoch() string {
-	return p.topic + "/" + strconv.Itoa(int(p.number))
-}
-
 // batch is one stored batch of a raw table.
 type batch struct {
 	last               int64
@@ -56,10 +51,10 @@ type news struct {
 // everything is stored. The frontier is read by one query, so of two steps one
 // has seen everything the other has: versions rest on that.
 type work struct {
-	labels, predictions       news
-	labelsEnd, predictionsEnd map[string]int64 // exclusive
-	advance                   []queue          // with the batches of this step only
-	more                      bool             // batches were left for the next step
+	labels, predictions news
+	ends                map[string]int64 // of every partition, exclusive
+	advance             []queue          // with the batches of this step only
+	more                bool             // batches were left for the next step
 }
 
 func (w work) empty() bool { return len(w.advance) == 0 }
@@ -91,7 +86,7 @@ func (n news) parameters(prefix string) []any {
 // parameters returns what the statements need; all of them take the same.
 func (w work) parameters() []any {
 	all := append(w.labels.parameters("labels"), w.predictions.parameters("predictions")...)
-	return append(all, clickhouse.Named("labels_end", w.labelsEnd), clickhouse.Named("predictions_end", w.predictionsEnd))
+	return append(all, clickhouse.Named("ends", w.ends))
 }
 
 // find reads what is stored beyond the cursors and bounds it.
@@ -110,10 +105,9 @@ func (j *Join) find(ctx context.Context) (work, error) {
 // plan bounds what is pending to the batches of one step, and takes the
 // frontier from all of it.
 func plan(cursors map[partition]int64, queues []queue, limit int64) work {
-	w := work{labels: newNews(), predictions: newNews(), labelsEnd: map[string]int64{}, predictionsEnd: map[string]int64{}}
+	w := work{labels: newNews(), predictions: newNews(), ends: map[string]int64{}}
 	frontier := func(p partition, last int64) {
-		w.labelsEnd[p.key()] = max(w.labelsEnd[p.key()], last+1)
-		w.predictionsEnd[p.keyWithoutEpoch()] = max(w.predictionsEnd[p.keyWithoutEpoch()], last+1)
+		w.ends[p.key()] = max(w.ends[p.key()], last+1)
 	}
 	for p, done := range cursors {
 		frontier(p, done)

@@ -9,7 +9,7 @@ met AS (
     FROM predictions
     WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
       AND stage != 'training'
-      AND _offset < {predictions_end:Map(String, Int64)}[concat(_topic, '/', toString(_partition))]
+      AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
 )
 SELECT
     count() AS labels,

@@ -20,8 +20,7 @@ deliveries AS (
     FROM predictions
     WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
       AND stage != 'training'
-      -- The projection by id has no epoch, so this frontier has none either.
-      AND _offset < {predictions_end:Map(String, Int64)}[concat(_topic, '/', toString(_partition))]
+      AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
     GROUP BY model, prediction_id
 ),
 heard AS (
@@ -37,7 +36,7 @@ heard AS (
         SELECT model, prediction_id, ts, known, _topic, _partition, _offset, _epoch, deleted, label, label_value
         FROM labels
         WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
-          AND _offset < {labels_end:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
+          AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
     ) AS l
     INNER JOIN deliveries AS d USING (model, prediction_id)
 ),
