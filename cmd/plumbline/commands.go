@@ -179,11 +179,7 @@ func (c *cli) rollup() {
 		if err != nil {
 			return usageError{err}
 		}
-		db, err := openStorage(where)
-		if err != nil {
-			return err
-		}
-		return errors.Join(verifyRollups(ctx, db, span, c.stdout, c.stderr), db.Close())
+		return verifyRollups(ctx, where, span, c.stdout, c.stderr)
 	})
 }
 
@@ -203,6 +199,9 @@ func parseSpan(from, to string) (s span, err error) {
 		if *p.into, err = time.Parse(time.RFC3339, p.text); err != nil {
 			return span{}, fmt.Errorf("%s: %w", p.flag, err)
 		}
+	}
+	if !s.from.Before(s.to) {
+		return span{}, fmt.Errorf("--from %s is not before --to %s", s.from.Format(time.RFC3339), s.to.Format(time.RFC3339))
 	}
 	return s, nil
 }

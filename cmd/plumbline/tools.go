@@ -10,12 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/docsgen"
 	"github.com/plumbline-slo/plumbline/dashboards"
+	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/ingest/verify"
 	"github.com/plumbline-slo/plumbline/rules"
 	"github.com/plumbline-slo/plumbline/storage"
@@ -32,11 +34,7 @@ func versionText() string {
 
 // openStorage connects to the ClickHouse of a configuration; an embedded one
 // must be held by a running service.
-func openStorage(w where) (*storage.DB, error) {
-	cfg, err := w.load()
-	if err != nil {
-		return nil, err
-	}
+func openStorage(cfg app.Config) (_ *storage.DB, err error) {
 	if cfg.ClickHouse.DSN, err = cfg.DiscoverDSN(); err != nil {
 		return nil, err
 	}
@@ -45,8 +43,17 @@ func openStorage(w where) (*storage.DB, error) {
 
 // verifyRollups prints what differs for people and two figures for programs.
 // A difference is exit status 1.
-func verifyRollups(ctx context.Context, db *storage.DB, s span, stdout, stderr io.Writer) error {
-	report, err := verify.Run(ctx, db.Conn(), verify.Options{From: s.from, To: s.to})
+func verifyRollups(ctx context.Context, w where, s span, stdout, stderr io.Writer) (err error) {
+	cfg, err := w.load()
+	if err != nil {
+		return err
+	}
+	db, err := openStorage(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	report, err := verify.Run(ctx, db.Conn(), verify.Options{From: s.from, To: s.to, NumberModels: numberModels(cfg.Ingest)})
 	if err != nil {
 		return fmt.Errorf("rollup verify: %w", err)
 	}
@@ -70,6 +77,18 @@ func verifyRollups(ctx context.Context, db *storage.DB, s span, stdout, stderr i
 		return errors.New("rollup verify: the rollups differ from the raw rows")
 	}
 	return nil
+}
+
+// numberModels are the models whose scores ingest counts as plain numbers.
+func numberModels(cfg ingest.Config) []string {
+	var models []string
+	for model, kind := range cfg.ScoreKinds {
+		if kind == ingest.ScoreNumber {
+			models = append(models, string(model))
+		}
+	}
+	slices.Sort(models)
+	return models
 }
 
 // askSQL sends one statement to ClickHouse's HTTP interface and copies the
@@ -120,7 +139,7 @@ func generateRules(file, dir string, stdout io.Writer) error {
 	if err != nil {
 		return usageError{err}
 	}
-	path, err := rules.WriteFile(dir, slos, cfg.GenerateRules(cfg.Web.ExternalURL))
+	path, err := rules.WriteFile(dir, slos, cfg.GenerateRules(cfg.Web.URLAt(cfg.Web.Listen)))
 	if err != nil {
 		return err
 	}
@@ -161,7 +180,7 @@ func dashboardOptions(file string) ([]dashboards.Option, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return cfg.DashboardOptions(objectives, cfg.Web.ExternalURL), nil
+	return cfg.DashboardOptions(objectives, cfg.Web.URLAt(cfg.Web.Listen)), nil
 }
 
 // generateRepository rewrites what the repository keeps of the catalogue and of

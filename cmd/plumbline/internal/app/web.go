@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/url"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -79,13 +81,23 @@ func newWebServer(cfg WebConfig, registry *prometheus.Registry, ready func() err
 	return &webServer{cfg: cfg, listener: listener, mux: mux, log: log}, nil
 }
 
-// externalURL is the configured URL, else one of the listening address.
-func (s *webServer) externalURL() string {
-	if s.cfg.ExternalURL != "" {
-		return s.cfg.ExternalURL
+// URLAt returns how people reach the service when it listens on address: the
+// configured URL, else one of the address.
+func (c WebConfig) URLAt(address string) string {
+	if c.ExternalURL != "" {
+		return strings.TrimSuffix(c.ExternalURL, "/")
 	}
-	return "http://" + s.listener.Addr().String()
+	host, port, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip.IsUnspecified()) {
+		// Every interface is no place a link can lead to.
+		if name, err := os.Hostname(); err == nil {
+			address = net.JoinHostPort(name, port)
+		}
+	}
+	return "http://" + address
 }
+
+func (s *webServer) externalURL() string { return s.cfg.URLAt(s.listener.Addr().String()) }
 
 // run serves until ctx is done, then lets requests under way finish.
 func (s *webServer) run(ctx context.Context) error {
