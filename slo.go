@@ -60,6 +60,21 @@ func WindowName(d time.Duration) string {
 	return strconv.FormatInt(int64(d/time.Second), 10) + "s"
 }
 
+// Objective is an SLO with the window pairs that alert on it.
+type Objective struct {
+	SLO   SLO
+	Pairs []WindowPair
+}
+
+// Longest returns the longest window of the pairs, 0 without any.
+func (o Objective) Longest() time.Duration {
+	var longest time.Duration
+	for _, p := range o.Pairs {
+		longest = max(longest, p.Long, p.Short)
+	}
+	return longest
+}
+
 // OwnerEntry is one entry of the owner registry; the alert routes are generated
 // from it.
 type OwnerEntry struct {

@@ -18,14 +18,14 @@ import (
 // evil is a model's name that would end a careless statement.
 const evil = `flight'; DROP TABLE findings; -- \`
 
-func objective(model plumbline.Model) Objective {
-	return Objective{
+func objective(model plumbline.Model) plumbline.Objective {
+	return plumbline.Objective{
 		SLO:   plumbline.SLO{Name: plumbline.SLOName(model) + "-accuracy", Model: model, Target: .7, Period: 28 * day, MinCoverage: .3},
 		Pairs: []plumbline.WindowPair{{Severity: plumbline.SeverityPage, Long: 2 * time.Hour, Short: 10 * time.Minute, Factor: 2}},
 	}
 }
 
-func newRunner(t *testing.T, db *storage.DB, objectives ...Objective) *Runner {
+func newRunner(t *testing.T, db *storage.DB, objectives ...plumbline.Objective) *Runner {
 	t.Helper()
 	r, err := New(DefaultConfig(), Dependencies{DB: db, Objectives: objectives, Registerer: prometheus.NewRegistry()})
 	if err != nil {

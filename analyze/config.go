@@ -8,13 +8,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/storage"
 )
-
-// Objective is an SLO with the window pairs it is evaluated on.
-type Objective = burn.Objective
 
 // Config says how often and over which windows the analyzers look.
 type Config struct {
@@ -91,7 +89,7 @@ type Dependencies struct {
 	DB *storage.DB
 	// Objectives are the SLOs whose burn is computed. Models without one are
 	// analysed all the same.
-	Objectives []Objective
+	Objectives []plumbline.Objective
 	// Registerer gets the runner's metrics; nil registers them nowhere.
 	Registerer prometheus.Registerer
 	// Log gets the error of a look that will be repeated; nil drops it.

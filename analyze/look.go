@@ -97,7 +97,7 @@ func qualityFindings(t traffic, c quality.Counts, window time.Duration) []Findin
 
 // lookBurn evaluates one objective for every deploy that still serves. Without
 // any, the objective itself is missing: that is never healthy.
-func (r *Runner) lookBurn(ctx context.Context, o Objective, t traffic) ([]Finding, error) {
+func (r *Runner) lookBurn(ctx context.Context, o plumbline.Objective, t traffic) ([]Finding, error) {
 	var longest time.Duration
 	for _, p := range o.Pairs {
 		longest = max(longest, p.Long)
@@ -127,7 +127,7 @@ func (r *Runner) lookBurn(ctx context.Context, o Objective, t traffic) ([]Findin
 // burnFindings returns a finding for each window length. If a length is the
 // long window of one pair and the short one of another, the row is the long
 // one's: its interval is what a rule needs.
-func burnFindings(o Objective, hash plumbline.DeployHash, evaluations []burn.Evaluation) []Finding {
+func burnFindings(o plumbline.Objective, hash plumbline.DeployHash, evaluations []burn.Evaluation) []Finding {
 	var findings []Finding
 	add := func(e burn.Evaluation, w burn.Window) {
 		if slices.ContainsFunc(findings, func(f Finding) bool { return f.Window == w.Length }) {

@@ -21,7 +21,7 @@ import (
 type Runner struct {
 	cfg        Config
 	db         *storage.DB
-	objectives []Objective
+	objectives []plumbline.Objective
 	log        *slog.Logger
 	metrics    metrics
 	now        func() time.Time
@@ -63,7 +63,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 	return r, nil
 }
 
-func checkPairs(o Objective) error {
+func checkPairs(o plumbline.Objective) error {
 	for _, p := range o.Pairs {
 		if p.Short < time.Minute || p.Short > p.Long || p.Long%time.Minute != 0 || p.Short%time.Minute != 0 {
 			return fmt.Errorf("SLO %q: windows %s and %s are not minutes, the short one at most the long one", o.SLO.Name, p.Long, p.Short)

@@ -12,8 +12,8 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // flights is the objective the tests draw: 85 % of labelled predictions are
 // right, over 28 days.
-func flights() dashboards.Objective {
-	return dashboards.Objective{
+func flights() plumbline.Objective {
+	return plumbline.Objective{
 		SLO: plumbline.SLO{
 			Name: "flight-delay-accuracy", Model: "flight-delay", Owner: "ml-oncall",
 			Measure: plumbline.MeasureAccuracy, Target: 0.85, Period: 28 * 24 * time.Hour, MinCoverage: 0.05, Runbook: "slo-burn",

@@ -15,21 +15,13 @@ import (
 // otherwise.
 const DefaultPage = "http://127.0.0.1:9470"
 
-// Objective is an SLO with the window pairs that alert on it. The dashboard
-// shows burn rates against the thresholds of the pairs; without objectives it
-// says that no SLO is declared.
-type Objective struct {
-	SLO   plumbline.SLO
-	Pairs []plumbline.WindowPair
-}
-
 // Option changes what is generated.
 type Option func(*settings)
 
 type settings struct {
 	page       string
 	runbooks   string
-	objectives []Objective
+	objectives []plumbline.Objective
 }
 
 // WithPage sets the absolute URL under which the page in the binary is served,
@@ -49,7 +41,7 @@ func WithRunbooks(base string) Option {
 }
 
 // WithObjectives declares the SLOs whose thresholds and targets are drawn.
-func WithObjectives(objectives ...Objective) Option {
+func WithObjectives(objectives ...plumbline.Objective) Option {
 	return func(s *settings) { s.objectives = objectives }
 }
 
@@ -76,12 +68,12 @@ func (s settings) validate() error {
 		}
 	}
 	for _, o := range s.objectives {
-		errs = append(errs, o.validate())
+		errs = append(errs, validate(o))
 	}
 	return errors.Join(errs...)
 }
 
-func (o Objective) validate() error {
+func validate(o plumbline.Objective) error {
 	// Grafana replaces variables everywhere in a query, inside strings too.
 	if strings.Contains(string(o.SLO.Name)+string(o.SLO.Model), "$") {
 		return fmt.Errorf("dashboards: SLO %q of model %q: Grafana would read the $ as a variable", o.SLO.Name, o.SLO.Model)
@@ -97,7 +89,7 @@ func (o Objective) validate() error {
 
 // objectivesSQL spells the objectives as a ClickHouse array of named tuples,
 // one a window pair. The cast gives the empty list its type.
-func objectivesSQL(objectives []Objective) string {
+func objectivesSQL(objectives []plumbline.Objective) string {
 	var rows []string
 	for _, o := range objectives {
 		for _, p := range o.Pairs {

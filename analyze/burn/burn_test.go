@@ -140,7 +140,7 @@ func TestReplayFindsTheFirstBreach(t *testing.T) {
 	for range 100 {
 		const n = 120
 		events := randomEvents(random, n)
-		o := Objective{SLO: plumbline.SLO{Target: .7, MinCoverage: .3}, Pairs: []plumbline.WindowPair{pair(time.Hour, 5*time.Minute, 1.5)}}
+		o := plumbline.Objective{SLO: plumbline.SLO{Target: .7, MinCoverage: .3}, Pairs: []plumbline.WindowPair{pair(time.Hour, 5*time.Minute, 1.5)}}
 		var changes []change
 		for _, e := range events {
 			if e.known.IsZero() {

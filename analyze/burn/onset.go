@@ -36,7 +36,7 @@ type change struct {
 // the objective was in breach for the deploy, and false if there is none. It
 // takes the labels one by one in the order in which they became known, each at
 // its own instant, so it needs no assumption that a burn goes on.
-func (r Reader) FirstBreach(ctx context.Context, o Objective, deploy plumbline.DeployHash, from, to time.Time) (Onset, bool, error) {
+func (r Reader) FirstBreach(ctx context.Context, o plumbline.Objective, deploy plumbline.DeployHash, from, to time.Time) (Onset, bool, error) {
 	fail := func(err error) (Onset, bool, error) {
 		return Onset{}, false, fmt.Errorf("first breach of SLO %q of deploy %q: %w", o.SLO.Name, deploy, err)
 	}
@@ -44,7 +44,7 @@ func (r Reader) FirstBreach(ctx context.Context, o Objective, deploy plumbline.D
 	if lag == 0 {
 		lag = DefaultMaxLag
 	}
-	start := from.Add(-lag - o.longest()).Truncate(time.Minute)
+	start := from.Add(-lag - o.Longest()).Truncate(time.Minute)
 	n := int(to.Sub(start)/time.Minute) + 1
 	bounds := []any{
 		clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("deploy", string(deploy)),
@@ -71,7 +71,7 @@ func (r Reader) FirstBreach(ctx context.Context, o Objective, deploy plumbline.D
 
 // replay applies the changes in order and evaluates after each that is known at
 // or after from.
-func replay(m Minutes, changes []change, o Objective, from time.Time) (Onset, bool) {
+func replay(m Minutes, changes []change, o plumbline.Objective, from time.Time) (Onset, bool) {
 	for _, c := range changes {
 		i := int(c.minute.Sub(m.Start) / time.Minute)
 		if i < 0 || i >= len(m.Requests) {
@@ -82,7 +82,7 @@ func replay(m Minutes, changes []change, o Objective, from time.Time) (Onset, bo
 		if c.known.Before(from) {
 			continue
 		}
-		for _, e := range o.evaluate(m, c.known) {
+		for _, e := range evaluateAll(o, m, c.known) {
 			if e.Breach() {
 				return Onset{Known: c.known, ID: c.id, Evaluation: e}, true
 			}

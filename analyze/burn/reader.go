@@ -26,21 +26,6 @@ type Querier interface {
 	Query(ctx context.Context, query string, args ...any) (driver.Rows, error)
 }
 
-// Objective is an SLO with the window pairs it is evaluated on.
-type Objective struct {
-	SLO   plumbline.SLO
-	Pairs []plumbline.WindowPair
-}
-
-// longest returns the longest window of the pairs.
-func (o Objective) longest() time.Duration {
-	var longest time.Duration
-	for _, p := range o.Pairs {
-		longest = max(longest, p.Long, p.Short)
-	}
-	return longest
-}
-
 // Reader evaluates objectives over the stored minutes.
 type Reader struct {
 	// Conn is where series_minute, outcome_cells and outcomes are.
@@ -52,14 +37,14 @@ type Reader struct {
 
 // Now evaluates every pair for each deploy that has production requests within
 // reach, with the labels of the stored cells.
-func (r Reader) Now(ctx context.Context, o Objective, now time.Time) (map[plumbline.DeployHash][]Evaluation, error) {
+func (r Reader) Now(ctx context.Context, o plumbline.Objective, now time.Time) (map[plumbline.DeployHash][]Evaluation, error) {
 	return r.evaluate(ctx, cellsSQL, o, "", now)
 }
 
 // AsKnownAt evaluates every pair for one deploy as Now would have done at the
 // instant at: with the labels whose Kafka timestamp is at or before it. The
 // requests counted are those with an event time up to at.
-func (r Reader) AsKnownAt(ctx context.Context, o Objective, deploy plumbline.DeployHash, at time.Time) ([]Evaluation, error) {
+func (r Reader) AsKnownAt(ctx context.Context, o plumbline.Objective, deploy plumbline.DeployHash, at time.Time) ([]Evaluation, error) {
 	all, err := r.evaluate(ctx, outcomesSQL, o, deploy, at)
 	if err != nil {
 		return nil, err
@@ -67,10 +52,11 @@ func (r Reader) AsKnownAt(ctx context.Context, o Objective, deploy plumbline.Dep
 	if found := all[deploy]; found != nil {
 		return found, nil
 	}
-	return o.evaluate(NewMinutes(at, 0), at), nil
+	return evaluateAll(o, NewMinutes(at, 0), at), nil
 }
 
-func (o Objective) evaluate(m Minutes, now time.Time) []Evaluation {
+// evaluateAll evaluates every window pair of an objective.
+func evaluateAll(o plumbline.Objective, m Minutes, now time.Time) []Evaluation {
 	all := make([]Evaluation, len(o.Pairs))
 	for i, pair := range o.Pairs {
 		all[i] = Evaluate(m, now, o.SLO, pair)
@@ -78,12 +64,12 @@ func (o Objective) evaluate(m Minutes, now time.Time) []Evaluation {
 	return all
 }
 
-func (r Reader) evaluate(ctx context.Context, statement string, o Objective, deploy plumbline.DeployHash, now time.Time) (map[plumbline.DeployHash][]Evaluation, error) {
+func (r Reader) evaluate(ctx context.Context, statement string, o plumbline.Objective, deploy plumbline.DeployHash, now time.Time) (map[plumbline.DeployHash][]Evaluation, error) {
 	lag := r.MaxLag
 	if lag == 0 {
 		lag = DefaultMaxLag
 	}
-	from := now.Add(-lag - o.longest()).Truncate(time.Minute)
+	from := now.Add(-lag - o.Longest()).Truncate(time.Minute)
 	n := int(now.Sub(from)/time.Minute) + 1
 	minutes, err := r.minutes(ctx, statement, from, n,
 		clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("deploy", string(deploy)),
@@ -93,7 +79,7 @@ func (r Reader) evaluate(ctx context.Context, statement string, o Objective, dep
 	}
 	all := make(map[plumbline.DeployHash][]Evaluation, len(minutes))
 	for d, m := range minutes {
-		all[d] = o.evaluate(m, now)
+		all[d] = evaluateAll(o, m, now)
 	}
 	return all, nil
 }

@@ -128,7 +128,7 @@ func TestReaderEqualsBruteForce(t *testing.T) {
 		storeEvents(t, db, string(d), events)
 	}
 	r := Reader{Conn: db.Conn(), MaxLag: 24 * time.Hour}
-	o := Objective{
+	o := plumbline.Objective{
 		SLO:   plumbline.SLO{Name: "s", Model: "m", Target: .7, MinCoverage: .3},
 		Pairs: []plumbline.WindowPair{pair(time.Hour, 5*time.Minute, 1.5), pair(2*time.Hour, 10*time.Minute, 1)},
 	}
@@ -174,7 +174,7 @@ func TestReaderEqualsBruteForce(t *testing.T) {
 
 func TestUnknownDeployIsMissing(t *testing.T) {
 	db := startDB(t)
-	o := Objective{SLO: plumbline.SLO{Name: "s", Model: "m", Target: .7}, Pairs: []plumbline.WindowPair{pair(time.Hour, 5*time.Minute, 1)}}
+	o := plumbline.Objective{SLO: plumbline.SLO{Name: "s", Model: "m", Target: .7}, Pairs: []plumbline.WindowPair{pair(time.Hour, 5*time.Minute, 1)}}
 	got, err := Reader{Conn: db.Conn()}.AsKnownAt(t.Context(), o, "none", origin)
 	if err != nil || len(got) != 1 || got[0].Verdict != plumbline.VerdictMissing {
 		t.Errorf("%+v, %v", got, err)

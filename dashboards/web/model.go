@@ -6,7 +6,6 @@ import (
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
-	"github.com/plumbline-slo/plumbline/dashboards"
 )
 
 type modelView struct {
@@ -109,7 +108,7 @@ func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) 
 
 // targetOf returns the target of the model's first objective, or nil.
 func (c Config) targetOf(model string) *float64 {
-	i := slices.IndexFunc(c.Objectives, func(o dashboards.Objective) bool { return string(o.SLO.Model) == model })
+	i := slices.IndexFunc(c.Objectives, func(o plumbline.Objective) bool { return string(o.SLO.Model) == model })
 	if i < 0 {
 		return nil
 	}

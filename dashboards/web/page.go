@@ -16,7 +16,6 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	plumbline "github.com/plumbline-slo/plumbline"
-	"github.com/plumbline-slo/plumbline/dashboards"
 	"github.com/plumbline-slo/plumbline/docs"
 )
 
@@ -37,7 +36,7 @@ type Querier interface {
 // Config says what is declared and where else to look.
 type Config struct {
 	// Objectives are the SLOs with the window pairs that alert on them.
-	Objectives []dashboards.Objective
+	Objectives []plumbline.Objective
 	// Owners is the owner registry.
 	Owners []plumbline.OwnerEntry
 	// Models are declared beside those that an owner or an objective names.

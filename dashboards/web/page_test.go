@@ -16,7 +16,6 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	plumbline "github.com/plumbline-slo/plumbline"
-	"github.com/plumbline-slo/plumbline/dashboards"
 	"github.com/plumbline-slo/plumbline/dashboards/internal/seed"
 	"github.com/plumbline-slo/plumbline/dashboards/web"
 	"github.com/plumbline-slo/plumbline/testenv"
@@ -26,7 +25,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 
 func config() web.Config {
 	return web.Config{
-		Objectives: []dashboards.Objective{{
+		Objectives: []plumbline.Objective{{
 			SLO: plumbline.SLO{
 				Name: seed.SLO, Model: seed.Model, Owner: "ml-oncall", Measure: plumbline.MeasureAccuracy,
 				Target: 0.85, Period: 28 * 24 * time.Hour,

@@ -10,7 +10,7 @@ import (
 )
 
 // Objectives reads the SLO files and derives their window pairs.
-func (c Config) Objectives() ([]dashboards.Objective, error) {
+func (c Config) Objectives() ([]plumbline.Objective, error) {
 	slos, err := c.SLOs()
 	if err != nil {
 		return nil, err
@@ -18,14 +18,14 @@ func (c Config) Objectives() ([]dashboards.Objective, error) {
 	return objectives(slos)
 }
 
-func objectives(slos []plumbline.SLO) ([]dashboards.Objective, error) {
-	all := make([]dashboards.Objective, 0, len(slos))
+func objectives(slos []plumbline.SLO) ([]plumbline.Objective, error) {
+	all := make([]plumbline.Objective, 0, len(slos))
 	for _, slo := range slos {
 		set, err := rules.PairsFor(slo)
 		if err != nil {
 			return nil, fmt.Errorf("SLO %s: %w", slo.Name, err)
 		}
-		o := dashboards.Objective{SLO: slo}
+		o := plumbline.Objective{SLO: slo}
 		for _, p := range set.Pairs {
 			o.Pairs = append(o.Pairs, p.WindowPair)
 		}
@@ -42,7 +42,7 @@ func (c Config) GenerateRules(base string) rules.GenerateConfig {
 }
 
 // DashboardOptions returns what the dashboards draw and link to.
-func (c Config) DashboardOptions(objectives []dashboards.Objective, base string) []dashboards.Option {
+func (c Config) DashboardOptions(objectives []plumbline.Objective, base string) []dashboards.Option {
 	return []dashboards.Option{
 		dashboards.WithObjectives(objectives...),
 		dashboards.WithPage(base),
