@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test build engine data tools-check lint generate check-generated chaos-smoke footprint fuzz clean
+.DELETE_ON_ERROR:
+.PHONY: help demo test build engine data go-check npm-check lint generate chaos-smoke footprint fuzz clean
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -17,39 +18,47 @@ export PLUMBLINE_FLIGHTS := $(FLIGHTS)
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
-demo: tools-check ## Set everything up and run the demo (DEMO_ARGS=--once ends after the page)
+demo: go-check npm-check ## Set everything up and run the demo (DEMO_ARGS=--once ends after the page)
 	@$(MAKE) --no-print-directory -j3 build engine data
 	@bin/plumbline demo $(DEMO_ARGS)
 
-test: tools-check ## Run every test with the race detector
+test: go-check npm-check ## Run every test with the race detector
 	@$(MAKE) --no-print-directory -j2 engine data
 	go test -race ./...
 
-build: ## Build bin/plumbline
+build: go-check ## Build bin/plumbline
 	@echo "build: bin/plumbline"
 	@start=$$SECONDS; CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/plumbline ./cmd/plumbline; echo "build: done in $$((SECONDS-start)) s"
 
-# npm ci checks every package against the sha512 in the lock file.
+# npm ci checks every package against the sha512 in the lock file. It runs again
+# only if the lock file is another one: a fresh clone with a warm cache needs no
+# network. Arguments: folder in the cache, folder of the lock file, a file that
+# must be there, what it is.
 define npm_ci
-	@mkdir -p $(1) && cp $(2)/package.json $(2)/package-lock.json $(1)/
-	@echo "npm: $(3)"; start=$$SECONDS; npm ci --prefix $(1) --ignore-scripts --no-audit --no-fund --loglevel=error; echo "npm: $(3) fetched and checked in $$((SECONDS-start)) s (download time)"
+	@if cmp -s $(2)/package-lock.json $(1)/installed.json && test -f $(3); then exit 0; fi; $(need_npm); \
+	mkdir -p $(1); rm -f $(1)/installed.json; cp $(2)/package.json $(2)/package-lock.json $(1)/; \
+	echo "npm: $(4)"; start=$$SECONDS; \
+	npm ci --prefix $(1) --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	cp $(2)/package-lock.json $(1)/installed.json; \
+	echo "npm: $(4) fetched and checked in $$((SECONDS-start)) s (download time)"
 endef
 
-engine: $(ENGINE_LIB) ## Fetch the ClickHouse engine library into the cache
-$(ENGINE_LIB): storage/engine/npm/package-lock.json
-	$(call npm_ci,$(CACHE)/engine,storage/engine/npm,ClickHouse engine library, 178 MB)
-	@touch $@
+engine: ## Fetch the ClickHouse engine library into the cache
+	$(call npm_ci,$(CACHE)/engine,storage/engine/npm,$(ENGINE_LIB),ClickHouse engine library (178 MB))
 
-data: $(FLIGHTS) ## Fetch the flights data into the cache
-$(FLIGHTS): examples/flights/npm/package-lock.json
-	$(call npm_ci,$(CACHE)/flights,examples/flights/npm,flights data, 20 MB)
-	@touch $@
+data: ## Fetch the flights data into the cache
+	$(call npm_ci,$(CACHE)/flights,examples/flights/npm,$(FLIGHTS),flights data (20 MB))
 
-tools-check:
-	@command -v go >/dev/null || { echo "go is missing: install Go 1.26 or newer from https://go.dev/dl" >&2; exit 2; }
-	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer from https://nodejs.org, or your distribution's package npm" >&2; exit 2; }
+need_go = command -v go >/dev/null || { echo "go is missing: install Go 1.26 or newer from https://go.dev/dl" >&2; exit 2; }
+need_npm = command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer from https://nodejs.org, or your distribution's package npm" >&2; exit 2; }
 
-lint: $(GOLANGCI) ## Run the pinned linter
+go-check:
+	@$(need_go)
+
+npm-check:
+	@$(need_npm)
+
+lint: go-check $(GOLANGCI) ## Run the pinned linter
 	$(GOLANGCI) run ./...
 
 $(GOLANGCI):
@@ -57,17 +66,17 @@ $(GOLANGCI):
 	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv $(@D)/golangci-lint $@
 
-generate: ## Regenerate dashboards, rules, schemas and reference docs
+generate: go-check ## Regenerate dashboards, rules, schemas and reference docs
 	go run ./cmd/plumbline generate
 
-chaos-smoke: tools-check build engine data ## kill -9 the service 20 times during the backfill, twice
+chaos-smoke: build engine data ## kill -9 the service 20 times during the backfill, twice
 	bin/plumbline chaos-smoke
 	bin/plumbline chaos-smoke --dedup-window=5
 
-footprint: tools-check build engine ## Measure idle memory and the size of the binary
+footprint: build engine ## Measure idle memory and the size of the binary
 	bin/plumbline footprint
 
-fuzz: ## Run every fuzz target for a short time (FUZZTIME=10s)
+fuzz: go-check ## Run every fuzz target for a short time (FUZZTIME=10s)
 	@for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]*' --include=*_test.go . | awk '{print $$2}' | sort -u); do \
 	  pkg=$$(dirname $$(grep -rlE "^func $$target\(" --include=*_test.go . | head -1)); \
 	  echo "fuzz: $$pkg $$target"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$${FUZZTIME:-10s} $$pkg; done

@@ -3,7 +3,9 @@ package flights
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"os"
 	"slices"
 	"time"
 
@@ -36,6 +38,9 @@ func Load(path string, spans ...Span) (data *Data, err error) {
 			data, err = nil, fmt.Errorf("flights: read %s: damaged file: %v", path, p)
 		}
 	}()
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("flights: there is no %s; get the file with `make data`, or name it with --flights or PLUMBLINE_FLIGHTS (%w)", path, fs.ErrNotExist)
+	}
 	reader, err := file.OpenParquetFile(path, false)
 	if err != nil {
 		return nil, fmt.Errorf("flights: open %s: %w", path, err)

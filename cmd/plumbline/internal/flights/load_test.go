@@ -82,7 +82,7 @@ func TestLoadNamesTheFileAndTheFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ path, want string }{
-		"missing":      {filepath.Join(t.TempDir(), "none"), "no such file"},
+		"missing":      {filepath.Join(t.TempDir(), "none"), "make data"},
 		"text":         {text, "parquet: "},
 		"column":       {shape(func(s *fileShape) { s.delayName = "delays" }).write(t, day), `no column "delay"`},
 		"unit":         {shape(func(s *fileShape) { s.dateLogical = schema.NewTimestampLogicalType(false, schema.TimeUnitMillis) }).write(t, day), "microseconds"},
