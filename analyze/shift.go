@@ -92,12 +92,15 @@ func spanOf(t traffic, d deploy, window time.Duration) span {
 	return s
 }
 
-// wholeHours leaves out the hours that d may have served in part, its first one
-// and the one under way: in those, what is usual by the clock differs for no
+// wholeHours leaves out the hours that d may have served in part, its first
+// one, its last one and the one under way: in those, what is usual by the clock differs for no
 // other reason. It returns false if no hour is left.
 func (s span) wholeHours(d deploy) (span, bool) {
 	if s.from.Equal(d.first) {
 		s.from = s.from.Add(time.Hour)
+	}
+	if s.to.Equal(d.last.Add(time.Hour)) {
+		s.to = d.last
 	}
 	s.to = s.to.Truncate(time.Hour)
 	return s, s.from.Before(s.to)
