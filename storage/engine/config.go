@@ -65,6 +65,9 @@ type Config struct {
 	// DiskLimit is the used share of the data directory's disk, in (0, 1),
 	// above which [Engine.Disk] reports [DiskFull].
 	DiskLimit float64
+	// DiskUse returns the used share, in [0, 1], of the disk that holds a path;
+	// nil asks the file system, as df does.
+	DiskUse func(path string) (float64, error)
 	// DiskInterval is the time between looks at the disk.
 	DiskInterval time.Duration
 	// StartTimeout is how long a start of the child may take before it counts

@@ -77,7 +77,11 @@ type Engine struct {
 
 // New returns an engine that does nothing until [Engine.Run].
 func New(cfg Config, log *slog.Logger) *Engine {
-	return &Engine{cfg: cfg, log: log, now: time.Now, backoff: backoff, diskUse: diskUsed, changed: make(chan struct{})}
+	e := &Engine{cfg: cfg, log: log, now: time.Now, backoff: backoff, diskUse: cfg.DiskUse, changed: make(chan struct{})}
+	if e.diskUse == nil {
+		e.diskUse = diskUsed
+	}
+	return e
 }
 
 // Run owns the data directory and keeps the engine running until ctx ends. It
@@ -267,12 +271,23 @@ func (e *Engine) Version() string {
 // WaitReady returns nil once the engine answers, or the reason once [Engine.Run]
 // has returned, or ctx's error with the reason known so far.
 func (e *Engine) WaitReady(ctx context.Context) error {
+	return e.wait(ctx, "ready", func() bool { return e.state == StateReady })
+}
+
+// WaitAddress returns nil once the address, and so the DSN, is known, which is
+// before the engine answers; otherwise what [Engine.WaitReady] returns.
+func (e *Engine) WaitAddress(ctx context.Context) error {
+	return e.wait(ctx, "listening", func() bool { return e.addr != "" })
+}
+
+func (e *Engine) wait(ctx context.Context, until string, reached func() bool) error {
 	for {
 		e.mu.Lock()
 		state, err, ended, changed := e.state, e.err, e.ended, e.changed
+		done := reached()
 		e.mu.Unlock()
 		switch {
-		case state == StateReady:
+		case done && !ended:
 			return nil
 		case ended && err == nil:
 			return errors.New("engine: stopped")
@@ -282,7 +297,7 @@ func (e *Engine) WaitReady(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("engine: wait until ready (%s): %w", state, ctx.Err()), err)
+			return errors.Join(fmt.Errorf("engine: wait until %s (%s): %w", until, state, ctx.Err()), err)
 		}
 	}
 }

@@ -3,13 +3,11 @@ package app
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/plumbline-slo/plumbline/alerting"
-	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/rules"
 )
 
@@ -46,10 +44,7 @@ func fromRules(alerts []*rules.Alert) []alerting.Alert {
 // notices keeps what the service noticed and did where people can query it: the
 // table notices. Losing one loses a line of history, never an alert, so a failed
 // insert is logged and counted by the caller's part.
-type notices struct {
-	conn driver.Conn
-	log  *slog.Logger
-}
+type notices struct{ conn driver.Conn }
 
 func (n notices) insert(ctx context.Context, at time.Time, kind, model, deploy, slo, object, text string) error {
 	batch, err := n.conn.PrepareBatch(ctx, "INSERT INTO notices (at, kind, model, deploy_hash, slo, object, text)")
@@ -71,11 +66,15 @@ func (n notices) Record(ctx context.Context, e alerting.Event) error {
 	if e.Owner != "" {
 		object += " " + string(e.Owner)
 	}
-	return n.insert(ctx, e.At, "alert_"+string(e.Kind), string(e.Model), string(e.Deploy), string(e.SLO), object, e.Severity+": "+e.Reason)
+	text := e.Severity + ": " + e.Reason
+	if e.Text.Service() {
+		// No model, deploy or SLO says what it is about.
+		text += ": " + e.Text.Headline(alerting.PlainQuoter{})
+	}
+	return n.insert(ctx, e.At, "alert_"+string(e.Kind), string(e.Model), string(e.Deploy), string(e.SLO), object, text)
 }
 
-// Notice implements ingest.Noticer.
-func (n notices) Notice(ctx context.Context, notice ingest.Notice) error {
-	n.log.Warn("ingest", "kind", notice.Kind, "object", notice.Object, "text", notice.Text)
-	return n.insert(ctx, time.Now(), notice.Kind, "", "", "", notice.Object, notice.Text)
+// RecordNotice implements noticeRecorder.
+func (n notices) RecordNotice(ctx context.Context, at time.Time, kind, object, text string) error {
+	return n.insert(ctx, at, kind, "", "", "", object, text)
 }

@@ -41,7 +41,9 @@ type App struct {
 	isReady    atomic.Bool
 	failed     chan struct{} // closed when Run has returned
 	db         *storage.DB
-	engine     *engine.Engine
+	engine     *engine.Engine // nil with a real ClickHouse
+	troubles   *troubles
+	stored     chan struct{} // closed when ClickHouse has the tables
 	web        *webServer
 	brokers    []string
 	dashboards int
@@ -57,7 +59,7 @@ func New(cfg Config, log *slog.Logger, channels ...alerting.Channel) (*App, erro
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return &App{
-		cfg: cfg.placed(), log: log, extra: channels, slos: slos, registry: registry,
+		cfg: cfg.placed(), log: log, extra: channels, slos: slos, registry: registry, stored: make(chan struct{}),
 		ready: make(chan struct{}), failed: make(chan struct{}),
 	}, nil
 }
@@ -88,24 +90,22 @@ func (c Config) SLOs() ([]plumbline.SLO, error) {
 // Run builds the parts in the order of the data, runs them until ctx is done or
 // one dies, and stops them in reverse.
 //
-//	kafka ─ clickhouse ─ schema ─ web ─ alerting ─ rules ─ analyze ─ join ─ ingest
+//	kafka ─ clickhouse ─ web ─ alerting ─ troubles ─ schema ─ rules ─ analyze ─ join ─ ingest
 //
 // What answers comes before what asks: alerting is there before a rule can
-// fire, and events flow only when everything behind them stands. The function is
-// one straight line on purpose; each part stops by the stack.
+// fire, and events flow only when everything behind them stands. ClickHouse is
+// awaited only when /-/ready and the alerts can say why it does not come. The
+// function is one straight line on purpose; each part stops by the stack.
 func (a *App) Run(ctx context.Context) (err error) {
 	defer close(a.failed)
 	parts := newStack(a.log)
-	defer func() { err = errors.Join(err, parts.stopAll()) }()
+	// Parts that stop still write, so ClickHouse's client closes after them.
+	defer func() { err = errors.Join(err, parts.stopAll(), a.closeStorage()) }()
 
 	if err := a.startKafka(parts); err != nil {
 		return err
 	}
 	if err := a.startClickHouse(ctx, parts); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, a.db.Close()) }()
-	if err := a.db.Migrate(ctx); err != nil {
 		return err
 	}
 	if a.web, err = newWebServer(a.cfg.Web, a.registry, a.unready, a.log); err != nil {
@@ -122,6 +122,15 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if err := a.mountPages(alerts); err != nil {
 		return err
 	}
+	parts.start("web", a.web.run)
+	parts.start("alerting", alerts.Run)
+	if err := await(ctx, alerts.Ready(), parts); err != nil {
+		return err
+	}
+	a.startTroubles(parts, alerts)
+	if err := a.awaitClickHouse(ctx, parts); err != nil {
+		return err
+	}
 	joiner, err := join.New(a.cfg.Join, join.Dependencies{DB: a.db, Registerer: a.registry, Log: a.log})
 	if err != nil {
 		return err
@@ -131,11 +140,6 @@ func (a *App) Run(ctx context.Context) (err error) {
 		return err
 	}
 
-	parts.start("web", a.web.run)
-	parts.start("alerting", alerts.Run)
-	if err := await(ctx, alerts.Ready(), parts); err != nil {
-		return err
-	}
 	parts.start("rules", evaluator.Run)
 	parts.start("analyze", runner.Run)
 	parts.start("join", joiner.Run)
@@ -179,19 +183,70 @@ func (a *App) startKafka(parts *stack) error {
 	return nil
 }
 
-func (a *App) startClickHouse(ctx context.Context, parts *stack) error {
+// startClickHouse starts the embedded engine, if it is the one, as far as its
+// address; what is wrong with it from then on is a trouble that people hear of.
+func (a *App) startClickHouse(ctx context.Context, parts *stack) (err error) {
+	about := defaultTroublesConfig()
+	about.Owner = a.cfg.Alerting.ServiceOwner
+	if a.troubles, err = newTroubles(about, a.registry, a.log); err != nil {
+		return err
+	}
 	cfg := a.cfg.ClickHouse
-	if cfg.DSN == "" && cfg.DSNFile == "" {
-		a.engine = engine.New(a.cfg.engineConfig(), a.log)
+	if a.cfg.embedsClickHouse() {
+		of := a.cfg.engineConfig()
+		object := engineObject(of.DataDir)
+		of.OnCrashLoop = func(cause error) { a.troubles.crashLoop(object, cause) }
+		a.engine = engine.New(of, a.log)
 		parts.start("clickhouse", a.engine.Run)
-		if err := a.engine.WaitReady(ctx); err != nil {
+		if err := a.engine.WaitAddress(ctx); err != nil {
 			return fmt.Errorf("embedded clickhouse: %w", err)
 		}
 		cfg.DSN = a.engine.DSN()
 	}
-	db, err := storage.New(cfg)
-	a.db = db
+	a.db, err = storage.New(cfg)
 	return err
+}
+
+func (a *App) closeStorage() error {
+	if a.db == nil {
+		return nil
+	}
+	return a.db.Close()
+}
+
+// startTroubles begins to tell people what is wrong with the service itself.
+func (a *App) startTroubles(parts *stack, alerts *alerting.Service) {
+	a.troubles.cfg.Base = a.web.externalURL()
+	a.troubles.sender, a.troubles.history = alerts, notices{conn: a.db.Conn()}
+	parts.start("troubles", a.troubles.run)
+	if a.engine != nil {
+		of := a.cfg.engineConfig()
+		w := &engineWatch{troubles: a.troubles, engine: a.engine, object: engineObject(of.DataDir), limit: of.DiskLimit}
+		parts.start("engine watch", w.run)
+	}
+}
+
+// awaitClickHouse returns when ClickHouse answers and has the tables.
+func (a *App) awaitClickHouse(ctx context.Context, parts *stack) error {
+	if a.engine != nil {
+		waiting, cancel := context.WithCancel(ctx)
+		defer cancel()
+		answers := make(chan error, 1)
+		go func() { answers <- a.engine.WaitReady(waiting) }()
+		select {
+		case err := <-answers:
+			if err != nil {
+				return fmt.Errorf("embedded clickhouse: %w", err)
+			}
+		case err := <-parts.died:
+			return err
+		}
+	}
+	if err := a.db.Migrate(ctx); err != nil {
+		return err
+	}
+	close(a.stored)
+	return nil
 }
 
 func (a *App) newAnalyze() (*analyze.Runner, error) {
@@ -199,11 +254,7 @@ func (a *App) newAnalyze() (*analyze.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	var watched []analyze.Objective
-	for _, o := range declared {
-		watched = append(watched, analyze.Objective(o))
-	}
-	return analyze.New(a.cfg.Analyze, analyze.Dependencies{DB: a.db, Objectives: watched, Registerer: a.registry, Log: a.log})
+	return analyze.New(a.cfg.Analyze, analyze.Dependencies{DB: a.db, Objectives: declared, Registerer: a.registry, Log: a.log})
 }
 
 // newAlerting builds the rules and the alerts, which need each other: rules
@@ -235,7 +286,7 @@ func (a *App) newAlerting(runner *analyze.Runner) (*rules.Evaluator, *alerting.S
 	alertingConfig := a.cfg.Alerting.Config
 	alertingConfig.ExternalURL, alertingConfig.RoutePrefix = external, alertsPrefix
 	alerts, err = alerting.New(alertingConfig, alerting.Deps{
-		Channels: channels, Explainer: explainer{runner: runner, base: external}, Journal: notices{conn: a.db.Conn(), log: a.log},
+		Channels: channels, Explainer: explainer{runner: runner, base: external, stored: a.stored}, Journal: notices{conn: a.db.Conn()},
 		Active: activeAlerts{evaluator}, Registry: prometheus.WrapRegistererWithPrefix("plumbline_alerting_", a.registry), Logger: a.log,
 	})
 	return evaluator, alerts, err
@@ -259,7 +310,11 @@ func (a *App) newIngest(ctx context.Context) (*ingest.Ingester, error) {
 	if err := ingest.EnsureTopics(ctx, cfg); err != nil {
 		return nil, err
 	}
-	return ingest.New(cfg, ingest.Dependencies{DB: a.db, Noticer: notices{conn: a.db.Conn(), log: a.log}, Registry: a.registry, Logger: a.log})
+	deps := ingest.Dependencies{DB: a.db, Noticer: a.troubles, Registry: a.registry, Logger: a.log}
+	if a.engine != nil {
+		deps.Raw = rawGate{a.engine}
+	}
+	return ingest.New(cfg, deps)
 }
 
 // alertsPrefix is where Alertmanager's API v2 is served: amtool's
@@ -286,11 +341,14 @@ func (a *App) mountPages(alerts *alerting.Service) error {
 
 // unready says why the service cannot serve now, nil if it can.
 func (a *App) unready() error {
-	if !a.isReady.Load() {
-		return errors.New("starting")
+	if a.engine != nil && !a.engine.Ready() {
+		if err := a.engine.Err(); err != nil {
+			return fmt.Errorf("not ready: the embedded ClickHouse is %s: %w", a.engine.State(), err)
+		}
+		return fmt.Errorf("not ready: the embedded ClickHouse is %s", a.engine.State())
 	}
-	if a.engine != nil {
-		return a.engine.Err()
+	if !a.isReady.Load() {
+		return errors.New("not ready: starting")
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ type Config struct {
 	Web        WebConfig       `yaml:"web"`
 	Kafka      Kafka           `yaml:"kafka"`
 	ClickHouse storage.Config  `yaml:"clickhouse"`
+	Engine     EngineConfig    `yaml:"engine"`
 	Ingest     ingest.Config   `yaml:"ingest"`
 	Join       join.Config     `yaml:"join"`
 	Analyze    analyze.Config  `yaml:"analyze"`
@@ -47,6 +48,17 @@ type Kafka struct {
 	// Brokers are addresses of a Kafka; empty starts the embedded one.
 	Brokers  []string      `yaml:"brokers"`
 	Embedded broker.Config `yaml:"embedded"`
+}
+
+// EngineConfig configures the embedded ClickHouse. It means nothing where
+// clickhouse.dsn names a real one, whose disk is its operator's.
+type EngineConfig struct {
+	// DiskLimit is the used share of the data directory's disk, in (0, 1),
+	// above which raw rows of predictions are left out and people are told.
+	// Default 0.85.
+	DiskLimit float64 `yaml:"disk_limit"`
+	// DiskUse looks at the disk; nil asks the file system.
+	DiskUse func(path string) (float64, error) `yaml:"-"`
 }
 
 // Rules names the SLO files and configures their evaluation.
@@ -86,6 +98,7 @@ func DefaultConfig() Config {
 		Web:        WebConfig{Listen: "127.0.0.1:9470"},
 		Kafka:      Kafka{Embedded: broker.DefaultConfig()},
 		ClickHouse: storage.DefaultConfig(),
+		Engine:     EngineConfig{DiskLimit: engine.DefaultConfig().DiskLimit},
 		Ingest:     ingest.DefaultConfig(),
 		Join:       join.DefaultConfig(),
 		Analyze:    analyze.DefaultConfig(),
@@ -168,8 +181,12 @@ func (c Config) engineConfig() engine.Config {
 	cfg := engine.DefaultConfig()
 	cfg.DataDir = filepath.Join(c.DataDir, "clickhouse")
 	cfg.Database = c.ClickHouse.Database
+	cfg.DiskLimit, cfg.DiskUse = c.Engine.DiskLimit, c.Engine.DiskUse
 	return cfg
 }
+
+// embedsClickHouse reports whether the service runs its own ClickHouse.
+func (c Config) embedsClickHouse() bool { return c.ClickHouse.DSN == "" && c.ClickHouse.DSNFile == "" }
 
 // validateIn returns every mistake that only the whole file shows, each naming
 // the file and the field.
@@ -185,6 +202,9 @@ func (c Config) validateIn(path string) error {
 		add(c.Kafka.Embedded.Validate())
 	}
 	add(c.ClickHouse.Validate())
+	if c.embedsClickHouse() {
+		add(c.engineConfig().Validate())
+	}
 	add(c.Ingest.Validate())
 	add(c.Join.Validate())
 	add(c.Analyze.Validate())

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/alerting"
@@ -13,10 +14,16 @@ import (
 type explainer struct {
 	runner *analyze.Runner
 	base   string // external URL
+	stored <-chan struct{}
 }
 
 // Explain implements alerting.Explainer.
 func (x explainer) Explain(ctx context.Context, model plumbline.Model, deploy plumbline.DeployHash) (alerting.Explanation, error) {
+	select {
+	case <-x.stored:
+	case <-ctx.Done():
+		return alerting.Explanation{}, errors.New("ClickHouse does not answer yet")
+	}
 	e, err := x.runner.Explain(ctx, model, deploy, "")
 	if err != nil {
 		return alerting.Explanation{}, err

@@ -120,11 +120,14 @@ type service struct {
 
 // serve starts the service as `plumbline serve` does and waits until it is
 // ready. It stops with the test, or by stop.
-func (w *world) serve(t *testing.T) *service {
+func (w *world) serve(t *testing.T, change ...func(*app.Config)) *service {
 	t.Helper()
 	cfg, err := app.Load(filepath.Join(w.dir, "plumbline.yml"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range change {
+		f(&cfg)
 	}
 	built, err := app.New(cfg, logger())
 	if err != nil {
