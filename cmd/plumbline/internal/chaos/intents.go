@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -84,8 +85,17 @@ func (r *run) intents(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	standing := 0
-	for _, c := range commits {
-		if c.intent != "" {
+	for at, c := range commits {
+		if c.intent == "" {
+			continue
+		}
+		var intent struct {
+			Last *int64 `json:"last"`
+		}
+		if err := json.Unmarshal([]byte(c.intent), &intent); err != nil {
+			return 0, fmt.Errorf("chaos: commit of %s/%d: %w", at.topic, at.partition, err)
+		}
+		if intent.Last != nil {
 			standing++
 		}
 	}
