@@ -2,8 +2,11 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
 // place is a topic partition.
@@ -45,8 +48,19 @@ func (p *parkings) others(assigned map[place]bool) (others []place) {
 	return others
 }
 
+// parkCause reports whether an error that ended a session is one that no retry
+// mends, wherever in the session it arose, and returns what people are told.
+func parkCause(err error) (cause error, parks bool) {
+	var parked *parkError
+	if errors.As(err, &parked) {
+		return parked, true
+	}
+	var exception *clickhouse.Exception
+	return err, errors.As(err, &exception) && permanent(exception.Code)
+}
+
 // parked tells people, keeps the group membership and tries again later.
-func (w *worker) parked(ctx context.Context, cause *parkError) {
+func (w *worker) parked(ctx context.Context, cause error) {
 	w.i.parkings.set(w.place(), true)
 	w.i.metrics.parked.WithLabelValues(w.at.Topic, strconv.Itoa(w.at.Partition)).Set(1)
 	w.i.notice(ctx, NoticeParked, w.at.String(), "%s is parked, nothing of it is stored and nothing is lost: %s. It is tried again in %s.", w.at, cause, w.i.cfg.ParkRetry)

@@ -2,9 +2,13 @@ package ingest
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"testing"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
 // heard keeps the notices.
@@ -13,6 +17,24 @@ type heard struct{ notices []Notice }
 func (h *heard) Notice(_ context.Context, n Notice) error {
 	h.notices = append(h.notices, n)
 	return nil
+}
+
+func TestOnlyWhatNoRetryMendsParks(t *testing.T) {
+	for _, c := range []struct {
+		err   error
+		parks bool
+	}{
+		{park("contradiction"), true},
+		{fmt.Errorf("write: %w", park("contradiction")), true},
+		{fmt.Errorf("assign: %w", &clickhouse.Exception{Code: 60}), true},
+		{fmt.Errorf("assign: %w", &clickhouse.Exception{Code: 252}), false},
+		{errReassign, false},
+		{io.EOF, false},
+	} {
+		if cause, parks := parkCause(c.err); parks != c.parks || cause == nil {
+			t.Errorf("%v parks: %t (%v), want %t", c.err, parks, cause, c.parks)
+		}
+	}
 }
 
 func TestParkedPartitionOfAnotherMemberIsNoLongerOurs(t *testing.T) {

@@ -48,12 +48,12 @@ func (w *worker) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		begun := w.i.now()
 		err := w.session(ctx)
-		var parked *parkError
+		cause, parks := parkCause(err)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, errFenced):
 			return
-		case errors.As(err, &parked):
-			w.parked(ctx, parked)
+		case parks:
+			w.parked(ctx, cause)
 			continue
 		case errors.Is(err, errReassign):
 		default:
