@@ -144,7 +144,7 @@ func (r *run) killAgainAndAgain(ctx context.Context) error {
 		if err := r.waitAtWork(ctx); err != nil {
 			return errors.Join(err, service.kill())
 		}
-		delay := time.Duration(r.random.Int64N(int64(600 * time.Millisecond)))
+		delay := time.Duration(r.random.Int64N(int64(350 * time.Millisecond)))
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), service.kill())

@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/flights"
+	"github.com/plumbline-slo/plumbline/ingest/join"
 	"github.com/plumbline-slo/plumbline/ingest/verify"
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/storage/engine"
@@ -38,7 +39,7 @@ func (r *run) letItFinishAndCount(ctx context.Context) (figures []figure.Figure,
 	if err := r.waitFor(ctx, db.Conn(), facts); err != nil {
 		fmt.Fprintf(r.Text, "  %v; counting all the same\n", err)
 	}
-	return r.count(ctx, db.Conn(), facts)
+	return r.count(ctx, db, facts)
 }
 
 func (r *run) open() (*storage.DB, error) {
@@ -77,44 +78,65 @@ func (r *run) waitFor(ctx context.Context, conn driver.Conn, facts flights.Facts
 }
 
 // count compares every partition's rows with its offsets, the rollups with the
-// raw rows, and the joined labels with the oracle.
-func (r *run) count(ctx context.Context, conn driver.Conn, facts flights.Facts) ([]figure.Figure, error) {
+// raw rows, and the joined labels with two oracles: the flights' own and the
+// recomputation of every cell from the raw rows.
+func (r *run) count(ctx context.Context, db *storage.DB, facts flights.Facts) ([]figure.Figure, error) {
+	conn := db.Conn()
 	partitions, err := r.countPartitions(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
 	var predictions, rolled uint64
-	var labelled, correct int64
 	if err := errors.Join(
 		conn.QueryRow(ctx, "SELECT count() FROM predictions").Scan(&predictions),
 		conn.QueryRow(ctx, "SELECT sum(count) FROM series_hour WHERE model != '' AND series = 'requests' AND segment = ''").Scan(&rolled),
-		conn.QueryRow(ctx, "SELECT sum(labelled), sum(correct) FROM outcome_cells FINAL").Scan(&labelled, &correct),
 	); err != nil {
 		return nil, fmt.Errorf("chaos: count: %w", err)
 	}
-	report, err := verify.Run(ctx, conn, verify.Options{From: r.replay.About().Start.Add(-2 * time.Hour), To: time.Now().Add(24 * time.Hour)})
+	compared, differing, err := r.verifyRollups(ctx, conn)
 	if err != nil {
-		return nil, fmt.Errorf("chaos: verify rollups: %w", err)
+		return nil, err
 	}
-	var compared, differing uint64
-	for _, t := range report.Tables {
-		compared += t.Keys
-		differing += t.Differing
+	joined, err := verifyJoin(ctx, db)
+	if err != nil {
+		return nil, err
 	}
+	correct := facts.Before.Correct + facts.After.Correct
 	suffix := fmt.Sprintf(" (window %d)", r.DedupWindow)
 	return []figure.Figure{
 		figure.AtLeast("chaos kills"+suffix, float64(r.Kills), "kills", 20),
 		figure.AtLeast("chaos kills that left a batch under way"+suffix, float64(r.hits), "kills", 10),
+		figure.AtLeast("chaos events produced"+suffix, float64(r.feed.sent), "events", 500_000),
 		figure.Exactly("chaos partitions whose rows differ from what was produced"+suffix, float64(partitions.wrong), "partitions", 0),
 		figure.Exactly("chaos events lost"+suffix, float64(partitions.lost), "events", 0),
 		figure.Exactly("chaos events doubled"+suffix, float64(partitions.doubled), "events", 0),
 		figure.Exactly("chaos predictions rolled up less stored"+suffix, float64(rolled)-float64(predictions), "events", 0),
-		figure.Exactly("chaos rollup rows that differ from the recomputation"+suffix, float64(differing), "rows", 0),
 		figure.AtLeast("chaos rollup rows compared"+suffix, float64(compared), "rows", 1),
-		figure.Exactly("chaos labels joined less the oracle's"+suffix, float64(labelled)-float64(facts.Joined()), "labels", 0),
-		figure.Exactly("chaos correct predictions less the oracle's"+suffix, float64(correct)-float64(facts.Before.Correct+facts.After.Correct), "labels", 0),
-		figure.AtLeast("chaos events produced"+suffix, float64(r.feed.sent), "events", 500_000),
+		figure.Exactly("chaos rollup rows that differ from the recomputation"+suffix, float64(differing), "rows", 0),
+		figure.Exactly("chaos labels joined less the flights' oracle"+suffix, float64(joined.Labelled)-float64(facts.Joined()), "labels", 0),
+		figure.Exactly("chaos correct predictions less the flights' oracle"+suffix, float64(joined.Correct)-float64(correct), "labels", 0),
+		figure.Exactly("chaos outcome cells that differ from the recomputation"+suffix, float64(joined.Differ), "cells", 0),
 	}, nil
+}
+
+func (r *run) verifyRollups(ctx context.Context, conn driver.Conn) (compared, differing uint64, err error) {
+	report, err := verify.Run(ctx, conn, verify.Options{From: r.replay.About().Start.Add(-2 * time.Hour), To: time.Now().Add(24 * time.Hour)})
+	if err != nil {
+		return 0, 0, fmt.Errorf("chaos: verify rollups: %w", err)
+	}
+	for _, t := range report.Tables {
+		compared += t.Keys
+		differing += t.Differing
+	}
+	return compared, differing, nil
+}
+
+func verifyJoin(ctx context.Context, db *storage.DB) (join.Verification, error) {
+	j, err := join.New(join.DefaultConfig(), join.Dependencies{DB: db})
+	if err != nil {
+		return join.Verification{}, err
+	}
+	return j.Verify(ctx)
 }
 
 type partitionCount struct{ wrong, lost, doubled int64 }
