@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -110,8 +111,15 @@ func (c *cli) demo() {
 	brokers := clause.Flag("kafka.brokers", "A Kafka to use instead of the embedded one.").Strings()
 	clickhouse := clause.Flag("clickhouse.dsn", "A ClickHouse to use instead of the embedded one, http://user:password@host:8123.").String()
 	c.add(clause, func(ctx context.Context) error {
+		cfg, err := app.Load(*file)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w; run the demo in the repository, or name the file with --config.file", err)
+		}
+		if err != nil {
+			return usageError{err}
+		}
 		return demo.Run(ctx, demo.Options{
-			ConfigFile: *file, Flights: *data, Once: *once, Brokers: *brokers, ClickHouse: *clickhouse,
+			Config: cfg, Flights: *data, Once: *once, Brokers: *brokers, ClickHouse: *clickhouse,
 			Out: c.stdout, Text: c.stderr, Log: c.demoLog(),
 		})
 	})

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,8 +25,8 @@ import (
 
 // Options configure the demo.
 type Options struct {
-	// ConfigFile is the service's configuration, examples/flights/plumbline.yml.
-	ConfigFile string
+	// Config is the service's configuration: examples/flights/plumbline.yml.
+	Config app.Config
 	// Flights is the Parquet file of npm's vega-datasets.
 	Flights string
 	// Once ends the demo after the page and prints one JSON line.
@@ -95,13 +96,10 @@ func (d *demo) say(format string, args ...any) {
 	fmt.Fprintf(d.Text, "%6.1fs  %s\n", time.Since(d.started).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// configure reads the example's configuration and moves it into dir, beside
-// fakes where no real Slack or PagerDuty is configured.
+// configure moves the configuration into dir, beside fakes where no real Slack
+// or PagerDuty is configured.
 func (d *demo) configure(dir string) error {
-	cfg, err := app.Load(d.ConfigFile)
-	if err != nil {
-		return err
-	}
+	cfg := d.Config
 	cfg.DataDir = dir
 	cfg.Dashboards.Dir = filepath.Join(dir, "dashboards")
 	cfg.Kafka.Embedded.Listen = "127.0.0.1:0"
@@ -109,8 +107,9 @@ func (d *demo) configure(dir string) error {
 		cfg.Kafka.Brokers = d.Brokers
 	}
 	if d.ClickHouse != "" {
-		cfg.ClickHouse.DSN = d.ClickHouse
+		cfg.ClickHouse.DSN, cfg.ClickHouse.DSNFile = d.ClickHouse, ""
 	}
+	d.standApart(&cfg)
 	if err := d.startFakes(&cfg, dir); err != nil {
 		return err
 	}
@@ -136,6 +135,25 @@ func (d *demo) configure(dir string) error {
 	}
 	d.cfg = cfg
 	return nil
+}
+
+// standApart gives the demo topics, a consumer group and a database of its own
+// on a Kafka and a ClickHouse that others use too: it counts what it sent, and
+// its flights are nobody's production traffic.
+func (d *demo) standApart(cfg *app.Config) {
+	name := "demo_" + d.started.UTC().Format("20060102_150405")
+	if len(cfg.Kafka.Brokers) > 0 {
+		cfg.Ingest.Group = name
+		prefix := strings.ReplaceAll(name, "_", "-") + "-"
+		for _, topic := range []*string{&cfg.Ingest.Topics.Predictions, &cfg.Ingest.Topics.Labels, &cfg.Ingest.Topics.Deployments, &cfg.Ingest.Topics.DeadLetters} {
+			*topic = prefix + *topic
+		}
+		d.say("your Kafka %v: the demo's topics begin with %s, and stay", cfg.Kafka.Brokers, prefix)
+	}
+	if cfg.ClickHouse.DSN != "" || cfg.ClickHouse.DSNFile != "" {
+		cfg.ClickHouse.Database = "plumbline_" + name
+		d.say("your ClickHouse: the demo's tables are in the database %s, and stay", cfg.ClickHouse.Database)
+	}
 }
 
 // startFakes stands in for Slack and PagerDuty where no token is configured.
@@ -212,7 +230,7 @@ func (d *demo) play(ctx context.Context) error {
 		return err
 	}
 	d.say("service ready: page %s, Kafka %v", d.service.URL(), d.service.Brokers())
-	d.producer = newProducer(d.service.Brokers(), d.replay)
+	d.producer = newProducer(d.service.Brokers(), d.cfg.Ingest.Topics, d.replay)
 	if err := d.backfill(ctx); err != nil {
 		return errors.Join(err, d.producer.close())
 	}

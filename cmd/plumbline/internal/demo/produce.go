@@ -4,37 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/flights"
+	"github.com/plumbline-slo/plumbline/ingest"
 )
 
 // sendBatch is how many events one round trip to Kafka carries.
 const sendBatch = 4000
+
+// source yields events in the order in which they become known.
+type source interface {
+	Next() (event flights.Event, ok bool)
+}
 
 // producer sends the flights' events and remembers when it sent what: the
 // events carry the moved time at which they became known, the page is timed by
 // the wall clock at which they reached Kafka.
 type producer struct {
 	writer  *kafka.Writer
-	replay  *flights.Replay
-	pending *flights.Event // read from the replay, not yet due
+	source  source
+	topics  map[string]string // of the flights' topics, the service's
+	pending *flights.Event    // read from the source, not yet due
 	sent    atomic.Int64
-	marks   []mark
+
+	mu    sync.Mutex // live sends while the page is timed
+	marks []mark
 }
 
-// mark says that every event known by At had been acknowledged at Wall.
+// mark says that an event that became known at was the last of a batch, and
+// that Kafka had acknowledged the batch by wall.
 type mark struct {
 	at   time.Time
 	wall time.Time
 }
 
-func newProducer(brokers []string, replay *flights.Replay) *producer {
+func newProducer(brokers []string, topics ingest.Topics, from source) *producer {
 	return &producer{
-		replay: replay,
+		source: from,
+		topics: map[string]string{
+			flights.TopicPredictions: topics.Predictions, flights.TopicLabels: topics.Labels, flights.TopicDeployments: topics.Deployments,
+		},
 		writer: &kafka.Writer{
 			Addr: kafka.TCP(brokers...), Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
 			BatchSize: sendBatch, BatchTimeout: 2 * time.Millisecond, Compression: kafka.Lz4,
@@ -57,7 +71,7 @@ func (p *producer) sendUntil(ctx context.Context, known time.Time, progress func
 			return fmt.Errorf("send %d events to Kafka: %w", len(batch), describe(err))
 		}
 		p.sent.Add(int64(len(batch)))
-		p.marks = append(p.marks, mark{at: last, wall: time.Now()})
+		p.mark(mark{at: last, wall: time.Now()})
 		batch = batch[:0]
 		progress(p.sent.Load(), last)
 		return nil
@@ -69,7 +83,7 @@ func (p *producer) sendUntil(ctx context.Context, known time.Time, progress func
 			return flush()
 		}
 		last = event.At
-		batch = append(batch, kafka.Message{Topic: event.Topic, Key: event.Key, Value: event.Value, Time: event.At})
+		batch = append(batch, kafka.Message{Topic: p.topics[event.Topic], Key: event.Key, Value: event.Value, Time: event.At})
 		if len(batch) == sendBatch {
 			if err := flush(); err != nil {
 				return err
@@ -97,7 +111,7 @@ func (p *producer) next() (flights.Event, bool) {
 		p.pending = nil
 		return event, true
 	}
-	return p.replay.Next()
+	return p.source.Next()
 }
 
 func (p *producer) unread(event flights.Event, ok bool) {
@@ -126,9 +140,18 @@ func (p *producer) live(ctx context.Context) error {
 	}
 }
 
-// arrived returns the wall clock at which the last of the events known by at
-// had been acknowledged by Kafka.
+func (p *producer) mark(m mark) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.marks = append(p.marks, m)
+}
+
+// arrived returns the earliest wall clock at which every event known before at,
+// and some or all known at it, had been acknowledged by Kafka: a duration that
+// is measured from it is not too short. It is false if none as late was sent.
 func (p *producer) arrived(at time.Time) (time.Time, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, m := range p.marks {
 		if !m.at.Before(at) {
 			return m.wall, true

@@ -4,11 +4,16 @@ package memory
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 )
+
+// ErrUnsupported is returned where the system does not count as Linux does.
+var ErrUnsupported = errors.New("memory: only Linux tells what a process holds")
 
 // Peak returns the sum of the largest resident sizes that the processes had, in
 // megabytes: an upper bound of what they held together. A pid of 0 counts
@@ -21,6 +26,9 @@ func Peak(pids ...int) (float64, error) { return sum("VmHWM", pids) }
 func Resident(pids ...int) (float64, error) { return sum("VmRSS", pids) }
 
 func sum(field string, pids []int) (float64, error) {
+	if runtime.GOOS != "linux" {
+		return 0, ErrUnsupported
+	}
 	var total float64
 	for _, pid := range pids {
 		if pid == 0 {
@@ -46,8 +54,15 @@ func status(pid int, field string) (float64, error) {
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		if value, ok := strings.CutPrefix(lines.Text(), field+":"); ok {
-			return strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
+			kilobytes, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
+			if err != nil {
+				return 0, fmt.Errorf("read memory of process %d: %w", pid, err)
+			}
+			return kilobytes, nil
 		}
+	}
+	if err := lines.Err(); err != nil {
+		return 0, fmt.Errorf("read memory of process %d: %w", pid, err)
 	}
 	return 0, fmt.Errorf("read memory of process %d: %s has no %s", pid, path, field)
 }
