@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
@@ -39,10 +40,10 @@ func (w *worker) assign(ctx context.Context) (int64, error) {
 	return w.position(ctx, c.Offset, first)
 }
 
-// position returns where to start without an intent. The batches that are
-// recorded as complete overrule a commit that is behind them: it expired, was
-// reset by hand or belongs to another group, and reading them again would
-// double them.
+// position returns where to start when no batch is known to be unfinished.
+// The batches that are recorded as complete overrule a commit that is behind
+// them: it expired, was lost or reset by hand, or belongs to another group, and
+// reading them again would double them.
 func (w *worker) position(ctx context.Context, offset, first int64) (int64, error) {
 	complete, err := w.completeUpTo(ctx)
 	if err != nil {
@@ -55,7 +56,25 @@ func (w *worker) position(ctx context.Context, offset, first int64) (int64, erro
 	if offset >= 0 && offset < first {
 		w.i.notice(ctx, NoticeOffsetsLost, w.at.String(), "Kafka has dropped the offsets %d to %d of %s before they were read: they are lost.", offset, first-1, w.at)
 	}
-	return max(offset, first), nil
+	return w.finishTail(ctx, max(offset, first), first)
+}
+
+// finishTail finishes a batch that was begun beyond the position and whose
+// intent is lost, together with the commit that carried it: its raw rows tell.
+func (w *worker) finishTail(ctx context.Context, from, first int64) (int64, error) {
+	if err := w.quiet(ctx); err != nil {
+		return 0, err
+	}
+	table, _ := w.i.cfg.rawTable(w.at.Topic)
+	row := w.i.db.Conn().QueryRow(ctx, "SELECT if(count() = 0, toInt64(-1), max(_offset)) FROM "+string(table)+inRange, w.at.offsets(from, math.MaxInt64)...)
+	var last int64
+	if err := row.Scan(&last); err != nil {
+		return 0, fmt.Errorf("look for rows of %s beyond %d: %w", w.at, from, err)
+	}
+	if last < from {
+		return from, nil
+	}
+	return w.takeoverChanged(ctx, intent{Epoch: w.at.Epoch, Last: &last, Plan: "unknown"}, from, first)
 }
 
 // completeUpTo returns the offset after the last batch that is recorded, 0 if
@@ -84,7 +103,7 @@ func (w *worker) takeover(ctx context.Context, begun intent, from, first int64) 
 		return 0, err
 	}
 	if complete > last {
-		return last + 1, nil
+		return w.position(ctx, last+1, first)
 	}
 	if from < first || begun.Plan != w.plan {
 		return w.takeoverChanged(ctx, begun, from, first)

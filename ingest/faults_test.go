@@ -71,6 +71,19 @@ func (p *proxy) reset(decide func(n int, query string) fault) {
 	p.decide, p.inserts, p.failed = decide, 0, make(chan struct{})
 }
 
+// await waits for the first fault since reset.
+func (p *proxy) await(t *testing.T) {
+	t.Helper()
+	p.mu.Lock()
+	failed := p.failed
+	p.mu.Unlock()
+	select {
+	case <-failed:
+	case <-time.After(30 * time.Second):
+		t.Fatal("no insert came that was to fail")
+	}
+}
+
 func (p *proxy) next(query string) fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -183,11 +196,7 @@ func TestKilledAnywhere(t *testing.T) {
 		})
 		want = plus(want, produce(t, env, cfg, options(uint64(100*k+int(kind)), 60)))
 		stop := start(t, cfg, ingest.Dependencies{DB: db})
-		select {
-		case <-p.failed:
-		case <-time.After(30 * time.Second):
-			t.Fatalf("insert %d never came", k)
-		}
+		p.await(t)
 		stop()
 	}
 	for k := 1; k <= 8; k++ {

@@ -12,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/ingest/verify"
+	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/testenv"
 	"github.com/plumbline-slo/plumbline/testenv/traffic"
 )
@@ -86,7 +88,7 @@ func TestBatchOfAnotherPlanIsFinished(t *testing.T) {
 			}
 			want := produce(t, env, cfg, options(3, 500))
 			stop := start(t, cfg, ingest.Dependencies{DB: db})
-			<-p.failed
+			p.await(t)
 			stop()
 			p.reset(func(int, string) fault { return pass })
 			cfg.Limits.MaxFeatures = 999
@@ -133,26 +135,98 @@ func TestRecreatedTopicIsANewEpoch(t *testing.T) {
 	}
 }
 
-func TestRewoundCommitDoublesNothing(t *testing.T) {
-	env := testenv.Start(t, testenv.Setup{Kafka: true})
-	cfg := testConfig(env)
-	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
-	want := produce(t, env, cfg, options(4, 300))
-	stop := start(t, cfg, ingest.Dependencies{DB: env.DB})
-	until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
-	stop()
+// commitAs puts a commit into the group from outside.
+func commitAs(t *testing.T, env *testenv.Env, cfg ingest.Config, offset int64, metadata string) {
+	t.Helper()
 	client := &kafka.Client{Addr: kafka.TCP(env.Brokers...), Transport: &kafka.Transport{}}
-	r, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: cfg.Group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{
-		cfg.Topics.Predictions: {{Partition: 0, Offset: 0}, {Partition: 1, Offset: 0}},
-	}})
+	var commits []kafka.OffsetCommit
+	for p := range cfg.Partitions {
+		commits = append(commits, kafka.OffsetCommit{Partition: p, Offset: offset, Metadata: metadata})
+	}
+	r, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: cfg.Group, GenerationID: -1,
+		Topics: map[string][]kafka.OffsetCommit{cfg.Topics.Predictions: commits, cfg.Topics.Labels: commits}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range r.Topics[cfg.Topics.Predictions] {
-		if p.Error != nil {
-			t.Fatal(p.Error)
+	for _, topic := range r.Topics {
+		for _, p := range topic {
+			if p.Error != nil {
+				t.Fatal(p.Error)
+			}
+		}
+	}
+}
+
+// A commit that was lost or reset, with or without a batch under way, doubles
+// nothing.
+func TestLostCommitDoublesNothing(t *testing.T) {
+	for _, unfinished := range []string{"", "predictions", "labels", "series_minute", "batches"} {
+		t.Run("unfinished "+unfinished, func(t *testing.T) {
+			env := testenv.Start(t, testenv.Setup{Kafka: true, Storage: func(c *storage.Config) { c.DedupWindow = 0 }})
+			p, db := startProxy(t, env)
+			cfg := testConfig(env)
+			cfg.Partitions = 1
+			if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+				t.Fatal(err)
+			}
+			want := produce(t, env, cfg, options(4, 300))
+			stop := start(t, cfg, ingest.Dependencies{DB: db})
+			until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+			want = plus(want, produce(t, env, cfg, options(5, 300)))
+			if unfinished != "" {
+				// Of its statements into the table one is applied without an
+				// answer, and no more.
+				applied := false
+				p.reset(func(_ int, query string) fault {
+					switch {
+					case !strings.Contains(query, "`"+unfinished+"`"):
+						return pass
+					case applied:
+						return refuse
+					}
+					applied = true
+					return lie
+				})
+				want = plus(want, produce(t, env, cfg, options(6, 300)))
+				p.await(t)
+			}
+			stop()
+			p.reset(func(int, string) fault { return pass })
+			commitAs(t, env, cfg, 0, "")
+			seen := newNotices()
+			start(t, cfg, ingest.Dependencies{DB: db, Noticer: seen})
+			seen.await(t, ingest.NoticeRewound)
+			want = plus(want, produce(t, env, cfg, options(7, 300)))
+			until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+			check(t, env, want, everything(time.Now()))
+		})
+	}
+}
+
+// A commit that is older than the batches, with the intent of a batch that is
+// long complete, goes on after the last of them.
+func TestStaleIntentDoublesNothing(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{Kafka: true})
+	cfg := testConfig(env)
+	cfg.FlushRows = 50
+	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	want := produce(t, env, cfg, options(4, 600))
+	stop := start(t, cfg, ingest.Dependencies{DB: env.DB})
+	until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+	stop()
+	for _, topic := range []string{cfg.Topics.Predictions, cfg.Topics.Labels} {
+		var epoch, plan string
+		var last int64
+		row := env.DB.Conn().QueryRow(t.Context(), "SELECT epoch, plan, last FROM batches WHERE topic = {topic:String} AND partition = 0 AND first = 0 LIMIT 1", clickhouse.Named("topic", topic))
+		if err := row.Scan(&epoch, &plan, &last); err != nil {
+			t.Fatal(err)
+		}
+		client := &kafka.Client{Addr: kafka.TCP(env.Brokers...), Transport: &kafka.Transport{}}
+		if _, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: cfg.Group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{
+			topic: {{Partition: 0, Offset: 0, Metadata: fmt.Sprintf(`{"v":1,"epoch":%q,"last":%d,"plan":%q}`, epoch, last, plan)}}}}); err != nil {
+			t.Fatal(err)
 		}
 	}
 	seen := newNotices()

@@ -96,7 +96,7 @@ func (d *Deployments) read(e *deployment, rec Record) *Error {
 }
 
 func (e *deployment) field(s *scanner, key []byte) (err *Error) {
-	bit := -1
+	var bit int
 	switch string(key) {
 	case "model":
 		bit = 8

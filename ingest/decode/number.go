@@ -28,12 +28,12 @@ func (s *scanner) number() (float64, *Error) {
 	if i < len(b) && (b[i] == 'N' || b[i] == 'I') {
 		return s.special(i, negative)
 	}
-	mantissa, digits := uint64(0), 0
+	mantissa := uint64(0)
 	first := i
 	for ; i < len(b) && b[i]-'0' <= 9; i++ {
 		mantissa = mantissa*10 + uint64(b[i]-'0')
 	}
-	digits = i - first
+	digits := i - first
 	if digits == 0 || (digits > 1 && b[first] == '0') {
 		return 0, bad(Unparsable, "a value is not valid JSON")
 	}
