@@ -100,7 +100,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	defer close(a.failed)
 	parts := newStack(a.log)
 	// Parts that stop still write, so ClickHouse's client closes after them.
-	defer func() { err = errors.Join(err, parts.stopAll(), a.closeStorage()) }()
+	defer func() { err = errors.Join(err, parts.stopAll(err), a.closeStorage()) }()
 
 	if err := a.startKafka(parts); err != nil {
 		return err

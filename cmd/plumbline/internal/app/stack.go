@@ -57,13 +57,14 @@ func (s *stack) wait(ctx context.Context) error {
 }
 
 // stopAll stops every part, the last started first, and returns what they
-// returned.
-func (s *stack) stopAll() error {
+// returned, less what known says already: the death of a part ends the process
+// and is told once.
+func (s *stack) stopAll(known error) error {
 	var errs []error
 	for i := len(s.parts) - 1; i >= 0; i-- {
 		p := s.parts[i]
 		p.stop()
-		if err := <-p.done; err != nil && !errors.Is(err, context.Canceled) {
+		if err := <-p.done; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(known, err) {
 			errs = append(errs, fmt.Errorf("stop %s: %w", p.name, err))
 		}
 		s.log.Debug("stopped", "part", p.name)

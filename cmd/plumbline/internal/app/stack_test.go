@@ -22,7 +22,7 @@ func TestPartsStopInReverse(t *testing.T) {
 			return ctx.Err()
 		})
 	}
-	if err := s.stopAll(); err != nil {
+	if err := s.stopAll(nil); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"ingest", "clickhouse", "kafka"}; !slices.Equal(stopped, want) {
@@ -34,11 +34,17 @@ func TestAPartThatDiesEndsTheProcess(t *testing.T) {
 	s := newStack(slog.New(slog.DiscardHandler))
 	broken := errors.New("disk gone")
 	s.start("engine", func(context.Context) error { return broken })
-	if err := s.wait(t.Context()); !errors.Is(err, broken) {
-		t.Fatalf("wait returned %v, want the part's error", err)
+	late := errors.New("not stopped well")
+	s.start("ingest", func(ctx context.Context) error {
+		<-ctx.Done()
+		return late
+	})
+	cause := s.wait(t.Context())
+	if !errors.Is(cause, broken) {
+		t.Fatalf("wait returned %v, want the part's error", cause)
 	}
-	if err := s.stopAll(); !errors.Is(err, broken) {
-		t.Fatalf("stopAll returned %v, want the part's error", err)
+	if err := s.stopAll(cause); !errors.Is(err, late) || errors.Is(err, broken) {
+		t.Fatalf("stopAll returned %v, want the other part's error alone", err)
 	}
 }
 
@@ -48,7 +54,7 @@ func TestAPartThatEndsByItselfIsAnError(t *testing.T) {
 	if err := s.wait(t.Context()); err == nil {
 		t.Fatal("a part that ended without being told to is no error")
 	}
-	if err := s.stopAll(); err != nil {
+	if err := s.stopAll(nil); err != nil {
 		t.Fatal(err)
 	}
 }
