@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,12 +21,22 @@ import (
 
 // inbox takes alerts and notices, or refuses them.
 type inbox struct {
+	mu      sync.Mutex
 	alerts  [][]alerting.Alert
 	notices []string
 	refuse  error
 }
 
+// answer sets what every call returns from now on.
+func (i *inbox) answer(err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.refuse = err
+}
+
 func (i *inbox) Send(_ context.Context, alerts ...alerting.Alert) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	if i.refuse != nil {
 		return i.refuse
 	}
@@ -33,6 +45,8 @@ func (i *inbox) Send(_ context.Context, alerts ...alerting.Alert) error {
 }
 
 func (i *inbox) RecordNotice(_ context.Context, _ time.Time, kind, object, _ string) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	if i.refuse != nil {
 		return i.refuse
 	}
@@ -117,13 +131,13 @@ func TestTroubleIsSentAgainUntilItEnds(t *testing.T) {
 func TestWhatIsRefusedIsSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, in := started(t)
-		in.refuse = errors.New("not now")
+		in.answer(errors.New("not now"))
 		tr.Notice(t.Context(), ingest.Notice{Kind: ingest.NoticeParked, Object: "labels/0"})
 		tr.Notice(t.Context(), ingest.Notice{Kind: ingest.NoticeParked, Object: "labels/1"})
 		synctest.Wait()
 		tr.Notice(t.Context(), ingest.Notice{Kind: ingest.NoticeUnparked, Object: "labels/1"})
 		pass(3 * time.Minute)
-		in.refuse = nil
+		in.answer(nil)
 		pass(2 * time.Minute)
 		if len(in.alerts) != 2 || len(in.alerts[0]) != 2 || len(in.alerts[1]) != 1 {
 			t.Fatalf("sent %+v, want one that goes on and one that has ended, then the first alone", in.alerts)
@@ -140,12 +154,12 @@ func TestWhatIsRefusedIsSentAgain(t *testing.T) {
 func TestWhatBeginsAgainHasNotEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, in := started(t)
-		in.refuse = errors.New("not now")
+		in.answer(errors.New("not now"))
 		for _, kind := range []string{ingest.NoticeParked, ingest.NoticeUnparked, ingest.NoticeParked} {
 			tr.Notice(t.Context(), ingest.Notice{Kind: kind, Object: "labels/0"})
 		}
 		synctest.Wait()
-		in.refuse = nil
+		in.answer(nil)
 		pass(tr.cfg.Resend)
 		if len(in.alerts) != 1 || len(in.alerts[0]) != 1 || in.alerts[0][0].EndsAt.Before(time.Now()) {
 			t.Errorf("sent %+v, want it going on", in.alerts)
@@ -173,20 +187,28 @@ func TestEventIsOverByItself(t *testing.T) {
 }
 
 // body is an engine as the watch sees it.
-type body struct {
+type body struct{ now atomic.Pointer[vitals] }
+
+type vitals struct {
 	disk     engine.DiskState
 	ready    bool
 	restarts int
 }
 
-func (b *body) Disk() engine.DiskState { return b.disk }
-func (b *body) Ready() bool            { return b.ready }
-func (b *body) Restarts() int          { return b.restarts }
+func newBody() *body {
+	b := new(body)
+	b.now.Store(&vitals{disk: engine.DiskOK, ready: true})
+	return b
+}
+
+func (b *body) Disk() engine.DiskState { return b.now.Load().disk }
+func (b *body) Ready() bool            { return b.now.Load().ready }
+func (b *body) Restarts() int          { return b.now.Load().restarts }
 
 func TestDiskBeginsAndEndsATrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, in := started(t)
-		b := &body{disk: engine.DiskOK, ready: true}
+		b := newBody()
 		w := &engineWatch{troubles: tr, engine: b, object: "host:/data", limit: 0.85}
 		for _, step := range []struct {
 			disk   engine.DiskState
@@ -197,7 +219,7 @@ func TestDiskBeginsAndEndsATrouble(t *testing.T) {
 			// Not to know is no reason to call it off.
 			{engine.DiskUnknown, true, true}, {engine.DiskFull, true, false}, {engine.DiskOK, false, true},
 		} {
-			b.disk = step.disk
+			b.now.Store(&vitals{disk: step.disk, ready: true})
 			w.look()
 			synctest.Wait()
 			if got := tr.isActive(diskFull, "host:/data"); got != step.active {
@@ -219,7 +241,7 @@ func TestDiskBeginsAndEndsATrouble(t *testing.T) {
 func TestCrashLoopEndsWhenTheEngineStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, in := started(t)
-		b := &body{disk: engine.DiskOK, ready: true}
+		b := newBody()
 		w := &engineWatch{troubles: tr, engine: b, object: "host:/data", limit: 0.85}
 		watching, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
@@ -228,10 +250,10 @@ func TestCrashLoopEndsWhenTheEngineStays(t *testing.T) {
 		pass(time.Hour)
 		// It comes back and crashes again within the time to settle, thrice.
 		for n := range 3 {
-			b.ready = false
+			b.now.Store(&vitals{disk: engine.DiskOK, restarts: n})
 			tr.crashLoop("host:/data", errors.New("exit status 1"))
 			pass(30 * time.Second)
-			b.ready, b.restarts = true, n+1
+			b.now.Store(&vitals{disk: engine.DiskOK, ready: true, restarts: n + 1})
 			pass(tr.cfg.Settle - 2*time.Second)
 			if !tr.isActive(engineCrashLoop, "host:/data") {
 				t.Fatalf("after restart %d it was called over too soon", n)
