@@ -14,6 +14,7 @@ type overview struct {
 	GrafanaURL string
 	Models     []modelRow
 	Incidents  int
+	Service    []troubleRow
 }
 
 // modelRow is one model on the first page.
@@ -42,6 +43,7 @@ func (p *Page) overview(ctx context.Context, now time.Time) overview {
 	burns := read[burnRow](ctx, p, &view.section, "burns", at(now), forModel(""))
 	incidents := read[incidentRow](ctx, p, &view.section, "incidents", at(now), forModel(""))
 	view.Incidents = len(incidents)
+	view.Service = read[troubleRow](ctx, p, &view.section, "service", at(now))
 	for _, name := range p.models(traffic, quality, burns, incidents) {
 		row := p.modelRow(name, traffic, quality, burns, incidents)
 		row.State, row.Why = row.judge(now)

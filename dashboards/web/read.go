@@ -101,6 +101,14 @@ type (
 		Text   string    `ch:"last_text"`
 		Since  time.Time `ch:"since"`
 	}
+	// troubleRow is something that is wrong with the service itself.
+	troubleRow struct {
+		Trouble string    `ch:"trouble"`
+		Object  string    `ch:"object"`
+		Kind    string    `ch:"last_kind"`
+		Text    string    `ch:"last_text"`
+		Last    time.Time `ch:"last"`
+	}
 	deployRow struct {
 		Deploy         string    `ch:"deploy_hash"`
 		Version        string    `ch:"version"`
