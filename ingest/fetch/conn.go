@@ -163,9 +163,9 @@ func (c *conn) authenticate(ctx context.Context, mechanism sasl.Mechanism) error
 	}
 	for done := false; !done; {
 		m, err := c.call(authenticateVersion, &saslauthenticate.Request{AuthBytes: state})
-		if errors.Is(err, io.EOF) {
-			// Some brokers say no by closing the connection.
-			err = errors.Join(kafka.SASLAuthenticationFailed, err)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			// Some brokers say no in this way.
+			err = fmt.Errorf("%w: the broker closed the connection", kafka.SASLAuthenticationFailed)
 		}
 		if err != nil {
 			return fmt.Errorf("SASL %s: %w", mechanism.Name(), err)

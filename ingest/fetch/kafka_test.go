@@ -146,7 +146,7 @@ func variety(n int, seed uint64) []*kgo.Record {
 		case 4:
 			r.Headers = []kgo.RecordHeader{{Key: "ce_id", Value: []byte("a")}, {Key: "ce_id", Value: nil}, {Key: "", Value: []byte{}}}
 		case 5:
-			r.Headers = []kgo.RecordHeader{{Key: string(bytes.Repeat([]byte("k"), 200)), Value: bytes.Repeat([]byte("v"), 9000)}}
+			r.Headers = []kgo.RecordHeader{{Key: string(bytes.Repeat([]byte("k"), 200)), Value: bytes.Repeat([]byte("v"), 1000)}}
 		}
 		if i%101 == 100 {
 			r.Value = make([]byte, 300<<10)
