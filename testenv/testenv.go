@@ -184,9 +184,13 @@ func (e *Env) startKafka(tb testing.TB) {
 // them, and keeps each message's own timestamp. rename maps a topic of the
 // traffic to the one the test reads; nil keeps it.
 func (e *Env) Produce(ctx context.Context, messages []traffic.Message, rename func(topic string) string) error {
+	// A transport of its own: the default one remembers for seconds which topics
+	// a Kafka has, and tests share a real one.
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
 	w := &kafka.Writer{
 		Addr: kafka.TCP(e.Brokers...), Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
-		BatchTimeout: 5 * time.Millisecond, BatchSize: 1000,
+		BatchTimeout: 5 * time.Millisecond, BatchSize: 1000, Transport: transport,
 	}
 	batch := make([]kafka.Message, len(messages))
 	for i, m := range messages {
