@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds every wait of a script.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // A script sees the repository's examples, the engine library and two free
 // addresses, WEB and KAFKA, for a service of its own.

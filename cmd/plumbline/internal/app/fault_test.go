@@ -17,6 +17,7 @@ import (
 // breaks the feature amount pages once; a restart neither doubles a row nor
 // pages again; corrected labels resolve the page.
 func TestOneFaultIsOnePage(t *testing.T) {
+	t.Parallel() // it mostly waits
 	w := newWorld(t)
 	s := w.serve(t)
 	now := time.Now().Truncate(time.Second)

@@ -57,6 +57,7 @@ func badEvents(now time.Time) []refused {
 // One service takes good traffic with faults, every kind of bad event among it,
 // and a model nobody declared whose name is an attack.
 func TestBadInputHarmsNobody(t *testing.T) {
+	t.Parallel() // it mostly waits
 	s := newWorld(t).serve(t)
 	now := time.Now().Truncate(time.Second)
 	messages, want, err := traffic.Generate(traffic.Options{
