@@ -150,7 +150,7 @@ func TestResponseTooLarge(t *testing.T) {
 	c := cluster(t)
 	p := partition(t, c, func(c *Config) { c.MaxBytes, c.MaxBatchBytes = 1<<10, 1<<10 })
 	c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		return fetched(req, make([]byte, responseSlack+1<<11)), nil, true
+		return fetched(req, make([]byte, responseSlack+1<<12)), nil, true
 	})
 	if _, err := p.Fetch(t.Context(), 0, 0); !errors.Is(err, ErrTooLarge) {
 		t.Fatalf("got %v", err)

@@ -213,7 +213,7 @@ func (p *Partition) exchange(offset int64, wait time.Duration) ([]byte, error) {
 	if id := int32(binary.BigEndian.Uint32(head[4:])); id != c.correlation {
 		return nil, fmt.Errorf("request %d was answered as %d", c.correlation, id)
 	}
-	if limit := max(p.f.cfg.MaxBytes, p.f.cfg.MaxBatchBytes) + responseSlack; size < 0 || size > limit {
+	if limit := p.f.cfg.MaxBytes + p.f.cfg.MaxBatchBytes + responseSlack; size < 0 || size > limit {
 		return nil, fmt.Errorf("a response of %d bytes, the limit is %d: %w", size, limit, ErrTooLarge)
 	}
 	if cap(p.response) < size {
