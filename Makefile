@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test build engine data go-check npm-check lint generate chaos-smoke footprint fuzz clean
+.PHONY: help demo test test-real test-on-kafka build engine data go-check npm-check lint generate chaos-smoke footprint fuzz clean
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -25,6 +25,16 @@ demo: go-check npm-check ## Set everything up and run the demo (DEMO_ARGS=--once
 test: go-check npm-check ## Run every test with the race detector
 	@$(MAKE) --no-print-directory -j2 engine data
 	go test -race ./...
+
+# One Apache Kafka for all of it. Without Java or Maven it says so and ends well.
+test-real: go-check npm-check ## Run the ingest tests and the chaos runs on a real Apache Kafka
+	@$(MAKE) --no-print-directory -j3 build engine data
+	go run ./testenv/realkafka/cmd/withkafka $(MAKE) --no-print-directory test-on-kafka
+
+test-on-kafka: # PLUMBLINE_TEST_KAFKA names it; topics and groups are the run's own
+	go test -count=1 -timeout=20m ./ingest
+	bin/plumbline chaos-smoke --kafka.brokers=$$PLUMBLINE_TEST_KAFKA
+	bin/plumbline chaos-smoke --kafka.brokers=$$PLUMBLINE_TEST_KAFKA --dedup-window=5
 
 build: go-check ## Build bin/plumbline
 	@echo "build: bin/plumbline"

@@ -235,7 +235,8 @@ func (c *cli) dashboards() {
 	generate := clause.Command("generate", "Write the dashboards and the provisioning file.")
 	file := configFlag(generate)
 	dir := generate.Flag("out", "Folder to write to.").Default("dashboards").String()
-	c.add(generate, func(context.Context) error { return generateDashboards(*file, *dir, c.stdout) })
+	seenAs := generate.Flag("grafana.dir", "Where Grafana finds that folder, if elsewhere (a container).").String()
+	c.add(generate, func(context.Context) error { return generateDashboards(*file, *dir, *seenAs, c.stdout) })
 	push := clause.Command("push", "Push the dashboards to a Grafana; the token is read from GRAFANA_TOKEN.")
 	pushFile := configFlag(push)
 	url := push.Flag("grafana.url", "Base URL of the Grafana.").Required().String()
@@ -255,8 +256,9 @@ func (c *cli) chaosSmoke() {
 	window := clause.Flag("dedup-window", "ClickHouse's deduplication window.").Default("10000").Int()
 	seed := clause.Flag("seed", "Seed of the moments; 0 takes one and prints it.").Uint64()
 	data := flightsFlag(clause)
+	brokers := clause.Flag("kafka.brokers", "Address of a Kafka to use instead of the embedded one; may be repeated.").Strings()
 	c.add(clause, func(ctx context.Context) error {
-		return chaos.Run(ctx, chaos.Options{Kills: *kills, DedupWindow: *window, Seed: *seed, Flights: *data, Lines: c.stdout, Text: c.stderr})
+		return chaos.Run(ctx, chaos.Options{Kills: *kills, DedupWindow: *window, Seed: *seed, Flights: *data, Brokers: *brokers, Lines: c.stdout, Text: c.stderr})
 	})
 }
 

@@ -1,7 +1,7 @@
 // Package chaos kills the service with SIGKILL again and again while it works
 // through the flights' backfill, and then counts: what was produced must be
 // stored and rolled up exactly once, and every label joined as the batch oracle
-// says. Kafka lives in this process and survives; the service and its embedded
+// says. Kafka lives in this process, or is one given by address, and survives; the service and its embedded
 // ClickHouse die together each time.
 //
 // It may import everything; only the command imports it.
@@ -17,10 +17,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
-	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/flights"
+	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
 	"github.com/plumbline-slo/plumbline/testenv/figure"
 )
@@ -36,6 +38,10 @@ type Options struct {
 	Seed uint64
 	// Flights is the Parquet file.
 	Flights string
+	// Brokers are the addresses of a Kafka to use, with topics and a group of the
+	// run's own; empty starts the embedded one. It must allow sessions of 1.5 s
+	// (group.min.session.timeout.ms) and keep events of any age (retention).
+	Brokers []string
 	// Lines receives the figures as JSON, Text what a person reads.
 	Lines, Text io.Writer
 }
@@ -50,8 +56,8 @@ type run struct {
 	replay *flights.Replay
 	now    time.Time
 	feed   *feeder
-	broker *broker.Broker
-	hits   int // kills that left a batch under way
+	ingest ingest.Config // brokers, topics and group of this run
+	hits   int           // kills that left a batch under way
 }
 
 // Run kills the service Options.Kills times and prints the figures. It returns
@@ -67,10 +73,19 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return fmt.Errorf("chaos: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(r.dir)) }()
+	r.ingest = ingest.DefaultConfig()
+	if len(r.Brokers) > 0 {
+		r.useTopicsOfItsOwn()
+	} else {
+		b, err := r.startBroker()
+		if err != nil {
+			return err
+		}
+		defer b.Close()
+	}
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
-	defer r.broker.Close()
 	if err := r.killAgainAndAgain(ctx); err != nil {
 		return err
 	}
@@ -81,20 +96,42 @@ func Run(ctx context.Context, opts Options) (err error) {
 	return figure.Print(opts.Lines, opts.Text, figures...)
 }
 
-// prepare starts Kafka, trains the model and writes the configuration.
-func (r *run) prepare(ctx context.Context) error {
+// startBroker starts the Kafka inside this process.
+func (r *run) startBroker() (*broker.Broker, error) {
 	cfg := broker.DefaultConfig()
 	cfg.DataDir, cfg.Listen = filepath.Join(r.dir, "kafka"), "127.0.0.1:0"
 	// A killed member keeps its partitions until its session ends.
 	cfg.MinSession = time.Second
 	b, err := broker.New(cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := b.Start(); err != nil {
-		return err
+		return nil, err
 	}
-	r.broker = b
+	r.ingest.Brokers = b.Addresses()
+	return b, nil
+}
+
+// useTopicsOfItsOwn keeps the run apart from whatever else the Kafka holds.
+func (r *run) useTopicsOfItsOwn() {
+	suffix := fmt.Sprintf(".chaos-%x", time.Now().UnixNano())
+	r.ingest.Brokers = r.Brokers
+	r.ingest.Group += suffix
+	t := &r.ingest.Topics
+	for _, name := range []*string{&t.Predictions, &t.Labels, &t.Deployments, &t.DeadLetters} {
+		*name += suffix
+	}
+}
+
+// topics maps the tables to their topics.
+func (r *run) topics() map[string]string {
+	t := r.ingest.Topics
+	return map[string]string{flights.TopicPredictions: t.Predictions, flights.TopicLabels: t.Labels, flights.TopicDeployments: t.Deployments}
+}
+
+// prepare makes the topics, trains the model and writes the configuration.
+func (r *run) prepare(ctx context.Context) error {
 	replayed := flights.DefaultConfig(r.now)
 	data, err := flights.Load(r.Flights, replayed.Spans()...)
 	if err != nil {
@@ -103,14 +140,14 @@ func (r *run) prepare(ctx context.Context) error {
 	if r.replay, err = flights.NewReplay(data, replayed); err != nil {
 		return err
 	}
-	if err := app.CreateTopics(ctx, b.Addresses()); err != nil {
+	if err := ingest.EnsureTopics(ctx, r.ingest); err != nil {
 		return err
 	}
-	r.feed = newFeeder(b.Addresses(), r.replay, r.now)
-	return r.writeConfig(b.Addresses()[0])
+	r.feed = newFeeder(r.ingest.Brokers, r.topics(), r.replay, r.now)
+	return r.writeConfig()
 }
 
-func (r *run) writeConfig(kafkaAddress string) error {
+func (r *run) writeConfig() error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("chaos: find a free port: %w", err)
@@ -119,15 +156,28 @@ func (r *run) writeConfig(kafkaAddress string) error {
 	if err := l.Close(); err != nil {
 		return fmt.Errorf("chaos: find a free port: %w", err)
 	}
+	t := r.ingest.Topics
 	text := fmt.Sprintf(`data_dir: %s
 web: {listen: %s}
-kafka: {brokers: [%q]}
+kafka: {brokers: [%s]}
 clickhouse: {dedup_window: %d}
-ingest: {session_timeout: 1500ms}
+ingest:
+  session_timeout: 1500ms
+  group: %q
+  topics: {predictions: %q, labels: %q, deployments: %q, dead_letters: %q}
 models: [{name: flight-delay}]
-`, filepath.Join(r.dir, "data"), r.web, kafkaAddress, r.DedupWindow)
+`, filepath.Join(r.dir, "data"), r.web, strings.Join(quoted(r.ingest.Brokers), ", "), r.DedupWindow,
+		r.ingest.Group, t.Predictions, t.Labels, t.Deployments, t.DeadLetters)
 	r.config = filepath.Join(r.dir, "plumbline.yml")
 	return os.WriteFile(r.config, []byte(text), 0o600)
+}
+
+func quoted(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		out[i] = strconv.Quote(text)
+	}
+	return out
 }
 
 // killAgainAndAgain starts the service, gives it a share of the events, waits

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -62,7 +63,7 @@ func TestSharesAddUp(t *testing.T) {
 	if err := f.sendAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ends, err := endOffsets(t.Context(), b.Addresses()[0], flights.TopicPredictions)
+	ends, err := endOffsets(t.Context(), b.Addresses(), flights.TopicPredictions)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,8 @@ func TestSharesAddUp(t *testing.T) {
 // A batch under way is a commit with an intent.
 func TestIntentsStanding(t *testing.T) {
 	b := startKafka(t)
-	r := &run{broker: b}
+	r := &run{ingest: ingest.DefaultConfig()}
+	r.ingest.Brokers = b.Addresses()
 	if n, err := r.intents(t.Context()); err != nil || n != 0 {
 		t.Fatalf("before any commit %d intents stand, %v", n, err)
 	}
@@ -99,16 +101,20 @@ func TestIntentsStanding(t *testing.T) {
 
 // The configuration that chaos writes is one that the service takes.
 func TestConfigurationLoads(t *testing.T) {
-	r := &run{Options: Options{DedupWindow: 5}, dir: t.TempDir()}
-	if err := r.writeConfig("127.0.0.1:9092"); err != nil {
+	r := &run{Options: Options{DedupWindow: 5, Brokers: []string{"127.0.0.1:9092", "127.0.0.1:9093"}}, dir: t.TempDir(), ingest: ingest.DefaultConfig()}
+	r.useTopicsOfItsOwn()
+	if err := r.writeConfig(); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := app.Load(r.config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.ClickHouse.DedupWindow != 5 || cfg.Web.Listen != r.web || len(cfg.Kafka.Brokers) != 1 || !strings.HasPrefix(cfg.DataDir, r.dir) {
+	if cfg.ClickHouse.DedupWindow != 5 || cfg.Web.Listen != r.web || !slices.Equal(cfg.Kafka.Brokers, r.Brokers) || !strings.HasPrefix(cfg.DataDir, r.dir) {
 		t.Errorf("loaded %+v", cfg)
+	}
+	if shared := ingest.DefaultConfig(); cfg.Ingest.Topics != r.ingest.Topics || cfg.Ingest.Group != r.ingest.Group || cfg.Ingest.Topics == shared.Topics || cfg.Ingest.Group == shared.Group {
+		t.Errorf("loaded topics %+v and group %s, want the run's own", cfg.Ingest.Topics, cfg.Ingest.Group)
 	}
 }
 

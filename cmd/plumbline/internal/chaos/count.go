@@ -143,18 +143,20 @@ type partitionCount struct{ wrong, lost, doubled int64 }
 
 // countPartitions compares each topic partition's end offset with its rows.
 func (r *run) countPartitions(ctx context.Context, conn driver.Conn) (total partitionCount, err error) {
-	for _, topic := range []string{flights.TopicPredictions, flights.TopicLabels, flights.TopicDeployments} {
-		ends, err := endOffsets(ctx, r.broker.Addresses()[0], topic)
+	topics := r.topics()
+	for _, table := range []string{flights.TopicPredictions, flights.TopicLabels, flights.TopicDeployments} {
+		topic := topics[table]
+		ends, err := endOffsets(ctx, r.ingest.Brokers, topic)
 		if err != nil {
 			return total, err
 		}
 		for partition, end := range ends {
 			var rows, distinct uint64
-			query := fmt.Sprintf("SELECT count(), uniqExact(_offset) FROM %s WHERE _topic = '%s' AND _partition = %d", topic, topic, partition)
+			query := fmt.Sprintf("SELECT count(), uniqExact(_offset) FROM %s WHERE _topic = '%s' AND _partition = %d", table, topic, partition)
 			if err := conn.QueryRow(ctx, query).Scan(&rows, &distinct); err != nil {
 				return total, fmt.Errorf("chaos: count %s/%d: %w", topic, partition, err)
 			}
-			fmt.Fprintf(r.Text, "  %-12s partition %d: produced %7d, stored %7d, distinct %7d\n", topic, partition, end, rows, distinct)
+			fmt.Fprintf(r.Text, "  %-12s partition %d: produced %7d, stored %7d, distinct %7d\n", table, partition, end, rows, distinct)
 			if int64(rows) != end || int64(distinct) != end {
 				total.wrong++
 			}
@@ -165,8 +167,8 @@ func (r *run) countPartitions(ctx context.Context, conn driver.Conn) (total part
 	return total, nil
 }
 
-func endOffsets(ctx context.Context, address, topic string) (map[int]int64, error) {
-	client := &kafka.Client{Addr: kafka.TCP(address)}
+func endOffsets(ctx context.Context, brokers []string, topic string) (map[int]int64, error) {
+	client := &kafka.Client{Addr: kafka.TCP(brokers...)}
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
 		return nil, fmt.Errorf("chaos: metadata of %s: %w", topic, err)

@@ -19,8 +19,9 @@ type feeder struct {
 	sent   int
 }
 
-// newFeeder takes every event known by now: the backfill.
-func newFeeder(brokers []string, replay *flights.Replay, now time.Time) *feeder {
+// newFeeder takes every event known by now, the backfill, for the topics that
+// stand for the replay's.
+func newFeeder(brokers []string, topics map[string]string, replay *flights.Replay, now time.Time) *feeder {
 	f := &feeder{writer: &kafka.Writer{
 		Addr: kafka.TCP(brokers...), Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
 		BatchSize: 4000, BatchTimeout: 2 * time.Millisecond,
@@ -30,7 +31,7 @@ func newFeeder(brokers []string, replay *flights.Replay, now time.Time) *feeder 
 		if !ok || e.At.After(now) {
 			return f
 		}
-		f.events = append(f.events, kafka.Message{Topic: e.Topic, Key: e.Key, Value: e.Value, Time: e.At})
+		f.events = append(f.events, kafka.Message{Topic: topics[e.Topic], Key: e.Key, Value: e.Value, Time: e.At})
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-
-	"github.com/plumbline-slo/plumbline/ingest"
 )
 
 // atWorkTimeout bounds the wait for a killed member's session to end and the
@@ -57,14 +55,14 @@ type commit struct {
 
 // commits returns what the service has committed, with the intents.
 func (r *run) commits(ctx context.Context) (map[place]commit, error) {
-	cfg := ingest.DefaultConfig()
+	cfg := r.ingest
 	ask := make(map[string][]int)
 	for _, topic := range []string{cfg.Topics.Predictions, cfg.Topics.Labels} {
 		for p := range cfg.Partitions {
 			ask[topic] = append(ask[topic], p)
 		}
 	}
-	client := &kafka.Client{Addr: kafka.TCP(r.broker.Addresses()...)}
+	client := &kafka.Client{Addr: kafka.TCP(cfg.Brokers...)}
 	answer, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: cfg.Group, Topics: ask})
 	if err != nil {
 		return nil, fmt.Errorf("chaos: read the group's commits: %w", err)
