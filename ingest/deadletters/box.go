@@ -1,0 +1,142 @@
+package deadletters
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// fetchBytes bounds one fetch.
+const fetchBytes = 4 << 20
+
+// Config says where the dead letters are.
+type Config struct {
+	// Brokers are Kafka addresses, host:port.
+	Brokers []string
+	// Topic is the dead-letter topic. Default plumbline.dead-letters.
+	Topic string
+	// Timeout bounds one request. Default 20 s.
+	Timeout time.Duration
+	// Transport carries TLS and SASL; nil is a plain connection.
+	Transport kafka.RoundTripper
+}
+
+// DefaultConfig returns the defaults without brokers.
+func DefaultConfig() Config {
+	return Config{Topic: "plumbline.dead-letters", Timeout: 20 * time.Second}
+}
+
+// Validate returns every mistake of the configuration, by field.
+func (c Config) Validate() error {
+	var errs []error
+	if len(c.Brokers) == 0 {
+		errs = append(errs, errors.New("brokers: empty; name a Kafka address, host:port"))
+	}
+	if c.Topic == "" {
+		errs = append(errs, errors.New("topic: empty; name the dead-letter topic"))
+	}
+	if c.Timeout < time.Second {
+		errs = append(errs, fmt.Errorf("timeout: %s is under 1s", c.Timeout))
+	}
+	return errors.Join(errs...)
+}
+
+// Box is a dead-letter topic. It serves one goroutine.
+type Box struct {
+	topic  string
+	client *kafka.Client
+	own    *kafka.Transport
+}
+
+// New returns a Box that has not connected. Close ends its connections.
+func New(cfg Config) (*Box, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	b := &Box{topic: cfg.Topic}
+	if cfg.Transport == nil {
+		b.own = &kafka.Transport{ClientID: "plumbline-dlq", DialTimeout: 5 * time.Second}
+		cfg.Transport = b.own
+	}
+	b.client = &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Timeout: cfg.Timeout, Transport: cfg.Transport}
+	return b, nil
+}
+
+// Close ends the connections that are the Box's own.
+func (b *Box) Close() {
+	if b.own != nil {
+		b.own.CloseIdleConnections()
+	}
+}
+
+// Each visits the letters that match, partition by partition in the order of
+// their offsets, up to the ends that the partitions have when it reaches them.
+func (b *Box) Each(ctx context.Context, f Filter, visit func(Letter) error) error {
+	partitions, err := b.partitions(ctx, b.topic)
+	if err != nil {
+		return err
+	}
+	first, end := int64(0), int64(math.MaxInt64)
+	if f.Offsets != nil {
+		partitions = []int{f.Offsets.Partition}
+		first = f.Offsets.First
+		if f.Offsets.Last < end {
+			end = f.Offsets.Last + 1
+		}
+	}
+	for _, p := range partitions {
+		err := b.scan(ctx, b.topic, p, first, end, func(rec record) error {
+			if l := b.letter(p, rec); f.match(l) {
+				return visit(l)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Box) letter(partition int, rec record) Letter {
+	l := Letter{
+		At:   Position{b.topic, partition, rec.Offset},
+		Time: rec.Time, Key: rec.Key, Value: rec.Value, Headers: rec.Headers,
+	}
+	l.read()
+	return l
+}
+
+// Newest returns the newest letters that match, the oldest of them first, and
+// how many matched in all. Memory is bounded by limit, which is at least 1; of
+// several partitions, the last ones' letters count as the newest.
+func (b *Box) Newest(ctx context.Context, f Filter, limit int) (newest []Letter, matched int, err error) {
+	err = b.Each(ctx, f, func(l Letter) error {
+		if matched++; len(newest) == limit {
+			newest = append(newest[:0], newest[1:]...)
+		}
+		newest = append(newest, l)
+		return nil
+	})
+	return newest, matched, err
+}
+
+// Get returns one letter. That there is none is an error.
+func (b *Box) Get(ctx context.Context, partition int, offset int64) (Letter, error) {
+	rec, ok, err := b.at(ctx, Position{b.topic, partition, offset})
+	if err != nil {
+		return Letter{}, err
+	}
+	if !ok {
+		first, end, err := b.bounds(ctx, b.topic, partition)
+		if err != nil {
+			return Letter{}, err
+		}
+		return Letter{}, fmt.Errorf("%s/%d has no letter at %d; it holds %d up to %d, that one left out", b.topic, partition, offset, first, end)
+	}
+	return b.letter(partition, rec), nil
+}

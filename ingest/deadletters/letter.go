@@ -1,0 +1,188 @@
+package deadletters
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Headers of a dead letter: Kafka Connect's names, and two of ours.
+const (
+	connectPrefix   = "__connect.errors."
+	headerTopic     = connectPrefix + "topic"
+	headerPartition = connectPrefix + "partition"
+	headerOffset    = connectPrefix + "offset"
+	headerClass     = connectPrefix + "exception.class.name"
+	headerMessage   = connectPrefix + "exception.message"
+	// headerSize is the size of the value in bytes, where ingest cut it.
+	headerSize = "plumbline.value.bytes"
+
+	// ReplayedFrom is the header of a replayed record: the position, as
+	// topic/partition/offset, of the record that was refused.
+	ReplayedFrom = "plumbline.replayed-from"
+)
+
+// classPrefix stands before ingest's reasons in the class header.
+const classPrefix = "plumbline.decode."
+
+// cutKey is the length at which ingest cuts a key, without saying so.
+const cutKey = 32 << 10
+
+// Position is the place of a record in Kafka.
+type Position struct {
+	Topic     string
+	Partition int
+	Offset    int64
+}
+
+// String returns topic/partition/offset.
+func (p Position) String() string {
+	return fmt.Sprintf("%s/%d/%d", p.Topic, p.Partition, p.Offset)
+}
+
+// parsePosition reads the ReplayedFrom header, if a record has one. Topic names
+// hold no slash.
+func parsePosition(headers []kafka.Header) (p Position, ok bool) {
+	for _, h := range headers {
+		if h.Key != ReplayedFrom {
+			continue
+		}
+		parts := strings.Split(string(h.Value), "/")
+		if len(parts) != 3 {
+			return Position{}, false
+		}
+		partition, err1 := strconv.Atoi(parts[1])
+		offset, err2 := strconv.ParseInt(parts[2], 10, 64)
+		return Position{parts[0], partition, offset}, err1 == nil && err2 == nil
+	}
+	return Position{}, false
+}
+
+// Letter is one dead letter.
+type Letter struct {
+	// At is the letter's own place, Source that of the record that was refused.
+	At, Source Position
+	// Time is the letter's Kafka timestamp: when the record was refused.
+	Time time.Time
+	// Reason is ingest's reason, such as wrong_type, or the class name that
+	// another writer gave. Message says more, for people.
+	Reason, Message string
+	Key, Value      []byte
+	// Headers are all of them, the original's and the letter's.
+	Headers []kafka.Header
+	// Size is the size in bytes of the original value; it is more than
+	// len(Value) if ingest cut it.
+	Size int
+	// Malformed says why the letter has no Source; nil if it has.
+	Malformed error
+}
+
+// Cut reports whether the letter may hold less than the original record.
+func (l Letter) Cut() bool { return l.Size > len(l.Value) || len(l.Key) >= cutKey }
+
+// read fills in what the headers say. The last header of a name counts: ingest
+// appends its own after those that the record came with.
+func (l *Letter) read() {
+	texts := make(map[string]string)
+	for _, h := range l.Headers {
+		if strings.HasPrefix(h.Key, connectPrefix) || h.Key == headerSize {
+			texts[h.Key] = string(h.Value)
+		}
+	}
+	l.Reason = strings.TrimPrefix(texts[headerClass], classPrefix)
+	l.Message = texts[headerMessage]
+	l.Size = len(l.Value)
+	if n, err := strconv.Atoi(texts[headerSize]); err == nil && n > l.Size {
+		l.Size = n
+	}
+	partition, err1 := strconv.ParseInt(texts[headerPartition], 10, 32)
+	offset, err2 := strconv.ParseInt(texts[headerOffset], 10, 64)
+	if texts[headerTopic] == "" || err1 != nil || err2 != nil || partition < 0 || offset < 0 {
+		l.Malformed = fmt.Errorf("letter %s: headers %s, %s and %s do not name a record", l.At, headerTopic, headerPartition, headerOffset)
+		return
+	}
+	l.Source = Position{texts[headerTopic], int(partition), offset}
+}
+
+// original returns the headers that the refused record had.
+func (l Letter) original() []kafka.Header { return originalHeaders(l.Headers) }
+
+// originalHeaders leaves out what ingest and a replay added.
+func originalHeaders(all []kafka.Header) []kafka.Header {
+	var kept []kafka.Header
+	for _, h := range all {
+		if !strings.HasPrefix(h.Key, connectPrefix) && h.Key != headerSize && h.Key != ReplayedFrom {
+			kept = append(kept, h)
+		}
+	}
+	return kept
+}
+
+// isOf reports whether a record is the one that the letter was made of.
+func (l Letter) isOf(rec record) bool {
+	if l.Cut() {
+		return bytes.HasPrefix(rec.Key, l.Key) && bytes.HasPrefix(rec.Value, l.Value) && len(rec.Value) == l.Size
+	}
+	return bytes.Equal(rec.Key, l.Key) && bytes.Equal(rec.Value, l.Value)
+}
+
+// Filter selects letters. Its zero value selects all.
+type Filter struct {
+	// Topic is the source topic, Reason the reason; empty means any.
+	Topic, Reason string
+	// Since leaves out letters before it.
+	Since time.Time
+	// Offsets limits the offsets of the letters; nil means all.
+	Offsets *Range
+}
+
+// Range is a range of offsets of one partition of the dead-letter topic, both
+// ends included.
+type Range struct {
+	Partition   int
+	First, Last int64
+}
+
+// ParseRange reads OFFSET, FIRST-LAST or FIRST-, each of them after
+// PARTITION/ if the partition is not 0.
+func ParseRange(text string) (Range, error) {
+	wrong := fmt.Errorf("%q: write OFFSET, FIRST-LAST or FIRST-, after PARTITION/ if that is not 0", text)
+	var r Range
+	rest := text
+	if before, after, ok := strings.Cut(text, "/"); ok {
+		n, err := strconv.ParseUint(before, 10, 31)
+		if err != nil {
+			return Range{}, wrong
+		}
+		r.Partition, rest = int(n), after
+	}
+	first, last, ranged := strings.Cut(rest, "-")
+	n, err := strconv.ParseUint(first, 10, 63)
+	if err != nil {
+		return Range{}, wrong
+	}
+	r.First, r.Last = int64(n), int64(n)
+	if !ranged {
+		return r, nil
+	}
+	r.Last = 1<<63 - 1
+	if last != "" {
+		m, err := strconv.ParseUint(last, 10, 63)
+		if err != nil || m < n {
+			return Range{}, wrong
+		}
+		r.Last = int64(m)
+	}
+	return r, nil
+}
+
+func (f Filter) match(l Letter) bool {
+	return (f.Topic == "" || l.Source.Topic == f.Topic) &&
+		(f.Reason == "" || l.Reason == f.Reason) &&
+		(f.Since.IsZero() || !l.Time.Before(f.Since)) &&
+		(f.Offsets == nil || (l.At.Partition == f.Offsets.Partition && l.At.Offset >= f.Offsets.First && l.At.Offset <= f.Offsets.Last))
+}
