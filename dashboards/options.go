@@ -22,6 +22,7 @@ type settings struct {
 	page       string
 	runbooks   string
 	objectives []plumbline.Objective
+	directory  string
 }
 
 // WithPage sets the absolute URL under which the page in the binary is served,
@@ -38,6 +39,12 @@ func WithPage(base string) Option {
 // begins with a slash is below the page. Default: the page's own /runbooks.
 func WithRunbooks(base string) Option {
 	return func(s *settings) { s.runbooks = strings.TrimSuffix(base, "/") }
+}
+
+// WithDirectory sets where Grafana finds the files that Write writes, if that is
+// another path than the one given to Write, as in a container.
+func WithDirectory(path string) Option {
+	return func(s *settings) { s.directory = path }
 }
 
 // WithObjectives declares the SLOs whose thresholds and targets are drawn.

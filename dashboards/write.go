@@ -50,7 +50,16 @@ func Write(dir string, opts ...Option) (int, error) {
 	if err := prune(dir, declared); err != nil {
 		return 0, err
 	}
-	provider, err := providerFile(dir)
+	seen, err := newSettings(opts)
+	if err != nil {
+		return 0, err
+	}
+	if seen.directory == "" {
+		if seen.directory, err = filepath.Abs(dir); err != nil {
+			return 0, fmt.Errorf("write dashboards: %w", err)
+		}
+	}
+	provider, err := providerFile(seen.directory)
 	if err != nil {
 		return 0, err
 	}
@@ -102,11 +111,7 @@ func isGenerated(path string) bool {
 // providerFile tells Grafana to read the dashboards from dir. A JSON string is
 // a YAML string, so any path is quoted by encoding/json.
 func providerFile(dir string) ([]byte, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("write provider file: %w", err)
-	}
-	quoted, err := json.Marshal(abs)
+	quoted, err := json.Marshal(dir)
 	if err != nil {
 		return nil, fmt.Errorf("write provider file: %w", err)
 	}

@@ -40,6 +40,7 @@ func register(application *kingpin.Application, stdout, stderr io.Writer) map[st
 	c.check()
 	c.rollup()
 	c.sql()
+	c.dlq()
 	c.rules()
 	c.dashboards()
 	c.generate()

@@ -147,12 +147,14 @@ func generateRules(file, dir string, stdout io.Writer) error {
 	return nil
 }
 
-func generateDashboards(file, dir string, stdout io.Writer) error {
+// generateDashboards writes to dir; seenAs is where Grafana finds it, dir itself
+// if empty.
+func generateDashboards(file, dir, seenAs string, stdout io.Writer) error {
 	options, err := dashboardOptions(file)
 	if err != nil {
 		return err
 	}
-	written, err := dashboards.Write(dir, options...)
+	written, err := dashboards.Write(dir, append(options, dashboards.WithDirectory(seenAs))...)
 	if err != nil {
 		return err
 	}
@@ -197,5 +199,5 @@ func generateRepository(stdout io.Writer) error {
 	if err := generateRules(config, filepath.Join(example, "rules"), stdout); err != nil {
 		return err
 	}
-	return generateDashboards(config, filepath.Join(example, "dashboards"), stdout)
+	return generateDashboards(config, filepath.Join(example, "dashboards"), "/etc/grafana/dashboards/plumbline", stdout)
 }
