@@ -1,0 +1,103 @@
+package ingesthttp
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/plumbline-slo/plumbline/ingest/decode"
+)
+
+// kind is one of the three kinds of events.
+type kind struct {
+	name  string // as in the path, and in metrics
+	topic string
+	new   func(decode.Limits) decoder
+}
+
+// decoder checks events. key returns the record key of the last good one; it is
+// valid until the next.
+type decoder struct {
+	check func(decode.Record) error
+	key   func() []byte
+}
+
+func newPredictions(limits decode.Limits) decoder {
+	p := decode.NewPredictions(limits)
+	return decoder{p.Append, func() []byte { return p.ID.At(p.Len() - 1) }}
+}
+
+func newLabels(limits decode.Limits) decoder {
+	l := decode.NewLabels(limits)
+	return decoder{l.Append, func() []byte { return l.ID.At(l.Len() - 1) }}
+}
+
+func newDeployments(limits decode.Limits) decoder {
+	d := decode.NewDeployments(limits)
+	return decoder{d.Append, func() []byte { return d.Model.At(d.Len() - 1) }}
+}
+
+// place says which event of a body is meant.
+type place struct {
+	Line  int `json:"line"`  // of the body, where the event begins, from 1
+	Event int `json:"event"` // its number among the body's events, from 1
+}
+
+// rejection is one refused event.
+type rejection struct {
+	place
+	Reason string `json:"reason"` // one of decode.Reasons
+	Field  string `json:"field,omitempty"`
+	Fix    string `json:"fix"`
+}
+
+// record is one good event on its way to Kafka.
+type record struct {
+	place
+	key, value []byte
+}
+
+// check sorts events into records and rejections, both in the body's order.
+func check(d decoder, events []event, known int64) (records []record, rejected []rejection) {
+	for i, e := range events {
+		at := place{e.line, i + 1}
+		err := checkOne(d, e, known)
+		if err == nil {
+			records = append(records, record{at, append([]byte(nil), d.key()...), e.value})
+			continue
+		}
+		rejected = append(rejected, newRejection(at, err))
+	}
+	return records, rejected
+}
+
+func checkOne(d decoder, e event, known int64) (err error) {
+	if e.fault != "" {
+		return &decode.Error{Reason: decode.Unparsable, Hint: e.fault}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = &decode.Error{Reason: decode.Unparsable, Hint: fmt.Sprintf("the decoder panicked, which is a bug of plumbline: %v", p)}
+		}
+	}()
+	return d.check(decode.Record{Known: known, Value: e.value})
+}
+
+func newRejection(at place, err error) rejection {
+	var refused *decode.Error
+	if !errors.As(err, &refused) {
+		refused = &decode.Error{Reason: decode.Unparsable, Hint: err.Error()}
+	}
+	return rejection{at, refused.Reason.String(), short(refused.Field), short(refused.Hint)}
+}
+
+// maxEcho is how much of a text that a producer may have chosen is answered, in
+// bytes: the name of a field can be as long as the event.
+const maxEcho = 300
+
+func short(text string) string {
+	if len(text) > maxEcho {
+		text = text[:maxEcho] + "…"
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
+}

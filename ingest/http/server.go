@@ -1,0 +1,267 @@
+package ingesthttp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/plumbline-slo/plumbline/ingest/decode"
+)
+
+// Prefix begins the path of every address of the package; the kind of events
+// follows it.
+const Prefix = "/api/v1/"
+
+// The kinds of events, as the paths spell them after Prefix.
+const (
+	kindPredictions = "predictions"
+	kindLabels      = "labels"
+	kindDeployments = "deployments"
+)
+
+// Paths returns the paths that Handler answers.
+func Paths() []string {
+	return []string{Prefix + kindPredictions, Prefix + kindLabels, Prefix + kindDeployments}
+}
+
+// Dependencies are what a Server needs from others: the Kafka, topics and
+// limits of ingest.
+type Dependencies struct {
+	// Brokers are Kafka addresses, host:port.
+	Brokers []string
+	// Predictions, Labels and Deployments are the topics that ingest reads.
+	Predictions, Labels, Deployments string
+	// Limits are those of ingest.
+	Limits decode.Limits
+	// Registry, if set, gets the metrics.
+	Registry prometheus.Registerer
+	// Log, if set, is told why Kafka did not acknowledge; the sender is told
+	// only that.
+	Log *slog.Logger
+	// Now is the clock that stamps records. Default time.Now.
+	Now func() time.Time
+}
+
+// Server answers the requests. Its methods are safe for concurrent use.
+type Server struct {
+	cfg      Config
+	limits   decode.Limits
+	kinds    []kind
+	tokens   tokens // empty: off
+	load     *pressure
+	producer *producer
+	metrics  *metrics
+	log      *slog.Logger
+	now      func() time.Time
+}
+
+// New reads the token file, if one is configured, and connects to nothing yet.
+func New(cfg Config, deps Dependencies) (*Server, error) {
+	err := cfg.Validate()
+	if len(deps.Brokers) == 0 || deps.Predictions == "" || deps.Labels == "" || deps.Deployments == "" {
+		err = errors.Join(err, errors.New("brokers and topics are needed"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("HTTP ingest: %w", err)
+	}
+	s := &Server{
+		cfg: cfg, limits: deps.Limits, log: deps.Log, now: deps.Now,
+		kinds: []kind{
+			{kindPredictions, deps.Predictions, newPredictions},
+			{kindLabels, deps.Labels, newLabels},
+			{kindDeployments, deps.Deployments, newDeployments},
+		},
+		load:     &pressure{maxRequests: cfg.MaxInFlight, maxBytes: cfg.MaxInFlightBytes},
+		producer: &producer{brokers: deps.Brokers, timeout: cfg.ProduceTimeout, batch: cfg.MaxEvent + recordOverhead},
+	}
+	s.limits.MaxBytes = min(s.limits.MaxBytes, cfg.MaxEvent)
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.TokenFile != "" {
+		if s.tokens, err = readTokens(cfg.TokenFile); err != nil {
+			return nil, fmt.Errorf("HTTP ingest: %w", err)
+		}
+	}
+	s.metrics, err = newMetrics(deps.Registry, s.load)
+	return s, err
+}
+
+// Run keeps the connections to Kafka until ctx is done. It must end after the
+// server that uses Handler.
+func (s *Server) Run(ctx context.Context) error {
+	<-ctx.Done()
+	s.Close()
+	return nil
+}
+
+// Close drops idle connections to Kafka.
+func (s *Server) Close() { s.producer.close() }
+
+// Handler answers Paths.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, k := range s.kinds {
+		s.metrics.start(k.name)
+		mux.HandleFunc(Prefix+k.name, func(w http.ResponseWriter, r *http.Request) {
+			answered := s.take(w, r, k)
+			s.metrics.requests.WithLabelValues(k.name, strconv.Itoa(answered.status)).Inc()
+			s.metrics.count(k.name, answered.answer)
+			s.write(w, answered)
+		})
+	}
+	return mux
+}
+
+// answer is the body of every response.
+type answer struct {
+	// Accepted is the number of events that Kafka has acknowledged.
+	Accepted int `json:"accepted"`
+	// Rejected are events that were not produced, in the body's order.
+	Rejected []rejection `json:"rejected"`
+	// Unacknowledged are good events that may be stored or not.
+	Unacknowledged []place `json:"unacknowledged,omitempty"`
+	// Error says what is wrong with the request as a whole.
+	Error string `json:"error,omitempty"`
+}
+
+// reply is a response before it is written.
+type reply struct {
+	status int
+	answer
+}
+
+func (s *Server) write(w http.ResponseWriter, a *reply) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	switch a.status {
+	case http.StatusMethodNotAllowed:
+		h.Set("Allow", http.MethodPost)
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer realm="plumbline"`)
+	case http.StatusUnsupportedMediaType:
+		h.Set("Accept-Encoding", "gzip")
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		h.Set("Retry-After", strconv.Itoa(int((s.cfg.RetryAfter+time.Second-1)/time.Second)))
+	}
+	if a.Rejected == nil {
+		a.Rejected = []rejection{}
+	}
+	// A sender that does not read must not keep the connection; a server
+	// without deadlines is a test's.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.cfg.ReadTimeout))
+	w.WriteHeader(a.status)
+	if err := json.NewEncoder(w).Encode(a.answer); err != nil {
+		s.log.Debug("http ingest: the sender did not read the answer", "err", err)
+	}
+}
+
+// take does everything but write the response; what it holds is free again
+// when it returns.
+func (s *Server) take(w http.ResponseWriter, r *http.Request, k kind) *reply {
+	// Also bounds what the server reads of a body that is refused unread.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.ReadTimeout))
+	split, refused := s.admit(r)
+	if refused != nil {
+		return refused
+	}
+	h := s.load.enter()
+	if h == nil {
+		return s.tooMuch()
+	}
+	defer h.release()
+	body, refused := s.read(w, r, h)
+	if refused != nil {
+		return refused
+	}
+	events := split(body, s.cfg.MaxEvents)
+	switch {
+	case len(events) == 0:
+		return refuse(http.StatusBadRequest, "the body holds no event")
+	case len(events) > s.cfg.MaxEvents:
+		return refuse(http.StatusRequestEntityTooLarge, "the body has more than %d events; nothing was taken; send it in parts", s.cfg.MaxEvents)
+	}
+	now := s.now()
+	records, rejected := check(k.new(s.limits), events, now.UnixMilli())
+	if len(records) == 0 {
+		return &reply{http.StatusBadRequest, answer{Rejected: rejected, Error: "no event of the body is good; nothing was taken"}}
+	}
+	return s.produce(r.Context(), k, records, rejected, now)
+}
+
+// admit looks at all of a request but its body.
+func (s *Server) admit(r *http.Request) (splitFunc, *reply) {
+	if len(s.tokens) == 0 {
+		return nil, refuse(http.StatusNotFound, "events over HTTP are off here; set http_ingest.token_file to let in those who hold a token")
+	}
+	if r.Method != http.MethodPost {
+		return nil, refuse(http.StatusMethodNotAllowed, "send events with POST")
+	}
+	if !s.tokens.allow(r.Header.Get("Authorization")) {
+		return nil, refuse(http.StatusUnauthorized, "send a known token: Authorization: Bearer ...")
+	}
+	split := format(r.Header.Get("Content-Type"))
+	if split == nil {
+		return nil, refuse(http.StatusUnsupportedMediaType, "send Content-Type: application/x-ndjson with one event a line, or application/json with one event or an array")
+	}
+	switch strings.ToLower(r.Header.Get("Content-Encoding")) {
+	case "", "identity", "gzip":
+		return split, nil
+	}
+	return nil, refuse(http.StatusUnsupportedMediaType, "send the body plain or with Content-Encoding: gzip")
+}
+
+// produce sends the good events to Kafka and says what became of each. A sender
+// that has gone does not end it: half a request would be harder to repeat.
+func (s *Server) produce(ctx context.Context, k kind, records []record, rejected []rejection, now time.Time) *reply {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ProduceTimeout)
+	defer cancel()
+	a := answer{Rejected: rejected}
+	var cause error
+	for i, err := range s.producer.produce(ctx, k.topic, records, now) {
+		switch at := records[i].place; {
+		case err == nil:
+			a.Accepted++
+		case errors.Is(err, kafka.MessageSizeTooLarge):
+			a.Rejected = append(a.Rejected, newRejection(at, &decode.Error{Reason: decode.TooLarge,
+				Hint: fmt.Sprintf("the topic takes no event of %d bytes; send less, or raise its max.message.bytes", len(records[i].value))}))
+		default:
+			a.Unacknowledged, cause = append(a.Unacknowledged, at), err
+		}
+	}
+	slices.SortFunc(a.Rejected, func(x, y rejection) int { return x.Event - y.Event })
+	switch {
+	case cause != nil:
+		s.log.Warn("http ingest: events were not acknowledged", "topic", k.topic, "events", len(a.Unacknowledged), "err", cause)
+		a.Error = fmt.Sprintf("Kafka has not acknowledged %d events (%s); they may be stored or not: send those again after the seconds of Retry-After", len(a.Unacknowledged), public(cause))
+		return &reply{http.StatusServiceUnavailable, a}
+	case a.Accepted == 0:
+		a.Error = "no event of the body is good; nothing was taken"
+		return &reply{http.StatusBadRequest, a}
+	}
+	return &reply{http.StatusAccepted, a}
+}
+
+// public is what a sender may know of an error: Kafka's word for it, and no
+// addresses.
+func public(err error) string {
+	var known kafka.Error
+	if errors.As(err, &known) {
+		return strings.ToLower(known.Title())
+	}
+	return "it cannot be reached, or did not answer in time"
+}
