@@ -159,6 +159,7 @@ func (r *run) writeConfig() error {
 	t := r.ingest.Topics
 	text := fmt.Sprintf(`data_dir: %s
 web: {listen: %s}
+engine: {disk_limit: 0.99}
 kafka: {brokers: [%s]}
 clickhouse: {dedup_window: %d}
 ingest:

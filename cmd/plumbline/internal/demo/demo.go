@@ -101,6 +101,9 @@ func (d *demo) say(format string, args ...any) {
 func (d *demo) configure(dir string) error {
 	cfg := d.Config
 	cfg.DataDir = dir
+	// The demo needs a few hundred megabytes and its raw rows, however full the
+	// disk is for a service that runs for months.
+	cfg.Engine.DiskLimit = 0.99
 	cfg.Dashboards.Dir = filepath.Join(dir, "dashboards")
 	cfg.Kafka.Embedded.Listen = "127.0.0.1:0"
 	if len(d.Brokers) > 0 {
