@@ -101,7 +101,7 @@ func (s *webServer) externalURL() string { return s.cfg.URLAt(s.listener.Addr().
 
 // run serves until ctx is done, then lets requests under way finish.
 func (s *webServer) run(ctx context.Context) error {
-	server := &http.Server{Handler: s.mux, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: guard(s.listener.Addr(), s.cfg.ExternalURL, s.mux), ReadHeaderTimeout: 10 * time.Second}
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
