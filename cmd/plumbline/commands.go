@@ -216,7 +216,7 @@ func parseSpan(from, to string) (s span, err error) {
 }
 
 func (c *cli) sql() {
-	clause := c.app.Command("sql", "Ask ClickHouse as the read-only user; the answer is a table.")
+	clause := c.app.Command("sql", "Ask ClickHouse, read-only; the answer is a table.")
 	where := whereFlags(clause)
 	format := clause.Flag("format", "ClickHouse output format.").Default("PrettyCompactMonoBlock").String()
 	query := clause.Arg("query", "One SELECT.").Required().String()
