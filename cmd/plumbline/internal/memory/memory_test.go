@@ -38,7 +38,6 @@ func TestMemoryThatIsTouchedShows(t *testing.T) {
 		t.Errorf("%d MB more are resident as %.1f MB", size, grown)
 	}
 	runtime.KeepAlive(block)
-	block = nil
 	debug.FreeOSMemory()
 	resident, peak := read(memory.Resident), read(memory.Peak)
 	if peak < before+size/2 || peak < resident {
