@@ -122,6 +122,9 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if err := a.mountPages(alerts); err != nil {
 		return err
 	}
+	if err := a.mountIngest(parts); err != nil {
+		return err
+	}
 	parts.start("web", a.web.run)
 	parts.start("alerting", alerts.Run)
 	if err := await(ctx, alerts.Ready(), parts); err != nil {

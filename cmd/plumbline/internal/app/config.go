@@ -17,6 +17,7 @@ import (
 	"github.com/plumbline-slo/plumbline/alerting/slack"
 	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/ingest"
+	ingesthttp "github.com/plumbline-slo/plumbline/ingest/http"
 	"github.com/plumbline-slo/plumbline/ingest/join"
 	"github.com/plumbline-slo/plumbline/rules"
 	"github.com/plumbline-slo/plumbline/storage"
@@ -29,18 +30,20 @@ import (
 type Config struct {
 	// DataDir holds the embedded parts' data and alerting's state. Default
 	// data, beside the configuration file.
-	DataDir    string          `yaml:"data_dir"`
-	Web        WebConfig       `yaml:"web"`
-	Kafka      Kafka           `yaml:"kafka"`
-	ClickHouse storage.Config  `yaml:"clickhouse"`
-	Engine     EngineConfig    `yaml:"engine"`
-	Ingest     ingest.Config   `yaml:"ingest"`
-	Join       join.Config     `yaml:"join"`
-	Analyze    analyze.Config  `yaml:"analyze"`
-	Rules      Rules           `yaml:"rules"`
-	Alerting   Alerting        `yaml:"alerting"`
-	Dashboards Dashboards      `yaml:"dashboards"`
-	Models     []DeclaredModel `yaml:"models"`
+	DataDir    string         `yaml:"data_dir"`
+	Web        WebConfig      `yaml:"web"`
+	Kafka      Kafka          `yaml:"kafka"`
+	ClickHouse storage.Config `yaml:"clickhouse"`
+	Engine     EngineConfig   `yaml:"engine"`
+	Ingest     ingest.Config  `yaml:"ingest"`
+	// HTTPIngest lets producers without a Kafka client send events.
+	HTTPIngest ingesthttp.Config `yaml:"http_ingest"`
+	Join       join.Config       `yaml:"join"`
+	Analyze    analyze.Config    `yaml:"analyze"`
+	Rules      Rules             `yaml:"rules"`
+	Alerting   Alerting          `yaml:"alerting"`
+	Dashboards Dashboards        `yaml:"dashboards"`
+	Models     []DeclaredModel   `yaml:"models"`
 }
 
 // Kafka says which Kafka the events come from.
@@ -100,6 +103,7 @@ func DefaultConfig() Config {
 		ClickHouse: storage.DefaultConfig(),
 		Engine:     EngineConfig{DiskLimit: engine.DefaultConfig().DiskLimit},
 		Ingest:     ingest.DefaultConfig(),
+		HTTPIngest: ingesthttp.DefaultConfig(),
 		Join:       join.DefaultConfig(),
 		Analyze:    analyze.DefaultConfig(),
 		Rules:      Rules{Config: rules.DefaultConfig()},
@@ -148,7 +152,7 @@ func inFile(path string, err error) error {
 
 // resolve makes paths of the file relative to the file.
 func (c *Config) resolve(dir string) {
-	paths := []*string{&c.DataDir, &c.Dashboards.Dir, &c.Web.ConfigFile, &c.ClickHouse.DSNFile,
+	paths := []*string{&c.DataDir, &c.Dashboards.Dir, &c.Web.ConfigFile, &c.ClickHouse.DSNFile, &c.HTTPIngest.TokenFile,
 		&c.Alerting.Slack.TokenFile, &c.Rules.RulesDir, &c.Rules.StateFile, &c.Alerting.DataDir, &c.Kafka.Embedded.DataDir}
 	for i := range c.Alerting.Owners {
 		paths = append(paths, &c.Alerting.Owners[i].PagerDutyKeyFile)
@@ -206,6 +210,7 @@ func (c Config) validateIn(path string) error {
 		add(c.engineConfig().Validate())
 	}
 	add(c.Ingest.Validate())
+	add(prefixed("http_ingest", c.HTTPIngest.Validate()))
 	add(c.Join.Validate())
 	add(c.Analyze.Validate())
 	add(prefixed("rules", c.Rules.Validate()))
