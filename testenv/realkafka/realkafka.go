@@ -17,7 +17,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"text/template"
 	"time"
 
@@ -143,8 +142,7 @@ func (k *Kafka) run(ctx context.Context, java string, flags []string) error {
 	defer log.Close() // the child has its own descriptor
 	k.cmd = exec.Command(java, append(flags[:len(flags):len(flags)], "kafka.Kafka", settings)...)
 	k.cmd.Stdout, k.cmd.Stderr = log, log
-	// An interrupt at the terminal is for the tests; Close ends the broker.
-	k.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	k.cmd.SysProcAttr = ownGroup()
 	if err := k.cmd.Start(); err != nil {
 		return err
 	}
