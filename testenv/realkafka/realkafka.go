@@ -140,7 +140,8 @@ func (k *Kafka) run(ctx context.Context, java string, flags []string) error {
 		return err
 	}
 	defer log.Close() // the child has its own descriptor
-	k.cmd = exec.Command(java, append(flags[:len(flags):len(flags)], "kafka.Kafka", settings)...)
+	// The broker outlives the start.
+	k.cmd = exec.CommandContext(context.WithoutCancel(ctx), java, append(flags[:len(flags):len(flags)], "kafka.Kafka", settings)...)
 	k.cmd.Stdout, k.cmd.Stderr = log, log
 	k.cmd.SysProcAttr = ownGroup()
 	if err := k.cmd.Start(); err != nil {
