@@ -11,7 +11,8 @@
 // array of objects), in UTF-8, optionally with Content-Encoding: gzip. Events
 // are those of docs/events.schema.json. The request needs Authorization: Bearer
 // with a token of http_ingest.token_file; without that setting the addresses
-// answer 404, never openly.
+// answer 404, never openly. TLS is the web server's (web.config_file); basic
+// auth there takes the same header, so only client certificates go with tokens.
 //
 // Every event is checked by the decoder that ingest uses, under the same limits,
 // so that a mistake is answered at once, with its line, field, reason and what

@@ -132,7 +132,9 @@ func (w *world) testPressure(t *testing.T, second string, change func(*http.Requ
 	t.Helper()
 	free, entered := w.blockProduce(t)
 	first := make(chan reply, 1)
-	go func() { first <- w.post(t, "labels", ndjson, `{"prediction_id":"a","model":"m","ts":`+fmt.Sprint(now.UnixMilli())+`,"label":1}`) }()
+	go func() {
+		first <- w.post(t, "labels", ndjson, `{"prediction_id":"a","model":"m","ts":`+fmt.Sprint(now.UnixMilli())+`,"label":1}`)
+	}()
 	<-entered
 	if v := w.metric(t, "plumbline_ingest_http_requests_in_flight"); v != 1 {
 		t.Errorf("%v requests are under way, want 1", v)

@@ -159,7 +159,9 @@ func TestWithoutATokenFileItIsOff(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
-	w := start(t, func(c *ingesthttp.Config) { c.MaxBody, c.MaxEvents, c.MaxEvent, c.MaxInFlightBytes = 20_000, 50, 5000, 20_001 })
+	w := start(t, func(c *ingesthttp.Config) {
+		c.MaxBody, c.MaxEvents, c.MaxEvent, c.MaxInFlightBytes = 20_000, 50, 5000, 20_001
+	})
 	line := prediction("a")
 	full := line + strings.Repeat(" ", 20_000-len(line))
 	large := strings.Replace(line, `"yes"`, `"yes","note":"`+strings.Repeat("n", 5000)+`"`, 1)
@@ -199,7 +201,7 @@ func TestSizes(t *testing.T) {
 
 // A sender that stalls is cut off, and what it held is free.
 func TestAStalledSender(t *testing.T) {
-	w := start(t, func(c *ingesthttp.Config) { c.ReadTimeout = 50 * time.Millisecond })
+	w := start(t, func(c *ingesthttp.Config) { c.ReadTimeout = 250 * time.Millisecond })
 	body, writer := io.Pipe()
 	defer writer.Close()
 	got := w.do(t, w.request(t, "predictions", ndjson, body))
