@@ -35,7 +35,8 @@ var now = time.Date(2026, 5, 4, 10, 12, 0, 0, time.UTC)
 
 type world struct {
 	*httptest.Server
-	kafka    *kfake.Cluster
+	address  string         // of Kafka
+	kafka    *kfake.Cluster // nil with startOn
 	registry *prometheus.Registry
 }
 
@@ -48,6 +49,14 @@ func start(t *testing.T, change ...func(*ingesthttp.Config)) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
+	w := startOn(t, cluster.ListenAddrs()[0], change...)
+	w.kafka = cluster
+	return w
+}
+
+// startOn serves over real HTTP against a Kafka.
+func startOn(t *testing.T, address string, change ...func(*ingesthttp.Config)) *world {
+	t.Helper()
 	cfg := ingesthttp.DefaultConfig()
 	cfg.TokenFile = filepath.Join(t.TempDir(), "tokens")
 	cfg.ProduceTimeout = 20 * time.Second
@@ -57,9 +66,9 @@ func start(t *testing.T, change ...func(*ingesthttp.Config)) *world {
 	for _, f := range change {
 		f(&cfg)
 	}
-	w := &world{kafka: cluster, registry: prometheus.NewRegistry()}
+	w := &world{address: address, registry: prometheus.NewRegistry()}
 	s, err := ingesthttp.New(cfg, ingesthttp.Dependencies{
-		Brokers: cluster.ListenAddrs(), Predictions: "predictions", Labels: "labels", Deployments: "deployments",
+		Brokers: []string{address}, Predictions: "predictions", Labels: "labels", Deployments: "deployments",
 		Limits: decode.DefaultLimits(), Registry: w.registry, Now: func() time.Time { return now },
 	})
 	if err != nil {
@@ -129,7 +138,7 @@ func (w *world) stored(t *testing.T, topic string) map[string]kafka.Message {
 	defer cancel()
 	found := make(map[string]kafka.Message)
 	for partition := range 2 {
-		conn, err := kafka.DialLeader(ctx, "tcp", w.kafka.ListenAddrs()[0], topic, partition)
+		conn, err := kafka.DialLeader(ctx, "tcp", w.address, topic, partition)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +152,7 @@ func (w *world) stored(t *testing.T, topic string) map[string]kafka.Message {
 		if first == last {
 			continue
 		}
-		r := kafka.NewReader(kafka.ReaderConfig{Brokers: w.kafka.ListenAddrs(), Topic: topic, Partition: partition, MaxWait: 10 * time.Millisecond})
+		r := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{w.address}, Topic: topic, Partition: partition, MaxWait: 10 * time.Millisecond})
 		for range last - first {
 			m, err := r.ReadMessage(ctx)
 			if err != nil {

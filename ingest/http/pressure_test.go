@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	ingesthttp "github.com/plumbline-slo/plumbline/ingest/http"
+	"github.com/plumbline-slo/plumbline/testenv/broker"
 )
 
 func TestKafkaGoneIs503AndNothingIsClaimed(t *testing.T) {
@@ -88,7 +89,7 @@ func TestOnlyWhatIsNotAcknowledgedIsSentAgain(t *testing.T) {
 // too large by itself is its own error.
 func TestATopicThatTakesLess(t *testing.T) {
 	w := start(t)
-	client := &kafka.Client{Addr: kafka.TCP(w.kafka.ListenAddrs()...)}
+	client := &kafka.Client{Addr: kafka.TCP(w.address)}
 	_, err := client.AlterConfigs(context.Background(), &kafka.AlterConfigsRequest{Resources: []kafka.AlterConfigRequestResource{{
 		ResourceType: kafka.ResourceTypeTopic, ResourceName: "predictions",
 		Configs: []kafka.AlterConfigRequestConfig{{Name: "max.message.bytes", Value: "2000"}},
@@ -195,4 +196,41 @@ func refused(p *kmsg.ProduceRequest, with *kerr.Error) kmsg.Response {
 	topic.Partitions = append(topic.Partitions, partition)
 	resp.Topics = append(resp.Topics, topic)
 	return resp
+}
+
+// Kafka that comes back is used again, without a restart of the service.
+func TestKafkaComesBack(t *testing.T) {
+	cfg := broker.DefaultConfig()
+	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
+	begin := func() *broker.Broker {
+		b, err := broker.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	b := begin()
+	cfg.Listen = b.Addresses()[0]
+	client := &kafka.Client{Addr: kafka.TCP(cfg.Listen)}
+	if _, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "predictions", NumPartitions: 2, ReplicationFactor: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	w := startOn(t, cfg.Listen)
+	if got := w.post(t, "predictions", ndjson, prediction("before")); got.Status != http.StatusAccepted {
+		t.Fatalf("before: %+v", got)
+	}
+	b.Close()
+	if got := w.post(t, "predictions", ndjson, prediction("during")); got.Status != http.StatusServiceUnavailable {
+		t.Fatalf("during: %+v", got)
+	}
+	defer begin().Close()
+	if got := w.post(t, "predictions", ndjson, prediction("during")); got.Status != http.StatusAccepted || got.Accepted != 1 {
+		t.Errorf("after: %+v", got)
+	}
+	if stored := w.stored(t, "predictions"); len(stored) != 2 {
+		t.Errorf("stored: %v", stored)
+	}
 }
