@@ -38,6 +38,7 @@ func register(application *kingpin.Application, stdout, stderr io.Writer) map[st
 	c.serve()
 	c.demo()
 	c.check()
+	c.checkProducer()
 	c.rollup()
 	c.sql()
 	c.dlq()

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/sample"
+	"github.com/plumbline-slo/plumbline/ingest/decode"
+)
+
+// maxSample bounds what check producer reads, in bytes.
+const maxSample = 64 << 20
+
+func (c *cli) checkProducer() {
+	parent := c.app.GetCommand("check")
+	clause := parent.Command("producer", "Read sample events, JSON lines, and say what the service understands, what it would refuse and why.")
+	file := clause.Arg("file", "File of events; - is the standard input.").Default("-").String()
+	kind := kindFlag(clause)
+	at := clause.Flag("at", "The Kafka timestamp to assume, RFC 3339. Default: now.").String()
+	config := clause.Flag("config.file", "Configuration file whose limits hold. Default: the default limits.").String()
+	c.add(clause, func(context.Context) error {
+		limits, known, err := sampleSettings(*config, *at)
+		if err != nil {
+			return usageError{fmt.Errorf("check producer: %w", err)}
+		}
+		text, err := readSample(*file)
+		if err != nil {
+			return usageError{fmt.Errorf("check producer: %w", err)}
+		}
+		report, err := sample.Check(text, sample.Kind(*kind), known, limits)
+		if err != nil {
+			return usageError{fmt.Errorf("check producer: %s: %w", *file, err)}
+		}
+		if err := printReport(c.stdout, report); err != nil {
+			return fmt.Errorf("check producer: %w", err)
+		}
+		if n := report.Refused(); n > 0 {
+			return usageError{fmt.Errorf("check producer: %d of %d events would be refused", n, len(report.Events))}
+		}
+		return nil
+	})
+}
+
+func kindFlag(clause *kingpin.CmdClause) *string {
+	return clause.Flag("kind", "Kind of the events: prediction, label or deployment.").Default(string(sample.Prediction)).
+		Enum(string(sample.Prediction), string(sample.Label), string(sample.Deployment))
+}
+
+func sampleSettings(config, at string) (limits decode.Limits, known time.Time, err error) {
+	limits, known = decode.DefaultLimits(), time.Now()
+	if config != "" {
+		cfg, err := app.Load(config)
+		if err != nil {
+			return limits, known, err
+		}
+		limits = cfg.Ingest.Limits
+	}
+	if at != "" {
+		if known, err = time.Parse(time.RFC3339, at); err != nil {
+			return limits, known, fmt.Errorf("--at: %w", err)
+		}
+	}
+	return limits, known, nil
+}
+
+func readSample(name string) (_ []byte, err error) {
+	in := io.ReadCloser(os.Stdin)
+	if name != "-" && name != "" { // kingpin hands a bare - over as nothing
+		if in, err = os.Open(name); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, in.Close()) }()
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxSample+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(text) > maxSample {
+		return nil, fmt.Errorf("%s: more than 64 MiB; a sample is enough", name)
+	}
+	return text, nil
+}
+
+func printReport(out io.Writer, report sample.Report) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, e := range report.Events {
+		if e.Refused != nil {
+			fmt.Fprintf(w, "line %d: would be refused: %s\n", e.Line, printable(e.Refused.Error(), 0))
+		} else {
+			fmt.Fprintf(w, "line %d: accepted\n", e.Line)
+		}
+		for _, f := range e.Fields {
+			fmt.Fprintf(w, "  %s\t%s\n", f.Name, f.Value)
+		}
+		for _, hint := range e.Hints {
+			fmt.Fprintf(w, "  hint: %s\n", hint)
+		}
+	}
+	for _, hint := range report.Hints {
+		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
+	fmt.Fprintf(w, "%d events, %d accepted, %d refused\n", len(report.Events), len(report.Events)-report.Refused(), report.Refused())
+	return w.Flush()
+}
