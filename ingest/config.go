@@ -8,6 +8,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/ingest/fetch"
 )
 
 // Config says where events come from and how they are batched.
@@ -71,6 +72,14 @@ func DefaultConfig() Config {
 		SessionTimeout: 10 * time.Second, InsertTimeout: time.Minute,
 		RetryMin: 100 * time.Millisecond, RetryMax: 10 * time.Second, ParkRetry: time.Minute,
 	}
+}
+
+// fetch configures the reading connections.
+func (c Config) fetch() fetch.Config {
+	f := fetch.DefaultConfig()
+	f.Brokers, f.MaxBytes = c.Brokers, c.FetchBytes
+	f.MaxBatchBytes = max(f.MaxBatchBytes, c.FetchBytes)
+	return f
 }
 
 // topicName is what Kafka accepts as a topic.

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,9 +50,9 @@ func newLetter(at source, rec record, refused *decode.Error) letter {
 	value, key := rec.Value, rec.Key[:min(len(rec.Key), maxLetterKey)]
 	var headers []kafka.Header
 	size := 0
-	for _, h := range rec.Headers {
-		if size += len(h.Key) + len(h.Value); size <= maxLetterHeaders {
-			headers = append(headers, kafka.Header{Key: h.Key, Value: append([]byte(nil), h.Value...)})
+	for key, value := range rec.Headers() {
+		if size += len(key) + len(value); size <= maxLetterHeaders {
+			headers = append(headers, kafka.Header{Key: string(key), Value: bytes.Clone(value)})
 		}
 	}
 	if len(value) > maxLetter {

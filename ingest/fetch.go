@@ -4,140 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
+	"github.com/plumbline-slo/plumbline/ingest/fetch"
 )
 
-// record is one Kafka record. Key and Value are valid during the visit only.
+// record is one Kafka record. Key, Value and headers are valid during the visit
+// only.
 type record struct {
-	Offset     int64
-	Known      int64 // Unix milliseconds
-	Key, Value []byte
-	Headers    []kafka.Header
+	fetch.Record
+	Known int64 // Unix milliseconds
 }
 
-// fetcher reads one partition. Records are CRC-checked by kafka-go's Client;
-// control records of transactions are dropped.
+// fetcher visits the records of one partition: CRC-checked, without control
+// records and aborted transactions.
 type fetcher struct {
-	link      *link
-	topic     string
-	partition int
-	maxBytes  int64
+	partition *fetch.Partition
+	name      string
+}
 
-	key, value []byte // reused from record to record
+func newFetcher(f *fetch.Fetcher, topic string, partition int) fetcher {
+	return fetcher{partition: f.Partition(topic, partition), name: fmt.Sprintf("%s/%d", topic, partition)}
 }
 
 // errStop is returned by a visitor that wants no more records of this fetch.
 var errStop = errors.New("stop")
 
 // fetch asks for records from offset on, waiting at most wait, and visits each.
-// It returns the offset to go on from and the end of the partition. A visitor's
-// error ends the fetch; errStop does so without being an error.
+// It returns the offset to go on from and the end of what may be read, behind
+// the last record of no open transaction. A visitor's error ends the fetch;
+// errStop does so without being an error.
 func (f *fetcher) fetch(ctx context.Context, offset int64, wait time.Duration, visit func(record) error) (next, end int64, err error) {
-	client := f.link.get()
-	ctx, cancel := context.WithTimeout(ctx, wait+20*time.Second)
-	defer cancel()
-	r, err := client.Fetch(ctx, &kafka.FetchRequest{
-		Topic: f.topic, Partition: f.partition, Offset: offset,
-		MinBytes: 1, MaxBytes: f.maxBytes, MaxWait: wait, IsolationLevel: kafka.ReadCommitted,
-	})
-	if err == nil {
-		err = r.Error
-	}
+	chunk, err := f.partition.Fetch(ctx, offset, wait)
 	if err != nil {
-		f.link.renew(client)
-		return offset, 0, fmt.Errorf("fetch %s/%d at %d: %w", f.topic, f.partition, offset, err)
+		return offset, 0, err
 	}
 	next = offset
-	err = f.records(r.Records, &next, visit)
-	if errors.Is(err, errStop) {
-		err = nil
+	for r := range chunk.Records() {
+		if err := visit(record{Record: r, Known: r.Timestamp}); errors.Is(err, errStop) {
+			return next, chunk.LastStable, nil
+		} else if err != nil {
+			return next, chunk.LastStable, fmt.Errorf("read %s at %d: %w", f.name, r.Offset, err)
+		}
+		next = r.Offset + 1
 	}
-	return next, r.HighWatermark, err
+	return chunk.Next, chunk.LastStable, nil
 }
 
-func (f *fetcher) records(r kafka.RecordReader, next *int64, visit func(record) error) error {
-	switch r := r.(type) {
-	case *protocol.RecordStream:
-		for _, inner := range r.Records {
-			if err := f.records(inner, next, visit); err != nil {
-				return err
-			}
-		}
-		return nil
-	case *protocol.ControlBatch:
-		return skipControl(r, next)
-	}
-	for {
-		rec, err := r.ReadRecord()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read records of %s/%d at %d: %w", f.topic, f.partition, *next, err)
-		}
-		if err := f.visit(rec, next, visit); err != nil {
-			return err
-		}
-	}
-}
-
-func skipControl(r *protocol.ControlBatch, next *int64) error {
-	for {
-		c, err := r.ReadControlRecord()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read control records: %w", err)
-		}
-		*next = max(*next, c.Offset+1)
-	}
-}
-
-func (f *fetcher) visit(rec *protocol.Record, next *int64, visit func(record) error) error {
-	defer closeBytes(rec.Key)
-	defer closeBytes(rec.Value)
-	// A broker answers with whole batches, which may begin before the offset.
-	if rec.Offset < *next {
-		return nil
-	}
-	var err error
-	if f.key, err = readBytes(f.key[:0], rec.Key); err != nil {
-		return err
-	}
-	if f.value, err = readBytes(f.value[:0], rec.Value); err != nil {
-		return err
-	}
-	err = visit(record{Offset: rec.Offset, Known: rec.Time.UnixMilli(), Key: f.key, Value: f.value, Headers: rec.Headers})
-	if err != nil {
-		return err
-	}
-	*next = rec.Offset + 1
-	return nil
-}
-
-func closeBytes(b protocol.Bytes) {
-	if b != nil {
-		// Returns pages to a pool; it cannot fail.
-		_ = b.Close()
-	}
-}
-
-func readBytes(into []byte, b protocol.Bytes) ([]byte, error) {
-	if b == nil {
-		return into, nil
-	}
-	n := b.Len()
-	if cap(into) < n {
-		into = make([]byte, 0, n+n/4)
-	}
-	into = into[:n]
-	if _, err := io.ReadFull(b, into); err != nil {
-		return into, fmt.Errorf("read record bytes: %w", err)
-	}
-	return into, nil
-}
+func (f *fetcher) close() error { return f.partition.Close() }

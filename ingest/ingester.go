@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/plumbline-slo/plumbline/ingest/fetch"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -36,12 +37,13 @@ type Ingester struct {
 	now     func() time.Time
 	metrics *metrics
 
-	fetches, coordination *link
-	letters               *letterbox
-	pools                 map[string]*sync.Pool // of rows, by topic
-	plans                 map[string]string     // by topic
-	parkings              parkings
-	gate                  gate
+	fetches      *fetch.Fetcher
+	coordination *link
+	letters      *letterbox
+	pools        map[string]*sync.Pool // of rows, by topic
+	plans        map[string]string     // by topic
+	parkings     parkings
+	gate         gate
 }
 
 // New returns an Ingester that does nothing until Run.
@@ -55,13 +57,17 @@ func New(cfg Config, deps Dependencies) (*Ingester, error) {
 	if deps.DB == nil {
 		return nil, errors.New("ingest: no database")
 	}
+	fetches, err := fetch.New(cfg.fetch())
+	if err != nil {
+		return nil, err
+	}
 	m, err := newMetrics(deps.Registry)
 	if err != nil {
 		return nil, fmt.Errorf("ingest metrics: %w", err)
 	}
 	i := &Ingester{
 		cfg: cfg, db: deps.DB, noticer: deps.Noticer, log: deps.Logger, now: deps.Now, metrics: m,
-		fetches: newLink(cfg.Brokers, 30*time.Second), coordination: newLink(cfg.Brokers, 10*time.Second),
+		fetches: fetches, coordination: newLink(cfg.Brokers, 10*time.Second),
 		pools: map[string]*sync.Pool{}, plans: map[string]string{},
 	}
 	if i.gate.RawGate = deps.Raw; deps.Raw == nil {
@@ -98,7 +104,6 @@ func (i *Ingester) topics() []string {
 func (i *Ingester) Run(ctx context.Context) error {
 	i.letters = newLetterbox(i.cfg)
 	defer i.letters.close()
-	defer i.fetches.close()
 	defer i.coordination.close()
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: i.cfg.Group, Brokers: i.cfg.Brokers, Topics: i.topics(),

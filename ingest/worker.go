@@ -34,7 +34,7 @@ type worker struct {
 func newWorker(i *Ingester, m member, topic string, partition int) *worker {
 	return &worker{
 		i: i, member: m,
-		fetcher: fetcher{link: i.fetches, topic: topic, partition: partition, maxBytes: int64(i.cfg.FetchBytes)},
+		fetcher: newFetcher(i.fetches, topic, partition),
 		at:      source{Topic: topic, Partition: partition},
 		plan:    i.plans[topic],
 	}
@@ -44,6 +44,11 @@ func newWorker(i *Ingester, m member, topic string, partition int) *worker {
 // would end the generation for the other partitions too, so that is left to
 // the one error that means it.
 func (w *worker) run(ctx context.Context) {
+	defer func() {
+		if err := w.fetcher.close(); err != nil {
+			w.i.log.Debug("close the connection to the leader", "partition", w.at.String(), "err", err)
+		}
+	}()
 	pause := w.i.cfg.RetryMin
 	for ctx.Err() == nil {
 		begun := w.i.now()
