@@ -1,7 +1,6 @@
 package ingesthttp_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -85,18 +84,60 @@ func TestOnlyWhatIsNotAcknowledgedIsSentAgain(t *testing.T) {
 	}
 }
 
-// A topic that takes less than we send gets smaller batches; an event that is
-// too large by itself is its own error.
-func TestATopicThatTakesLess(t *testing.T) {
-	w := start(t)
+// After a batch that is not acknowledged, those behind it are not sent and not
+// claimed, whether they are batches of ours or halves of one.
+func TestNothingBehindAFailedBatchIsClaimed(t *testing.T) {
+	for name, limit := range map[string]string{"batches": "100000", "halves": "600"} {
+		t.Run(name, func(t *testing.T) {
+			w := start(t, func(c *ingesthttp.Config) {
+				if name == "batches" {
+					c.MaxEvent = 500
+				}
+			})
+			w.limitTopic(t, limit)
+			acknowledged := 0
+			w.kafka.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				p := req.(*kmsg.ProduceRequest)
+				size := len(p.Topics[0].Partitions[0].Records)
+				if acknowledged < 3 || size > 600 {
+					if size <= 600 {
+						acknowledged++
+					}
+					return nil, nil, false
+				}
+				w.kafka.KeepControl()
+				return refused(p, kerr.NotEnoughReplicas), nil, true
+			})
+			got := w.post(t, "predictions", ndjson, predictions(100))
+			stored := len(w.stored(t, "predictions"))
+			if got.Status != http.StatusServiceUnavailable || stored == 0 || stored == 100 || got.Accepted != stored || len(got.Unacknowledged) != 100-stored {
+				t.Errorf("%d are stored; %d accepted, %d unacknowledged, status %d", stored, got.Accepted, len(got.Unacknowledged), got.Status)
+			}
+			if !strings.Contains(got.Error, "not enough") {
+				t.Errorf("the answer does not say why: %s", got.Error)
+			}
+		})
+	}
+}
+
+// limitTopic sets the largest batch that the topic takes.
+func (w *world) limitTopic(t *testing.T, bytes string) {
+	t.Helper()
 	client := &kafka.Client{Addr: kafka.TCP(w.address)}
-	_, err := client.AlterConfigs(context.Background(), &kafka.AlterConfigsRequest{Resources: []kafka.AlterConfigRequestResource{{
+	_, err := client.AlterConfigs(t.Context(), &kafka.AlterConfigsRequest{Resources: []kafka.AlterConfigRequestResource{{
 		ResourceType: kafka.ResourceTypeTopic, ResourceName: "predictions",
-		Configs: []kafka.AlterConfigRequestConfig{{Name: "max.message.bytes", Value: "2000"}},
+		Configs: []kafka.AlterConfigRequestConfig{{Name: "max.message.bytes", Value: bytes}},
 	}}})
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A topic that takes less than we send gets smaller batches; an event that is
+// too large by itself is its own error.
+func TestATopicThatTakesLess(t *testing.T) {
+	w := start(t)
+	w.limitTopic(t, "2000")
 	large := strings.Replace(prediction("large"), `"yes"`, `"yes","note":"`+strings.Repeat("n", 5000)+`"`, 1)
 	got := w.post(t, "predictions", ndjson, "x\n"+large+"\n"+predictions(100)+"y\n")
 	if got.Status != http.StatusAccepted || got.Accepted != 100 || len(got.Rejected) != 3 {

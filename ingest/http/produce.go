@@ -11,6 +11,9 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
+// errNotSent marks what stood behind a batch that failed.
+var errNotSent = errors.New("not sent, since what goes before it was not acknowledged")
+
 // recordOverhead bounds, in bytes, what a record adds to its key and value.
 const recordOverhead = 64
 
@@ -61,13 +64,14 @@ func (p *producer) close() {
 // produce sends records to a topic and returns one error for each record, nil
 // where it is acknowledged.
 func (p *producer) produce(ctx context.Context, topic string, records []record, known time.Time) []error {
-	failed := make([]error, len(records))
 	client := p.get()
 	partitions, err := partitionsOf(ctx, client, topic)
 	if err != nil {
 		p.renew(client)
 		return slices.Repeat([]error{err}, len(records))
 	}
+	// What nobody acknowledges stays unacknowledged.
+	failed := slices.Repeat([]error{errNotSent}, len(records))
 	byPartition := make(map[int][]int)
 	balancer := kafka.Murmur2Balancer{Consistent: true}
 	for i, r := range records {
@@ -135,38 +139,27 @@ func (s sender) sendAll(ctx context.Context, rows []int, limit int) {
 			}
 			n++
 		}
-		if err := s.sendSplit(ctx, rows[:n]); err != nil {
-			s.fail(rows[n:], err)
+		if !s.sendSplit(ctx, rows[:n]) {
 			return
 		}
 		rows = rows[n:]
 	}
 }
 
-// sendSplit sends a batch, in halves if the topic takes none so large. A single
-// event that is too large for the topic is its own error alone.
-func (s sender) sendSplit(ctx context.Context, rows []int) error {
+// sendSplit sends a batch, in halves if the topic takes none so large, and
+// reports whether more may follow. A single event that is too large for the
+// topic fails alone.
+func (s sender) sendSplit(ctx context.Context, rows []int) bool {
 	err := s.send(ctx, rows)
-	if errors.Is(err, kafka.MessageSizeTooLarge) {
-		if len(rows) == 1 {
-			s.failed[rows[0]] = err
-			return nil
-		}
+	tooLarge := errors.Is(err, kafka.MessageSizeTooLarge)
+	if tooLarge && len(rows) > 1 {
 		half := len(rows) / 2
-		if err := s.sendSplit(ctx, rows[:half]); err != nil {
-			s.fail(rows[half:], err)
-			return err
-		}
-		return s.sendSplit(ctx, rows[half:])
+		return s.sendSplit(ctx, rows[:half]) && s.sendSplit(ctx, rows[half:])
 	}
-	s.fail(rows, err)
-	return err
-}
-
-func (s sender) fail(rows []int, err error) {
 	for _, i := range rows {
 		s.failed[i] = err
 	}
+	return err == nil || tooLarge
 }
 
 func (s sender) send(ctx context.Context, rows []int) error {

@@ -240,7 +240,10 @@ func (s *Server) produce(ctx context.Context, k kind, records []record, rejected
 			a.Rejected = append(a.Rejected, newRejection(at, &decode.Error{Reason: decode.TooLarge,
 				Hint: fmt.Sprintf("the topic takes no event of %d bytes; send less, or raise its max.message.bytes", len(records[i].value))}))
 		default:
-			a.Unacknowledged, cause = append(a.Unacknowledged, at), err
+			a.Unacknowledged = append(a.Unacknowledged, at)
+			if cause == nil || errors.Is(cause, errNotSent) {
+				cause = err
+			}
 		}
 	}
 	slices.SortFunc(a.Rejected, func(x, y rejection) int { return x.Event - y.Event })
