@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real test-on-kafka build engine data go-check npm-check lint generate chaos-smoke footprint fuzz clean
+.PHONY: help demo test test-real test-on-kafka build engine data go-check npm-check modules lint generate chaos-smoke footprint fuzz clean
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -23,7 +23,7 @@ demo: go-check npm-check ## Set everything up and run the demo (DEMO_ARGS=--once
 	@bin/plumbline demo $(DEMO_ARGS)
 
 test: go-check npm-check ## Run every test with the race detector
-	@$(MAKE) --no-print-directory -j2 engine data
+	@$(MAKE) --no-print-directory -j3 modules engine data
 	go test -race -timeout=20m ./...
 
 # One Apache Kafka for all of it. Without Java or Maven it says so and ends well.
@@ -36,9 +36,13 @@ test-on-kafka: # PLUMBLINE_TEST_KAFKA names it; topics and groups are the run's 
 	bin/plumbline chaos-smoke --kafka.brokers=$$PLUMBLINE_TEST_KAFKA
 	bin/plumbline chaos-smoke --kafka.brokers=$$PLUMBLINE_TEST_KAFKA --dedup-window=5
 
-build: go-check ## Build bin/plumbline
+build: go-check modules ## Build bin/plumbline
 	@echo "build: bin/plumbline"
 	@start=$$SECONDS; CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/plumbline ./cmd/plumbline; echo "build: done in $$((SECONDS-start)) s"
+
+# Only the modules whose packages are built, not the whole module graph.
+modules: go-check
+	@start=$$SECONDS; go list -deps -test ./... >/dev/null; echo "modules: there after $$((SECONDS-start)) s (download time, where they were missing)"
 
 # npm ci checks every package against the sha512 in the lock file. It runs again
 # only if the lock file is another one: a fresh clone with a warm cache needs no
