@@ -168,32 +168,37 @@ func (w *worker) rollUp(ctx context.Context, b *batch, table plumbline.TableName
 }
 
 func (w *worker) rollUpMonth(ctx context.Context, b *batch, table plumbline.TableName, month partKey, scope string, args []any) error {
-	insert, marker := insertRollup(table)
-	query := insert + verify.SelectSQL(table, scope) + marker
+	begin, marker := insertRollup(table)
+	query := begin + verify.SelectSQL(table, scope) + marker
 	args = append(slices.Clip(args), clickhouse.Named("mark", b.at.mark()), clickhouse.Named("hour", fmt.Sprint(month.lastHour())))
-	settings := clickhouse.Settings{
-		"async_insert": 0, "insert_deduplication_token": b.at.token(b.first, b.last, table, month, w.plan+"/sql"),
-		// The marker must lie in the same part as the rows: one thread and no
-		// limit make one block of them.
-		"max_threads": 1, "max_insert_threads": 1, "min_insert_block_size_rows": 1 << 30, "min_insert_block_size_bytes": 0,
-	}
-	failed := false
-	err := w.i.retry(ctx, "insert", func(ctx context.Context) error {
-		if failed {
-			present, err := w.look(ctx, b, table, true)
-			if err != nil {
-				return err
-			}
-			if _, ok := present[month]; ok {
-				return nil
-			}
+	insert := func(ctx context.Context, token string) error {
+		settings := clickhouse.Settings{
+			"async_insert": 0, "insert_deduplication_token": token,
+			// The marker must lie in the same part as the rows: one thread and no
+			// limit make one block of them.
+			"max_threads": 1, "max_insert_threads": 1, "min_insert_block_size_rows": 1 << 30, "min_insert_block_size_bytes": 0,
 		}
-		err := w.i.db.Conn().Exec(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), query, args...)
-		failed = failed || err != nil
-		if err != nil {
+		if err := w.i.db.Conn().Exec(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), query, args...); err != nil {
 			return fmt.Errorf("roll up %s into %s: %w", b, table, err)
 		}
 		return nil
+	}
+	stored := func(ctx context.Context) (bool, error) {
+		present, err := w.look(ctx, b, table, true)
+		_, ok := present[month]
+		return ok, err
+	}
+	token := b.at.token(b.first, b.last, table, month, w.plan+"/sql")
+	failed := false
+	err := w.i.retry(ctx, "insert", func(ctx context.Context) (err error) {
+		if failed {
+			if there, err := stored(ctx); there || err != nil {
+				return err
+			}
+		}
+		err = sendAgain(ctx, token, insert, w.orExpired(table, month, stored))
+		failed = failed || err != nil
+		return err
 	}, retryable)
 	return w.parkUnless(ctx, err, retryable, "roll up %s", b)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
@@ -73,13 +74,13 @@ func (m *metrics) window(t tableRows, window int) {
 
 // storeRun inserts the rows of one ClickHouse partition unless they are stored.
 // After every failure it looks again before it sends them again: an insert may
-// have been applied although its answer was an error.
+// have been applied although its answer was an error. present is nil for a batch
+// that is stored for the first time.
 func (w *worker) storeRun(ctx context.Context, b *batch, t tableRows, r run, present map[partKey]uint64) error {
 	if stored, err := w.isStored(b, t, r, present); stored || err != nil {
 		return err
 	}
-	token := b.at.token(b.first, b.last, t.table, r.key, w.plan)
-	insert := func(ctx context.Context) error {
+	insert := func(ctx context.Context, token string) error {
 		rec := t.record.NewSlice(int64(r.from), int64(r.to))
 		defer rec.Release()
 		begun := w.i.now()
@@ -87,28 +88,61 @@ func (w *worker) storeRun(ctx context.Context, b *batch, t tableRows, r run, pre
 		w.i.metrics.insert.WithLabelValues(string(t.table)).Observe(w.i.now().Sub(begun).Seconds())
 		return err
 	}
+	stored := func(ctx context.Context) (bool, error) {
+		present, err := w.look(ctx, b, t.table, t.marked)
+		if err != nil {
+			return false, err
+		}
+		return w.isStored(b, t, r, present)
+	}
+	token := b.at.token(b.first, b.last, t.table, r.key, w.plan)
+	sent := present != nil
 	failed := false
-	err := w.i.retry(ctx, "insert", func(ctx context.Context) error {
+	err := w.i.retry(ctx, "insert", func(ctx context.Context) (err error) {
+		defer func() { failed = failed || err != nil }()
 		if failed {
 			if err := w.quiet(ctx); err != nil {
 				return err
 			}
-			present, err := w.look(ctx, b, t.table, t.marked)
-			if err != nil {
-				return err
-			}
-			if stored, err := w.isStored(b, t, r, present); stored || err != nil {
+			if there, err := stored(ctx); there || err != nil {
 				return err
 			}
 		}
 		if err := w.confirm(ctx, b); err != nil {
 			return err
 		}
-		err := insert(ctx)
-		failed = failed || err != nil
-		return err
+		if !sent && !failed {
+			return insert(ctx, token)
+		}
+		return sendAgain(ctx, token, insert, w.orExpired(t.table, r.key, stored))
 	}, retryable)
 	return w.parkUnless(ctx, err, retryable, "store %s in %s", b, t.table)
+}
+
+// maxTokens bounds how many tokens of one statement may be spent. Each one more
+// takes a ClickHouse that was killed within the same microseconds again.
+const maxTokens = 10
+
+// sendAgain inserts rows that may have been sent before, and looks afterwards
+// whether they are there: ClickHouse writes a token to the disk before it makes
+// the part visible (MergeTreeSink, deduplication_log), so one that was killed in
+// between drops the rows and answers their token with success ever after.
+// Such a token is spent, and the next one is taken. The first stays the original
+// one, against which a statement of a former owner is dropped.
+func sendAgain(ctx context.Context, token string, insert func(ctx context.Context, token string) error, stored func(context.Context) (bool, error)) error {
+	for n := range maxTokens {
+		next := token
+		if n > 0 {
+			next = fmt.Sprintf("%s/again-%d", token, n)
+		}
+		if err := insert(ctx, next); err != nil {
+			return err
+		}
+		if there, err := stored(ctx); there || err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("ClickHouse answers every insert of %s with success and stores none", token)
 }
 
 // parkUnless makes an error that no retry mends park the partition.
@@ -172,10 +206,34 @@ func (w *worker) isStored(b *batch, t tableRows, r run, present map[partKey]uint
 	return false, park("%s has %d rows in partition %d of %s, and %d are stored", b, want, r.key, t.table, n)
 }
 
-// mayExpire reports whether ClickHouse may drop rows of a partition of a raw
-// table by their age.
+// mayExpire reports whether ClickHouse may drop rows of a partition by their
+// age. A rollup's marker bears the last hour of its month.
 func (w *worker) mayExpire(table plumbline.TableName, key partKey) bool {
-	return table != plumbline.TableDeployments && key.start().Before(w.i.now().Add(-w.i.db.Retention().Raw))
+	keep := w.i.db.Retention()
+	at := time.Unix(key.lastHour(), 0)
+	var age time.Duration
+	switch table {
+	case plumbline.TableDeployments:
+		return false
+	case plumbline.TableSeriesHour, plumbline.TableCategories:
+		age = keep.Hours
+	case plumbline.TableSeriesMinute:
+		age = keep.Minutes
+	default:
+		age, at = keep.Raw, key.start()
+	}
+	return age > 0 && at.Before(w.i.now().Add(-age)) // 0 keeps for ever
+}
+
+// orExpired also takes rows for stored that may have expired since they were
+// inserted: another insert would not keep them either.
+func (w *worker) orExpired(table plumbline.TableName, key partKey, stored func(context.Context) (bool, error)) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		if w.mayExpire(table, key) {
+			return true, nil
+		}
+		return stored(ctx)
+	}
 }
 
 // lookup is look with retries.
@@ -237,11 +295,13 @@ func (s source) offsets(first, last int64) []any {
 }
 
 // recordBatch writes the batch's rows of the table batches, which say that the
-// batch is complete. Written twice they replace each other.
+// batch is complete. Written twice they replace each other, so each time has a
+// token of its own: one that is spent (see sendAgain) must not hide them.
 func (w *worker) recordBatch(ctx context.Context, b *batch, complete []batchRow) error {
-	rec := b.batchesRecord(complete, w.plan, w.i.now().UnixMilli())
+	stored := w.i.now().UnixMilli()
+	rec := b.batchesRecord(complete, w.plan, stored)
 	defer rec.Release()
-	token := b.at.token(b.first, b.last, plumbline.TableBatches, 0, w.plan)
+	token := fmt.Sprintf("%s/%d", b.at.token(b.first, b.last, plumbline.TableBatches, 0, w.plan), stored)
 	err := w.i.retry(ctx, "insert", func(ctx context.Context) error {
 		return w.i.db.Insert(ctx, plumbline.TableBatches, token, rec)
 	}, retryable)
