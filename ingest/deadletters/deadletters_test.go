@@ -331,6 +331,43 @@ func TestGet(t *testing.T) {
 	}
 }
 
+// A broker answers with whole batches; a letter in the middle of one is found,
+// and those before it are not told twice.
+func TestLettersOfOneBatch(t *testing.T) {
+	e := newEnv(t)
+	var records []kafka.Record
+	for i := range 4 {
+		records = append(records, kafka.Record{Time: letterAt, Value: kafka.NewBytes([]byte(fmt.Sprint(i))), Headers: letterHeaders("bad_value", 0, int64(i))})
+	}
+	if _, err := e.client.Produce(t.Context(), &kafka.ProduceRequest{Topic: dead, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...)}); err != nil {
+		t.Fatal(err)
+	}
+	l, err := e.box.Get(t.Context(), 0, 2)
+	if err != nil || string(l.Value) != "2" || l.At.Offset != 2 {
+		t.Errorf("letter 2 is %q at %s, %v", l.Value, l.At, err)
+	}
+	_, matched, err := e.box.Newest(t.Context(), deadletters.Filter{Offsets: &deadletters.Range{First: 1, Last: 2}}, 9)
+	if err != nil || matched != 2 {
+		t.Errorf("letters 1 to 2 are %d, %v", matched, err)
+	}
+}
+
+// A source topic that was recreated counts anew: its records are no originals,
+// and a replay into it is recognised all the same.
+func TestSourceWasRecreated(t *testing.T) {
+	e := newEnv(t)
+	e.produce(source, 0, refusedAt, "k", "vanished")
+	e.produce(dead, 0, letterAt, "k", "v", append(letterHeaders("too_large", 0, 0), header("plumbline.value.bytes", "9"))...)
+	e.produce(dead, 0, letterAt, "k", "w", letterHeaders("bad_value", 0, 4711)...)
+	if got := verdicts(e.replay(deadletters.Filter{}, deadletters.Options{})); got != "impossible replayed" {
+		t.Errorf("first replay: %s", got)
+	}
+	out := e.replay(deadletters.Filter{Offsets: &deadletters.Range{First: 0, Last: 1}}, deadletters.Options{})
+	if got := verdicts(out); got != "impossible skipped" {
+		t.Errorf("second replay: %s", got)
+	}
+}
+
 func TestMissingTopicIsNamed(t *testing.T) {
 	e := newEnv(t)
 	box, err := deadletters.New(deadletters.Config{Brokers: []string{e.client.Addr.String()}, Topic: "nowhere", Timeout: 5 * time.Second})

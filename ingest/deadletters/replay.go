@@ -157,11 +157,11 @@ func (b *Box) replay(ctx context.Context, l Letter, o Options, done, twins map[P
 		return out, nil
 	}
 	rec, note, err := b.original(ctx, l)
-	if err != nil {
-		if errors.Is(err, errLost) || errors.Is(err, kafka.UnknownTopicOrPartition) {
-			out.Verdict, out.Note = Impossible, err.Error()
-			return out, nil
-		}
+	switch {
+	case errors.Is(err, errLost), errors.Is(err, kafka.UnknownTopicOrPartition):
+		out.Verdict, out.Note = Impossible, err.Error()
+		return out, nil //nolint:nilerr // the outcome carries it, and the replay goes on
+	case err != nil:
 		return out, err
 	}
 	out.Note, out.Time = note, rec.Time

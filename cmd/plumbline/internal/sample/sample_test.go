@@ -58,14 +58,16 @@ func TestUnderstood(t *testing.T) {
 	}
 }
 
-func TestHints(t *testing.T) {
-	many := func(value func(i int) string) string {
-		var b strings.Builder
-		for i := range manyEvents {
-			b.WriteString(event(string(rune('a'+i)), `,"features":{"f":`+value(i)+`}`) + "\n")
-		}
-		return b.String()
+// many is a sample of predictions, each with a value of feature f.
+func many(value func(i int) string) string {
+	var b strings.Builder
+	for i := range manyEvents {
+		b.WriteString(event(string(rune('a'+i)), `,"features":{"f":`+value(i)+`}`) + "\n")
 	}
+	return b.String()
+}
+
+func TestHints(t *testing.T) {
 	letters := func(i int) string { return `"v` + string(rune('a'+i)) + `"` }
 	for name, c := range map[string]struct{ text, want string }{
 		"no hints":          {event("1", `,"features":{"a":1}`), ""},
