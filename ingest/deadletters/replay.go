@@ -157,11 +157,11 @@ func (b *Box) replay(ctx context.Context, l Letter, o Options, done, twins map[P
 		return out, nil
 	}
 	rec, note, err := b.original(ctx, l)
-	switch {
-	case errors.Is(err, errLost), errors.Is(err, kafka.UnknownTopicOrPartition):
-		out.Verdict, out.Note = Impossible, err.Error()
-		return out, nil //nolint:nilerr // the outcome carries it, and the replay goes on
-	case err != nil:
+	if lost := lostText(err); lost != "" {
+		out.Verdict, out.Note = Impossible, lost
+		return out, nil
+	}
+	if err != nil {
 		return out, err
 	}
 	out.Note, out.Time = note, rec.Time
@@ -175,6 +175,15 @@ func (b *Box) replay(ctx context.Context, l Letter, o Options, done, twins map[P
 
 // errLost marks a record of which only a part is left.
 var errLost = errors.New("the letter holds only the beginning of the record, and the source is gone")
+
+// lostText says why one letter cannot be replayed though others can; it is
+// empty if err is none or concerns them all.
+func lostText(err error) string {
+	if errors.Is(err, errLost) || errors.Is(err, kafka.UnknownTopicOrPartition) {
+		return err.Error()
+	}
+	return ""
+}
 
 // original returns the record that was refused, as whole and as old as it can
 // be had.
