@@ -126,7 +126,7 @@ func listLetters(out io.Writer, letters []deadletters.Letter) error {
 	fmt.Fprintln(w, "OFFSET\tREFUSED\tSOURCE\tREASON\tVALUE")
 	for _, l := range letters {
 		source := l.Source.String()
-		if l.Malformed != nil {
+		if l.Malformed != "" {
 			source = "unknown"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", place(l.At), l.Time.UTC().Format(time.RFC3339), printable(source, 0), printable(l.Reason, 0), printable(string(l.Value), excerpt))
@@ -201,8 +201,8 @@ func (c *cli) dlqShow(parent *kingpin.CmdClause) {
 func letterText(l deadletters.Letter) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "letter    %s, refused %s\n", l.At, l.Time.UTC().Format(time.RFC3339Nano))
-	if l.Malformed != nil {
-		fmt.Fprintf(&b, "source    unknown: %s\n", printable(l.Malformed.Error(), 0))
+	if l.Malformed != "" {
+		fmt.Fprintf(&b, "source    unknown: %s\n", printable(l.Malformed, 0))
 	} else {
 		fmt.Fprintf(&b, "source    %s\n", printable(l.Source.String(), 0))
 	}

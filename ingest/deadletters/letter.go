@@ -77,8 +77,8 @@ type Letter struct {
 	// Size is the size in bytes of the original value; it is more than
 	// len(Value) if ingest cut it.
 	Size int
-	// Malformed says why the letter has no Source; nil if it has.
-	Malformed error
+	// Malformed says why the letter has no Source; empty if it has.
+	Malformed string
 }
 
 // Cut reports whether the letter may hold less than the original record.
@@ -102,7 +102,7 @@ func (l *Letter) read() {
 	partition, err1 := strconv.ParseInt(texts[headerPartition], 10, 32)
 	offset, err2 := strconv.ParseInt(texts[headerOffset], 10, 64)
 	if texts[headerTopic] == "" || err1 != nil || err2 != nil || partition < 0 || offset < 0 {
-		l.Malformed = fmt.Errorf("letter %s: headers %s, %s and %s do not name a record", l.At, headerTopic, headerPartition, headerOffset)
+		l.Malformed = fmt.Sprintf("letter %s: headers %s, %s and %s do not name a record", l.At, headerTopic, headerPartition, headerOffset)
 		return
 	}
 	l.Source = Position{texts[headerTopic], int(partition), offset}

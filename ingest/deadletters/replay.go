@@ -100,7 +100,7 @@ type pair struct {
 
 func (b *Box) collect(ctx context.Context, f Filter) (all []pair, err error) {
 	err = b.Each(ctx, f, func(l Letter) error {
-		all = append(all, pair{l.At, l.Source, l.Malformed != nil})
+		all = append(all, pair{l.At, l.Source, l.Malformed != ""})
 		return nil
 	})
 	return all, err
@@ -144,8 +144,8 @@ func (b *Box) replayed(ctx context.Context, letters []pair) (map[Position]Positi
 // replay decides on one letter and produces it.
 func (b *Box) replay(ctx context.Context, l Letter, o Options, done, twins map[Position]Position) (Outcome, error) {
 	out := Outcome{Letter: l, To: Position{l.Source.Topic, l.Source.Partition, -1}}
-	if l.Malformed != nil {
-		out.Verdict, out.Note = Impossible, l.Malformed.Error()
+	if l.Malformed != "" {
+		out.Verdict, out.Note = Impossible, l.Malformed
 		return out, nil
 	}
 	if before, ok := done[l.Source]; ok {
