@@ -2,10 +2,12 @@ package join
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/plumbline-slo/plumbline/storage"
@@ -115,10 +117,17 @@ func (j *Join) write(ctx context.Context, table, statement string, parameters []
 	if err := j.before(table); err != nil {
 		return err
 	}
-	if err := j.db.Conn().Exec(ctx, statement, parameters...); err != nil {
+	if err := j.db.Conn().Exec(repeatable(ctx), statement, parameters...); err != nil {
 		return fmt.Errorf("write %s: %w", table, err)
 	}
 	return nil
+}
+
+// repeatable gives a statement a deduplication token of its own: rows written
+// again replace their like, but a ClickHouse that was killed after it noted
+// their hash and before it kept them would drop them ever after.
+func repeatable(ctx context.Context) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": rand.Text()}))
 }
 
 // saveCursors is the last write of a step: what it says is done is stored.
@@ -126,7 +135,7 @@ func (j *Join) saveCursors(ctx context.Context, w work) error {
 	if err := j.before("join_cursor"); err != nil {
 		return err
 	}
-	cursors, err := j.db.Conn().PrepareBatch(ctx, "INSERT INTO join_cursor (topic, epoch, partition, done)", driver.WithReleaseConnection())
+	cursors, err := j.db.Conn().PrepareBatch(repeatable(ctx), "INSERT INTO join_cursor (topic, epoch, partition, done)", driver.WithReleaseConnection())
 	if err != nil {
 		return fmt.Errorf("write join cursors: %w", err)
 	}
