@@ -16,7 +16,10 @@
 // of the record alone), looks which ClickHouse partitions of which tables hold
 // it already, and inserts the rest. The same look precedes every retry within
 // a process. So correctness rests on the looks; ClickHouse's deduplication
-// window is only a second net under a statement that is still running.
+// window is only a second net under a statement that is still running. That net
+// has a hole: a ClickHouse that is killed between noting a token and keeping its
+// rows answers the token with success ever after, so an insert that may have
+// been sent before is followed by another look.
 //
 // One case is left to that net. A process that is stopped (SIGSTOP, a frozen
 // machine) after it has checked its ownership and before it has sent the
