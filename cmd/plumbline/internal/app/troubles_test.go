@@ -56,6 +56,8 @@ func (i *inbox) RecordNotice(_ context.Context, _ time.Time, kind, object, _ str
 
 // last returns the newest alert of the name, and how often it was sent.
 func (i *inbox) last(name string) (last alerting.Alert, n int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	for _, sent := range i.alerts {
 		for _, a := range sent {
 			if a.Label("alertname") == name {
