@@ -132,18 +132,6 @@ func (c Config) validateOwners() []error {
 	return errs
 }
 
-// owner returns the owner of a model, and false for a model nobody declared.
-func (c Config) owner(m plumbline.Model) (plumbline.OwnerEntry, bool) {
-	for _, o := range c.Owners {
-		for _, owned := range o.Models {
-			if owned == m {
-				return o, true
-			}
-		}
-	}
-	return plumbline.OwnerEntry{}, false
-}
-
 // maxURL is what browsers, PagerDuty and a Slack section surely take.
 const maxURL = 900
 

@@ -275,10 +275,6 @@ func resolved(a alerting.Alert) alerting.Alert {
 	return a
 }
 
-func ofDeploy(a alerting.Alert, deploy string) alerting.Alert {
-	return with(a, plumbline.LabelDeploy, deploy)
-}
-
 func with(a alerting.Alert, label, value string) alerting.Alert {
 	labels := make(map[string]string, len(a.Labels))
 	for k, v := range a.Labels {
