@@ -39,8 +39,7 @@ func New(cfg Config) (*DB, error) {
 	if options.Protocol != clickhouse.HTTP {
 		return nil, fmt.Errorf("clickhouse.dsn: Arrow inserts need the HTTP interface; write http://host:8123 or https://host:8443")
 	}
-	// The database may not exist before Migrate, so no query relies on the
-	// connection's: Migrate creates it, then every query names it by setting.
+	// Opening sends nothing: Migrate may still have to create the database.
 	options.Auth.Database = cfg.Database
 	options.MaxOpenConns = cfg.MaxConnections
 	options.MaxIdleConns = cfg.MaxConnections
@@ -112,8 +111,8 @@ func (db *DB) Insert(ctx context.Context, table plumbline.TableName, token strin
 		// Says in system.processes whose insert is running: ingest waits for it
 		// before it looks what is stored.
 		"log_comment": token,
-		// A statement may touch 50 partitions (ingest splits there) and must
-		// stay one block, or a retry would be deduplicated piecemeal.
+		// A statement must stay one block, or a retry would be deduplicated
+		// piecemeal.
 		"max_insert_block_size":                    1 << 20,
 		"input_format_arrow_allow_missing_columns": 1,
 	}))

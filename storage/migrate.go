@@ -16,9 +16,7 @@ import (
 // configured values. It never drops or retypes a column: a column of another
 // type is an error that names it. Running it again changes nothing.
 func (db *DB) Migrate(ctx context.Context) error {
-	// The database of the connection may not exist yet.
-	bootstrap := clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{}))
-	if err := db.createDatabase(bootstrap); err != nil {
+	if err := db.createDatabase(ctx); err != nil {
 		return err
 	}
 	for _, t := range plumbline.Tables() {
@@ -32,6 +30,8 @@ func (db *DB) Migrate(ctx context.Context) error {
 	return nil
 }
 
+// createDatabase uses a connection of its own: that of db names a database that
+// may not exist yet.
 func (db *DB) createDatabase(ctx context.Context) error {
 	dsn, err := db.cfg.Address()
 	if err != nil {
