@@ -135,7 +135,7 @@ func texts(ids []int32, dict *decode.Dict) arrow.ArrayData {
 }
 
 // source adds the columns that say where each row came from.
-func (c *arrowColumns) source(at source, s *decode.Source) {
+func (c *arrowColumns) source(at source, s *decode.Origin) {
 	fixed(c, "known", s.Known)
 	c.constant("_topic", at.Topic)
 	c.constant("_epoch", at.Epoch)

@@ -65,11 +65,14 @@ func (w *worker) finishTail(ctx context.Context, from, first int64) (int64, erro
 	if err := w.quiet(ctx); err != nil {
 		return 0, err
 	}
-	table, _ := w.i.cfg.rawTable(w.at.Topic)
-	row := w.i.db.Conn().QueryRow(ctx, "SELECT if(count() = 0, toInt64(-1), max(_offset)) FROM "+string(table)+inRange, w.at.offsets(from, math.MaxInt64)...)
-	var last int64
-	if err := row.Scan(&last); err != nil {
-		return 0, fmt.Errorf("look for rows of %s beyond %d: %w", w.at, from, err)
+	last := int64(-1)
+	for _, table := range w.i.cfg.rawTables(w.at.Topic) {
+		row := w.i.db.Conn().QueryRow(ctx, "SELECT if(count() = 0, toInt64(-1), max(_offset)) FROM "+string(table)+inRange, w.at.offsets(from, math.MaxInt64)...)
+		var greatest int64
+		if err := row.Scan(&greatest); err != nil {
+			return 0, fmt.Errorf("look for rows of %s beyond %d: %w", w.at, from, err)
+		}
+		last = max(last, greatest)
 	}
 	if last < from {
 		return from, nil
@@ -130,7 +133,7 @@ func (w *worker) replay(ctx context.Context, first, last int64) error {
 }
 
 // refetch visits the records of a range of offsets again.
-func (w *worker) refetch(ctx context.Context, first, last int64, add func(record)) error {
+func (w *worker) refetch(ctx context.Context, first, last int64, add func(record) error) error {
 	// A record beyond the range ends it too: what lies between may be compacted
 	// away or control records.
 	beyond := false
@@ -142,8 +145,7 @@ func (w *worker) refetch(ctx context.Context, first, last int64, add func(record
 			if beyond = rec.Offset > last; beyond {
 				return errStop
 			}
-			add(rec)
-			return nil
+			return add(rec)
 		})
 		if err != nil {
 			return w.refetchError(ctx, err)

@@ -17,7 +17,7 @@ import (
 type batch struct {
 	at          source
 	first, last int64 // offsets, inclusive; last < first while empty
-	rows        rows
+	rows        *rows
 	letters     []letter
 	events      int
 	bytes       int
@@ -27,54 +27,88 @@ type batch struct {
 	// raw form is not stored; store sets both.
 	span    span
 	leftOut int
+	// current is the record being decoded; here, so that its headers reach the
+	// decoder without an allocation.
+	current record
 }
 
 // span is a range of times, Unix milliseconds; zero where there are none.
 type span struct{ min, max int64 }
 
-func spanOf(times []int64) span {
+// with returns the span widened to hold the times.
+func (s span) with(times []int64) span {
 	if len(times) == 0 {
-		return span{}
+		return s
 	}
-	return span{slices.Min(times), slices.Max(times)}
+	w := span{slices.Min(times), slices.Max(times)}
+	if s == (span{}) {
+		return w
+	}
+	return span{min(s.min, w.min), max(s.max, w.max)}
 }
 
-func newBatch(at source, first int64, r rows) *batch {
+func newBatch(at source, first int64, r *rows) *batch {
 	return &batch{at: at, first: first, last: first - 1, rows: r, knownMin: math.MaxInt64, knownMax: math.MinInt64}
 }
 
 func (b *batch) empty() bool { return b.last < b.first }
 
-// add decodes one record into the batch, or makes a dead letter of it. A panic
-// of the decoder concerns one record only and makes a dead letter too.
-func (b *batch) add(rec record) {
+// add decodes one record into the batch, or makes dead letters of what is
+// refused. A panic of the decoder concerns one record only and makes a dead
+// letter too. An error says that the record cannot be decoded now; the batch is
+// as it was.
+func (b *batch) add(rec record) error {
+	letters, err := b.decode(rec)
+	if err != nil {
+		return err
+	}
+	b.count(rec)
+	b.letters = append(b.letters, letters...)
+	return nil
+}
+
+// count takes a record into the range.
+func (b *batch) count(rec record) {
 	b.last = rec.Offset
 	b.events++
 	b.bytes += len(rec.Key) + min(len(rec.Value), maxLetter)
 	b.knownMin, b.knownMax = min(b.knownMin, rec.Known), max(b.knownMax, rec.Known)
-	err := b.decode(rec)
-	if err == nil {
-		return
-	}
-	var refused *decode.Error
-	if !errors.As(err, &refused) {
-		refused = &decode.Error{Reason: decode.Unparsable, Hint: err.Error()}
-	}
-	b.letters = append(b.letters, newLetter(b.at, rec, refused))
 }
 
-func (b *batch) decode(rec record) (err error) {
+func (b *batch) decode(rec record) (letters []letter, err error) {
+	err = b.tryDecode(rec)
+	var unavailable *decode.Unavailable
+	var some *decode.Refusals
+	var refused *decode.Error
+	switch {
+	case err == nil:
+		return nil, nil
+	case errors.As(err, &unavailable):
+		return nil, fmt.Errorf("decode %s at %d: %w", b.at, rec.Offset, err)
+	case errors.As(err, &some):
+		for _, r := range some.Events {
+			letters = append(letters, newRowLetter(b.at, rec, r))
+		}
+		return letters, nil
+	case !errors.As(err, &refused):
+		refused = &decode.Error{Reason: decode.Unparsable, Hint: err.Error()}
+	}
+	return []letter{newLetter(b.at, rec, refused)}, nil
+}
+
+func (b *batch) tryDecode(rec record) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the decoder panicked, which is a bug of plumbline: %v", p)
 		}
 	}()
-	return b.rows.Append(decode.Record{Offset: rec.Offset, Known: rec.Known, Value: rec.Value})
+	b.current = rec
+	return b.rows.decoder.Append(decode.Record{Offset: rec.Offset, Known: rec.Known, Key: rec.Key, Value: rec.Value, Headers: &b.current})
 }
 
 // full reports whether the batch must be flushed before another record.
 func (b *batch) full(cfg Config) bool {
-	return b.events >= cfg.FlushRows || b.bytes >= cfg.FlushBytes
+	return max(b.events, b.rows.Len()) >= cfg.FlushRows || b.bytes >= cfg.FlushBytes
 }
 
 // batchRow is one row of the table batches.

@@ -60,7 +60,7 @@ func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first 
 // rawComplete reports whether any rollup of the batch is stored, which is never
 // before the last of its raw rows.
 func (w *worker) rawComplete(ctx context.Context, b *batch) (bool, error) {
-	if w.at.Topic != w.i.cfg.Topics.Predictions {
+	if !w.i.cfg.holdsPredictions(w.at.Topic) {
 		return false, nil
 	}
 	for _, table := range rollupTables() {
@@ -74,11 +74,12 @@ func (w *worker) rawComplete(ctx context.Context, b *batch) (bool, error) {
 
 // deleteRange removes the raw rows of a batch and waits until they are gone.
 func (w *worker) deleteRange(ctx context.Context, b *batch) error {
-	table, _ := w.i.cfg.rawTable(w.at.Topic)
 	return w.i.retry(ctx, "delete", func(ctx context.Context) error {
 		ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
-		if err := w.i.db.Conn().Exec(ctx, "ALTER TABLE "+string(table)+" DELETE"+inRange, b.at.offsets(b.first, b.last)...); err != nil {
-			return fmt.Errorf("delete %s from %s: %w", b, table, err)
+		for _, table := range w.i.cfg.rawTables(w.at.Topic) {
+			if err := w.i.db.Conn().Exec(ctx, "ALTER TABLE "+string(table)+" DELETE"+inRange, b.at.offsets(b.first, b.last)...); err != nil {
+				return fmt.Errorf("delete %s from %s: %w", b, table, err)
+			}
 		}
 		return nil
 	}, retryable)
@@ -88,13 +89,18 @@ func (w *worker) deleteRange(ctx context.Context, b *batch) error {
 // they are missing, sends the records that were refused to the dead letters and
 // commits.
 func (w *worker) finishFromRaw(ctx context.Context, b *batch, readable int64) error {
-	stored, err := w.storedOffsets(ctx, b)
-	if err != nil {
-		return err
+	var stored []int64
+	var complete []batchRow
+	for _, table := range w.i.cfg.rawTables(w.at.Topic) {
+		offsets, err := w.storedIn(ctx, b, table)
+		if err != nil {
+			return err
+		}
+		complete = append(complete, batchRow{table, len(offsets)})
+		stored = append(stored, offsets...)
 	}
-	raw, _ := w.i.cfg.rawTable(w.at.Topic)
-	complete := []batchRow{{raw, len(stored)}}
-	if w.at.Topic == w.i.cfg.Topics.Predictions {
+	slices.Sort(stored)
+	if w.i.cfg.holdsPredictions(w.at.Topic) {
 		months, err := w.lookupMonths(ctx, b)
 		if err != nil {
 			return err
@@ -118,12 +124,24 @@ func (w *worker) finishFromRaw(ctx context.Context, b *batch, readable int64) er
 	return w.commit(ctx, committed{b.last + 1, intent{Epoch: w.at.Epoch}.encode()})
 }
 
-// storedOffsets returns the sorted offsets of the raw rows of a batch.
-func (w *worker) storedOffsets(ctx context.Context, b *batch) (offsets []int64, err error) {
-	table, _ := w.i.cfg.rawTable(w.at.Topic)
-	row := w.i.db.Conn().QueryRow(ctx, "SELECT arraySort(groupArray(_offset)) FROM "+string(table)+inRange, b.at.offsets(b.first, b.last)...)
+// storedOffsets returns the sorted offsets of the raw rows of a batch, one a
+// row.
+func (w *worker) storedOffsets(ctx context.Context, b *batch) (stored []int64, err error) {
+	for _, table := range w.i.cfg.rawTables(w.at.Topic) {
+		offsets, err := w.storedIn(ctx, b, table)
+		if err != nil {
+			return nil, err
+		}
+		stored = append(stored, offsets...)
+	}
+	slices.Sort(stored)
+	return stored, nil
+}
+
+func (w *worker) storedIn(ctx context.Context, b *batch, table plumbline.TableName) (offsets []int64, err error) {
+	row := w.i.db.Conn().QueryRow(ctx, "SELECT groupArray(_offset) FROM "+string(table)+inRange, b.at.offsets(b.first, b.last)...)
 	if err := row.Scan(&offsets); err != nil {
-		return nil, fmt.Errorf("read stored offsets of %s: %w", b, err)
+		return nil, fmt.Errorf("read stored offsets of %s in %s: %w", b, table, err)
 	}
 	return offsets, nil
 }
@@ -225,20 +243,28 @@ func insertRollup(table plumbline.TableName) (insert, marker string) {
 
 // refuseUnstored reads a range again and sends every record that is not stored
 // to the dead letters: one that this plan would store was refused by the plan
-// before, for a reason that is not known any more.
+// before, for a reason that is not known any more. Of a record that is stored in
+// part the events that are refused follow.
 func (w *worker) refuseUnstored(ctx context.Context, b *batch, from int64, stored []int64) error {
 	scratch := w.newBatch(from)
-	err := w.refetch(ctx, from, b.last, func(rec record) {
-		if _, ok := slices.BinarySearch(stored, rec.Offset); ok {
-			scratch.events++
-			scratch.knownMin, scratch.knownMax = min(scratch.knownMin, rec.Known), max(scratch.knownMax, rec.Known)
-			return
+	err := w.refetch(ctx, from, b.last, func(rec record) error {
+		rows := scratch.rows.Len()
+		letters, err := scratch.decode(rec)
+		if err != nil {
+			return err
 		}
-		before := len(scratch.letters)
-		scratch.add(rec)
-		if len(scratch.letters) == before {
-			scratch.letters = append(scratch.letters, newLetter(w.at, rec, &decode.Error{Reason: decode.BadValue, Hint: "the event was refused under a former plan; send it again"}))
+		scratch.count(rec)
+		_, isStored := slices.BinarySearch(stored, rec.Offset)
+		took := scratch.rows.Len() > rows
+		if len(letters) == 0 && took && !isStored {
+			letters = []letter{newLetter(w.at, rec, &decode.Error{Reason: decode.BadValue, Hint: "the event was refused under a former plan; send it again"})}
 		}
+		// The whole record refused now, but stored under the plan before: it is
+		// in, and no letter says otherwise.
+		if took || !isStored {
+			scratch.letters = append(scratch.letters, letters...)
+		}
+		return nil
 	})
 	if err != nil {
 		return err

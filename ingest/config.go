@@ -19,6 +19,9 @@ type Config struct {
 	// Group is the consumer group. Default plumbline-ingest.
 	Group  string `yaml:"group"`
 	Topics Topics `yaml:"topics"`
+	// Sources are further topics, and topics of Topics whose records have
+	// another shape than our own JSON.
+	Sources []decode.Source `yaml:"sources"`
 	// Partitions and Replication are those of topics that EnsureTopics creates.
 	// Default 4 and 1.
 	Partitions  int `yaml:"partitions"`
@@ -82,6 +85,46 @@ func (c Config) fetch() fetch.Config {
 	return f
 }
 
+// AllSources returns what every consumed topic holds: the configured sources,
+// and our own JSON on the topics that are left.
+func (c Config) AllSources() []decode.Source {
+	var all []decode.Source
+	seen := map[string]bool{}
+	for _, s := range c.Sources {
+		all = append(all, s.WithDefaults())
+		seen[s.Topic] = true
+	}
+	for _, s := range []decode.Source{
+		{Topic: c.Topics.Predictions, Holds: []decode.Kind{decode.KindPredictions}},
+		{Topic: c.Topics.Labels, Holds: []decode.Kind{decode.KindLabels}},
+		{Topic: c.Topics.Deployments, Holds: []decode.Kind{decode.KindDeployments}},
+	} {
+		if !seen[s.Topic] {
+			all = append(all, s.WithDefaults())
+		}
+	}
+	return all
+}
+
+func (c Config) validateSources() error {
+	var errs []error
+	seen := map[string]bool{c.Topics.DeadLetters: true}
+	for i, s := range c.Sources {
+		at := fmt.Sprintf("sources[%d]", i)
+		if !topicName.MatchString(s.Topic) {
+			errs = append(errs, fmt.Errorf("%s.topic: %q is not a topic name; use letters, digits, '.', '_' and '-'", at, s.Topic))
+		}
+		if seen[s.Topic] {
+			errs = append(errs, fmt.Errorf("%s.topic: %q stands twice, or is the dead-letter topic", at, s.Topic))
+		}
+		seen[s.Topic] = true
+		if err := s.WithDefaults().Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("%s (topic %s): %w", at, s.Topic, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // topicName is what Kafka accepts as a topic.
 var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
 
@@ -106,7 +149,7 @@ func (c Config) Validate() error {
 	if c.Partitions < 1 || c.Replication < 1 {
 		add("partitions and replication: must be at least 1")
 	}
-	errs = append(errs, c.Limits.Validate())
+	errs = append(errs, c.Limits.Validate(), c.validateSources())
 	for model, kind := range c.ScoreKinds {
 		if kind != ScoreProbability && kind != ScoreNumber {
 			add("score_kinds: %s: %q is neither probability nor number", model, kind)

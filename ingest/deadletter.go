@@ -37,6 +37,9 @@ const (
 	headerMessage   = "__connect.errors.exception.message"
 	// headerSize is ours: the size of the value in bytes, where it was cut.
 	headerSize = "plumbline.value.bytes"
+	// headerEvent is ours: the place, from 0, of the event in a record that
+	// carries several.
+	headerEvent = "plumbline.event"
 )
 
 // letter is a record that could not be stored.
@@ -74,6 +77,15 @@ func newLetter(at source, rec record, refused *decode.Error) letter {
 		Value:   append([]byte(nil), value...),
 		Headers: headers,
 	}}
+}
+
+// newRowLetter makes a letter of one event of a record that carries several. Its
+// value is that event alone, so that a replay does not send the others again.
+func newRowLetter(at source, rec record, r decode.Refusal) letter {
+	l := newLetter(at, rec, r.Error)
+	l.message.Value = r.Value
+	l.message.Headers = append(l.message.Headers, kafka.Header{Key: headerEvent, Value: []byte(strconv.Itoa(r.Index))})
+	return l
 }
 
 // letterbox produces dead letters, acknowledged by all replicas.

@@ -145,15 +145,15 @@ func bruteForce(samples []sample, unit int64) cells {
 
 func folded(t *testing.T, samples []sample) *fold {
 	t.Helper()
-	p := decode.NewPredictions(decode.DefaultLimits())
+	p := decode.NewJSONPredictions(decode.DefaultLimits())
 	for i, s := range samples {
 		if err := p.Append(decode.Record{Offset: int64(i), Known: foldKnown, Value: s.json(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	f := newFold(map[plumbline.Model]ScoreKind{"number": ScoreNumber})
-	f.run(p)
-	f.run(p) // a second run must not see the first
+	f.run(p.Predictions)
+	f.run(p.Predictions) // a second run must not see the first
 	return f
 }
 
@@ -262,7 +262,7 @@ func TestCategoriesEqualBruteForce(t *testing.T) {
 }
 
 func TestTooManyCategoriesGoToOther(t *testing.T) {
-	p := decode.NewPredictions(decode.DefaultLimits())
+	p := decode.NewJSONPredictions(decode.DefaultLimits())
 	const n = maxCategories + 500
 	for round := range 2 {
 		for i := range n {
@@ -273,7 +273,7 @@ func TestTooManyCategoriesGoToOther(t *testing.T) {
 		}
 	}
 	f := newFold(nil)
-	f.run(p)
+	f.run(p.Predictions)
 	rollup := f.categoryRollup(source{}, 0)
 	defer rollup.record.Release()
 	rec := rollup.record
@@ -384,7 +384,7 @@ func TestLastHour(t *testing.T) {
 
 func BenchmarkBatch(b *testing.B) {
 	const n = 65_536
-	p := decode.NewPredictions(decode.DefaultLimits())
+	p := decode.NewJSONPredictions(decode.DefaultLimits())
 	for i := range n {
 		var f strings.Builder
 		for k := range 20 {
@@ -395,7 +395,7 @@ func BenchmarkBatch(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	rows := &predictionRows{p, decode.NewPredictions(decode.DefaultLimits()), newFold(nil)}
+	rows := &rows{predictions: &predictionRows{p.Predictions, decode.NewPredictions(decode.DefaultLimits()), newFold(nil)}}
 	b.ReportAllocs()
 	for b.Loop() {
 		release(rows.tables(source{Topic: "t"}, n))

@@ -96,7 +96,11 @@ func New(cfg Config, deps Dependencies) (*Ingester, error) {
 }
 
 func (i *Ingester) topics() []string {
-	return []string{i.cfg.Topics.Predictions, i.cfg.Topics.Labels, i.cfg.Topics.Deployments}
+	var names []string
+	for _, s := range i.cfg.AllSources() {
+		names = append(names, s.Topic)
+	}
+	return names
 }
 
 // Run consumes until ctx is done. It returns only then, or if the group cannot

@@ -10,6 +10,7 @@ const (
 	NoticeOffsetsLost = "offsets_lost"
 	NoticeRewound     = "offset_rewound"
 	NoticePlanChanged = "plan_changed"
+	NoticeUnavailable = "decoding_waits"
 	NoticeRawLeftOut  = "raw_left_out"
 	NoticeRawStored   = "raw_stored"
 )

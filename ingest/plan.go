@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	plumbline "github.com/plumbline-slo/plumbline"
-	"github.com/plumbline-slo/plumbline/ingest/decode"
 )
 
 // foldVersion names the rules by which rows are folded into rollups: change it
@@ -19,17 +18,17 @@ const foldVersion = "fold/1"
 // that was begun under another plan is not finished by this one, see takeover.
 func (c Config) plan(topic string) string {
 	h := sha256.New()
-	fmt.Fprintln(h, decode.Version, foldVersion, c.Limits, maxCategories, maxCategoryBytes, topic)
+	source, _ := c.source(topic)
+	fmt.Fprintln(h, source.Identity(), foldVersion, c.Limits, maxCategories, maxCategoryBytes, topic)
 	models := make([]string, 0, len(c.ScoreKinds))
 	for model, kind := range c.ScoreKinds {
 		models = append(models, fmt.Sprintf("%q=%s", model, kind))
 	}
 	slices.Sort(models)
 	fmt.Fprintln(h, models)
-	raw, _ := c.rawTable(topic)
+	raw := c.rawTables(topic)
 	for _, t := range plumbline.Tables() {
-		switch t.Name {
-		case raw, plumbline.TableSeriesHour, plumbline.TableSeriesMinute, plumbline.TableCategories:
+		if slices.Contains(raw, t.Name) || slices.Contains(rollupTables(), t.Name) {
 			for _, col := range t.Columns {
 				fmt.Fprintln(h, t.Name, col.Name, col.Type)
 			}

@@ -11,20 +11,112 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 )
 
-// rows is the column buffer of one topic's kind of events. A topic chooses its
-// decoder by choosing its rows.
-type rows interface {
-	// Append decodes one event; on an error nothing has changed.
-	Append(decode.Record) error
-	Len() int
-	Reset()
-	// span returns the range of their event times.
-	span() span
-	// unknown is the number of fields the decoder skipped.
-	unknown() int
-	// tables builds the records of every table the events go to, raw rows
-	// first. They are views: Append and Reset must wait until they are released.
-	tables(at source, last int64) []tableRows
+// rows is the column buffer of one topic: what its source holds, nil for the
+// rest, and the decoder into it.
+type rows struct {
+	decoder     decode.Decoder
+	predictions *predictionRows
+	labels      *labelRows
+	deployments *deploymentRows
+}
+
+// newRows returns the buffer for a topic's events.
+func (c Config) newRows(topic string) (*rows, error) {
+	source, ok := c.source(topic)
+	if !ok {
+		return nil, fmt.Errorf("topic %q is none of the configured ones", topic)
+	}
+	columns := source.Columns(c.Limits)
+	decoder, err := source.Open(columns)
+	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", topic, err)
+	}
+	r := &rows{decoder: decoder}
+	if columns.Predictions != nil {
+		r.predictions = &predictionRows{columns.Predictions, decode.NewPredictions(c.Limits), newFold(c.ScoreKinds)}
+	}
+	if columns.Labels != nil {
+		r.labels = &labelRows{columns.Labels, decode.NewLabels(c.Limits)}
+	}
+	if columns.Deployments != nil {
+		r.deployments = &deploymentRows{columns.Deployments, decode.NewDeployments(c.Limits)}
+	}
+	return r, nil
+}
+
+// Len returns the number of rows of every kind.
+func (r *rows) Len() int {
+	n := 0
+	if r.predictions != nil {
+		n += r.predictions.Len()
+	}
+	if r.labels != nil {
+		n += r.labels.Len()
+	}
+	if r.deployments != nil {
+		n += r.deployments.Len()
+	}
+	return n
+}
+
+func (r *rows) Reset() {
+	if r.predictions != nil {
+		r.predictions.Reset()
+	}
+	if r.labels != nil {
+		r.labels.Reset()
+	}
+	if r.deployments != nil {
+		r.deployments.Reset()
+	}
+}
+
+// tally is what the decoder met beside the rows it made.
+func (r *rows) tally() decode.Tally {
+	var t decode.Tally
+	add := func(o decode.Tally) { t.Unknown, t.Skipped = t.Unknown+o.Unknown, t.Skipped+o.Skipped }
+	if r.predictions != nil {
+		add(r.predictions.Tally)
+	}
+	if r.labels != nil {
+		add(r.labels.Tally)
+	}
+	if r.deployments != nil {
+		add(r.deployments.Tally)
+	}
+	return t
+}
+
+// span returns the range of the rows' event times.
+func (r *rows) span() span {
+	var s span
+	if r.predictions != nil {
+		s = s.with(r.predictions.TS)
+	}
+	if r.labels != nil {
+		s = s.with(r.labels.TS)
+	}
+	if r.deployments != nil {
+		s = s.with(r.deployments.TS)
+	}
+	return s
+}
+
+// tables builds the records of every table the events go to, raw rows first.
+// They are views: Append and Reset must wait until they are released.
+func (r *rows) tables(at source, last int64) []tableRows {
+	var raw, rollups []tableRows
+	if r.predictions != nil {
+		raw = append(raw, r.predictions.raw(at))
+		rollups = r.predictions.rollups(at, last)
+	}
+	if r.labels != nil {
+		raw = append(raw, r.labels.raw(at))
+	}
+	if r.deployments != nil {
+		raw = append(raw, r.deployments.raw(at))
+	}
+	return append(raw, rollups...)
 }
 
 // tableRows is what one batch puts into one table, by ClickHouse partition.
@@ -69,32 +161,20 @@ func partitions(n int, key func(row int) partKey) (runs []run, order []int32) {
 	return runs, order
 }
 
-// predictionRows are events of the topic predictions: raw rows and rollups.
+// predictionRows are prediction events: raw rows and rollups.
 type predictionRows struct {
 	*decode.Predictions
 	ordered *decode.Predictions
 	fold    *fold
 }
 
-func newPredictionRows(cfg Config) *predictionRows {
-	return &predictionRows{decode.NewPredictions(cfg.Limits), decode.NewPredictions(cfg.Limits), newFold(cfg.ScoreKinds)}
-}
-
-func (r *predictionRows) unknown() int { return r.Unknown }
-func (r *predictionRows) span() span   { return spanOf(r.TS) }
-
-func (r *predictionRows) tables(at source, last int64) []tableRows {
+func (r *predictionRows) raw(at source) tableRows {
 	days := keyer{of: dayKey}
 	runs, order := partitions(r.Len(), func(row int) partKey { return days.at(r.TS[row]) })
-	raw := r.Predictions
-	if order != nil {
-		r.ordered.Reset()
-		for _, row := range order {
-			r.ordered.Pick(r.Predictions, int(row))
-		}
-		raw = r.ordered
-	}
-	tables := []tableRows{{plumbline.TablePredictions, predictionsRecord(at, raw), runs, false}}
+	return tableRows{plumbline.TablePredictions, predictionsRecord(at, inOrder(r.Predictions, r.ordered, order)), runs, false}
+}
+
+func (r *predictionRows) rollups(at source, last int64) (tables []tableRows) {
 	r.fold.run(r.Predictions)
 	for _, rollup := range r.fold.rollups(at, last) {
 		tables = append(tables, tableRows{rollup.table, rollup.record, rollup.runs, true})
@@ -102,30 +182,34 @@ func (r *predictionRows) tables(at source, last int64) []tableRows {
 	return tables
 }
 
+// picker is a kind of columns whose rows can be put in another order.
+type picker[C any] interface {
+	Reset()
+	Pick(from C, row int)
+}
+
+// inOrder returns the columns with their rows in an order, nil for the one they
+// have; the space receives them.
+func inOrder[C picker[C]](columns, space C, order []int32) C {
+	if order == nil {
+		return columns
+	}
+	space.Reset()
+	for _, row := range order {
+		space.Pick(columns, int(row))
+	}
+	return space
+}
+
 type labelRows struct {
 	*decode.Labels
 	ordered *decode.Labels
 }
 
-func newLabelRows(cfg Config) *labelRows {
-	return &labelRows{decode.NewLabels(cfg.Limits), decode.NewLabels(cfg.Limits)}
-}
-
-func (r *labelRows) unknown() int { return r.Unknown }
-func (r *labelRows) span() span   { return spanOf(r.TS) }
-
-func (r *labelRows) tables(at source, _ int64) []tableRows {
+func (r *labelRows) raw(at source) tableRows {
 	months := keyer{of: monthKey}
 	runs, order := partitions(r.Len(), func(row int) partKey { return months.at(r.Source.Known[row]) })
-	raw := r.Labels
-	if order != nil {
-		r.ordered.Reset()
-		for _, row := range order {
-			r.ordered.Pick(r.Labels, int(row))
-		}
-		raw = r.ordered
-	}
-	return []tableRows{{plumbline.TableLabels, labelsRecord(at, raw), runs, false}}
+	return tableRows{plumbline.TableLabels, labelsRecord(at, inOrder(r.Labels, r.ordered, order)), runs, false}
 }
 
 type deploymentRows struct {
@@ -133,47 +217,53 @@ type deploymentRows struct {
 	ordered *decode.Deployments
 }
 
-func newDeploymentRows(cfg Config) *deploymentRows {
-	return &deploymentRows{decode.NewDeployments(cfg.Limits), decode.NewDeployments(cfg.Limits)}
-}
-
-func (r *deploymentRows) unknown() int { return r.Unknown }
-func (r *deploymentRows) span() span   { return spanOf(r.TS) }
-
-func (r *deploymentRows) tables(at source, _ int64) []tableRows {
+func (r *deploymentRows) raw(at source) tableRows {
 	months := keyer{of: monthKey}
 	runs, order := partitions(r.Len(), func(row int) partKey { return months.at(r.TS[row]) })
-	raw := r.Deployments
-	if order != nil {
-		r.ordered.Reset()
-		for _, row := range order {
-			r.ordered.Pick(r.Deployments, int(row))
+	return tableRows{plumbline.TableDeployments, deploymentsRecord(at, inOrder(r.Deployments, r.ordered, order)), runs, false}
+}
+
+// source returns what a topic holds.
+func (c Config) source(topic string) (decode.Source, bool) {
+	for _, s := range c.AllSources() {
+		if s.Topic == topic {
+			return s, true
 		}
-		raw = r.ordered
 	}
-	return []tableRows{{plumbline.TableDeployments, deploymentsRecord(at, raw), runs, false}}
+	return decode.Source{}, false
 }
 
-// newRows returns the buffer for a topic's events.
-func (c Config) newRows(topic string) (rows, error) {
-	switch topic {
-	case c.Topics.Predictions:
-		return newPredictionRows(c), nil
-	case c.Topics.Labels:
-		return newLabelRows(c), nil
-	case c.Topics.Deployments:
-		return newDeploymentRows(c), nil
+// rawTables returns the raw tables of a topic, in the order in which they are
+// stored.
+func (c Config) rawTables(topic string) (tables []plumbline.TableName) {
+	source, _ := c.source(topic)
+	for _, kind := range []struct {
+		kind  decode.Kind
+		table plumbline.TableName
+	}{
+		{decode.KindPredictions, plumbline.TablePredictions},
+		{decode.KindLabels, plumbline.TableLabels},
+		{decode.KindDeployments, plumbline.TableDeployments},
+	} {
+		if slices.Contains(source.Holds, kind.kind) {
+			tables = append(tables, kind.table)
+		}
 	}
-	return nil, fmt.Errorf("topic %q is none of the configured ones", topic)
+	return tables
 }
 
-// rawTable returns the raw table of a topic and the expression of its part key.
-func (c Config) rawTable(topic string) (plumbline.TableName, string) {
-	switch topic {
-	case c.Topics.Predictions:
-		return plumbline.TablePredictions, "toYYYYMMDD(ts)"
-	case c.Topics.Labels:
-		return plumbline.TableLabels, "toYYYYMM(known)"
+// holdsPredictions reports whether a topic's events are rolled up.
+func (c Config) holdsPredictions(topic string) bool {
+	return slices.Contains(c.rawTables(topic), plumbline.TablePredictions)
+}
+
+// partOf returns the expression of a raw table's part key.
+func partOf(table plumbline.TableName) string {
+	switch table {
+	case plumbline.TablePredictions:
+		return "toYYYYMMDD(ts)"
+	case plumbline.TableLabels:
+		return "toYYYYMM(known)"
 	}
-	return plumbline.TableDeployments, "toYYYYMM(ts)"
+	return "toYYYYMM(ts)"
 }

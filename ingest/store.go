@@ -272,8 +272,7 @@ func (w *worker) look(ctx context.Context, b *batch, table plumbline.TableName, 
 
 func (w *worker) lookQuery(b *batch, table plumbline.TableName, marked bool) (string, []any) {
 	if !marked {
-		_, key := w.i.cfg.rawTable(b.at.Topic)
-		return "SELECT toInt32(" + key + ") AS part, count() FROM " + string(table) + inRange + " GROUP BY part", b.at.offsets(b.first, b.last)
+		return "SELECT toInt32(" + partOf(table) + ") AS part, count() FROM " + string(table) + inRange + " GROUP BY part", b.at.offsets(b.first, b.last)
 	}
 	column := "max"
 	if table == plumbline.TableCategories {

@@ -19,9 +19,11 @@ func EnsureTopics(ctx context.Context, cfg Config) error {
 	}
 	letters := topic(cfg.Topics.DeadLetters, kafka.ConfigEntry{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxLetterBatch)})
 	letters.NumPartitions = 1
-	r, err := l.get().CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{
-		topic(cfg.Topics.Predictions), topic(cfg.Topics.Labels), topic(cfg.Topics.Deployments), letters,
-	}})
+	wanted := []kafka.TopicConfig{letters}
+	for _, s := range cfg.AllSources() {
+		wanted = append(wanted, topic(s.Topic))
+	}
+	r, err := l.get().CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: wanted})
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
 	}

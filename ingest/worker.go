@@ -10,6 +10,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/plumbline-slo/plumbline/ingest/decode"
 )
 
 // grace is how long a statement that is under way may still take after the
@@ -114,8 +116,7 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 		if b.empty() {
 			due = w.i.now().Add(w.i.cfg.FlushInterval)
 		}
-		b.add(rec)
-		return nil
+		return b.add(rec)
 	}
 	for {
 		wait := idleWait
@@ -127,6 +128,9 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 		if err != nil {
 			if failures, err = failures+1, w.fetchError(ctx, err, failures); err != nil {
 				return err
+			}
+			if !b.empty() && !w.i.now().Before(due) && offer(out, b) {
+				b = w.newBatch(next)
 			}
 			continue
 		}
@@ -160,12 +164,17 @@ const maxFetchFailures = 10
 // fetchError decides what a failed fetch means: nil is to fetch again.
 func (w *worker) fetchError(ctx context.Context, err error, failures int) error {
 	var network net.Error
+	var unavailable *decode.Unavailable
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, kafka.OffsetOutOfRange):
 		w.i.notice(ctx, NoticeOffsetsLost, w.at.String(), "Kafka no longer has the next offset of %s, or never had it: %s.", w.at, err)
 		return errors.Join(errReassign, err)
+	case errors.As(err, &unavailable):
+		if failures == maxFetchFailures {
+			w.i.notice(ctx, NoticeUnavailable, w.at.String(), "Events of %s wait because they cannot be decoded: %s.", w.at, err)
+		}
 	case failures >= maxFetchFailures && !errors.As(err, &network) && !temporary(err):
 		return park("%w", err)
 	}
@@ -182,7 +191,7 @@ func temporary(err error) bool {
 }
 
 func (w *worker) newBatch(first int64) *batch {
-	r := w.i.pools[w.at.Topic].Get().(rows)
+	r := w.i.pools[w.at.Topic].Get().(*rows)
 	r.Reset()
 	return newBatch(w.at, first, r)
 }
@@ -261,7 +270,9 @@ func (w *worker) finish(ctx context.Context, b, next *batch) error {
 	m.batches.WithLabelValues(w.at.Topic).Inc()
 	m.events.WithLabelValues(w.at.Topic, "stored").Add(float64(b.rows.Len()))
 	m.events.WithLabelValues(w.at.Topic, "dead").Add(float64(len(b.letters)))
-	m.unknown.WithLabelValues(w.at.Topic).Add(float64(b.rows.unknown()))
+	tally := b.rows.tally()
+	m.unknown.WithLabelValues(w.at.Topic).Add(float64(tally.Unknown))
+	m.events.WithLabelValues(w.at.Topic, "skipped").Add(float64(tally.Skipped))
 	for _, l := range b.letters {
 		m.letters.WithLabelValues(w.at.Topic, l.reason.String()).Inc()
 	}

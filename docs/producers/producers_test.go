@@ -80,7 +80,7 @@ func (c *cluster) records(t *testing.T, topic string) (all []kafka.Message) {
 // check reads what a producer sent as the service would.
 func (c *cluster) check(t *testing.T, id string) {
 	t.Helper()
-	predictions, labels := decode.NewPredictions(decode.DefaultLimits()), decode.NewLabels(decode.DefaultLimits())
+	predictions, labels := decode.NewJSONPredictions(decode.DefaultLimits()), decode.NewJSONLabels(decode.DefaultLimits())
 	for topic, columns := range map[string]interface{ Append(decode.Record) error }{"predictions": predictions, "labels": labels} {
 		sent := c.records(t, topic)
 		if len(sent) != 1 {

@@ -33,16 +33,16 @@ func seeds() []string {
 }
 
 func TestPredictionFields(t *testing.T) {
-	p := NewPredictions(DefaultLimits())
+	p := NewJSONPredictions(DefaultLimits())
 	for i, text := range []string{seeds()[1], seeds()[3], seeds()[5]} {
-		if err := p.Append(Record{int64(i), testKnown, []byte(text)}); err != nil {
+		if err := p.Append(Record{Offset: int64(i), Known: testKnown, Value: []byte(text)}); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
 		want, err := oracle([]byte(text), DefaultLimits(), testKnown)
 		if err != nil {
 			t.Fatal(err)
 		}
-		compareRow(t, p, i, want)
+		compareRow(t, p.Predictions, i, want)
 	}
 	if got := string(p.SegmentTexts.Value(p.SegmentValues[1])); got != "2" {
 		t.Errorf("segment tier = %q, want it as it was written", got)
@@ -100,8 +100,8 @@ func TestRefusals(t *testing.T) {
 		{"seconds for milliseconds", strings.Replace(event(""), "1790000000000", "1790000000", 1), TimeOutOfRange, "ts"},
 	}
 	for _, tt := range tests {
-		p := NewPredictions(DefaultLimits())
-		err := p.Append(Record{0, testKnown, []byte(tt.text)})
+		p := NewJSONPredictions(DefaultLimits())
+		err := p.Append(Record{Offset: 0, Known: testKnown, Value: []byte(tt.text)})
 		var refused *Error
 		if !errors.As(err, &refused) || refused.Reason != tt.reason || refused.Field != tt.field || refused.Hint == "" {
 			t.Errorf("%s: %v, want %s of %q", tt.name, err, tt.reason, tt.field)
@@ -118,32 +118,32 @@ func TestLimits(t *testing.T) {
 		rec    Record
 		reason Reason
 	}{
-		"size":     {Record{0, testKnown, []byte(event(`,"x":"` + strings.Repeat("y", 200) + `"`))}, TooLarge},
-		"features": {Record{0, testKnown, []byte(event(`,"features":{"a":1,"b":1,"c":1,"d":1}`))}, TooManyFeatures},
-		"no time":  {Record{0, -1, []byte(event(""))}, TimeOutOfRange},
-		"micros":   {Record{0, testKnown * 1000, []byte(event(""))}, TimeOutOfRange},
-		"old":      {Record{0, testKnown + 3_600_001, []byte(event(""))}, TimeOutOfRange},
-		"new":      {Record{0, testKnown - 60_001, []byte(event(""))}, TimeOutOfRange},
+		"size":     {Record{Offset: 0, Known: testKnown, Value: []byte(event(`,"x":"` + strings.Repeat("y", 200) + `"`))}, TooLarge},
+		"features": {Record{Offset: 0, Known: testKnown, Value: []byte(event(`,"features":{"a":1,"b":1,"c":1,"d":1}`))}, TooManyFeatures},
+		"no time":  {Record{Offset: 0, Known: -1, Value: []byte(event(""))}, TimeOutOfRange},
+		"micros":   {Record{Offset: 0, Known: testKnown * 1000, Value: []byte(event(""))}, TimeOutOfRange},
+		"old":      {Record{Offset: 0, Known: testKnown + 3_600_001, Value: []byte(event(""))}, TimeOutOfRange},
+		"new":      {Record{Offset: 0, Known: testKnown - 60_001, Value: []byte(event(""))}, TimeOutOfRange},
 	} {
 		var refused *Error
-		if err := NewPredictions(limits).Append(tt.rec); !errors.As(err, &refused) || refused.Reason != tt.reason {
+		if err := NewJSONPredictions(limits).Append(tt.rec); !errors.As(err, &refused) || refused.Reason != tt.reason {
 			t.Errorf("%s: %v, want %s", name, err, tt.reason)
 		}
 	}
 	for name, rec := range map[string]Record{
-		"features": {0, testKnown, []byte(event(`,"features":{"a":1,"b":1,"c":1}`))},
-		"old":      {0, testKnown + 3_600_000, []byte(event(""))},
-		"new":      {0, testKnown - 60_000, []byte(event(""))},
+		"features": {Known: testKnown, Value: []byte(event(`,"features":{"a":1,"b":1,"c":1}`))},
+		"old":      {Known: testKnown + 3_600_000, Value: []byte(event(""))},
+		"new":      {Known: testKnown - 60_000, Value: []byte(event(""))},
 	} {
-		if err := NewPredictions(limits).Append(rec); err != nil {
+		if err := NewJSONPredictions(limits).Append(rec); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
 func TestPythonsNumbers(t *testing.T) {
-	p := NewPredictions(DefaultLimits())
-	if err := p.Append(Record{0, testKnown, []byte(seeds()[11])}); err != nil {
+	p := NewJSONPredictions(DefaultLimits())
+	if err := p.Append(Record{Offset: 0, Known: testKnown, Value: []byte(seeds()[11])}); err != nil {
 		t.Fatal(err)
 	}
 	if v := p.NumberValues; !math.IsNaN(v[0]) || !math.IsInf(v[1], 1) || !math.IsInf(v[2], -1) {
@@ -152,8 +152,8 @@ func TestPythonsNumbers(t *testing.T) {
 }
 
 func TestUnknownFieldsAreCounted(t *testing.T) {
-	p := NewPredictions(DefaultLimits())
-	if err := p.Append(Record{0, testKnown, []byte(seeds()[2])}); err != nil {
+	p := NewJSONPredictions(DefaultLimits())
+	if err := p.Append(Record{Offset: 0, Known: testKnown, Value: []byte(seeds()[2])}); err != nil {
 		t.Fatal(err)
 	}
 	if p.Unknown != 2 {
@@ -165,9 +165,9 @@ func TestLabels(t *testing.T) {
 	text := func(label string) []byte {
 		return []byte(`{"prediction_id":"p","model":"m","ts":1790000000000` + label + `}`)
 	}
-	l := NewLabels(DefaultLimits())
+	l := NewJSONLabels(DefaultLimits())
 	for i, label := range []string{`,"label":"late"`, `,"label":false`, `,"label":2.5`, `,"label":null`} {
-		if err := l.Append(Record{int64(i), testKnown, text(label)}); err != nil {
+		if err := l.Append(Record{Offset: int64(i), Known: testKnown, Value: text(label)}); err != nil {
 			t.Fatalf("%s: %v", label, err)
 		}
 	}
@@ -186,7 +186,7 @@ func TestLabels(t *testing.T) {
 		"not an event": {[]byte(`"x"`), Unparsable, ""},
 	} {
 		var refused *Error
-		if err := l.Append(Record{9, testKnown, tt.text}); !errors.As(err, &refused) || refused.Reason != tt.reason || refused.Field != tt.field {
+		if err := l.Append(Record{Offset: 9, Known: testKnown, Value: tt.text}); !errors.As(err, &refused) || refused.Reason != tt.reason || refused.Field != tt.field {
 			t.Errorf("%s: %v, want %s of %q", name, err, tt.reason, tt.field)
 		}
 	}
@@ -196,9 +196,9 @@ func TestLabels(t *testing.T) {
 }
 
 func TestDeployments(t *testing.T) {
-	d := NewDeployments(DefaultLimits())
+	d := NewJSONDeployments(DefaultLimits())
 	good := `{"model":"m","deploy_hash":"h","ts":1790000000000,"version":"v2","by":"b","commit":"c","dataset_hash":"dh","feature_job":"fj","note":"n"}`
-	if err := d.Append(Record{0, testKnown, []byte(good)}); err != nil {
+	if err := d.Append(Record{Offset: 0, Known: testKnown, Value: []byte(good)}); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []string{"v2", "b", "c", "dh", "fj", "n"} {
@@ -215,7 +215,7 @@ func TestDeployments(t *testing.T) {
 		"number":  {strings.Replace(good, `"v2"`, `2`, 1), WrongType},
 	} {
 		var refused *Error
-		if err := d.Append(Record{0, testKnown, []byte(tt.text)}); !errors.As(err, &refused) || refused.Reason != tt.reason {
+		if err := d.Append(Record{Offset: 0, Known: testKnown, Value: []byte(tt.text)}); !errors.As(err, &refused) || refused.Reason != tt.reason {
 			t.Errorf("%s: %v, want %s", name, err, tt.reason)
 		}
 	}
@@ -233,13 +233,13 @@ func TestRefusedEventsLeaveNoTrace(t *testing.T) {
 	bad := func(i int) []byte {
 		return []byte(event(fmt.Sprintf(`,"features":{"bad%d":%d,"badc%d":"bad%d","badn":null},"segments":{"bads":"badt%d"},"score":"x"`, i, i, i, i, i)))
 	}
-	mixed, clean := NewPredictions(DefaultLimits()), NewPredictions(DefaultLimits())
+	mixed, clean := NewJSONPredictions(DefaultLimits()), NewJSONPredictions(DefaultLimits())
 	for i := range 2000 {
-		rec := Record{int64(i), testKnown, good(i)}
+		rec := Record{Offset: int64(i), Known: testKnown, Value: good(i)}
 		if err := errors.Join(mixed.Append(rec), clean.Append(rec)); err != nil {
 			t.Fatal(err)
 		}
-		if err := mixed.Append(Record{int64(i), testKnown, bad(i)}); err == nil {
+		if err := mixed.Append(Record{Offset: int64(i), Known: testKnown, Value: bad(i)}); err == nil {
 			t.Fatal("a bad event is stored")
 		}
 	}
@@ -249,25 +249,25 @@ func TestRefusedEventsLeaveNoTrace(t *testing.T) {
 		}
 	}
 	for i := range clean.Len() {
-		if got, want := asText(t, readRow(mixed, i)), asText(t, readRow(clean, i)); got != want {
+		if got, want := asText(t, readRow(mixed.Predictions, i)), asText(t, readRow(clean.Predictions, i)); got != want {
 			t.Fatalf("row %d\n got %s\nwant %s", i, got, want)
 		}
 	}
 }
 
 func TestPickCopiesRows(t *testing.T) {
-	p := NewPredictions(DefaultLimits())
+	p := NewJSONPredictions(DefaultLimits())
 	for i, text := range []string{seeds()[0], seeds()[1], seeds()[3]} {
-		if err := p.Append(Record{int64(i), testKnown, []byte(text)}); err != nil {
+		if err := p.Append(Record{Offset: int64(i), Known: testKnown, Value: []byte(text)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	q := NewPredictions(DefaultLimits())
+	q := NewJSONPredictions(DefaultLimits())
 	for _, i := range []int{2, 0, 1} {
-		q.Pick(p, i)
+		q.Pick(p.Predictions, i)
 	}
 	for at, i := range []int{2, 0, 1} {
-		if got, want := asText(t, readRow(q, at)), asText(t, readRow(p, i)); got != want || q.Source.Offset[at] != int64(i) {
+		if got, want := asText(t, readRow(q.Predictions, at)), asText(t, readRow(p.Predictions, i)); got != want || q.Source.Offset[at] != int64(i) {
 			t.Errorf("row %d picked\n got %s\nwant %s", i, got, want)
 		}
 	}
@@ -321,7 +321,7 @@ func wide(i int) []byte {
 }
 
 func TestNoAllocationPerEvent(t *testing.T) {
-	p := NewPredictions(DefaultLimits())
+	p := NewJSONPredictions(DefaultLimits())
 	events := make([][]byte, 2000)
 	for i := range events {
 		events[i] = wide(i)
@@ -329,7 +329,7 @@ func TestNoAllocationPerEvent(t *testing.T) {
 	fill := func() {
 		p.Reset()
 		for i, e := range events {
-			if err := p.Append(Record{int64(i), testKnown, e}); err != nil {
+			if err := p.Append(Record{Offset: int64(i), Known: testKnown, Value: e}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -347,7 +347,7 @@ func BenchmarkDecode(b *testing.B) {
 		events[i] = wide(i)
 		size += len(events[i])
 	}
-	p := NewPredictions(DefaultLimits())
+	p := NewJSONPredictions(DefaultLimits())
 	b.SetBytes(int64(size / len(events)))
 	b.ReportAllocs()
 	n, begun := 0, cpuSeconds(b)
@@ -355,7 +355,7 @@ func BenchmarkDecode(b *testing.B) {
 		if n%60_000 == 0 {
 			p.Reset()
 		}
-		if err := p.Append(Record{int64(n), testKnown, events[n%len(events)]}); err != nil {
+		if err := p.Append(Record{Offset: int64(n), Known: testKnown, Value: events[n%len(events)]}); err != nil {
 			b.Fatal(err)
 		}
 		n++

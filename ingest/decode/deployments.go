@@ -3,14 +3,12 @@ package decode
 // Deployments are decoded deployment events as columns. Use NewDeployments.
 type Deployments struct {
 	limits Limits
-	scan   scanner
 
 	Model, Deploy, Stage                               Names
 	TS                                                 []int64 // when the deploy began to serve, Unix milliseconds
 	Version, By, Commit, DatasetHash, FeatureJob, Note Text
-	Source                                             Source
-	// Unknown counts top-level fields that the schema does not know.
-	Unknown int
+	Source                                             Origin
+	Tally
 }
 
 // NewDeployments returns empty columns.
@@ -29,7 +27,7 @@ func (d *Deployments) Reset() {
 		t.Truncate(0)
 	}
 	d.Source.Reset()
-	d.Unknown = 0
+	d.Tally = Tally{}
 }
 
 // texts returns the plain text columns in the order of deploymentTexts.
@@ -46,14 +44,9 @@ type deployment struct {
 	unknown              int
 }
 
-// Append decodes one event. On an error, which is an *Error, the columns are
-// as they were.
-func (d *Deployments) Append(rec Record) error {
-	if err := d.limits.start(rec); err != nil {
-		return err
-	}
-	var e deployment
-	if err := d.read(&e, rec); err != nil {
+// end checks and commits one deployment.
+func (d *Deployments) end(e *deployment, rec Record) *Error {
+	if err := e.check(d.limits, rec.Known); err != nil {
 		return err
 	}
 	d.Model.Append(e.model)
@@ -66,75 +59,6 @@ func (d *Deployments) Append(rec Record) error {
 	d.Source.append(rec)
 	d.Unknown += e.unknown
 	return nil
-}
-
-func (d *Deployments) read(e *deployment, rec Record) *Error {
-	s := &d.scan
-	s.reset(rec.Value)
-	if s.space() != '{' {
-		return bad(Unparsable, "send one JSON object a record")
-	}
-	more := s.open('}')
-	for more {
-		key, err := s.key()
-		if err == nil {
-			if err = e.field(s, key); err != nil {
-				err = err.at(string(key))
-			}
-		}
-		if err == nil {
-			more, err = s.more('}')
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := s.end(); err != nil {
-		return err
-	}
-	return e.check(d.limits, rec.Known)
-}
-
-func (e *deployment) field(s *scanner, key []byte) (err *Error) {
-	var bit int
-	switch string(key) {
-	case "model":
-		bit = 8
-		e.model, err = s.name()
-	case "deploy_hash":
-		bit = 9
-		e.deploy, err = s.name()
-	case "stage":
-		bit = 10
-		e.stage, err = s.stage()
-	case "ts":
-		bit = 11
-		e.ts, err = s.instant()
-		e.hasTS = err == nil
-	case "version":
-		bit = 0
-	case "by":
-		bit = 1
-	case "commit":
-		bit = 2
-	case "dataset_hash":
-		bit = 3
-	case "feature_job":
-		bit = 4
-	case "note":
-		bit = 5
-	default:
-		e.unknown++
-		return s.skip(0)
-	}
-	if bit < len(e.texts) {
-		e.texts[bit], err = s.plainText()
-	}
-	if err == nil && e.fields&(1<<bit) != 0 {
-		err = bad(DuplicateKey, "send each key once")
-	}
-	e.fields |= 1 << bit
-	return err
 }
 
 func (e *deployment) check(l Limits, known int64) *Error {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Version names the decoding rules of this package. It is part of the plan
-// hash: change it with every change that decodes any event differently.
-const Version = "json/1"
+// rules names the rules that every decoder of this package shares. It is part of
+// the plan hash: change it with every change that decodes any event differently.
+const rules = "decode/1"
 
 // Limits bound one event. They are part of the plan hash.
 type Limits struct {
@@ -42,14 +42,6 @@ func (l Limits) Validate() error {
 		errs = append(errs, errors.New("max_event_age and max_event_ahead: must not be negative, and the age not 0"))
 	}
 	return errors.Join(errs...)
-}
-
-// Record is one Kafka record as a decoder sees it.
-type Record struct {
-	Offset int64
-	// Known is the Kafka timestamp in Unix milliseconds.
-	Known int64
-	Value []byte
 }
 
 // maxName bounds identifiers and names, in bytes: model, deploy_hash, feature,
@@ -198,21 +190,21 @@ func (f *Floats) At(i int) (float64, bool) {
 // Reset empties the column and keeps the memory.
 func (f *Floats) Reset() { f.Values, f.Valid, f.Nulls = f.Values[:0], f.Valid[:0], 0 }
 
-// Source holds, for each row, where it came from.
-type Source struct {
+// Origin holds, for each row, where it came from.
+type Origin struct {
 	Known  []int64 // Kafka timestamp, Unix milliseconds
 	Offset []int64
 }
 
-func (s *Source) append(rec Record) {
+func (s *Origin) append(rec Record) {
 	s.Known = append(s.Known, rec.Known)
 	s.Offset = append(s.Offset, rec.Offset)
 }
 
-func (s *Source) Reset() { s.Known, s.Offset = s.Known[:0], s.Offset[:0] }
+func (s *Origin) Reset() { s.Known, s.Offset = s.Known[:0], s.Offset[:0] }
 
 // pick appends row i of from.
-func (s *Source) pick(from *Source, i int) {
+func (s *Origin) pick(from *Origin, i int) {
 	s.Known = append(s.Known, from.Known[i])
 	s.Offset = append(s.Offset, from.Offset[i])
 }

@@ -275,11 +275,11 @@ func againstOracle(t *testing.T, text []byte) bool {
 	limits := DefaultLimits()
 	limits.MaxFeatures = 20
 	neighbour := []byte(`{"prediction_id":"n","model":"m","deploy_hash":"d","ts":1790000000000,"features":{"a":1,"b":"x","c":null},"segments":{"s":"t"}}`)
-	p := NewPredictions(limits)
-	if err := p.Append(Record{1, testKnown, neighbour}); err != nil {
+	p := NewJSONPredictions(limits)
+	if err := p.Append(Record{Offset: 1, Known: testKnown, Value: neighbour}); err != nil {
 		t.Fatal(err)
 	}
-	err := p.Append(Record{2, testKnown, text})
+	err := p.Append(Record{Offset: 2, Known: testKnown, Value: text})
 	want, wantErr := oracle(text, limits, testKnown)
 	if strangeText(text) || bytes.Contains(text, []byte("NaN")) || bytes.Contains(text, []byte("Infinity")) {
 		wantErr, want = err, nil
@@ -291,17 +291,17 @@ func againstOracle(t *testing.T, text []byte) bool {
 	if err != nil {
 		rows = 1
 	} else if want != nil {
-		compareRow(t, p, 1, want)
+		compareRow(t, p.Predictions, 1, want)
 	}
-	if err := p.Append(Record{3, testKnown, neighbour}); err != nil {
+	if err := p.Append(Record{Offset: 3, Known: testKnown, Value: neighbour}); err != nil {
 		t.Fatal(err)
 	}
 	if p.Len() != rows+1 {
 		t.Fatalf("%d rows, want %d", p.Len(), rows+1)
 	}
 	same, _ := oracle(neighbour, limits, testKnown)
-	compareRow(t, p, 0, same)
-	compareRow(t, p, rows, same)
+	compareRow(t, p.Predictions, 0, same)
+	compareRow(t, p.Predictions, rows, same)
 	return err == nil
 }
 

@@ -5,7 +5,6 @@ package decode
 // identifiers in Features; keys of Segments in SegmentKeys.
 type Predictions struct {
 	limits Limits
-	scan   scanner
 
 	Model, Deploy, Stage, Predicted, Status Names
 
@@ -15,7 +14,7 @@ type Predictions struct {
 	PredictedValue Floats
 	Latency        Floats
 	Weight         []float64
-	Source         Source
+	Source         Origin
 
 	Features     Dict
 	Numbers      List
@@ -31,19 +30,15 @@ type Predictions struct {
 	SegmentValues []int32 // identifiers in SegmentTexts
 	SegmentTexts  Dict
 
-	// Unknown counts top-level fields that the schema does not know. They are
-	// skipped, so that producers may add fields before the service knows them.
-	Unknown int
+	Tally
 
-	// order is the feature at each position of the event before: producers
-	// write their features in one order, and a comparison is cheaper than a
-	// hash. seen is the event in which a feature was last read, plain whether its
-	// name needs no escape in JSON.
-	order   []int32
-	plain   []bool
+	// seen is the event in which a feature was last read, seenSeg a segment.
 	seen    []uint64
 	seenSeg []uint64
 	event   uint64
+	// life changes when identifiers of the dictionaries lose their meaning, so
+	// that a decoder may keep those it has looked up until then.
+	life uint64
 }
 
 // NewPredictions returns empty columns.
@@ -74,8 +69,9 @@ func (p *Predictions) Reset() {
 	p.Nulls.Reset()
 	p.Segments.Reset()
 	p.NumberValues, p.CategoryValues, p.SegmentValues = p.NumberValues[:0], p.CategoryValues[:0], p.SegmentValues[:0]
-	p.order, p.seen, p.seenSeg, p.plain = p.order[:0], p.seen[:0], p.seenSeg[:0], p.plain[:0]
-	p.Unknown = 0
+	p.seen, p.seenSeg = p.seen[:0], p.seenSeg[:0]
+	p.Tally = Tally{}
+	p.life++
 }
 
 // prediction is the plain part of the event that is being read.
@@ -86,73 +82,6 @@ type prediction struct {
 	score, value, latency, weight                    float64
 	hasScore, hasValue, hasLatency, hasWeight, hasTS bool
 	unknown                                          int
-}
-
-// The fields of a prediction, as bits: a field that stands twice is refused.
-const (
-	fieldID uint32 = 1 << iota
-	fieldModel
-	fieldDeploy
-	fieldStage
-	fieldTS
-	fieldFeatures
-	fieldSegments
-	fieldScore
-	fieldPredicted
-	fieldLatency
-	fieldStatus
-	fieldWeight
-)
-
-// Append decodes one event. On an error, which is an *Error, the columns are
-// as they were.
-func (p *Predictions) Append(rec Record) error {
-	if err := p.limits.start(rec); err != nil {
-		return err
-	}
-	m := p.mark()
-	p.event++
-	// Also after a panic, which the caller recovers from, event by event.
-	good := false
-	defer func() {
-		if !good {
-			p.rollback(m)
-		}
-	}()
-	var e prediction
-	if err := p.read(&e, rec); err != nil {
-		return err
-	}
-	p.commit(&e, rec)
-	good = true
-	return nil
-}
-
-func (p *Predictions) read(e *prediction, rec Record) *Error {
-	s := &p.scan
-	s.reset(rec.Value)
-	if s.space() != '{' {
-		return bad(Unparsable, "send one JSON object a record")
-	}
-	more := s.open('}')
-	for more {
-		key, err := s.key()
-		if err == nil {
-			if err = p.field(e, key); err != nil {
-				err = err.at(string(key))
-			}
-		}
-		if err == nil {
-			more, err = s.more('}')
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := s.end(); err != nil {
-		return err
-	}
-	return e.check(p.limits, rec.Known)
 }
 
 func (e *prediction) check(l Limits, known int64) *Error {
@@ -167,97 +96,6 @@ func (e *prediction) check(l Limits, known int64) *Error {
 		return &Error{MissingField, "ts", timeHint}
 	}
 	return l.checkTime(e.ts, known)
-}
-
-func (e *prediction) once(bit uint32) *Error {
-	if e.fields&bit != 0 {
-		return bad(DuplicateKey, "send each key once")
-	}
-	e.fields |= bit
-	return nil
-}
-
-// field reads the value of one top-level key. It is one switch over the
-// schema, longer than most functions, because splitting it would cost a second
-// dispatch an event.
-func (p *Predictions) field(e *prediction, key []byte) (err *Error) {
-	s := &p.scan
-	switch string(key) {
-	case "prediction_id":
-		if err = e.once(fieldID); err == nil {
-			e.id, err = s.name()
-		}
-	case "model":
-		if err = e.once(fieldModel); err == nil {
-			e.model, err = s.name()
-		}
-	case "deploy_hash":
-		if err = e.once(fieldDeploy); err == nil {
-			e.deploy, err = s.name()
-		}
-	case "stage":
-		if err = e.once(fieldStage); err == nil {
-			e.stage, err = s.stage()
-		}
-	case "ts":
-		if err = e.once(fieldTS); err == nil {
-			e.ts, err = s.instant()
-			e.hasTS = err == nil
-		}
-	case "features":
-		if err = e.once(fieldFeatures); err == nil {
-			err = p.features()
-		}
-	case "segments":
-		if err = e.once(fieldSegments); err == nil {
-			err = p.segments()
-		}
-	case "score":
-		if err = e.once(fieldScore); err == nil {
-			e.score, e.hasScore, err = s.measured()
-		}
-	case "predicted":
-		if err = e.once(fieldPredicted); err == nil {
-			e.predicted, e.value, e.hasValue, err = s.class()
-		}
-	case "latency_ms":
-		if err = e.once(fieldLatency); err == nil {
-			e.latency, e.hasLatency, err = s.measured()
-		}
-	case "status":
-		if err = e.once(fieldStatus); err == nil {
-			e.status, err = s.name()
-		}
-	case "weight":
-		if err = e.once(fieldWeight); err == nil {
-			e.weight, e.hasWeight, err = s.weight()
-		}
-	default:
-		e.unknown++
-		err = s.skip(0)
-	}
-	return err
-}
-
-func (s *scanner) weight() (float64, bool, *Error) {
-	v, ok, err := s.measured()
-	if err == nil && ok && !positive(v) {
-		return 0, false, bad(BadValue, "send a finite number above 0")
-	}
-	return v, ok, err
-}
-
-// stage reads one of the stages of the domain; absent is production.
-func (s *scanner) stage() ([]byte, *Error) {
-	b, err := s.name()
-	if err != nil || b == nil {
-		return nil, err
-	}
-	switch string(b) {
-	case "production", "canary", "shadow", "training":
-		return b, nil
-	}
-	return nil, bad(BadValue, "send production, canary, shadow or training")
 }
 
 var wordProduction = []byte("production")
@@ -292,6 +130,83 @@ func (p *Predictions) commit(e *prediction, rec Record) {
 	p.Unknown += e.unknown
 }
 
+// begin starts a row and returns what rollback needs.
+func (p *Predictions) begin() mark {
+	p.event++
+	return p.mark()
+}
+
+// end checks and commits the row that is under way.
+func (p *Predictions) end(e *prediction, rec Record) *Error {
+	if err := e.check(p.limits, rec.Known); err != nil {
+		return err
+	}
+	p.commit(e, rec)
+	return nil
+}
+
+// intern returns the identifier of a feature's name, valid for one life.
+func (p *Predictions) intern(name []byte) int32 {
+	id := p.Features.ID(name)
+	for int(id) >= len(p.seen) {
+		p.seen = append(p.seen, 0)
+	}
+	return id
+}
+
+// once refuses a feature that the row under way has already.
+func (p *Predictions) once(feature int32) *Error {
+	if p.seen[feature] == p.event {
+		return bad(DuplicateKey, "send each feature once")
+	}
+	p.seen[feature] = p.event
+	return nil
+}
+
+// feature is intern and once behind a check of the name.
+func (p *Predictions) feature(name []byte) (int32, *Error) {
+	if len(name) == 0 || len(name) > maxName {
+		return 0, bad(BadValue, "a feature's name has 1 to 256 bytes")
+	}
+	id := p.intern(name)
+	return id, p.once(id)
+}
+
+func (p *Predictions) number(feature int32, v float64) {
+	p.Numbers.Keys = append(p.Numbers.Keys, feature)
+	p.NumberValues = append(p.NumberValues, v)
+}
+
+func (p *Predictions) category(feature int32, text []byte) {
+	p.Categories.Keys = append(p.Categories.Keys, feature)
+	p.CategoryValues = append(p.CategoryValues, p.Values.ID(text))
+}
+
+func (p *Predictions) null(feature int32) { p.Nulls.Keys = append(p.Nulls.Keys, feature) }
+
+// segmentID returns the identifier of a segment's name, which the row under way
+// may not have already.
+func (p *Predictions) segmentID(name []byte) (int32, *Error) {
+	if len(name) == 0 || len(name) > maxName {
+		return 0, bad(BadValue, "a segment's name has 1 to 256 bytes")
+	}
+	id := p.SegmentKeys.ID(name)
+	for int(id) >= len(p.seenSeg) {
+		p.seenSeg = append(p.seenSeg, 0)
+	}
+	if p.seenSeg[id] == p.event {
+		return 0, bad(DuplicateKey, "send each segment once")
+	}
+	p.seenSeg[id] = p.event
+	return id, nil
+}
+
+// slice puts the row under way into a segment.
+func (p *Predictions) slice(segment int32, text []byte) {
+	p.Segments.Keys = append(p.Segments.Keys, segment)
+	p.SegmentValues = append(p.SegmentValues, p.SegmentTexts.ID(text))
+}
+
 // mark holds the lengths that a refused event is rolled back to. Plain columns
 // are written only by commit and need none.
 type mark struct {
@@ -315,5 +230,5 @@ func (p *Predictions) rollback(m mark) {
 	p.Values.Truncate(m.values)
 	p.SegmentKeys.Truncate(m.segmentKeys)
 	p.SegmentTexts.Truncate(m.segmentTexts)
-	p.order = p.order[:0]
+	p.life++
 }

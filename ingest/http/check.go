@@ -23,17 +23,17 @@ type decoder struct {
 }
 
 func newPredictions(limits decode.Limits) decoder {
-	p := decode.NewPredictions(limits)
+	p := decode.NewJSONPredictions(limits)
 	return decoder{p.Append, func() []byte { return p.ID.At(p.Len() - 1) }}
 }
 
 func newLabels(limits decode.Limits) decoder {
-	l := decode.NewLabels(limits)
+	l := decode.NewJSONLabels(limits)
 	return decoder{l.Append, func() []byte { return l.ID.At(l.Len() - 1) }}
 }
 
 func newDeployments(limits decode.Limits) decoder {
-	d := decode.NewDeployments(limits)
+	d := decode.NewJSONDeployments(limits)
 	return decoder{d.Append, func() []byte { return d.Model.At(d.Len() - 1) }}
 }
 

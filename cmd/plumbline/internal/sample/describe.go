@@ -7,7 +7,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 )
 
-type predictions struct{ *decode.Predictions }
+type predictions struct{ *decode.JSONPredictions }
 
 func (p predictions) unknown() int { return p.Unknown }
 
@@ -44,7 +44,7 @@ func (p predictions) describe() []Field {
 	return append(fields, Field{"latency_ms", optional(&p.Latency, i)}, Field{"status", quoted(p.Status.At(i))}, Field{"weight", number(p.Weight[i])})
 }
 
-type labels struct{ *decode.Labels }
+type labels struct{ *decode.JSONLabels }
 
 func (l labels) unknown() int    { return l.Unknown }
 func (l labels) known() []string { return []string{"prediction_id", "model", "ts", "label"} }
@@ -61,7 +61,7 @@ func (l labels) describe() []Field {
 	}
 }
 
-type deployments struct{ *decode.Deployments }
+type deployments struct{ *decode.JSONDeployments }
 
 func (d deployments) unknown() int { return d.Unknown }
 

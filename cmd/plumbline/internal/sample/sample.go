@@ -72,11 +72,11 @@ func Check(text []byte, kind Kind, at time.Time, limits decode.Limits) (Report, 
 	var d decoder
 	switch kind {
 	case Prediction:
-		d = predictions{decode.NewPredictions(limits)}
+		d = predictions{decode.NewJSONPredictions(limits)}
 	case Label:
-		d = labels{decode.NewLabels(limits)}
+		d = labels{decode.NewJSONLabels(limits)}
 	case Deployment:
-		d = deployments{decode.NewDeployments(limits)}
+		d = deployments{decode.NewJSONDeployments(limits)}
 	default:
 		return Report{}, fmt.Errorf("kind %q: take prediction, label or deployment", kind)
 	}

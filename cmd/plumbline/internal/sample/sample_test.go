@@ -118,7 +118,7 @@ func TestRefusalsAreTheDecoders(t *testing.T) {
 		t.Fatalf("%d of %d are refused", report.Refused(), len(bad))
 	}
 	for i, e := range report.Events {
-		err := decode.NewPredictions(decode.DefaultLimits()).Append(decode.Record{Known: at.UnixMilli(), Value: []byte(bad[i])})
+		err := decode.NewJSONPredictions(decode.DefaultLimits()).Append(decode.Record{Known: at.UnixMilli(), Value: []byte(bad[i])})
 		if err == nil || e.Refused.Error() != err.Error() || e.Line != 2+2*i {
 			t.Errorf("line %d: %v, the decoder says %v", e.Line, e.Refused, err)
 		}
@@ -196,12 +196,12 @@ func accepts(kind Kind, value []byte) (accepted bool, unknown int) {
 	rec := decode.Record{Known: at.UnixMilli(), Value: value}
 	switch kind {
 	case Label:
-		d := decode.NewLabels(decode.DefaultLimits())
+		d := decode.NewJSONLabels(decode.DefaultLimits())
 		return d.Append(rec) == nil, d.Unknown
 	case Deployment:
-		d := decode.NewDeployments(decode.DefaultLimits())
+		d := decode.NewJSONDeployments(decode.DefaultLimits())
 		return d.Append(rec) == nil, d.Unknown
 	}
-	d := decode.NewPredictions(decode.DefaultLimits())
+	d := decode.NewJSONPredictions(decode.DefaultLimits())
 	return d.Append(rec) == nil, d.Unknown
 }

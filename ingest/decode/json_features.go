@@ -6,7 +6,7 @@ const featureHint = "send features as an object of numbers, strings, booleans an
 
 // features reads the object of features: numbers to Numbers, strings and
 // booleans to Categories, nulls to Nulls.
-func (p *Predictions) features() *Error {
+func (p *JSONPredictions) features() *Error {
 	s := &p.scan
 	switch s.space() {
 	case '{':
@@ -37,7 +37,7 @@ func (p *Predictions) features() *Error {
 // featureKey reads a feature's name and colon. Producers write their features
 // in one order, so the name that stood at this position in the event before is
 // compared with the raw text first, without looking for its end.
-func (p *Predictions) featureKey(position int) (id int32, key []byte, err *Error) {
+func (p *JSONPredictions) featureKey(position int) (id int32, key []byte, err *Error) {
 	s := &p.scan
 	if position < len(p.order) && s.space() == '"' {
 		id = p.order[position]
@@ -67,11 +67,10 @@ func isPlain(name []byte) bool {
 	return true
 }
 
-func (p *Predictions) feature(id int32, key []byte) *Error {
-	if p.seen[id] == p.event {
-		return bad(DuplicateKey, "send each feature once").at("features." + string(key))
+func (p *JSONPredictions) feature(id int32, key []byte) *Error {
+	if err := p.once(id); err != nil {
+		return err.at("features." + string(key))
 	}
-	p.seen[id] = p.event
 	s := &p.scan
 	var err *Error
 	switch s.space() {
@@ -87,15 +86,14 @@ func (p *Predictions) feature(id int32, key []byte) *Error {
 		p.category(id, wordFalse)
 		err = s.word("false")
 	case 'n':
-		p.Nulls.Keys = append(p.Nulls.Keys, id)
+		p.null(id)
 		err = s.word("null")
 	case '{', '[':
 		err = s.mistyped(featureHint)
 	default:
 		var v float64
 		v, err = s.number()
-		p.Numbers.Keys = append(p.Numbers.Keys, id)
-		p.NumberValues = append(p.NumberValues, v)
+		p.number(id, v)
 	}
 	if err != nil {
 		return err.at("features." + string(key))
@@ -103,16 +101,10 @@ func (p *Predictions) feature(id int32, key []byte) *Error {
 	return nil
 }
 
-func (p *Predictions) category(id int32, text []byte) {
-	p.Categories.Keys = append(p.Categories.Keys, id)
-	p.CategoryValues = append(p.CategoryValues, p.Values.ID(text))
-}
-
 // featureID interns a feature's name and remembers its position.
-func (p *Predictions) featureID(position int, key []byte) int32 {
-	id := p.Features.ID(key)
-	if int(id) >= len(p.seen) {
-		p.seen = append(p.seen, 0)
+func (p *JSONPredictions) featureID(position int, key []byte) int32 {
+	id := p.intern(key)
+	for int(id) >= len(p.plain) {
 		p.plain = append(p.plain, false)
 	}
 	p.plain[id] = isPlain(key)
@@ -128,7 +120,7 @@ const segmentHint = "send segments as an object of strings, booleans and numbers
 
 // segments reads the object of segments; a number is kept as it is written,
 // null is no segment.
-func (p *Predictions) segments() *Error {
+func (p *JSONPredictions) segments() *Error {
 	s := &p.scan
 	switch s.space() {
 	case '{':
@@ -158,28 +150,19 @@ func (p *Predictions) segments() *Error {
 	return nil
 }
 
-func (p *Predictions) segment(key []byte) *Error {
-	if len(key) == 0 || len(key) > maxName {
-		return bad(BadValue, "a segment's name has 1 to 256 bytes")
-	}
-	id := p.SegmentKeys.ID(key)
-	if int(id) >= len(p.seenSeg) {
-		p.seenSeg = append(p.seenSeg, 0)
-	}
-	if p.seenSeg[id] == p.event {
-		return bad(DuplicateKey, "send each segment once")
-	}
-	p.seenSeg[id] = p.event
-	text, ok, err := p.segmentText()
-	if err != nil || !ok {
+func (p *JSONPredictions) segment(key []byte) *Error {
+	id, err := p.segmentID(key)
+	if err != nil {
 		return err
 	}
-	p.Segments.Keys = append(p.Segments.Keys, id)
-	p.SegmentValues = append(p.SegmentValues, p.SegmentTexts.ID(text))
-	return nil
+	text, ok, err := p.segmentText()
+	if err == nil && ok {
+		p.slice(id, text)
+	}
+	return err
 }
 
-func (p *Predictions) segmentText() (text []byte, ok bool, err *Error) {
+func (p *JSONPredictions) segmentText() (text []byte, ok bool, err *Error) {
 	s := &p.scan
 	switch s.space() {
 	case '"':
