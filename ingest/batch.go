@@ -19,7 +19,7 @@ type batch struct {
 	first, last int64 // offsets, inclusive; last < first while empty
 	rows        *rows
 	letters     []letter
-	events      int
+	events      int // records
 	bytes       int
 	knownMin    int64
 	knownMax    int64
@@ -106,6 +106,15 @@ func (b *batch) tryDecode(rec record) (err error) {
 	return b.rows.decoder.Append(decode.Record{Offset: rec.Offset, Known: rec.Known, Key: rec.Key, Value: rec.Value, Headers: &b.current})
 }
 
+// decoded is the number of events, good and bad; what the decoder skipped is
+// none. Of a batch that was finished in SQL it was counted there.
+func (b *batch) decoded() int {
+	if b.rows == nil {
+		return b.events
+	}
+	return b.rows.Len() + len(b.letters)
+}
+
 // full reports whether the batch must be flushed before another record.
 func (b *batch) full(cfg Config) bool {
 	return max(b.events, b.rows.Len()) >= cfg.FlushRows || b.bytes >= cfg.FlushBytes
@@ -137,7 +146,7 @@ func (b *batch) batchesRecord(rows []batchRow, plan string, stored int64) arrow.
 	fixed(c, "last", repeat(b.last, n))
 	c.names("table", &tables)
 	fixed(c, "rows", counts)
-	fixed(c, "events", repeat(uint64(b.events), n))
+	fixed(c, "events", repeat(uint64(b.decoded()), n))
 	fixed(c, "dead", repeat(uint64(len(b.letters)), n))
 	c.constant("plan", plan)
 	fixed(c, "known_min", repeat(storable(b.knownMin), n))

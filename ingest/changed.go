@@ -100,6 +100,7 @@ func (w *worker) finishFromRaw(ctx context.Context, b *batch, readable int64) er
 		stored = append(stored, offsets...)
 	}
 	slices.Sort(stored)
+	b.events = len(stored)
 	if w.i.cfg.holdsPredictions(w.at.Topic) {
 		months, err := w.lookupMonths(ctx, b)
 		if err != nil {
@@ -269,7 +270,7 @@ func (w *worker) refuseUnstored(ctx context.Context, b *batch, from int64, store
 	if err != nil {
 		return err
 	}
-	b.letters, b.events, b.knownMin, b.knownMax = scratch.letters, scratch.events, scratch.knownMin, scratch.knownMax
+	b.letters, b.events, b.knownMin, b.knownMax = scratch.letters, b.events+len(scratch.letters), scratch.knownMin, scratch.knownMax
 	w.free(scratch)
 	send := func(ctx context.Context) error { return w.i.letters.send(ctx, b.letters) }
 	return w.i.retry(ctx, "dead_letters", send, anyError)

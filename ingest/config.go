@@ -53,6 +53,13 @@ type Config struct {
 	// ParkRetry is after how long a parked partition is tried again. Default
 	// 1 min.
 	ParkRetry time.Duration `yaml:"park_retry"`
+
+	// BadShare is the share of refused events, in (0, 1], above which a
+	// partition is paused and people are told; 1 never pauses. Default 0.05.
+	BadShare float64 `yaml:"bad_share"`
+	// BadPause is after how long a paused partition is tried again. Default
+	// 5 min.
+	BadPause time.Duration `yaml:"bad_pause"`
 }
 
 // Topics names the Kafka topics.
@@ -74,6 +81,7 @@ func DefaultConfig() Config {
 		FetchBytes:     4 << 20,
 		SessionTimeout: 10 * time.Second, InsertTimeout: time.Minute,
 		RetryMin: 100 * time.Millisecond, RetryMax: 10 * time.Second, ParkRetry: time.Minute,
+		BadShare: 0.05, BadPause: 5 * time.Minute,
 	}
 }
 
@@ -166,6 +174,9 @@ func (c Config) Validate() error {
 	}
 	if c.SessionTimeout < time.Second || c.InsertTimeout < time.Second || c.ParkRetry < time.Millisecond {
 		add("session_timeout, insert_timeout and park_retry: too short")
+	}
+	if !(c.BadShare > 0 && c.BadShare <= 1) || c.BadPause < time.Millisecond {
+		add("bad_share and bad_pause: the share must be above 0 and at most 1, which never pauses, and the pause at least 1ms")
 	}
 	if c.RetryMin < time.Millisecond || c.RetryMax < c.RetryMin {
 		add("retry_min and retry_max: must be at least 1ms and in order")

@@ -37,6 +37,10 @@ const (
 	headerMessage   = "__connect.errors.exception.message"
 	// headerSize is ours: the size of the value in bytes, where it was cut.
 	headerSize = "plumbline.value.bytes"
+	// headerTime is ours: the record's Kafka timestamp in Unix milliseconds, which
+	// a replay gives back to it. The letter itself bears the time of the refusal,
+	// from which its retention counts.
+	headerTime = "plumbline.timestamp"
 	// headerEvent is ours: the place, from 0, of the event in a record that
 	// carries several.
 	headerEvent = "plumbline.event"
@@ -46,6 +50,9 @@ const (
 type letter struct {
 	reason  decode.Reason
 	message kafka.Message
+	// sample says for people which record was refused and why. It holds nothing
+	// of the value, which may be personal.
+	sample string
 }
 
 // newLetter copies a refused record with the reason in its headers.
@@ -66,6 +73,7 @@ func newLetter(at source, rec record, refused *decode.Error) letter {
 		{headerTopic, at.Topic},
 		{headerPartition, strconv.Itoa(at.Partition)},
 		{headerOffset, strconv.FormatInt(rec.Offset, 10)},
+		{headerTime, strconv.FormatInt(rec.Known, 10)},
 		{headerStage, "VALUE_CONVERTER"},
 		{headerClass, "plumbline.decode." + refused.Reason.String()},
 		{headerMessage, refused.Error()},
@@ -76,7 +84,7 @@ func newLetter(at source, rec record, refused *decode.Error) letter {
 		Key:     append([]byte(nil), key...),
 		Value:   append([]byte(nil), value...),
 		Headers: headers,
-	}}
+	}, fmt.Sprintf("offset %d, %s", rec.Offset, refused)}
 }
 
 // newRowLetter makes a letter of one event of a record that carries several. Its

@@ -43,6 +43,8 @@ type Ingester struct {
 	pools        map[string]*sync.Pool // of rows, by topic
 	plans        map[string]string     // by topic
 	parkings     parkings
+	pausings     parkings
+	waitings     parkings
 	gate         gate
 }
 

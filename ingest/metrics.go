@@ -18,6 +18,7 @@ type metrics struct {
 	leftOut  *prometheus.CounterVec // topic
 	lag      *prometheus.GaugeVec   // topic, partition
 	parked   *prometheus.GaugeVec   // topic, partition
+	paused   *prometheus.GaugeVec   // topic, partition
 	insert   *prometheus.HistogramVec
 	commit   prometheus.Histogram
 	inserted *prometheus.CounterVec // table
@@ -33,7 +34,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	latency := prometheus.ExponentialBuckets(0.001, 2, 16)
 	m := &metrics{
-		events:  counter("events_total", "Kafka records by what became of them: stored or dead.", "topic", "result"),
+		events:  counter("events_total", "Events by what became of them: stored, dead (refused) or skipped (no event of ours).", "topic", "result"),
 		letters: counter("dead_letters_total", "Records sent to the dead-letter topic, by reason.", "topic", "reason"),
 		unknown: counter("unknown_fields_total", "Top-level fields of events that the schema does not know; they are skipped.", "topic"),
 		batches: counter("batches_total", "Batches stored and committed.", "topic"),
@@ -43,6 +44,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		leftOut: counter("raw_left_out_total", "Predictions that were rolled up and stored without their raw rows, because the disk is nearly full.", "topic"),
 		lag:     gauge("lag_records", "Records of a partition not yet fetched.", "topic", "partition"),
 		parked:  gauge("parked", "1 while a partition is parked because of an error that no retry mends.", "topic", "partition"),
+		paused:  gauge("paused", "1 while a partition is read only now and then because too many of its events are bad.", "topic", "partition"),
 		insert: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "plumbline", Subsystem: "ingest", Name: "insert_seconds",
 			Help: "Duration of one INSERT.", Buckets: latency}, []string{"table"}),
 		commit: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "plumbline", Subsystem: "ingest", Name: "commit_seconds",
@@ -53,7 +55,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.events, m.letters, m.unknown, m.batches, m.rows, m.replays, m.retries, m.leftOut, m.lag, m.parked, m.insert, m.commit, m.inserted, m.headroom} {
+	for _, c := range []prometheus.Collector{m.events, m.letters, m.unknown, m.batches, m.rows, m.replays, m.retries, m.leftOut, m.lag, m.parked, m.paused, m.insert, m.commit, m.inserted, m.headroom} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -66,6 +68,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 func (m *metrics) start(topic string) {
 	m.events.WithLabelValues(topic, "stored")
 	m.events.WithLabelValues(topic, "dead")
+	m.events.WithLabelValues(topic, "skipped")
 	m.batches.WithLabelValues(topic)
 	for _, r := range decode.Reasons() {
 		m.letters.WithLabelValues(topic, r.String())

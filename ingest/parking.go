@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // place is a topic partition.
@@ -15,7 +16,7 @@ type place struct {
 	partition int
 }
 
-// parkings remembers which partitions are parked, beyond the generations of the
+// parkings remembers which partitions are parked, paused or waiting, beyond the generations of the
 // group: a rebalance ends a worker, not what is wrong with its partition.
 type parkings struct {
 	mu sync.Mutex
@@ -59,6 +60,30 @@ func parkCause(err error) (cause error, parks bool) {
 	return err, errors.As(err, &exception) && permanent(exception.Code)
 }
 
+// paused waits before more of a partition is read whose events are mostly bad.
+// It does not count as parked: all that was read is stored or a dead letter.
+func (w *worker) paused(ctx context.Context, cause *badShareError) {
+	w.i.pausings.set(w.place(), true)
+	w.i.metrics.paused.WithLabelValues(w.at.Topic, strconv.Itoa(w.at.Partition)).Set(1)
+	w.i.notice(ctx, NoticePaused, w.at.String(), "%s is paused: %s. What was read is stored, or in %s (plumbline dlq list --topic=%s); the rest waits in Kafka. It is tried again in %s.",
+		w.at, cause, w.i.cfg.Topics.DeadLetters, w.at.Topic, w.i.cfg.BadPause)
+	sleep(ctx, w.i.cfg.BadPause)
+}
+
+// judge counts a stored batch and returns an error that pauses the partition if
+// too many of its events are bad.
+func (w *worker) judge(ctx context.Context, b *batch) error {
+	w.bad.add(b)
+	if err := w.bad.over(w.i.cfg.BadShare); err != nil {
+		return err
+	}
+	if w.bad.events >= badnessLeast && w.i.pausings.set(w.place(), false) {
+		w.i.metrics.paused.WithLabelValues(w.at.Topic, strconv.Itoa(w.at.Partition)).Set(0)
+		w.i.notice(ctx, NoticeUnpaused, w.at.String(), "%s sends good events again.", w.at)
+	}
+	return nil
+}
+
 // parked tells people, keeps the group membership and tries again later.
 func (w *worker) parked(ctx context.Context, cause error) {
 	w.i.parkings.set(w.place(), true)
@@ -78,14 +103,34 @@ func (w *worker) goesOn(ctx context.Context) {
 	}
 }
 
-// handedOver tells of parked partitions that another member has got: that one
-// tells of them now.
+// decodes is called when the records that waited for a schema are read.
+func (w *worker) decodes(ctx context.Context) {
+	if w.i.waitings.set(w.place(), false) {
+		w.i.notice(ctx, NoticeGoesOn, w.at.String(), "%s is decoded again.", w.at)
+	}
+}
+
+// handedOver tells of partitions that were in trouble and that another member
+// has got: that one tells of them now.
 func (i *Ingester) handedOver(ctx context.Context, assigned map[place]bool) {
-	for _, at := range i.parkings.others(assigned) {
-		if i.parkings.set(at, false) {
-			i.metrics.parked.WithLabelValues(at.topic, strconv.Itoa(at.partition)).Set(0)
+	for _, state := range []struct {
+		of    *parkings
+		gauge *prometheus.GaugeVec
+		over  string
+	}{
+		{&i.parkings, i.metrics.parked, NoticeUnparked},
+		{&i.pausings, i.metrics.paused, NoticeUnpaused},
+		{&i.waitings, nil, NoticeGoesOn},
+	} {
+		for _, at := range state.of.others(assigned) {
+			if !state.of.set(at, false) {
+				continue
+			}
+			if state.gauge != nil {
+				state.gauge.WithLabelValues(at.topic, strconv.Itoa(at.partition)).Set(0)
+			}
 			object := source{Topic: at.topic, Partition: at.partition}.String()
-			i.notice(ctx, NoticeUnparked, object, "%s belongs to another member of the group now.", object)
+			i.notice(ctx, state.over, object, "%s belongs to another member of the group now.", object)
 		}
 	}
 }

@@ -56,6 +56,18 @@ func (n *notices) await(t *testing.T, kind string) {
 	}
 }
 
+// text returns the text of the last notice of a kind.
+func (n *notices) text(kind string) (text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, notice := range n.got {
+		if notice.Kind == kind {
+			text = notice.Text
+		}
+	}
+	return text
+}
+
 func (n *notices) none(t *testing.T) {
 	t.Helper()
 	n.mu.Lock()

@@ -31,6 +31,7 @@ type worker struct {
 	plan    string
 	// confirmed is when the broker last took a commit of this member.
 	confirmed time.Time
+	bad       badness
 }
 
 func newWorker(i *Ingester, m member, topic string, partition int) *worker {
@@ -54,6 +55,7 @@ func (w *worker) run(ctx context.Context) {
 	pause := w.i.cfg.RetryMin
 	for ctx.Err() == nil {
 		begun := w.i.now()
+		var mostlyBad *badShareError
 		err := w.session(ctx)
 		cause, parks := parkCause(err)
 		switch {
@@ -61,6 +63,9 @@ func (w *worker) run(ctx context.Context) {
 			return
 		case parks:
 			w.parked(ctx, cause)
+			continue
+		case errors.As(err, &mostlyBad):
+			w.paused(ctx, mostlyBad)
 			continue
 		case errors.Is(err, errReassign):
 		default:
@@ -134,7 +139,10 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 			}
 			continue
 		}
-		failures = 0
+		if failures > 0 {
+			failures = 0
+			w.decodes(ctx)
+		}
 		lag.Set(float64(max(0, end-next)))
 		if b.empty() {
 			b.first, b.last = next, next-1
@@ -173,7 +181,8 @@ func (w *worker) fetchError(ctx context.Context, err error, failures int) error 
 		return errors.Join(errReassign, err)
 	case errors.As(err, &unavailable):
 		if failures == maxFetchFailures {
-			w.i.notice(ctx, NoticeUnavailable, w.at.String(), "Events of %s wait because they cannot be decoded: %s.", w.at, err)
+			w.i.waitings.set(w.place(), true)
+			w.i.notice(ctx, NoticeWaits, w.at.String(), "Events of %s wait because they cannot be decoded: %s.", w.at, err)
 		}
 	case failures >= maxFetchFailures && !errors.As(err, &network) && !temporary(err):
 		return park("%w", err)
@@ -241,6 +250,9 @@ func (w *worker) write(ctx context.Context, in <-chan *batch) error {
 			default:
 			}
 			if err := w.finish(ctx, b, ready); err != nil {
+				return err
+			}
+			if err := w.judge(ctx, b); err != nil {
 				return err
 			}
 			w.free(b)

@@ -417,3 +417,26 @@ func FuzzParseRange(f *testing.F) {
 		}
 	})
 }
+
+// Of a record that carries several events only the refused ones are sent again,
+// each once, with the timestamp that their record had.
+func TestEventsOfOneRecord(t *testing.T) {
+	e := newEnv(t)
+	e.produce(source, 0, refusedAt, "k", "one good bad worse")
+	timestamp := header("plumbline.timestamp", fmt.Sprint(refusedAt.UnixMilli()))
+	for i, value := range []string{"bad", "worse"} {
+		e.produce(dead, 0, letterAt, "k", value, append(letterHeaders("bad_value", 0, 0), timestamp, header("plumbline.event", fmt.Sprint(i+2)))...)
+	}
+	out := e.replay(deadletters.Filter{}, deadletters.Options{})
+	if got := verdicts(out); got != "replayed replayed" {
+		t.Fatalf("first replay: %s", got)
+	}
+	for i, o := range out {
+		if !o.Time.Equal(refusedAt) || o.Letter.Source.Event != i+2 || o.Note != "" {
+			t.Errorf("event %d: %+v", i+2, o)
+		}
+	}
+	if got := verdicts(e.replay(deadletters.Filter{}, deadletters.Options{})); got != "skipped skipped" {
+		t.Errorf("second replay: %s", got)
+	}
+}

@@ -10,7 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Headers of a dead letter: Kafka Connect's names, and two of ours.
+// Headers of a dead letter: Kafka Connect's names, and ours.
 const (
 	connectPrefix   = "__connect.errors."
 	headerTopic     = connectPrefix + "topic"
@@ -20,11 +20,22 @@ const (
 	headerMessage   = connectPrefix + "exception.message"
 	// headerSize is the size of the value in bytes, where ingest cut it.
 	headerSize = "plumbline.value.bytes"
+	// headerTime is the refused record's Kafka timestamp in Unix milliseconds.
+	headerTime = "plumbline.timestamp"
+	// headerEvent is the place, from 0, of the refused event in a record that
+	// carries several; the letter's value is that event alone.
+	headerEvent = "plumbline.event"
 
 	// ReplayedFrom is the header of a replayed record: the position, as
-	// topic/partition/offset, of the record that was refused.
+	// topic/partition/offset, of the record that was refused, and behind another
+	// slash the place of the event where one of several was refused.
 	ReplayedFrom = "plumbline.replayed-from"
 )
+
+// ours are the headers that ingest and a replay add beside Kafka Connect's.
+func ours(key string) bool {
+	return key == headerSize || key == headerTime || key == headerEvent || key == ReplayedFrom
+}
 
 // classPrefix stands before ingest's reasons in the class header.
 const classPrefix = "plumbline.decode."
@@ -44,30 +55,55 @@ func (p Position) String() string {
 	return fmt.Sprintf("%s/%d/%d", p.Topic, p.Partition, p.Offset)
 }
 
-// parsePosition reads the ReplayedFrom header, if a record has one. Topic names
+// Origin is what was refused: a record, or one event of a record that carries
+// several.
+type Origin struct {
+	Position
+	// Event is the place of the event in its record, from 0; -1 is the whole
+	// record.
+	Event int
+}
+
+// String returns topic/partition/offset, and /event where there is one.
+func (o Origin) String() string {
+	if o.Event < 0 {
+		return o.Position.String()
+	}
+	return fmt.Sprintf("%s/%d", o.Position, o.Event)
+}
+
+// parseOrigin reads the ReplayedFrom header, if a record has one. Topic names
 // hold no slash.
-func parsePosition(headers []kafka.Header) (p Position, ok bool) {
+func parseOrigin(headers []kafka.Header) (o Origin, ok bool) {
 	for _, h := range headers {
 		if h.Key != ReplayedFrom {
 			continue
 		}
 		parts := strings.Split(string(h.Value), "/")
-		if len(parts) != 3 {
-			return Position{}, false
+		if len(parts) != 3 && len(parts) != 4 {
+			return Origin{}, false
 		}
-		partition, err1 := strconv.Atoi(parts[1])
-		offset, err2 := strconv.ParseInt(parts[2], 10, 64)
-		return Position{parts[0], partition, offset}, err1 == nil && err2 == nil
+		o.Event = -1
+		var err1, err2, err3 error
+		o.Topic = parts[0]
+		o.Partition, err1 = strconv.Atoi(parts[1])
+		o.Offset, err2 = strconv.ParseInt(parts[2], 10, 64)
+		if len(parts) == 4 {
+			o.Event, err3 = strconv.Atoi(parts[3])
+		}
+		ok = err1 == nil && err2 == nil && err3 == nil
 	}
-	return Position{}, false
+	return o, ok
 }
 
 // Letter is one dead letter.
 type Letter struct {
-	// At is the letter's own place, Source that of the record that was refused.
-	At, Source Position
+	// At is the letter's own place, Source what was refused.
+	At     Position
+	Source Origin
 	// Time is the letter's Kafka timestamp: when the record was refused.
-	Time time.Time
+	// Original is the refused record's; zero if the letter does not say.
+	Time, Original time.Time
 	// Reason is ingest's reason, such as wrong_type, or the class name that
 	// another writer gave. Message says more, for people.
 	Reason, Message string
@@ -89,7 +125,7 @@ func (l Letter) Cut() bool { return l.Size > len(l.Value) || len(l.Key) >= cutKe
 func (l *Letter) read() {
 	texts := make(map[string]string)
 	for _, h := range l.Headers {
-		if strings.HasPrefix(h.Key, connectPrefix) || h.Key == headerSize {
+		if strings.HasPrefix(h.Key, connectPrefix) || ours(h.Key) {
 			texts[h.Key] = string(h.Value)
 		}
 	}
@@ -105,7 +141,13 @@ func (l *Letter) read() {
 		l.Malformed = fmt.Sprintf("letter %s: headers %s, %s and %s do not name a record", l.At, headerTopic, headerPartition, headerOffset)
 		return
 	}
-	l.Source = Position{texts[headerTopic], int(partition), offset}
+	l.Source = Origin{Position{texts[headerTopic], int(partition), offset}, -1}
+	if event, err := strconv.Atoi(texts[headerEvent]); err == nil && event >= 0 {
+		l.Source.Event = event
+	}
+	if ms, err := strconv.ParseInt(texts[headerTime], 10, 64); err == nil {
+		l.Original = time.UnixMilli(ms).UTC()
+	}
 }
 
 // original returns the headers that the refused record had.
@@ -115,7 +157,7 @@ func (l Letter) original() []kafka.Header { return originalHeaders(l.Headers) }
 func originalHeaders(all []kafka.Header) []kafka.Header {
 	var kept []kafka.Header
 	for _, h := range all {
-		if !strings.HasPrefix(h.Key, connectPrefix) && h.Key != headerSize && h.Key != ReplayedFrom {
+		if !strings.HasPrefix(h.Key, connectPrefix) && !ours(h.Key) {
 			kept = append(kept, h)
 		}
 	}

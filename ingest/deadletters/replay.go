@@ -51,8 +51,8 @@ type Outcome struct {
 // key, value, headers and Kafka timestamp, and gets the header ReplayedFrom.
 //
 // Where the refused record can still be read at its source, it is copied from
-// there: it is whole, and only it has the original timestamp. Where it cannot,
-// the letter is used, with the time at which the record was refused, and the
+// there: it is whole. Where it cannot, the letter is used; if that does not say
+// the record's timestamp, it gets the time at which it was refused, and the
 // outcome says so.
 //
 // An error ends the replay. What was reported is done; the letter in hand may
@@ -62,13 +62,13 @@ func (b *Box) Replay(ctx context.Context, f Filter, o Options, report func(Outco
 	if err != nil {
 		return err
 	}
-	done := make(map[Position]Position)
+	done := make(map[Origin]Position)
 	if !o.Again {
 		if done, err = b.replayed(ctx, letters); err != nil {
 			return err
 		}
 	}
-	twins := make(map[Position]Position)
+	twins := make(map[Origin]Position)
 	written := 0
 	for _, at := range letters {
 		if o.Limit > 0 && written >= o.Limit {
@@ -94,8 +94,9 @@ func (b *Box) Replay(ctx context.Context, f Filter, o Options, report func(Outco
 // pair is a letter and its source, which is all that a replay keeps of the
 // letters it will come to.
 type pair struct {
-	letter, source Position
-	malformed      bool
+	letter    Position
+	source    Origin
+	malformed bool
 }
 
 func (b *Box) collect(ctx context.Context, f Filter) (all []pair, err error) {
@@ -108,7 +109,7 @@ func (b *Box) collect(ctx context.Context, f Filter) (all []pair, err error) {
 
 // replayed finds the records that earlier replays made of these letters: it
 // reads each source partition from the oldest refused record on.
-func (b *Box) replayed(ctx context.Context, letters []pair) (map[Position]Position, error) {
+func (b *Box) replayed(ctx context.Context, letters []pair) (map[Origin]Position, error) {
 	type place struct {
 		topic     string
 		partition int
@@ -123,13 +124,13 @@ func (b *Box) replayed(ctx context.Context, letters []pair) (map[Position]Positi
 			oldest[at] = l.source.Offset
 		}
 	}
-	done := make(map[Position]Position)
+	done := make(map[Origin]Position)
 	for at, first := range oldest {
 		if _, end, err := b.bounds(ctx, at.topic, at.partition); err == nil && first >= end {
 			first = 0 // the topic was recreated and counts anew
 		}
 		err := b.scan(ctx, at.topic, at.partition, first, 1<<63-1, func(rec record) error {
-			if from, ok := parsePosition(rec.Headers); ok {
+			if from, ok := parseOrigin(rec.Headers); ok {
 				done[from] = Position{at.topic, at.partition, rec.Offset}
 			}
 			return nil
@@ -142,7 +143,7 @@ func (b *Box) replayed(ctx context.Context, letters []pair) (map[Position]Positi
 }
 
 // replay decides on one letter and produces it.
-func (b *Box) replay(ctx context.Context, l Letter, o Options, done, twins map[Position]Position) (Outcome, error) {
+func (b *Box) replay(ctx context.Context, l Letter, o Options, done, twins map[Origin]Position) (Outcome, error) {
 	out := Outcome{Letter: l, To: Position{l.Source.Topic, l.Source.Partition, -1}}
 	if l.Malformed != "" {
 		out.Verdict, out.Note = Impossible, l.Malformed
@@ -186,24 +187,31 @@ func lostText(err error) string {
 }
 
 // original returns the record that was refused, as whole and as old as it can
-// be had.
+// be had. Of a record that carries several events only the refused one is
+// wanted, and the letter has it.
 func (b *Box) original(ctx context.Context, l Letter) (record, string, error) {
-	rec, ok, err := b.at(ctx, l.Source)
-	if err != nil {
-		return record{}, "", err
-	}
-	if ok && l.isOf(rec) {
-		return rec, "", nil
+	if l.Source.Event < 0 {
+		rec, ok, err := b.at(ctx, l.Source.Position)
+		if err != nil {
+			return record{}, "", err
+		}
+		if ok && l.isOf(rec) {
+			return rec, "", nil
+		}
 	}
 	if l.Cut() {
 		return record{}, "", errLost
 	}
-	return record{Time: l.Time, Key: l.Key, Value: l.Value, Headers: l.original()},
-		"the source record is gone: the timestamp is the letter's", nil
+	rec := record{Time: l.Original, Key: l.Key, Value: l.Value, Headers: l.original()}
+	if l.Original.IsZero() {
+		rec.Time = l.Time
+		return rec, "the source record is gone: the timestamp is the letter's", nil
+	}
+	return rec, "", nil
 }
 
 // produce writes a record to the partition it came from and returns its offset.
-func (b *Box) produce(ctx context.Context, from Position, rec record) (int64, error) {
+func (b *Box) produce(ctx context.Context, from Origin, rec record) (int64, error) {
 	headers := append(originalHeaders(rec.Headers), kafka.Header{Key: ReplayedFrom, Value: []byte(from.String())})
 	r, err := b.client.Produce(ctx, &kafka.ProduceRequest{
 		Topic: from.Topic, Partition: from.Partition, RequiredAcks: kafka.RequireAll,

@@ -26,6 +26,8 @@ type troubleKind struct {
 
 var (
 	partitionParked = troubleKind{alert: "PartitionParked", severity: plumbline.SeverityPage, summary: "partition %s is parked, nothing of it is stored"}
+	partitionPaused = troubleKind{alert: "PartitionPaused", severity: plumbline.SeverityPage, summary: "too many events of partition %s are bad"}
+	decodingWaits   = troubleKind{alert: "DecodingWaits", severity: plumbline.SeverityPage, summary: "events of partition %s wait for their schema"}
 	offsetsLost     = troubleKind{alert: "OffsetsLost", severity: plumbline.SeverityPage, summary: "Kafka dropped records of %s before they were read", event: true}
 	newEpoch        = troubleKind{alert: "NewEpoch", severity: plumbline.SeverityTicket, summary: "partition %s was recreated and is read from its beginning", event: true}
 	offsetRewound   = troubleKind{alert: "OffsetRewound", severity: plumbline.SeverityTicket, summary: "the committed offset of %s was behind what is stored", event: true}
@@ -49,6 +51,14 @@ func (t *troubles) Notice(_ context.Context, n ingest.Notice) error {
 		t.begin(partitionParked, n.Object, n.Text)
 	case ingest.NoticeUnparked:
 		t.end(partitionParked, n.Object)
+	case ingest.NoticePaused:
+		t.begin(partitionPaused, n.Object, n.Text)
+	case ingest.NoticeUnpaused:
+		t.end(partitionPaused, n.Object)
+	case ingest.NoticeWaits:
+		t.begin(decodingWaits, n.Object, n.Text)
+	case ingest.NoticeGoesOn:
+		t.end(decodingWaits, n.Object)
 	case ingest.NoticeOffsetsLost:
 		t.begin(offsetsLost, n.Object, n.Text)
 	case ingest.NoticeNewEpoch:
