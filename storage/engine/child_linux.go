@@ -85,7 +85,7 @@ func boot(cfg childConfig) (*server, childReady, error) {
 		return nil, info, err
 	}
 	repairSignals(before)
-	srv := &server{pool: p, cfg: cfg}
+	srv := &server{pool: p, cfg: cfg, sessions: newSessions(time.Now)}
 	if srv.version, err = p.ask("SELECT version()"); err != nil {
 		return nil, info, err
 	}

@@ -338,3 +338,53 @@ func TestClientIsUnmodified(t *testing.T) {
 		t.Errorf("wrong password: %v", err)
 	}
 }
+
+// Sessions go through the client as settings. A statement whose session was
+// closed under it is refused before it does anything.
+func TestSessionsThroughClient(t *testing.T) {
+	e := start(t, nil)
+	c := open(t, e.DSN(), nil)
+	exec(t, c, "CREATE TABLE fenced (a Int32) ENGINE MergeTree ORDER BY a")
+	in := func(more clickhouse.Settings) context.Context {
+		more["session_id"], more["session_timeout"] = "one", 600
+		return clickhouse.Context(t.Context(), clickhouse.WithSettings(more))
+	}
+	refused := func(what string, err error, code int32) {
+		t.Helper()
+		var ex *clickhouse.Exception
+		if !errors.As(err, &ex) || ex.Code != code {
+			t.Errorf("%s: got %v, want code %d", what, err, code)
+		}
+	}
+	insert := func() error {
+		return c.Exec(in(clickhouse.Settings{"session_check": 1}), "INSERT INTO fenced VALUES (1)")
+	}
+	refused("before it is made", insert(), 372)
+	if err := errors.Join(c.Exec(in(clickhouse.Settings{}), "SELECT 1"), insert()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(in(clickhouse.Settings{"session_check": 1}))
+	done := make(chan error, 1)
+	go func() { done <- c.Exec(ctx, "SELECT count() FROM numbers(1000000000000) WHERE number % 7 = 13") }()
+	eventually(t, "query runs", func() bool { return running(t, c, "number % 7 = 13") == 1 })
+	refused("while a statement runs", insert(), 373)
+	cancel()
+	<-done
+	end := in(clickhouse.Settings{"session_check": 1, "close_session": 1})
+	// The client greets on a new connection in the session too, so the greeting
+	// may be what closes it.
+	eventually(t, "session is closed", func() bool {
+		err := c.Exec(end, "SELECT 1")
+		var ex *clickhouse.Exception
+		if err != nil && (!errors.As(err, &ex) || ex.Code != 373 && ex.Code != 372) {
+			t.Fatal(err)
+		}
+		return err == nil || ex.Code == 372
+	})
+	refused("after it was closed", insert(), 372)
+	refused("closed again", c.Exec(end, "SELECT 1"), 372)
+	var n uint64
+	if err := c.QueryRow(t.Context(), "SELECT count() FROM fenced").Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d rows, %v; want 1", n, err)
+	}
+}

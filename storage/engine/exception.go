@@ -30,10 +30,14 @@ const (
 	codeTooManyQueries   = 202
 	codeQueryTooLarge    = 229
 	codeRequiredPassword = 194
+	codeSessionNotFound  = 372
+	codeSessionLocked    = 373
 	codeCancelled        = 394
 	codeAccessDenied     = 497
 	codeAuthFailed       = 516
 	codeStdException     = 1001
+
+	codeInvalidSessionTimeout = 374
 )
 
 var exceptionCode = regexp.MustCompile(`Code:\s*(\d+)\.`)

@@ -69,15 +69,8 @@ var analystSettings = map[string]bool{
 	"max_threads": true, "log_comment": true, "readonly": true, "result_overflow_mode": true, "final": true,
 }
 
-// readRequest authenticates and understands r.
-func (s *server) readRequest(r *http.Request) (*request, error) {
-	if r.Method != http.MethodGet && r.Method != http.MethodPost {
-		return nil, raise(codeBadArguments, "BAD_ARGUMENTS", "method "+clip(r.Method, 20)+" is not GET or POST")
-	}
-	a, err := s.authenticate(r)
-	if err != nil {
-		return nil, err
-	}
+// readRequest understands r, which access a asks.
+func (s *server) readRequest(r *http.Request, a access) (*request, error) {
 	q := &request{access: a, settings: map[string]string{}}
 	if err := q.readParams(r, s.cfg.Database); err != nil {
 		return nil, err

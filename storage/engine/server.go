@@ -14,6 +14,7 @@ import (
 // server answers the ClickHouse HTTP interface from the engine's connections.
 type server struct {
 	pool     *pool
+	sessions *sessions
 	cfg      childConfig
 	version  string // of ClickHouse, for example 26.7.2.1
 	timezone string
@@ -37,12 +38,37 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := newOutput(w, s.version)
-	q, err := s.readRequest(r)
-	if err == nil {
-		out.configure(q, s.timezone)
-		err = s.answer(r.Context(), q, out)
+	out.finish(s.serve(r, out))
+}
+
+// serve runs a request in its session.
+func (s *server) serve(r *http.Request, out *output) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		return raise(codeBadArguments, "BAD_ARGUMENTS", "method "+clip(r.Method, 20)+" is not GET or POST")
 	}
-	out.finish(err)
+	a, err := s.authenticate(r)
+	if err != nil {
+		return err
+	}
+	p, err := readSession(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	user := s.cfg.Full.Name
+	if a == accessAnalyst {
+		user = s.cfg.Read.Name
+	}
+	leave, err := s.sessions.enter(user, p)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	q, err := s.readRequest(r, a)
+	if err != nil {
+		return err
+	}
+	out.configure(q, s.timezone)
+	return s.answer(r.Context(), q, out)
 }
 
 // hostAllowed refuses names that are not ours: a page of another site whose
