@@ -15,6 +15,8 @@ const (
 	SignalQuality  SignalName = "quality"
 	SignalBurn     SignalName = "burn"
 	SignalCoverage SignalName = "coverage"
+	// SignalDataQuality is about the events themselves.
+	SignalDataQuality SignalName = "data_quality"
 )
 
 // Measures of the signals, as the column findings.measure spells them.
@@ -26,6 +28,11 @@ const (
 	MeasureBadShare = "bad_share"
 	MeasureCoverage = "coverage"
 	MeasureEvents   = "events"
+	// MeasureTypeChange is the share of a feature's values that have another
+	// type than before, MeasureDuplicateShare that of deliveries that repeat one
+	// of the same hour.
+	MeasureTypeChange     = "type_change"
+	MeasureDuplicateShare = "duplicate_share"
 )
 
 // Verdicts of a finding. Missing data is a state of its own and never healthy.
@@ -171,6 +178,17 @@ WHERE series = 'requests' AND segment = '' AND stage = 'production' AND model IN
 GROUP BY time, metric
 ORDER BY time, metric`,
 			NoRule: "An endpoint that falls silent is a freshness SLO's to page.",
+		},
+		{
+			Name: SignalDataQuality, Unit: "percentunit", Owner: OwnerModel, Good: LowerIsBetter,
+			Description: "Share of a feature's values that came with another type than before (they are kept: numbers among the numbers, texts among the categories), and share of the deliveries of an hour that repeat a prediction_id.",
+			Panel:       "Are the events sound? Changed types and repeated deliveries",
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', measure, if(feature = '', '', ' '), feature) AS metric, argMax(findings.value, at) AS value
+FROM findings
+WHERE signal = 'data_quality' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
+GROUP BY time, metric
+ORDER BY time, metric`,
+			NoRule: "A changed type or a repeated delivery hurts as drift, quality or volume, which have their own alerts; this says why.",
 		},
 	}
 }

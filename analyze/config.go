@@ -35,6 +35,10 @@ type Config struct {
 	// DriftMinEffect is the least PSI beyond its noise that is a breach. Default
 	// 0.25.
 	DriftMinEffect float64 `yaml:"drift_min_effect"`
+	// DuplicateShare is the share of repeated deliveries of an hour above which
+	// they are a breach, in [0, 1]. Default 0.01: producers that send at least
+	// once repeat some.
+	DuplicateShare float64 `yaml:"duplicate_share"`
 }
 
 // DefaultConfig returns the defaults that the fields name.
@@ -46,6 +50,7 @@ func DefaultConfig() Config {
 		ReferenceRefresh: time.Minute,
 		MaxLabelLag:      burn.DefaultMaxLag,
 		DriftMinEffect:   drift.DefaultOptions().MinEffect,
+		DuplicateShare:   0.01,
 	}
 }
 
@@ -74,6 +79,9 @@ func (c Config) Validate() error {
 	}
 	if c.DriftMinEffect < 0 {
 		errs = append(errs, fmt.Errorf("analyze.drift_min_effect: %v is negative", c.DriftMinEffect))
+	}
+	if !(c.DuplicateShare >= 0 && c.DuplicateShare <= 1) {
+		errs = append(errs, fmt.Errorf("analyze.duplicate_share: %v is not between 0 and 1", c.DuplicateShare))
 	}
 	return errors.Join(errs...)
 }

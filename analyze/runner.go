@@ -12,6 +12,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/analyze/dataquality"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/analyze/quality"
 	"github.com/plumbline-slo/plumbline/storage"
@@ -30,6 +31,7 @@ type Runner struct {
 	quality    quality.Reader
 	burn       burn.Reader
 	references *references
+	hygiene    *hygiene
 }
 
 // New does nothing but check the configuration and the objectives.
@@ -57,6 +59,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 		burn:    burn.Reader{Conn: conn, MaxLag: cfg.MaxLabelLag},
 	}
 	r.references = newReferences(r.drift, cfg.ReferenceRefresh)
+	r.hygiene = newHygiene(dataquality.Reader{Conn: conn})
 	if err := r.metrics.register(deps.Registerer); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
@@ -137,6 +140,7 @@ func (r *Runner) look(ctx context.Context, now time.Time) ([]Finding, error) {
 		byModel[t.model] = t
 		add(r.lookDrift(ctx, t))
 		add(r.lookQuality(ctx, t))
+		add(r.hygiene.look(ctx, t, now, r.cfg.DuplicateShare))
 	}
 	for _, o := range r.objectives {
 		add(r.lookBurn(ctx, o, byModel[o.SLO.Model]))

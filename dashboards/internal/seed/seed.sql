@@ -61,6 +61,10 @@ ARRAY JOIN [('distance', 0.015), ('origin', 0.06), ('destination', 0.04), ('hour
 INSERT INTO findings (at, signal, model, deploy_hash, stage, window, window_end, measure, value, low, high, count, coverage, verdict)
 SELECT toDateTime64({now:Int64} - 60, 3) AS at, 'quality', {model:String}, {new:String}, 'production', '1h', at, 'accuracy', nan, nan, nan, 0, 0, 'missing'
 ;
+INSERT INTO findings (at, signal, model, deploy_hash, stage, window, window_end, measure, value, low, high, count, coverage, verdict)
+SELECT toDateTime64({now:Int64} - 600 - 3600 * number, 3) AS at, 'data_quality', {model:String}, if(3600 * number < {since:Int64}, {new:String}, {old:String}), 'production', '1h', at, 'duplicate_share', 0.002 + 0.001 * cos(number), nan, nan, 3600, nan, 'ok'
+FROM numbers(0, 24)
+;
 INSERT INTO notices (at, kind, model, deploy_hash, slo, object, text)
 SELECT toDateTime64({now:Int64} - 1500, 3), 'alert_opened', {model:String}, {new:String}, {slo:String}, 'pagerduty', 'Page: 39 % of the last hour wrong, 1.3 times the threshold; distance moved most (PSI 2.4).'
 UNION ALL
