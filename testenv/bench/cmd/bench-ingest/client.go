@@ -23,12 +23,11 @@ var clientLine = regexp.MustCompile(`^BenchmarkClient/(\S+)\s.*\s([0-9.e+]+) eve
 // add runs BenchmarkClient of package ingest once, in its own process.
 func (r clientResults) add(ctx context.Context, w *world, o options) error {
 	for _, format := range o.formats {
-		cmd := exec.CommandContext(ctx, o.clientTest, "-test.run=^$", "-test.bench=^BenchmarkClient$/^"+format+"$",
-			"-test.benchtime="+strconv.Itoa(w.events)+"x", "-test.cpu=1")
+		cmd := exec.CommandContext(ctx, o.clientTest, "-test.run=^$", "-test.bench=^BenchmarkClient$", "-test.benchtime="+strconv.Itoa(w.events)+"x", "-test.cpu=1")
 		if o.profile != "" {
 			cmd.Args = append(cmd.Args, "-test.cpuprofile="+o.profile+"/client_"+format+".pprof")
 		}
-		cmd.Env = append(os.Environ(), "PLUMBLINE_BENCH_KAFKA="+w.address, "PLUMBLINE_BENCH_TOPIC="+topicOf(format))
+		cmd.Env = append(os.Environ(), "PLUMBLINE_BENCH_KAFKA="+w.address, "PLUMBLINE_BENCH_TOPIC="+topicOf(format), "PLUMBLINE_BENCH_FORMAT="+format)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
 		if err != nil {

@@ -28,6 +28,7 @@ type options struct {
 	formats        []string
 	bento          string
 	clientTest     string
+	only           string
 	profile        string
 }
 
@@ -40,6 +41,7 @@ func main() {
 	formats := flag.String("formats", "json", "formats of the events, by commas")
 	flag.StringVar(&o.bento, "bento", "", "the program built from testenv/peers/bento; empty leaves that peer out")
 	flag.StringVar(&o.clientTest, "client", "", "the test binary of package ingest, whose BenchmarkClient measures the client's side alone; empty leaves that out")
+	flag.StringVar(&o.only, "only", "", "run only the contenders whose name holds this, and judge nothing")
 	flag.StringVar(&o.profile, "profile", "", "a directory for CPU profiles of our own contender")
 	flag.Parse()
 	o.formats = strings.Split(*formats, ",")

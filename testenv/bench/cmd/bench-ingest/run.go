@@ -72,6 +72,9 @@ func run(ctx context.Context, o options) (figures []figure.Figure, err error) {
 	clients := clientResults{}
 	for round := range o.rounds {
 		for _, c := range contenders {
+			if !strings.Contains(c.name, o.only) {
+				continue
+			}
 			cost, err := c.run(ctx, round)
 			if err != nil {
 				return nil, fmt.Errorf("round %d, %s: %w", round+1, c.name, err)
@@ -85,6 +88,9 @@ func run(ctx context.Context, o options) (figures []figure.Figure, err error) {
 				return nil, err
 			}
 		}
+	}
+	if o.only != "" {
+		return nil, nil
 	}
 	return append(clients.figures(), judge(w.events, o, results)...), nil
 }

@@ -1,0 +1,128 @@
+//go:build unix
+
+package ingest
+
+import (
+	"bytes"
+	"cmp"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/ipc"
+
+	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/ingest/fetch"
+)
+
+// BenchmarkClient is ingest's own side of the path without ClickHouse, the
+// group and its commits: a fetch over loopback, decoding, columns and the Arrow
+// bytes of the INSERTs, with the rollups and without. `make bench-ingest` starts
+// the broker, in another process, and runs it with -test.cpu=1. An operation is
+// a record; the topic is read again from its start as often as it takes.
+func BenchmarkClient(b *testing.B) {
+	address, topic := os.Getenv("PLUMBLINE_BENCH_KAFKA"), os.Getenv("PLUMBLINE_BENCH_TOPIC")
+	if address == "" {
+		b.Skip("PLUMBLINE_BENCH_KAFKA names no broker with events: run make bench-ingest")
+	}
+	format := decode.Format(cmp.Or(os.Getenv("PLUMBLINE_BENCH_FORMAT"), string(decode.FormatJSON)))
+	cfg := DefaultConfig()
+	cfg.Brokers = []string{address}
+	cfg.Topics.Predictions = topic
+	cfg.Sources = []decode.Source{{Topic: topic, Format: format}}
+	if err := cfg.Validate(); err != nil {
+		b.Fatal(err)
+	}
+	b.Run(string(format)+"/raw", func(b *testing.B) {
+		benchmarkClient(b, cfg, topic, func(r *rows, last int64) []arrow.Record {
+			return []arrow.Record{r.predictions.raw(source{Topic: topic}).record}
+		})
+	})
+	b.Run(string(format)+"/rollups", func(b *testing.B) {
+		benchmarkClient(b, cfg, topic, func(r *rows, last int64) []arrow.Record {
+			var records []arrow.Record
+			for _, t := range r.tables(source{Topic: topic}, last) {
+				records = append(records, t.record)
+			}
+			return records
+		})
+	})
+}
+
+// benchmarkClient fetches b.N records into batches and encodes what build makes
+// of each.
+func benchmarkClient(b *testing.B, cfg Config, topic string, build func(r *rows, last int64) []arrow.Record) {
+	fetches, err := fetch.New(cfg.fetch())
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := newFetcher(fetches, topic, 0)
+	defer f.close()
+	buffer, err := cfg.newRows(topic)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var body bytes.Buffer
+	events, size := 0, 0
+	batch := newBatch(source{Topic: topic}, 0, buffer)
+	flush := func() {
+		body.Reset()
+		for _, rec := range build(batch.rows, batch.last) {
+			encodeRecord(b, &body, rec)
+		}
+		events, size = events+batch.rows.Len(), size+body.Len()
+		if len(batch.letters) > 0 {
+			b.Fatal("dead letters")
+		}
+		buffer.Reset()
+		batch = newBatch(source{Topic: topic}, batch.last+1, buffer)
+	}
+	n := 0
+	visit := func(rec record) error {
+		if n == b.N {
+			return errStop
+		}
+		if batch.full(cfg) {
+			flush()
+		}
+		n++
+		return batch.add(rec)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	before := cpuTime(b)
+	for next := int64(0); n < b.N; {
+		after, end, err := f.fetch(b.Context(), next, time.Second, visit)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if next = after; next >= end {
+			next = 0
+		}
+	}
+	flush()
+	spent := cpuTime(b) - before
+	b.ReportMetric(float64(events)/spent.Seconds(), "events/cpu-s")
+	b.ReportMetric(float64(size)/float64(events), "B/event")
+}
+
+func encodeRecord(b *testing.B, body *bytes.Buffer, rec arrow.Record) {
+	defer rec.Release()
+	w := ipc.NewWriter(body, ipc.WithSchema(rec.Schema()))
+	if err := w.Write(rec); err != nil {
+		b.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
