@@ -150,6 +150,7 @@ func predictionsTable() Table {
 			{Name: "latency_ms", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "Latency of the answer in milliseconds."},
 			{Name: "status", Type: TypeName, Doc: "ok, or the producer's error class."},
 			{Name: "weight", Type: TypeFloat, Codec: "ZSTD(1)", Doc: "Requests this row stands for; 1 unless the producer samples."},
+			{Name: "half", Type: TypeName, Doc: "request or response where the two come apart, under one prediction_id: see the view predictions_whole. Empty: the row is both."},
 		}, sourceColumns()),
 		PartitionBy: "toDate(ts)", OrderBy: "model, ts, prediction_id",
 		Retention: "ts", Level: RetainRaw,

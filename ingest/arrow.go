@@ -163,6 +163,7 @@ func predictionsRecord(at source, p *decode.Predictions) arrow.Record {
 	c.floats("predicted_value", &p.PredictedValue)
 	c.floats("latency_ms", &p.Latency)
 	c.names("status", &p.Status)
+	c.names("half", &p.Half)
 	fixed(c, "weight", p.Weight)
 	c.source(at, &p.Source)
 	return c.record()

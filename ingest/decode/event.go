@@ -187,6 +187,19 @@ func (f *Floats) At(i int) (float64, bool) {
 	return f.Values[i], f.Valid[i>>3]&(1<<(i&7)) != 0
 }
 
+// truncate keeps the first rows.
+func (f *Floats) truncate(rows int) {
+	for i := rows; i < len(f.Values); i++ {
+		if _, ok := f.At(i); !ok {
+			f.Nulls--
+		}
+	}
+	f.Values, f.Valid = f.Values[:rows], f.Valid[:(rows+7)/8]
+	if rest := rows & 7; rest != 0 {
+		f.Valid[rows>>3] &= 1<<rest - 1
+	}
+}
+
 // Reset empties the column and keeps the memory.
 func (f *Floats) Reset() { f.Values, f.Valid, f.Nulls = f.Values[:0], f.Valid[:0], 0 }
 

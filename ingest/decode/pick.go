@@ -9,6 +9,7 @@ func (p *Predictions) Pick(from *Predictions, i int) {
 	p.Stage.Append(from.Stage.At(i))
 	p.Predicted.Append(from.Predicted.At(i))
 	p.Status.Append(from.Status.At(i))
+	p.Half.Append(from.Half.At(i))
 	p.ID.Append(from.ID.At(i))
 	p.TS = append(p.TS, from.TS[i])
 	p.Score.Append(from.Score.At(i))

@@ -7,6 +7,9 @@ type Predictions struct {
 	limits Limits
 
 	Model, Deploy, Stage, Predicted, Status Names
+	// Half says which half of an exchange the row is: HalfRequest, HalfResponse,
+	// or empty for both in one.
+	Half Names
 
 	ID             Text
 	TS             []int64 // event time, Unix milliseconds
@@ -41,6 +44,15 @@ type Predictions struct {
 	life uint64
 }
 
+// The halves of an exchange that shapes log apart, under one identifier. The
+// request has the features, the response what the model answered; ClickHouse
+// merges them (the view predictions_whole), and only the request counts as a
+// delivery.
+const (
+	HalfRequest  = "request"
+	HalfResponse = "response"
+)
+
 // NewPredictions returns empty columns.
 func NewPredictions(limits Limits) *Predictions { return &Predictions{limits: limits} }
 
@@ -54,6 +66,7 @@ func (p *Predictions) Reset() {
 	p.Stage.Reset()
 	p.Predicted.Reset()
 	p.Status.Reset()
+	p.Half.Reset()
 	p.ID.Truncate(0)
 	p.TS, p.Weight = p.TS[:0], p.Weight[:0]
 	p.Score.Reset()
@@ -76,12 +89,12 @@ func (p *Predictions) Reset() {
 
 // prediction is the plain part of the event that is being read.
 type prediction struct {
-	fields                                           uint32
-	id, model, deploy, stage, predicted, status      []byte
-	ts                                               int64
-	score, value, latency, weight                    float64
-	hasScore, hasValue, hasLatency, hasWeight, hasTS bool
-	unknown                                          int
+	fields                                            uint32
+	id, model, deploy, stage, predicted, status, half []byte
+	ts                                                int64
+	score, value, latency, weight                     float64
+	hasScore, hasValue, hasLatency, hasWeight, hasTS  bool
+	unknown                                           int
 }
 
 func (e *prediction) check(l Limits, known int64) *Error {
@@ -113,6 +126,7 @@ func (p *Predictions) commit(e *prediction, rec Record) {
 	p.Stage.Append(orElse(e.stage, wordProduction))
 	p.Predicted.Append(e.predicted)
 	p.Status.Append(orElse(e.status, wordOK))
+	p.Half.Append(e.half)
 	p.ID.Append(e.id)
 	p.TS = append(p.TS, e.ts)
 	p.Score.Append(e.score, e.hasScore)
@@ -207,21 +221,25 @@ func (p *Predictions) slice(segment int32, text []byte) {
 	p.SegmentValues = append(p.SegmentValues, p.SegmentTexts.ID(text))
 }
 
-// mark holds the lengths that a refused event is rolled back to. Plain columns
-// are written only by commit and need none.
+// mark holds the lengths that a refused record is rolled back to.
 type mark struct {
+	rows                                        int
 	numbers, categories, nulls, segments        int
 	features, values, segmentKeys, segmentTexts int
 }
 
 func (p *Predictions) mark() mark {
 	return mark{
+		rows:    p.Len(),
 		numbers: len(p.Numbers.Keys), categories: len(p.Categories.Keys), nulls: len(p.Nulls.Keys), segments: len(p.Segments.Keys),
 		features: p.Features.Len(), values: p.Values.Len(), segmentKeys: p.SegmentKeys.Len(), segmentTexts: p.SegmentTexts.Len(),
 	}
 }
 
 func (p *Predictions) rollback(m mark) {
+	if p.Len() > m.rows { // a record of several rows
+		p.truncate(m.rows)
+	}
 	p.Numbers.Keys, p.NumberValues = p.Numbers.Keys[:m.numbers], p.NumberValues[:m.numbers]
 	p.Categories.Keys, p.CategoryValues = p.Categories.Keys[:m.categories], p.CategoryValues[:m.categories]
 	p.Nulls.Keys = p.Nulls.Keys[:m.nulls]
@@ -231,4 +249,20 @@ func (p *Predictions) rollback(m mark) {
 	p.SegmentKeys.Truncate(m.segmentKeys)
 	p.SegmentTexts.Truncate(m.segmentTexts)
 	p.life++
+}
+
+// truncate keeps the first rows of the plain columns; rollback does the rest.
+func (p *Predictions) truncate(rows int) {
+	for _, n := range []*Names{&p.Model, &p.Deploy, &p.Stage, &p.Predicted, &p.Status, &p.Half} {
+		n.IDs = n.IDs[:rows]
+	}
+	for _, f := range []*Floats{&p.Score, &p.PredictedValue, &p.Latency} {
+		f.truncate(rows)
+	}
+	p.ID.Truncate(rows)
+	p.TS, p.Weight = p.TS[:rows], p.Weight[:rows]
+	p.Source.Known, p.Source.Offset = p.Source.Known[:rows], p.Source.Offset[:rows]
+	for _, l := range []*List{&p.Numbers, &p.Categories, &p.Nulls, &p.Segments} {
+		l.Offsets = l.Offsets[:rows+1]
+	}
 }

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,6 +45,10 @@ type format struct {
 func formats() []format {
 	return []format{
 		{FormatJSON, "json/1", []Kind{KindPredictions, KindLabels, KindDeployments}, nil, openJSON},
+		{FormatSageMaker, "sagemaker/1", []Kind{KindPredictions}, checkSageMaker, openSageMaker},
+		{FormatSageMakerTruth, "sagemaker-groundtruth/1", []Kind{KindLabels}, checkSageMaker, openSageMaker},
+		{FormatKServe, "kserve/1", []Kind{KindPredictions}, checkInference, openInference},
+		{FormatSeldon, "seldon/1", []Kind{KindPredictions}, checkInference, openInference},
 	}
 }
 
@@ -70,6 +75,18 @@ type Source struct {
 	Model  plumbline.Model      `yaml:"model"`
 	Deploy plumbline.DeployHash `yaml:"deploy_hash"`
 	Stage  plumbline.Stage      `yaml:"stage"`
+	// Tabular are options of the shapes of serving platforms.
+	Tabular `yaml:",inline"`
+	// FeatureNames names the columns of a shape that sends them without names.
+	FeatureNames []string `yaml:"feature_names"`
+	// DeployHeader names the Kafka header that holds the deploy hash (of a
+	// CloudEvent's extension with ce_ before it), for kserve and seldon.
+	DeployHeader string `yaml:"deploy_header"`
+	// Outputs says what a model's outputs mean, for kserve and seldon.
+	Outputs Outputs `yaml:"outputs"`
+	// Logged says which halves kserve and seldon log: both (the default),
+	// requests or responses.
+	Logged Logged `yaml:"logged"`
 }
 
 // WithDefaults returns the source with its defaults filled in.
@@ -114,6 +131,9 @@ func (s Source) Validate() error {
 			errs = append(errs, errors.New("model, deploy_hash and stage: json events say these themselves; leave them out"))
 		}
 	}
+	if !f.tabular() && !s.Tabular.zero() {
+		errs = append(errs, fmt.Errorf("feature_names, nested, output, score, predicted, classes and sampled: %s has no such options; leave them out", s.Format))
+	}
 	if f.check != nil {
 		errs = append(errs, f.check(s))
 	}
@@ -147,13 +167,19 @@ func (s Source) Open(into Columns) (Decoder, error) {
 }
 
 // Identity returns what decides how a record of the source is decoded: it is
-// part of the plan hash, so two sources of one identity decode alike.
+// part of the plan hash, so two sources of one identity decode alike. An option
+// that says where something is found, and not what it is, has the tag json:"-".
 func (s Source) Identity() string {
 	f, err := s.format()
 	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("%s %s %q %q %q %q", rules, f.version, s.Holds, s.Model, s.Deploy, s.Stage)
+	s.Topic = ""
+	options, err := json.Marshal(s)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s %s %s", rules, f.version, options)
 }
 
 func openJSON(_ Source, into Columns) (Decoder, error) {
