@@ -13,9 +13,25 @@ import (
 
 // Migrate creates the database and every declared table, adds declared columns
 // that a table lacks, and brings retention and the deduplication window to the
-// configured values. It never drops or retypes a column: a column of another
-// type is an error that names it. Running it again changes nothing.
+// configured values, and creates every declared view anew. It never drops or retypes a column: a column of another
+// type is an error that names it. Running it again changes nothing. Shards that
+// no cluster joins are migrated one by one, others ON CLUSTER.
 func (db *DB) Migrate(ctx context.Context) error {
+	if err := db.migrate(ctx); err != nil {
+		return err
+	}
+	for _, shard := range db.shards {
+		if shard == db || db.cfg.Cluster != "" {
+			continue
+		}
+		if err := shard.migrate(ctx); err != nil {
+			return fmt.Errorf("shard %s: %w", shard.shard, err)
+		}
+	}
+	return nil
+}
+
+func (db *DB) migrate(ctx context.Context) error {
 	if err := db.createDatabase(ctx); err != nil {
 		return err
 	}
@@ -23,8 +39,26 @@ func (db *DB) Migrate(ctx context.Context) error {
 		if err := db.conn.Exec(ctx, db.cfg.createTable(t)); err != nil {
 			return fmt.Errorf("create table %s: %w", t.Name, err)
 		}
-		if err := db.reconcile(ctx, t); err != nil {
+		if err := db.reconcile(ctx, t, db.Local(t.Name)); err != nil {
 			return err
+		}
+		if err := db.reconcileOptions(ctx, t); err != nil {
+			return err
+		}
+		if db.cfg.Cluster == "" {
+			continue
+		}
+		if err := db.conn.Exec(ctx, db.cfg.createDistributed(t)); err != nil {
+			return fmt.Errorf("create distributed table %s: %w", t.Name, err)
+		}
+		if err := db.reconcile(ctx, t, string(t.Name)); err != nil {
+			return err
+		}
+	}
+	for _, v := range plumbline.Views() {
+		ddl := "CREATE OR REPLACE VIEW " + db.qualified(plumbline.TableName(v.Name)) + db.cfg.onCluster() + " AS " + v.SQL
+		if err := db.conn.Exec(ctx, ddl); err != nil {
+			return fmt.Errorf("create view %s: %w", v.Name, err)
 		}
 	}
 	return nil
@@ -53,24 +87,25 @@ func (db *DB) createDatabase(ctx context.Context) error {
 	return conn.Close()
 }
 
-// reconcile compares a table as it stands with its declaration.
-func (db *DB) reconcile(ctx context.Context, t plumbline.Table) error {
-	have, err := db.columnTypes(ctx, t.Name)
+// reconcile compares the columns of a table as it stands under a name with its
+// declaration.
+func (db *DB) reconcile(ctx context.Context, t plumbline.Table, name string) error {
+	have, err := db.columnTypes(ctx, name)
 	if err != nil {
 		return err
 	}
 	for _, c := range t.Columns {
 		switch typ, ok := have[c.Name]; {
 		case !ok:
-			add := fmt.Sprintf("ALTER TABLE %s%s ADD COLUMN IF NOT EXISTS %s", db.qualified(t.Name), db.cfg.onCluster(), columnDDL(c))
+			add := fmt.Sprintf("ALTER TABLE %s.%s%s ADD COLUMN IF NOT EXISTS %s", quoteIdentifier(db.cfg.Database), quoteIdentifier(name), db.cfg.onCluster(), columnDDL(c))
 			if err := db.conn.Exec(ctx, add); err != nil {
-				return fmt.Errorf("add column %s.%s: %w", t.Name, c.Name, err)
+				return fmt.Errorf("add column %s.%s: %w", name, c.Name, err)
 			}
 		case typ != string(c.Type):
-			return fmt.Errorf("column %s.%s is %s in the database and %s in this version: move the table aside and start again", t.Name, c.Name, typ, c.Type)
+			return fmt.Errorf("column %s.%s is %s in the database and %s in this version: move the table aside and start again", name, c.Name, typ, c.Type)
 		}
 	}
-	return db.reconcileOptions(ctx, t)
+	return nil
 }
 
 // reconcileOptions alters retention and deduplication only where they differ:
@@ -78,7 +113,7 @@ func (db *DB) reconcile(ctx context.Context, t plumbline.Table) error {
 func (db *DB) reconcileOptions(ctx context.Context, t plumbline.Table) error {
 	var ddl string
 	row := db.conn.QueryRow(ctx, "SELECT create_table_query FROM system.tables WHERE database = {database:String} AND name = {table:String}",
-		clickhouse.Named("database", db.cfg.Database), clickhouse.Named("table", string(t.Name)))
+		clickhouse.Named("database", db.cfg.Database), clickhouse.Named("table", db.Local(t.Name)))
 	if err := row.Scan(&ddl); err != nil {
 		return fmt.Errorf("read definition of %s: %w", t.Name, err)
 	}
@@ -97,9 +132,9 @@ func (db *DB) reconcileOptions(ctx context.Context, t plumbline.Table) error {
 	return nil
 }
 
-func (db *DB) columnTypes(ctx context.Context, table plumbline.TableName) (map[string]string, error) {
+func (db *DB) columnTypes(ctx context.Context, table string) (map[string]string, error) {
 	rows, err := db.conn.Query(ctx, "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}",
-		clickhouse.Named("database", db.cfg.Database), clickhouse.Named("table", string(table)))
+		clickhouse.Named("database", db.cfg.Database), clickhouse.Named("table", table))
 	if err != nil {
 		return nil, fmt.Errorf("read columns of %s: %w", table, err)
 	}

@@ -15,7 +15,7 @@ import (
 
 // Pages returns the generated pages by file name.
 func Pages() map[string][]byte {
-	return map[string][]byte{"signals.md": signals(plumbline.Signals()), "tables.md": tables(plumbline.Tables())}
+	return map[string][]byte{"signals.md": signals(plumbline.Signals()), "tables.md": tables(plumbline.Tables(), plumbline.Views())}
 }
 
 // Generate writes every page into dir, which must exist.
@@ -82,13 +82,16 @@ func unit(grafana string) string {
 	return grafana
 }
 
-func tables(list []plumbline.Table) []byte {
+func tables(list []plumbline.Table, views []plumbline.View) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# Tables\n"+generated, "tables.go")
+	fmt.Fprintf(&b, "# Tables and views\n"+generated, "tables.go and views.go")
 	b.WriteString("Every table, as `storage` creates it. Times are UTC. `FINAL` reads a replacing table as it stands; rows of an aggregating table of one key add up, so sum them.\n\n")
 	b.WriteString("| table | what it holds | kept |\n|---|---|---|\n")
 	for _, t := range list {
 		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s |\n", t.Name, t.Name, cell(t.Doc), retention(t))
+	}
+	for _, v := range views {
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | a view |\n", v.Name, v.Name, cell(v.Doc))
 	}
 	for _, t := range list {
 		fmt.Fprintf(&b, "\n## %s\n%s\n\n", t.Name, t.Doc)
@@ -100,6 +103,9 @@ func tables(list []plumbline.Table) []byte {
 		for _, c := range t.Columns {
 			fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", c.Name, c.Type, cell(c.Doc))
 		}
+	}
+	for _, v := range views {
+		fmt.Fprintf(&b, "\n## %s\n%s\n\n```sql\n%s\n```\n", v.Name, v.Doc, v.Example)
 	}
 	return b.Bytes()
 }
