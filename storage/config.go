@@ -19,13 +19,30 @@ type Config struct {
 	DSNFile string `yaml:"dsn_file"`
 	// Database is created if it does not exist. Default plumbline.
 	Database string `yaml:"database"`
-	// Cluster, if set, makes tables replicated and DDL run ON CLUSTER.
-	Cluster   string    `yaml:"cluster"`
-	Retention Retention `yaml:"retention"`
+	// Cluster, if set, makes tables replicated and DDL run ON CLUSTER: the rows
+	// are in the tables named with the suffix _local, and a Distributed table
+	// over each has the plain name, for readers.
+	Cluster string `yaml:"cluster"`
+	// Shards are the servers to which ingest writes, one address each, so that
+	// every partition of Kafka has its rows on one shard. Empty means the one
+	// that DSN names. With Cluster the addresses are of one replica a shard and
+	// DSN, if set, is the readers'; without it each shard is on its own and
+	// readers see what DSN names, else the first shard. List first the one that
+	// DSN named before there were shards: what was begun there is finished there.
+	Shards []Shard `yaml:"shards"`
+	// InsertQuorum is how many replicas of a shard must have an insert before it
+	// is acknowledged, "auto" for more than half; only with Cluster. Default auto.
+	InsertQuorum string    `yaml:"insert_quorum"`
+	Retention    Retention `yaml:"retention"`
 	// DedupWindow is how many inserts x partitions ClickHouse remembers tokens
 	// of, per table. It is only the fast path of exactly once; 0 turns it off.
 	// Default 10,000.
 	DedupWindow int `yaml:"dedup_window"`
+	// Fence makes ingest write in sessions of the HTTP interface, so that a
+	// statement of a former owner of a partition is refused however late it
+	// arrives. It needs a DSN that leads to one server: turn it off, or set
+	// one address a shard, where a load balancer stands between. Default true.
+	Fence bool `yaml:"fence"`
 	// MaxConnections bounds the connections of the pool. Default 16.
 	MaxConnections int `yaml:"max_connections"`
 }
@@ -43,8 +60,10 @@ const day = 24 * time.Hour
 func DefaultConfig() Config {
 	return Config{
 		Database:       "plumbline",
+		InsertQuorum:   "auto",
 		Retention:      Retention{Raw: 90 * day, Minutes: 400 * day, Hours: 800 * day},
 		DedupWindow:    10_000,
+		Fence:          true,
 		MaxConnections: 16,
 	}
 }
@@ -52,6 +71,8 @@ func DefaultConfig() Config {
 // identifier is what Database and Cluster must look like, since both stand in
 // DDL where no parameter can.
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
+
+var quorum = regexp.MustCompile(`^(auto|[0-9]{1,3})$`)
 
 // Validate returns every mistake of the configuration, by field.
 func (c Config) Validate() error {
@@ -65,6 +86,10 @@ func (c Config) Validate() error {
 	if c.DSN != "" && c.DSNFile != "" {
 		errs = append(errs, errors.New("clickhouse: dsn and dsn_file are both set; keep one"))
 	}
+	if !quorum.MatchString(c.InsertQuorum) {
+		errs = append(errs, fmt.Errorf("clickhouse.insert_quorum: %q is neither auto nor a number of replicas", c.InsertQuorum))
+	}
+	errs = append(errs, c.validateShards())
 	if c.DedupWindow < 0 {
 		errs = append(errs, fmt.Errorf("clickhouse.dedup_window: %d is negative", c.DedupWindow))
 	}

@@ -3,9 +3,11 @@ package storage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -18,8 +20,14 @@ import (
 
 // DB is a ClickHouse with Plumbline's schema. It is safe for concurrent use.
 type DB struct {
-	cfg  Config
-	conn driver.Conn
+	cfg    Config
+	conn   driver.Conn
+	shards []*DB  // never empty; the DB itself where none are configured
+	shard  string // its name, if it is one of several
+	hosts  int    // that the DSN names
+	// bodies are the *bytes.Buffer of former inserts: growing one anew for every
+	// batch costs more than filling it.
+	bodies sync.Pool
 }
 
 // New opens no connection yet; it returns an error if the configuration or the
@@ -28,6 +36,24 @@ func New(cfg Config) (*DB, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if !cfg.hasAddress() && len(cfg.Shards) > 0 {
+		cfg.DSN, cfg.DSNFile = cfg.Shards[0].DSN, cfg.Shards[0].DSNFile
+	}
+	db, err := connect(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if db.shards, err = connectShards(cfg); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if len(db.shards) == 0 {
+		db.shards = []*DB{db}
+	}
+	return db, nil
+}
+
+// connect opens one address.
+func connect(cfg Config) (*DB, error) {
 	dsn, err := cfg.Address()
 	if err != nil {
 		return nil, err
@@ -45,11 +71,16 @@ func New(cfg Config) (*DB, error) {
 	options.MaxIdleConns = cfg.MaxConnections
 	options.ReadTimeout = 5 * time.Minute
 	options.Compression = &clickhouse.Compression{Method: clickhouse.CompressionNone}
+	if cfg.Cluster != "" {
+		// Rows of one prediction may be on several shards: a subquery over a
+		// Distributed table must see all of them.
+		options.Settings = clickhouse.Settings{"distributed_product_mode": "global"}
+	}
 	conn, err := clickhouse.Open(options)
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	return &DB{cfg: cfg, conn: conn}, nil
+	return &DB{cfg: cfg, conn: conn, hosts: len(options.Addr), bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }}}, nil
 }
 
 // Address returns the DSN, from DSNFile if that is set. It is an error if
@@ -80,13 +111,26 @@ func (db *DB) Database() string { return db.cfg.Database }
 func (db *DB) DedupWindow() int { return db.cfg.DedupWindow }
 
 // Close releases the connections.
-func (db *DB) Close() error { return db.conn.Close() }
+func (db *DB) Close() error {
+	err := db.conn.Close()
+	for _, shard := range db.shards {
+		if shard != db {
+			err = errors.Join(err, shard.Close())
+		}
+	}
+	return err
+}
 
 // Insert stores one Arrow record in a table with a single INSERT statement
 // under the deduplication token. The record's columns must be a subset of
 // ArrowSchema(table), by name: ClickHouse drops unknown Arrow columns without a
 // word, so a record with one is refused here.
 func (db *DB) Insert(ctx context.Context, table plumbline.TableName, token string, rec arrow.Record) error {
+	return db.InsertIn(ctx, Session{}, table, token, rec)
+}
+
+// InsertIn is Insert in a session, which may be none.
+func (db *DB) InsertIn(ctx context.Context, session Session, table plumbline.TableName, token string, rec arrow.Record) error {
 	if rec.NumRows() == 0 {
 		return nil
 	}
@@ -101,11 +145,12 @@ func (db *DB) Insert(ctx context.Context, table plumbline.TableName, token strin
 		}
 		names = append(names, quoteIdentifier(field.Name))
 	}
-	var body bytes.Buffer
-	if err := encode(&body, rec); err != nil {
+	body := db.bodies.Get().(*bytes.Buffer)
+	body.Reset()
+	if err := encode(body, rec); err != nil {
 		return fmt.Errorf("insert into %s: encode Arrow: %w", table, err)
 	}
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(session.In(db.Durably(clickhouse.Settings{
 		"async_insert":               0,
 		"insert_deduplication_token": token,
 		// Says in system.processes whose insert is running: ingest waits for it
@@ -115,11 +160,13 @@ func (db *DB) Insert(ctx context.Context, table plumbline.TableName, token strin
 		// piecemeal.
 		"max_insert_block_size":                    1 << 20,
 		"input_format_arrow_allow_missing_columns": 1,
-	}))
+	}))))
 	query := "INSERT INTO " + db.qualified(table) + " (" + strings.Join(names, ", ") + ")"
-	if err := db.conn.InsertFormat(ctx, "ArrowStream", query, &body); err != nil {
+	if err := db.conn.InsertFormat(ctx, "ArrowStream", query, bytes.NewReader(body.Bytes())); err != nil {
 		return fmt.Errorf("insert %d rows into %s: %w", rec.NumRows(), table, err)
 	}
+	// After an error the transport may still be reading the body.
+	db.bodies.Put(body)
 	return nil
 }
 
@@ -132,7 +179,7 @@ func encode(body *bytes.Buffer, rec arrow.Record) error {
 }
 
 func (db *DB) qualified(table plumbline.TableName) string {
-	return quoteIdentifier(db.cfg.Database) + "." + quoteIdentifier(string(table))
+	return quoteIdentifier(db.cfg.Database) + "." + quoteIdentifier(db.Local(table))
 }
 
 // quoteIdentifier is the one place where an identifier enters SQL text.

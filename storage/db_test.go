@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -241,5 +243,92 @@ func appendSample(t *testing.T, b array.Builder) {
 		counts.ValueBuilder().(*array.Uint64Builder).AppendValues([]uint64{1, 2}, nil)
 	default:
 		t.Fatalf("no sample for %T", b)
+	}
+}
+
+// No cluster can run here, so ClickHouse's parser is what judges its DDL.
+func TestClusterDDLParses(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	text, err := os.ReadFile("testdata/cluster.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ddl := range strings.Split(string(text), ";\n\n") {
+		if ddl == "" {
+			continue
+		}
+		if err := env.DB.Conn().Exec(t.Context(), "EXPLAIN AST "+ddl); err != nil {
+			t.Errorf("%s: %v", ddl, err)
+		}
+	}
+}
+
+func TestShards(t *testing.T) {
+	cfg := storage.DefaultConfig()
+	cfg.Shards = []storage.Shard{{Name: "a", DSN: "http://a:8123"}, {Name: "b", DSN: "http://b:8123"}}
+	db, err := storage.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if shards := db.Shards(); len(shards) != 2 || shards[0].Shard() != "a" || shards[1].Shard() != "b" {
+		t.Errorf("shards: %v", shards)
+	}
+	for name, change := range map[string]func(*storage.Config){
+		"no name":       func(c *storage.Config) { c.Shards[0].Name = "" },
+		"same name":     func(c *storage.Config) { c.Shards[1].Name = "a" },
+		"no address":    func(c *storage.Config) { c.Shards[1].DSN = "" },
+		"two addresses": func(c *storage.Config) { c.Shards[1].DSNFile = "f" },
+		"quorum":        func(c *storage.Config) { c.InsertQuorum = "most" },
+	} {
+		bad := cfg
+		bad.Shards = slices.Clone(cfg.Shards)
+		change(&bad)
+		if _, err := storage.New(bad); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	cfg.Shards, cfg.DSN = nil, "http://a:8123,b:8123"
+	several, err := storage.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer several.Close()
+	if shards := several.Shards(); len(shards) != 1 || shards[0] != several {
+		t.Errorf("without shards: %v", shards)
+	}
+	if several.Fences() || !db.Shards()[0].Fences() {
+		t.Error("a session lives on one server, so it can fence only where the DSN names one")
+	}
+}
+
+// A session that is closed refuses what comes later, and says so.
+func TestClosedSessionRefusesInserts(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	rec := sampleRecord(t, memory.DefaultAllocator, storage.ArrowSchema(plumbline.TableLabels))
+	session, err := env.DB.OpenSession(t.Context(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if server, err := env.DB.Server(t.Context()); err != nil || server != session.Server || len(server) < 10 {
+		t.Errorf("session is on %q, server is %q, %v", session.Server, server, err)
+	}
+	insert := func(token string) error {
+		return env.DB.InsertIn(t.Context(), session, plumbline.TableLabels, token, rec)
+	}
+	if err := insert("one"); err != nil {
+		t.Fatal(err)
+	}
+	for gone := false; !gone; {
+		if gone, err = env.DB.CloseSession(t.Context(), session); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := insert("two"); !storage.IsSessionGone(err) || storage.IsSessionBusy(err) {
+		t.Errorf("insert in a closed session: %v", err)
+	}
+	var n uint64
+	if err := env.DB.Conn().QueryRow(t.Context(), "SELECT count() FROM labels").Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d rows, %v; want 1", n, err)
 	}
 }

@@ -94,7 +94,7 @@ func declared(name plumbline.TableName) (plumbline.Table, error) {
 // createTable returns the DDL of a table.
 func (c Config) createTable(t plumbline.Table) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s.%s%s\n(\n", quoteIdentifier(c.Database), quoteIdentifier(string(t.Name)), c.onCluster())
+	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s.%s%s\n(\n", quoteIdentifier(c.Database), quoteIdentifier(c.local(t.Name)), c.onCluster())
 	clauses := make([]string, 0, len(t.Columns)+len(t.Extra))
 	for _, col := range t.Columns {
 		clauses = append(clauses, "    "+columnDDL(col))
@@ -115,6 +115,19 @@ func (c Config) createTable(t plumbline.Table) string {
 	fmt.Fprintf(&b, "SETTINGS %s\n", strings.Join(settings, ", "))
 	fmt.Fprintf(&b, "COMMENT '%s'", strings.ReplaceAll(t.Doc, "'", "''"))
 	return b.String()
+}
+
+// createDistributed returns the DDL of the table over all shards, for readers.
+// It has no sharding key: the rows of a table are spread by the Kafka partition
+// they came through, not by any column, and ClickHouse takes a key for a promise
+// (optimize_distributed_group_by_sharding_key groups on each shard apart,
+// optimize_skip_unused_shards leaves shards out). Without one ClickHouse also
+// refuses inserts through it, which are never exactly once.
+func (c Config) createDistributed(t plumbline.Table) string {
+	database := quoteIdentifier(c.Database)
+	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s.%s%s AS %s.%s\nENGINE = Distributed(%s, %s, %s)\nCOMMENT '%s'",
+		database, quoteIdentifier(string(t.Name)), c.onCluster(), database, quoteIdentifier(c.local(t.Name)),
+		quoteIdentifier(c.Cluster), database, quoteIdentifier(c.local(t.Name)), strings.ReplaceAll(t.Doc, "'", "''"))
 }
 
 func columnDDL(c plumbline.Column) string {

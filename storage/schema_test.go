@@ -23,6 +23,9 @@ func TestDDLGolden(t *testing.T) {
 		var b strings.Builder
 		for _, table := range plumbline.Tables() {
 			b.WriteString(cfg.createTable(table) + ";\n\n")
+			if cfg.Cluster != "" {
+				b.WriteString(cfg.createDistributed(table) + ";\n\n")
+			}
 		}
 		golden := filepath.Join("testdata", name+".sql")
 		if *update {

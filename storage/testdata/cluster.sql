@@ -1,4 +1,4 @@
-CREATE TABLE IF NOT EXISTS `plumbline`.`predictions` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`predictions_local` ON CLUSTER `analytics`
 (
     `model` LowCardinality(String) COMMENT 'Model the row is about.',
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`predictions` ON CLUSTER `analytics`
     `latency_ms` Nullable(Float64) COMMENT 'Latency of the answer in milliseconds.' CODEC(ZSTD(1)),
     `status` LowCardinality(String) COMMENT 'ok, or the producer''s error class.',
     `weight` Float64 COMMENT 'Requests this row stands for; 1 unless the producer samples.' CODEC(ZSTD(1)),
+    `half` LowCardinality(String) COMMENT 'request or response where the two come apart, under one prediction_id: see the view predictions_whole. Empty: the row is both.',
     `known` DateTime64(3, 'UTC') COMMENT 'Kafka timestamp of the record: when the event became known.' CODEC(Delta, ZSTD(1)),
     `_topic` LowCardinality(String) COMMENT 'Kafka topic of the record.',
     `_epoch` LowCardinality(String) COMMENT 'Epoch of the topic partition: a recreated topic has another.',
@@ -31,7 +32,11 @@ TTL toDateTime(`ts`) + toIntervalDay(90)
 SETTINGS replicated_deduplication_window = 10000
 COMMENT 'Every delivered prediction, one row a delivery.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`labels` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`predictions` ON CLUSTER `analytics` AS `plumbline`.`predictions_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `predictions_local`)
+COMMENT 'Every delivered prediction, one row a delivery.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`labels_local` ON CLUSTER `analytics`
 (
     `model` LowCardinality(String) COMMENT 'Model the label is about.',
     `prediction_id` String COMMENT 'Prediction the label is about.' CODEC(ZSTD(1)),
@@ -54,7 +59,11 @@ TTL toDateTime(`known`) + toIntervalDay(90)
 SETTINGS replicated_deduplication_window = 10000, index_granularity = 1024
 COMMENT 'Every delivered label, append-only.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`deployments` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`labels` ON CLUSTER `analytics` AS `plumbline`.`labels_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `labels_local`)
+COMMENT 'Every delivered label, append-only.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`deployments_local` ON CLUSTER `analytics`
 (
     `model` LowCardinality(String) COMMENT 'Model the row is about.',
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
@@ -79,7 +88,11 @@ ORDER BY (model, ts, deploy_hash)
 SETTINGS replicated_deduplication_window = 10000
 COMMENT 'Every deploy that began to serve.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`series_minute` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`deployments` ON CLUSTER `analytics` AS `plumbline`.`deployments_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `deployments_local`)
+COMMENT 'Every deploy that began to serve.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`series_minute_local` ON CLUSTER `analytics`
 (
     `model` LowCardinality(String) COMMENT 'Model the row is about.',
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
@@ -104,7 +117,11 @@ TTL toDateTime(`time`) + toIntervalDay(400)
 SETTINGS replicated_deduplication_window = 10000
 COMMENT 'Rollup of every numeric series by minute, on the one grid; rows of one key add up.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`series_hour` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`series_minute` ON CLUSTER `analytics` AS `plumbline`.`series_minute_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `series_minute_local`)
+COMMENT 'Rollup of every numeric series by minute, on the one grid; rows of one key add up.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`series_hour_local` ON CLUSTER `analytics`
 (
     `model` LowCardinality(String) COMMENT 'Model the row is about.',
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
@@ -129,7 +146,11 @@ TTL toDateTime(`time`) + toIntervalDay(800)
 SETTINGS replicated_deduplication_window = 10000
 COMMENT 'Rollup of every numeric series by hour, on the one grid; rows of one key add up.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`categories_hour` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`series_hour` ON CLUSTER `analytics` AS `plumbline`.`series_hour_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `series_hour_local`)
+COMMENT 'Rollup of every numeric series by hour, on the one grid; rows of one key add up.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`categories_hour_local` ON CLUSTER `analytics`
 (
     `model` LowCardinality(String) COMMENT 'Model the row is about.',
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
@@ -149,7 +170,11 @@ TTL toDateTime(`time`) + toIntervalDay(800)
 SETTINGS replicated_deduplication_window = 10000
 COMMENT 'Rollup of every categorical series by hour: a count a value; rows of one key add up.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`batches` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`categories_hour` ON CLUSTER `analytics` AS `plumbline`.`categories_hour_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `categories_hour_local`)
+COMMENT 'Rollup of every categorical series by hour: a count a value; rows of one key add up.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`batches_local` ON CLUSTER `analytics`
 (
     `topic` LowCardinality(String) COMMENT 'Kafka topic.',
     `epoch` LowCardinality(String) COMMENT 'Epoch of the topic partition.',
@@ -158,8 +183,8 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`batches` ON CLUSTER `analytics`
     `last` Int64 COMMENT 'Last offset of the batch, inclusive.',
     `table` LowCardinality(String) COMMENT 'Table that is complete for the range.',
     `rows` UInt64 COMMENT 'Rows the batch put into the table. 0 in predictions although events > dead: the raw rows were left out because the disk was nearly full, so these predictions are in the rollups and cannot be joined with labels.',
-    `events` UInt64 COMMENT 'Kafka records of the batch, good and bad.',
-    `dead` UInt64 COMMENT 'Records that went to the dead letters.',
+    `events` UInt64 COMMENT 'Events of the batch, good and bad; records that hold no event of ours are none.',
+    `dead` UInt64 COMMENT 'Events that went to the dead letters.',
     `plan` LowCardinality(String) COMMENT 'Hash of decoder, schema, mapping and PII settings.',
     `known_min` DateTime64(3, 'UTC') COMMENT 'Least Kafka timestamp of the batch.',
     `known_max` DateTime64(3, 'UTC') COMMENT 'Greatest Kafka timestamp of the batch.',
@@ -172,7 +197,11 @@ ORDER BY (topic, epoch, partition, first, last, table)
 SETTINGS replicated_deduplication_window = 10000
 COMMENT 'One row a stored batch and table, written last: what is complete.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`epochs` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`batches` ON CLUSTER `analytics` AS `plumbline`.`batches_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `batches_local`)
+COMMENT 'One row a stored batch and table, written last: what is complete.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`epochs_local` ON CLUSTER `analytics`
 (
     `topic` LowCardinality(String) COMMENT 'Kafka topic.',
     `partition` Int32 COMMENT 'Kafka partition.',
@@ -187,7 +216,11 @@ ORDER BY (topic, partition, seen)
 SETTINGS replicated_deduplication_window = 10000
 COMMENT 'Fingerprint of each topic partition at first sight: a recreated topic gets another epoch.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`outcomes` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`epochs` ON CLUSTER `analytics` AS `plumbline`.`epochs_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `epochs_local`)
+COMMENT 'Fingerprint of each topic partition at first sight: a recreated topic gets another epoch.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`outcomes_local` ON CLUSTER `analytics`
 (
     `model` LowCardinality(String) COMMENT 'Model the row is about.',
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
@@ -214,7 +247,11 @@ TTL toDateTime(`ts`) + toIntervalDay(90)
 SETTINGS replicated_deduplication_window = 10000
 COMMENT 'One row a label that changed what is known of a prediction; the greatest version replaces the others.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`outcome_cells` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`outcomes` ON CLUSTER `analytics` AS `plumbline`.`outcomes_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `outcomes_local`)
+COMMENT 'One row a label that changed what is known of a prediction; the greatest version replaces the others.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`outcome_cells_local` ON CLUSTER `analytics`
 (
     `model` LowCardinality(String) COMMENT 'Model the row is about.',
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
@@ -233,7 +270,11 @@ TTL toDateTime(`time`) + toIntervalDay(800)
 SETTINGS replicated_deduplication_window = 10000
 COMMENT 'Outcomes counted by minute of the prediction and hour in which they became known; the greatest version replaces the others. State as known at T is the sum of the cells known by T.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`outcome_cells` ON CLUSTER `analytics` AS `plumbline`.`outcome_cells_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `outcome_cells_local`)
+COMMENT 'Outcomes counted by minute of the prediction and hour in which they became known; the greatest version replaces the others. State as known at T is the sum of the cells known by T.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor_local` ON CLUSTER `analytics`
 (
     `topic` LowCardinality(String) COMMENT 'Kafka topic.',
     `epoch` LowCardinality(String) COMMENT 'Epoch of the topic partition.',
@@ -245,7 +286,11 @@ ORDER BY (topic, epoch, partition)
 SETTINGS replicated_deduplication_window = 10000
 COMMENT 'How far the join has followed each topic partition.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`findings` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor` ON CLUSTER `analytics` AS `plumbline`.`join_cursor_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `join_cursor_local`)
+COMMENT 'How far the join has followed each topic partition.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`findings_local` ON CLUSTER `analytics`
 (
     `at` DateTime64(3, 'UTC') COMMENT 'Wall clock at which it was computed.' CODEC(Delta, ZSTD(1)),
     `signal` LowCardinality(String) COMMENT 'Signal of the catalogue.',
@@ -274,7 +319,11 @@ TTL toDateTime(`at`) + toIntervalDay(800)
 SETTINGS replicated_deduplication_window = 10000
 COMMENT 'What the analyzers found: one table for SQL, dashboards and PromQL alike.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`notices` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`findings` ON CLUSTER `analytics` AS `plumbline`.`findings_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `findings_local`)
+COMMENT 'What the analyzers found: one table for SQL, dashboards and PromQL alike.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`notices_local` ON CLUSTER `analytics`
 (
     `at` DateTime64(3, 'UTC') COMMENT 'Wall clock.',
     `kind` LowCardinality(String) COMMENT 'Kind, for example page_sent or partition_parked.',
@@ -288,5 +337,9 @@ ENGINE = ReplicatedMergeTree()
 PARTITION BY toYYYYMM(at)
 ORDER BY (kind, at)
 SETTINGS replicated_deduplication_window = 10000
+COMMENT 'What the service noticed about itself and did: parked partitions, new epochs, pages sent.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`notices` ON CLUSTER `analytics` AS `plumbline`.`notices_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `notices_local`)
 COMMENT 'What the service noticed about itself and did: parked partitions, new epochs, pages sent.';
 
