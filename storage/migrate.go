@@ -12,10 +12,11 @@ import (
 )
 
 // Migrate creates the database and every declared table, adds declared columns
-// that a table lacks, and brings retention and the deduplication window to the
-// configured values, and creates every declared view anew. It never drops or retypes a column: a column of another
-// type is an error that names it. Running it again changes nothing. Shards that
-// no cluster joins are migrated one by one, others ON CLUSTER.
+// that a table lacks, brings retention and the deduplication window to the
+// configured values, and creates every declared view anew. It never drops or
+// retypes a column: a column of another type is an error that names it. Running
+// it again changes nothing. Shards that no cluster joins are migrated one by
+// one, others ON CLUSTER.
 func (db *DB) Migrate(ctx context.Context) error {
 	if err := db.migrate(ctx); err != nil {
 		return err
@@ -56,7 +57,7 @@ func (db *DB) migrate(ctx context.Context) error {
 		}
 	}
 	for _, v := range plumbline.Views() {
-		ddl := "CREATE OR REPLACE VIEW " + db.qualified(plumbline.TableName(v.Name)) + db.cfg.onCluster() + " AS " + v.SQL
+		ddl := "CREATE OR REPLACE VIEW " + quoteIdentifier(db.cfg.Database) + "." + quoteIdentifier(v.Name) + db.cfg.onCluster() + " AS " + v.SQL
 		if err := db.conn.Exec(ctx, ddl); err != nil {
 			return fmt.Errorf("create view %s: %w", v.Name, err)
 		}
