@@ -57,7 +57,7 @@ func (db *DB) migrate(ctx context.Context) error {
 		}
 	}
 	for _, v := range plumbline.Views() {
-		ddl := "CREATE OR REPLACE VIEW " + quoteIdentifier(db.cfg.Database) + "." + quoteIdentifier(v.Name) + db.cfg.onCluster() + " AS " + v.SQL
+		ddl := "CREATE OR REPLACE VIEW " + quoteIdentifier(db.cfg.Database) + "." + quoteIdentifier(string(v.Name)) + db.cfg.onCluster() + " AS " + v.SQL
 		if err := db.conn.Exec(ctx, ddl); err != nil {
 			return fmt.Errorf("create view %s: %w", v.Name, err)
 		}
