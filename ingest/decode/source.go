@@ -26,6 +26,8 @@ type Format string
 const (
 	// FormatJSON is our own JSON, see docs/events.schema.json.
 	FormatJSON Format = "json"
+	// FormatArrow is Arrow IPC streams of many events a record.
+	FormatArrow Format = "arrow"
 )
 
 // format says what a shape can hold and makes its decoders.
@@ -45,8 +47,12 @@ type format struct {
 func formats() []format {
 	return []format{
 		{FormatJSON, "json/1", []Kind{KindPredictions, KindLabels, KindDeployments}, nil, openJSON},
+		{FormatArrow, "arrow/1", []Kind{KindPredictions, KindLabels, KindDeployments}, checkArrow, openArrow},
 		{FormatSageMaker, "sagemaker/1", []Kind{KindPredictions}, checkSageMaker, openSageMaker},
 		{FormatSageMakerTruth, "sagemaker-groundtruth/1", []Kind{KindLabels}, checkSageMaker, openSageMaker},
+		{FormatMLflow, "mlflow/1", []Kind{KindPredictions}, checkTabular, openMLflow},
+		{FormatAzureML, "azureml/1", []Kind{KindPredictions}, checkTabular, openAzureML},
+		{FormatGenAI, "otel-genai/1", []Kind{KindPredictions, KindLabels}, checkGenAI, openGenAI},
 		{FormatKServe, "kserve/1", []Kind{KindPredictions}, checkInference, openInference},
 		{FormatSeldon, "seldon/1", []Kind{KindPredictions}, checkInference, openInference},
 	}
@@ -77,6 +83,8 @@ type Source struct {
 	Stage  plumbline.Stage      `yaml:"stage"`
 	// Tabular are options of the shapes of serving platforms.
 	Tabular `yaml:",inline"`
+	// GenAI are the options of otel-genai.
+	GenAI `yaml:",inline"`
 	// FeatureNames names the columns of a shape that sends them without names.
 	FeatureNames []string `yaml:"feature_names"`
 	// DeployHeader names the Kafka header that holds the deploy hash (of a
@@ -131,8 +139,8 @@ func (s Source) Validate() error {
 			errs = append(errs, errors.New("model, deploy_hash and stage: json events say these themselves; leave them out"))
 		}
 	}
-	if !f.tabular() && !s.Tabular.zero() {
-		errs = append(errs, fmt.Errorf("feature_names, nested, output, score, predicted, classes and sampled: %s has no such options; leave them out", s.Format))
+	if !slices.Contains(tabularFormats(), s.Format) && !s.Tabular.zero() {
+		errs = append(errs, fmt.Errorf("nested, output, score, predicted, classes and sampled: %s has no such options; leave them out", s.Format))
 	}
 	if f.check != nil {
 		errs = append(errs, f.check(s))

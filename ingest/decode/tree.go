@@ -2,6 +2,7 @@ package decode
 
 import (
 	"hash/maphash"
+	"strconv"
 	"unsafe"
 )
 
@@ -15,9 +16,11 @@ type tree struct {
 	nodes []node
 	max   int
 	seed  maphash.Seed
+	// depth is how deep values may nest.
+	depth int
 	// slots find members by their object and name; those of an older
 	// generation are free.
-	slots      []slot
+	slots      []memberSlot
 	generation uint32
 }
 
@@ -41,7 +44,9 @@ const (
 type node struct {
 	kind                valueKind
 	parent, first, next ref
-	size                int32 // of an object or array
+	last                ref // of an object or array, as are first and size
+	size                int32
+	place               int32 // among the values of the parent, from 0
 	number              float64
 	// text is a string without its escapes; of every other value, what is
 	// written in the document.
@@ -49,7 +54,7 @@ type node struct {
 	key  []byte // the name of a member
 }
 
-type slot struct {
+type memberSlot struct {
 	generation uint32
 	member     ref
 }
@@ -62,7 +67,7 @@ const keptNodes = 1 << 16
 // most one value for every four bytes of the largest event, in all documents
 // together.
 func newTree(limits Limits) *tree {
-	return &tree{max: limits.MaxBytes/4 + 64, seed: maphash.MakeSeed()}
+	return &tree{max: limits.MaxBytes/4 + 64, depth: maxDepth, seed: maphash.MakeSeed()}
 }
 
 // root forgets everything and reads a document.
@@ -93,6 +98,20 @@ func (t *tree) within(at ref, document []byte) (ref, *Error) {
 	return root, err.at(t.path(at))
 }
 
+// lines reads JSON lines: an array of the documents, one a line.
+func (t *tree) lines(at ref, documents []byte) (ref, *Error) {
+	t.scan.b, t.scan.i = documents, 0
+	all := t.graft(at, node{kind: isArray, text: documents})
+	for t.scan.space(); t.scan.i < len(documents); t.scan.space() {
+		id, err := t.value(all, nil, 1)
+		if err != nil {
+			return 0, err.at(t.pathOf(all, nil))
+		}
+		t.hang(id)
+	}
+	return all, nil
+}
+
 func (t *tree) document(parent ref) (ref, *Error) {
 	if t.scan.space(); t.scan.i == len(t.scan.b) {
 		return 0, bad(Unparsable, "there is no JSON value")
@@ -107,15 +126,15 @@ func (t *tree) document(parent ref) (ref, *Error) {
 // value reads any value.
 func (t *tree) value(parent ref, key []byte, depth int) (ref, *Error) {
 	switch {
-	case depth > maxDepth:
-		return 0, bad(TooNested, "flatten the event: values nest deeper than 16")
+	case depth > t.depth:
+		return 0, bad(TooNested, "flatten the event: values nest deeper than "+strconv.Itoa(t.depth))
 	case len(t.nodes) > t.max:
 		return 0, bad(TooLarge, "the event holds too many JSON values; send fewer rows a record, or raise max_event_bytes")
 	}
 	s := &t.scan
 	c, from := s.space(), s.i
 	id := ref(len(t.nodes))
-	n := node{parent: parent, key: key}
+	n := node{parent: parent, key: key, place: t.nodes[parent].size}
 	var err *Error
 	switch c {
 	case '{', '[':
@@ -155,7 +174,6 @@ func (t *tree) members(parent ref, depth int) *Error {
 	if keyed {
 		closing = '}'
 	}
-	last := ref(0)
 	for more := s.open(closing); more; {
 		var key []byte
 		var err *Error
@@ -172,18 +190,24 @@ func (t *tree) members(parent ref, depth int) *Error {
 		if keyed && !t.enter(parent, id, key) {
 			return (&Error{Reason: DuplicateKey, Hint: "send each key once"}).at(t.path(id))
 		}
-		if last == 0 {
-			t.nodes[parent].first = id
-		} else {
-			t.nodes[last].next = id
-		}
-		last = id
-		t.nodes[parent].size++
+		t.hang(id)
 		if more, err = s.more(closing); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// hang makes a value the last one that its parent holds.
+func (t *tree) hang(id ref) {
+	p := &t.nodes[t.nodes[id].parent]
+	if p.size == 0 {
+		p.first = id
+	} else {
+		t.nodes[p.last].next = id
+	}
+	p.last = id
+	p.size++
 }
 
 // enter notes a member under its name and reports whether the name is new.
@@ -193,7 +217,7 @@ func (t *tree) enter(parent, member ref, key []byte) bool {
 	}
 	at, found := t.look(parent, unsafe.String(unsafe.SliceData(key), len(key)))
 	if found == 0 {
-		t.slots[at] = slot{t.generation, member}
+		t.slots[at] = memberSlot{t.generation, member}
 	}
 	return found == 0
 }
@@ -214,7 +238,7 @@ func (t *tree) look(parent ref, key string) (at uint64, member ref) {
 
 func (t *tree) widen() {
 	old := t.slots
-	t.slots = make([]slot, max(64, 4*len(old)))
+	t.slots = make([]memberSlot, max(64, 4*len(old)))
 	for _, s := range old {
 		if s.generation == t.generation {
 			n := &t.nodes[s.member]

@@ -21,11 +21,7 @@ func (t *tree) path(r ref) string {
 	case isObject:
 		return t.pathOf(n.parent, n.key)
 	case isArray:
-		i := 0
-		for e := parent.first; e != 0 && e != r; e = t.nodes[e].next {
-			i++
-		}
-		return cut(t.path(n.parent) + "[" + strconv.Itoa(i) + "]")
+		return cut(t.path(n.parent) + "[" + strconv.Itoa(int(n.place)) + "]")
 	}
 	return t.path(n.parent) // the root, or a document within a string
 }

@@ -1,0 +1,433 @@
+package decode
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// FormatGenAI are OpenTelemetry's events of generative AI: log records in
+// OTLP/JSON, as the collector's Kafka exporter writes them.
+// https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-events/
+const FormatGenAI Format = "otel-genai"
+
+// The events that are read; all other log records are skipped.
+const (
+	genAIInference  = "gen_ai.client.inference.operation.details"
+	genAIEvaluation = "gen_ai.evaluation.result"
+)
+
+// genAIDepth is how deep OTLP may nest: conversations are lists of messages of
+// parts, each level of which takes four of JSON.
+const genAIDepth = 96
+
+func checkGenAI(s Source) error {
+	errs := []error{s.checkNames()}
+	for _, kind := range s.Holds {
+		if kind == KindLabels && s.Evaluation == "" {
+			errs = append(errs, errors.New("evaluation: say which evaluation is the label, such as Relevance"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// GenAI are the options of otel-genai.
+type GenAI struct {
+	// Evaluation is the name (gen_ai.evaluation.name) of the evaluation whose
+	// results are the labels; the others are skipped.
+	Evaluation string `yaml:"evaluation"`
+	// EvaluationLabel takes an evaluation's label, such as pass, instead of its
+	// score where both are there.
+	EvaluationLabel bool `yaml:"evaluation_label"`
+}
+
+// genAI decodes OTLP/JSON log records.
+type genAI struct {
+	several
+	sayings
+	t       *tree
+	options GenAI
+	joined  []byte // scratch
+}
+
+func openGenAI(s Source, into Columns) (Decoder, error) {
+	d := &genAI{several: newSeveral(into), sayings: s.sayings(), options: s.GenAI}
+	d.apart = true // what is refused is given back without its texts
+	d.t = newTree(d.limits)
+	d.t.depth = genAIDepth
+	return d, nil
+}
+
+// Append decodes one message, which may hold many log records.
+func (d *genAI) Append(rec Record) error { return d.run(rec, d.message) }
+
+func (d *genAI) message(rec Record) *Error {
+	t := d.t
+	root, err := t.root(rec.Value)
+	if err != nil {
+		return err
+	}
+	resources := t.get(root, "resourceLogs")
+	if t.kind(resources) != isArray {
+		return t.missing(root, "resourceLogs", "send log records in OTLP/JSON")
+	}
+	index := 0
+	for r := t.first(resources); r != 0; r = t.next(r) {
+		resource := t.get(r, "resource")
+		for scope := t.first(t.get(r, "scopeLogs")); scope != 0; scope = t.next(scope) {
+			for log := t.first(t.get(scope, "logRecords")); log != 0; log = t.next(log) {
+				if err := d.log(rec, resource, log); err != nil {
+					d.refuse(rec, index, err, func(int) []byte { return d.alone(resource, log) })
+				}
+				index++
+			}
+		}
+	}
+	return nil
+}
+
+// log appends what one log record holds, if it is one of the events.
+func (d *genAI) log(rec Record, resource, log ref) *Error {
+	t := d.t
+	attributes := t.get(log, "attributes")
+	name, err := t.plainText(t.get(log, "eventName"))
+	if err != nil {
+		return err
+	}
+	if len(name) == 0 {
+		name = d.attribute(attributes, "event.name")
+	}
+	switch string(name) {
+	case genAIInference:
+		if d.into.Predictions != nil {
+			return d.inference(rec, resource, log, attributes)
+		}
+	case genAIEvaluation:
+		if d.into.Labels != nil {
+			return d.evaluation(rec, log, attributes)
+		}
+	}
+	d.skip()
+	return nil
+}
+
+func (d *genAI) skip() {
+	if d.into.Predictions != nil {
+		d.into.Predictions.Skipped++
+		return
+	}
+	d.into.Labels.Skipped++
+}
+
+// find returns the value of an attribute: the member of its AnyValue.
+func (d *genAI) find(attributes ref, key string) ref {
+	t := d.t
+	for a := t.first(attributes); a != 0; a = t.next(a) {
+		if string(t.text(t.get(a, "key"))) == key {
+			return t.first(t.get(a, "value"))
+		}
+	}
+	return 0
+}
+
+// attribute returns the text of an attribute; nil if it is not there or no
+// text.
+func (d *genAI) attribute(attributes ref, key string) []byte {
+	r := d.find(attributes, key)
+	if string(d.t.key(r)) != "stringValue" || d.t.kind(r) != isString {
+		return nil
+	}
+	return d.t.text(r)
+}
+
+// short returns an attribute that is a name.
+func (d *genAI) short(attributes ref, key string) ([]byte, *Error) {
+	b := d.attribute(attributes, key)
+	if len(b) > maxName {
+		return nil, d.t.fail(d.find(attributes, key), BadValue, "the text is longer than 256 bytes")
+	}
+	return b, nil
+}
+
+// number returns the number of an AnyValue: a double, or an integer, which
+// OTLP/JSON writes as text.
+func (d *genAI) number(r ref) (v float64, ok bool, err *Error) {
+	t := d.t
+	switch string(t.key(r)) {
+	case "intValue", "doubleValue":
+	default:
+		return 0, false, nil
+	}
+	if t.kind(r) == isNumber {
+		return t.nodes[r].number, true, nil
+	}
+	b, err := t.plainText(r)
+	if err != nil {
+		return 0, false, err
+	}
+	v, ok = decimal(b)
+	if !ok {
+		switch string(b) { // as protobuf's JSON writes them
+		case "NaN":
+			return math.NaN(), true, nil
+		}
+		return 0, false, t.fail(r, BadValue, "send a number")
+	}
+	return v, true, nil
+}
+
+// identity returns the identifier by which an event and its evaluations find
+// each other: the response's, or that of the span where no response came.
+func (d *genAI) identity(log, attributes ref) ([]byte, *Error) {
+	id, err := d.short(attributes, "gen_ai.response.id")
+	if err != nil || len(id) > 0 {
+		return id, err
+	}
+	t := d.t
+	trace, span := t.text(t.get(log, "traceId")), t.text(t.get(log, "spanId"))
+	if len(trace) == 0 || len(span) == 0 {
+		return nil, t.missing(log, "gen_ai.response.id", "send gen_ai.response.id, or the traceId and spanId of the operation")
+	}
+	d.id = append(append(append(d.id[:0], trace...), '-'), span...)
+	if len(d.id) > maxName {
+		return nil, t.fail(t.get(log, "traceId"), BadValue, "traceId and spanId have 32 and 16 digits")
+	}
+	return d.id, nil
+}
+
+// instant returns the time of a log record.
+func (d *genAI) instant(log ref) (int64, *Error) {
+	t := d.t
+	for _, name := range [...]string{"timeUnixNano", "observedTimeUnixNano"} {
+		r := t.get(log, name)
+		if k := t.kind(r); k != isString && k != isNumber {
+			continue
+		}
+		nano, err := strconv.ParseUint(text(t.text(r)), 10, 63)
+		if err != nil {
+			return 0, t.fail(r, BadValue, "send nanoseconds since 1970")
+		}
+		if nano > 0 {
+			return int64(nano / 1e6), nil
+		}
+	}
+	return 0, t.missing(log, "timeUnixNano", "send the time of the event")
+}
+
+func (d *genAI) inference(rec Record, resource, log, attributes ref) *Error {
+	p := d.into.Predictions
+	m := p.begin()
+	var e prediction
+	err := d.operation(&e, resource, log, attributes)
+	if err == nil {
+		err = d.measurements(p, &e, attributes)
+	}
+	if err == nil {
+		err = p.end(&e, rec)
+	}
+	if err != nil {
+		p.rollback(m)
+		return err
+	}
+	d.taken++
+	return nil
+}
+
+// operation reads all but the features.
+func (d *genAI) operation(e *prediction, resource, log, attributes ref) (err *Error) {
+	t := d.t
+	if e.id, err = d.identity(log, attributes); err != nil {
+		return err
+	}
+	if e.ts, err = d.instant(log); err != nil {
+		return err
+	}
+	e.hasTS, e.stage = true, d.stage
+	answered, err := d.short(attributes, "gen_ai.response.model")
+	if err != nil {
+		return err
+	}
+	if e.model, err = d.short(attributes, "gen_ai.request.model"); err != nil {
+		return err
+	}
+	if e.deploy, err = d.short(t.get(resource, "attributes"), "service.version"); err != nil {
+		return err
+	}
+	e.model, e.deploy = orElse(d.model, orElse(e.model, answered)), orElse(d.deploy, orElse(e.deploy, answered))
+	switch {
+	case len(e.model) == 0:
+		return t.missing(log, "gen_ai.request.model", "send gen_ai.request.model, or set model of the source")
+	case len(e.deploy) == 0:
+		return t.missing(log, "service.version", "send the resource attribute service.version, or set deploy_hash of the source")
+	}
+	if e.status, err = d.short(attributes, "error.type"); err != nil {
+		return err
+	}
+	seconds, ok, err := d.number(d.find(attributes, "gen_ai.client.operation.duration"))
+	if ok {
+		e.latency, e.hasLatency = seconds*1000, true
+	}
+	return err
+}
+
+// measurements adds the features: gen_ai's numbers and booleans, the reasons to
+// finish and the kind of output; and the segments: the operation, the provider
+// and the model that answered. Every other text, prompts and completions above
+// all, is left where it is.
+func (d *genAI) measurements(p *Predictions, e *prediction, attributes ref) *Error {
+	t := d.t
+	features := 0
+	for a := t.first(attributes); a != 0; a = t.next(a) {
+		key := t.text(t.get(a, "key"))
+		if !bytes.HasPrefix(key, []byte("gen_ai.")) {
+			continue
+		}
+		if features++; features > p.limits.MaxFeatures {
+			return t.fail(attributes, TooManyFeatures, "send fewer attributes, or raise max_features")
+		}
+		value := t.first(t.get(a, "value"))
+		if err := d.measurement(p, key, value); err != nil {
+			return err.at(t.path(value))
+		}
+	}
+	return nil
+}
+
+func (d *genAI) measurement(p *Predictions, key []byte, value ref) *Error {
+	t := d.t
+	v, ok, err := d.number(value)
+	if err != nil {
+		return err
+	}
+	name := text(key)
+	switch {
+	case name == "gen_ai.client.operation.duration":
+		return nil
+	case name == "gen_ai.operation.name", name == "gen_ai.provider.name", name == "gen_ai.response.model":
+		b, err := t.name(value)
+		if err != nil || len(b) == 0 {
+			return err
+		}
+		id, err := p.segmentID(key)
+		if err == nil {
+			p.slice(id, b)
+		}
+		return err
+	case ok:
+		id, err := p.feature(key)
+		if err == nil {
+			p.number(id, v)
+		}
+		return err
+	case t.kind(value) == isTrue, t.kind(value) == isFalse, name == "gen_ai.output.type" && t.kind(value) == isString:
+		return p.treeFeature(t, key, value)
+	case name == "gen_ai.response.finish_reasons":
+		id, err := p.feature(key)
+		if err == nil {
+			p.category(id, d.reasons(value))
+		}
+		return err
+	}
+	return nil
+}
+
+// reasons joins an array of texts with commas.
+func (d *genAI) reasons(array ref) []byte {
+	t := d.t
+	d.joined = d.joined[:0]
+	for v := t.first(t.get(array, "values")); v != 0; v = t.next(v) {
+		if len(d.joined) > 0 {
+			d.joined = append(d.joined, ',')
+		}
+		reason := t.text(t.get(v, "stringValue"))
+		d.joined = append(d.joined, reason[:min(len(reason), maxName-min(len(d.joined), maxName))]...)
+	}
+	return d.joined
+}
+
+// evaluation appends the result of the evaluation that is the label.
+func (d *genAI) evaluation(rec Record, log, attributes ref) (err *Error) {
+	t := d.t
+	score, scored, err := d.number(d.find(attributes, "gen_ai.evaluation.score.value"))
+	if err != nil {
+		return err
+	}
+	verdict, err := d.short(attributes, "gen_ai.evaluation.score.label")
+	if err != nil {
+		return err
+	}
+	if string(d.attribute(attributes, "gen_ai.evaluation.name")) != d.options.Evaluation || !scored && len(verdict) == 0 {
+		d.skip() // another one, or one that failed
+		return nil
+	}
+	e := label{hasLabel: true, hasTS: true}
+	if e.id, err = d.identity(log, attributes); err != nil {
+		return err
+	}
+	if e.ts, err = d.instant(log); err != nil {
+		return err
+	}
+	if e.model, err = d.short(attributes, "gen_ai.request.model"); err != nil {
+		return err
+	}
+	if e.model = orElse(d.model, e.model); len(e.model) == 0 {
+		return t.missing(log, "gen_ai.request.model", "send gen_ai.request.model with evaluations, or set model of the source")
+	}
+	if scored && (len(verdict) == 0 || !d.options.EvaluationLabel) {
+		e.value, e.hasValue = score, true
+	} else {
+		e.class = verdict
+	}
+	if err := d.into.Labels.end(&e, rec); err != nil {
+		return err
+	}
+	d.taken++
+	return nil
+}
+
+// alone writes one log record as a message, without what was said: no body, and
+// of the attributes only those with plain values that are no text of gen_ai's.
+func (d *genAI) alone(resource, log ref) []byte {
+	t := d.t
+	w := treeWriter{t: t}
+	attributes := t.get(log, "attributes")
+	w.replace(attributes, func(w *treeWriter) {
+		w.byte('[')
+		for a := t.first(attributes); a != 0; a = t.next(a) {
+			if d.kept(a) {
+				w.comma('[')
+				w.value(a)
+			}
+		}
+		w.byte(']')
+	})
+	w.out = append(w.out, `{"resourceLogs":[{"resource":`...)
+	w.value(resource)
+	w.out = append(w.out, `,"scopeLogs":[{"logRecords":[`...)
+	w.object(log, "body")
+	w.out = append(w.out, `}]}]}]}`...)
+	return w.out
+}
+
+func (d *genAI) kept(attribute ref) bool {
+	key := string(d.t.text(d.t.get(attribute, "key")))
+	if key == "gen_ai.response.finish_reasons" {
+		return true
+	}
+	value := d.t.first(d.t.get(attribute, "value"))
+	switch string(d.t.key(value)) {
+	case "intValue", "doubleValue", "boolValue":
+		return true
+	case "stringValue":
+	default:
+		return false
+	}
+	for _, said := range [...]string{"messages", "prompt", "completion", "instructions", "explanation", "tool", "content"} {
+		if strings.Contains(key, said) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,67 @@
+package decode
+
+// platform is what the decoders of serving platforms' logs share: a record is a
+// request, its answer or both, with a row for each prediction.
+type platform struct {
+	several
+	tabular
+	sayings
+	// rowID names the member of a row that is its own identifier, if it is there.
+	rowID string
+}
+
+func newPlatform(s Source, into Columns) platform {
+	d := platform{several: newSeveral(into), sayings: s.sayings()}
+	d.tabular = newTabular(newTree(d.limits), s)
+	return d
+}
+
+// rows appends the n rows that have been found. base is what they share, and
+// alone writes one row as a record of its own.
+func (d *platform) rows(rec Record, base prediction, id []byte, n int, alone func(int) []byte) *Error {
+	p := d.into.Predictions
+	base.model, base.deploy, base.stage = orElse(d.model, base.model), orElse(d.deploy, base.deploy), orElse(d.stage, base.stage)
+	if !base.hasWeight {
+		base.weight, base.hasWeight = d.weight, true
+	}
+	for i := range n {
+		e := base
+		m := p.begin()
+		// Both are read, so that both move on to the next row.
+		refused := d.features(p, &e)
+		if err := d.answer(&e); refused == nil {
+			refused = err
+		}
+		if refused == nil {
+			e.id, refused = d.identify(id, i, n)
+		}
+		if refused == nil {
+			refused = p.end(&e, rec)
+		}
+		if refused == nil {
+			d.taken++
+			continue
+		}
+		p.rollback(m)
+		d.refuse(rec, i, refused, alone)
+	}
+	return nil
+}
+
+// identify returns the identifier of the row that was read last.
+func (d *platform) identify(id []byte, i, n int) ([]byte, *Error) {
+	if d.rowID != "" {
+		for _, row := range [...]ref{d.in.now, d.out.now} {
+			own, err := d.t.label(d.t.get(row, d.rowID))
+			if err != nil || len(own) > 0 {
+				return own, err
+			}
+		}
+	}
+	return d.numbered(id, i, n)
+}
+
+// tabularFormats are the shapes that read the options in Tabular.
+func tabularFormats() []Format {
+	return []Format{FormatSageMaker, FormatSageMakerTruth, FormatMLflow, FormatAzureML}
+}

@@ -1,0 +1,205 @@
+package decode
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// answers are what a model answered, one for each row.
+type answers struct {
+	n         int
+	list, one ref // an array of answers, or a single one; or none
+	now, next ref // the answer that was read last, and the one after it in list
+}
+
+// answered finds the answers in the body of a response, for rows of which there
+// are as many, or for -1 if nobody knows how many. It knows the members
+// predictions and outputs; else the body is the answers itself.
+func (b *tabular) answered(body ref, rows int) *Error {
+	t := b.t
+	b.out = answers{}
+	if t.kind(body) == isObject {
+		for _, name := range [...]string{"predictions", "outputs"} {
+			if r := t.get(body, name); t.there(r) {
+				body = r
+				break
+			}
+		}
+	}
+	switch {
+	case !t.there(body):
+		return nil
+	case t.kind(body) != isArray, rows == 1 && t.size(body) != 1:
+		b.out.n, b.out.one = 1, body
+	case t.size(body) == 1 && rows > 1 && t.size(t.first(body)) == rows && t.kind(t.first(body)) == isArray:
+		// XGBoost's containers answer a batch in one line of CSV.
+		body = t.first(body)
+		fallthrough
+	default:
+		b.out.n, b.out.list, b.out.next = t.size(body), body, t.first(body)
+	}
+	if rows >= 0 && b.out.n != rows {
+		return t.fail(body, BadValue, fmt.Sprintf("%d answers for %d rows", b.out.n, rows))
+	}
+	return nil
+}
+
+// answer reads the next answer into the prediction under way.
+func (b *tabular) answer(e *prediction) *Error {
+	b.out.now = b.out.one
+	if b.out.list != 0 {
+		b.out.now = b.out.next
+		b.out.next = b.t.next(b.out.now)
+	}
+	if b.out.now == 0 {
+		return nil
+	}
+	return b.read(e, b.out.now)
+}
+
+// sentRow writes the body of a request with the row that was read last.
+func (b *tabular) sentRow(w *treeWriter) {
+	t := b.t
+	switch {
+	case b.in.columns != 0:
+		w.out = append(w.out, `{"inputs":{`...)
+		i := 0
+		for c := t.first(b.in.columns); c != 0; c = t.next(c) {
+			w.member(string(t.key(c)))
+			w.byte('[')
+			w.value(b.in.values[i])
+			w.byte(']')
+			i++
+		}
+		w.out = append(w.out, "}}"...)
+	case b.in.names != 0:
+		w.out = append(w.out, `{"dataframe_split":{"columns":`...)
+		w.value(b.in.names)
+		w.out = append(w.out, `,"data":[`...)
+		w.value(b.in.now)
+		w.out = append(w.out, "]}}"...)
+	default:
+		w.out = append(w.out, `{"instances":[`...)
+		w.value(b.in.now)
+		w.out = append(w.out, "]}"...)
+	}
+}
+
+// answerRow writes the body of a response with the answer that was read last.
+func (b *tabular) answerRow(w *treeWriter) {
+	w.out = append(w.out, `{"predictions":[`...)
+	w.value(b.out.now)
+	w.out = append(w.out, "]}"...)
+}
+
+// The members of an answer that are read without being told to.
+func scoreNames() [2]string { return [...]string{"score", "probability"} }
+func predictedNames() [4]string {
+	return [...]string{"predicted_label", "predicted", "prediction", "label"}
+}
+
+func (b *tabular) read(e *prediction, r ref) *Error {
+	if b.score != nil || b.predicted != nil {
+		return b.pointed(e, r)
+	}
+	t := b.t
+	for (t.kind(r) == isArray || t.kind(r) == isObject) && t.size(r) == 1 && !b.known(r) {
+		r = t.first(r)
+	}
+	switch t.kind(r) {
+	case isNumber:
+		if b.options.Output == "predicted" {
+			return b.guess(e, r)
+		}
+		e.score, e.hasScore = t.nodes[r].number, true
+		return nil
+	case isObject:
+		return b.members(e, r)
+	case isArray:
+		return t.fail(r, WrongType, "say which element is the score: set score or predicted of the source to a pointer such as /1")
+	}
+	return b.guess(e, r)
+}
+
+// known reports whether an object has a well-known member.
+func (b *tabular) known(r ref) bool {
+	for _, name := range scoreNames() {
+		if b.t.get(r, name) != 0 {
+			return true
+		}
+	}
+	for _, name := range predictedNames() {
+		if b.t.get(r, name) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *tabular) members(e *prediction, r ref) (err *Error) {
+	t := b.t
+	if !b.known(r) {
+		return t.fail(r, MissingField, "no member is known: set score or predicted of the source to a pointer such as /probability")
+	}
+	for _, name := range scoreNames() {
+		if m := t.get(r, name); m != 0 {
+			if e.score, e.hasScore, err = t.measured(m); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	for _, name := range predictedNames() {
+		if m := t.get(r, name); m != 0 {
+			return b.guess(e, m)
+		}
+	}
+	return nil
+}
+
+// pointed reads score and predicted where the source says they stand.
+func (b *tabular) pointed(e *prediction, r ref) (err *Error) {
+	t := b.t
+	if b.score != nil {
+		at := t.find(r, b.score)
+		if at == 0 {
+			return t.fail(r, MissingField, "the source's score pointer "+b.options.Score+" leads nowhere here")
+		}
+		if e.score, e.hasScore, err = t.measured(at); err != nil {
+			return err
+		}
+	}
+	if b.predicted != nil {
+		at := t.find(r, b.predicted)
+		if at == 0 {
+			return t.fail(r, MissingField, "the source's predicted pointer "+b.options.Predicted+" leads nowhere here")
+		}
+		return b.guess(e, at)
+	}
+	return nil
+}
+
+// guess reads what was predicted: a class or a number.
+func (b *tabular) guess(e *prediction, r ref) (err *Error) {
+	e.predicted, e.value, e.hasValue, err = b.classOf(r)
+	return err
+}
+
+// classOf reads a class or a number; with classes, a number as its text.
+func (b *tabular) classOf(r ref) (class []byte, v float64, number bool, err *Error) {
+	class, v, number, err = b.t.class(r)
+	if err != nil || !number || !b.options.Classes {
+		return class, v, number, err
+	}
+	b.class = className(b.class[:0], v)
+	return b.class, 0, false, nil
+}
+
+// className writes a number as the name of a class: 1 for 1, 1.0 and 1e0.
+func className(into []byte, v float64) []byte {
+	if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+		return strconv.AppendInt(into, int64(v), 10)
+	}
+	return strconv.AppendFloat(into, v, 'g', -1, 64)
+}
