@@ -1,0 +1,162 @@
+package decode
+
+// Labels and deployments are few and narrow, so they go row by row through the
+// checks and columns that JSON's use.
+
+type arrowLabels struct {
+	*Labels
+	arrowRows
+}
+
+// Append decodes the labels of a record. Its error is an *Error if all are
+// refused, *Refusals if some are.
+func (a *arrowLabels) Append(rec Record) error {
+	some, err := a.start(rec, &a.Tally)
+	if err != nil {
+		return err
+	}
+	if !some {
+		return nil
+	}
+	before := a.Len()
+	a.each(func(row int, f *arrowFields) *Error {
+		e, err := f.label(row)
+		if err == nil {
+			err = a.end(&e, rec)
+		}
+		return err
+	})
+	return a.finish(rec, a.Len()-before, &a.Tally)
+}
+
+type arrowDeployments struct {
+	*Deployments
+	arrowRows
+}
+
+// Append decodes the deployments of a record. Its error is an *Error if all are
+// refused, *Refusals if some are.
+func (a *arrowDeployments) Append(rec Record) error {
+	some, err := a.start(rec, &a.Tally)
+	if err != nil {
+		return err
+	}
+	if !some {
+		return nil
+	}
+	before := a.Len()
+	a.each(func(row int, f *arrowFields) *Error {
+		e, err := f.deployment(row)
+		if err == nil {
+			err = a.end(&e, rec)
+		}
+		return err
+	})
+	return a.finish(rec, a.Len()-before, &a.Tally)
+}
+
+// each calls take with every row and keeps what it refuses.
+func (a *arrowRows) each(take func(row int, f *arrowFields) *Error) {
+	for i := range a.reader.batches[:a.reader.count] {
+		b := &a.reader.batches[i]
+		f := arrowFields{plan: a.reader.plan, source: a.source, b: b}
+		for row := range b.rows {
+			if err := take(row, &f); err != nil {
+				a.faults.add(b.first+row, err)
+			}
+		}
+	}
+}
+
+// finish returns what is to be said of a record of which some rows are stored.
+func (a *arrowRows) finish(rec Record, stored int, tally *Tally) error {
+	if stored == 0 {
+		if err := a.all(rec); err != nil {
+			return err
+		}
+	}
+	tally.Unknown += a.reader.plan.unknown
+	return a.refusals()
+}
+
+// arrowFields reads the fields of one row at a time.
+type arrowFields struct {
+	plan   *arrowPlan
+	source Source
+	b      *arrowBatch
+}
+
+// text returns a field of text; nil if it is absent or null.
+func (f *arrowFields) text(role arrowRole, row, max int) ([]byte, *Error) {
+	c := f.plan.one[role]
+	if c < 0 || !f.plan.columns[c].kind.text() {
+		return nil, nil
+	}
+	text, _ := f.b.vectors[c].text(row)
+	if err := (textRule{max: max}).check(text, false); err != nil {
+		return nil, err.at(f.plan.columns[c].name)
+	}
+	return text, nil
+}
+
+// time returns the event time.
+func (f *arrowFields) time(row int) (ts int64, ok bool) {
+	v := &f.b.vectors[f.plan.one[roleTS]]
+	if v.isNull(row) {
+		return 0, false
+	}
+	one := arrowVector{data: v.data[8*row : 8*row+8]}
+	var ms [1]int64
+	one.milliseconds(ms[:], f.plan.perSecond)
+	return ms[0], true
+}
+
+func (f *arrowFields) label(row int) (e label, err *Error) {
+	if e.id, err = f.text(roleID, row, maxName); err != nil {
+		return e, err
+	}
+	if e.model, err = f.text(roleModel, row, maxName); err != nil {
+		return e, err
+	}
+	e.model = orElse(e.model, []byte(f.source.Model))
+	e.ts, e.hasTS = f.time(row)
+	e.hasLabel = true
+	c := f.plan.one[roleLabel]
+	v := &f.b.vectors[c]
+	switch kind := f.plan.columns[c].kind; {
+	case v.isNull(row):
+	case kind == arrowBool:
+		e.class = v.word(row)
+	case kind.number():
+		e.value, e.hasValue = v.float(row), true
+	default:
+		e.class, err = f.text(roleLabel, row, maxName)
+	}
+	return e, err
+}
+
+func (f *arrowFields) deployment(row int) (e deployment, err *Error) {
+	if e.model, err = f.text(roleModel, row, maxName); err != nil {
+		return e, err
+	}
+	if e.deploy, err = f.text(roleDeploy, row, maxName); err != nil {
+		return e, err
+	}
+	if e.stage, err = f.text(roleStage, row, maxName); err != nil {
+		return e, err
+	}
+	if e.stage != nil {
+		if err = stageFault(e.stage); err != nil {
+			return e, err.at("stage")
+		}
+	}
+	for i := range e.texts {
+		if e.texts[i], err = f.text(roleVersion+arrowRole(i), row, maxEntries); err != nil {
+			return e, err
+		}
+	}
+	e.model, e.deploy = orElse(e.model, []byte(f.source.Model)), orElse(e.deploy, []byte(f.source.Deploy))
+	e.stage = orElse(e.stage, []byte(f.source.Stage))
+	e.ts, e.hasTS = f.time(row)
+	return e, nil
+}
