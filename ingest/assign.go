@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
@@ -26,6 +27,15 @@ func (w *worker) assign(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, park("%w", err)
 	}
+	w.lease, w.confirmed = lease{}, time.Time{}
+	if err := w.settleOn(begun, ours); err != nil {
+		return 0, err
+	}
+	if ours {
+		if err := w.fence(ctx, begun); err != nil {
+			return 0, err
+		}
+	}
 	epoch, first, err := w.epoch(ctx, c)
 	if err != nil {
 		return 0, err
@@ -35,7 +45,11 @@ func (w *worker) assign(ctx context.Context) (int64, error) {
 		return first, nil // a commit of another life of the topic
 	}
 	if ours && begun.Last != nil {
-		return w.takeover(ctx, begun, c.Offset, first)
+		next, err := w.takeover(ctx, begun, c.Offset, first)
+		if err == nil && w.db != w.home {
+			err = errReassign // the next batch goes home
+		}
+		return next, err
 	}
 	return w.position(ctx, c.Offset, first)
 }
@@ -62,33 +76,61 @@ func (w *worker) position(ctx context.Context, offset, first int64) (int64, erro
 // finishTail finishes a batch that was begun beyond the position and whose
 // intent is lost, together with the commit that carried it: its raw rows tell.
 func (w *worker) finishTail(ctx context.Context, from, first int64) (int64, error) {
-	if err := w.quiet(ctx); err != nil {
+	for _, w.db = range w.known {
+		if err := w.quiet(ctx); err != nil {
+			return 0, err
+		}
+		last, err := w.lastStored(ctx, from)
+		if err != nil {
+			return 0, err
+		}
+		if last < from {
+			continue
+		}
+		next, err := w.takeoverChanged(ctx, intent{Epoch: w.at.Epoch, Last: &last, Plan: "unknown"}, from, first)
+		if err == nil && w.db != w.home {
+			err = errReassign
+		}
+		return next, err
+	}
+	w.db = w.home
+	return from, nil
+}
+
+// lastStored returns the greatest offset of a raw row from an offset on, -1 if
+// there is none.
+func (w *worker) lastStored(ctx context.Context, from int64) (int64, error) {
+	tables := w.i.cfg.rawTables(w.at.Topic)
+	if err := w.sync(ctx, w.db, tables...); err != nil {
 		return 0, err
 	}
 	last := int64(-1)
-	for _, table := range w.i.cfg.rawTables(w.at.Topic) {
-		row := w.i.db.Conn().QueryRow(ctx, "SELECT if(count() = 0, toInt64(-1), max(_offset)) FROM "+string(table)+inRange, w.at.offsets(from, math.MaxInt64)...)
+	for _, table := range tables {
+		row := w.db.Conn().QueryRow(ctx, "SELECT if(count() = 0, toInt64(-1), max(_offset)) FROM "+w.table(table)+inRange, w.at.offsets(from, math.MaxInt64)...)
 		var greatest int64
 		if err := row.Scan(&greatest); err != nil {
 			return 0, fmt.Errorf("look for rows of %s beyond %d: %w", w.at, from, err)
 		}
 		last = max(last, greatest)
 	}
-	if last < from {
-		return from, nil
-	}
-	return w.takeoverChanged(ctx, intent{Epoch: w.at.Epoch, Last: &last, Plan: "unknown"}, from, first)
+	return last, nil
 }
 
-// completeUpTo returns the offset after the last batch that is recorded, 0 if
-// there is none.
-func (w *worker) completeUpTo(ctx context.Context) (int64, error) {
-	row := w.i.db.Conn().QueryRow(ctx, "SELECT if(count() = 0, toInt64(0), max(last) + 1) FROM "+string(plumbline.TableBatches)+
-		" WHERE topic = {topic:String} AND epoch = {epoch:String} AND partition = {partition:Int32}",
-		clickhouse.Named("topic", w.at.Topic), clickhouse.Named("epoch", w.at.Epoch), clickhouse.Named("partition", fmt.Sprint(w.at.Partition)))
-	var next int64
-	if err := row.Scan(&next); err != nil {
-		return 0, fmt.Errorf("read complete batches of %s: %w", w.at, err)
+// completeUpTo returns the offset after the last batch that is recorded on any
+// shard, 0 if there is none.
+func (w *worker) completeUpTo(ctx context.Context) (next int64, err error) {
+	for _, db := range w.known {
+		if err := w.sync(ctx, db, plumbline.TableBatches); err != nil {
+			return 0, err
+		}
+		row := db.Conn().QueryRow(ctx, "SELECT if(count() = 0, toInt64(0), max(last) + 1) FROM "+db.Local(plumbline.TableBatches)+
+			" WHERE topic = {topic:String} AND epoch = {epoch:String} AND partition = {partition:Int32}",
+			clickhouse.Named("topic", w.at.Topic), clickhouse.Named("epoch", w.at.Epoch), clickhouse.Named("partition", fmt.Sprint(w.at.Partition)))
+		var after int64
+		if err := row.Scan(&after); err != nil {
+			return 0, fmt.Errorf("read complete batches of %s: %w", w.at, err)
+		}
+		next = max(next, after)
 	}
 	return next, nil
 }
@@ -106,6 +148,7 @@ func (w *worker) takeover(ctx context.Context, begun intent, from, first int64) 
 		return 0, err
 	}
 	if complete > last {
+		w.db = w.home
 		return w.position(ctx, last+1, first)
 	}
 	if from < first || begun.Plan != w.plan {
@@ -117,6 +160,7 @@ func (w *worker) takeover(ctx context.Context, begun intent, from, first int64) 
 // replay decodes a range of offsets again, stores what is missing of it and
 // commits.
 func (w *worker) replay(ctx context.Context, first, last int64) error {
+	w.confirmed = time.Time{} // the first statement commits the intent under this plan
 	b := w.newBatch(first)
 	if err := w.refetch(ctx, first, last, b.add); err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 func TestMostlyBadPartitionPauses(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{Kafka: true})
 	cfg := testConfig(env)
+	cfg.BadShare = ingest.DefaultConfig().BadShare
 	cfg.Partitions = 1
 	cfg.BadPause = 100 * time.Millisecond
 	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {

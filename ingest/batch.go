@@ -21,6 +21,7 @@ type batch struct {
 	letters     []letter
 	events      int // records
 	bytes       int
+	plan        string // under which it was begun, if that is not the worker's
 	knownMin    int64
 	knownMax    int64
 	// span is that of the rows' event times, leftOut the number of rows whose

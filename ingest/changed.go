@@ -29,7 +29,7 @@ func rollupTables() []plumbline.TableName {
 func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first int64) (int64, error) {
 	last := *begun.Last
 	begunRange := newBatch(w.at, from, nil)
-	begunRange.last = last
+	begunRange.last, begunRange.plan = last, begun.Plan
 	if begun.Plan != w.plan {
 		w.i.notice(ctx, NoticePlanChanged, w.at.String(), "The batch %s was begun under plan %s and is finished under plan %s.", begunRange, begun.Plan, w.plan)
 	}
@@ -75,9 +75,12 @@ func (w *worker) rawComplete(ctx context.Context, b *batch) (bool, error) {
 // deleteRange removes the raw rows of a batch and waits until they are gone.
 func (w *worker) deleteRange(ctx context.Context, b *batch) error {
 	return w.i.retry(ctx, "delete", func(ctx context.Context) error {
-		ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
+		if err := w.confirm(ctx, b); err != nil {
+			return err
+		}
 		for _, table := range w.i.cfg.rawTables(w.at.Topic) {
-			if err := w.i.db.Conn().Exec(ctx, "ALTER TABLE "+string(table)+" DELETE"+inRange, b.at.offsets(b.first, b.last)...); err != nil {
+			query := "ALTER TABLE " + w.table(table) + " DELETE" + inRange
+			if err := w.exec(ctx, clickhouse.Settings{"mutations_sync": 2}, query, b.at.offsets(b.first, b.last)...); err != nil {
 				return fmt.Errorf("delete %s from %s: %w", b, table, err)
 			}
 		}
@@ -122,7 +125,7 @@ func (w *worker) finishFromRaw(ctx context.Context, b *batch, readable int64) er
 	if err := w.recordBatch(ctx, b, complete); err != nil {
 		return err
 	}
-	return w.commit(ctx, committed{b.last + 1, intent{Epoch: w.at.Epoch}.encode()})
+	return w.commit(ctx, committed{b.last + 1, w.idle()})
 }
 
 // storedOffsets returns the sorted offsets of the raw rows of a batch, one a
@@ -140,7 +143,7 @@ func (w *worker) storedOffsets(ctx context.Context, b *batch) (stored []int64, e
 }
 
 func (w *worker) storedIn(ctx context.Context, b *batch, table plumbline.TableName) (offsets []int64, err error) {
-	row := w.i.db.Conn().QueryRow(ctx, "SELECT groupArray(_offset) FROM "+string(table)+inRange, b.at.offsets(b.first, b.last)...)
+	row := w.db.Conn().QueryRow(ctx, "SELECT groupArray(_offset) FROM "+w.table(table)+inRange, b.at.offsets(b.first, b.last)...)
 	if err := row.Scan(&offsets); err != nil {
 		return nil, fmt.Errorf("read stored offsets of %s in %s: %w", b, table, err)
 	}
@@ -148,7 +151,7 @@ func (w *worker) storedIn(ctx context.Context, b *batch, table plumbline.TableNa
 }
 
 func (w *worker) lookupMonths(ctx context.Context, b *batch) (months []uint32, err error) {
-	row := w.i.db.Conn().QueryRow(ctx, "SELECT arraySort(groupUniqArray(toYYYYMM(ts))) FROM "+string(plumbline.TablePredictions)+inRange, b.at.offsets(b.first, b.last)...)
+	row := w.db.Conn().QueryRow(ctx, "SELECT arraySort(groupUniqArray(toYYYYMM(ts))) FROM "+w.table(plumbline.TablePredictions)+inRange, b.at.offsets(b.first, b.last)...)
 	if err := row.Scan(&months); err != nil {
 		return nil, fmt.Errorf("read months of %s: %w", b, err)
 	}
@@ -179,7 +182,7 @@ func (w *worker) rollUp(ctx context.Context, b *batch, table plumbline.TableName
 			return 0, err
 		}
 	}
-	row := w.i.db.Conn().QueryRow(ctx, "SELECT count() FROM ("+verify.SelectSQL(table, scope)+")", args...)
+	row := w.db.Conn().QueryRow(ctx, "SELECT count() FROM ("+verify.SelectSQL(table, w.table(plumbline.TablePredictions), scope)+")", args...)
 	if err := row.Scan(&rows); err != nil {
 		return 0, fmt.Errorf("count rollup rows of %s in %s: %w", b, table, err)
 	}
@@ -187,8 +190,8 @@ func (w *worker) rollUp(ctx context.Context, b *batch, table plumbline.TableName
 }
 
 func (w *worker) rollUpMonth(ctx context.Context, b *batch, table plumbline.TableName, month partKey, scope string, args []any) error {
-	begin, marker := insertRollup(table)
-	query := begin + verify.SelectSQL(table, scope) + marker
+	begin, marker := w.insertRollup(table)
+	query := begin + verify.SelectSQL(table, w.table(plumbline.TablePredictions), scope) + marker
 	args = append(slices.Clip(args), clickhouse.Named("mark", b.at.mark()), clickhouse.Named("hour", fmt.Sprint(month.lastHour())))
 	insert := func(ctx context.Context, token string) error {
 		settings := clickhouse.Settings{
@@ -197,7 +200,7 @@ func (w *worker) rollUpMonth(ctx context.Context, b *batch, table plumbline.Tabl
 			// limit make one block of them.
 			"max_threads": 1, "max_insert_threads": 1, "min_insert_block_size_rows": 1 << 30, "min_insert_block_size_bytes": 0,
 		}
-		if err := w.i.db.Conn().Exec(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), query, args...); err != nil {
+		if err := w.exec(ctx, settings, query, args...); err != nil {
 			return fmt.Errorf("roll up %s into %s: %w", b, table, err)
 		}
 		return nil
@@ -211,9 +214,15 @@ func (w *worker) rollUpMonth(ctx context.Context, b *batch, table plumbline.Tabl
 	failed := false
 	err := w.i.retry(ctx, "insert", func(ctx context.Context) (err error) {
 		if failed {
+			if err := w.settle(ctx); err != nil {
+				return err
+			}
 			if there, err := stored(ctx); there || err != nil {
 				return err
 			}
+		}
+		if err := w.confirm(ctx, b); err != nil {
+			return err
 		}
 		err = sendAgain(ctx, token, insert, w.orExpired(table, month, stored))
 		failed = failed || err != nil
@@ -224,7 +233,7 @@ func (w *worker) rollUpMonth(ctx context.Context, b *batch, table plumbline.Tabl
 
 // insertRollup returns the beginning of an INSERT into a rollup table and the
 // SELECT of its marker row, with the parameters mark, hour and last.
-func insertRollup(table plumbline.TableName) (insert, marker string) {
+func (w *worker) insertRollup(table plumbline.TableName) (insert, marker string) {
 	names := storage.ArrowSchema(table)
 	columns := ""
 	for i, f := range names.Fields() {
@@ -237,9 +246,9 @@ func insertRollup(table plumbline.TableName) (insert, marker string) {
 	if table == plumbline.TableCategories {
 		// The recomputation has no column mark: data rows hold 0.
 		columns = "model, deploy_hash, stage, segment, series, time, value, kind, count, mark"
-		return "INSERT INTO " + string(table) + " (" + columns + ") SELECT *, 0. FROM (", ")" + begin + "toDateTime({hour:UInt32}, 'UTC'), '', toUInt8(0), toUInt64(0), {last:Float64}"
+		return "INSERT INTO " + w.table(table) + " (" + columns + ") SELECT *, 0. FROM (", ")" + begin + "toDateTime({hour:UInt32}, 'UTC'), '', toUInt8(0), toUInt64(0), {last:Float64}"
 	}
-	return "INSERT INTO " + string(table) + " (" + columns + ") ", begin + "'', toDateTime({hour:UInt32}, 'UTC'), toUInt64(0), toUInt64(0), toUInt64(0), toUInt64(0), toInt128(0), inf, {last:Float64}, CAST(([], []), 'Tuple(Array(Int32), Array(UInt64))')"
+	return "INSERT INTO " + w.table(table) + " (" + columns + ") ", begin + "'', toDateTime({hour:UInt32}, 'UTC'), toUInt64(0), toUInt64(0), toUInt64(0), toUInt64(0), toInt128(0), inf, {last:Float64}, CAST(([], []), 'Tuple(Array(Int32), Array(UInt64))')"
 }
 
 // refuseUnstored reads a range again and sends every record that is not stored

@@ -21,12 +21,28 @@
 // rows answers the token with success ever after, so an insert that may have
 // been sent before is followed by another look.
 //
-// One case is left to that net. A process that is stopped (SIGSTOP, a frozen
-// machine) after it has checked its ownership and before it has sent the
-// statement sends it when it goes on, however much later. The token then makes
-// ClickHouse drop it, if its window still remembers the token. A look that
-// follows waits for running inserts, but cannot wait for one that is yet to
-// come.
+// A process that is stopped (SIGSTOP, a frozen machine) after it has checked its
+// ownership and before it has sent the statement sends it when it goes on,
+// however much later, and a look cannot wait for a statement that is yet to
+// come. So statements are fenced at ClickHouse too: a worker opens a session of
+// the HTTP interface, writes its id into the intent, and sends every statement
+// in that session with session_check=1. Whoever finds the intent closes the
+// session (close_session=1) until ClickHouse says that it is gone. A statement
+// that runs in it holds it until its end; one that comes later is refused with
+// SESSION_NOT_FOUND before anything of it is done. The order is: open, commit
+// the intent that names the session, send. The same holds for a worker's own
+// statement whose answer never came: it closes its session and takes another.
+// No clock decides, and a session that expired or ended with a restart only
+// costs a new one.
+//
+// What the fence does not cover: a session lives on one server and belongs to
+// one user. Where the DSN names several hosts, or clickhouse.fence is off
+// because of a load balancer, the deduplication window alone stands against a
+// late statement, as far as it remembers. A successor that talks to another
+// replica than the former owner, or as another user, cannot close its session
+// and waits until it must have expired; so does one whose server cannot close
+// sessions. An intent that was lost with its commit (reset by hand, expired)
+// names no session any more.
 //
 // What makes the looks exact: one statement writes one ClickHouse partition of
 // one table, and ClickHouse stores such a statement whole or not at all. Raw

@@ -33,6 +33,7 @@ func testConfig(env *testenv.Env) ingest.Config {
 	cfg.SessionTimeout = 6 * time.Second
 	cfg.RetryMin, cfg.RetryMax = 10*time.Millisecond, 100*time.Millisecond
 	cfg.ParkRetry = 200 * time.Millisecond
+	cfg.BadShare = 1 // the traffic has bad events on purpose, and batches here are small
 	return cfg
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // fingerprint is the record by which a life of a topic partition is told from
@@ -36,7 +37,7 @@ func epochOf(at source, f fingerprint) string {
 // record of an empty one, and stores its fingerprint if it is new. It reports
 // whether it replaces another, whose offsets then mean nothing.
 func (w *worker) epoch(ctx context.Context, c committed) (epoch string, first int64, err error) {
-	stored, known, err := w.storedEpoch(ctx)
+	stored, known, here, err := w.latestEpoch(ctx)
 	if err != nil {
 		return "", 0, err
 	}
@@ -48,6 +49,9 @@ func (w *worker) epoch(ctx context.Context, c committed) (epoch string, first in
 		changed, err := w.epochChanged(ctx, stored, c, first, end)
 		if err != nil {
 			return "", 0, err
+		}
+		if changed == "" && !here {
+			return stored.Epoch, first, w.storeEpoch(ctx, stored)
 		}
 		if changed == "" {
 			return stored.Epoch, first, w.refreshEpoch(ctx, stored, first, end)
@@ -122,22 +126,47 @@ func (w *worker) recordAt(ctx context.Context, offset int64) (f fingerprint, err
 	return f, nil
 }
 
-func (w *worker) storedEpoch(ctx context.Context) (f fingerprint, known bool, err error) {
+// latestEpoch returns the fingerprint that was seen last on any shard, and
+// whether the worker's own has that epoch.
+func (w *worker) latestEpoch(ctx context.Context) (latest fingerprint, known, here bool, err error) {
+	var seen time.Time
+	own := ""
+	for _, db := range w.known {
+		f, at, err := w.storedEpoch(ctx, db)
+		if err != nil {
+			return latest, false, false, err
+		}
+		if db == w.db {
+			own = f.Epoch
+		}
+		if f.Epoch != "" && (!known || at.After(seen)) {
+			latest, seen, known = f, at, true
+		}
+	}
+	return latest, known, own == latest.Epoch, nil
+}
+
+// storedEpoch returns the latest fingerprint on a shard, if there is one, and
+// when it was seen.
+func (w *worker) storedEpoch(ctx context.Context, db *storage.DB) (f fingerprint, seen time.Time, err error) {
+	if err := w.sync(ctx, db, plumbline.TableEpochs); err != nil {
+		return f, seen, err
+	}
 	var at time.Time
-	rows, err := w.i.db.Conn().Query(ctx, "SELECT epoch, offset, record_time, crc FROM "+string(plumbline.TableEpochs)+
+	rows, err := db.Conn().Query(ctx, "SELECT epoch, offset, record_time, crc, seen FROM "+db.Local(plumbline.TableEpochs)+
 		" WHERE topic = {topic:String} AND partition = {partition:Int32} ORDER BY seen DESC LIMIT 1",
 		clickhouse.Named("topic", w.at.Topic), clickhouse.Named("partition", fmt.Sprint(w.at.Partition)))
 	if err != nil {
-		return f, false, fmt.Errorf("read epoch of %s: %w", w.at, err)
+		return f, seen, fmt.Errorf("read epoch of %s: %w", w.at, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := rows.Scan(&f.Epoch, &f.Offset, &at, &f.CRC); err != nil {
-			return f, false, fmt.Errorf("read epoch of %s: %w", w.at, err)
+		if err := rows.Scan(&f.Epoch, &f.Offset, &at, &f.CRC, &seen); err != nil {
+			return f, seen, fmt.Errorf("read epoch of %s: %w", w.at, err)
 		}
-		f.Time, known = at.UnixMilli(), true
+		f.Time = at.UnixMilli()
 	}
-	return f, known, rows.Err()
+	return f, seen, rows.Err()
 }
 
 func (w *worker) storeEpoch(ctx context.Context, f fingerprint) error {
@@ -153,7 +182,9 @@ func (w *worker) storeEpoch(ctx context.Context, f fingerprint) error {
 	rec := c.record()
 	defer rec.Release()
 	token := fmt.Sprintf("%s/%s/%d/epoch/%s/%d/%d", w.at.Cluster, w.at.Topic, w.at.Partition, f.Epoch, f.Offset, seen)
-	if err := w.i.db.Insert(ctx, plumbline.TableEpochs, token, rec); err != nil {
+	// In no session: it follows no intent, and stored late or twice it is still
+	// true, with the time at which it was seen.
+	if err := w.db.Insert(ctx, plumbline.TableEpochs, token, rec); err != nil {
 		return fmt.Errorf("store epoch of %s: %w", w.at, err)
 	}
 	return nil

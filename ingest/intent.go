@@ -3,6 +3,8 @@ package ingest
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // intent is the metadata of an offset commit. Without Last it only names the
@@ -13,6 +15,10 @@ type intent struct {
 	Epoch   string `json:"epoch"`
 	Last    *int64 `json:"last,omitempty"`
 	Plan    string `json:"plan,omitempty"`
+	// Shard is the one whose tables hold the batch; empty if there is only one.
+	Shard string `json:"shard,omitempty"`
+	// Session is the one in which the statements of the batch are sent.
+	Session *storage.Session `json:"session,omitempty"`
 }
 
 const intentVersion = 1

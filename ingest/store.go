@@ -9,6 +9,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // store puts every row of a batch into its tables, once, sends its dead
@@ -41,7 +42,7 @@ func (w *worker) store(ctx context.Context, b *batch, replay bool) error {
 		rows := t.count()
 		complete = append(complete, batchRow{t.table, rows})
 		w.i.metrics.rows.WithLabelValues(string(t.table)).Add(float64(rows))
-		w.i.metrics.window(t, w.i.db.DedupWindow())
+		w.i.metrics.window(t, w.db.DedupWindow())
 	}
 	if err := w.i.retry(ctx, "dead_letters", func(ctx context.Context) error { return w.i.letters.send(ctx, b.letters) }, anyError); err != nil {
 		return err
@@ -84,7 +85,7 @@ func (w *worker) storeRun(ctx context.Context, b *batch, t tableRows, r run, pre
 		rec := t.record.NewSlice(int64(r.from), int64(r.to))
 		defer rec.Release()
 		begun := w.i.now()
-		err := w.i.db.Insert(ctx, t.table, token, rec)
+		err := w.inSession(func(s storage.Session) error { return w.db.InsertIn(ctx, s, t.table, token, rec) })
 		w.i.metrics.insert.WithLabelValues(string(t.table)).Observe(w.i.now().Sub(begun).Seconds())
 		return err
 	}
@@ -101,7 +102,7 @@ func (w *worker) storeRun(ctx context.Context, b *batch, t tableRows, r run, pre
 	err := w.i.retry(ctx, "insert", func(ctx context.Context) (err error) {
 		defer func() { failed = failed || err != nil }()
 		if failed {
-			if err := w.quiet(ctx); err != nil {
+			if err := w.settle(ctx); err != nil {
 				return err
 			}
 			if there, err := stored(ctx); there || err != nil {
@@ -159,7 +160,7 @@ func (w *worker) parkUnless(ctx context.Context, err error, again func(error) bo
 // stopped and goes on must not repeat what the next owner has done. Committing
 // the intent again changes nothing and is refused to a former owner.
 func (w *worker) confirm(ctx context.Context, b *batch) error {
-	if w.i.now().Sub(w.confirmed) < w.i.cfg.SessionTimeout/2 {
+	if w.i.now().Sub(w.confirmed) < w.i.cfg.SessionTimeout/2 && w.leased() {
 		return nil
 	}
 	return w.intend(ctx, b)
@@ -171,7 +172,7 @@ func (w *worker) confirm(ctx context.Context, b *batch) error {
 func (w *worker) quiet(ctx context.Context) error {
 	for {
 		var running uint64
-		row := w.i.db.Conn().QueryRow(ctx, "SELECT count() FROM system.processes WHERE position(Settings['log_comment'], {source:String}) > 0",
+		row := w.db.Conn().QueryRow(ctx, "SELECT count() FROM system.processes WHERE position(Settings['log_comment'], {source:String}) > 0",
 			clickhouse.Named("source", w.at.mark()+"/"))
 		err := row.Scan(&running)
 		var exception *clickhouse.Exception
@@ -209,7 +210,7 @@ func (w *worker) isStored(b *batch, t tableRows, r run, present map[partKey]uint
 // mayExpire reports whether ClickHouse may drop rows of a partition by their
 // age. A rollup's marker bears the last hour of its month.
 func (w *worker) mayExpire(table plumbline.TableName, key partKey) bool {
-	keep := w.i.db.Retention()
+	keep := w.db.Retention()
 	at := time.Unix(key.lastHour(), 0)
 	var age time.Duration
 	switch table {
@@ -249,8 +250,11 @@ func (w *worker) lookup(ctx context.Context, b *batch, table plumbline.TableName
 // table with the number of its rows, for a rollup with 1 for each marker at or
 // beyond the last offset.
 func (w *worker) look(ctx context.Context, b *batch, table plumbline.TableName, marked bool) (map[partKey]uint64, error) {
+	if err := w.sync(ctx, w.db, table); err != nil {
+		return nil, err
+	}
 	query, args := w.lookQuery(b, table, marked)
-	rows, err := w.i.db.Conn().Query(ctx, query, args...)
+	rows, err := w.db.Conn().Query(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("look for %s in %s: %w", b, table, err)
 	}
@@ -272,13 +276,13 @@ func (w *worker) look(ctx context.Context, b *batch, table plumbline.TableName, 
 
 func (w *worker) lookQuery(b *batch, table plumbline.TableName, marked bool) (string, []any) {
 	if !marked {
-		return "SELECT toInt32(" + partOf(table) + ") AS part, count() FROM " + string(table) + inRange + " GROUP BY part", b.at.offsets(b.first, b.last)
+		return "SELECT toInt32(" + partOf(table) + ") AS part, count() FROM " + w.table(table) + inRange + " GROUP BY part", b.at.offsets(b.first, b.last)
 	}
 	column := "max"
 	if table == plumbline.TableCategories {
 		column = "mark"
 	}
-	return "SELECT toInt32(toYYYYMM(time)) AS part, toUInt64(1) FROM " + string(table) +
+	return "SELECT toInt32(toYYYYMM(time)) AS part, toUInt64(1) FROM " + w.table(table) +
 			" WHERE model = '' AND series = {series:String} GROUP BY part HAVING max(" + column + ") >= {last:Float64}",
 		[]any{clickhouse.Named("series", b.at.mark()), clickhouse.Named("last", fmt.Sprint(b.last))}
 }
@@ -302,7 +306,10 @@ func (w *worker) recordBatch(ctx context.Context, b *batch, complete []batchRow)
 	defer rec.Release()
 	token := fmt.Sprintf("%s/%d", b.at.token(b.first, b.last, plumbline.TableBatches, 0, w.plan), stored)
 	err := w.i.retry(ctx, "insert", func(ctx context.Context) error {
-		return w.i.db.Insert(ctx, plumbline.TableBatches, token, rec)
+		if err := w.confirm(ctx, b); err != nil {
+			return err
+		}
+		return w.inSession(func(s storage.Session) error { return w.db.InsertIn(ctx, s, plumbline.TableBatches, token, rec) })
 	}, retryable)
 	return w.parkUnless(ctx, err, retryable, "record %s", b)
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/plumbline-slo/plumbline/storage"
 
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 )
@@ -25,6 +28,10 @@ const idleWait = 500 * time.Millisecond
 // fetches and decodes, one writes, and at most two batches are in flight.
 type worker struct {
 	i       *Ingester
+	db      *storage.DB   // the shard that is written
+	home    *storage.DB   // the shard that is chosen for the partition
+	known   []*storage.DB // the shards that may hold something of it
+	lease   lease
 	member  member
 	fetcher fetcher
 	at      source
@@ -36,7 +43,7 @@ type worker struct {
 
 func newWorker(i *Ingester, m member, topic string, partition int) *worker {
 	return &worker{
-		i: i, member: m,
+		i: i, db: i.db, home: i.db, known: []*storage.DB{i.db}, member: m,
 		fetcher: newFetcher(i.fetches, topic, partition),
 		at:      source{Topic: topic, Partition: partition},
 		plan:    i.plans[topic],
@@ -264,7 +271,14 @@ func (w *worker) write(ctx context.Context, in <-chan *batch) error {
 // intend commits the intent to store a batch: from now on whoever takes the
 // partition over knows its range.
 func (w *worker) intend(ctx context.Context, b *batch) error {
-	return w.commit(ctx, committed{b.first, intent{Epoch: w.at.Epoch, Last: &b.last, Plan: w.plan}.encode()})
+	if err := w.renew(ctx); err != nil {
+		return err
+	}
+	begun := intent{Epoch: w.at.Epoch, Last: &b.last, Plan: cmp.Or(b.plan, w.plan), Shard: w.db.Shard()}
+	if !w.lease.session.IsZero() {
+		begun.Session = &w.lease.session
+	}
+	return w.commit(ctx, committed{b.first, begun.encode()})
 }
 
 // finish commits a stored batch, together with the intent of the one that is
@@ -274,7 +288,7 @@ func (w *worker) finish(ctx context.Context, b, next *batch) error {
 		if err := w.intend(ctx, next); err != nil {
 			return err
 		}
-	} else if err := w.commit(ctx, committed{b.last + 1, intent{Epoch: w.at.Epoch}.encode()}); err != nil {
+	} else if err := w.commit(ctx, committed{b.last + 1, w.idle()}); err != nil {
 		return err
 	}
 	w.goesOn(ctx)

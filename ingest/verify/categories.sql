@@ -11,7 +11,7 @@ FROM
             bitAnd(reinterpretAsUInt8(substring(item.2, 256, 1)), 192) != 128, 255,
             bitAnd(reinterpretAsUInt8(substring(item.2, 255, 1)), 192) != 128, 254,
             253)) AS value
-    FROM predictions
+    FROM $from
     ARRAY JOIN arrayConcat(
         if(predicted = '', [], [('predicted', toString(predicted), toUInt8(0))]),
         arrayMap((k, c) -> (concat('feature:', toString(k)), c, toUInt8(0)), mapKeys(categories), mapValues(categories)),

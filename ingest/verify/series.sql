@@ -3,7 +3,7 @@ SELECT
     count() AS count, toUInt64(0) AS nulls, toUInt64(0) AS nans, toUInt64(0) AS infs,
     toInt128(0) AS sum_nano, inf AS min, -inf AS max,
     CAST(([], []), 'Tuple(Array(Int32), Array(UInt64))') AS hist
-FROM predictions
+FROM $from
 WHERE $scope
 GROUP BY model, deploy_hash, stage, time
 UNION ALL
@@ -32,7 +32,7 @@ FROM
             toInt128(toInt64(if(abs(r) < 9223372036854775808., r, 0.))),
             toInt128(if(r < 0, -1, 1)) * toInt128(bitOr(bitAnd(bits, 4503599627370495), 4503599627370496))
                 * toInt128(bitShiftLeft(toUInt64(1), toUInt8(greatest(0, toInt64(bitShiftRight(bits, 52)) - 1075))))) AS nano
-    FROM predictions
+    FROM $from
     ARRAY JOIN arrayConcat(
         if(isNull(score), [], [('score', assumeNotNull(score))]),
         if(isNull(predicted_value), [], [('predicted_value', assumeNotNull(predicted_value))]),

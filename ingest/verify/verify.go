@@ -99,7 +99,7 @@ func Run(ctx context.Context, conn driver.Conn, opts Options) (Report, error) {
 		if table == plumbline.TableCategories {
 			query = compareCategoriesSQL
 		}
-		query = strings.NewReplacer("$expected", SelectSQL(table, scope), "$table", string(table)).Replace(query)
+		query = strings.NewReplacer("$expected", SelectSQL(table, string(plumbline.TablePredictions), scope), "$table", string(table)).Replace(query)
 		t := TableReport{Table: table}
 		row := conn.QueryRow(ctx, query, append(r.bounds(), clickhouse.Named("examples", fmt.Sprint(maxExamples)), NumberModels(opts.NumberModels))...)
 		if err := row.Scan(&t.Keys, &t.Differing, &t.Differences); err != nil {
@@ -162,7 +162,7 @@ func NumberModels(models []string) any {
 // SelectSQL returns the SELECT that makes the rows of a rollup table from the
 // predictions that match the SQL condition scope. It needs the parameter
 // number_models (see NumberModels) and those of the scope.
-func SelectSQL(table plumbline.TableName, scope string) string {
+func SelectSQL(table plumbline.TableName, from, scope string) string {
 	query, time := seriesSQL, "toStartOfHour(ts)"
 	bucket, gridSQL := "bucket", fmt.Sprintf("if(odds, '%s', '%s')", grid.FullOdds, grid.Full)
 	switch table {
@@ -172,5 +172,5 @@ func SelectSQL(table plumbline.TableName, scope string) string {
 		time, bucket = "toStartOfMinute(ts)", grid.SQLCoarse("bucket")
 		gridSQL = fmt.Sprintf("multiIf(odds, '%s', series IN ('%s', '%s'), '%s', '')", grid.CoarseOdds, plumbline.SeriesScore, plumbline.SeriesLatency, grid.Coarse)
 	}
-	return strings.NewReplacer("$time", time, "$scope", scope, "$grid", gridSQL, "$bucket", bucket, "$fullbucket", grid.SQLBucket("x")).Replace(query)
+	return strings.NewReplacer("$time", time, "$from", from, "$scope", scope, "$grid", gridSQL, "$bucket", bucket, "$fullbucket", grid.SQLBucket("x")).Replace(query)
 }

@@ -15,7 +15,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 
 func TestStatementsAreComplete(t *testing.T) {
 	for _, table := range []plumbline.TableName{plumbline.TableSeriesHour, plumbline.TableSeriesMinute, plumbline.TableCategories} {
-		query := verify.SelectSQL(table, "1 = 1")
+		query := verify.SelectSQL(table, "predictions", "1 = 1")
 		if strings.Contains(query, "$") || !strings.Contains(query, "1 = 1") {
 			t.Errorf("%s: a placeholder is left in\n%s", table, query)
 		}

@@ -1,0 +1,187 @@
+package ingest_test
+
+import (
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plumbline-slo/plumbline/ingest"
+	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/testenv"
+	"github.com/plumbline-slo/plumbline/testenv/traffic"
+)
+
+// twoShards are two engines that know nothing of each other, with a proxy
+// before the first.
+type twoShards struct {
+	envs  [2]*testenv.Env // the first has the broker
+	proxy *proxy          // before the first
+	dsns  [2]string
+}
+
+// startShards runs two engines without deduplication: only looks and the fence
+// are left.
+func startShards(t *testing.T) *twoShards {
+	t.Helper()
+	s := &twoShards{}
+	s.envs[0] = testenv.Start(t, testenv.Setup{Kafka: true, Storage: func(c *storage.Config) { c.DedupWindow = 0 }})
+	name := s.envs[0].DB.Database()
+	s.envs[1] = testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) { c.DedupWindow, c.Database = 0, name }})
+	target, err := url.Parse(s.envs[0].DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.proxy = &proxy{target: target}
+	s.proxy.reset(func(int, string) fault { return pass })
+	server := httptest.NewServer(s.proxy)
+	t.Cleanup(server.Close)
+	through := *target
+	through.Host = strings.TrimPrefix(server.URL, "http://")
+	s.dsns = [2]string{through.String(), s.envs[1].DSN}
+	return s
+}
+
+// open returns a DB of the named shards: a is the first engine, b the second.
+func (s *twoShards) open(t *testing.T, names string) *storage.DB {
+	t.Helper()
+	cfg := storage.DefaultConfig()
+	cfg.Database = s.envs[0].DB.Database()
+	for _, name := range names {
+		cfg.Shards = append(cfg.Shards, storage.Shard{Name: string(name), DSN: s.dsns[name-'a']})
+	}
+	db, err := storage.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// sum adds a count over both shards.
+func (s *twoShards) sum(t *testing.T, query string) uint64 {
+	t.Helper()
+	return count(t, s.envs[0], query) + count(t, s.envs[1], query)
+}
+
+func (s *twoShards) until(t *testing.T, query string, want uint64) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		got := s.sum(t, query)
+		if got == want {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("%s = %d over both shards after a minute, want %d", query, got, want)
+		case <-tick.C:
+		}
+	}
+}
+
+// check compares what both shards hold together with what was produced, and the
+// rollups of each with its raw rows.
+func (s *twoShards) check(t *testing.T, want traffic.Expected) {
+	t.Helper()
+	for query, n := range map[string]int{
+		"SELECT count() FROM predictions": want.Predictions,
+		"SELECT count() FROM labels":      want.Labels,
+		requests:                          want.Predictions,
+		"SELECT sum(dead) FROM batches FINAL WHERE table IN ('predictions', 'labels')": want.Dead,
+	} {
+		if got := s.sum(t, query); got != uint64(n) {
+			t.Errorf("%s = %d over both shards, want %d", query, got, n)
+		}
+	}
+	for _, env := range s.envs {
+		equal(t, env, everything(time.Now()))
+	}
+}
+
+// lieOnceThenRefuse applies the first INSERT into predictions with an error as
+// its answer, and refuses all that follow.
+func lieOnceThenRefuse() func(int, string) fault {
+	applied := false
+	return func(_ int, query string) fault {
+		if applied {
+			return refuse
+		}
+		if !strings.Contains(query, "`predictions`") {
+			return pass
+		}
+		applied = true
+		return lie
+	}
+}
+
+// A partition's rows are on one shard, also when the ingester is killed in the
+// middle of a batch and another finishes it.
+func TestPartitionStaysOnItsShard(t *testing.T) {
+	s := startShards(t)
+	cfg := testConfig(s.envs[0])
+	cfg.Partitions = 8
+	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	db := s.open(t, "ab")
+	want := produce(t, s.envs[0], cfg, options(60, 800))
+	s.proxy.reset(lieOnceThenRefuse())
+	stop := start(t, cfg, ingest.Dependencies{DB: db})
+	s.proxy.await(t)
+	stop()
+	s.proxy.reset(func(int, string) fault { return pass })
+	start(t, cfg, ingest.Dependencies{DB: db})
+	want = plus(want, produce(t, s.envs[0], cfg, options(61, 800)))
+	s.until(t, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+	s.check(t, want)
+	for _, table := range []string{"predictions", "labels"} {
+		const partitions = "SELECT uniqExact(_partition) FROM "
+		on := [2]uint64{count(t, s.envs[0], partitions+table), count(t, s.envs[1], partitions+table)}
+		if on[0]+on[1] != uint64(cfg.Partitions) {
+			t.Errorf("%s: %d partitions on the first shard and %d on the second, want %d together", table, on[0], on[1], cfg.Partitions)
+		}
+	}
+	for i, env := range s.envs {
+		if count(t, env, "SELECT uniqExact(_topic, _partition) FROM (SELECT _topic, _partition FROM predictions UNION ALL SELECT _topic, _partition FROM labels)") == 0 {
+			t.Errorf("shard %d has no partition: the test proves nothing", i)
+		}
+	}
+}
+
+// A batch that was begun on a shard is finished there, whatever the shards are
+// by then; the partition moves afterwards.
+func TestBatchIsFinishedOnItsShard(t *testing.T) {
+	s := startShards(t)
+	cfg := testConfig(s.envs[0])
+	cfg.Partitions = 8
+	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	want := produce(t, s.envs[0], cfg, options(62, 800))
+	s.proxy.reset(lieOnceThenRefuse())
+	stop := start(t, cfg, ingest.Dependencies{DB: s.open(t, "a")})
+	s.proxy.await(t)
+	stop()
+	s.proxy.reset(func(int, string) fault { return pass })
+
+	seen := newNotices()
+	stop = start(t, cfg, ingest.Dependencies{DB: s.open(t, "b"), Noticer: seen})
+	seen.await(t, ingest.NoticeParked) // a batch stands on a shard that is not there
+	stop()
+
+	start(t, cfg, ingest.Dependencies{DB: s.open(t, "ab")})
+	s.until(t, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+	want = plus(want, produce(t, s.envs[0], cfg, options(63, 800)))
+	s.until(t, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+	s.check(t, want)
+	if count(t, s.envs[1], "SELECT count() FROM predictions")+count(t, s.envs[1], "SELECT count() FROM labels") == 0 {
+		t.Error("the new shard has nothing: the test proves nothing")
+	}
+	if n := count(t, s.envs[1], "SELECT count() FROM batches") - count(t, s.envs[1], "SELECT uniqExact(topic, epoch, partition, first, table) FROM batches"); n != 0 {
+		t.Errorf("%d batches twice on the new shard", n)
+	}
+}
