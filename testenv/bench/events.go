@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strconv"
+	"time"
 )
 
 // Numbers and Categories are how many features of each kind an event has.
@@ -12,8 +13,9 @@ const (
 	Categories = 3
 )
 
-// Start is the event time of the first event, Unix milliseconds: a full hour.
-const Start int64 = 1_700_002_800_000
+// Start returns the event time of the first event, midnight UTC two days ago:
+// retention, which goes by event time, must not drop what is measured.
+func Start() time.Time { return time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -2) }
 
 // Event is one prediction. Its text fields are valid until the next event.
 type Event struct {
@@ -31,14 +33,16 @@ type Event struct {
 // different categories. The same seed always makes the same events.
 type Events struct {
 	random *rand.Rand
+	start  int64 // Unix milliseconds
 	count  int64
 	gap    float64 // milliseconds
 	event  Event
 }
 
-// NewEvents returns a source of events that are evenly spread at rate a second.
-func NewEvents(seed uint64, rate float64) *Events {
-	return &Events{random: rand.New(rand.NewPCG(seed, 0)), gap: 1000 / rate}
+// NewEvents returns a source of events that are evenly spread from start on, at
+// rate a second.
+func NewEvents(seed uint64, start time.Time, rate float64) *Events {
+	return &Events{random: rand.New(rand.NewPCG(seed, 0)), start: start.UnixMilli(), gap: 1000 / rate}
 }
 
 // Next makes the next event. It is overwritten by the one after.
@@ -47,7 +51,7 @@ func (s *Events) Next() *Event {
 	e.ID = strconv.AppendUint(e.ID[:0], r.Uint64()|1<<63, 16)
 	e.ID = append(e.ID, '-')
 	e.ID = strconv.AppendUint(e.ID, r.Uint64()|1<<63, 16)
-	e.TS = Start + int64(float64(s.count)*s.gap)
+	e.TS = s.start + int64(float64(s.count)*s.gap)
 	s.count++
 	for i := range e.Numbers {
 		e.Numbers[i] = s.number(i)

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"testing"
+	"time"
 )
 
 func TestEventsAreValidAndRepeat(t *testing.T) {
-	a, b := NewEvents(7, 1000), NewEvents(7, 1000)
+	start := time.UnixMilli(1_700_000_000_000)
+	a, b := NewEvents(7, start, 1000), NewEvents(7, start, 1000)
 	size := 0
 	const n = 1000
 	ids := map[string]bool{}
@@ -25,7 +27,7 @@ func TestEventsAreValidAndRepeat(t *testing.T) {
 		if err := json.Unmarshal(text, &got); err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
-		if len(got.Features) != Numbers+Categories || got.TS != Start+int64(i) || ids[got.ID] {
+		if len(got.Features) != Numbers+Categories || got.TS != start.UnixMilli()+int64(i) || ids[got.ID] {
 			t.Fatalf("event %d: %s", i, text)
 		}
 		ids[got.ID] = true

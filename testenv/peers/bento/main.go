@@ -8,6 +8,7 @@ import (
 
 	// The drivers and components register themselves.
 	_ "github.com/ClickHouse/clickhouse-go/v2"
+	_ "github.com/warpstreamlabs/bento/public/components/io"
 	_ "github.com/warpstreamlabs/bento/public/components/kafka"
 	_ "github.com/warpstreamlabs/bento/public/components/pure"
 	_ "github.com/warpstreamlabs/bento/public/components/sql/base"

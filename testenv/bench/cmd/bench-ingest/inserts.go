@@ -85,7 +85,7 @@ func (w *world) capture(ctx context.Context, format string) ([]insert, error) {
 	if err := child.Close(); err != nil {
 		return nil, err
 	}
-	if err := w.check(ctx, db); err != nil {
+	if err := w.check(ctx, db, "predictions"); err != nil {
 		return nil, err
 	}
 	return t.inserts, drop()

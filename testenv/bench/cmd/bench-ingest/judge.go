@@ -29,7 +29,7 @@ func judge(events int, o options, results map[string]costs) []figure.Figure {
 		report("engine alone, the same inserts, rollups too, "+format, results["insert all "+format].perEvent(events, server), "us/event")
 		all = append(all, figure.AtMost("ingest peak memory of the process, batches included, "+format, ours.peak(), "MiB", memoryBar))
 	}
-	for _, rival := range []string{"naive json", "bento json"} {
+	for _, rival := range []string{"naive json", "bento-sql json", "bento-http json"} {
 		theirs := results[rival]
 		ours := results["ours json"]
 		if theirs == nil || ours == nil {

@@ -126,7 +126,7 @@ func (w *world) produce(ctx context.Context, format string) error {
 	if err != nil {
 		return err
 	}
-	events := bench.NewEvents(1, eventRate)
+	events := bench.NewEvents(1, bench.Start(), eventRate)
 	for done := 0; done < w.events; {
 		n := min(10_000, w.events-done)
 		batch, err := messages(events, n)
