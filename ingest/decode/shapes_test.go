@@ -18,6 +18,18 @@ type shapeCase struct {
 
 func (c shapeCase) path() string { return filepath.Join("testdata", string(c.source.Format), c.name) }
 
+// withFiles returns the source with the mapping file beside the record.
+func (c shapeCase) withFiles(t testing.TB) Source {
+	s := c.source
+	if s.Format == FormatMapping {
+		s.MappingFile = c.path() + ".yml"
+		if err := s.ReadFiles(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
 func shapeCases() []shapeCase {
 	capture := Source{Format: FormatSageMaker, Model: "churn", Deploy: "variant-a", Holds: []Kind{KindPredictions}}
 	named := capture
@@ -48,6 +60,9 @@ func shapeCases() []shapeCase {
 	genAI := Source{Format: FormatGenAI, Holds: []Kind{KindPredictions, KindLabels}, GenAI: GenAI{Evaluation: "Relevance"}}
 	genOnly := Source{Format: FormatGenAI, Holds: []Kind{KindPredictions}, Model: "assistant"}
 	genLabels := Source{Format: FormatGenAI, Holds: []Kind{KindLabels}, GenAI: GenAI{Evaluation: "Relevance", EvaluationLabel: true}}
+	mapped := Source{Format: FormatMapping, Holds: []Kind{KindPredictions}}
+	all := Source{Format: FormatMapping, Holds: []Kind{KindPredictions, KindLabels, KindDeployments}}
+	both := Source{Format: FormatMapping, Holds: []Kind{KindPredictions, KindLabels}}
 	return []shapeCase{
 		{"csv", capture}, {"csv_batch", named}, {"json_linear_learner", classes}, {"base64", pointed}, {"jsonlines", capture},
 		{"output_only", regression}, {"row_refused", two},
@@ -55,6 +70,7 @@ func shapeCases() []shapeCase {
 		{"gateway", table}, {"legacy", legacy}, {"instances", table}, {"inputs_columns", second}, {"failed", table}, {"bad_request", table}, {"row_refused", table},
 		{"model_inputs", azure}, {"model_outputs", azureClass}, {"request", azure}, {"response", azureNamed}, {"inputs_outputs", azureBoth},
 		{"other_collection", azure}, {"binary", azure}, {"row_refused", azure},
+		{"flat", mapped}, {"rows", mapped}, {"mixed", all}, {"mixed_release", all}, {"mixed_other", all}, {"both", both}, {"both_refused", both},
 		{"mixed", genAI}, {"predictions_only", genOnly}, {"labels_by_name", genLabels}, {"refused", genAI},
 	}
 }
@@ -135,7 +151,7 @@ func TestShapesGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d, columns := openShape(t, c.source)
+			d, columns := openShape(t, c.withFiles(t))
 			err = d.Append(Record{Offset: 7, Known: testKnown, Value: value})
 			got := dump(columns)
 			var some *Refusals

@@ -53,6 +53,7 @@ func formats() []format {
 		{FormatMLflow, "mlflow/1", []Kind{KindPredictions}, checkTabular, openMLflow},
 		{FormatAzureML, "azureml/1", []Kind{KindPredictions}, checkTabular, openAzureML},
 		{FormatGenAI, "otel-genai/1", []Kind{KindPredictions, KindLabels}, checkGenAI, openGenAI},
+		{FormatMapping, "mapping/1", []Kind{KindPredictions, KindLabels, KindDeployments}, checkMapping, openMapping},
 		{FormatKServe, "kserve/1", []Kind{KindPredictions}, checkInference, openInference},
 		{FormatSeldon, "seldon/1", []Kind{KindPredictions}, checkInference, openInference},
 	}
@@ -85,6 +86,8 @@ type Source struct {
 	Tabular `yaml:",inline"`
 	// GenAI are the options of otel-genai.
 	GenAI `yaml:",inline"`
+	// Mapping are the options of mapping.
+	Mapping `yaml:",inline"`
 	// FeatureNames names the columns of a shape that sends them without names.
 	FeatureNames []string `yaml:"feature_names"`
 	// DeployHeader names the Kafka header that holds the deploy hash (of a
