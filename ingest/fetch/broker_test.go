@@ -1,30 +1,19 @@
 package fetch
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
-	"fmt"
-	"math/big"
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/sasl"
-	"github.com/segmentio/kafka-go/sasl/plain"
-	"github.com/segmentio/kafka-go/sasl/scram"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
-	kgoplain "github.com/twmb/franz-go/pkg/sasl/plain"
+
+	"github.com/plumbline-slo/plumbline/ingest/dial"
+	"github.com/plumbline-slo/plumbline/testenv/securekafka"
 )
 
 func TestErrorsOfTheBroker(t *testing.T) {
@@ -170,72 +159,48 @@ func TestOldBroker(t *testing.T) {
 	}
 }
 
-func must(t *testing.T) func(sasl.Mechanism, error) sasl.Mechanism {
-	return func(m sasl.Mechanism, err error) sasl.Mechanism {
+// A connection that package dial opens is read like any other.
+func TestTLSAndSASL(t *testing.T) {
+	secure, err := securekafka.Start(t.TempDir(), securekafka.Options{TLS: true, Mechanism: "SCRAM-SHA-256", Topics: []string{topic}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(secure.Close)
+	right := dial.Config{
+		TLS:  dial.TLS{Enabled: true, CAFile: secure.File("ca.pem")},
+		SASL: dial.SASL{Mechanism: dial.SCRAM256, Username: securekafka.User, PasswordFile: secure.File("password")},
+	}
+	read := func(c dial.Config) (*Chunk, error) {
+		d, err := dial.New(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return m
-	}
-}
-
-func TestTLSAndSASL(t *testing.T) {
-	server, trust := certificate(t)
-	c := cluster(t, kfake.NumBrokers(2), kfake.TLS(server), kfake.EnableSASL(), kfake.Superuser("PLAIN", "ann", "secret"),
-		kfake.Superuser("SCRAM-SHA-256", "bob", "secret"), kfake.Superuser("SCRAM-SHA-512", "cid", "secret"))
-	records := variety(300, 1)
-	produce(t, client(t, c, kgo.DialTLSConfig(trust), kgo.SASL(kgoplain.Auth{User: "ann", Pass: "secret"}.AsMechanism())), records, 50)
-	for name, m := range map[string]sasl.Mechanism{
-		"PLAIN":         plain.Mechanism{Username: "ann", Password: "secret"},
-		"SCRAM-SHA-256": must(t)(scram.Mechanism(scram.SHA256, "bob", "secret")),
-		"SCRAM-SHA-512": must(t)(scram.Mechanism(scram.SHA512, "cid", "secret")),
-	} {
-		p := partition(t, c, func(c *Config) { c.TLS, c.SASL = trust, m })
-		got, _ := readTo(t, p, 0, 300)
-		diff(t, got, items(records))
-		if p.conn == nil {
-			t.Errorf("%s: no connection", name)
+		cfg := DefaultConfig()
+		cfg.Brokers, cfg.Dial = []string{secure.Address}, d.DialContext
+		f, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
 		}
+		p := f.Partition(topic, 0)
+		t.Cleanup(func() { _ = p.Close() }) // the test is over
+		return p.Fetch(t.Context(), 0, 0)
 	}
-	for name, test := range map[string]struct {
-		change func(*Config)
-		want   error
-	}{
-		"wrong password": {func(c *Config) { c.TLS, c.SASL = trust, plain.Mechanism{Username: "ann", Password: "no"} }, kafka.SASLAuthenticationFailed},
-		"wrong SCRAM password": {func(c *Config) {
-			c.TLS, c.SASL = trust, must(t)(scram.Mechanism(scram.SHA256, "bob", "no"))
-		}, kafka.SASLAuthenticationFailed},
-		"unknown authority": {func(c *Config) { c.TLS = &tls.Config{} }, nil},
-		"no TLS":            {func(*Config) {}, nil},
-	} {
-		_, err := partition(t, c, test.change).Fetch(t.Context(), 0, 0)
-		if err == nil || test.want != nil && !errors.Is(err, test.want) || strings.Contains(fmt.Sprint(err), "secret") {
-			t.Errorf("%s: got %v", name, err)
-		}
-		t.Logf("%s: %v", name, err)
-	}
-}
-
-func certificate(t *testing.T) (server, trust *tls.Config) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	d, err := dial.New(right)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
+	transport := d.Transport("test")
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(secure.Address), Transport: transport}
+	if _, err := client.Produce(t.Context(), &kafka.ProduceRequest{Topic: topic, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(kafka.Record{Value: kafka.NewBytes([]byte("one"))})}); err != nil {
 		t.Fatal(err)
 	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
+	if chunk, err := read(right); err != nil || chunk.Next != 1 {
+		t.Errorf("got %+v, %v", chunk, err)
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(cert)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, &tls.Config{RootCAs: roots}
+	wrong := right
+	wrong.SASL.PasswordFile = secure.File("wrong-password")
+	if _, err := read(wrong); !errors.Is(err, kafka.SASLAuthenticationFailed) || !dial.Refused(err) {
+		t.Errorf("with a wrong password: %v", err)
+	}
 }

@@ -2,14 +2,12 @@ package fetch
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/segmentio/kafka-go/sasl"
 )
 
 // Config says where the brokers are, how to speak to them, and how much memory
@@ -19,14 +17,11 @@ type Config struct {
 	Brokers []string
 	// ClientID names this client in the broker's logs and quotas.
 	ClientID string
-	// TLS, if set, encrypts every connection. An empty ServerName means the
-	// broker's host.
-	TLS *tls.Config
-	// SASL, if set, authenticates every connection: PLAIN or SCRAM of kafka-go.
-	SASL sasl.Mechanism
-	// Dial opens a connection. Default net.Dialer's DialContext.
+	// Dial opens a connection on which the broker answers, encrypted and
+	// authenticated where it wants that (package dial). Default net.Dialer's
+	// DialContext.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// DialTimeout bounds connecting, TLS and SASL together. Default 5 s.
+	// DialTimeout bounds connecting, and the first exchange. Default 5 s.
 	DialTimeout time.Duration
 	// Timeout is how long a broker may take beyond the wait it was asked for.
 	// Default 20 s.

@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -14,19 +13,14 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
 	"github.com/segmentio/kafka-go/protocol/metadata"
-	"github.com/segmentio/kafka-go/protocol/saslauthenticate"
-	"github.com/segmentio/kafka-go/protocol/saslhandshake"
-	"github.com/segmentio/kafka-go/sasl"
 )
 
 // Versions of the requests. Fetch v11 and all others here are spoken by Kafka
 // 2.3 and everything after it, including 4.
 const (
-	apiVersionsVersion  = 0
-	handshakeVersion    = 1 // SASL bytes travel in SaslAuthenticate requests
-	authenticateVersion = 0
-	metadataVersion     = 4 // the first that can refuse to create topics
-	fetchVersion        = 11
+	apiVersionsVersion = 0
+	metadataVersion    = 4 // the first that can refuse to create topics
+	fetchVersion       = 11
 )
 
 // conn is one connection to one broker, used by one goroutine at a time.
@@ -37,54 +31,21 @@ type conn struct {
 	head        [8]byte // of a fetch response: size and correlation id
 }
 
-// dial connects, encrypts, checks what the broker speaks, and authenticates.
+// dial connects and checks what the broker speaks.
 func (f *Fetcher) dial(ctx context.Context, address string) (_ *conn, err error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.DialTimeout)
 	defer cancel()
 	raw, err := f.cfg.Dial(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", address, err)
-	}
-	host, port, err := hostPort(address)
-	if err != nil {
-		return nil, errors.Join(err, raw.Close())
+		return nil, err // names the broker
 	}
 	c := &conn{Conn: raw, clientID: f.cfg.ClientID}
-	if f.cfg.TLS != nil {
-		t := f.cfg.TLS
-		if t.ServerName == "" {
-			t = t.Clone()
-			t.ServerName = host
-		}
-		c.Conn = tls.Client(raw, t)
-	}
-	err = c.during(ctx, f.cfg.DialTimeout, func() error {
-		if err := c.negotiate(); err != nil {
-			return err
-		}
-		if f.cfg.SASL == nil {
-			return nil
-		}
-		return c.authenticate(sasl.WithMetadata(ctx, &sasl.Metadata{Host: host, Port: port}), f.cfg.SASL)
-	})
-	if err != nil {
+	if err := c.during(ctx, f.cfg.DialTimeout, c.negotiate); err != nil {
 		// The connection is given up either way.
 		_ = c.Close()
 		return nil, fmt.Errorf("connect to %s: %w", address, err)
 	}
 	return c, nil
-}
-
-func hostPort(address string) (string, int, error) {
-	host, text, err := net.SplitHostPort(address)
-	if err != nil {
-		return "", 0, err
-	}
-	port, err := strconv.Atoi(text)
-	if err != nil {
-		return "", 0, fmt.Errorf("port of %s: %w", address, err)
-	}
-	return host, port, nil
 }
 
 // during runs f with a deadline, and ends it early if ctx is done. After an
@@ -147,38 +108,6 @@ func (c *conn) negotiate() error {
 		}
 	}
 	return fmt.Errorf("broker does not list Fetch: %w", ErrUnsupported)
-}
-
-func (c *conn) authenticate(ctx context.Context, mechanism sasl.Mechanism) error {
-	m, err := c.call(handshakeVersion, &saslhandshake.Request{Mechanism: mechanism.Name()})
-	if err != nil {
-		return err
-	}
-	if res := m.(*saslhandshake.Response); res.ErrorCode != 0 {
-		return fmt.Errorf("SASL %s (broker offers %q): %w", mechanism.Name(), res.Mechanisms, kafka.Error(res.ErrorCode))
-	}
-	session, state, err := mechanism.Start(ctx)
-	if err != nil {
-		return fmt.Errorf("SASL %s: %w", mechanism.Name(), err)
-	}
-	for done := false; !done; {
-		m, err := c.call(authenticateVersion, &saslauthenticate.Request{AuthBytes: state})
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			// Some brokers say no in this way.
-			err = fmt.Errorf("%w: the broker closed the connection", kafka.SASLAuthenticationFailed)
-		}
-		if err != nil {
-			return fmt.Errorf("SASL %s: %w", mechanism.Name(), err)
-		}
-		res := m.(*saslauthenticate.Response)
-		if res.ErrorCode != 0 {
-			return fmt.Errorf("SASL %s: %w (%s)", mechanism.Name(), kafka.Error(res.ErrorCode), res.ErrorMessage)
-		}
-		if done, state, err = session.Next(ctx, res.AuthBytes); err != nil {
-			return fmt.Errorf("SASL %s: %w", mechanism.Name(), err)
-		}
-	}
-	return nil
 }
 
 // leader asks the brokers in turn who leads a partition; the first answer
