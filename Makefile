@@ -89,6 +89,10 @@ chaos-smoke: build engine data ## kill -9 the service 20 times during the backfi
 	bin/plumbline chaos-smoke
 	bin/plumbline chaos-smoke --dedup-window=5
 
+OUTAGE ?= 10m
+outage-ingest: build engine ## Take ClickHouse and then Kafka away for OUTAGE (10m) each while events come in
+	go run ./testenv/outage/cmd/outage-ingest -outage=$(OUTAGE)
+
 footprint: build engine ## Measure idle memory and the size of the binary
 	bin/plumbline footprint
 
