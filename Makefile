@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real test-on-kafka build engine data go-check npm-check modules lint generate chaos-smoke footprint fuzz bench-peers bench-ingest bench-storage clean
+.PHONY: help demo test test-real test-on-kafka build engine data go-check npm-check modules lint generate chaos-smoke outage-ingest footprint fuzz bench-peers bench-ingest bench-storage clean
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
