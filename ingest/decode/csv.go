@@ -104,14 +104,14 @@ func csvPlain(b []byte) node {
 		n.kind = isNull
 		return n
 	}
-	if v, ok := decimal(b); ok {
+	if v, ok := decimalNumber(b); ok {
 		n.kind, n.number = isNumber, v
 	}
 	return n
 }
 
-// decimal reads a decimal number as any of Python, R and C write it.
-func decimal(b []byte) (float64, bool) {
+// decimalNumber reads a decimal number as any of Python, R and C write it.
+func decimalNumber(b []byte) (float64, bool) {
 	for _, c := range b {
 		switch {
 		case c >= '0' && c <= '9', c == '-', c == '+', c == '.', c == 'e', c == 'E':

@@ -167,7 +167,7 @@ func (d *genAI) number(r ref) (v float64, ok bool, err *Error) {
 	if err != nil {
 		return 0, false, err
 	}
-	v, ok = decimal(b)
+	v, ok = decimalNumber(b)
 	if !ok {
 		switch string(b) { // as protobuf's JSON writes them
 		case "NaN":

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 )
 
@@ -39,7 +38,7 @@ func checkMapping(s Source) error {
 	if s.MappingFile == "" {
 		return errors.Join(append(errs, errors.New("mapping_file: name the file that says where the fields stand"))...)
 	}
-	m, err := parseMapping(filepath.Base(s.MappingFile), []byte(s.MappingText))
+	m, err := parseMapping(s.MappingFile, []byte(s.MappingText))
 	if err != nil {
 		return errors.Join(append(errs, err)...)
 	}
@@ -158,7 +157,7 @@ func (s *section) required() []string {
 
 // openMapping makes the decoder of a source that Validate has passed.
 func openMapping(s Source, into Columns) (Decoder, error) {
-	m, err := parseMapping(filepath.Base(s.MappingFile), []byte(s.MappingText))
+	m, err := parseMapping(s.MappingFile, []byte(s.MappingText))
 	if err != nil {
 		return nil, err
 	}

@@ -266,7 +266,7 @@ func (d *mapping) classOf(m *mapped) (class []byte, v float64, number bool, err 
 // measured reads a number, or the constant.
 func (d *mapping) measured(m *mapped) (float64, bool, *Error) {
 	if m.constant != nil {
-		v, _ := decimal(m.constant) // parsed when the file was read
+		v, _ := decimalNumber(m.constant) // parsed when the file was read
 		return v, true, nil
 	}
 	return d.t.measured(d.at(m))
@@ -338,7 +338,7 @@ func sinceEpoch(b []byte, unit string) (int64, bool) {
 			return whole, true
 		}
 	}
-	v, ok := decimal(b)
+	v, ok := decimalNumber(b)
 	// What a float64 of seconds is off by must not cost a millisecond.
 	v = math.Floor(v*perUnit(unit) + 1e-3)
 	return int64(v), ok && math.Abs(v) < 1<<53
