@@ -5,6 +5,7 @@ package ingest
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"os"
 	"syscall"
 	"testing"
@@ -27,29 +28,37 @@ func BenchmarkClient(b *testing.B) {
 	if address == "" {
 		b.Skip("PLUMBLINE_BENCH_KAFKA names no broker with events: run make bench-ingest")
 	}
-	format := decode.Format(cmp.Or(os.Getenv("PLUMBLINE_BENCH_FORMAT"), string(decode.FormatJSON)))
+	source := decode.Source{}
+	if err := json.Unmarshal([]byte(cmp.Or(os.Getenv("PLUMBLINE_BENCH_SOURCE"), "{}")), &source); err != nil {
+		b.Fatal(err)
+	}
+	source.Topic = topic
+	source = source.WithDefaults()
 	cfg := DefaultConfig()
 	cfg.Brokers = []string{address}
 	cfg.Topics.Predictions = topic
-	cfg.Sources = []decode.Source{{Topic: topic, Format: format}}
+	cfg.Sources = []decode.Source{source}
 	if err := cfg.Validate(); err != nil {
 		b.Fatal(err)
 	}
-	b.Run(string(format)+"/raw", func(b *testing.B) {
+	at := sourceOf(topic)
+	b.Run(string(source.Format)+"/raw", func(b *testing.B) {
 		benchmarkClient(b, cfg, topic, func(r *rows, last int64) []arrow.Record {
-			return []arrow.Record{r.predictions.raw(source{Topic: topic}).record}
+			return []arrow.Record{r.predictions.raw(at).record}
 		})
 	})
-	b.Run(string(format)+"/rollups", func(b *testing.B) {
+	b.Run(string(source.Format)+"/rollups", func(b *testing.B) {
 		benchmarkClient(b, cfg, topic, func(r *rows, last int64) []arrow.Record {
 			var records []arrow.Record
-			for _, t := range r.tables(source{Topic: topic}, last) {
+			for _, t := range r.tables(at, last) {
 				records = append(records, t.record)
 			}
 			return records
 		})
 	})
 }
+
+func sourceOf(topic string) source { return source{Topic: topic} }
 
 // benchmarkClient fetches b.N records into batches and encodes what build makes
 // of each.
@@ -66,7 +75,7 @@ func benchmarkClient(b *testing.B, cfg Config, topic string, build func(r *rows,
 	}
 	var body bytes.Buffer
 	events, size := 0, 0
-	batch := newBatch(source{Topic: topic}, 0, buffer)
+	batch := newBatch(sourceOf(topic), 0, buffer)
 	flush := func() {
 		body.Reset()
 		for _, rec := range build(batch.rows, batch.last) {
@@ -77,7 +86,7 @@ func benchmarkClient(b *testing.B, cfg Config, topic string, build func(r *rows,
 			b.Fatal("dead letters")
 		}
 		buffer.Reset()
-		batch = newBatch(source{Topic: topic}, batch.last+1, buffer)
+		batch = newBatch(sourceOf(topic), batch.last+1, buffer)
 	}
 	n := 0
 	visit := func(rec record) error {

@@ -17,6 +17,12 @@ const (
 // retention, which goes by event time, must not drop what is measured.
 func Start() time.Time { return time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -2) }
 
+// Model and Deploy are those of every event.
+const (
+	Model  = "flight-delay"
+	Deploy = "3f9c81d2"
+)
+
 // Event is one prediction. Its text fields are valid until the next event.
 type Event struct {
 	ID         []byte
@@ -80,7 +86,7 @@ func round(v, scale float64) float64 { return math.Round(v*scale) / scale }
 
 // AppendJSON appends the event in Plumbline's own JSON, about 620 bytes.
 func (e *Event) AppendJSON(b []byte) []byte {
-	b = append(append(append(b, `{"prediction_id":"`...), e.ID...), `","model":"flight-delay","deploy_hash":"3f9c81d2","ts":`...)
+	b = append(append(append(b, `{"prediction_id":"`...), e.ID...), `","model":"`+Model+`","deploy_hash":"`+Deploy+`","ts":`...)
 	b = strconv.AppendInt(b, e.TS, 10)
 	b = append(b, `,"features":{`...)
 	for i, v := range e.Numbers {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -51,7 +52,7 @@ func newTap(dsn string) (*tap, string, error) {
 			}
 			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 			t.mu.Lock()
-			t.inserts = append(t.inserts, insert{r.URL.Path, r.URL.RawQuery, r.Header.Clone(), body})
+			t.inserts = append(t.inserts, insert{r.URL.Path, withoutSession(r.URL), r.Header.Clone(), body})
 			t.mu.Unlock()
 		}
 		proxy.ServeHTTP(w, r)
@@ -59,6 +60,16 @@ func newTap(dsn string) (*tap, string, error) {
 	through := *target
 	through.Host = strings.TrimPrefix(t.server.URL, "http://")
 	return t, through.String(), nil
+}
+
+// withoutSession returns the parameters of a request but those of its session,
+// which fences a former owner of the partition and is closed by then.
+func withoutSession(u *url.URL) string {
+	parameters := u.Query()
+	for _, name := range []string{"session_id", "session_check", "session_timeout"} {
+		parameters.Del(name)
+	}
+	return parameters.Encode()
 }
 
 // capture lets ingest store the events of a format once and returns its INSERTs,
@@ -93,6 +104,18 @@ func (w *world) capture(ctx context.Context, format string) ([]insert, error) {
 
 const captureDatabase = "bench_capture"
 
+// inFlight returns the size of two batches, which is how many of a partition
+// ingest holds at once, in MiB: twice the largest INSERT of raw rows.
+func inFlight(inserts []insert) float64 {
+	largest := 0
+	for _, i := range inserts {
+		if i.raw() {
+			largest = max(largest, len(i.body))
+		}
+	}
+	return 2 * float64(largest) / (1 << 20)
+}
+
 // replay sends the INSERTs that pass to another database and returns the
 // engine's CPU time.
 func (w *world) replay(ctx context.Context, inserts []insert, database string, pass func(insert) bool) (time.Duration, error) {
@@ -119,8 +142,11 @@ func (w *world) replay(ctx context.Context, inserts []insert, database string, p
 			return 0, fmt.Errorf("repeat an insert: %w", err)
 		}
 		answer, err := io.ReadAll(res.Body)
-		if res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
-			return 0, fmt.Errorf("repeat an insert: %s %s %w", res.Status, answer, err)
+		if err = errors.Join(err, res.Body.Close()); err == nil && res.StatusCode != http.StatusOK {
+			err = errors.New(string(answer))
+		}
+		if err != nil {
+			return 0, fmt.Errorf("repeat an insert: %s: %w", res.Status, err)
 		}
 	}
 	after, err := bench.CPU(w.engine.ChildPID())

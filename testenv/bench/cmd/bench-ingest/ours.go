@@ -35,6 +35,10 @@ func oursRole(ctx context.Context, settings []byte) error {
 	if err := json.Unmarshal(settings, &j); err != nil {
 		return err
 	}
+	wire, err := wireOf(j.Format)
+	if err != nil {
+		return err
+	}
 	db, err := openDB(j.DSN, j.Database)
 	if err != nil {
 		return err
@@ -42,7 +46,8 @@ func oursRole(ctx context.Context, settings []byte) error {
 	cfg := ingest.DefaultConfig()
 	cfg.Brokers, cfg.Group, cfg.Partitions = []string{j.Brokers}, j.Group, 1
 	cfg.Topics.Predictions = j.Topic
-	cfg.Sources = []decode.Source{{Topic: j.Topic, Format: decode.Format(j.Format)}}
+	wire.source.Topic = j.Topic
+	cfg.Sources = []decode.Source{wire.source}
 	if err := ingest.EnsureTopics(ctx, cfg); err != nil {
 		return err
 	}

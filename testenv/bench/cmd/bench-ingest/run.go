@@ -94,7 +94,8 @@ func run(ctx context.Context, o options) (figures []figure.Figure, err error) {
 	if o.only != "" {
 		return nil, nil
 	}
-	return append(clients.figures(), judge(w.events, o, results)...), nil
+	figures, err = clients.figures()
+	return append(figures, w.judge(o, results)...), err
 }
 
 func (w *world) contenders(ctx context.Context, o options) ([]contender, error) {
@@ -104,6 +105,7 @@ func (w *world) contenders(ctx context.Context, o options) ([]contender, error) 
 		if err != nil {
 			return nil, fmt.Errorf("capture the inserts of %s: %w", format, err)
 		}
+		w.inFlight[format] = inFlight(inserts)
 		all = append(all, w.role("ours", format, o.profile), w.insertsOnly("insert raw", format, inserts, insert.raw),
 			w.insertsOnly("insert all", format, inserts, func(insert) bool { return true }))
 		if format == "json" {

@@ -21,19 +21,21 @@ import (
 // world is the broker and the engine that all contenders share, each in a
 // process of its own.
 type world struct {
-	events  int
-	dir     string
-	broker  *bench.Child
-	address string
-	engine  *engine.Engine
-	close   []func() error
+	events int
+	// inFlight is the size of two batches, by format, in MiB.
+	inFlight map[string]float64
+	dir      string
+	broker   *bench.Child
+	address  string
+	engine   *engine.Engine
+	close    []func() error
 }
 
 // eventRate is how many events a second their event times stand for.
 const eventRate = 1000
 
 func newWorld(ctx context.Context, o options) (w *world, err error) {
-	w = &world{events: o.events}
+	w = &world{events: o.events, inFlight: map[string]float64{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -122,14 +124,14 @@ func (w *world) produce(ctx context.Context, format string) error {
 		Addr: client.Addr, Transport: transport, Topic: topicOf(format), RequiredAcks: kafka.RequireAll,
 		BatchSize: 1000, BatchBytes: 8 << 20, BatchTimeout: time.Millisecond,
 	}
-	messages, err := encoder(format)
+	wire, err := wireOf(format)
 	if err != nil {
 		return err
 	}
 	events := bench.NewEvents(1, bench.Start(), eventRate)
 	for done := 0; done < w.events; {
 		n := min(10_000, w.events-done)
-		batch, err := messages(events, n)
+		batch, err := wire.encode(events, n)
 		if err != nil {
 			return fmt.Errorf("encode events as %s: %w", format, err)
 		}
@@ -141,28 +143,10 @@ func (w *world) produce(ctx context.Context, format string) error {
 	return writer.Close()
 }
 
-// encoder returns what makes the messages of the next n events.
-func encoder(format string) (func(*bench.Events, int) ([]kafka.Message, error), error) {
-	switch format {
-	case "json":
-		return jsonMessages, nil
-	}
-	return nil, fmt.Errorf("format %q: no encoder", format)
-}
-
-func jsonMessages(events *bench.Events, n int) ([]kafka.Message, error) {
-	messages := make([]kafka.Message, n)
-	for i := range messages {
-		e := events.Next()
-		messages[i] = kafka.Message{Key: append([]byte(nil), e.ID...), Value: e.AppendJSON(nil), Time: time.UnixMilli(e.TS)}
-	}
-	return messages, nil
-}
-
 // database makes an empty database with the schema. Merges are stopped, so that
 // their moment is no matter of luck; what they cost is measured apart.
 func (w *world) database(ctx context.Context, name string) (db *storage.DB, drop func() error, err error) {
-	db, err = w.open(w.engine.DSN(), name)
+	db, err = openDB(w.engine.DSN(), name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -175,10 +159,6 @@ func (w *world) database(ctx context.Context, name string) (db *storage.DB, drop
 	return db, func() error {
 		return errors.Join(db.Conn().Exec(context.Background(), "DROP DATABASE "+name), db.Close())
 	}, nil
-}
-
-func (w *world) open(dsn, name string) (*storage.DB, error) {
-	return openDB(dsn, name)
 }
 
 func openDB(dsn, name string) (*storage.DB, error) {
