@@ -8,6 +8,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/ingest/dial"
 	"github.com/plumbline-slo/plumbline/ingest/fetch"
 )
 
@@ -16,6 +17,8 @@ type Config struct {
 	// Brokers are Kafka addresses, host:port. Empty means the embedded broker,
 	// whose address must be filled in before New.
 	Brokers []string `yaml:"brokers"`
+	// Dialer connects to them; nil connects without TLS and SASL.
+	Dialer *dial.Dialer `yaml:"-"`
 	// Group is the consumer group. Default plumbline-ingest.
 	Group  string `yaml:"group"`
 	Topics Topics `yaml:"topics"`
@@ -88,7 +91,7 @@ func DefaultConfig() Config {
 // fetch configures the reading connections.
 func (c Config) fetch() fetch.Config {
 	f := fetch.DefaultConfig()
-	f.Brokers, f.MaxBytes = c.Brokers, c.FetchBytes
+	f.Brokers, f.Dial, f.MaxBytes = c.Brokers, c.Dialer.DialContext, c.FetchBytes
 	f.MaxBatchBytes = max(f.MaxBatchBytes, c.FetchBytes)
 	return f
 }

@@ -105,7 +105,7 @@ func newLetterbox(cfg Config) *letterbox {
 	return &letterbox{&kafka.Writer{
 		Addr: kafka.TCP(cfg.Brokers...), Topic: cfg.Topics.DeadLetters,
 		RequiredAcks: kafka.RequireAll, BatchTimeout: 5 * time.Millisecond, BatchBytes: maxLetterBatch,
-		Transport: &kafka.Transport{ClientID: "plumbline-dead-letters", MetadataTTL: 5 * time.Second},
+		Transport: cfg.Dialer.Transport("plumbline-dead-letters"),
 	}}
 }
 

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/plumbline-slo/plumbline/ingest/dial"
 	"github.com/plumbline-slo/plumbline/ingest/fetch"
 	"github.com/plumbline-slo/plumbline/storage"
 )
@@ -26,6 +28,10 @@ type Dependencies struct {
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
 }
+
+// maxRefusals is after how many refused attempts to join in a row people are
+// told: one alone may be a broker that is starting.
+const maxRefusals = 3
 
 // Ingester consumes the three topics as one member of a consumer group and
 // stores what it reads exactly once. Any number may run in one group.
@@ -69,7 +75,7 @@ func New(cfg Config, deps Dependencies) (*Ingester, error) {
 	}
 	i := &Ingester{
 		cfg: cfg, db: deps.DB, noticer: deps.Noticer, log: deps.Logger, now: deps.Now, metrics: m,
-		fetches: fetches, coordination: newLink(cfg.Brokers, 10*time.Second),
+		fetches: fetches, coordination: newLink(cfg, 10*time.Second),
 		pools: map[string]*sync.Pool{}, plans: map[string]string{},
 	}
 	if i.gate.RawGate = deps.Raw; deps.Raw == nil {
@@ -113,7 +119,7 @@ func (i *Ingester) Run(ctx context.Context) error {
 	defer i.coordination.close()
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: i.cfg.Group, Brokers: i.cfg.Brokers, Topics: i.topics(),
-		Dialer:            &kafka.Dialer{ClientID: "plumbline", Timeout: 5 * time.Second},
+		Dialer:            i.cfg.Dialer.Kafka("plumbline"),
 		HeartbeatInterval: i.cfg.SessionTimeout / 5, SessionTimeout: i.cfg.SessionTimeout,
 		RebalanceTimeout: max(i.cfg.SessionTimeout, 2*grace), JoinGroupBackoff: 500 * time.Millisecond,
 		WatchPartitionChanges: true, PartitionWatchInterval: 5 * time.Second,
@@ -122,11 +128,12 @@ func (i *Ingester) Run(ctx context.Context) error {
 		return fmt.Errorf("consumer group %s: %w", i.cfg.Group, err)
 	}
 	defer group.Close()
-	for {
+	for refusals := 0; ; {
 		generation, err := group.Next(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
+		refusals = i.countRefusals(ctx, refusals, err)
 		if err != nil {
 			i.metrics.retries.WithLabelValues("join").Inc()
 			i.log.Warn("join consumer group", "group", i.cfg.Group, "err", err)
@@ -134,6 +141,28 @@ func (i *Ingester) Run(ctx context.Context) error {
 		}
 		i.start(ctx, generation)
 	}
+}
+
+// countRefusals returns how many attempts to join in a row were refused for a
+// cause that no retry mends. At maxRefusals people are told, and once more when
+// Kafka takes this service again.
+func (i *Ingester) countRefusals(ctx context.Context, before int, err error) int {
+	object := strings.Join(i.cfg.Brokers, ",")
+	switch {
+	case err == nil:
+		if before >= maxRefusals {
+			i.notice(ctx, NoticeAccepted, object, "Kafka takes this service again: it has joined the consumer group %s.", i.cfg.Group)
+		}
+		return 0
+	case !dial.Refused(err) && !errors.Is(err, kafka.GroupAuthorizationFailed) && !errors.Is(err, kafka.TopicAuthorizationFailed):
+		// An outage. What people were told stands.
+		if before < maxRefusals {
+			return 0
+		}
+	case before+1 == maxRefusals:
+		i.notice(ctx, NoticeRefused, object, "Kafka refuses this service, and no event is read: join consumer group %s: %s.", i.cfg.Group, err)
+	}
+	return min(before+1, maxRefusals)
 }
 
 // start runs a worker for each assigned partition until the generation ends.

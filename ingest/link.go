@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/plumbline-slo/plumbline/ingest/dial"
 )
 
 // link is a Kafka client that is replaced, with its connections, after an
@@ -15,14 +17,15 @@ import (
 // broker has restarted.
 type link struct {
 	brokers []string
+	dialer  *dial.Dialer
 	timeout time.Duration
 
 	mu     sync.Mutex
 	client *kafka.Client
 }
 
-func newLink(brokers []string, timeout time.Duration) *link {
-	return &link{brokers: brokers, timeout: timeout}
+func newLink(cfg Config, timeout time.Duration) *link {
+	return &link{brokers: cfg.Brokers, dialer: cfg.Dialer, timeout: timeout}
 }
 
 func (l *link) get() *kafka.Client {
@@ -30,13 +33,7 @@ func (l *link) get() *kafka.Client {
 	defer l.mu.Unlock()
 	if l.client == nil {
 		l.client = &kafka.Client{
-			Addr:    kafka.TCP(l.brokers...),
-			Timeout: l.timeout,
-			Transport: &kafka.Transport{
-				DialTimeout: 5 * time.Second,
-				ClientID:    "plumbline",
-				MetadataTTL: 5 * time.Second,
-			},
+			Addr: kafka.TCP(l.brokers...), Timeout: l.timeout, Transport: l.dialer.Transport("plumbline"),
 		}
 	}
 	return l.client

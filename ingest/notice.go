@@ -16,13 +16,15 @@ const (
 	NoticeGoesOn      = "decoding_goes_on"
 	NoticeRawLeftOut  = "raw_left_out"
 	NoticeRawStored   = "raw_stored"
+	NoticeRefused     = "kafka_refused"
+	NoticeAccepted    = "kafka_accepted"
 )
 
 // Notice is something about ingest that people must know.
 type Notice struct {
 	Kind string
 	// Object is what it is about: a topic partition; a topic where raw rows are
-	// left out.
+	// left out; the addresses of a Kafka that refuses this service.
 	Object string
 	// Text is one sentence for people.
 	Text string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/segmentio/kafka-go"
@@ -12,7 +13,7 @@ import (
 // EnsureTopics creates the configured topics that do not exist. Topics that
 // exist are left as they are.
 func EnsureTopics(ctx context.Context, cfg Config) error {
-	l := newLink(cfg.Brokers, cfg.InsertTimeout)
+	l := newLink(cfg, cfg.InsertTimeout)
 	defer l.close()
 	topic := func(name string, entries ...kafka.ConfigEntry) kafka.TopicConfig {
 		return kafka.TopicConfig{Topic: name, NumPartitions: cfg.Partitions, ReplicationFactor: cfg.Replication, ConfigEntries: entries}
@@ -23,13 +24,30 @@ func EnsureTopics(ctx context.Context, cfg Config) error {
 	for _, s := range cfg.AllSources() {
 		wanted = append(wanted, topic(s.Topic))
 	}
-	r, err := l.get().CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: wanted})
+	// kafka-go says why it cannot connect only to who asks for metadata. Who may
+	// not create topics can work with those that somebody else has made.
+	client := l.get()
+	known, err := client.Metadata(ctx, &kafka.MetadataRequest{})
+	if err != nil {
+		return fmt.Errorf("create topics: %w", err)
+	}
+	wanted = slices.DeleteFunc(wanted, func(w kafka.TopicConfig) bool {
+		return slices.ContainsFunc(known.Topics, func(t kafka.Topic) bool { return t.Name == w.Topic && t.Error == nil })
+	})
+	if len(wanted) == 0 {
+		return nil
+	}
+	r, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: wanted})
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
 	}
 	var errs []error
 	for name, err := range r.Errors {
-		if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+		switch {
+		case err == nil || errors.Is(err, kafka.TopicAlreadyExists):
+		case errors.Is(err, kafka.TopicAuthorizationFailed) || errors.Is(err, kafka.ClusterAuthorizationFailed):
+			errs = append(errs, fmt.Errorf("create topic %s: %w; create it, or let this service's user create and describe it", name, err))
+		default:
 			errs = append(errs, fmt.Errorf("create topic %s: %w", name, err))
 		}
 	}

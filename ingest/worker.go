@@ -15,6 +15,7 @@ import (
 	"github.com/plumbline-slo/plumbline/storage"
 
 	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/ingest/dial"
 )
 
 // grace is how long a statement that is under way may still take after the
@@ -191,7 +192,7 @@ func (w *worker) fetchError(ctx context.Context, err error, failures int) error 
 			w.i.waitings.set(w.place(), true)
 			w.i.notice(ctx, NoticeWaits, w.at.String(), "Events of %s wait because they cannot be decoded: %s.", w.at, err)
 		}
-	case failures >= maxFetchFailures && !errors.As(err, &network) && !temporary(err):
+	case failures >= maxFetchFailures && (dial.Refused(err) || !errors.As(err, &network) && !temporary(err)):
 		return park("%w", err)
 	}
 	w.i.metrics.retries.WithLabelValues("fetch").Inc()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/ingest/deadletters"
+	"github.com/plumbline-slo/plumbline/ingest/dial"
 )
 
 // excerpt is how many characters of a value a list shows.
@@ -30,7 +31,7 @@ type kafkaFlags struct {
 func deadLetterFlags(clause *kingpin.CmdClause) kafkaFlags {
 	return kafkaFlags{
 		config:  configFlag(clause),
-		brokers: clause.Flag("kafka.brokers", "Address of the Kafka, host:port, instead of a configuration file; may be repeated.").Strings(),
+		brokers: clause.Flag("kafka.brokers", "Address of a Kafka without TLS and SASL, host:port, instead of a configuration file; may be repeated.").Strings(),
 		topic:   clause.Flag("dead-letter-topic", "The dead-letter topic, where it is not the configured one.").String(),
 	}
 }
@@ -43,6 +44,9 @@ func (k kafkaFlags) open() (*deadletters.Box, error) {
 		file, err := app.Load(*k.config)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("%w; or name the Kafka with --kafka.brokers", err)}
+		}
+		if cfg.Dialer, err = dial.New(file.Kafka.Config); err != nil {
+			return nil, usageError{err}
 		}
 		cfg.Topic = file.Ingest.Topics.DeadLetters
 		if cfg.Brokers = file.Kafka.Brokers; len(cfg.Brokers) == 0 {

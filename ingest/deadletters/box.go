@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/plumbline-slo/plumbline/ingest/dial"
 )
 
 // fetchBytes bounds one fetch.
@@ -21,8 +23,8 @@ type Config struct {
 	Topic string
 	// Timeout bounds one request. Default 20 s.
 	Timeout time.Duration
-	// Transport carries TLS and SASL; nil is a plain connection.
-	Transport kafka.RoundTripper
+	// Dialer connects to them; nil connects without TLS and SASL.
+	Dialer *dial.Dialer
 }
 
 // DefaultConfig returns the defaults without brokers.
@@ -49,7 +51,7 @@ func (c Config) Validate() error {
 type Box struct {
 	topic  string
 	client *kafka.Client
-	own    *kafka.Transport
+	own    *kafka.Transport // of the client
 }
 
 // New returns a Box that has not connected. Close ends its connections.
@@ -57,21 +59,13 @@ func New(cfg Config) (*Box, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Box{topic: cfg.Topic}
-	if cfg.Transport == nil {
-		b.own = &kafka.Transport{ClientID: "plumbline-dlq", DialTimeout: 5 * time.Second}
-		cfg.Transport = b.own
-	}
-	b.client = &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Timeout: cfg.Timeout, Transport: cfg.Transport}
+	b := &Box{topic: cfg.Topic, own: cfg.Dialer.Transport("plumbline-dlq")}
+	b.client = &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Timeout: cfg.Timeout, Transport: b.own}
 	return b, nil
 }
 
-// Close ends the connections that are the Box's own.
-func (b *Box) Close() {
-	if b.own != nil {
-		b.own.CloseIdleConnections()
-	}
-}
+// Close ends the connections.
+func (b *Box) Close() { b.own.CloseIdleConnections() }
 
 // Each visits the letters that match, partition by partition in the order of
 // their offsets, up to the ends that the partitions have when it reaches them.

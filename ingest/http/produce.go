@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/plumbline-slo/plumbline/ingest/dial"
 )
 
 // errNotSent marks what stood behind a batch that failed.
@@ -22,6 +24,7 @@ const recordOverhead = 64
 // stored; the sender decides.
 type producer struct {
 	brokers []string
+	dialer  *dial.Dialer
 	timeout time.Duration
 	// batch bounds the records of one produce request, in bytes.
 	batch int
@@ -35,8 +38,7 @@ func (p *producer) get() *kafka.Client {
 	defer p.mu.Unlock()
 	if p.client == nil {
 		p.client = &kafka.Client{
-			Addr: kafka.TCP(p.brokers...), Timeout: p.timeout,
-			Transport: &kafka.Transport{DialTimeout: 5 * time.Second, ClientID: "plumbline-http", MetadataTTL: 5 * time.Second},
+			Addr: kafka.TCP(p.brokers...), Timeout: p.timeout, Transport: p.dialer.Transport("plumbline-http"),
 		}
 	}
 	return p.client

@@ -16,6 +16,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/ingest/dial"
 )
 
 // Prefix begins the path of every address of the package; the kind of events
@@ -39,6 +40,8 @@ func Paths() []string {
 type Dependencies struct {
 	// Brokers are Kafka addresses, host:port.
 	Brokers []string
+	// Dialer connects to them; nil connects without TLS and SASL.
+	Dialer *dial.Dialer
 	// Predictions, Labels and Deployments are the topics that ingest reads.
 	Predictions, Labels, Deployments string
 	// Limits are those of ingest.
@@ -82,7 +85,7 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 			{kindDeployments, deps.Deployments, newDeployments},
 		},
 		load:     &pressure{maxRequests: cfg.MaxInFlight, maxBytes: cfg.MaxInFlightBytes},
-		producer: &producer{brokers: deps.Brokers, timeout: cfg.ProduceTimeout, batch: cfg.MaxEvent + recordOverhead},
+		producer: &producer{brokers: deps.Brokers, dialer: deps.Dialer, timeout: cfg.ProduceTimeout, batch: cfg.MaxEvent + recordOverhead},
 	}
 	s.limits.MaxBytes = min(s.limits.MaxBytes, cfg.MaxEvent)
 	if s.now == nil {

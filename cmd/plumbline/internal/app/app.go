@@ -21,6 +21,7 @@ import (
 	"github.com/plumbline-slo/plumbline/dashboards"
 	pages "github.com/plumbline-slo/plumbline/dashboards/web"
 	"github.com/plumbline-slo/plumbline/ingest"
+	"github.com/plumbline-slo/plumbline/ingest/dial"
 	"github.com/plumbline-slo/plumbline/ingest/join"
 	"github.com/plumbline-slo/plumbline/rules"
 	"github.com/plumbline-slo/plumbline/storage"
@@ -46,6 +47,7 @@ type App struct {
 	stored     chan struct{} // closed when ClickHouse has the tables
 	web        *webServer
 	brokers    []string
+	dialer     *dial.Dialer
 	dashboards int
 }
 
@@ -165,7 +167,10 @@ func await(ctx context.Context, ready <-chan struct{}, parts *stack) error {
 	}
 }
 
-func (a *App) startKafka(parts *stack) error {
+func (a *App) startKafka(parts *stack) (err error) {
+	if a.dialer, err = dial.New(a.cfg.Kafka.Config); err != nil {
+		return err
+	}
 	a.brokers = a.cfg.Kafka.Brokers
 	if len(a.brokers) > 0 {
 		return nil
@@ -309,7 +314,7 @@ func (a *App) channels() ([]alerting.Channel, error) {
 
 func (a *App) newIngest(ctx context.Context) (*ingest.Ingester, error) {
 	cfg := a.cfg.Ingest
-	cfg.Brokers = a.brokers
+	cfg.Brokers, cfg.Dialer = a.brokers, a.dialer
 	if err := ingest.EnsureTopics(ctx, cfg); err != nil {
 		return nil, err
 	}
@@ -373,6 +378,9 @@ func (a *App) DB() *storage.DB { return a.db }
 
 // Brokers returns the Kafka addresses in use.
 func (a *App) Brokers() []string { return a.brokers }
+
+// Dialer returns what connects to Brokers.
+func (a *App) Dialer() *dial.Dialer { return a.dialer }
 
 // URL returns where people reach the service.
 func (a *App) URL() string { return a.web.externalURL() }

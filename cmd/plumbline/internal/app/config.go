@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,6 +18,7 @@ import (
 	"github.com/plumbline-slo/plumbline/alerting/slack"
 	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/ingest"
+	"github.com/plumbline-slo/plumbline/ingest/dial"
 	ingesthttp "github.com/plumbline-slo/plumbline/ingest/http"
 	"github.com/plumbline-slo/plumbline/ingest/join"
 	"github.com/plumbline-slo/plumbline/rules"
@@ -48,9 +50,27 @@ type Config struct {
 
 // Kafka says which Kafka the events come from.
 type Kafka struct {
-	// Brokers are addresses of a Kafka; empty starts the embedded one.
-	Brokers  []string      `yaml:"brokers"`
-	Embedded broker.Config `yaml:"embedded"`
+	// Brokers are addresses of a Kafka, host:port; empty starts the embedded one.
+	Brokers []string `yaml:"brokers"`
+	// TLS and SASL of the connections to Brokers; the embedded one knows neither.
+	dial.Config `yaml:",inline"`
+	Embedded    broker.Config `yaml:"embedded"`
+}
+
+func (k Kafka) validate() error {
+	errs := []error{k.Config.Validate()}
+	for _, b := range k.Brokers {
+		if _, port, err := net.SplitHostPort(b); err != nil || port == "" {
+			errs = append(errs, fmt.Errorf("kafka.brokers: %q is not host:port", b))
+		}
+	}
+	if len(k.Brokers) == 0 {
+		if k.Config != dial.DefaultConfig() {
+			errs = append(errs, errors.New("kafka.brokers: empty, but kafka.tls or kafka.sasl is set; name your Kafka, because the embedded one is plain and on loopback"))
+		}
+		errs = append(errs, k.Embedded.Validate())
+	}
+	return errors.Join(errs...)
 }
 
 // EngineConfig configures the embedded ClickHouse. It means nothing where
@@ -154,6 +174,7 @@ func inFile(path string, err error) error {
 func (c *Config) resolve(dir string) {
 	paths := []*string{&c.DataDir, &c.Dashboards.Dir, &c.Web.ConfigFile, &c.ClickHouse.DSNFile, &c.HTTPIngest.TokenFile,
 		&c.Alerting.Slack.TokenFile, &c.Rules.RulesDir, &c.Rules.StateFile, &c.Alerting.DataDir, &c.Kafka.Embedded.DataDir}
+	paths = append(paths, c.Kafka.Files()...)
 	for i := range c.Alerting.Owners {
 		paths = append(paths, &c.Alerting.Owners[i].PagerDutyKeyFile)
 	}
@@ -202,9 +223,7 @@ func (c Config) validateIn(path string) error {
 		}
 	}
 	add(c.Web.validate())
-	if len(c.Kafka.Brokers) == 0 {
-		add(c.Kafka.Embedded.Validate())
-	}
+	add(c.Kafka.validate())
 	add(c.ClickHouse.Validate())
 	if c.embedsClickHouse() {
 		add(c.engineConfig().Validate())

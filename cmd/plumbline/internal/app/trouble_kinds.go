@@ -28,6 +28,7 @@ var (
 	partitionParked = troubleKind{alert: "PartitionParked", severity: plumbline.SeverityPage, summary: "partition %s is parked, nothing of it is stored"}
 	partitionPaused = troubleKind{alert: "PartitionPaused", severity: plumbline.SeverityPage, summary: "too many events of partition %s are bad"}
 	decodingWaits   = troubleKind{alert: "DecodingWaits", severity: plumbline.SeverityPage, summary: "events of partition %s wait for their schema"}
+	kafkaRefused    = troubleKind{alert: "KafkaRefused", severity: plumbline.SeverityPage, summary: "Kafka at %s refuses this service, no event is read"}
 	offsetsLost     = troubleKind{alert: "OffsetsLost", severity: plumbline.SeverityPage, summary: "Kafka dropped records of %s before they were read", event: true}
 	newEpoch        = troubleKind{alert: "NewEpoch", severity: plumbline.SeverityTicket, summary: "partition %s was recreated and is read from its beginning", event: true}
 	offsetRewound   = troubleKind{alert: "OffsetRewound", severity: plumbline.SeverityTicket, summary: "the committed offset of %s was behind what is stored", event: true}
@@ -59,6 +60,10 @@ func (t *troubles) Notice(_ context.Context, n ingest.Notice) error {
 		t.begin(decodingWaits, n.Object, n.Text)
 	case ingest.NoticeGoesOn:
 		t.end(decodingWaits, n.Object)
+	case ingest.NoticeRefused:
+		t.begin(kafkaRefused, n.Object, n.Text)
+	case ingest.NoticeAccepted:
+		t.end(kafkaRefused, n.Object)
 	case ingest.NoticeOffsetsLost:
 		t.begin(offsetsLost, n.Object, n.Text)
 	case ingest.NoticeNewEpoch:

@@ -233,7 +233,7 @@ func (d *demo) play(ctx context.Context) error {
 		return err
 	}
 	d.say("service ready: page %s, Kafka %v", d.service.URL(), d.service.Brokers())
-	d.producer = newProducer(d.service.Brokers(), d.cfg.Ingest.Topics, d.replay)
+	d.producer = newProducer(d.service.Brokers(), d.service.Dialer(), d.cfg.Ingest.Topics, d.replay)
 	if err := d.backfill(ctx); err != nil {
 		return errors.Join(err, d.producer.close())
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/flights"
 	"github.com/plumbline-slo/plumbline/ingest"
+	"github.com/plumbline-slo/plumbline/ingest/dial"
 )
 
 // sendBatch is how many events one round trip to Kafka carries.
@@ -43,7 +44,7 @@ type mark struct {
 	wall time.Time
 }
 
-func newProducer(brokers []string, topics ingest.Topics, from source) *producer {
+func newProducer(brokers []string, dialer *dial.Dialer, topics ingest.Topics, from source) *producer {
 	return &producer{
 		source: from,
 		topics: map[string]string{
@@ -51,7 +52,7 @@ func newProducer(brokers []string, topics ingest.Topics, from source) *producer 
 		},
 		writer: &kafka.Writer{
 			Addr: kafka.TCP(brokers...), Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
-			BatchSize: sendBatch, BatchTimeout: 2 * time.Millisecond, Compression: kafka.Lz4,
+			BatchSize: sendBatch, BatchTimeout: 2 * time.Millisecond, Compression: kafka.Lz4, Transport: dialer.Transport("plumbline-demo"),
 		},
 	}
 }

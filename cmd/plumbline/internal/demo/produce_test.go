@@ -56,7 +56,7 @@ func TestProducerSendsWhatIsDue(t *testing.T) {
 	topics := ingest.Topics{Predictions: "apart-predictions", Labels: "apart-labels", Deployments: "apart-deployments", DeadLetters: "apart-dead"}
 	brokers := startKafka(t, topics)
 	const total = 2*sendBatch + 100
-	p := newProducer(brokers, topics, &events{end: total})
+	p := newProducer(brokers, nil, topics, &events{end: total})
 	var progress []int64
 	note := func(sent int64, _ time.Time) { progress = append(progress, sent) }
 	due := start.Add((sendBatch + 10) * time.Minute)
@@ -93,7 +93,7 @@ func TestProducerSaysWhatKafkaSaid(t *testing.T) {
 	brokers := startKafka(t, topics)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	p := newProducer(brokers, topics, &events{end: 10})
+	p := newProducer(brokers, nil, topics, &events{end: 10})
 	if err := p.sendUntil(ctx, start.Add(time.Hour), func(int64, time.Time) {}); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "10 events") {
 		t.Errorf("sending after the end: %v", err)
 	}
@@ -111,7 +111,7 @@ func TestProducerSaysWhatKafkaSaid(t *testing.T) {
 func TestLiveEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	p := newProducer([]string{"127.0.0.1:1"}, ingest.DefaultConfig().Topics, &events{})
+	p := newProducer([]string{"127.0.0.1:1"}, nil, ingest.DefaultConfig().Topics, &events{})
 	if err := p.live(ctx); err != nil {
 		t.Error(err)
 	}
