@@ -1,7 +1,5 @@
 package decode
 
-import "bytes"
-
 const featureHint = "send features as an object of numbers, strings, booleans and nulls"
 
 // features reads the object of features: numbers to Numbers, strings and
@@ -20,65 +18,69 @@ func (p *JSONPredictions) features() *Error {
 		if n >= p.limits.MaxFeatures {
 			return bad(TooManyFeatures, "send fewer features, or raise max_features")
 		}
-		id, key, err := p.featureKey(n)
-		if err == nil {
-			err = p.feature(id, key)
-		}
-		if err == nil {
-			more, err = s.more('}')
-		}
+		id, err := p.featureKey(n)
 		if err != nil {
+			return err
+		}
+		if err = p.featureValue(id); err != nil {
+			return err.at("features." + string(p.Features.Value(id)))
+		}
+		if s.i < len(s.b) && s.b[s.i] == ',' {
+			s.i++
+			continue
+		}
+		if more, err = s.more('}'); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// featureKey reads a feature's name and colon. Producers write their features
-// in one order, so the name that stood at this position in the event before is
-// compared with the raw text first, without looking for its end.
-func (p *JSONPredictions) featureKey(position int) (id int32, key []byte, err *Error) {
+// featureKey reads a feature's name and colon.
+func (p *JSONPredictions) featureKey(position int) (int32, *Error) {
 	s := &p.scan
-	if position < len(p.order) && s.space() == '"' {
-		id = p.order[position]
-		name := p.Features.Value(id)
-		from, to := s.i+1, s.i+1+len(name)
-		if p.plain[id] && to+1 < len(s.b) && s.b[to] == '"' && s.b[to+1] == ':' && bytes.Equal(s.b[from:to], name) {
-			s.i = to + 2
-			return id, name, nil
-		}
+	s.space()
+	if id, size := p.order.match(s, position); size > 0 {
+		return id, nil
 	}
-	if key, err = s.key(); err != nil {
-		return 0, nil, err
+	key, err := s.key()
+	if err != nil {
+		return 0, err
 	}
 	if len(key) == 0 || len(key) > maxName {
-		return 0, nil, bad(BadValue, "a feature's name has 1 to 256 bytes")
+		return 0, bad(BadValue, "a feature's name has 1 to 256 bytes")
 	}
-	return p.featureID(position, key), key, nil
+	id := p.intern(key)
+	p.order.learn(position, id, key)
+	return id, nil
 }
 
-// isPlain reports whether a name stands in JSON as it is.
-func isPlain(name []byte) bool {
-	for _, c := range name {
-		if c < 0x20 || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return true
-}
-
-func (p *JSONPredictions) feature(id int32, key []byte) *Error {
+func (p *JSONPredictions) featureValue(id int32) *Error {
 	if err := p.once(id); err != nil {
-		return err.at("features." + string(key))
+		return err
 	}
 	s := &p.scan
-	var err *Error
-	switch s.space() {
-	case '"':
-		var text []byte
-		if text, err = s.text(); err == nil {
+	switch c := s.space(); {
+	case c-'0' <= 9 || c == '-':
+		v, err := s.number()
+		p.number(id, v)
+		return err
+	case c == '"':
+		text, err := s.text()
+		if err == nil {
 			p.category(id, text)
 		}
+		return err
+	default:
+		return p.rareFeature(id, c)
+	}
+}
+
+// rareFeature reads a feature that is neither a number that begins with a digit
+// or a minus, nor text.
+func (p *JSONPredictions) rareFeature(id int32, c byte) (err *Error) {
+	s := &p.scan
+	switch c {
 	case 't':
 		p.category(id, wordTrue)
 		err = s.word("true")
@@ -95,25 +97,7 @@ func (p *JSONPredictions) feature(id int32, key []byte) *Error {
 		v, err = s.number()
 		p.number(id, v)
 	}
-	if err != nil {
-		return err.at("features." + string(key))
-	}
-	return nil
-}
-
-// featureID interns a feature's name and remembers its position.
-func (p *JSONPredictions) featureID(position int, key []byte) int32 {
-	id := p.intern(key)
-	for int(id) >= len(p.plain) {
-		p.plain = append(p.plain, false)
-	}
-	p.plain[id] = isPlain(key)
-	if position < len(p.order) {
-		p.order[position] = id
-	} else {
-		p.order = append(p.order, id)
-	}
-	return id
+	return err
 }
 
 const segmentHint = "send segments as an object of strings, booleans and numbers"

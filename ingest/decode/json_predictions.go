@@ -5,12 +5,11 @@ package decode
 type JSONPredictions struct {
 	*Predictions
 	scan scanner
-	// order is the feature at each position of the event before: producers
-	// write their features in one order, and a comparison is cheaper than a
-	// hash. plain is whether a feature's name needs no escape in JSON. Both hold
-	// for one life of the columns.
-	order   []int32
-	plain   []bool
+	// top and order are the keys of the events before, of the whole and of their
+	// features: producers write theirs in one order, and a comparison is cheaper
+	// than a search. What order says holds for one life of the columns.
+	top     keyOrder
+	order   keyOrder
 	ordered uint64
 }
 
@@ -54,7 +53,8 @@ func (p *JSONPredictions) Append(rec Record) error {
 		}
 	}()
 	if p.ordered != p.life {
-		p.order, p.plain, p.ordered = p.order[:0], p.plain[:0], p.life
+		p.order.forget()
+		p.ordered = p.life
 	}
 	var e prediction
 	if err := p.read(&e, rec); err != nil {
@@ -74,10 +74,10 @@ func (p *JSONPredictions) read(e *prediction, rec Record) *Error {
 		return bad(Unparsable, "send one JSON object a record")
 	}
 	more := s.open('}')
-	for more {
-		key, err := s.key()
+	for position := 0; more; position++ {
+		field, key, err := p.topKey(position)
 		if err == nil {
-			if err = p.field(e, key); err != nil {
+			if err = p.field(e, field); err != nil {
 				err = err.at(string(key))
 			}
 		}
@@ -102,61 +102,83 @@ func (e *prediction) once(bit uint32) *Error {
 	return nil
 }
 
-// field reads the value of one top-level key. It is one switch over the
-// schema, longer than most functions, because splitting it would cost a second
-// dispatch an event.
-func (p *JSONPredictions) field(e *prediction, key []byte) (err *Error) {
+// topKey reads a top-level key and returns its field, 0 if it is none of ours.
+func (p *JSONPredictions) topKey(position int) (field uint32, key []byte, err *Error) {
 	s := &p.scan
+	s.space()
+	if id, size := p.top.match(s, position); size > 0 {
+		return uint32(id), s.b[s.i-size+1 : s.i-2], nil
+	}
+	if key, err = s.key(); err != nil {
+		return 0, nil, err
+	}
+	field = fieldOf(key)
+	p.top.learn(position, int32(field), key)
+	return field, key, nil
+}
+
+func fieldOf(key []byte) uint32 {
 	switch string(key) {
 	case "prediction_id":
-		if err = e.once(fieldID); err == nil {
-			e.id, err = s.name()
-		}
+		return fieldID
 	case "model":
-		if err = e.once(fieldModel); err == nil {
-			e.model, err = s.name()
-		}
+		return fieldModel
 	case "deploy_hash":
-		if err = e.once(fieldDeploy); err == nil {
-			e.deploy, err = s.name()
-		}
+		return fieldDeploy
 	case "stage":
-		if err = e.once(fieldStage); err == nil {
-			e.stage, err = s.stage()
-		}
+		return fieldStage
 	case "ts":
-		if err = e.once(fieldTS); err == nil {
-			e.ts, err = s.instant()
-			e.hasTS = err == nil
-		}
+		return fieldTS
 	case "features":
-		if err = e.once(fieldFeatures); err == nil {
-			err = p.features()
-		}
+		return fieldFeatures
 	case "segments":
-		if err = e.once(fieldSegments); err == nil {
-			err = p.segments()
-		}
+		return fieldSegments
 	case "score":
-		if err = e.once(fieldScore); err == nil {
-			e.score, e.hasScore, err = s.measured()
-		}
+		return fieldScore
 	case "predicted":
-		if err = e.once(fieldPredicted); err == nil {
-			e.predicted, e.value, e.hasValue, err = s.class()
-		}
+		return fieldPredicted
 	case "latency_ms":
-		if err = e.once(fieldLatency); err == nil {
-			e.latency, e.hasLatency, err = s.measured()
-		}
+		return fieldLatency
 	case "status":
-		if err = e.once(fieldStatus); err == nil {
-			e.status, err = s.name()
-		}
+		return fieldStatus
 	case "weight":
-		if err = e.once(fieldWeight); err == nil {
-			e.weight, e.hasWeight, err = s.weight()
-		}
+		return fieldWeight
+	}
+	return 0
+}
+
+// field reads the value of one top-level key.
+func (p *JSONPredictions) field(e *prediction, field uint32) (err *Error) {
+	s := &p.scan
+	if err = e.once(field); err != nil {
+		return err
+	}
+	switch field {
+	case fieldID:
+		e.id, err = s.name()
+	case fieldModel:
+		e.model, err = s.name()
+	case fieldDeploy:
+		e.deploy, err = s.name()
+	case fieldStage:
+		e.stage, err = s.stage()
+	case fieldTS:
+		e.ts, err = s.instant()
+		e.hasTS = err == nil
+	case fieldFeatures:
+		err = p.features()
+	case fieldSegments:
+		err = p.segments()
+	case fieldScore:
+		e.score, e.hasScore, err = s.measured()
+	case fieldPredicted:
+		e.predicted, e.value, e.hasValue, err = s.class()
+	case fieldLatency:
+		e.latency, e.hasLatency, err = s.measured()
+	case fieldStatus:
+		e.status, err = s.name()
+	case fieldWeight:
+		e.weight, e.hasWeight, err = s.weight()
 	default:
 		e.unknown++
 		err = s.skip(0)

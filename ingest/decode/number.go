@@ -1,63 +1,126 @@
 package decode
 
 import (
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"strconv"
 	"unsafe"
 )
 
-// exactPowers are the powers of ten that float64 holds exactly.
-func exactPower(n int) (float64, bool) {
-	powers := [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
-	if n < 0 || n >= len(powers) {
-		return 0, false
+// exactPowers are the powers of ten that float64 holds exactly, and wholePowers
+// those that eight digits can be shifted by. Nobody writes to them.
+var (
+	exactPowers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
+	wholePowers = [...]uint64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
+)
+
+// highs are the highest bits of the bytes of a word.
+const highs = 0x8080808080808080
+
+// lead looks at the next eight bytes and returns them as digits, and how many of
+// the first are digits; what follows in the word has no meaning. The lengths of
+// measured numbers vary, so that a loop over digits is mispredicted, and eight
+// bytes cost about as much as two digits in a loop.
+func lead(b []byte) (word uint64, n int) {
+	w := binary.LittleEndian.Uint64(b) ^ 0x3030303030303030
+	// The lowest byte that is no digit is found right; those above may have got a
+	// carry.
+	return w, bits.TrailingZeros64(((w+0x7676767676767676)|w)&highs) >> 3
+}
+
+// eight is the value of eight digits, the first in the lowest byte (Daniel
+// Lemire, "Quickly parsing eight digits").
+func eight(w uint64) uint64 {
+	w = w*10 + w>>8
+	w = (w&0x00FF00FF00FF00FF*100 + w>>16&0x00FF00FF00FF00FF) & 0x0000FFFF0000FFFF
+	return (w*10_000 + w>>32) & 0xFFFFFFFF
+}
+
+// digits reads decimal digits from i on behind those of v, and returns the
+// position behind them. With more than 19 digits in all v has overflowed.
+func digits(b []byte, i int, v uint64) (uint64, int) {
+	for len(b)-i >= 8 {
+		w, n := lead(b[i:])
+		v = v*wholePowers[n] + eight(w<<((8-n)*8))
+		i += n
+		if n < 8 {
+			return v, i
+		}
 	}
-	return powers[n], true
+	for ; i < len(b) && b[i]-'0' <= 9; i++ {
+		v = v*10 + uint64(b[i]-'0')
+	}
+	return v, i
+}
+
+// shortDecimal reads the number at i if it is of the usual kind: up to seven digits, a
+// point, up to seven digits. Their value is exact, and so is the power of ten.
+// It returns no length for any other.
+func shortDecimal(b []byte, i int) (v float64, length int) {
+	if len(b)-i < 17 {
+		return 0, 0
+	}
+	whole, n := lead(b[i:])
+	if n == 0 || n == 8 || b[i+n] != '.' || b[i] == '0' && n > 1 {
+		return 0, 0
+	}
+	part, places := lead(b[i+n+1:])
+	if places == 0 || places == 8 {
+		return 0, 0
+	}
+	length = n + 1 + places
+	if b[i+length]|0x20 == 'e' {
+		return 0, 0
+	}
+	whole, part = whole<<((8-n)*8), part<<((8-places)*8)
+	if n+places <= 8 {
+		return float64(int64(eight(whole>>(places*8)|part))) / exactPowers[places], length
+	}
+	return float64(int64(eight(whole)*wholePowers[places]+eight(part))) / exactPowers[places], length
 }
 
 // number reads a JSON number, or one of the words NaN, Infinity and -Infinity,
 // and rounds it to the nearest float64 as strconv.ParseFloat does. A number
 // beyond the range of float64 is refused.
 func (s *scanner) number() (float64, *Error) {
-	start := s.i
-	i, b := s.i, s.b
-	negative := i < len(b) && b[i] == '-'
+	b, first := s.b, s.i
+	negative := first < len(b) && b[first] == '-'
 	if negative {
-		i++
+		first++
 	}
-	if i < len(b) && (b[i] == 'N' || b[i] == 'I') {
-		return s.special(i, negative)
+	if v, length := shortDecimal(b, first); length > 0 {
+		s.i = first + length
+		if negative {
+			v = -v
+		}
+		return v, nil
 	}
-	mantissa := uint64(0)
-	first := i
-	for ; i < len(b) && b[i]-'0' <= 9; i++ {
-		mantissa = mantissa*10 + uint64(b[i]-'0')
-	}
-	digits := i - first
-	if digits == 0 || (digits > 1 && b[first] == '0') {
+	mantissa, i := digits(b, first, 0)
+	if n := i - first; n == 0 || n > 1 && b[first] == '0' {
+		if n == 0 && first < len(b) && (b[first] == 'N' || b[first] == 'I') {
+			return s.special(first, negative)
+		}
 		return 0, bad(Unparsable, "a value is not valid JSON")
 	}
-	exponent := 0
+	whole := i - first
+	places := 0
 	if i < len(b) && b[i] == '.' {
-		i++
-		point := i
-		for ; i < len(b) && b[i]-'0' <= 9; i++ {
-			mantissa = mantissa*10 + uint64(b[i]-'0')
-		}
-		if i == point {
+		point := i + 1
+		mantissa, i = digits(b, point, mantissa)
+		if places = i - point; places == 0 {
 			return 0, bad(Unparsable, "digits must follow a decimal point")
 		}
-		exponent = point - i
-		digits += i - point
 	}
+	start := s.i
 	if i < len(b) && b[i]|0x20 == 'e' {
 		return s.scientific(start, i+1)
 	}
 	s.i = i
 	// Clinger's fast path: an exact integer over an exact power of ten is one
 	// correctly rounded operation.
-	if power, ok := exactPower(-exponent); ok && digits <= 19 && mantissa < 1<<53 {
-		v := float64(mantissa) / power
+	if whole+places <= 19 && mantissa < 1<<53 {
+		v := float64(mantissa) / exactPowers[places]
 		if negative {
 			v = -v
 		}

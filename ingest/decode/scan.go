@@ -1,6 +1,8 @@
 package decode
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -20,6 +22,16 @@ func (s *scanner) reset(b []byte) { s.b, s.i, s.scratch = b, 0, s.scratch[:0] }
 
 // space skips white space and returns the byte that follows, 0 at the end.
 func (s *scanner) space() byte {
+	if s.i < len(s.b) {
+		if c := s.b[s.i]; c > ' ' {
+			return c
+		}
+	}
+	return s.blank()
+}
+
+// blank is space where there may be some.
+func (s *scanner) blank() byte {
 	for s.i < len(s.b) {
 		switch c := s.b[s.i]; c {
 		case ' ', '\t', '\n', '\r':
@@ -85,7 +97,7 @@ func (s *scanner) open(closing byte) bool {
 func (s *scanner) text() ([]byte, *Error) {
 	s.i++
 	start, wide := s.i, false
-	for i := s.i; i < len(s.b); i++ {
+	for i := plainRun(s.b, s.i); i < len(s.b); i++ {
 		switch c := s.b[i]; {
 		case c == '"':
 			s.i = i + 1
@@ -102,6 +114,23 @@ func (s *scanner) text() ([]byte, *Error) {
 		}
 	}
 	return nil, bad(Unparsable, "a string is not closed")
+}
+
+// plainRun returns the position of the first byte from i on that is a quote, a
+// backslash, a control character or no ASCII, looking at whole words; it may stop
+// earlier.
+func plainRun(b []byte, i int) int {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(b)-i >= 8; i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		// A subtraction sets the highest bit of a byte that is too small for it.
+		// It borrows from the bytes above, but the lowest is right.
+		quote, backslash := (w^'"'*ones)-ones, (w^'\\'*ones)-ones
+		if found := (quote | backslash | (w - 0x20*ones) | w) & high; found != 0 {
+			return i + bits.TrailingZeros64(found)>>3
+		}
+	}
+	return i
 }
 
 func controlByte(c byte) *Error {
