@@ -45,8 +45,8 @@ type arrowReader struct {
 	scratch                 arrowVector
 }
 
-// maxPlans is how many schemas of a topic are remembered.
-const maxPlans = 8
+// maxArrowPlans is how many schemas of a topic are remembered.
+const maxArrowPlans = 8
 
 // arrowBatch is one record batch.
 type arrowBatch struct {
@@ -173,11 +173,11 @@ func (r *arrowReader) schema(header flatTable, metadata []byte) *Error {
 		return err
 	}
 	p.schema = bytes.Clone(metadata)
-	if len(r.plans) < maxPlans {
+	if len(r.plans) < maxArrowPlans {
 		r.plans = append(r.plans, p)
 	} else {
 		r.plans[r.oldest] = p
-		r.oldest = (r.oldest + 1) % maxPlans
+		r.oldest = (r.oldest + 1) % maxArrowPlans
 	}
 	r.use(p)
 	return nil
