@@ -39,15 +39,14 @@ func deadLetterFlags(clause *kingpin.CmdClause) kafkaFlags {
 // open returns the dead-letter topic that the flags name.
 func (k kafkaFlags) open() (*deadletters.Box, error) {
 	cfg := deadletters.DefaultConfig()
+	how := dial.DefaultConfig()
 	cfg.Brokers = *k.brokers
 	if len(cfg.Brokers) == 0 {
 		file, err := app.Load(*k.config)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("%w; or name the Kafka with --kafka.brokers", err)}
 		}
-		if cfg.Dialer, err = dial.New(file.Kafka.Config); err != nil {
-			return nil, usageError{err}
-		}
+		how = file.Kafka.Config
 		cfg.Topic = file.Ingest.Topics.DeadLetters
 		if cfg.Brokers = file.Kafka.Brokers; len(cfg.Brokers) == 0 {
 			cfg.Brokers = []string{file.Kafka.Embedded.Listen}
@@ -55,6 +54,10 @@ func (k kafkaFlags) open() (*deadletters.Box, error) {
 	}
 	if *k.topic != "" {
 		cfg.Topic = *k.topic
+	}
+	var err error
+	if cfg.Dialer, err = dial.New(how); err != nil {
+		return nil, usageError{err}
 	}
 	box, err := deadletters.New(cfg)
 	if err != nil {

@@ -61,7 +61,7 @@ func TestScripts(t *testing.T) {
 			return missing == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready": waitReady, "until": until, "produce": produce, "expand": expand, "status": status,
+			"ready": waitReady, "until": until, "produce": produce, "expand": expand, "status": status, "secure": secure,
 		},
 	})
 }
@@ -129,7 +129,7 @@ func produce(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: produce TOPIC FILE")
 	}
-	w := &kafka.Writer{Addr: kafka.TCP(ts.Getenv("KAFKA")), Topic: args[0], RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond}
+	w := &kafka.Writer{Addr: kafka.TCP(ts.Getenv("KAFKA")), Topic: args[0], RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond, Transport: transport(ts)}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for line := range strings.Lines(ts.ReadFile(args[1])) {
