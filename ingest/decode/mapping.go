@@ -22,6 +22,9 @@ type Mapping struct {
 // ReadFiles reads the files that the source names, for Validate, Open and
 // Identity, which touch no disk.
 func (s *Source) ReadFiles() error {
+	if err := s.readSchema(); err != nil {
+		return err
+	}
 	if s.MappingFile == "" {
 		return nil
 	}

@@ -19,6 +19,7 @@ const (
 	TooLarge               // the event exceeds Limits.MaxBytes
 	TooManyFeatures        // more features or segments than allowed
 	TimeOutOfRange         // event time too far from the Kafka timestamp
+	UnknownSchema          // the schema registry does not know the schema's id
 	afterLastReason        // keep last
 )
 
@@ -54,6 +55,8 @@ func (r Reason) String() string {
 		return "too_many_features"
 	case TimeOutOfRange:
 		return "time_out_of_range"
+	case UnknownSchema:
+		return "unknown_schema"
 	}
 	return fmt.Sprintf("reason(%d)", uint8(r))
 }

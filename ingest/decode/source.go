@@ -54,6 +54,8 @@ func formats() []format {
 		{FormatAzureML, "azureml/1", []Kind{KindPredictions}, checkTabular, openAzureML},
 		{FormatGenAI, "otel-genai/1", []Kind{KindPredictions, KindLabels}, checkGenAI, openGenAI},
 		{FormatMapping, "mapping/1", []Kind{KindPredictions, KindLabels, KindDeployments}, checkMapping, openMapping},
+		{FormatAvro, "avro/1", []Kind{KindPredictions, KindLabels, KindDeployments}, checkAvro, openAvro},
+		{FormatProtobuf, "protobuf/1", []Kind{KindPredictions, KindLabels, KindDeployments}, checkProtobuf, openProtobuf},
 		{FormatKServe, "kserve/1", []Kind{KindPredictions}, checkInference, openInference},
 		{FormatSeldon, "seldon/1", []Kind{KindPredictions}, checkInference, openInference},
 	}
@@ -88,6 +90,8 @@ type Source struct {
 	GenAI `yaml:",inline"`
 	// Mapping are the options of mapping.
 	Mapping `yaml:",inline"`
+	// Schemas are the options of avro and protobuf.
+	Schemas `yaml:",inline"`
 	// FeatureNames names the columns of a shape that sends them without names.
 	FeatureNames []string `yaml:"feature_names"`
 	// DeployHeader names the Kafka header that holds the deploy hash (of a

@@ -1,0 +1,238 @@
+package decode
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// avroDecoder decodes Avro events by the plan of the schema they were written
+// with. It has no reader's schema: fields are matched by name, so a schema may
+// gain and lose fields as the registry's rules allow.
+type avroDecoder struct {
+	typed
+	plans *schemaPlans[avroPlan]
+	r     avroReader
+
+	plan *avroPlan
+	key  string // of the plan
+}
+
+// Append decodes one event.
+func (a *avroDecoder) Append(rec Record) error {
+	if err := a.limits().start(rec); err != nil {
+		return err
+	}
+	body, header := rec.Value, []byte(nil)
+	if a.plans.framed() {
+		var err *Error
+		if header, body, err = frame(rec.Value); err != nil {
+			return err
+		}
+	}
+	if a.plan == nil || a.key != string(header) {
+		plan, err := a.plans.plan(header)
+		if err != nil {
+			return err
+		}
+		a.plan, a.key, a.named = plan, string(header), 0
+	}
+	if p := a.into.Predictions; p != nil {
+		return a.prediction(p, rec, body)
+	}
+	if err := a.read(rec, body); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (a *avroDecoder) prediction(p *Predictions, rec Record, body []byte) error {
+	if a.plan.most > p.limits.MaxFeatures {
+		return &Error{TooManyFeatures, "features", "send fewer features, or raise max_features"}
+	}
+	m := p.begin()
+	good := false
+	defer func() { // also after a panic
+		if !good {
+			p.rollback(m)
+		}
+	}()
+	a.know(a.plan.features)
+	if err := a.read(rec, body); err != nil {
+		return err
+	}
+	good = true
+	return nil
+}
+
+func (a *avroDecoder) read(rec Record, body []byte) *Error {
+	a.begin()
+	a.event.unknown = a.plan.unknown
+	a.r = avroReader{b: body}
+	if err := a.run(a.plan.steps); err != nil {
+		return err
+	}
+	if a.r.i != len(a.r.b) {
+		return misread("bytes are left over behind the event")
+	}
+	return a.end(rec)
+}
+
+// run executes steps. It is one switch, longer than most functions, because it
+// is the inner loop: a call a field would cost more than most fields.
+func (a *avroDecoder) run(steps []avroStep) (err *Error) {
+	r := &a.r
+	for k := range steps {
+		s := &steps[k]
+		if s.at == slotFeature && s.feature >= 0 {
+			a.feature = a.features[s.feature]
+		}
+		if s.nullable {
+			v, ok := r.long()
+			if !ok {
+				return cutShort().at(s.place())
+			}
+			if v == int64(s.null) {
+				a.none(&s.target)
+				continue
+			}
+			if v != int64(1-s.null) {
+				return misread("a union has no such branch").at(s.place())
+			}
+		}
+		switch s.code {
+		case readDouble:
+			if len(r.b)-r.i < 8 {
+				return cutShort().at(s.place())
+			}
+			v := math.Float64frombits(binary.LittleEndian.Uint64(r.b[r.i:]))
+			r.i += 8
+			if s.at == slotFeature {
+				a.into.Predictions.number(a.feature, v)
+				continue
+			}
+			err = a.setNumber(&s.target, v)
+		case readFloat:
+			if len(r.b)-r.i < 4 {
+				return cutShort().at(s.place())
+			}
+			v := math.Float32frombits(binary.LittleEndian.Uint32(r.b[r.i:]))
+			r.i += 4
+			err = a.setNumber(&s.target, float64(v))
+		case readLong:
+			v, ok := r.long()
+			if !ok || (s.narrow && v != int64(int32(v))) {
+				return misread("an integer is cut or too large").at(s.place())
+			}
+			if s.at == slotFeature {
+				a.into.Predictions.number(a.feature, float64(v))
+				continue
+			}
+			err = a.setInteger(&s.target, v)
+		case readText:
+			var b []byte
+			if b, err = r.bytes(); err == nil {
+				err = a.setText(&s.target, b)
+			}
+		case readFeatures, readSegments:
+			err = a.members(s)
+		default:
+			err = a.rare(s)
+		}
+		if err != nil {
+			return err.at(s.place())
+		}
+	}
+	return nil
+}
+
+// rare executes the steps that a typical event has few of.
+func (a *avroDecoder) rare(s *avroStep) *Error {
+	r := &a.r
+	switch s.code {
+	case readNull:
+		a.none(&s.target)
+		return nil
+	case readBoolean:
+		b, err := r.take(1)
+		if err != nil {
+			return err
+		}
+		if b[0] > 1 {
+			return misread("a boolean is neither 0 nor 1")
+		}
+		return a.setBoolean(&s.target, b[0] == 1)
+	case readInstant:
+		v, ok := r.long()
+		if !ok {
+			return cutShort()
+		}
+		return a.instant(v, s.unit)
+	case readDecimal:
+		return a.readDecimal(s)
+	case readEnum:
+		i, err := r.branch(len(s.symbols))
+		if err != nil {
+			return err
+		}
+		return a.setText(&s.target, s.symbols[i])
+	case readUnion:
+		i, err := r.branch(len(s.unions))
+		if err != nil {
+			return err
+		}
+		return a.run(s.unions[i])
+	}
+	return r.skipOne(s)
+}
+
+func (a *avroDecoder) readDecimal(s *avroStep) (err *Error) {
+	var b []byte
+	if s.size < 0 {
+		b, err = a.r.bytes()
+	} else {
+		b, err = a.r.take(s.size)
+	}
+	if err != nil {
+		return err
+	}
+	v, err := decimal(b, int(s.scale))
+	if err != nil {
+		return err
+	}
+	return a.setNumber(&s.target, v)
+}
+
+// members reads the map of features or of segments.
+func (a *avroDecoder) members(s *avroStep) *Error {
+	for n := 0; ; {
+		items, _, err := a.r.block()
+		if err != nil || items == 0 {
+			return err
+		}
+		if items > int64(len(a.r.b)-a.r.i) {
+			return cutShort()
+		}
+		for range items {
+			name, err := a.r.bytes()
+			if err != nil {
+				return err
+			}
+			if err = a.member(s, n, name); err != nil {
+				return err.at(s.place() + "." + string(name))
+			}
+			n++
+		}
+	}
+}
+
+func (a *avroDecoder) member(s *avroStep, n int, name []byte) (err *Error) {
+	if s.code == readFeatures {
+		a.feature, err = a.position(n, name)
+	} else {
+		a.part, err = a.segmentNamed(n, name)
+	}
+	if err != nil {
+		return err
+	}
+	return a.run(s.steps)
+}

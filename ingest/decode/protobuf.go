@@ -1,0 +1,511 @@
+package decode
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// protoDecoder decodes Protobuf events by the plan of their message.
+type protoDecoder struct {
+	typed
+	plans *schemaPlans[protoPlan]
+	plan  *protoPlan
+	key   string // of the plan
+	// sent are the fields of the event that were sent; counted and parts are the
+	// numbers of features and segments of its maps.
+	sent           uint64
+	counted, parts int
+}
+
+// protoFrame takes the Confluent header off a record: the magic byte, the schema
+// id and the path of the message in its file. The header is that without its
+// magic byte.
+func protoFrame(b []byte) (header, body []byte, err *Error) {
+	header, body, err = frame(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := avroReader{b: body} // the same varints
+	n, ok := r.long()
+	if !ok || n < 0 || n > maxMessagePath {
+		return nil, nil, bad(Unparsable, "the schema id is not followed by the path of a message; use Confluent's Protobuf serializer")
+	}
+	for range n {
+		if v, ok := r.long(); !ok || v < 0 || v > math.MaxInt32 {
+			return nil, nil, bad(Unparsable, "the path of the message is cut or not one")
+		}
+	}
+	end := confluentHeader + r.i
+	return b[1:end:end], b[end:], nil
+}
+
+// maxMessagePath bounds how deep a message may be declared in others.
+const maxMessagePath = 16
+
+// messagePath reads the path of a header; none is the first message.
+func messagePath(header []byte) []int {
+	r := avroReader{b: header, i: confluentHeader - 1}
+	n, _ := r.long()
+	if n == 0 {
+		return []int{0}
+	}
+	var path []int
+	for range n {
+		v, _ := r.long()
+		path = append(path, int(v))
+	}
+	return path
+}
+
+// Append decodes one event.
+func (d *protoDecoder) Append(rec Record) error {
+	if err := d.limits().start(rec); err != nil {
+		return err
+	}
+	body, header := rec.Value, []byte(nil)
+	if d.plans.framed() {
+		var err *Error
+		if header, body, err = protoFrame(rec.Value); err != nil {
+			return err
+		}
+	}
+	if d.plan == nil || d.key != string(header) {
+		plan, err := d.plans.plan(header)
+		if err != nil {
+			return err
+		}
+		d.plan, d.key, d.named = plan, string(header), 0
+	}
+	if p := d.into.Predictions; p != nil {
+		return d.prediction(p, rec, body)
+	}
+	if err := d.read(rec, body); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (d *protoDecoder) prediction(p *Predictions, rec Record, body []byte) error {
+	if d.plan.most > p.limits.MaxFeatures {
+		return &Error{TooManyFeatures, "features", "send fewer features, or raise max_features"}
+	}
+	m := p.begin()
+	good := false
+	defer func() { // also after a panic
+		if !good {
+			p.rollback(m)
+		}
+	}()
+	d.know(d.plan.features)
+	if err := d.read(rec, body); err != nil {
+		return err
+	}
+	good = true
+	return nil
+}
+
+func (d *protoDecoder) read(rec Record, body []byte) *Error {
+	d.begin()
+	d.sent, d.counted, d.parts = 0, 0, 0
+	if err := d.message(d.plan.event, body); err != nil {
+		return err
+	}
+	if err := d.implied(d.plan.event); err != nil {
+		return err
+	}
+	return d.end(rec)
+}
+
+func broken() *Error {
+	return bad(Unparsable, "the bytes are not the message that the schema declares")
+}
+
+// uvarint reads a varint at i and returns the position behind it, or -1.
+func uvarint(b []byte, i int) (uint64, int) {
+	if i < len(b) && b[i] < 0x80 {
+		return uint64(b[i]), i + 1
+	}
+	v, n := binary.Uvarint(b[i:])
+	if n <= 0 {
+		return 0, -1
+	}
+	return v, i + n
+}
+
+// stretch reads a length at i and returns where the bytes behind it begin and end,
+// or a negative end.
+func stretch(b []byte, i int) (from, to int) {
+	n, i := uvarint(b, i)
+	if i < 0 || n > uint64(len(b)-i) {
+		return 0, -1
+	}
+	return i, i + int(n)
+}
+
+// tag reads a tag at i and returns the position behind it, or -1.
+func tag(b []byte, i int) (protowire.Number, protowire.Type, int) {
+	v, i := uvarint(b, i)
+	if i < 0 || v>>3 > uint64(protowire.MaxValidNumber) || v>>3 == 0 {
+		return 0, 0, -1
+	}
+	return protowire.Number(v >> 3), protowire.Type(v & 7), i
+}
+
+// message reads the fields of the event.
+func (d *protoDecoder) message(m *protoMessage, b []byte) *Error {
+	last := protowire.Number(0)
+	for i := 0; i < len(b); {
+		n, wire, next := tag(b, i)
+		if next < 0 {
+			return broken()
+		}
+		i = next
+		f := m.field(n)
+		if f == nil {
+			size := protowire.ConsumeFieldValue(n, wire, b[i:])
+			if size < 0 {
+				return broken()
+			}
+			if i += size; n != last { // a repeated field counts once
+				d.event.unknown++
+			}
+			last = n
+			continue
+		}
+		last = n
+		if wire != f.code.wire() {
+			return broken().at(f.place())
+		}
+		if d.sent&f.once != 0 {
+			return bad(DuplicateKey, "send each field once").at(f.place())
+		}
+		d.sent |= f.once
+		var err *Error
+		if i, err = d.value(f, b, i); err != nil {
+			return err.at(f.place())
+		}
+	}
+	return nil
+}
+
+// value reads the value of a field at i and returns the position behind it.
+func (d *protoDecoder) value(f *protoField, b []byte, i int) (int, *Error) {
+	switch f.code.wire() {
+	case protowire.Fixed64Type:
+		if len(b)-i < 8 {
+			return 0, broken()
+		}
+		v := binary.LittleEndian.Uint64(b[i:])
+		switch f.code {
+		case protoDouble:
+			return i + 8, d.setNumber(&f.target, math.Float64frombits(v))
+		case protoSigned64:
+			return i + 8, d.integer(f, int64(v))
+		}
+		return i + 8, d.unsigned(f, v)
+	case protowire.Fixed32Type:
+		if len(b)-i < 4 {
+			return 0, broken()
+		}
+		v := binary.LittleEndian.Uint32(b[i:])
+		switch f.code {
+		case protoFloat:
+			return i + 4, d.setNumber(&f.target, float64(math.Float32frombits(v)))
+		case protoSigned32:
+			return i + 4, d.integer(f, int64(int32(v)))
+		}
+		return i + 4, d.unsigned(f, uint64(v))
+	case protowire.VarintType:
+		v, next := uvarint(b, i)
+		if next < 0 {
+			return 0, broken()
+		}
+		return next, d.varint(f, v)
+	}
+	from, to := stretch(b, i)
+	if to < 0 {
+		return 0, broken()
+	}
+	return to, d.bytes(f, b[from:to:to])
+}
+
+func (d *protoDecoder) varint(f *protoField, v uint64) *Error {
+	switch f.code {
+	case protoInt:
+		if f.narrow {
+			return d.integer(f, int64(int32(v))) // as Protobuf reads it
+		}
+		return d.integer(f, int64(v))
+	case protoUint:
+		if f.narrow {
+			v = uint64(uint32(v))
+		}
+		return d.unsigned(f, v)
+	case protoZigzag:
+		if f.narrow {
+			v = uint64(uint32(v))
+		}
+		return d.integer(f, protowire.DecodeZigZag(v))
+	case protoBool:
+		return d.setBoolean(&f.target, v != 0)
+	case protoEnum:
+		symbol, ok := f.symbols[int32(v)]
+		if !ok {
+			return bad(BadValue, "the enum has no such value in its schema; send with the schema that declares it")
+		}
+		return d.setText(&f.target, symbol)
+	}
+	d.none(&f.target)
+	return nil
+}
+
+func (d *protoDecoder) integer(f *protoField, v int64) *Error {
+	if f.at == slotTS {
+		if v == 0 { // not sent, where a field has no presence
+			return nil
+		}
+		return d.instant(v, f.unit)
+	}
+	return d.setInteger(&f.target, v)
+}
+
+func (d *protoDecoder) unsigned(f *protoField, v uint64) *Error {
+	if v <= math.MaxInt64 {
+		return d.integer(f, int64(v))
+	}
+	switch f.at {
+	case slotTS:
+		return bad(BadValue, timeHint)
+	case slotSegment:
+		return bad(BadValue, "the number is larger than 2^63-1; send it as text")
+	}
+	return d.setNumber(&f.target, float64(v))
+}
+
+func (d *protoDecoder) bytes(f *protoField, b []byte) *Error {
+	switch f.code {
+	case protoText:
+		if len(b) == 0 && f.at == slotTS {
+			return nil // not sent, where a field has no presence
+		}
+		return d.setText(&f.target, b)
+	case protoTimestamp:
+		return d.timestamp(b)
+	case protoWrapper:
+		return d.wrapper(&f.inner.fields[0], b)
+	case protoMembers:
+		return d.members(f, b)
+	case protoNames:
+		id, err := d.next(b)
+		if err == nil {
+			d.into.Predictions.null(id)
+		}
+		return err
+	}
+	return d.entry(f, b)
+}
+
+// timestamp reads a google.protobuf.Timestamp.
+func (d *protoDecoder) timestamp(b []byte) *Error {
+	var parts [3]int64 // by number
+	for i := 0; i < len(b); {
+		n, wire, next := tag(b, i)
+		if next < 0 || n > 2 || wire != protowire.VarintType {
+			return broken()
+		}
+		v, end := uvarint(b, next)
+		if end < 0 {
+			return broken()
+		}
+		parts[n], i = int64(v), end
+	}
+	if parts[2] < 0 || parts[2] >= int64(time.Second) {
+		return bad(BadValue, "the nanoseconds of a timestamp lie between 0 and 999,999,999")
+	}
+	seconds := milli(parts[1], time.Second)
+	return d.instant(seconds+parts[2]/int64(time.Millisecond), time.Millisecond)
+}
+
+// wrapper reads a message with one field, 1, which is its default if it is not
+// sent.
+func (d *protoDecoder) wrapper(f *protoField, b []byte) *Error {
+	if len(b) == 0 {
+		return d.zero(f)
+	}
+	n, wire, i := tag(b, 0)
+	if i < 0 || n != 1 || wire != f.code.wire() {
+		return broken()
+	}
+	end, err := d.value(f, b, i)
+	if err == nil && end != len(b) {
+		err = broken()
+	}
+	return err
+}
+
+// next starts the next feature of the event's maps.
+func (d *protoDecoder) next(name []byte) (int32, *Error) {
+	n := d.counted
+	d.counted++
+	return d.position(n, name)
+}
+
+// entry reads one entry of a map. Serializers write the key first.
+func (d *protoDecoder) entry(f *protoField, b []byte) *Error {
+	var name []byte
+	value := &f.inner.fields[0]
+	at := -1 // where the value stands
+	for i := 0; i < len(b); {
+		n, wire, next := tag(b, i)
+		switch {
+		case next < 0:
+			return broken()
+		case n == 1 && wire == protowire.BytesType && name == nil:
+			from, to := stretch(b, next)
+			if to < 0 {
+				return broken()
+			}
+			name, i = b[from:to], to
+		case n == 2 && wire == value.code.wire() && at < 0:
+			at = next
+			size := protowire.ConsumeFieldValue(n, wire, b[next:])
+			if size < 0 {
+				return broken()
+			}
+			i = next + size
+		default:
+			return broken()
+		}
+	}
+	err := d.begins(f, name)
+	switch {
+	case err != nil:
+	case at < 0:
+		err = d.zero(value)
+	default:
+		_, err = d.value(value, b, at)
+	}
+	if err != nil {
+		return err.at(f.field + "." + string(name))
+	}
+	return nil
+}
+
+// begins starts the feature or segment that an entry names.
+func (d *protoDecoder) begins(f *protoField, name []byte) (err *Error) {
+	if f.at == slotFeatures {
+		d.feature, err = d.next(name)
+		return err
+	}
+	d.part, err = d.segmentNamed(d.parts, name)
+	d.parts++
+	return err
+}
+
+// members reads the message of features or segments.
+func (d *protoDecoder) members(f *protoField, b []byte) *Error {
+	p := d.into.Predictions
+	for i := 0; i < len(b); {
+		n, wire, next := tag(b, i)
+		if next < 0 {
+			return broken()
+		}
+		m := f.inner.field(n)
+		if m == nil {
+			size := protowire.ConsumeFieldValue(n, wire, b[next:])
+			if size < 0 {
+				return broken()
+			}
+			i = next + size
+			d.event.unknown++
+			continue
+		}
+		if wire != m.code.wire() {
+			return broken().at(m.place())
+		}
+		var err *Error
+		if err = d.start(p, m); err == nil {
+			i, err = d.value(m, b, next)
+		}
+		if err != nil {
+			return err.at(m.place())
+		}
+	}
+	return d.absent(f.inner)
+}
+
+// start begins the value of a member whose name stands in the schema.
+func (d *protoDecoder) start(p *Predictions, m *protoField) *Error {
+	if m.at != slotFeature {
+		return nil // segments are refused by their own name
+	}
+	d.feature = d.features[m.feature]
+	return p.once(d.feature)
+}
+
+// absent gives the members that were not sent what the schema says they are.
+func (d *protoDecoder) absent(m *protoMessage) *Error {
+	p := d.into.Predictions
+	for i := range m.fields {
+		f := &m.fields[i]
+		if f.at == slotSegment {
+			continue // an empty segment is none
+		}
+		id := d.features[f.feature]
+		if p.seen[id] == p.event {
+			continue
+		}
+		d.feature = id
+		var err *Error
+		if f.implied {
+			err = d.zero(f)
+		} else if err = p.once(id); err == nil {
+			p.null(id)
+		}
+		if err != nil {
+			return err.at(f.place())
+		}
+	}
+	return nil
+}
+
+// implied sets the fields of the event that have no presence and were not sent,
+// where 0 or false is a value: of texts and times the empty one is none, and a
+// weight of 0 is not allowed.
+func (d *protoDecoder) implied(m *protoMessage) *Error {
+	if !m.implied {
+		return nil
+	}
+	for i := range m.fields {
+		f := &m.fields[i]
+		if !f.implied || d.sent&f.once != 0 || f.code == protoText {
+			continue
+		}
+		switch f.at {
+		case slotScore, slotLatency, slotPredicted, slotLabel:
+			if err := d.zero(f); err != nil {
+				return err.at(f.place())
+			}
+		}
+	}
+	return nil
+}
+
+// zero sets a field to what Protobuf reads where nothing was sent.
+func (d *protoDecoder) zero(f *protoField) *Error {
+	switch f.code {
+	case protoDouble, protoFloat:
+		return d.setNumber(&f.target, 0)
+	case protoText:
+		return d.bytes(f, nil)
+	case protoBool, protoEnum, protoNull:
+		return d.varint(f, 0)
+	case protoWrapper, protoTimestamp, protoMembers, protoMap, protoNames:
+		d.none(&f.target)
+		return nil
+	}
+	return d.integer(f, 0)
+}

@@ -1,0 +1,495 @@
+package decode
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// slot is what a field of a schema that is not ours is to us.
+type slot uint8
+
+// The slots. Of slotFeatures and slotSegments the members are slotFeature and
+// slotSegment.
+const (
+	slotNone slot = iota // unknown: skipped and counted
+	slotID
+	slotModel
+	slotDeploy
+	slotStage
+	slotTS
+	slotScore
+	slotPredicted
+	slotLatency
+	slotStatus
+	slotWeight
+	slotLabel
+	slotVersion // the texts of a deployment, in their order
+	slotBy
+	slotCommit
+	slotDataset
+	slotJob
+	slotNote
+	slotFeatures
+	slotSegments
+	slotFeature
+	slotSegment
+)
+
+// slotOf returns the slot of a top-level field. The names are those of our own
+// JSON.
+func slotOf(kind Kind, field string) slot {
+	for _, f := range kindFields(kind) {
+		if f.name == field {
+			return f.at
+		}
+	}
+	return slotNone
+}
+
+type kindField struct {
+	name     string
+	at       slot
+	required bool
+}
+
+// kindFields returns the fields of a kind of events.
+func kindFields(kind Kind) []kindField {
+	switch kind {
+	case KindPredictions:
+		return []kindField{
+			{"prediction_id", slotID, true}, {"model", slotModel, true}, {"deploy_hash", slotDeploy, true}, {"ts", slotTS, true},
+			{"stage", slotStage, false}, {"features", slotFeatures, false}, {"segments", slotSegments, false}, {"score", slotScore, false},
+			{"predicted", slotPredicted, false}, {"latency_ms", slotLatency, false}, {"status", slotStatus, false}, {"weight", slotWeight, false},
+		}
+	case KindLabels:
+		return []kindField{{"prediction_id", slotID, true}, {"model", slotModel, true}, {"ts", slotTS, true}, {"label", slotLabel, true}}
+	case KindDeployments:
+		return []kindField{
+			{"model", slotModel, true}, {"deploy_hash", slotDeploy, true}, {"ts", slotTS, true}, {"stage", slotStage, false},
+			{"version", slotVersion, false}, {"by", slotBy, false}, {"commit", slotCommit, false},
+			{"dataset_hash", slotDataset, false}, {"feature_job", slotJob, false}, {"note", slotNote, false},
+		}
+	}
+	return nil
+}
+
+// valueType is the type of a plain value, whatever the schema's language.
+type valueType uint8
+
+const (
+	valueText valueType = iota
+	valueNumber
+	valueInteger
+	valueBool
+	valueInstant // an integer of which the schema says that it is a time
+)
+
+// takes reports whether a slot takes values of a type.
+func (at slot) takes(v valueType) bool {
+	switch at {
+	case slotTS:
+		return v == valueText || v == valueInteger || v == valueInstant
+	case slotScore, slotLatency, slotWeight:
+		return v == valueNumber || v == valueInteger
+	case slotPredicted, slotLabel, slotFeature, slotSegment:
+		return true
+	case slotFeatures, slotSegments, slotNone:
+		return false
+	}
+	return v == valueText
+}
+
+// wants says what a slot takes, as a hint.
+func (at slot) wants() string {
+	switch at {
+	case slotTS:
+		return "declare it as a time in milliseconds or microseconds, or as an RFC 3339 string"
+	case slotScore, slotLatency, slotWeight:
+		return "declare it as a number"
+	case slotPredicted, slotLabel:
+		return "declare it as a string, an enum, a boolean or a number"
+	case slotFeatures, slotFeature:
+		return "declare features as a record or a map of numbers, strings, enums and booleans; flatten what is nested"
+	case slotSegments, slotSegment:
+		return "declare segments as a record or a map of strings, enums, booleans and numbers"
+	}
+	return "declare it as a string"
+}
+
+// target is what a plan knows of a value before it is read.
+type target struct {
+	at slot
+	// feature is the place of a feature's name among those of the plan; negative
+	// if the name of a feature or segment stands in the event.
+	feature int32
+	field   string
+	name    []byte // field, of a segment
+}
+
+// place names the field for errors; the members of a map are named by whoever
+// reads the map.
+func (s *target) place() string {
+	switch {
+	case s.feature < 0:
+		return ""
+	case s.at == slotFeature:
+		return "features." + s.field
+	case s.at == slotSegment:
+		return "segments." + s.field
+	}
+	return s.field
+}
+
+// typed collects one event of a shape with a schema and makes it a row. Its
+// methods are told the slot of each value; the decoder knows it from its plan.
+type typed struct {
+	into  Columns
+	event prediction // what the kinds have in common, and predictions
+	label bool       // a label was sent, if only null
+	texts [6][]byte  // of a deployment
+	// order is the feature at each position of the event before, for one life of
+	// the columns: producers write their features in one order.
+	order   []int32
+	ordered uint64
+	scratch []byte
+
+	// features are the identifiers of a plan's features, for one life of the
+	// columns; feature and part are the feature and the segment of a map whose
+	// value is being read.
+	features      []int32
+	named         uint64
+	feature, part int32
+}
+
+// know interns the names of a plan's features, unless that was done.
+func (t *typed) know(names [][]byte) {
+	p := t.into.Predictions
+	if t.named == p.life+1 {
+		return
+	}
+	t.features = t.features[:0]
+	for _, name := range names {
+		t.features = append(t.features, p.intern(name))
+	}
+	t.named = p.life + 1 // 0 is none
+}
+
+// kind is what the columns hold; a source of these shapes holds one kind.
+func (t *typed) kind() Kind {
+	switch {
+	case t.into.Predictions != nil:
+		return KindPredictions
+	case t.into.Labels != nil:
+		return KindLabels
+	}
+	return KindDeployments
+}
+
+func (t *typed) limits() Limits {
+	switch {
+	case t.into.Predictions != nil:
+		return t.into.Predictions.limits
+	case t.into.Labels != nil:
+		return t.into.Labels.limits
+	}
+	return t.into.Deployments.limits
+}
+
+// begin forgets the event before.
+func (t *typed) begin() {
+	t.event = prediction{}
+	t.scratch = t.scratch[:0]
+	if t.into.Predictions == nil {
+		t.label, t.texts = false, [6][]byte{}
+		return
+	}
+	if p := t.into.Predictions; t.ordered != p.life {
+		t.order, t.ordered = t.order[:0], p.life
+	}
+}
+
+// end checks the event and makes it a row.
+func (t *typed) end(rec Record) *Error {
+	e := &t.event
+	switch {
+	case t.into.Predictions != nil:
+		return t.into.Predictions.end(e, rec)
+	case t.into.Labels != nil:
+		l := label{id: e.id, model: e.model, ts: e.ts, hasTS: e.hasTS, class: e.predicted, value: e.value, hasValue: e.hasValue, hasLabel: t.label, unknown: e.unknown}
+		return t.into.Labels.end(&l, rec)
+	}
+	d := deployment{model: e.model, deploy: e.deploy, stage: e.stage, texts: t.texts, ts: e.ts, hasTS: e.hasTS, unknown: e.unknown}
+	return t.into.Deployments.end(&d, rec)
+}
+
+// text sets a slot to a text, which must stay as it is until end.
+func (t *typed) text(at slot, b []byte) *Error {
+	if err := checkText(b); err != nil {
+		return err
+	}
+	e := &t.event
+	if at == slotTS {
+		var err *Error
+		e.ts, err = parseTime(b)
+		e.hasTS = err == nil
+		return err
+	}
+	if at >= slotVersion && at <= slotNote {
+		t.texts[at-slotVersion] = b
+		return nil
+	}
+	if len(b) > maxName {
+		return bad(BadValue, "the text is longer than 256 bytes")
+	}
+	switch at {
+	case slotID:
+		e.id = b
+	case slotModel:
+		e.model = b
+	case slotDeploy:
+		e.deploy = b
+	case slotStage:
+		e.stage = b
+		return checkStage(b)
+	case slotStatus:
+		e.status = b
+	case slotPredicted, slotLabel:
+		e.predicted, t.label = b, true
+	}
+	return nil
+}
+
+func checkStage(b []byte) *Error {
+	switch string(b) {
+	case "", "production", "canary", "shadow", "training":
+		return nil
+	}
+	return bad(BadValue, "send production, canary, shadow or training")
+}
+
+// checkText refuses what a text column cannot hold: bytes that are not UTF-8,
+// and NUL.
+func checkText(b []byte) *Error {
+	const lows, highs = 0x0101010101010101, 0x8080808080808080
+	rest := b
+	for len(rest) >= 8 {
+		w := binary.LittleEndian.Uint64(rest)
+		// A byte above 0x7f, or one that borrows because it is 0.
+		if (w|(w-lows))&highs != 0 {
+			return checkWide(b)
+		}
+		rest = rest[8:]
+	}
+	for _, c := range rest {
+		if c-1 >= utf8.RuneSelf-1 {
+			return checkWide(b)
+		}
+	}
+	return nil
+}
+
+func checkWide(b []byte) *Error {
+	for _, c := range b {
+		if c == 0 {
+			return bad(BadText, "remove the NUL")
+		}
+	}
+	if !utf8.Valid(b) {
+		return bad(BadText, "send valid UTF-8")
+	}
+	return nil
+}
+
+// number sets a slot to a number.
+func (t *typed) number(at slot, v float64) *Error {
+	e := &t.event
+	switch at {
+	case slotScore:
+		e.score, e.hasScore = v, true
+	case slotLatency:
+		e.latency, e.hasLatency = v, true
+	case slotPredicted, slotLabel:
+		e.value, e.hasValue, t.label = v, true, true
+	case slotWeight:
+		if !positive(v) {
+			return bad(BadValue, "send a finite number above 0")
+		}
+		e.weight, e.hasWeight = v, true
+	}
+	return nil
+}
+
+// instant sets the event time from a whole number of units.
+func (t *typed) instant(v int64, unit time.Duration) *Error {
+	t.event.ts, t.event.hasTS = milli(v, unit), true
+	return nil
+}
+
+// milli cuts a time to the millisecond, towards the past as parseTime does.
+// Times beyond the range of checkTime may come out as any time beyond it.
+func milli(v int64, unit time.Duration) int64 {
+	if unit >= time.Millisecond {
+		per := int64(unit / time.Millisecond)
+		if v > math.MaxInt64/per || v < math.MinInt64/per {
+			return math.MinInt64 / 2
+		}
+		return v * per
+	}
+	per := int64(time.Millisecond / unit)
+	if v < 0 && v%per != 0 {
+		return v/per - 1
+	}
+	return v / per
+}
+
+// boolean sets a slot to a boolean, which is a class.
+func (t *typed) boolean(at slot, v bool) {
+	if at == slotPredicted || at == slotLabel {
+		t.event.predicted, t.label = booleanText(v), true
+	}
+}
+
+func booleanText(v bool) []byte {
+	if v {
+		return wordTrue
+	}
+	return wordFalse
+}
+
+// null notes that a slot was sent without a value.
+func (t *typed) null(at slot) {
+	if at == slotLabel {
+		t.label = true
+	}
+}
+
+// position returns the identifier of the feature whose name stands at a
+// position of a map, and refuses a name that the event has already.
+func (t *typed) position(n int, name []byte) (int32, *Error) {
+	p := t.into.Predictions
+	if n < len(t.order) {
+		if id := t.order[n]; p.Features.Is(id, name) {
+			return id, p.once(id)
+		}
+	}
+	if n >= p.limits.MaxFeatures {
+		return 0, bad(TooManyFeatures, "send fewer features, or raise max_features")
+	}
+	if err := checkText(name); err != nil {
+		return 0, err
+	}
+	id, err := p.feature(name)
+	switch {
+	case err != nil:
+	case n < len(t.order):
+		t.order[n] = id
+	case n == len(t.order):
+		t.order = append(t.order, id)
+	}
+	return id, err
+}
+
+// segment puts the event into a segment; a number is written in decimal.
+func (t *typed) segment(id int32, text []byte) *Error {
+	if err := checkText(text); err != nil {
+		return err
+	}
+	if len(text) > maxName {
+		return bad(BadValue, "the text is longer than 256 bytes")
+	}
+	t.into.Predictions.slice(id, text)
+	return nil
+}
+
+func (t *typed) decimal(v float64) []byte {
+	from := len(t.scratch)
+	t.scratch = strconv.AppendFloat(t.scratch, v, 'g', -1, 64)
+	return t.scratch[from:]
+}
+
+func (t *typed) whole(v int64) []byte {
+	from := len(t.scratch)
+	t.scratch = strconv.AppendInt(t.scratch, v, 10)
+	return t.scratch[from:]
+}
+
+// segmentNamed returns the identifier of the segment whose name stands at a
+// position of a map.
+func (t *typed) segmentNamed(n int, name []byte) (int32, *Error) {
+	if n >= maxSegments {
+		return 0, bad(TooManyFeatures, "send at most 64 segments")
+	}
+	if err := checkText(name); err != nil {
+		return 0, err
+	}
+	return t.into.Predictions.segmentID(name)
+}
+
+func (t *typed) setNumber(s *target, v float64) *Error {
+	switch s.at {
+	case slotFeature:
+		t.into.Predictions.number(t.feature, v)
+		return nil
+	case slotSegment:
+		return t.slice(s, t.decimal(v))
+	}
+	return t.number(s.at, v)
+}
+
+func (t *typed) setInteger(s *target, v int64) *Error {
+	if s.at == slotSegment {
+		return t.slice(s, t.whole(v))
+	}
+	return t.setNumber(s, float64(v))
+}
+
+func (t *typed) setText(s *target, b []byte) *Error {
+	switch s.at {
+	case slotFeature:
+		if err := checkText(b); err != nil {
+			return err
+		}
+		t.into.Predictions.category(t.feature, b)
+		return nil
+	case slotSegment:
+		return t.slice(s, b)
+	}
+	return t.text(s.at, b)
+}
+
+func (t *typed) setBoolean(s *target, v bool) *Error {
+	switch s.at {
+	case slotFeature:
+		t.into.Predictions.category(t.feature, booleanText(v))
+		return nil
+	case slotSegment:
+		return t.slice(s, booleanText(v))
+	}
+	t.boolean(s.at, v)
+	return nil
+}
+
+// none takes a null.
+func (t *typed) none(s *target) {
+	if s.at == slotFeature {
+		t.into.Predictions.null(t.feature)
+		return
+	}
+	t.null(s.at)
+}
+
+// slice puts the event into a segment whose name stands in the schema, or in
+// the event.
+func (t *typed) slice(s *target, text []byte) *Error {
+	id := t.part
+	if s.feature >= 0 {
+		var err *Error
+		if id, err = t.into.Predictions.segmentID(s.name); err != nil {
+			return err
+		}
+	}
+	return t.segment(id, text)
+}
