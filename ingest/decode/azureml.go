@@ -12,7 +12,7 @@ const FormatAzureML Format = "azureml"
 // azureML decodes events of the model data collector.
 type azureML struct {
 	platform
-	deployID []byte
+	deployID, halfName []byte
 	// requests are the members of a request's row that are no features, both
 	// those of a row that holds the answer too.
 	requests, both []string
@@ -56,6 +56,12 @@ func (d *azureML) half(kind []byte) (half string, ok bool) {
 	return "", false
 }
 
+// halves returns a half as the columns take it.
+func (d *azureML) halves(half string) []byte {
+	d.halfName = append(d.halfName[:0], half...)
+	return d.halfName
+}
+
 func (d *azureML) collected(rec Record) *Error {
 	root, err := d.t.root(rec.Value)
 	if err != nil {
@@ -79,7 +85,7 @@ func (d *azureML) collected(rec Record) *Error {
 	if err != nil {
 		return err
 	}
-	base.half = []byte(half)
+	base.half = d.halves(half)
 	d.reserved = d.requests
 	if half == "" {
 		d.reserved = d.both

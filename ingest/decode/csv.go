@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -124,13 +125,11 @@ func decimalNumber(b []byte) (float64, bool) {
 }
 
 func special(b []byte) (float64, bool) {
-	if len(b) > len("-infinity") {
-		return 0, false
-	}
-	switch string(bytes.ToLower(b)) {
-	case "nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity":
-		v, err := strconv.ParseFloat(text(b), 64)
-		return v, err == nil
+	for _, word := range [...]string{"nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"} {
+		if len(b) == len(word) && strings.EqualFold(text(b), word) {
+			v, err := strconv.ParseFloat(word, 64)
+			return v, err == nil
+		}
 	}
 	return 0, false
 }

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"strconv"
@@ -328,15 +329,15 @@ func (d *mapping) instant(m *mapped, rec Record) (int64, *Error) {
 
 // sinceEpoch reads a number of units since 1970, cut to the millisecond.
 func sinceEpoch(b []byte, unit string) (int64, bool) {
-	if whole, err := strconv.ParseInt(text(b), 10, 64); err == nil {
+	if unit != "s" && bytes.IndexAny(b, ".eE") < 0 {
+		whole, err := strconv.ParseInt(text(b), 10, 64)
 		switch unit {
 		case "ns":
-			return whole / 1e6, true
+			whole /= 1e6
 		case "us":
-			return whole / 1e3, true
-		case "ms":
-			return whole, true
+			whole /= 1e3
 		}
+		return whole, err == nil && whole < 1<<53 && whole > -1<<53
 	}
 	v, ok := decimalNumber(b)
 	// What a float64 of seconds is off by must not cost a millisecond.

@@ -1,10 +1,9 @@
 package decode
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
-	"mime"
-	"strings"
 )
 
 // SageMaker's shapes, as its data capture and Model Monitor write them:
@@ -112,10 +111,10 @@ func (d *sageMaker) payload(at ref) (ref, *Error) {
 		return 0, t.fail(encoding, BadValue, "encoding is none of CSV, JSON and BASE64").at(t.pathOf(at, []byte("encoding")))
 	}
 	// What base64 holds, the content type says.
-	switch media, _, _ := mime.ParseMediaType(string(content)); {
-	case media == "text/csv":
+	switch media, _, _ := bytes.Cut(content, []byte(";")); {
+	case bytes.EqualFold(bytes.TrimSpace(media), []byte("text/csv")):
 		return t.csv(data, document)
-	case strings.Contains(media, "json"):
+	case bytes.Contains(media, []byte("json")):
 		return d.json(data, document, content)
 	}
 	return 0, t.fail(kind, BadValue, "base64 is read if the content type is text/csv or one of JSON").at(t.pathOf(at, []byte("observedContentType")))
@@ -123,7 +122,7 @@ func (d *sageMaker) payload(at ref) (ref, *Error) {
 
 // json reads one document, or JSON lines.
 func (d *sageMaker) json(at ref, document, content []byte) (ref, *Error) {
-	if strings.Contains(string(content), "jsonl") {
+	if bytes.Contains(content, []byte("jsonl")) {
 		return d.t.lines(at, document)
 	}
 	return d.t.within(at, document)

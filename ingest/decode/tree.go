@@ -95,7 +95,10 @@ func (t *tree) within(at ref, document []byte) (ref, *Error) {
 	// The scratch stays: texts of the documents before point into it.
 	t.scan.b, t.scan.i = document, 0
 	root, err := t.document(at)
-	return root, err.at(t.path(at))
+	if err != nil {
+		return 0, err.at(t.path(at))
+	}
+	return root, nil
 }
 
 // lines reads JSON lines: an array of the documents, one a line.

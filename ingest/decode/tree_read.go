@@ -162,7 +162,10 @@ func (t *tree) instant(r ref) (int64, *Error) {
 		return 0, t.fail(r, MissingField, timeHint)
 	case isString:
 		ms, err := parseTime(t.text(r))
-		return ms, err.at(t.path(r))
+		if err != nil {
+			return 0, err.at(t.path(r))
+		}
+		return ms, nil
 	}
 	return t.whole(r, timeHint)
 }
