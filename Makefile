@@ -32,7 +32,7 @@ test-real: go-check npm-check ## Run the ingest tests and the chaos runs on a re
 	go run ./testenv/realkafka/cmd/withkafka $(MAKE) --no-print-directory test-on-kafka
 
 test-on-kafka: # PLUMBLINE_TEST_KAFKA names it; topics and groups are the run's own
-	go test -count=1 -timeout=20m ./ingest
+	go test -count=1 -timeout=20m ./ingest ./ingest/dial
 	@for window in 10000 5; do \
 	  figures=$$(bin/plumbline chaos-smoke --kafka.brokers=$$PLUMBLINE_TEST_KAFKA --dedup-window=$$window); echo "$$figures"; \
 	  if grep -q '"goal":"= 0","met":false' <<<"$$figures"; then echo "test-real: something was lost, doubled or miscounted" >&2; exit 1; fi; \

@@ -109,7 +109,7 @@ func (s *session) authenticate(ctx context.Context, mechanism sasl.Mechanism) er
 		for range min(a.int32(), 100) {
 			offered = append(offered, a.text())
 		}
-		return fmt.Errorf("the broker offers %q: %w", offered, code)
+		return fmt.Errorf("%w; the broker offers %q", code, offered)
 	}
 	exchange, state, err := mechanism.Start(ctx)
 	if err != nil {

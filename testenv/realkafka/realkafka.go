@@ -47,6 +47,18 @@ type Config struct {
 	StartTimeout time.Duration
 	// Java and Maven are commands or their paths. Defaults java and mvn.
 	Java, Maven string
+	// Secure adds a listener that wants TLS and SASL; nil adds none.
+	Secure *Secure
+}
+
+// Secure is a listener that wants TLS with a certificate on both sides, and
+// SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+type Secure struct {
+	// Keystore holds the broker's key and certificate, Truststore the authority
+	// of its clients; both are files in PEM.
+	Keystore, Truststore string
+	// User and Password are letters and digits.
+	User, Password string
 }
 
 // DefaultConfig returns the defaults, with the cache below the user's own.
@@ -85,6 +97,7 @@ func (c Config) Validate() error {
 // Kafka is a running Apache Kafka.
 type Kafka struct {
 	dir, addr string
+	secure    string // address of the secure listener
 	cmd       *exec.Cmd
 	exited    chan struct{} // closed when the process has ended
 }
@@ -119,19 +132,25 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 		fmt.Sprintf("-Xmx%dm", cfg.HeapMiB), "-Djava.awt.headless=true",
 		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", filepath.Join(dir, "*"),
 	}
-	if err := k.run(ctx, java, flags); err != nil {
+	if err := k.run(ctx, java, flags, cfg.Secure); err != nil {
 		return nil, errors.Join(fmt.Errorf("start Apache Kafka %s: %w", cfg.Version, err), os.RemoveAll(k.dir))
 	}
 	return k, nil
 }
 
 // run formats the storage, starts the process and waits until it is ready.
-func (k *Kafka) run(ctx context.Context, java string, flags []string) error {
-	settings, err := k.configure()
+func (k *Kafka) run(ctx context.Context, java string, flags []string, secure *Secure) error {
+	settings, err := k.configure(secure)
 	if err != nil {
 		return err
 	}
-	format := exec.CommandContext(ctx, java, append(flags[:len(flags):len(flags)], "kafka.tools.StorageTool", "format", "--cluster-id", "plumbline-tests-AAAAAA", "--config", settings)...)
+	formatting := append(flags[:len(flags):len(flags)], "kafka.tools.StorageTool", "format", "--cluster-id", "plumbline-tests-AAAAAA", "--config", settings)
+	if secure != nil {
+		for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
+			formatting = append(formatting, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, secure.User, secure.Password))
+		}
+	}
+	format := exec.CommandContext(ctx, java, formatting...)
 	if out, err := format.CombinedOutput(); err != nil {
 		return fmt.Errorf("format the storage: %w\n%s", err, tail(out))
 	}
@@ -160,19 +179,22 @@ func (k *Kafka) run(ctx context.Context, java string, flags []string) error {
 
 func (k *Kafka) log() string { return filepath.Join(k.dir, "broker.log") }
 
-// configure writes server.properties with two free ports.
-func (k *Kafka) configure() (string, error) {
-	addresses, err := freeAddresses(2)
+// configure writes server.properties with free ports.
+func (k *Kafka) configure(secure *Secure) (string, error) {
+	addresses, err := freeAddresses(3)
 	if err != nil {
 		return "", err
 	}
-	k.addr = addresses[0]
+	k.addr, k.secure = addresses[0], addresses[2]
 	parsed, err := template.New("server.properties").Parse(properties)
 	if err != nil {
 		return "", err
 	}
 	var text bytes.Buffer
-	values := struct{ Broker, Controller, LogDir string }{addresses[0], addresses[1], filepath.Join(k.dir, "data")}
+	values := struct {
+		Broker, Controller, SecureBroker, LogDir string
+		Secure                                   *Secure
+	}{addresses[0], addresses[1], addresses[2], filepath.Join(k.dir, "data"), secure}
 	if err := parsed.Execute(&text, values); err != nil {
 		return "", err
 	}
@@ -233,6 +255,9 @@ func (k *Kafka) ask(ctx context.Context) error {
 
 // Addr returns where the broker listens, host:port.
 func (k *Kafka) Addr() string { return k.addr }
+
+// SecureAddr returns where the secure listener is, if one was asked for.
+func (k *Kafka) SecureAddr() string { return k.secure }
 
 // Exited is closed when the broker's process has ended.
 func (k *Kafka) Exited() <-chan struct{} { return k.exited }

@@ -42,8 +42,9 @@ type Options struct {
 }
 
 // Kafka is a running Kafka. Its folder holds ca.pem, client.pem, client.key and
-// password, and, for mistakes, other-ca.pem of an authority that signed nothing
-// and wrong-password.
+// password; for mistakes, other-ca.pem of an authority that signed nothing, and
+// wrong-password; and for another Kafka server.pem, a server's key and
+// certificate.
 type Kafka struct {
 	Address string
 	dir     string
@@ -102,6 +103,7 @@ func (k *Kafka) writeFiles() (*tls.Config, error) {
 	for name, text := range map[string][]byte{
 		"ca.pem": k.ca.pem(), "other-ca.pem": other.pem(),
 		"password": []byte(Password + "\n"), "wrong-password": []byte("guessed\n"),
+		"server.pem": append(key, cert...),
 	} {
 		if err := os.WriteFile(k.File(name), text, 0o600); err != nil {
 			return nil, err
