@@ -111,9 +111,11 @@ func (r *Runner) Step(ctx context.Context) ([]Finding, error) {
 	}
 	rec := record(findings)
 	defer rec.Release()
-	// The token is never the same twice: two looks may well find the same.
+	// The token is never the same twice, for two looks may well find the same,
+	// but it is the same for every attempt to store this one.
 	token := "findings/" + rand.Text()
-	if err := r.db.Insert(ctx, plumbline.TableFindings, token, rec); err != nil {
+	insert := func(ctx context.Context) error { return r.db.Derived().Insert(ctx, plumbline.TableFindings, token, rec) }
+	if err := storage.Again(ctx, insert); err != nil {
 		return nil, errors.Join(lookErr, err)
 	}
 	r.metrics.findings.Add(float64(len(findings)))

@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -330,5 +331,50 @@ func TestClosedSessionRefusesInserts(t *testing.T) {
 	var n uint64
 	if err := env.DB.Conn().QueryRow(t.Context(), "SELECT count() FROM labels").Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d rows, %v; want 1", n, err)
+	}
+}
+
+// What is computed goes to one shard on a cluster, into its local tables.
+func TestDerived(t *testing.T) {
+	cfg := storage.DefaultConfig()
+	cfg.DSN = "http://readers:8123"
+	cfg.Shards = []storage.Shard{{Name: "a", DSN: "http://a:8123"}, {Name: "b", DSN: "http://b:8123"}}
+	for cluster, want := range map[string]string{"": "/findings", "analytics": "a/findings_local"} {
+		cfg.Cluster = cluster
+		db, err := storage.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		derived := db.Derived()
+		if got := derived.Shard() + "/" + derived.Local(plumbline.TableFindings); got != want {
+			t.Errorf("cluster %q: derived rows go to %s, want %s", cluster, got, want)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Again sends an insert again under its token until it succeeds, and gives up.
+func TestAgain(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	rec := sampleRecord(t, memory.DefaultAllocator, storage.ArrowSchema(plumbline.TableLabels))
+	tries := 0
+	err := storage.Again(t.Context(), func(ctx context.Context) error {
+		tries++
+		if err := env.DB.Insert(ctx, plumbline.TableLabels, "again", rec); err != nil || tries > 2 {
+			return err
+		}
+		return errors.New("the answer was lost")
+	})
+	var n uint64
+	if scan := env.DB.Conn().QueryRow(t.Context(), "SELECT count() FROM labels").Scan(&n); err != nil || scan != nil || n != 1 || tries != 3 {
+		t.Errorf("%d rows after %d tries: %v, %v", n, tries, err, scan)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	down := errors.New("down")
+	if err := storage.Again(ctx, func(context.Context) error { return down }); !errors.Is(err, down) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -62,6 +62,17 @@ func connectShards(cfg Config) ([]*DB, error) {
 // or the DB itself.
 func (db *DB) Shards() []*DB { return db.shards }
 
+// Derived returns the database into which is written what is computed from
+// everything that is stored: outcomes, findings, notices. Their rows replace each
+// other, so on a cluster they are all on the first shard; readers find them
+// through the Distributed tables.
+func (db *DB) Derived() *DB {
+	if db.cfg.Cluster == "" {
+		return db
+	}
+	return db.shards[0]
+}
+
 // Shard returns the name of a shard; a DB that is the only one has none.
 func (db *DB) Shard() string { return db.shard }
 

@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -117,7 +119,9 @@ func (j *Join) write(ctx context.Context, table, statement string, parameters []
 	if err := j.before(table); err != nil {
 		return err
 	}
-	if err := j.db.Conn().Exec(repeatable(ctx), statement, parameters...); err != nil {
+	db := j.db.Derived()
+	statement = strings.Replace(statement, "INSERT INTO "+table, "INSERT INTO "+db.Local(plumbline.TableName(table)), 1)
+	if err := db.Conn().Exec(repeatable(ctx), statement, parameters...); err != nil {
 		return fmt.Errorf("write %s: %w", table, err)
 	}
 	return nil
@@ -135,7 +139,9 @@ func (j *Join) saveCursors(ctx context.Context, w work) error {
 	if err := j.before("join_cursor"); err != nil {
 		return err
 	}
-	cursors, err := j.db.Conn().PrepareBatch(repeatable(ctx), "INSERT INTO join_cursor (topic, epoch, partition, done)", driver.WithReleaseConnection())
+	db := j.db.Derived()
+	insert := "INSERT INTO " + db.Local(plumbline.TableJoinCursor) + " (topic, epoch, partition, done)"
+	cursors, err := db.Conn().PrepareBatch(repeatable(ctx), insert, driver.WithReleaseConnection())
 	if err != nil {
 		return fmt.Errorf("write join cursors: %w", err)
 	}

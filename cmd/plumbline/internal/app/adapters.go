@@ -2,13 +2,17 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/ClickHouse/clickhouse-go/v2"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/alerting"
 	"github.com/plumbline-slo/plumbline/rules"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // This file is where one part's words become another's, so that neither has to
@@ -44,17 +48,26 @@ func fromRules(alerts []*rules.Alert) []alerting.Alert {
 // notices keeps what the service noticed and did where people can query it: the
 // table notices. Losing one loses a line of history, never an alert, so a failed
 // insert is logged and counted by the caller's part.
-type notices struct{ conn driver.Conn }
+type notices struct{ db *storage.DB }
 
 func (n notices) insert(ctx context.Context, at time.Time, kind, model, deploy, slo, object, text string) error {
-	batch, err := n.conn.PrepareBatch(ctx, "INSERT INTO notices (at, kind, model, deploy_hash, slo, object, text)")
+	// Two notices may be alike, so the token is not made of them; every attempt
+	// to store this one has the same.
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(n.db.Durably(clickhouse.Settings{
+		"async_insert": 0, "insert_deduplication_token": "notices/" + rand.Text(),
+	})))
+	query := "INSERT INTO " + n.db.Local(plumbline.TableNotices) + " (at, kind, model, deploy_hash, slo, object, text)"
+	err := storage.Again(ctx, func(ctx context.Context) error {
+		batch, err := n.db.Conn().PrepareBatch(ctx, query)
+		if err != nil {
+			return err
+		}
+		if err := batch.Append(at, kind, model, deploy, slo, object, text); err != nil {
+			return errors.Join(err, batch.Abort())
+		}
+		return batch.Send()
+	})
 	if err != nil {
-		return fmt.Errorf("record notice %s: %w", kind, err)
-	}
-	if err := batch.Append(at, kind, model, deploy, slo, object, text); err != nil {
-		return fmt.Errorf("record notice %s: %w", kind, err)
-	}
-	if err := batch.Send(); err != nil {
 		return fmt.Errorf("record notice %s: %w", kind, err)
 	}
 	return nil

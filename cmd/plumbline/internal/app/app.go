@@ -225,7 +225,7 @@ func (a *App) closeStorage() error {
 // startTroubles begins to tell people what is wrong with the service itself.
 func (a *App) startTroubles(parts *stack, alerts *alerting.Service) {
 	a.troubles.cfg.Base = a.web.externalURL()
-	a.troubles.sender, a.troubles.history = alerts, notices{conn: a.db.Conn()}
+	a.troubles.sender, a.troubles.history = alerts, notices{db: a.db.Derived()}
 	parts.start("troubles", a.troubles.run)
 	if a.engine != nil {
 		of := a.cfg.engineConfig()
@@ -294,7 +294,7 @@ func (a *App) newAlerting(runner *analyze.Runner) (*rules.Evaluator, *alerting.S
 	alertingConfig := a.cfg.Alerting.Config
 	alertingConfig.ExternalURL, alertingConfig.RoutePrefix = external, alertsPrefix
 	alerts, err = alerting.New(alertingConfig, alerting.Deps{
-		Channels: channels, Explainer: explainer{runner: runner, base: external, stored: a.stored}, Journal: notices{conn: a.db.Conn()},
+		Channels: channels, Explainer: explainer{runner: runner, base: external, stored: a.stored}, Journal: notices{db: a.db.Derived()},
 		Active: activeAlerts{evaluator}, Registry: prometheus.WrapRegistererWithPrefix("plumbline_alerting_", a.registry), Logger: a.log,
 	})
 	return evaluator, alerts, err
