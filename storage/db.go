@@ -36,9 +36,6 @@ func New(cfg Config) (*DB, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if !cfg.hasAddress() && len(cfg.Shards) > 0 {
-		cfg.DSN, cfg.DSNFile = cfg.Shards[0].DSN, cfg.Shards[0].DSNFile
-	}
 	db, err := connect(cfg)
 	if err != nil {
 		return nil, err
@@ -83,9 +80,12 @@ func connect(cfg Config) (*DB, error) {
 	return &DB{cfg: cfg, conn: conn, hosts: len(options.Addr), bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }}}, nil
 }
 
-// Address returns the DSN, from DSNFile if that is set. It is an error if
-// neither is.
+// Address returns the DSN, from DSNFile if that is set, or the first shard's if
+// neither is. It is an error if there is none.
 func (c Config) Address() (string, error) {
+	if !c.hasAddress() && len(c.Shards) > 0 {
+		c.DSN, c.DSNFile = c.Shards[0].DSN, c.Shards[0].DSNFile
+	}
 	if c.DSNFile == "" {
 		if c.DSN == "" {
 			return "", fmt.Errorf("clickhouse.dsn: empty; the embedded engine's address must be filled in first")

@@ -21,6 +21,10 @@ type Shard struct {
 	DSNFile string `yaml:"dsn_file"`
 }
 
+// Embedded reports whether no ClickHouse is named, so that the embedded engine
+// is used.
+func (c Config) Embedded() bool { return !c.hasAddress() && len(c.Shards) == 0 }
+
 func (c Config) hasAddress() bool { return c.DSN != "" || c.DSNFile != "" }
 
 func (c Config) validateShards() error {

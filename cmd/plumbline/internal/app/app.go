@@ -399,7 +399,7 @@ func (a *App) EnginePID() int {
 // DiscoverDSN returns the DSN of the ClickHouse of a configuration: the
 // configured one, or that of the embedded engine that a running service holds.
 func (c Config) DiscoverDSN() (string, error) {
-	if c.ClickHouse.DSN != "" || c.ClickHouse.DSNFile != "" {
+	if !c.ClickHouse.Embedded() {
 		return c.ClickHouse.Address()
 	}
 	dsn, err := engine.Discover(filepath.Join(c.DataDir, "clickhouse"))

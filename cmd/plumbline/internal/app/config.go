@@ -175,6 +175,9 @@ func (c *Config) resolve(dir string) {
 	paths := []*string{&c.DataDir, &c.Dashboards.Dir, &c.Web.ConfigFile, &c.ClickHouse.DSNFile, &c.HTTPIngest.TokenFile,
 		&c.Alerting.Slack.TokenFile, &c.Rules.RulesDir, &c.Rules.StateFile, &c.Alerting.DataDir, &c.Kafka.Embedded.DataDir}
 	paths = append(paths, c.Kafka.Files()...)
+	for i := range c.ClickHouse.Shards {
+		paths = append(paths, &c.ClickHouse.Shards[i].DSNFile)
+	}
 	for i := range c.Alerting.Owners {
 		paths = append(paths, &c.Alerting.Owners[i].PagerDutyKeyFile)
 	}
@@ -211,7 +214,7 @@ func (c Config) engineConfig() engine.Config {
 }
 
 // embedsClickHouse reports whether the service runs its own ClickHouse.
-func (c Config) embedsClickHouse() bool { return c.ClickHouse.DSN == "" && c.ClickHouse.DSNFile == "" }
+func (c Config) embedsClickHouse() bool { return c.ClickHouse.Embedded() }
 
 // validateIn returns every mistake that only the whole file shows, each naming
 // the file and the field.
