@@ -46,7 +46,10 @@ type arrowRows struct {
 }
 
 func newArrowRows(kind Kind, source Source, limits Limits) arrowRows {
-	return arrowRows{source: source, reader: arrowReader{kind: kind, source: source, limits: limits}}
+	return arrowRows{source: source, reader: arrowReader{
+		kind: kind, source: source, limits: limits,
+		most: limits.MaxBytes * cellRatio, plain: limits.MaxBytes * plainRatio,
+	}}
 }
 
 func openArrow(source Source, into Columns) (Decoder, error) {
@@ -54,9 +57,9 @@ func openArrow(source Source, into Columns) (Decoder, error) {
 	case into.Predictions != nil:
 		return newArrowPredictions(source, into.Predictions), nil
 	case into.Labels != nil:
-		return &arrowLabels{Labels: into.Labels, arrowRows: newArrowRows(KindLabels, source, into.Labels.limits)}, nil
+		return newArrowLabels(source, into.Labels), nil
 	case into.Deployments != nil:
-		return &arrowDeployments{Deployments: into.Deployments, arrowRows: newArrowRows(KindDeployments, source, into.Deployments.limits)}, nil
+		return newArrowDeployments(source, into.Deployments), nil
 	}
 	return nil, errors.New("decode: a source that holds nothing")
 }
@@ -82,7 +85,7 @@ func newArrowPredictions(source Source, into *Predictions) *arrowPredictions {
 }
 
 // start verifies a record's stream; of a stream without rows it reports false.
-func (a *arrowRows) start(rec Record, tally *Tally) (bool, *Error) {
+func (a *arrowRows) start(rec Record) (bool, *Error) {
 	if len(rec.Value) == 0 {
 		return false, bad(Unparsable, "the record has no value; send an Arrow IPC stream")
 	}
@@ -94,9 +97,22 @@ func (a *arrowRows) start(rec Record, tally *Tally) (bool, *Error) {
 	}
 	a.faults.reset()
 	a.times = a.times[:0]
-	if a.reader.rows == 0 {
-		tally.Skipped++
-		return false, nil
+	return a.reader.rows > 0, nil
+}
+
+// verify verifies a record and finds its bad rows; of one without rows it
+// reports false. It changes no columns.
+func (a *arrowPredictions) verify(rec Record) (bool, *Error) {
+	some, err := a.start(rec)
+	if !some {
+		return false, err
+	}
+	if a.featureNames.Len()+a.segmentNames.Len() > maxArrowValues { // names that only a mistake can make
+		a.featureNames.Reset()
+		a.segmentNames.Reset()
+	}
+	for i := range a.reader.batches[:a.reader.count] {
+		a.check(&a.reader.batches[i], rec.Known)
 	}
 	return true, nil
 }
@@ -104,22 +120,15 @@ func (a *arrowRows) start(rec Record, tally *Tally) (bool, *Error) {
 // Append decodes the events of a record. Its error is an *Error if all are
 // refused, *Refusals if some are.
 func (a *arrowPredictions) Append(rec Record) error {
-	some, err := a.start(rec, &a.Tally)
-	if err != nil {
+	switch some, err := a.verify(rec); {
+	case err != nil:
 		return err
-	}
-	if !some {
+	case !some:
+		a.Skipped++
 		return nil
 	}
 	a.record++
-	if a.featureNames.Len()+a.segmentNames.Len() > maxArrowValues { // names that only a mistake can make
-		a.featureNames.Reset()
-		a.segmentNames.Reset()
-	}
 	batches := a.reader.batches[:a.reader.count]
-	for i := range batches {
-		a.check(&batches[i], rec.Known)
-	}
 	if refused := a.all(rec); refused != nil {
 		return refused
 	}

@@ -8,17 +8,17 @@ type arrowLabels struct {
 	arrowRows
 }
 
-// Append decodes the labels of a record. Its error is an *Error if all are
-// refused, *Refusals if some are.
-func (a *arrowLabels) Append(rec Record) error {
-	some, err := a.start(rec, &a.Tally)
-	if err != nil {
-		return err
-	}
+func newArrowLabels(source Source, into *Labels) *arrowLabels {
+	return &arrowLabels{Labels: into, arrowRows: newArrowRows(KindLabels, source, into.limits)}
+}
+
+// verify verifies a record, appends its good rows and finds the bad ones; of a
+// record without rows it reports false.
+func (a *arrowLabels) verify(rec Record) (bool, *Error) {
+	some, err := a.start(rec)
 	if !some {
-		return nil
+		return false, err
 	}
-	before := a.Len()
 	a.each(func(row int, f *arrowFields) *Error {
 		e, err := f.label(row)
 		if err == nil {
@@ -26,7 +26,20 @@ func (a *arrowLabels) Append(rec Record) error {
 		}
 		return err
 	})
-	return a.finish(rec, a.Len()-before, &a.Tally)
+	return true, nil
+}
+
+// Append decodes the labels of a record. Its error is an *Error if all are
+// refused, *Refusals if some are.
+func (a *arrowLabels) Append(rec Record) error {
+	switch some, err := a.verify(rec); {
+	case err != nil:
+		return err
+	case !some:
+		a.Skipped++
+		return nil
+	}
+	return a.finish(rec, &a.Tally)
 }
 
 type arrowDeployments struct {
@@ -34,17 +47,17 @@ type arrowDeployments struct {
 	arrowRows
 }
 
-// Append decodes the deployments of a record. Its error is an *Error if all are
-// refused, *Refusals if some are.
-func (a *arrowDeployments) Append(rec Record) error {
-	some, err := a.start(rec, &a.Tally)
-	if err != nil {
-		return err
-	}
+func newArrowDeployments(source Source, into *Deployments) *arrowDeployments {
+	return &arrowDeployments{Deployments: into, arrowRows: newArrowRows(KindDeployments, source, into.limits)}
+}
+
+// verify verifies a record, appends its good rows and finds the bad ones; of a
+// record without rows it reports false.
+func (a *arrowDeployments) verify(rec Record) (bool, *Error) {
+	some, err := a.start(rec)
 	if !some {
-		return nil
+		return false, err
 	}
-	before := a.Len()
 	a.each(func(row int, f *arrowFields) *Error {
 		e, err := f.deployment(row)
 		if err == nil {
@@ -52,7 +65,20 @@ func (a *arrowDeployments) Append(rec Record) error {
 		}
 		return err
 	})
-	return a.finish(rec, a.Len()-before, &a.Tally)
+	return true, nil
+}
+
+// Append decodes the deployments of a record. Its error is an *Error if all are
+// refused, *Refusals if some are.
+func (a *arrowDeployments) Append(rec Record) error {
+	switch some, err := a.verify(rec); {
+	case err != nil:
+		return err
+	case !some:
+		a.Skipped++
+		return nil
+	}
+	return a.finish(rec, &a.Tally)
 }
 
 // each calls take with every row and keeps what it refuses.
@@ -69,11 +95,9 @@ func (a *arrowRows) each(take func(row int, f *arrowFields) *Error) {
 }
 
 // finish returns what is to be said of a record of which some rows are stored.
-func (a *arrowRows) finish(rec Record, stored int, tally *Tally) error {
-	if stored == 0 {
-		if err := a.all(rec); err != nil {
-			return err
-		}
+func (a *arrowRows) finish(rec Record, tally *Tally) error {
+	if err := a.all(rec); err != nil {
+		return err
 	}
 	tally.Unknown += a.reader.plan.unknown
 	return a.refusals()

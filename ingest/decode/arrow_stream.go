@@ -27,6 +27,9 @@ type arrowReader struct {
 	kind   Kind
 	source Source
 	limits Limits
+	// most bounds the cells of a record, plain the bytes of its decompressed
+	// buffers.
+	most, plain int
 
 	plans   []*arrowPlan // the last few, since topics have several producers
 	oldest  int
@@ -78,7 +81,7 @@ const cutStream = "the Arrow stream is cut; send a whole IPC stream a record"
 // read reads a record's value. After an error nothing of it may be used.
 func (r *arrowReader) read(value []byte) *Error {
 	r.count, r.rows, r.cells, r.dictionaryValues, r.pooled, r.plan = 0, 0, 0, 0, 0, nil
-	r.memory.reset(r.limits.MaxBytes * plainRatio)
+	r.memory.reset(r.plain)
 	if bytes.HasPrefix(value, []byte("ARROW1")) {
 		return bad(Unparsable, "this is an Arrow file; send an IPC stream (pyarrow.ipc.new_stream)")
 	}
@@ -290,7 +293,7 @@ func (r *arrowReader) spend(rows, columns int) *Error {
 	} else {
 		r.cells += rows * columns
 	}
-	if r.cells > r.limits.MaxBytes*cellRatio {
+	if r.cells > r.most {
 		return bad(TooLarge, "the record has too many features in all its rows; send fewer rows a record")
 	}
 	return nil

@@ -15,20 +15,56 @@ import (
 // splitFunc finds the events of a body.
 type splitFunc func(body []byte, limit int) []event
 
-// format chooses how a body is split by its Content-Type; nil if it is none of
-// ours.
-func format(contentType string) splitFunc {
+// mediaArrow is the registered name of Arrow IPC streams.
+const mediaArrow = "application/vnd.apache.arrow.stream"
+
+// checkFunc sorts a body's events into what is produced to a topic and what is
+// rejected, or refuses the whole.
+type checkFunc func(body []byte, h *hold, now time.Time) (checked, *reply)
+
+// checked is a body of which something may be good.
+type checked struct {
+	topic    string
+	records  []record
+	rejected []rejection
+}
+
+// format chooses how a body is read by its Content-Type, or refuses it.
+func (s *Server) format(k kind, contentType string) (checkFunc, *reply) {
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
-		return nil
+		media = ""
 	}
+	var split splitFunc
 	switch media {
+	case mediaArrow:
+		if k.arrow.Topic == "" {
+			return nil, refuse(http.StatusUnsupportedMediaType, "no topic takes %s as Arrow; add {topic: %s.arrow, holds: [%s], format: arrow} to ingest.sources, or send JSON", k.name, k.name, k.name)
+		}
+		return func(body []byte, h *hold, now time.Time) (checked, *reply) { return s.checkArrow(k, body, h, now) }, nil
 	case "application/x-ndjson", "application/jsonl":
-		return splitLines
+		split = splitLines
 	case "application/json":
-		return splitJSON
+		split = splitJSON
+	default:
+		return nil, refuse(http.StatusUnsupportedMediaType, "send Content-Type: application/x-ndjson with one event a line, application/json with one event or an array, or %s", mediaArrow)
 	}
-	return nil
+	if k.topic == "" {
+		return nil, refuse(http.StatusUnsupportedMediaType, "no topic takes %s as JSON; add {topic: %s.json, holds: [%s], format: json} to ingest.sources", k.name, k.name, k.name)
+	}
+	return func(body []byte, _ *hold, now time.Time) (checked, *reply) { return s.checkJSON(k, split, body, now) }, nil
+}
+
+func (s *Server) checkJSON(k kind, split splitFunc, body []byte, now time.Time) (checked, *reply) {
+	events := split(body, s.cfg.MaxEvents)
+	switch {
+	case len(events) == 0:
+		return checked{}, noEvent()
+	case len(events) > s.cfg.MaxEvents:
+		return checked{}, s.tooMany()
+	}
+	records, rejected := check(k.new(s.limits), events, now.UnixMilli())
+	return checked{k.topic, records, rejected}, nil
 }
 
 // errPressure says that the bytes under way leave no room for this body.
@@ -117,6 +153,12 @@ func (s *Server) unread(err error) *reply {
 func (s *Server) tooLarge() *reply {
 	return refuse(http.StatusRequestEntityTooLarge, "the body has more than %d bytes, compressed or not; nothing was taken; send it in parts", s.cfg.MaxBody)
 }
+
+func (s *Server) tooMany() *reply {
+	return refuse(http.StatusRequestEntityTooLarge, "the body has more than %d events; nothing was taken; send it in parts", s.cfg.MaxEvents)
+}
+
+func noEvent() *reply { return refuse(http.StatusBadRequest, "the body holds no event") }
 
 func (s *Server) tooMuch() *reply {
 	return refuse(http.StatusTooManyRequests, "too much is under way; nothing was taken; repeat the request after the seconds of Retry-After")

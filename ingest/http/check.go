@@ -3,6 +3,7 @@ package ingesthttp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/plumbline-slo/plumbline/ingest/decode"
@@ -10,9 +11,33 @@ import (
 
 // kind is one of the three kinds of events.
 type kind struct {
-	name  string // as in the path, and in metrics
+	name decode.Kind // as in the path, and in metrics
+	// topic takes our own JSON; empty if no topic does.
 	topic string
+	// arrow is the source that takes Arrow streams; its topic is empty if none
+	// does.
+	arrow decode.Source
 	new   func(decode.Limits) decoder
+}
+
+// kindOf finds the topics that take events of a kind: the usual one if it is of
+// the format, else the first source that is.
+func kindOf(name decode.Kind, usual string, sources []decode.Source, decoder func(decode.Limits) decoder) kind {
+	find := func(format decode.Format) (found decode.Source) {
+		for _, s := range sources {
+			if s = s.WithDefaults(); s.Format != format || !slices.Equal(s.Holds, []decode.Kind{name}) {
+				continue
+			}
+			if s.Topic == usual {
+				return s
+			}
+			if found.Topic == "" {
+				found = s
+			}
+		}
+		return found
+	}
+	return kind{name: name, topic: find(decode.FormatJSON).Topic, arrow: find(decode.FormatArrow), new: decoder}
 }
 
 // decoder checks events. key returns the record key of the last good one; it is
@@ -39,8 +64,11 @@ func newDeployments(limits decode.Limits) decoder {
 
 // place says which event of a body is meant.
 type place struct {
-	Line  int `json:"line"`  // of the body, where the event begins, from 1
-	Event int `json:"event"` // its number among the body's events, from 1
+	// Line is the line of the body where the event begins, from 1. A body of
+	// Arrow has none.
+	Line int `json:"line,omitempty"`
+	// Event is its number among the body's events, from 1; of Arrow, its row.
+	Event int `json:"event"`
 }
 
 // rejection is one refused event.
@@ -51,19 +79,21 @@ type rejection struct {
 	Fix    string `json:"fix"`
 }
 
-// record is one good event on its way to Kafka.
+// record is what goes to Kafka as one: a good event, or an Arrow stream of them.
 type record struct {
-	place
+	places     []place
 	key, value []byte
 }
 
 // check sorts events into records and rejections, both in the body's order.
 func check(d decoder, events []event, known int64) (records []record, rejected []rejection) {
+	places := make([]place, len(events))
 	for i, e := range events {
 		at := place{e.line, i + 1}
 		err := checkOne(d, e, known)
 		if err == nil {
-			records = append(records, record{at, append([]byte(nil), d.key()...), e.value})
+			places[i] = at
+			records = append(records, record{places[i : i+1], append([]byte(nil), d.key()...), e.value})
 			continue
 		}
 		rejected = append(rejected, newRejection(at, err))

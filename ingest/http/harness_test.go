@@ -40,11 +40,19 @@ type world struct {
 	registry *prometheus.Registry
 }
 
+// withArrow are sources of which one takes Arrow streams of predictions.
+func withArrow() []decode.Source {
+	return []decode.Source{
+		{Topic: "columns", Format: decode.FormatArrow, Model: "checkout"},
+		{Topic: "predictions"}, {Topic: "labels", Holds: []decode.Kind{decode.KindLabels}}, {Topic: "deployments", Holds: []decode.Kind{decode.KindDeployments}},
+	}
+}
+
 // start serves over real HTTP against an embedded Kafka with two partitions a
 // topic.
 func start(t *testing.T, change ...func(*ingesthttp.Config)) *world {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "predictions", "labels", "deployments"))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "predictions", "labels", "deployments", "columns"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +77,7 @@ func startOn(t *testing.T, address string, change ...func(*ingesthttp.Config)) *
 	w := &world{address: address, registry: prometheus.NewRegistry()}
 	s, err := ingesthttp.New(cfg, ingesthttp.Dependencies{
 		Brokers: []string{address}, Predictions: "predictions", Labels: "labels", Deployments: "deployments",
-		Limits: decode.DefaultLimits(), Registry: w.registry, Now: func() time.Time { return now },
+		Sources: withArrow(), Limits: decode.DefaultLimits(), Registry: w.registry, Now: func() time.Time { return now },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -23,16 +23,9 @@ import (
 // follows it.
 const Prefix = "/api/v1/"
 
-// The kinds of events, as the paths spell them after Prefix.
-const (
-	kindPredictions = "predictions"
-	kindLabels      = "labels"
-	kindDeployments = "deployments"
-)
-
 // Paths returns the paths that Handler answers.
 func Paths() []string {
-	return []string{Prefix + kindPredictions, Prefix + kindLabels, Prefix + kindDeployments}
+	return []string{Prefix + string(decode.KindPredictions), Prefix + string(decode.KindLabels), Prefix + string(decode.KindDeployments)}
 }
 
 // Dependencies are what a Server needs from others: the Kafka, topics and
@@ -42,8 +35,12 @@ type Dependencies struct {
 	Brokers []string
 	// Dialer connects to them; nil connects without TLS and SASL.
 	Dialer *dial.Dialer
-	// Predictions, Labels and Deployments are the topics that ingest reads.
+	// Predictions, Labels and Deployments are the usual topics of ingest, which
+	// take events in their format.
 	Predictions, Labels, Deployments string
+	// Sources say what every topic holds that ingest reads. Without any, the
+	// usual topics take our own JSON.
+	Sources []decode.Source
 	// Limits are those of ingest.
 	Limits decode.Limits
 	// Registry, if set, gets the metrics.
@@ -53,6 +50,17 @@ type Dependencies struct {
 	Log *slog.Logger
 	// Now is the clock that stamps records. Default time.Now.
 	Now func() time.Time
+}
+
+func (d Dependencies) sources() []decode.Source {
+	if len(d.Sources) > 0 {
+		return d.Sources
+	}
+	return []decode.Source{
+		{Topic: d.Predictions, Holds: []decode.Kind{decode.KindPredictions}},
+		{Topic: d.Labels, Holds: []decode.Kind{decode.KindLabels}},
+		{Topic: d.Deployments, Holds: []decode.Kind{decode.KindDeployments}},
+	}
 }
 
 // Server answers the requests. Its methods are safe for concurrent use.
@@ -80,9 +88,9 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 	s := &Server{
 		cfg: cfg, limits: deps.Limits, log: deps.Log, now: deps.Now,
 		kinds: []kind{
-			{kindPredictions, deps.Predictions, newPredictions},
-			{kindLabels, deps.Labels, newLabels},
-			{kindDeployments, deps.Deployments, newDeployments},
+			kindOf(decode.KindPredictions, deps.Predictions, deps.sources(), newPredictions),
+			kindOf(decode.KindLabels, deps.Labels, deps.sources(), newLabels),
+			kindOf(decode.KindDeployments, deps.Deployments, deps.sources(), newDeployments),
 		},
 		load:     &pressure{maxRequests: cfg.MaxInFlight, maxBytes: cfg.MaxInFlightBytes},
 		producer: &producer{brokers: deps.Brokers, dialer: deps.Dialer, timeout: cfg.ProduceTimeout, batch: cfg.MaxEvent + recordOverhead},
@@ -118,11 +126,12 @@ func (s *Server) Close() { s.producer.close() }
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, k := range s.kinds {
-		s.metrics.start(k.name)
-		mux.HandleFunc(Prefix+k.name, func(w http.ResponseWriter, r *http.Request) {
+		name := string(k.name)
+		s.metrics.start(name)
+		mux.HandleFunc(Prefix+name, func(w http.ResponseWriter, r *http.Request) {
 			answered := s.take(w, r, k)
-			s.metrics.requests.WithLabelValues(k.name, strconv.Itoa(answered.status)).Inc()
-			s.metrics.count(k.name, answered.answer)
+			s.metrics.requests.WithLabelValues(name, strconv.Itoa(answered.status)).Inc()
+			s.metrics.count(name, answered.answer)
 			s.write(w, answered)
 		})
 	}
@@ -178,7 +187,7 @@ func (s *Server) write(w http.ResponseWriter, a *reply) {
 func (s *Server) take(w http.ResponseWriter, r *http.Request, k kind) *reply {
 	// Also bounds what the server reads of a body that is refused unread.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.ReadTimeout))
-	split, refused := s.admit(r)
+	check, refused := s.admit(r, k)
 	if refused != nil {
 		return refused
 	}
@@ -191,23 +200,19 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, k kind) *reply {
 	if refused != nil {
 		return refused
 	}
-	events := split(body, s.cfg.MaxEvents)
-	switch {
-	case len(events) == 0:
-		return refuse(http.StatusBadRequest, "the body holds no event")
-	case len(events) > s.cfg.MaxEvents:
-		return refuse(http.StatusRequestEntityTooLarge, "the body has more than %d events; nothing was taken; send it in parts", s.cfg.MaxEvents)
-	}
 	now := s.now()
-	records, rejected := check(k.new(s.limits), events, now.UnixMilli())
-	if len(records) == 0 {
-		return &reply{http.StatusBadRequest, answer{Rejected: rejected, Error: "no event of the body is good; nothing was taken"}}
+	c, refused := check(body, h, now)
+	if refused != nil {
+		return refused
 	}
-	return s.produce(r.Context(), k, records, rejected, now)
+	if len(c.records) == 0 {
+		return &reply{http.StatusBadRequest, answer{Rejected: c.rejected, Error: "no event of the body is good; nothing was taken"}}
+	}
+	return s.produce(r.Context(), c, now)
 }
 
 // admit looks at all of a request but its body.
-func (s *Server) admit(r *http.Request) (splitFunc, *reply) {
+func (s *Server) admit(r *http.Request, k kind) (checkFunc, *reply) {
 	if len(s.tokens) == 0 {
 		return nil, refuse(http.StatusNotFound, "events over HTTP are off here; set http_ingest.token_file to let in those who hold a token")
 	}
@@ -217,42 +222,44 @@ func (s *Server) admit(r *http.Request) (splitFunc, *reply) {
 	if !s.tokens.allow(r.Header.Get("Authorization")) {
 		return nil, refuse(http.StatusUnauthorized, "send a known token: Authorization: Bearer ...")
 	}
-	split := format(r.Header.Get("Content-Type"))
-	if split == nil {
-		return nil, refuse(http.StatusUnsupportedMediaType, "send Content-Type: application/x-ndjson with one event a line, or application/json with one event or an array")
+	check, refused := s.format(k, r.Header.Get("Content-Type"))
+	if refused != nil {
+		return nil, refused
 	}
 	switch strings.ToLower(r.Header.Get("Content-Encoding")) {
 	case "", "identity", "gzip":
-		return split, nil
+		return check, nil
 	}
 	return nil, refuse(http.StatusUnsupportedMediaType, "send the body plain or with Content-Encoding: gzip")
 }
 
 // produce sends the good events to Kafka and says what became of each. A sender
 // that has gone does not end it: half a request would be harder to repeat.
-func (s *Server) produce(ctx context.Context, k kind, records []record, rejected []rejection, now time.Time) *reply {
+func (s *Server) produce(ctx context.Context, c checked, now time.Time) *reply {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ProduceTimeout)
 	defer cancel()
-	a := answer{Rejected: rejected}
+	a := answer{Rejected: c.rejected}
 	var cause error
-	for i, err := range s.producer.produce(ctx, k.topic, records, now) {
-		switch at := records[i].place; {
+	for i, err := range s.producer.produce(ctx, c.topic, c.records, now) {
+		switch places := c.records[i].places; {
 		case err == nil:
-			a.Accepted++
+			a.Accepted += len(places)
 		case errors.Is(err, kafka.MessageSizeTooLarge):
-			a.Rejected = append(a.Rejected, newRejection(at, &decode.Error{Reason: decode.TooLarge,
-				Hint: fmt.Sprintf("the topic takes no event of %d bytes; send less, or raise its max.message.bytes", len(records[i].value))}))
+			for _, at := range places {
+				a.Rejected = append(a.Rejected, newRejection(at, &decode.Error{Reason: decode.TooLarge,
+					Hint: fmt.Sprintf("the topic takes no record of %d bytes; send less, or raise its max.message.bytes", len(c.records[i].value))}))
+			}
 		default:
-			a.Unacknowledged = append(a.Unacknowledged, at)
+			a.Unacknowledged = append(a.Unacknowledged, places...)
 			if cause == nil || errors.Is(cause, errNotSent) {
 				cause = err
 			}
 		}
 	}
-	slices.SortFunc(a.Rejected, func(x, y rejection) int { return x.Event - y.Event })
+	slices.SortFunc(a.Rejected, byEvent)
 	switch {
 	case cause != nil:
-		s.log.Warn("http ingest: events were not acknowledged", "topic", k.topic, "events", len(a.Unacknowledged), "err", cause)
+		s.log.Warn("http ingest: events were not acknowledged", "topic", c.topic, "events", len(a.Unacknowledged), "err", cause)
 		a.Error = fmt.Sprintf("Kafka has not acknowledged %d events (%s); they may be stored or not: send those again after the seconds of Retry-After", len(a.Unacknowledged), public(cause))
 		return &reply{http.StatusServiceUnavailable, a}
 	case a.Accepted == 0:
