@@ -13,6 +13,7 @@ import (
 
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/sample"
+	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 )
 
@@ -26,8 +27,9 @@ func (c *cli) checkProducer() {
 	kind := kindFlag(clause)
 	at := clause.Flag("at", "The Kafka timestamp to assume, RFC 3339. Default: now.").String()
 	config := clause.Flag("config.file", "Configuration file whose limits hold. Default: the default limits.").String()
+	topic := clause.Flag("topic", "Read the records as those of this topic, in the shape that the configuration says.").String()
 	c.add(clause, func(context.Context) error {
-		limits, known, err := sampleSettings(*config, *at)
+		cfg, known, err := sampleSettings(*config, *at)
 		if err != nil {
 			return usageError{fmt.Errorf("check producer: %w", err)}
 		}
@@ -35,7 +37,7 @@ func (c *cli) checkProducer() {
 		if err != nil {
 			return usageError{fmt.Errorf("check producer: %w", err)}
 		}
-		report, err := sample.Check(text, sample.Kind(*kind), known, limits)
+		report, err := checkSample(text, cfg, *topic, sample.Kind(*kind), known)
 		if err != nil {
 			return usageError{fmt.Errorf("check producer: %s: %w", *file, err)}
 		}
@@ -54,21 +56,48 @@ func kindFlag(clause *kingpin.CmdClause) *string {
 		Enum(string(sample.Prediction), string(sample.Label), string(sample.Deployment))
 }
 
-func sampleSettings(config, at string) (limits decode.Limits, known time.Time, err error) {
-	limits, known = decode.DefaultLimits(), time.Now()
+func sampleSettings(config, at string) (cfg ingest.Config, known time.Time, err error) {
+	cfg, known = ingest.DefaultConfig(), time.Now()
 	if config != "" {
-		cfg, err := app.Load(config)
+		all, err := app.Load(config)
 		if err != nil {
-			return limits, known, err
+			return cfg, known, err
 		}
-		limits = cfg.Ingest.Limits
+		cfg = all.Ingest
 	}
 	if at != "" {
 		if known, err = time.Parse(time.RFC3339, at); err != nil {
-			return limits, known, fmt.Errorf("--at: %w", err)
+			return cfg, known, fmt.Errorf("--at: %w", err)
 		}
 	}
-	return limits, known, nil
+	return cfg, known, nil
+}
+
+// checkSample reads our own JSON of one kind, or what a topic holds.
+func checkSample(text []byte, cfg ingest.Config, topic string, kind sample.Kind, known time.Time) (sample.Report, error) {
+	if topic == "" {
+		return sample.Check(text, kind, known, cfg.Limits)
+	}
+	for _, s := range cfg.AllSources() {
+		if s.Topic != topic {
+			continue
+		}
+		if s.Format != decode.FormatJSON {
+			return sample.CheckSource(text, s, known, cfg.Limits)
+		}
+		return sample.Check(text, kindOf(s), known, cfg.Limits)
+	}
+	return sample.Report{}, fmt.Errorf("--topic: %q is no topic of the configuration", topic)
+}
+
+func kindOf(s decode.Source) sample.Kind {
+	switch s.Holds[0] {
+	case decode.KindLabels:
+		return sample.Label
+	case decode.KindDeployments:
+		return sample.Deployment
+	}
+	return sample.Prediction
 }
 
 func readSample(name string) (_ []byte, err error) {

@@ -151,6 +151,11 @@ func Load(path string) (Config, error) {
 		return Config{}, fmt.Errorf("%s: a second YAML document begins; one file holds one configuration", path)
 	}
 	cfg.resolve(filepath.Dir(path))
+	for i := range cfg.Ingest.Sources {
+		if err := cfg.Ingest.Sources[i].ReadFiles(); err != nil {
+			return Config{}, fmt.Errorf("%s: ingest.sources[%d].%w", path, i, err)
+		}
+	}
 	return cfg, cfg.placed().validateIn(path)
 }
 
@@ -180,6 +185,9 @@ func (c *Config) resolve(dir string) {
 	}
 	for i := range c.Alerting.Owners {
 		paths = append(paths, &c.Alerting.Owners[i].PagerDutyKeyFile)
+	}
+	for i := range c.Ingest.Sources {
+		paths = append(paths, &c.Ingest.Sources[i].MappingFile)
 	}
 	for i := range c.Rules.SLOFiles {
 		paths = append(paths, &c.Rules.SLOFiles[i])

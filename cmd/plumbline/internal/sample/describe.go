@@ -15,8 +15,9 @@ func (p predictions) known() []string {
 	return []string{"prediction_id", "model", "deploy_hash", "stage", "ts", "features", "segments", "score", "predicted", "latency_ms", "status", "weight"}
 }
 
-func (p predictions) describe() []Field {
-	i := p.Len() - 1
+func (p predictions) describe() []Field { return p.row(p.Len() - 1) }
+
+func (p predictions) row(i int) []Field {
 	fields := []Field{
 		{"prediction_id", quoted(p.ID.At(i))},
 		{"model", quoted(p.Model.At(i))},
@@ -40,6 +41,9 @@ func (p predictions) describe() []Field {
 	for k := first; k < last; k++ {
 		fields = append(fields, Field{plain("segments." + string(p.SegmentKeys.Value(p.Segments.Keys[k]))), quoted(p.SegmentTexts.Value(p.SegmentValues[k]))})
 	}
+	if half := p.Half.At(i); len(half) > 0 {
+		fields = append(fields, Field{"half", string(half)})
+	}
 	fields = append(fields, Field{"score", optional(&p.Score, i)}, Field{"predicted", classOrNumber(p.Predicted.At(i), &p.PredictedValue, i)})
 	return append(fields, Field{"latency_ms", optional(&p.Latency, i)}, Field{"status", quoted(p.Status.At(i))}, Field{"weight", number(p.Weight[i])})
 }
@@ -49,8 +53,9 @@ type labels struct{ *decode.JSONLabels }
 func (l labels) unknown() int    { return l.Unknown }
 func (l labels) known() []string { return []string{"prediction_id", "model", "ts", "label"} }
 
-func (l labels) describe() []Field {
-	i := l.Len() - 1
+func (l labels) describe() []Field { return l.row(l.Len() - 1) }
+
+func (l labels) row(i int) []Field {
 	label := classOrNumber(l.Class.At(i), &l.Value, i)
 	if l.Deleted[i] != 0 {
 		label = "null: withdraws the labels before it"
@@ -69,8 +74,9 @@ func (d deployments) known() []string {
 	return []string{"model", "deploy_hash", "stage", "ts", "version", "by", "commit", "dataset_hash", "feature_job", "note"}
 }
 
-func (d deployments) describe() []Field {
-	i := d.Len() - 1
+func (d deployments) describe() []Field { return d.row(d.Len() - 1) }
+
+func (d deployments) row(i int) []Field {
 	fields := []Field{
 		{"model", quoted(d.Model.At(i))}, {"deploy_hash", quoted(d.Deploy.At(i))},
 		{"stage", string(d.Stage.At(i))}, {"ts", instant(d.TS[i])},

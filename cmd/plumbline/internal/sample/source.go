@@ -1,0 +1,115 @@
+package sample
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/plumbline-slo/plumbline/ingest/decode"
+)
+
+// CheckSource reads records as ingest would read those of a topic, whatever
+// their shape: one record a line, or, where the text is a single JSON document
+// or no JSON at all, one record. A record may hold several events, or none.
+func CheckSource(text []byte, source decode.Source, at time.Time, limits decode.Limits) (Report, error) {
+	if err := source.Validate(); err != nil {
+		return Report{}, err
+	}
+	columns := source.Columns(limits)
+	d, err := source.Open(columns)
+	if err != nil {
+		return Report{}, err
+	}
+	s := sourced{decoder: d, columns: columns, at: at}
+	for i, line := range records(text) {
+		if len(bytes.TrimSpace(line)) > 0 {
+			s.read(i+1, line)
+		}
+	}
+	if len(s.report.Events) == 0 {
+		return Report{}, ErrNone
+	}
+	return s.report, nil
+}
+
+// records splits a text of JSON lines.
+func records(text []byte) [][]byte {
+	trimmed := bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")))
+	if len(trimmed) == 0 || trimmed[0] != '{' && trimmed[0] != '[' {
+		return [][]byte{text} // Avro and the like
+	}
+	if json.Valid(trimmed) {
+		return [][]byte{trimmed}
+	}
+	return bytes.Split(trimmed, []byte("\n"))
+}
+
+type sourced struct {
+	decoder decode.Decoder
+	columns decode.Columns
+	at      time.Time
+	report  Report
+}
+
+func (s *sourced) read(line int, value []byte) {
+	c := s.columns
+	reset(c)
+	err := s.decoder.Append(decode.Record{Offset: int64(line), Known: s.at.UnixMilli(), Value: value})
+	var whole *decode.Error
+	var some *decode.Refusals
+	events := s.rows(line)
+	switch {
+	case errors.As(err, &some):
+		for _, r := range some.Events {
+			events = append(events, Event{Line: line, Refused: r.Error})
+		}
+	case errors.As(err, &whole):
+		events = append(events, Event{Line: line, Refused: whole})
+	case err != nil:
+		events = append(events, Event{Line: line, Refused: &decode.Error{Reason: decode.Unparsable, Hint: err.Error()}})
+	case len(events) == 0:
+		events = append(events, Event{Line: line, Hints: []string{"the record holds no event of the topic and is skipped"}})
+	}
+	s.report.Events = append(s.report.Events, events...)
+}
+
+// rows describes every row of the record that was read last.
+func (s *sourced) rows(line int) []Event {
+	var all []Event
+	unknown := 0
+	if p := s.columns.Predictions; p != nil {
+		for i := range p.Len() {
+			all = append(all, Event{Line: line, Fields: predictions{&decode.JSONPredictions{Predictions: p}}.row(i)})
+		}
+		unknown += p.Unknown
+	}
+	if l := s.columns.Labels; l != nil {
+		for i := range l.Len() {
+			all = append(all, Event{Line: line, Fields: labels{&decode.JSONLabels{Labels: l}}.row(i)})
+		}
+		unknown += l.Unknown
+	}
+	if d := s.columns.Deployments; d != nil {
+		for i := range d.Len() {
+			all = append(all, Event{Line: line, Fields: deployments{&decode.JSONDeployments{Deployments: d}}.row(i)})
+		}
+		unknown += d.Unknown
+	}
+	if len(all) > 0 && unknown > 0 {
+		all[0].Hints = append(all[0].Hints, "the record holds values that are left out, such as nested features; they are counted as unknown fields")
+	}
+	return all
+}
+
+func reset(c decode.Columns) {
+	if c.Predictions != nil {
+		c.Predictions.Reset()
+	}
+	if c.Labels != nil {
+		c.Labels.Reset()
+	}
+	if c.Deployments != nil {
+		c.Deployments.Reset()
+	}
+}
