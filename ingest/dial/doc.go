@@ -11,5 +11,9 @@
 // rotated certificate or password needs no restart. There is no way to leave
 // out the verification of a broker's certificate.
 //
+// It does not authenticate a connection again: a broker that sets
+// connections.max.reauth.ms ends each one when its time is up, and the client
+// opens another, as after any lost connection.
+//
 // The package imports kafka-go and the standard library only.
 package dial

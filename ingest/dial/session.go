@@ -104,7 +104,11 @@ func (s *session) authenticate(ctx context.Context, mechanism sasl.Mechanism) er
 	if err != nil {
 		return err
 	}
-	if code := kafka.Error(a.int16()); code != 0 {
+	code := kafka.Error(a.int16())
+	if a.short {
+		return fmt.Errorf("answer to %s: %w: it is cut short", protocol.SaslHandshake, errNoKafka)
+	}
+	if code != 0 {
 		var offered []string
 		for range min(a.int32(), 100) {
 			offered = append(offered, a.text())
