@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -28,16 +29,21 @@ import (
 )
 
 // outageDoor stands between ingest and ClickHouse, which is gone while gone is
-// set: every connection is cut without an answer.
+// set: every connection is cut without an answer, or hangs if hangs is set too.
 type outageDoor struct {
 	next    http.Handler
 	gone    atomic.Bool
+	hangs   atomic.Bool
 	refused atomic.Int64
 }
 
 func (d *outageDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if d.gone.Load() {
 		d.refused.Add(1)
+		if d.hangs.Load() {
+			_, _ = io.Copy(io.Discard, r.Body) // or the server does not see the caller leave
+			<-r.Context().Done()
+		}
 		panic(http.ErrAbortHandler)
 	}
 	d.next.ServeHTTP(w, r)
@@ -156,11 +162,16 @@ func (r *restartable) stop() {
 // the partitions stay where they are, at most two batches of each are in
 // memory, and everything is stored once when it is back.
 func TestClickHouseGone(t *testing.T) {
+	t.Run("cut", func(t *testing.T) { takeClickHouseAway(t, false, 30) })
+	t.Run("hangs", func(t *testing.T) { takeClickHouseAway(t, true, 4) })
+}
+
+func takeClickHouseAway(t *testing.T, hangs bool, attempts int64) {
 	env := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) { c.DedupWindow = 0 }})
 	ownBroker(t, env)
 	door, db := openOutageDoor(t, env)
 	cfg := testConfig(env)
-	cfg.SessionTimeout, cfg.FlushRows = time.Second, 50
+	cfg.SessionTimeout, cfg.InsertTimeout, cfg.FlushRows = time.Second, time.Second, 50
 	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -174,12 +185,13 @@ func TestClickHouseGone(t *testing.T) {
 	want := produce(t, env, cfg, options(70, 100))
 	until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
 	before, generations := buffers.Load(), assigned.n.Load()
+	door.hangs.Store(hangs)
 	door.gone.Store(true)
 	for round := range uint64(4) {
 		want = plus(want, produce(t, env, cfg, options(71+round, 400)))
-		// Each partition pauses for at most RetryMax between two attempts, so
-		// these add up to several sessions.
-		enough := door.refused.Load() + 30
+		// A partition pauses for at most RetryMax between two attempts, and one
+		// that hangs takes InsertTimeout: these add up to several sessions.
+		enough := door.refused.Load() + attempts
 		eventually(t, "attempts while ClickHouse is gone", func() bool { return door.refused.Load() >= enough })
 	}
 	if n := buffers.Load() - before; n > int64(2*cfg.Partitions) {
