@@ -106,12 +106,15 @@ func (a *arrowPredictions) texts(b *arrowBatch, column int, rule textRule) {
 	switch {
 	case v.index != nil:
 		known = v.dict.clean
-		if v.dict.names && (rule.missing == "" || !slices.Contains(v.index, -1)) {
+		if v.dict.names && (rule.missing == "" || !v.absent) {
 			return
 		}
 	case v.kind == arrowText && b.rows > 0:
 		from, to := binary.LittleEndian.Uint32(v.offsets), binary.LittleEndian.Uint32(v.offsets[4*b.rows:])
 		known = plainASCII(v.data[from:to])
+		if known && v.valid == nil && sizesWithin(v.offsets, b.rows, rule) {
+			return
+		}
 	}
 	for i := range b.rows {
 		text, _ := v.text(i)
@@ -124,14 +127,37 @@ func (a *arrowPredictions) texts(b *arrowBatch, column int, rule textRule) {
 	}
 }
 
+// sizesWithin reports whether texts all have the sizes that a rule allows.
+func sizesWithin(offsets []byte, rows int, rule textRule) bool {
+	least, most := uint32(0), uint32(min(rule.max, math.MaxInt32))
+	if rule.missing != "" {
+		least = 1
+	}
+	last := binary.LittleEndian.Uint32(offsets)
+	for offsets = offsets[4 : 4*(rows+1)]; len(offsets) >= 4; offsets = offsets[4:] {
+		next := binary.LittleEndian.Uint32(offsets)
+		if next-last-least > most-least {
+			return false
+		}
+		last = next
+	}
+	return true
+}
+
 func (a *arrowPredictions) stages(b *arrowBatch, column int) {
 	if column < 0 || !a.reader.plan.columns[column].kind.text() {
 		return
 	}
 	v := &b.vectors[column]
+	if v.index != nil && !slices.ContainsFunc(v.dict.texts, func(text []byte) bool { return text != nil && stageFault(text) != nil }) {
+		return
+	}
 	for i := range b.rows {
 		text, ok := v.text(i)
-		if err := stageFault(text); ok && err != nil {
+		if !ok {
+			continue
+		}
+		if err := stageFault(text); err != nil {
 			a.faults.add(b.first+i, err.at("stage"))
 		}
 	}

@@ -157,12 +157,35 @@ func (f *Floats) appendRows(b *arrowBatch, column, from, to int) {
 		return
 	}
 	v := &b.vectors[column]
+	if !v.nulls() {
+		f.appendAll(v, from, to)
+		return
+	}
 	for i := from; i < to; i++ {
 		if v.isNull(i) {
 			f.Append(0, false)
 		} else {
 			f.Append(v.float(i), true)
 		}
+	}
+}
+
+// appendAll appends rows of which none is null.
+func (f *Floats) appendAll(v *arrowVector, from, to int) {
+	at, n := len(f.Values), to-from
+	f.Values = slices.Grow(f.Values, n)[:at+n]
+	v.spread(f.Values[at:], 1, from, to)
+	for i := at; i < at+n; {
+		switch {
+		case i&7 == 0 && at+n-i >= 8:
+			f.Valid = append(f.Valid, 0xFF)
+			i += 8
+			continue
+		case i&7 == 0:
+			f.Valid = append(f.Valid, 0)
+		}
+		f.Valid[i>>3] |= 1 << (i & 7)
+		i++
 	}
 }
 

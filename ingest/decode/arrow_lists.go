@@ -135,7 +135,7 @@ func (a *arrowPredictions) scatter(b *arrowBatch, columns []int, l *List, values
 	dense := true
 	for _, c := range columns {
 		ids := a.identifiers(b, c, dict, from, to)
-		dense = dense && !slices.Contains(ids, -1)
+		dense = dense && !b.vectors[c].nulls()
 		a.ids = append(a.ids, ids)
 	}
 	if dense {

@@ -63,6 +63,7 @@ type arrowValues struct {
 	// names says that each value is clean and of 1 to maxName bytes, so that rows
 	// need no look; texts that each is clean, of any length.
 	names, clean bool
+	nulls        bool // any is null
 }
 
 // Identifiers of Arrow's Message.fbs, as in arrow_schema.go.
@@ -233,7 +234,7 @@ func (r *arrowReader) dictionary(header flatTable, body []byte) *Error {
 	for i := range rows {
 		text, ok := v.text(i)
 		if !ok {
-			text = nil
+			text, next.nulls = nil, true
 		}
 		good := !ok || clean(text)
 		next.clean = next.clean && good
@@ -251,7 +252,7 @@ func (r *arrowReader) newValues() *arrowValues {
 	}
 	v := r.pool[r.pooled]
 	r.pooled++
-	v.texts, v.names, v.clean = v.texts[:0], true, true
+	v.texts, v.names, v.clean, v.nulls = v.texts[:0], true, true, false
 	return v
 }
 

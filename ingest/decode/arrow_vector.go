@@ -18,9 +18,11 @@ type arrowVector struct {
 	views         [][]byte
 	// lists are the offsets of a map's rows, whose entries the vector holds.
 	lists []byte
-	// index is the place in dict of each row, -1 if it is null.
-	index []int32
-	dict  *arrowValues
+	// index is the place in dict of each row, -1 if it is null; absent says
+	// whether any is.
+	index  []int32
+	absent bool
+	dict   *arrowValues
 }
 
 func bit(bitmap []byte, i int) bool { return bitmap == nil || bitmap[i>>3]&(1<<(i&7)) != 0 }
@@ -34,7 +36,9 @@ func (v *arrowVector) isNull(i int) bool {
 }
 
 // nulls reports whether any row may be null.
-func (v *arrowVector) nulls() bool { return v.valid != nil || v.kind == arrowNull || v.index != nil }
+func (v *arrowVector) nulls() bool {
+	return v.valid != nil || v.kind == arrowNull || v.absent
+}
 
 // text returns a row of text; false if it is null.
 func (v *arrowVector) text(i int) ([]byte, bool) {
@@ -395,18 +399,67 @@ func (r *arrowReader) indices(v *arrowVector, dict *arrowValues) *Error {
 		dict = &arrowValues{}
 	}
 	v.dict, v.index = dict, r.memory.takeInts(v.rows)
+	ok := false
+	switch {
+	case v.valid != nil || dict.nulls:
+		ok = v.sparseIndices()
+	case v.kind == arrowInt32 || v.kind == arrowUint32:
+		ok = indices32(v.index, v.data, len(dict.texts))
+	case v.kind == arrowInt8 || v.kind == arrowUint8:
+		// A negative place is one from 128 on, which a signed one cannot reach.
+		size := len(dict.texts)
+		if v.kind == arrowInt8 {
+			size = min(size, 128)
+		}
+		ok = indices8(v.index, v.data, size)
+	default:
+		ok = v.sparseIndices()
+	}
+	if !ok {
+		return bad(Unparsable, "an Arrow column points beyond its dictionary")
+	}
+	return nil
+}
+
+func (v *arrowVector) sparseIndices() bool {
 	for i := range v.index {
 		v.index[i] = -1
 		if !bit(v.valid, i) {
+			v.absent = true
 			continue
 		}
 		place := uint64(v.integer(i))
-		if place >= uint64(len(dict.texts)) {
-			return bad(Unparsable, "an Arrow column points beyond its dictionary")
+		if place >= uint64(len(v.dict.texts)) {
+			return false
 		}
-		if dict.texts[place] != nil {
+		if v.dict.texts[place] != nil {
 			v.index[i] = int32(place)
+		} else {
+			v.absent = true
 		}
 	}
-	return nil
+	return true
+}
+
+// indices32 and indices8 are sparseIndices where nothing is null.
+func indices32(index []int32, data []byte, size int) bool {
+	for i := range index {
+		place := binary.LittleEndian.Uint32(data[4*i:])
+		if place >= uint32(size) {
+			return false
+		}
+		index[i] = int32(place)
+	}
+	return true
+}
+
+func indices8(index []int32, data []byte, size int) bool {
+	for i := range index {
+		place := int(data[i])
+		if place >= size {
+			return false
+		}
+		index[i] = int32(place)
+	}
+	return true
 }
