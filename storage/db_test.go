@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
@@ -254,13 +255,15 @@ func TestClusterDDLParses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, ddl := range strings.Split(string(text), ";\n\n") {
-		if ddl == "" {
-			continue
-		}
+	statements := append(strings.Split(strings.TrimSuffix(string(text), ";\n\n"), ";\n\n"), "SYSTEM SYNC REPLICA `plumbline`.`batches_local` LIGHTWEIGHT")
+	for _, ddl := range statements {
 		if err := env.DB.Conn().Exec(t.Context(), "EXPLAIN AST "+ddl); err != nil {
 			t.Errorf("%s: %v", ddl, err)
 		}
+	}
+	settings := clickhouse.Settings{"insert_quorum": storage.DefaultConfig().InsertQuorum, "distributed_product_mode": "global"}
+	if err := env.DB.Conn().Exec(clickhouse.Context(t.Context(), clickhouse.WithSettings(settings)), "SELECT 1"); err != nil {
+		t.Errorf("settings of a cluster: %v", err)
 	}
 }
 

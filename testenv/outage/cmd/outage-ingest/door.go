@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,14 +20,14 @@ type door struct {
 	conns    map[net.Conn]bool
 }
 
-func openDoor(target string) (*door, error) {
+func openDoor(ctx context.Context, target string) (*door, error) {
 	d := &door{target: target, addr: "127.0.0.1:0", conns: map[net.Conn]bool{}}
-	return d, d.open()
+	return d, d.open(ctx)
 }
 
 // open listens, at the same address each time.
-func (d *door) open() error {
-	l, err := net.Listen("tcp", d.addr)
+func (d *door) open(ctx context.Context) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", d.addr)
 	if err != nil {
 		return fmt.Errorf("open the door to %s: %w", d.target, err)
 	}
@@ -39,7 +40,7 @@ func (d *door) open() error {
 			if err != nil {
 				return // it was shut
 			}
-			go d.pass(l, c)
+			go d.pass(ctx, l, c)
 		}
 	}()
 	return nil
@@ -76,8 +77,8 @@ func (d *door) drop(c net.Conn) {
 	}
 }
 
-func (d *door) pass(l net.Listener, in net.Conn) {
-	out, err := net.Dial("tcp", d.target)
+func (d *door) pass(ctx context.Context, l net.Listener, in net.Conn) {
+	out, err := (&net.Dialer{}).DialContext(ctx, "tcp", d.target)
 	if err != nil || !d.keep(l, in) || !d.keep(l, out) {
 		_ = in.Close() // whoever called finds out
 		return

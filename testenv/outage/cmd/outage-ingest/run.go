@@ -78,10 +78,10 @@ func (s *stage) set(ctx context.Context) (stopped func() error, err error) {
 	if err != nil {
 		return stopped, err
 	}
-	if s.door, err = openDoor(dsn.Host); err != nil {
+	if s.door, err = openDoor(ctx, dsn.Host); err != nil {
 		return stopped, err
 	}
-	if err := s.startBroker(); err != nil {
+	if err := s.startBroker(ctx); err != nil {
 		return stopped, err
 	}
 	s.ingest = ingest.DefaultConfig()
@@ -95,12 +95,12 @@ func (s *stage) set(ctx context.Context) (stopped func() error, err error) {
 		return stopped, err
 	}
 	dsn.Host = s.door.addr
-	return stopped, s.serve(dsn.String())
+	return stopped, s.serve(ctx, dsn.String())
 }
 
-func (s *stage) startBroker() error {
+func (s *stage) startBroker(ctx context.Context) error {
 	if s.config.DataDir == "" {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
@@ -119,14 +119,15 @@ func (s *stage) startBroker() error {
 }
 
 // serve starts the real thing against the broker and the door.
-func (s *stage) serve(dsn string) error {
+func (s *stage) serve(ctx context.Context, dsn string) error {
 	path := filepath.Join(s.dir, "plumbline.yml")
 	text := fmt.Sprintf("data_dir: %s\nweb:\n  listen: 127.0.0.1:0\nkafka:\n  brokers: [%q]\nclickhouse:\n  dsn: %q\n", filepath.Join(s.dir, "data"), s.config.Listen, dsn)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return err
 	}
 	s.log = &joins{}
-	s.service = exec.Command(s.program, "serve", "--config.file="+path)
+	// It is asked to stop, not killed, when ctx is done.
+	s.service = exec.CommandContext(context.WithoutCancel(ctx), s.program, "serve", "--config.file="+path)
 	s.service.Stdout, s.service.Stderr = s.log, s.log
 	if err := s.service.Start(); err != nil {
 		s.service = nil
@@ -184,7 +185,7 @@ func (s *stage) play(ctx context.Context) ([]figure.Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.door.open(); err != nil {
+	if err := s.door.open(ctx); err != nil {
 		return nil, err
 	}
 	clickhouse, err := s.caughtUp(ctx)
@@ -199,7 +200,7 @@ func (s *stage) play(ctx context.Context) ([]figure.Figure, error) {
 	if err := pause(ctx, s.outage); err != nil {
 		return nil, err
 	}
-	if err := s.startBroker(); err != nil {
+	if err := s.startBroker(ctx); err != nil {
 		return nil, err
 	}
 	s.source = newSource(s.config.Listen, s.ingest, s.rate).after(s.source)
