@@ -58,6 +58,13 @@
 // if they are complete (rollups are then made from them in SQL); otherwise
 // they are deleted by offset and inserted again.
 //
+// Where ClickHouse has shards, a partition has one, chosen by its name and
+// number and kept in the offset commit. Every statement and look goes to that
+// shard's local tables, never through a Distributed table; a batch begun on one
+// shard is finished there, whatever the configuration says by then. Tokens,
+// markers and sessions are a shard's own; epochs and complete batches are asked
+// of every shard that may know the partition.
+//
 // An epoch is one life of a topic partition, told by a fingerprint of a record.
 // A recreated topic gets another epoch, so its offsets never meet old tokens or
 // markers.
