@@ -222,7 +222,7 @@ func (d *genAI) inference(rec Record, resource, log, attributes ref) *Error {
 	var e prediction
 	err := d.operation(&e, resource, log, attributes)
 	if err == nil {
-		err = d.measurements(p, &e, attributes)
+		err = d.measurements(p, attributes)
 	}
 	if err == nil {
 		err = p.end(&e, rec)
@@ -276,7 +276,7 @@ func (d *genAI) operation(e *prediction, resource, log, attributes ref) (err *Er
 // finish and the kind of output; and the segments: the operation, the provider
 // and the model that answered. Every other text, prompts and completions above
 // all, is left where it is.
-func (d *genAI) measurements(p *Predictions, e *prediction, attributes ref) *Error {
+func (d *genAI) measurements(p *Predictions, attributes ref) *Error {
 	t := d.t
 	features := 0
 	for a := t.first(attributes); a != 0; a = t.next(a) {

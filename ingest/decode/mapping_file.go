@@ -127,7 +127,7 @@ func options(field string) []string {
 
 // units checks a field's unit, and its constant.
 func (f *mappingFile) units(m *mapped, name string, n *yaml.Node, field string) {
-	known := []string{}
+	var known []string
 	switch name {
 	case "ts":
 		known = []string{"", "rfc3339", "s", "ms", "us", "ns"}

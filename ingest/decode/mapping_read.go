@@ -329,7 +329,7 @@ func (d *mapping) instant(m *mapped, rec Record) (int64, *Error) {
 
 // sinceEpoch reads a number of units since 1970, cut to the millisecond.
 func sinceEpoch(b []byte, unit string) (int64, bool) {
-	if unit != "s" && bytes.IndexAny(b, ".eE") < 0 {
+	if unit != "s" && !bytes.ContainsAny(b, ".eE") {
 		whole, err := strconv.ParseInt(text(b), 10, 64)
 		switch unit {
 		case "ns":
@@ -373,27 +373,35 @@ func (d *mapping) features(s *section, e *prediction) *Error {
 		}
 	}
 	for i := range s.arrays {
-		a := &s.arrays[i]
-		r := d.at(&a.mapped)
-		if !t.there(r) {
-			continue
-		}
-		if t.kind(r) != isArray || t.size(r) != len(a.names) {
-			return t.fail(r, BadValue, "send an array with one value for each of the mapping's names")
-		}
-		if n += len(a.names); n > p.limits.MaxFeatures {
+		if n += len(s.arrays[i].names); n > p.limits.MaxFeatures {
 			break
 		}
-		k := 0
-		for v := t.first(r); v != 0; v = t.next(v) {
-			if err := d.feature(s, e, a.names[k], v); err != nil {
-				return err
-			}
-			k++
+		if err := d.array(s, e, &s.arrays[i]); err != nil {
+			return err
 		}
 	}
 	if n > p.limits.MaxFeatures {
 		return bad(TooManyFeatures, "send fewer features, or raise max_features").at("features")
+	}
+	return nil
+}
+
+// array adds the elements of an array.
+func (d *mapping) array(s *section, e *prediction, a *namedField) *Error {
+	t := d.t
+	r := d.at(&a.mapped)
+	if !t.there(r) {
+		return nil
+	}
+	if t.kind(r) != isArray || t.size(r) != len(a.names) {
+		return t.fail(r, BadValue, "send an array with one value for each of the mapping's names")
+	}
+	i := 0
+	for v := t.first(r); v != 0; v = t.next(v) {
+		if err := d.feature(s, e, a.names[i], v); err != nil {
+			return err
+		}
+		i++
 	}
 	return nil
 }

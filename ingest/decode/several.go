@@ -36,7 +36,9 @@ func newSeveral(into Columns) several {
 	return s
 }
 
-// run reads a record. If read fails, or panics, the columns are as they were.
+// run reads a record. If read fails, or panics, the columns are as they were. So
+// they are if none of the events was taken, or if the refused ones, each with what
+// it shares with the others, would be out of proportion to the record.
 func (s *several) run(rec Record, read func(Record) *Error) error {
 	if err := s.limits.start(rec); err != nil {
 		return err
@@ -52,21 +54,14 @@ func (s *several) run(rec Record, read func(Record) *Error) error {
 	if err := read(rec); err != nil {
 		return err
 	}
-	err := s.outcome(rec)
-	_, some := err.(*Refusals)
-	good = err == nil || some
-	return err
-}
-
-// outcome is the record as a whole if none of its events was taken, or if the
-// refused ones, each with what they share, would be out of proportion to it.
-func (s *several) outcome(rec Record) error {
-	switch {
-	case len(s.refused) == 0:
+	if len(s.refused) == 0 {
+		good = true
 		return nil
-	case s.full(rec), s.taken == 0 && !s.apart:
+	}
+	if s.full(rec) || s.taken == 0 && !s.apart {
 		return s.refused[0].Error
 	}
+	good = true
 	return &Refusals{Events: s.refused}
 }
 

@@ -46,38 +46,41 @@ func fuzzShape(f *testing.F, format Format) {
 		all = append(all, opened{d, columns})
 	}
 	f.Fuzz(func(t *testing.T, which uint8, value []byte, at uint16, fragment []byte) {
-		value = graftFragment(value, at, fragment)
 		o := all[int(which)%len(all)]
-		o.columns.Reset()
-		kept := bytes.Clone(value)
-		rec := Record{Offset: 1, Known: testKnown, Value: value}
-		err := o.decoder.Append(rec)
-		once := dump(o.columns)
-		checkRows(t, o.columns)
-		if !bytes.Equal(kept, value) {
-			t.Fatal("the record was written to")
-		}
-		var whole *Error
-		var some *Refusals
-		switch {
-		case err == nil:
-		case errors.As(err, &some):
-			for _, r := range some.Events {
-				checkReplay(t, o.decoder, o.columns, r)
-			}
-		case errors.As(err, &whole):
-			if o.columns.Reset(); once != dump(o.columns) {
-				t.Fatalf("refused (%v), but the columns hold\n%s", err, once)
-			}
-		default:
-			t.Fatalf("%T: %v", err, err)
-		}
-		o.columns.Reset()
-		again := o.decoder.Append(rec)
-		if twice := dump(o.columns); once != twice || (err == nil) != (again == nil) || err != nil && err.Error() != again.Error() {
-			t.Fatalf("first\n%s(%v)\nthen\n%s(%v)", once, err, twice, again)
-		}
+		checkShape(t, o.decoder, o.columns, graftFragment(value, at, fragment))
 	})
+}
+
+func checkShape(t *testing.T, d Decoder, columns Columns, value []byte) {
+	columns.Reset()
+	kept := bytes.Clone(value)
+	rec := Record{Offset: 1, Known: testKnown, Value: value}
+	err := d.Append(rec)
+	once := dump(columns)
+	checkRows(t, columns)
+	if !bytes.Equal(kept, value) {
+		t.Fatal("the record was written to")
+	}
+	var whole *Error
+	var some *Refusals
+	switch {
+	case err == nil:
+	case errors.As(err, &some):
+		for _, r := range some.Events {
+			checkReplay(t, d, columns, r)
+		}
+	case errors.As(err, &whole):
+		if columns.Reset(); once != dump(columns) {
+			t.Fatalf("refused (%v), but the columns hold\n%s", err, once)
+		}
+	default:
+		t.Fatalf("%T: %v", err, err)
+	}
+	columns.Reset()
+	again := d.Append(rec)
+	if twice := dump(columns); once != twice || (err == nil) != (again == nil) || err != nil && err.Error() != again.Error() {
+		t.Fatalf("first\n%s(%v)\nthen\n%s(%v)", once, err, twice, again)
+	}
 }
 
 // graftFragment puts a fragment in the place of one of the values of a document,

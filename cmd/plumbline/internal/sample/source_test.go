@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,7 +52,7 @@ func TestCheckSource(t *testing.T) {
 			t.Errorf("%s: %d events, %d refused\n%s\n%s", tt.name, len(report.Events), report.Refused(), &fields, &hints)
 		}
 	}
-	if _, err := CheckSource([]byte(" \n"), azure, at, decode.DefaultLimits()); err != ErrNone {
+	if _, err := CheckSource([]byte(" \n"), azure, at, decode.DefaultLimits()); !errors.Is(err, ErrNone) {
 		t.Errorf("an empty sample: %v", err)
 	}
 }
