@@ -1,0 +1,90 @@
+package ingest_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/plumbline-slo/plumbline/ingest"
+	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/ingest/verify"
+	"github.com/plumbline-slo/plumbline/testenv"
+)
+
+const mixedTopic = `
+predictions:
+  when: {at: $/kind, is: scored}
+  rows: /events
+  prediction_id: $/id
+  model: {value: rank}
+  deploy_hash: {value: d1}
+  ts: $/at
+  features: /x
+  score: /p
+labels:
+  when: {at: /kind, is: settled}
+  prediction_id: /id
+  model: {value: rank}
+  ts: /at
+  label: /truth
+deployments:
+  when: {at: /kind, is: released}
+  model: {value: rank}
+  deploy_hash: /sha
+  ts: /at
+`
+
+// TestOneTopicOfSeveralKinds sends records of three rows, of which one in ten is
+// bad, labels, releases and heartbeats over one topic in a shape of its own.
+func TestOneTopicOfSeveralKinds(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{Kafka: true})
+	cfg := testConfig(env)
+	topic := "mixed-" + env.Suffix
+	cfg.Sources = []decode.Source{{
+		Topic: topic, Format: decode.FormatMapping, Holds: []decode.Kind{decode.KindPredictions, decode.KindLabels, decode.KindDeployments},
+		Mapping: decode.Mapping{MappingFile: "mixed.yml", MappingText: mixedTopic},
+	}}
+	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Truncate(time.Minute)
+	const n = 200
+	var messages []kafka.Message
+	for i := range n {
+		at, third := now.UnixMilli()+int64(i), "0.5"
+		if i%10 == 0 {
+			third = `"high"`
+		}
+		for _, value := range []string{
+			fmt.Sprintf(`{"kind":"scored","id":"b%d","at":%d,"events":[{"x":{"a":1},"p":0.1},{"x":{"a":2},"p":%s},{"x":{"a":3},"p":0.9}]}`, i, at, third),
+			fmt.Sprintf(`{"kind":"settled","id":"b%d/2","at":%d,"truth":"yes"}`, i, at),
+			fmt.Sprintf(`{"kind":"heartbeat","at":%d}`, at),
+		} {
+			messages = append(messages, kafka.Message{Key: fmt.Append(nil, i), Value: []byte(value), Time: now})
+		}
+	}
+	messages = append(messages, kafka.Message{Value: fmt.Appendf(nil, `{"kind":"released","sha":"d1","at":%d}`, now.UnixMilli()), Time: now})
+	w := &kafka.Writer{Addr: kafka.TCP(env.Brokers...), Topic: topic, RequiredAcks: kafka.RequireAll, Balancer: &kafka.RoundRobin{}}
+	defer w.Close()
+	if err := w.WriteMessages(t.Context(), messages...); err != nil {
+		t.Fatal(err)
+	}
+	start(t, cfg, ingest.Dependencies{DB: env.DB})
+	until(t, env, rawRows, 3*n-n/10)
+	until(t, env, requests, 3*n-n/10)
+	until(t, env, "SELECT count() FROM labels", n)
+	until(t, env, "SELECT count() FROM deployments", 1)
+	for query, want := range map[string]uint64{
+		"SELECT uniqExact(prediction_id) FROM predictions":                                                3*n - n/10,
+		"SELECT count() FROM labels WHERE prediction_id IN (SELECT prediction_id FROM predictions)":       n,
+		"SELECT countIf(numbers['a'] = toUInt8(splitByChar('/', prediction_id)[2]) + 1) FROM predictions": 3*n - n/10,
+		"SELECT sum(dead) FROM batches FINAL WHERE table = 'predictions'":                                 n / 10,
+	} {
+		if got := count(t, env, query); got != want {
+			t.Errorf("%s = %d, want %d", query, got, want)
+		}
+	}
+	equal(t, env, verify.Options{From: now.Add(-time.Hour), To: now.Add(2 * time.Hour)})
+}
