@@ -3,6 +3,7 @@ package decode
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // avroDecoder decodes Avro events by the plan of the schema they were written
@@ -100,16 +101,14 @@ func (a *avroDecoder) run(steps []avroStep) (err *Error) {
 			}
 		}
 		switch s.code {
+		case readDoubles:
+			err = a.doubles(s)
 		case readDouble:
 			if len(r.b)-r.i < 8 {
 				return cutShort().at(s.place())
 			}
 			v := math.Float64frombits(binary.LittleEndian.Uint64(r.b[r.i:]))
 			r.i += 8
-			if s.at == slotFeature {
-				a.into.Predictions.number(a.feature, v)
-				continue
-			}
 			err = a.setNumber(&s.target, v)
 		case readFloat:
 			if len(r.b)-r.i < 4 {
@@ -141,6 +140,22 @@ func (a *avroDecoder) run(steps []avroStep) (err *Error) {
 		if err != nil {
 			return err.at(s.place())
 		}
+	}
+	return nil
+}
+
+// doubles reads features that follow one another in the schema.
+func (a *avroDecoder) doubles(s *avroStep) *Error {
+	b, err := a.r.take(8 * s.size)
+	if err != nil {
+		return err
+	}
+	p := a.into.Predictions
+	p.Numbers.Keys = append(p.Numbers.Keys, a.features[s.feature:int(s.feature)+s.size]...)
+	from := len(p.NumberValues)
+	p.NumberValues = slices.Grow(p.NumberValues, s.size)[:from+s.size]
+	for i := range p.NumberValues[from:] {
+		p.NumberValues[from+i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
 	}
 	return nil
 }

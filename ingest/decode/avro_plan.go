@@ -17,7 +17,8 @@ const (
 	readLong
 	readFloat
 	readDouble
-	readDecimal // bytes, or a fixed of op.size
+	readDoubles // size features in a row
+	readDecimal // bytes, or a fixed of size bytes
 	readInstant
 	readText
 	readEnum
@@ -83,8 +84,28 @@ func compileAvro(schema string, root *avroType, kind Kind) (*avroPlan, *Error) {
 		err.Hint = schema + ": " + err.Hint
 		return nil, err
 	}
-	c.plan.steps = steps
+	c.plan.steps = runs(steps)
 	return c.plan, nil
+}
+
+// runs joins the doubles that follow one another among features into one step,
+// which copies them.
+func runs(steps []avroStep) []avroStep {
+	var joined []avroStep
+	for _, s := range steps {
+		if s.code == readDouble && s.at == slotFeature && !s.nullable {
+			if last := len(joined) - 1; last >= 0 && joined[last].code == readDoubles && joined[last].feature+int32(joined[last].size) == s.feature {
+				joined[last].size++
+				continue
+			}
+			s.code, s.size = readDoubles, 1
+		}
+		for i, branch := range s.unions {
+			s.unions[i] = runs(branch)
+		}
+		joined = append(joined, s)
+	}
+	return joined
 }
 
 func (c *avroCompiler) event(root *avroType, kind Kind) (steps []avroStep, err *Error) {

@@ -158,11 +158,13 @@ func tag(b []byte, i int) (protowire.Number, protowire.Type, int) {
 func (d *protoDecoder) message(m *protoMessage, b []byte) *Error {
 	last := protowire.Number(0)
 	for i := 0; i < len(b); {
-		n, wire, next := tag(b, i)
-		if next < 0 {
+		var n protowire.Number
+		var wire protowire.Type
+		if c := b[i]; c >= 8 && c < 0x80 {
+			n, wire, i = protowire.Number(c>>3), protowire.Type(c&7), i+1
+		} else if n, wire, i = tag(b, i); i < 0 {
 			return broken()
 		}
-		i = next
 		f := m.field(n)
 		if f == nil {
 			size := protowire.ConsumeFieldValue(n, wire, b[i:])
@@ -305,7 +307,43 @@ func (d *protoDecoder) bytes(f *protoField, b []byte) *Error {
 		}
 		return err
 	}
+	if done, err := d.usual(f, b); done {
+		return err
+	}
 	return d.entry(f, b)
+}
+
+// usual reads an entry of features as serializers write it, key first and both
+// short, and reports whether it is one: entry reads the others.
+func (d *protoDecoder) usual(f *protoField, b []byte) (bool, *Error) {
+	if f.at != slotFeatures || len(b) < 2 || b[0] != 1<<3|byte(protowire.BytesType) {
+		return false, nil
+	}
+	end := 2 + int(b[1])
+	if b[1] >= 0x80 || end+2 > len(b) {
+		return false, nil
+	}
+	p := d.into.Predictions
+	code := f.inner.fields[0].code
+	switch {
+	case code == protoDouble && len(b) == end+9 && b[end] == 2<<3|byte(protowire.Fixed64Type):
+		id, err := d.next(b[2:end])
+		if err == nil {
+			p.number(id, math.Float64frombits(binary.LittleEndian.Uint64(b[end+1:])))
+			return true, nil
+		}
+		return true, err.at("features." + string(b[2:end]))
+	case code == protoText && b[end] == 2<<3|byte(protowire.BytesType) && b[end+1] < 0x80 && len(b) == end+2+int(b[end+1]):
+		id, err := d.next(b[2:end])
+		if err == nil {
+			if err = checkText(b[end+2:]); err == nil {
+				p.category(id, b[end+2:])
+				return true, nil
+			}
+		}
+		return true, err.at("features." + string(b[2:end]))
+	}
+	return false, nil
 }
 
 // timestamp reads a google.protobuf.Timestamp.
@@ -389,9 +427,17 @@ func (d *protoDecoder) entry(f *protoField, b []byte) *Error {
 		_, err = d.value(value, b, at)
 	}
 	if err != nil {
-		return err.at(f.field + "." + string(name))
+		return err.at(entryOf(f) + string(name))
 	}
 	return nil
+}
+
+// entryOf begins the name of an entry in errors.
+func entryOf(f *protoField) string {
+	if f.at == slotSegments {
+		return "segments."
+	}
+	return "features."
 }
 
 // begins starts the feature or segment that an entry names.

@@ -177,7 +177,7 @@ func inFile(path string, err error) error {
 
 // resolve makes paths of the file relative to the file.
 func (c *Config) resolve(dir string) {
-	paths := []*string{&c.DataDir, &c.Dashboards.Dir, &c.Web.ConfigFile, &c.ClickHouse.DSNFile, &c.HTTPIngest.TokenFile,
+	paths := []*string{&c.DataDir, &c.Dashboards.Dir, &c.Web.ConfigFile, &c.ClickHouse.DSNFile, &c.HTTPIngest.TokenFile, &c.Ingest.Privacy.KeysFile,
 		&c.Alerting.Slack.TokenFile, &c.Rules.RulesDir, &c.Rules.StateFile, &c.Alerting.DataDir, &c.Kafka.Embedded.DataDir}
 	paths = append(paths, c.Kafka.Files()...)
 	for i := range c.ClickHouse.Shards {
@@ -187,7 +187,10 @@ func (c *Config) resolve(dir string) {
 		paths = append(paths, &c.Alerting.Owners[i].PagerDutyKeyFile)
 	}
 	for i := range c.Ingest.Sources {
-		paths = append(paths, &c.Ingest.Sources[i].MappingFile)
+		paths = append(paths, &c.Ingest.Sources[i].MappingFile, &c.Ingest.Sources[i].SchemaFile)
+		if registry := c.Ingest.Sources[i].SchemaRegistry; registry != nil {
+			paths = append(paths, registry.Files()...)
+		}
 	}
 	for i := range c.Rules.SLOFiles {
 		paths = append(paths, &c.Rules.SLOFiles[i])
