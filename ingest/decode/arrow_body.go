@@ -33,13 +33,13 @@ const damagedBatch = "a record batch of the Arrow stream is damaged"
 // open begins a batch and returns its number of rows.
 func (b *arrowBody) open(t flatTable, body []byte) (rows int, err *Error) {
 	*b = arrowBody{flat: t.f, bytes: body, codec: noCodec}
-	length := t.number(0, 8, 0)
+	length := t.number(0, 8)
 	b.nodes, b.nodesLeft = t.vector(1, 16)
 	b.buffers, b.buffersLeft = t.vector(2, 16)
 	b.views, b.viewsLeft = t.vector(4, 8)
 	if compression, ok := t.table(3); ok {
-		b.codec = compression.number(0, 1, 0)
-		if b.codec != lz4Frame && b.codec != zstdFrame || compression.number(1, 1, 0) != 0 {
+		b.codec = compression.number(0, 1)
+		if b.codec != lz4Frame && b.codec != zstdFrame || compression.number(1, 1) != 0 {
 			return 0, bad(Unparsable, "the buffers are compressed in an unknown way; send lz4, zstd or none")
 		}
 	}

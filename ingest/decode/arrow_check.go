@@ -43,8 +43,8 @@ func (f *arrowFaults) sort() {
 func (a *arrowPredictions) check(b *arrowBatch, known int64) {
 	p := a.reader.plan
 	a.texts(b, p.one[roleID], textRule{missing: "send the id that the label will carry", max: maxName})
-	a.texts(b, p.one[roleModel], textRule{missing: a.unless(string(a.source.Model), "send the model's name"), max: maxName})
-	a.texts(b, p.one[roleDeploy], textRule{missing: a.unless(string(a.source.Deploy), "send the hash of the deploy that answered"), max: maxName})
+	a.texts(b, p.one[roleModel], textRule{missing: "send the model's name", max: maxName})
+	a.texts(b, p.one[roleDeploy], textRule{missing: "send the hash of the deploy that answered", max: maxName})
 	a.stages(b, p.one[roleStage])
 	a.texts(b, p.one[roleStatus], textRule{max: maxName})
 	a.texts(b, p.one[rolePredicted], textRule{max: maxName})
@@ -59,15 +59,6 @@ func (a *arrowPredictions) check(b *arrowBatch, known int64) {
 		a.maps(b)
 	}
 	a.instants(b, known)
-}
-
-// unless returns the hint for a field that is missing, empty if the source says
-// it for all.
-func (a *arrowPredictions) unless(said, hint string) string {
-	if said != "" {
-		return ""
-	}
-	return hint
 }
 
 // textRule says which texts a column may hold.

@@ -82,12 +82,12 @@ func (t flatTable) slot(field, width int) int {
 	return t.at + distance
 }
 
-// number returns an integer field of 1, 2, 4 or 8 bytes, or what stands for an
-// absent one.
-func (t flatTable) number(field, width int, absent int64) int64 {
+// number returns an integer field of 1, 2, 4 or 8 bytes; an absent one is 0, as
+// in all of Arrow's tables.
+func (t flatTable) number(field, width int) int64 {
 	at := t.slot(field, width)
 	if at == 0 {
-		return absent
+		return 0
 	}
 	switch width {
 	case 1:
@@ -100,7 +100,7 @@ func (t flatTable) number(field, width int, absent int64) int64 {
 	return t.f.i64(at)
 }
 
-func (t flatTable) flag(field int) bool { return t.number(field, 1, 0) != 0 }
+func (t flatTable) flag(field int) bool { return t.number(field, 1) != 0 }
 
 // table returns a field that is a table.
 func (t flatTable) table(field int) (flatTable, bool) {

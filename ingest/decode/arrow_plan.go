@@ -98,12 +98,27 @@ type arrowPlan struct {
 type planner struct {
 	*arrowPlan
 	kind   Kind
+	source Source
 	limits Limits
 	seen   map[string]bool
 }
 
+// given reports whether the source says a field for every event, so that no
+// column is looked at.
+func (p *planner) given(role arrowRole) bool {
+	switch role {
+	case roleModel:
+		return p.source.Model != ""
+	case roleDeploy:
+		return p.source.Deploy != ""
+	case roleStage:
+		return p.source.Stage != ""
+	}
+	return false
+}
+
 func compileArrow(fields []arrowField, dictionaries []arrowDictionary, kind Kind, source Source, limits Limits) (*arrowPlan, *Error) {
-	p := planner{&arrowPlan{fields: fields, dictionaries: dictionaries}, kind, limits, map[string]bool{}}
+	p := planner{&arrowPlan{fields: fields, dictionaries: dictionaries}, kind, source, limits, map[string]bool{}}
 	for i := range p.one {
 		p.one[i] = -1
 	}
@@ -118,13 +133,13 @@ func compileArrow(fields []arrowField, dictionaries []arrowDictionary, kind Kind
 	if len(p.segments) > maxSegments {
 		return nil, &Error{TooManyFeatures, "segments", "send at most 64 segments"}
 	}
-	return p.arrowPlan, p.required(source)
+	return p.arrowPlan, p.required()
 }
 
 // required refuses a schema that lacks a column which every event needs.
-func (p *planner) required(source Source) *Error {
+func (p *planner) required() *Error {
 	missing := func(role arrowRole, name, hint string) *Error {
-		if p.one[role] >= 0 {
+		if p.one[role] >= 0 || p.given(role) {
 			return nil
 		}
 		return &Error{MissingField, name, hint}
@@ -134,12 +149,10 @@ func (p *planner) required(source Source) *Error {
 			return err
 		}
 	}
-	if source.Model == "" {
-		if err := missing(roleModel, "model", "add a column model, or set model in the topic's entry of ingest.sources"); err != nil {
-			return err
-		}
+	if err := missing(roleModel, "model", "add a column model, or set model in the topic's entry of ingest.sources"); err != nil {
+		return err
 	}
-	if source.Deploy == "" && p.kind != KindLabels {
+	if p.kind != KindLabels {
 		if err := missing(roleDeploy, "deploy_hash", "add a column deploy_hash, or set deploy_hash in the topic's entry of ingest.sources"); err != nil {
 			return err
 		}
@@ -173,6 +186,9 @@ func (p *planner) top(f *arrowField) *Error {
 	role := arrowRoleOf(p.kind, f.name)
 	if role == roleUnknown {
 		p.unknown++
+		return nil
+	}
+	if p.given(role) {
 		return nil
 	}
 	if p.one[role] >= 0 {
@@ -213,7 +229,8 @@ func (p *planner) take(f *arrowField, c arrowColumn) int {
 // fits refuses a column whose type cannot say what its role says.
 func (p *planner) fits(f *arrowField, role arrowRole) *Error {
 	kind := p.valueKind(f)
-	ok, want := true, ""
+	var ok bool
+	var want string
 	switch role {
 	case roleTS:
 		ok, want = kind == arrowInt64 || kind == arrowTime && !f.naive, arrowTimeHint

@@ -185,7 +185,7 @@ func (s *arrowSchema) field(t flatTable, depth int) arrowField {
 	if !index.kind.integer() {
 		s.refuse(Unparsable, brokenMetadata)
 	}
-	id := encoding.number(0, 8, 0)
+	id := encoding.number(0, 8)
 	for i, d := range s.dictionaries {
 		if d.id == id {
 			index.dictionary = i
@@ -199,7 +199,7 @@ func (s *arrowSchema) field(t flatTable, depth int) arrowField {
 
 func intKind(t flatTable) arrowKind {
 	signed := t.flag(1)
-	switch bits := t.number(0, 4, 0); {
+	switch bits := t.number(0, 4); {
 	case bits == 8 && signed:
 		return arrowInt8
 	case bits == 8:
@@ -223,7 +223,7 @@ func intKind(t flatTable) arrowKind {
 // layout reads a field's type: what it means if it is read, and how many buffers
 // belong to it in any case, by the table in Arrow's "Columnar Format".
 func (s *arrowSchema) layout(f *arrowField, t flatTable, depth int) {
-	kind := t.number(typeTypeOfField, 1, 0)
+	kind := t.number(typeTypeOfField, 1)
 	details, _ := t.table(typeOfField)
 	at, n := t.vector(childrenOfField, 4)
 	f.children = s.fields(at, n, depth+1)
@@ -234,12 +234,12 @@ func (s *arrowSchema) layout(f *arrowField, t flatTable, depth int) {
 	case typeInt:
 		f.kind = intKind(details)
 	case typeFloat:
-		f.kind = [...]arrowKind{arrowFloat16, arrowFloat32, arrowFloat64, arrowOpaque}[details.number(0, 2, 0)&3]
+		f.kind = [...]arrowKind{arrowFloat16, arrowFloat32, arrowFloat64, arrowOpaque}[details.number(0, 2)&3]
 	case typeBool:
 		f.kind = arrowBool
 	case typeTimestamp:
 		f.kind = arrowTime
-		f.perSecond = [...]int64{1, 1e3, 1e6, 1e9}[details.number(0, 2, 0)&3]
+		f.perSecond = [...]int64{1, 1e3, 1e6, 1e9}[details.number(0, 2)&3]
 		f.naive = len(details.text(1)) == 0
 	case typeUtf8, typeLargeUtf8:
 		f.kind, f.buffers = arrowText, 3
@@ -261,7 +261,7 @@ func (s *arrowSchema) layout(f *arrowField, t flatTable, depth int) {
 	case typeRunEnd:
 		f.buffers = 0
 	case typeUnion:
-		f.buffers = 1 + int(details.number(0, 2, 0)&1) // a dense one has offsets
+		f.buffers = 1 + int(details.number(0, 2)&1) // a dense one has offsets
 	case typeList, typeLargeList, 7, 8, 9, 11, 15, 18: // decimals, dates, times and such
 	default:
 		s.refuse(WrongType, fmt.Sprintf("column %.100q has a type that this version does not know; cast it", f.name))
@@ -270,7 +270,7 @@ func (s *arrowSchema) layout(f *arrowField, t flatTable, depth int) {
 
 // parseSchema reads the header of a schema message.
 func parseSchema(header flatTable, limits Limits) (fields []arrowField, dictionaries []arrowDictionary, err *Error) {
-	if header.number(0, 2, 0) != 0 {
+	if header.number(0, 2) != 0 {
 		return nil, nil, bad(Unparsable, "the stream is big-endian; send little-endian")
 	}
 	s := arrowSchema{flat: header.f, left: limits.MaxFeatures + spareColumns}

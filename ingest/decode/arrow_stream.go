@@ -123,10 +123,10 @@ func (r *arrowReader) next(b []byte) (rest []byte, err *Error) {
 	b = b[size:]
 	r.message = flat{b: metadata}
 	message := r.message.root()
-	version := message.number(versionOfMessage, 2, 0)
-	headerType := message.number(headerTypeOfMessage, 1, 0)
+	version := message.number(versionOfMessage, 2)
+	headerType := message.number(headerTypeOfMessage, 1)
 	header, ok := message.table(headerOfMessage)
-	length := message.number(bodyLengthOfMessage, 8, 0)
+	length := message.number(bodyLengthOfMessage, 8)
 	switch {
 	case r.message.broken || !ok:
 		return nil, bad(Unparsable, brokenMetadata)
@@ -198,7 +198,7 @@ func (r *arrowReader) use(p *arrowPlan) {
 // dictionary reads a dictionary batch, which sets the values of a dictionary, or
 // adds to them.
 func (r *arrowReader) dictionary(header flatTable, body []byte) *Error {
-	id := header.number(0, 8, 0)
+	id := header.number(0, 8)
 	data, ok := header.table(1)
 	place := -1
 	for i := range r.plan.dictionaries {

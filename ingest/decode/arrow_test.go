@@ -162,11 +162,11 @@ func (s arrowShape) text() arrow.DataType {
 }
 
 func (s arrowShape) schema() *arrow.Schema {
-	time := arrow.DataType(arrow.PrimitiveTypes.Int64)
+	var time arrow.DataType = arrow.PrimitiveTypes.Int64
 	if s.unit != "" {
 		time = &arrow.TimestampType{Unit: map[string]arrow.TimeUnit{"ms": arrow.Millisecond, "us": arrow.Microsecond, "ns": arrow.Nanosecond}[s.unit], TimeZone: "Europe/Berlin"}
 	}
-	id := arrow.DataType(arrow.BinaryTypes.String)
+	var id arrow.DataType = arrow.BinaryTypes.String
 	if s.large {
 		id = arrow.BinaryTypes.LargeString
 	}

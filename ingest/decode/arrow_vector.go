@@ -399,7 +399,7 @@ func (r *arrowReader) indices(v *arrowVector, dict *arrowValues) *Error {
 		dict = &arrowValues{}
 	}
 	v.dict, v.index = dict, r.memory.takeInts(v.rows)
-	ok := false
+	var ok bool
 	switch {
 	case v.valid != nil || dict.nulls:
 		ok = v.sparseIndices()

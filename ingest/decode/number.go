@@ -15,14 +15,6 @@ var (
 	wholePowers = [...]uint64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
 )
 
-// exactPower returns a power of ten, if float64 holds it exactly.
-func exactPower(n int) (float64, bool) {
-	if n < 0 || n >= len(exactPowers) {
-		return 0, false
-	}
-	return exactPowers[n], true
-}
-
 // highs are the highest bits of the bytes of a word.
 const highs = 0x8080808080808080
 
