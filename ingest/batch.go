@@ -107,13 +107,14 @@ func (b *batch) tryDecode(rec record) (err error) {
 	return b.rows.decoder.Append(decode.Record{Offset: rec.Offset, Known: rec.Known, Key: rec.Key, Value: rec.Value, Headers: &b.current})
 }
 
-// decoded is the number of events, good and bad; what the decoder skipped is
-// none. Of a batch that was finished in SQL it was counted there.
-func (b *batch) decoded() int {
+// decoded is the number of events that concern a table, good and bad; what the
+// decoder skipped is none. Of a batch that was finished in SQL it was counted
+// there.
+func (b *batch) decoded(table plumbline.TableName) int {
 	if b.rows == nil {
 		return b.events
 	}
-	return b.rows.Len() + len(b.letters)
+	return b.rows.of(table) + len(b.letters)
 }
 
 // full reports whether the batch must be flushed before another record.
@@ -135,10 +136,10 @@ func (b *batch) batchesRecord(rows []batchRow, plan string, stored int64) arrow.
 	}
 	c := columnsOf(plumbline.TableBatches, n)
 	var tables decode.Names
-	counts := make([]uint64, n)
+	counts, events := make([]uint64, n), make([]uint64, n)
 	for i, r := range rows {
 		tables.Append([]byte(r.table))
-		counts[i] = uint64(r.rows)
+		counts[i], events[i] = uint64(r.rows), uint64(b.decoded(r.table))
 	}
 	c.constant("topic", b.at.Topic)
 	c.constant("epoch", b.at.Epoch)
@@ -147,7 +148,7 @@ func (b *batch) batchesRecord(rows []batchRow, plan string, stored int64) arrow.
 	fixed(c, "last", repeat(b.last, n))
 	c.names("table", &tables)
 	fixed(c, "rows", counts)
-	fixed(c, "events", repeat(uint64(b.decoded()), n))
+	fixed(c, "events", events)
 	fixed(c, "dead", repeat(uint64(len(b.letters)), n))
 	c.constant("plan", plan)
 	fixed(c, "known_min", repeat(storable(b.knownMin), n))

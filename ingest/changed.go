@@ -48,7 +48,9 @@ func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first 
 	if err != nil {
 		return 0, err
 	}
-	if complete || dropped {
+	// Of a sample only the records tell what is to be counted; where they are
+	// gone, what is stored of them must do.
+	if complete && !begun.Sampled || dropped {
 		return last + 1, w.finishFromRaw(ctx, begunRange, max(from, first))
 	}
 	if err := w.deleteRange(ctx, begunRange); err != nil {

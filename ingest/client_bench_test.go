@@ -69,7 +69,7 @@ func benchmarkClient(b *testing.B, cfg Config, topic string, build func(r *rows,
 	}
 	f := newFetcher(fetches, topic, 0)
 	defer f.close()
-	buffer, err := cfg.newRows(topic)
+	buffer, err := cfg.newRows(topic, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

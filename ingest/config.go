@@ -10,6 +10,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 	"github.com/plumbline-slo/plumbline/ingest/dial"
 	"github.com/plumbline-slo/plumbline/ingest/fetch"
+	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
 
 // Config says where events come from and how they are batched.
@@ -34,6 +35,9 @@ type Config struct {
 	// ScoreKinds says what a model's score is: probability (the default) or
 	// number. Part of the plan hash.
 	ScoreKinds map[plumbline.Model]ScoreKind `yaml:"score_kinds"`
+
+	// Privacy says what is personal in the events, and what becomes of it.
+	Privacy privacy.Config `yaml:"privacy"`
 
 	// A batch of a partition is flushed at FlushRows events, FlushBytes bytes of
 	// events or FlushInterval, whichever comes first. Defaults 65,536, 16 MiB
@@ -161,6 +165,9 @@ func (c Config) Validate() error {
 		add("partitions and replication: must be at least 1")
 	}
 	errs = append(errs, c.Limits.Validate(), c.validateSources())
+	if err := c.Privacy.Validate(); err != nil {
+		add("privacy: %w", err)
+	}
 	for model, kind := range c.ScoreKinds {
 		if kind != ScoreProbability && kind != ScoreNumber {
 			add("score_kinds: %s: %q is neither probability nor number", model, kind)

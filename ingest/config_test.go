@@ -58,16 +58,16 @@ func TestConfigReadsYAML(t *testing.T) {
 
 func TestPlanChangesWithWhatDecidesRows(t *testing.T) {
 	base := DefaultConfig()
-	plan := base.plan("predictions")
+	plan := base.plan("predictions", nil)
 	same := base
 	same.FlushRows, same.RetryMax, same.Group = 1, 1, "other"
-	if same.plan("predictions") != plan {
+	if same.plan("predictions", nil) != plan {
 		t.Error("batching changes the plan")
 	}
 	limits, kinds := base, base
 	limits.Limits.MaxAge++
 	kinds.ScoreKinds = map[plumbline.Model]ScoreKind{"m": ScoreNumber}
-	for name, other := range map[string]string{"limits": limits.plan("predictions"), "score kinds": kinds.plan("predictions"), "topic": base.plan("labels")} {
+	for name, other := range map[string]string{"limits": limits.plan("predictions", nil), "score kinds": kinds.plan("predictions", nil), "topic": base.plan("labels", nil)} {
 		if other == plan {
 			t.Errorf("%s do not change the plan", name)
 		}

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
 
 // maxLetter is where the value of a dead letter is cut: an event that is dead
@@ -29,6 +31,8 @@ const (
 
 // Headers of a dead letter: Kafka Connect's names, so that its tools read them.
 const (
+	headerPrefix    = "__connect.errors."
+	ownPrefix       = "plumbline."
 	headerTopic     = "__connect.errors.topic"
 	headerPartition = "__connect.errors.partition"
 	headerOffset    = "__connect.errors.offset"
@@ -53,6 +57,7 @@ type letter struct {
 	// sample says for people which record was refused and why. It holds nothing
 	// of the value, which may be personal.
 	sample string
+	known  int64
 }
 
 // newLetter copies a refused record with the reason in its headers.
@@ -84,7 +89,7 @@ func newLetter(at source, rec record, refused *decode.Error) letter {
 		Key:     append([]byte(nil), key...),
 		Value:   append([]byte(nil), value...),
 		Headers: headers,
-	}, fmt.Sprintf("offset %d, %s", rec.Offset, refused)}
+	}, fmt.Sprintf("offset %d, %s", rec.Offset, refused), rec.Known}
 }
 
 // newRowLetter makes a letter of one event of a record that carries several. Its
@@ -99,10 +104,11 @@ func newRowLetter(at source, rec record, r decode.Refusal) letter {
 // letterbox produces dead letters, acknowledged by all replicas.
 type letterbox struct {
 	writer *kafka.Writer
+	keys   privacy.Keys
 }
 
-func newLetterbox(cfg Config) *letterbox {
-	return &letterbox{&kafka.Writer{
+func newLetterbox(cfg Config, keys privacy.Keys) *letterbox {
+	return &letterbox{keys: keys, writer: &kafka.Writer{
 		Addr: kafka.TCP(cfg.Brokers...), Topic: cfg.Topics.DeadLetters,
 		RequiredAcks: kafka.RequireAll, BatchTimeout: 5 * time.Millisecond, BatchBytes: maxLetterBatch,
 		Transport: cfg.Dialer.Transport("plumbline-dead-letters"),
@@ -117,7 +123,10 @@ func (b *letterbox) send(ctx context.Context, letters []letter) error {
 	}
 	messages := make([]kafka.Message, len(letters))
 	for i, l := range letters {
-		messages[i] = l.message
+		var err error
+		if messages[i], err = b.seal(l); err != nil {
+			return err
+		}
 	}
 	if err := b.writer.WriteMessages(ctx, messages...); err != nil {
 		var many kafka.WriteErrors
@@ -127,6 +136,31 @@ func (b *letterbox) send(ctx context.Context, letters []letter) error {
 		return fmt.Errorf("produce %d dead letters to %s: %w", len(letters), b.writer.Topic, err)
 	}
 	return nil
+}
+
+// seal hides the refused record, which no rule by feature can reach, from
+// whoever may read the topic: key, value and headers are encrypted together.
+// What ingest says about it stays readable.
+func (b *letterbox) seal(l letter) (kafka.Message, error) {
+	if len(b.keys) == 0 {
+		return l.message, nil
+	}
+	contents := privacy.Contents{Key: l.message.Key, Value: l.message.Value}
+	var sealed kafka.Message
+	for _, h := range l.message.Headers {
+		if strings.HasPrefix(h.Key, headerPrefix) || strings.HasPrefix(h.Key, ownPrefix) {
+			sealed.Headers = append(sealed.Headers, h)
+		} else {
+			contents.Headers = append(contents.Headers, privacy.Header{Key: h.Key, Value: h.Value})
+		}
+	}
+	id, value, err := b.keys.SealContents(l.known, contents)
+	if err != nil {
+		return kafka.Message{}, fmt.Errorf("seal a dead letter: %w", err)
+	}
+	sealed.Value = value
+	sealed.Headers = append(sealed.Headers, kafka.Header{Key: privacy.SealedHeader, Value: []byte(id)})
+	return sealed, nil
 }
 
 func (b *letterbox) close() error { return b.writer.Close() }

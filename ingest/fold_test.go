@@ -395,7 +395,7 @@ func BenchmarkBatch(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	rows := &rows{predictions: &predictionRows{p.Predictions, decode.NewPredictions(decode.DefaultLimits()), newFold(nil)}}
+	rows := &rows{predictions: &predictionRows{p.Predictions, decode.NewPredictions(decode.DefaultLimits()), newFold(nil), nil}}
 	b.ReportAllocs()
 	for b.Loop() {
 		release(rows.tables(source{Topic: "t"}, n))

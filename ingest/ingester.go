@@ -14,6 +14,7 @@ import (
 
 	"github.com/plumbline-slo/plumbline/ingest/dial"
 	"github.com/plumbline-slo/plumbline/ingest/fetch"
+	"github.com/plumbline-slo/plumbline/ingest/privacy"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -48,6 +49,7 @@ type Ingester struct {
 	letters      *letterbox
 	pools        map[string]*sync.Pool // of rows, by topic
 	plans        map[string]string     // by topic
+	privacy      *privacy.Filter
 	parkings     parkings
 	pausings     parkings
 	waitings     parkings
@@ -69,6 +71,10 @@ func New(cfg Config, deps Dependencies) (*Ingester, error) {
 	if err != nil {
 		return nil, err
 	}
+	policy, err := privacy.New(cfg.Privacy)
+	if err != nil {
+		return nil, err
+	}
 	m, err := newMetrics(deps.Registry)
 	if err != nil {
 		return nil, fmt.Errorf("ingest metrics: %w", err)
@@ -76,7 +82,7 @@ func New(cfg Config, deps Dependencies) (*Ingester, error) {
 	i := &Ingester{
 		cfg: cfg, db: deps.DB, noticer: deps.Noticer, log: deps.Logger, now: deps.Now, metrics: m,
 		fetches: fetches, coordination: newLink(cfg, 10*time.Second),
-		pools: map[string]*sync.Pool{}, plans: map[string]string{},
+		privacy: policy, pools: map[string]*sync.Pool{}, plans: map[string]string{},
 	}
 	if i.gate.RawGate = deps.Raw; deps.Raw == nil {
 		i.gate.RawGate = openGate{}
@@ -91,13 +97,13 @@ func New(cfg Config, deps Dependencies) (*Ingester, error) {
 		i.now = time.Now
 	}
 	for _, topic := range i.topics() {
-		if _, err := cfg.newRows(topic); err != nil {
+		if _, err := cfg.newRows(topic, policy); err != nil {
 			return nil, err
 		}
 		// A pool gives the buffers of a backfill back to the collector once
 		// partitions have gone quiet.
-		i.pools[topic] = &sync.Pool{New: func() any { r, _ := cfg.newRows(topic); return r }}
-		i.plans[topic] = cfg.plan(topic)
+		i.pools[topic] = &sync.Pool{New: func() any { r, _ := cfg.newRows(topic, policy); return r }}
+		i.plans[topic] = cfg.plan(topic, policy)
 		m.start(topic)
 	}
 	return i, nil
@@ -114,7 +120,7 @@ func (i *Ingester) topics() []string {
 // Run consumes until ctx is done. It returns only then, or if the group cannot
 // be configured: everything else is retried, parked or noticed.
 func (i *Ingester) Run(ctx context.Context) error {
-	i.letters = newLetterbox(i.cfg)
+	i.letters = newLetterbox(i.cfg, i.privacy.Keys())
 	defer i.letters.close()
 	defer i.coordination.close()
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{

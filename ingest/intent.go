@@ -15,6 +15,9 @@ type intent struct {
 	Epoch   string `json:"epoch"`
 	Last    *int64 `json:"last,omitempty"`
 	Plan    string `json:"plan,omitempty"`
+	// Sampled says that raw rows are left out by the privacy policy, so they
+	// cannot tell what the rollups hold.
+	Sampled bool `json:"sampled,omitempty"`
 	// Shard is the one whose tables hold the batch; empty if there is only one.
 	Shard string `json:"shard,omitempty"`
 	// Session is the one in which the statements of the batch are sent.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
 
 // foldVersion names the rules by which rows are folded into rollups: change it
@@ -14,12 +15,12 @@ import (
 const foldVersion = "fold/1"
 
 // plan returns the hash of everything that decides how an event of the topic
-// becomes rows: the decoder, its limits, the schema and the mapping. A batch
+// becomes rows: the decoder, its limits, the schema, the mapping and the privacy policy. A batch
 // that was begun under another plan is not finished by this one, see takeover.
-func (c Config) plan(topic string) string {
+func (c Config) plan(topic string, policy *privacy.Filter) string {
 	h := sha256.New()
 	source, _ := c.source(topic)
-	fmt.Fprintln(h, source.Identity(), foldVersion, c.Limits, maxCategories, maxCategoryBytes, topic)
+	fmt.Fprintln(h, source.Identity(), foldVersion, c.Limits, maxCategories, maxCategoryBytes, topic, policy.Identity())
 	models := make([]string, 0, len(c.ScoreKinds))
 	for model, kind := range c.ScoreKinds {
 		models = append(models, fmt.Sprintf("%q=%s", model, kind))

@@ -9,6 +9,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
 
 // rows is the column buffer of one topic: what its source holds, nil for the
@@ -18,10 +19,12 @@ type rows struct {
 	predictions *predictionRows
 	labels      *labelRows
 	deployments *deploymentRows
+	// protected says that the privacy policy has been applied.
+	protected bool
 }
 
 // newRows returns the buffer for a topic's events.
-func (c Config) newRows(topic string) (*rows, error) {
+func (c Config) newRows(topic string, policy *privacy.Filter) (*rows, error) {
 	source, ok := c.source(topic)
 	if !ok {
 		return nil, fmt.Errorf("topic %q is none of the configured ones", topic)
@@ -33,10 +36,10 @@ func (c Config) newRows(topic string) (*rows, error) {
 	}
 	r := &rows{decoder: decoder}
 	if columns.Predictions != nil {
-		r.predictions = &predictionRows{columns.Predictions, decode.NewPredictions(c.Limits), newFold(c.ScoreKinds)}
+		r.predictions = &predictionRows{columns.Predictions, decode.NewPredictions(c.Limits), newFold(c.ScoreKinds), policy.NewColumns()}
 	}
 	if columns.Labels != nil {
-		r.labels = &labelRows{columns.Labels, decode.NewLabels(c.Limits)}
+		r.labels = &labelRows{columns.Labels, decode.NewLabels(c.Limits), decode.NewLabels(c.Limits), policy.NewColumns()}
 	}
 	if columns.Deployments != nil {
 		r.deployments = &deploymentRows{columns.Deployments, decode.NewDeployments(c.Limits)}
@@ -59,7 +62,19 @@ func (r *rows) Len() int {
 	return n
 }
 
+// of returns the number of events that a table's rows are made of.
+func (r *rows) of(table plumbline.TableName) int {
+	switch table {
+	case plumbline.TableLabels:
+		return r.labels.Len()
+	case plumbline.TableDeployments:
+		return r.deployments.Len()
+	}
+	return r.predictions.Len()
+}
+
 func (r *rows) Reset() {
+	r.protected = false
 	if r.predictions != nil {
 		r.predictions.Reset()
 	}
@@ -102,9 +117,19 @@ func (r *rows) span() span {
 	return s
 }
 
+// protect applies the privacy policy, once: what is counted and what is stored
+// are the same values.
+func (r *rows) protect() {
+	if r.predictions != nil && !r.protected {
+		r.predictions.privacy.Predictions(r.predictions.Predictions)
+	}
+	r.protected = true
+}
+
 // tables builds the records of every table the events go to, raw rows first.
 // They are views: Append and Reset must wait until they are released.
 func (r *rows) tables(at source, last int64) []tableRows {
+	r.protect()
 	var raw, rollups []tableRows
 	if r.predictions != nil {
 		raw = append(raw, r.predictions.raw(at))
@@ -166,12 +191,27 @@ type predictionRows struct {
 	*decode.Predictions
 	ordered *decode.Predictions
 	fold    *fold
+	privacy *privacy.Columns
 }
 
 func (r *predictionRows) raw(at source) tableRows {
 	days := keyer{of: dayKey}
-	runs, order := partitions(r.Len(), func(row int) partKey { return days.at(r.TS[row]) })
-	return tableRows{plumbline.TablePredictions, predictionsRecord(at, inOrder(r.Predictions, r.ordered, order)), runs, false}
+	raw := r.Predictions
+	kept, sampled := r.privacy.Sample(raw)
+	if sampled {
+		r.ordered.Reset()
+		for _, row := range kept {
+			r.ordered.Pick(raw, int(row))
+			r.ordered.Weight[r.ordered.Len()-1] /= r.privacy.Rate(raw, int(row))
+		}
+		raw = r.ordered
+	}
+	runs, order := partitions(raw.Len(), func(row int) partKey { return days.at(raw.TS[row]) })
+	space := r.ordered
+	if sampled && order != nil {
+		space = decode.NewPredictions(decode.Limits{}) // rare: sampled, and over midnight in disorder
+	}
+	return tableRows{plumbline.TablePredictions, predictionsRecord(at, inOrder(raw, space, order)), runs, false}
 }
 
 func (r *predictionRows) rollups(at source, last int64) (tables []tableRows) {
@@ -203,13 +243,15 @@ func inOrder[C picker[C]](columns, space C, order []int32) C {
 
 type labelRows struct {
 	*decode.Labels
-	ordered *decode.Labels
+	ordered, hashed *decode.Labels
+	privacy         *privacy.Columns
 }
 
 func (r *labelRows) raw(at source) tableRows {
 	months := keyer{of: monthKey}
-	runs, order := partitions(r.Len(), func(row int) partKey { return months.at(r.Source.Known[row]) })
-	return tableRows{plumbline.TableLabels, labelsRecord(at, inOrder(r.Labels, r.ordered, order)), runs, false}
+	raw := r.privacy.Labels(r.Labels, r.hashed)
+	runs, order := partitions(raw.Len(), func(row int) partKey { return months.at(raw.Source.Known[row]) })
+	return tableRows{plumbline.TableLabels, labelsRecord(at, inOrder(raw, r.ordered, order)), runs, false}
 }
 
 type deploymentRows struct {

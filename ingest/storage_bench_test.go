@@ -43,7 +43,7 @@ func measureStorage(b *testing.B, rate float64, span time.Duration) {
 	env := testenv.Start(b, testenv.Setup{})
 	cfg := DefaultConfig()
 	topic := cfg.Topics.Predictions
-	rows, err := cfg.newRows(topic)
+	rows, err := cfg.newRows(topic, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

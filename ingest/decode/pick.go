@@ -43,15 +43,7 @@ func (p *Predictions) Pick(from *Predictions, i int) {
 }
 
 // Pick appends row i of from.
-func (l *Labels) Pick(from *Labels, i int) {
-	l.Model.Append(from.Model.At(i))
-	l.ID.Append(from.ID.At(i))
-	l.TS = append(l.TS, from.TS[i])
-	l.Class.Append(from.Class.At(i))
-	l.Value.Append(from.Value.At(i))
-	l.Deleted = append(l.Deleted, from.Deleted[i])
-	l.Source.pick(&from.Source, i)
-}
+func (l *Labels) Pick(from *Labels, i int) { l.PickAs(from, i, from.ID.At(i)) }
 
 // Pick appends row i of from.
 func (d *Deployments) Pick(from *Deployments, i int) {
@@ -64,4 +56,15 @@ func (d *Deployments) Pick(from *Deployments, i int) {
 		t.Append(source[k].At(i))
 	}
 	d.Source.pick(&from.Source, i)
+}
+
+// PickAs appends row i of from under another prediction_id.
+func (l *Labels) PickAs(from *Labels, i int, id []byte) {
+	l.Model.Append(from.Model.At(i))
+	l.ID.Append(id)
+	l.TS = append(l.TS, from.TS[i])
+	l.Class.Append(from.Class.At(i))
+	l.Value.Append(from.Value.At(i))
+	l.Deleted = append(l.Deleted, from.Deleted[i])
+	l.Source.pick(&from.Source, i)
 }

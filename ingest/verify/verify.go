@@ -133,18 +133,18 @@ func (r *Report) checkRaw(ctx context.Context, conn driver.Conn) error {
 	return r.checkLeftOut(ctx, conn)
 }
 
-// checkLeftOut refuses a range in which batches were stored without their raw
-// rows: all of their valid events are in the rollups and none in predictions.
+// checkLeftOut refuses a range in which batches were stored without all of their
+// raw rows: their valid events are in the rollups and not all in predictions.
 func (r *Report) checkLeftOut(ctx context.Context, conn driver.Conn) error {
 	var batches, events uint64
 	var oldest, newest time.Time
-	row := conn.QueryRow(ctx, `SELECT count(), sum(toUInt64(events - dead)), min(ts_min), max(ts_max) FROM batches FINAL
-WHERE table = 'predictions' AND rows = 0 AND events > dead AND ts_min < {to:DateTime} AND ts_max >= {from:DateTime}`, r.bounds()...)
+	row := conn.QueryRow(ctx, `SELECT count(), sum(toUInt64(events - dead - rows)), min(ts_min), max(ts_max) FROM batches FINAL
+WHERE table = 'predictions' AND rows + dead < events AND ts_min < {to:DateTime} AND ts_max >= {from:DateTime}`, r.bounds()...)
 	if err := row.Scan(&batches, &events, &oldest, &newest); err != nil {
 		return fmt.Errorf("look for raw rows that were left out: %w", err)
 	}
 	if batches > 0 {
-		return fmt.Errorf("verify rollups from %s to %s: %w: the raw rows of %d predictions between %s and %s (%d batches) were left out because the disk was nearly full; choose a range without them",
+		return fmt.Errorf("verify rollups from %s to %s: %w: the raw rows of %d predictions between %s and %s (%d batches) were left out because the disk was nearly full, or the privacy policy samples; choose a range without them",
 			r.From.Format(time.RFC3339), r.To.Format(time.RFC3339), ErrIncomplete, events, oldest.UTC().Format(time.RFC3339), newest.UTC().Format(time.RFC3339), batches)
 	}
 	return nil

@@ -1,0 +1,159 @@
+package privacy
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// Config says what is personal in the events of which model.
+type Config struct {
+	// KeysFile holds the keys of hashes and seals, see ReadKeys. Only its owner
+	// may read it (mode 0600).
+	KeysFile string   `yaml:"keys_file"`
+	Models   []Policy `yaml:"models"`
+}
+
+// Policy is what becomes of the events of one model. Models without one keep
+// everything.
+type Policy struct {
+	Model plumbline.Model `yaml:"model"`
+	// PredictionID is keep (the default) or hash. A label's is hashed alike, so
+	// that the two still meet.
+	PredictionID Action `yaml:"prediction_id"`
+	// Features and Segments hold a rule by name; * is the rule of all that are
+	// not named.
+	Features map[string]Rule `yaml:"features"`
+	Segments map[string]Rule `yaml:"segments"`
+	// RawRate is the share of the predictions whose raw rows are stored, in
+	// (0, 1]; rollups count all of them. Default 1. The choice is by
+	// prediction_id, and a row that is stored stands for 1/RawRate times its
+	// weight.
+	RawRate float64 `yaml:"raw_rate"`
+}
+
+// Action is what is done to a value.
+type Action string
+
+// The actions.
+const (
+	Keep Action = "keep"
+	Drop Action = "drop"
+	// Hash replaces a value by its HMAC-SHA-256; a number becomes a text.
+	Hash Action = "hash"
+	// Truncate cuts a text to so many characters, and a number down to a
+	// multiple.
+	Truncate Action = "truncate"
+)
+
+// Rule is an action, with what a truncation needs. In YAML it is the action's
+// name, or truncate with its number: `city: {truncate: 3}`.
+type Rule struct {
+	Action Action
+	// To is the number of characters that are kept of a text, or the step that a
+	// number is cut down to a multiple of; above 0.
+	To float64
+}
+
+// UnmarshalYAML reads a rule.
+func (r *Rule) UnmarshalYAML(node *yaml.Node) error {
+	wrong := fmt.Errorf("line %d: a rule is keep, drop, hash, or truncate with a number such as {truncate: 3}", node.Line)
+	if node.Kind == yaml.ScalarNode {
+		*r = Rule{Action: Action(node.Value)}
+		if r.Action != Keep && r.Action != Drop && r.Action != Hash {
+			return wrong
+		}
+		return nil
+	}
+	var to map[string]float64
+	if err := node.Decode(&to); err != nil || len(to) != 1 || to[string(Truncate)] <= 0 {
+		return wrong
+	}
+	*r = Rule{Truncate, to[string(Truncate)]}
+	return nil
+}
+
+// String is the rule as Identity spells it.
+func (r Rule) String() string {
+	if r.Action == Truncate {
+		return fmt.Sprintf("%s %g", r.Action, r.To)
+	}
+	return string(r.Action)
+}
+
+// Validate returns every mistake of the configuration, by field. It reads no
+// file.
+func (c Config) Validate() error {
+	var errs []error
+	seen := map[plumbline.Model]bool{}
+	for i, p := range c.Models {
+		at := fmt.Sprintf("models[%d]", i)
+		if p.Model == "" {
+			errs = append(errs, fmt.Errorf("%s.model: empty; name the model", at))
+		}
+		if seen[p.Model] {
+			errs = append(errs, fmt.Errorf("%s.model: %q has two policies", at, p.Model))
+		}
+		seen[p.Model] = true
+		if p.PredictionID != "" && p.PredictionID != Keep && p.PredictionID != Hash {
+			errs = append(errs, fmt.Errorf("%s.prediction_id: %q is neither keep nor hash", at, p.PredictionID))
+		}
+		if p.RawRate < 0 || p.RawRate > 1 {
+			errs = append(errs, fmt.Errorf("%s.raw_rate: %g is not above 0 and at most 1", at, p.RawRate))
+		}
+		if c.KeysFile == "" && p.hashes() {
+			errs = append(errs, fmt.Errorf("keys_file: missing; the policy of %q hashes", p.Model))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p Policy) hashes() bool {
+	for _, rules := range []map[string]Rule{p.Features, p.Segments} {
+		for _, r := range rules {
+			if r.Action == Hash {
+				return true
+			}
+		}
+	}
+	return p.PredictionID == Hash
+}
+
+// rate is RawRate with its default.
+func (p Policy) rate() float64 {
+	if p.RawRate == 0 {
+		return 1
+	}
+	return p.RawRate
+}
+
+// Samples reports whether a policy leaves raw rows out.
+func (c Config) Samples() bool {
+	return slices.ContainsFunc(c.Models, func(p Policy) bool { return p.rate() < 1 })
+}
+
+// identity returns everything that decides what becomes of an event: the rules,
+// and of the keys their names and times.
+func (c Config) identity(keys Keys) string {
+	var b strings.Builder
+	for _, p := range c.Models {
+		fmt.Fprintf(&b, "%q id=%s raw=%g", p.Model, p.PredictionID, p.rate())
+		for _, name := range slices.Sorted(maps.Keys(p.Features)) {
+			fmt.Fprintf(&b, " %q=%s", name, p.Features[name])
+		}
+		for _, name := range slices.Sorted(maps.Keys(p.Segments)) {
+			fmt.Fprintf(&b, " segment %q=%s", name, p.Segments[name])
+		}
+		b.WriteByte('\n')
+	}
+	for _, k := range keys {
+		fmt.Fprintf(&b, "key %s %d %d\n", k.ID, k.From, k.Until)
+	}
+	return b.String()
+}
