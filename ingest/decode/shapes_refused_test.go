@@ -219,3 +219,53 @@ func TestShapeSourcesSayWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+// A decoder that panics within a record leaves nothing of it.
+func TestPanicLeavesNoRow(t *testing.T) {
+	source, text := shapeOf(t, FormatSageMaker, "csv_batch")
+	d, columns := openShape(t, source)
+	rec := Record{Known: testKnown, Value: []byte(text)}
+	if err := d.Append(rec); err != nil {
+		t.Fatal(err)
+	}
+	before, names := dump(columns), columns.Predictions.Features.Len()
+	capture := d.(*sageMaker)
+	func() {
+		defer func() { _ = recover() }()
+		_ = capture.run(rec, func(rec Record) *Error {
+			if err := capture.capture(rec); err != nil {
+				t.Fatal(err)
+			}
+			columns.Predictions.Deploy.Append([]byte("half a row"))
+			columns.Predictions.intern([]byte("half a feature"))
+			panic("a bug")
+		})
+	}()
+	if got := dump(columns); got != before || columns.Predictions.Features.Len() != names || columns.Predictions.Deploy.Dict.Len() != 1 {
+		t.Errorf("after a panic\n%s\nbefore\n%s", got, before)
+	}
+	if err := d.Append(rec); err != nil || columns.Predictions.Len() != 6 {
+		t.Errorf("%v, %d rows", err, columns.Predictions.Len())
+	}
+}
+
+func BenchmarkShapes(b *testing.B) {
+	for _, c := range shapeCases() {
+		source, text := shapeOf(b, c.source.Format, c.name)
+		d, columns := openShape(b, source)
+		rec := Record{Known: testKnown, Value: []byte(text)}
+		if err := d.Append(rec); err != nil {
+			continue
+		}
+		b.Run(string(c.source.Format)+"/"+c.name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				columns.Reset()
+				if err := d.Append(rec); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,87 @@
+package decode
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func readCSV(t *tree, document string) (string, *Error) {
+	at, err := t.root([]byte(`"csv"`))
+	if err == nil {
+		at, err = t.csv(at, []byte(document))
+	}
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprint(t.plain(at)), nil
+}
+
+func TestCSV(t *testing.T) {
+	tr := newTree(DefaultLimits())
+	for document, want := range map[string]string{
+		"":                          "[]",
+		"1,2.5,x\n":                 "[[1 2.5 x]]",
+		"1,2\r\n3,4\r\n":            "[[1 2] [3 4]]",
+		"a,,\n,":                    "[[a <nil> <nil>] [<nil> <nil>]]",
+		`"a,b","say ""x""","1"`:     `[[a,b say "x" 1]]`,
+		"\"two\nlines\",3":          "[[two\nlines 3]]",
+		" 1 ,\t-2e3 , .5, +7":       "[[1 -2000 0.5 7]]",
+		"nan,NaN,-inf,Infinity":     "[[NaN NaN -Inf +Inf]]",
+		"2026-01-01,1-2,0x10,1_000": "[[2026-01-01 1-2 0x10 1_000]]",
+		"1e999,-,.,e":               "[[1e999 - . e]]",
+		"\"\"\r\n\"a\"\r\n":         "[[] [a]]",
+	} {
+		if got, err := readCSV(tr, document); err != nil || got != want {
+			t.Errorf("%q is read as %s (%v), want %s", document, got, err, want)
+		}
+	}
+	for document, want := range map[string]Reason{
+		"a\"b": Unparsable, `"a`: Unparsable, `"a"b`: Unparsable, `"a""`: Unparsable, "\xff": BadText, "a\x00": BadText, "\"\xff\"": BadText,
+	} {
+		if got, err := readCSV(tr, document); err == nil || err.Reason != want {
+			t.Errorf("%q is read as %s (%v), want it refused: %s", document, got, err, want)
+		}
+	}
+}
+
+// FuzzCSV compares the reader with encoding/csv where both read a document.
+func FuzzCSV(f *testing.F) {
+	for _, s := range []string{"1,2\n", "a,\"b\"\"c\"\r\n,\n", "\n\n1", "x, y ,z", "\"a\nb\",c\nd,e"} {
+		f.Add(s)
+	}
+	tr := newTree(DefaultLimits())
+	f.Fuzz(func(t *testing.T, document string) {
+		at, err := tr.root([]byte(`"csv"`))
+		if err == nil {
+			at, err = tr.csv(at, []byte(document))
+		}
+		// The standard library leaves out empty lines and reads \r\n in quotes as
+		// \n, which are differences that are meant.
+		reader := csv.NewReader(strings.NewReader(document))
+		reader.FieldsPerRecord = -1
+		want, theirs := reader.ReadAll()
+		if err != nil || theirs != nil || strings.Contains(document, "\r") {
+			return
+		}
+		line := tr.first(at)
+		for _, fields := range want {
+			for tr.size(line) == 1 && len(fields) > 0 && len(tr.text(tr.first(line))) == 0 && tr.kind(tr.first(line)) == isNull && !(len(fields) == 1 && strings.Trim(fields[0], " \t") == "") {
+				line = tr.next(line) // an empty line
+			}
+			if tr.size(line) != len(fields) {
+				t.Fatalf("%q: a line of %d fields, want %q", document, tr.size(line), fields)
+			}
+			i := 0
+			for field := tr.first(line); field != 0; field = tr.next(field) {
+				if got, want := tr.text(field), bytes.Trim([]byte(fields[i]), " \t"); !bytes.Equal(bytes.Trim(got, " \t"), want) {
+					t.Fatalf("%q: field %q, want %q", document, got, want)
+				}
+				i++
+			}
+			line = tr.next(line)
+		}
+	})
+}
