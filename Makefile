@@ -102,7 +102,7 @@ bench-peers: go-check ## Build the peers that bench-ingest compares with
 	@mkdir -p bin
 	cd testenv/peers && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o ../../bin/bench-bento ./bento
 
-BENCH_FORMATS ?= json
+BENCH_FORMATS ?= json,avro,arrow
 BENCH_ARGS ?=
 bench-ingest: go-check engine ## CPU time an event from Kafka to ClickHouse, next to a naive path, the engine alone and Bento (BENCH_ARGS, BENCH_FORMATS)
 	@mkdir -p bin

@@ -32,7 +32,10 @@ func BenchmarkClient(b *testing.B) {
 	if err := json.Unmarshal([]byte(cmp.Or(os.Getenv("PLUMBLINE_BENCH_SOURCE"), "{}")), &source); err != nil {
 		b.Fatal(err)
 	}
-	source.Topic = topic
+	source.Topic, source.SchemaFile = topic, os.Getenv("PLUMBLINE_BENCH_SCHEMA")
+	if err := source.ReadFiles(); err != nil {
+		b.Fatal(err)
+	}
 	source = source.WithDefaults()
 	cfg := DefaultConfig()
 	cfg.Brokers = []string{address}

@@ -40,7 +40,8 @@ func (r clientResults) add(ctx context.Context, w *world, o options) error {
 		if o.profile != "" {
 			cmd.Args = append(cmd.Args, "-test.cpuprofile="+o.profile+"/client_"+format+".pprof")
 		}
-		cmd.Env = append(os.Environ(), "PLUMBLINE_BENCH_KAFKA="+w.address, "PLUMBLINE_BENCH_TOPIC="+topicOf(format), "PLUMBLINE_BENCH_SOURCE="+string(source))
+		cmd.Env = append(os.Environ(), "PLUMBLINE_BENCH_KAFKA="+w.address, "PLUMBLINE_BENCH_TOPIC="+topicOf(format), "PLUMBLINE_BENCH_SOURCE="+string(source),
+			"PLUMBLINE_BENCH_SCHEMA="+w.schema(format))
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
 		if err != nil {

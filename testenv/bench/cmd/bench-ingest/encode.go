@@ -33,6 +33,7 @@ type wire struct {
 func wires() []wire {
 	return []wire{
 		{"json", decode.Source{Format: decode.FormatJSON}, 1, 0.9e6, jsonMessages},
+		{"avro", decode.Source{Format: decode.FormatAvro}, 1, 3e6, avroMessages},
 		{"arrow", decode.Source{Format: decode.FormatArrow}, arrowRows, 4e6, arrowMessages},
 	}
 }

@@ -26,6 +26,7 @@ type job struct {
 	DSN      string
 	Database string
 	Events   int
+	Schema   string // file with the schema, of formats that need one
 	Profile  string // file for a CPU profile; empty makes none
 }
 
@@ -46,7 +47,10 @@ func oursRole(ctx context.Context, settings []byte) error {
 	cfg := ingest.DefaultConfig()
 	cfg.Brokers, cfg.Group, cfg.Partitions = []string{j.Brokers}, j.Group, 1
 	cfg.Topics.Predictions = j.Topic
-	wire.source.Topic = j.Topic
+	wire.source.Topic, wire.source.SchemaFile = j.Topic, j.Schema
+	if err := wire.source.ReadFiles(); err != nil {
+		return err
+	}
 	cfg.Sources = []decode.Source{wire.source}
 	if err := ingest.EnsureTopics(ctx, cfg); err != nil {
 		return err

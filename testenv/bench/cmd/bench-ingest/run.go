@@ -121,7 +121,7 @@ func (w *world) contenders(ctx context.Context, o options) ([]contender, error) 
 }
 
 func (w *world) job(format, group, database string) job {
-	return job{Brokers: w.address, Topic: topicOf(format), Format: format, Group: group, DSN: w.engine.DSN(), Database: database, Events: w.events}
+	return job{Brokers: w.address, Topic: topicOf(format), Format: format, Group: group, DSN: w.engine.DSN(), Database: database, Events: w.events, Schema: w.schema(format)}
 }
 
 // role runs a contender that is a role of this program.

@@ -45,6 +45,9 @@ func newWorld(ctx context.Context, o options) (w *world, err error) {
 		return w, err
 	}
 	w.close = append(w.close, func() error { return os.RemoveAll(w.dir) })
+	if err := os.WriteFile(w.schema("avro"), avroSchema(), 0o600); err != nil {
+		return w, err
+	}
 	if w.broker, err = bench.Spawn(ctx, "broker", filepath.Join(w.dir, "kafka")); err != nil {
 		return w, err
 	}
@@ -105,6 +108,14 @@ func (w *world) startEngine() error {
 	wait, stop := context.WithTimeout(ctx, time.Minute)
 	defer stop()
 	return w.engine.WaitReady(wait)
+}
+
+// schema returns the schema file of a format, empty if it has none.
+func (w *world) schema(format string) string {
+	if format != "avro" {
+		return ""
+	}
+	return filepath.Join(w.dir, "event.avsc")
 }
 
 // topicOf names the topic that holds the events of a format.
