@@ -128,22 +128,39 @@ func (a *arrowPredictions) Append(rec Record) error {
 		return nil
 	}
 	a.record++
-	batches := a.reader.batches[:a.reader.count]
 	if refused := a.all(rec); refused != nil {
 		return refused
 	}
-	for i := range batches {
-		b := &batches[i]
-		for from := 0; from < b.rows; {
-			to := a.faults.run(b, from)
-			if to > from {
-				a.fill(b, from, to, rec)
+	return a.whole(Columns{Predictions: a.Predictions}, func() error {
+		for i := range a.reader.batches[:a.reader.count] {
+			b := &a.reader.batches[i]
+			for from := 0; from < b.rows; {
+				to := a.faults.run(b, from)
+				if to > from {
+					a.fill(b, from, to, rec)
+				}
+				from = to + 1 // the row that ends a run is refused
 			}
-			from = to + 1 // the row that ends a run is refused
 		}
-	}
-	a.Unknown += a.reader.plan.unknown
-	return a.refusals()
+		a.Unknown += a.reader.plan.unknown
+		return a.refusals()
+	})
+}
+
+// whole does something that appends rows, and takes them back if it panics or
+// cannot say which events of the record are refused.
+func (a *arrowRows) whole(into Columns, do func() error) error {
+	before := into.save()
+	good := false
+	defer func() {
+		if !good {
+			into.restore(&before)
+		}
+	}()
+	err := do()
+	_, some := err.(*Refusals)
+	good = err == nil || some
+	return err
 }
 
 // run returns the end of the good rows of a batch that begin at from.

@@ -32,14 +32,16 @@ func (a *arrowLabels) verify(rec Record) (bool, *Error) {
 // Append decodes the labels of a record. Its error is an *Error if all are
 // refused, *Refusals if some are.
 func (a *arrowLabels) Append(rec Record) error {
-	switch some, err := a.verify(rec); {
-	case err != nil:
-		return err
-	case !some:
-		a.Skipped++
-		return nil
-	}
-	return a.finish(rec, &a.Tally)
+	return a.whole(Columns{Labels: a.Labels}, func() error {
+		switch some, err := a.verify(rec); {
+		case err != nil:
+			return err
+		case !some:
+			a.Skipped++
+			return nil
+		}
+		return a.finish(rec, &a.Tally)
+	})
 }
 
 type arrowDeployments struct {
@@ -71,14 +73,16 @@ func (a *arrowDeployments) verify(rec Record) (bool, *Error) {
 // Append decodes the deployments of a record. Its error is an *Error if all are
 // refused, *Refusals if some are.
 func (a *arrowDeployments) Append(rec Record) error {
-	switch some, err := a.verify(rec); {
-	case err != nil:
-		return err
-	case !some:
-		a.Skipped++
-		return nil
-	}
-	return a.finish(rec, &a.Tally)
+	return a.whole(Columns{Deployments: a.Deployments}, func() error {
+		switch some, err := a.verify(rec); {
+		case err != nil:
+			return err
+		case !some:
+			a.Skipped++
+			return nil
+		}
+		return a.finish(rec, &a.Tally)
+	})
 }
 
 // each calls take with every row and keeps what it refuses.
