@@ -68,12 +68,12 @@ func (d *mlflow) base(root ref) (e prediction, err *Error) {
 		return e, err
 	}
 	fraction := t.get(root, "sampling_fraction")
-	share, ok, err := t.weight(fraction)
+	share, ok, err := t.measured(fraction)
 	if err != nil {
 		return e, err
 	}
-	if ok && share > 1 {
-		return e, t.fail(fraction, BadValue, "send a share above 0 and at most 1")
+	if ok && !isShare(share) {
+		return e, t.fail(fraction, BadValue, "send a share of the requests, at most 1")
 	}
 	if ok && d.options.Sampled == 0 {
 		e.weight, e.hasWeight = 1/share, true

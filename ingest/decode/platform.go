@@ -1,5 +1,11 @@
 package decode
 
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
 // platform is what the decoders of serving platforms' logs share: a record is a
 // request, its answer or both, with a row for each prediction.
 type platform struct {
@@ -64,4 +70,20 @@ func (d *platform) identify(id []byte, i, n int) ([]byte, *Error) {
 // tabularFormats are the shapes that read the options in Tabular.
 func tabularFormats() []Format {
 	return []Format{FormatSageMaker, FormatSageMakerTruth, FormatMLflow, FormatAzureML}
+}
+
+// foreign returns the options that the source's format does not read.
+func (s Source) foreign() error {
+	var errs []error
+	refuse := func(set bool, options string, formats ...Format) {
+		if set && !slices.Contains(formats, s.Format) {
+			errs = append(errs, fmt.Errorf("%s: %s has no such option; leave it out", options, s.Format))
+		}
+	}
+	tabular := tabularFormats()
+	refuse(!s.Tabular.zero(), "nested, output, score, predicted, classes or sampled", tabular...)
+	refuse(len(s.FeatureNames) > 0, "feature_names", append(tabular, FormatKServe, FormatSeldon)...)
+	refuse(s.GenAI != GenAI{}, "evaluation or evaluation_label", FormatGenAI)
+	refuse(s.MappingFile != "", "mapping_file", FormatMapping)
+	return errors.Join(errs...)
 }

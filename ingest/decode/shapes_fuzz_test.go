@@ -138,7 +138,7 @@ func checkRows(t *testing.T, c Columns) {
 	t.Helper()
 	if p := c.Predictions; p != nil {
 		for i := range p.Len() {
-			if n := len(p.ID.At(i)); n == 0 || n > maxName || len(p.Model.At(i)) == 0 || len(p.Deploy.At(i)) == 0 || !positive(p.Weight[i]) {
+			if n := len(p.ID.At(i)); n == 0 || n > maxName || len(p.Model.At(i)) == 0 || len(p.Deploy.At(i)) == 0 || !isWeight(p.Weight[i]) {
 				t.Fatalf("a row that is not complete:\n%s", dump(c))
 			}
 		}

@@ -211,6 +211,9 @@ func TestShapeSourcesSayWhatIsWrong(t *testing.T) {
 		{Source{Format: FormatMLflow, Holds: predictions, Stage: "prod"}, "stage:"},
 		{Source{Format: FormatMLflow, Holds: predictions, FeatureNames: []string{"a", "a"}}, "feature_names:"},
 		{Source{Format: FormatJSON, Holds: predictions, Tabular: Tabular{Classes: true}}, "classes"},
+		{Source{Format: FormatJSON, Holds: predictions, FeatureNames: []string{"a"}}, "feature_names:"},
+		{Source{Format: FormatMLflow, Holds: predictions, GenAI: GenAI{Evaluation: "x"}}, "evaluation or"},
+		{Source{Format: FormatMLflow, Holds: predictions, Mapping: Mapping{MappingFile: "x"}}, "mapping_file:"},
 		{Source{Format: FormatGenAI, Holds: labels}, "evaluation:"},
 		{Source{Format: FormatMapping, Holds: labels}, "mapping_file:"},
 	} {

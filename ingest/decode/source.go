@@ -146,9 +146,7 @@ func (s Source) Validate() error {
 			errs = append(errs, errors.New("model, deploy_hash and stage: json events say these themselves; leave them out"))
 		}
 	}
-	if !slices.Contains(tabularFormats(), s.Format) && !s.Tabular.zero() {
-		errs = append(errs, fmt.Errorf("nested, output, score, predicted, classes and sampled: %s has no such options; leave them out", s.Format))
-	}
+	errs = append(errs, s.foreign())
 	if f.check != nil {
 		errs = append(errs, f.check(s))
 	}

@@ -3,7 +3,6 @@ package decode
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 
@@ -29,8 +28,8 @@ type Tabular struct {
 	// Classes says that a number that was predicted, or is a label, names a
 	// class instead of measuring something.
 	Classes bool `yaml:"classes"`
-	// Sampled is the share of the requests that the platform captured, in (0, 1].
-	// Default 1: each event weighs 1/sampled.
+	// Sampled is the share of the requests that the platform captured, from 1e-9
+	// to 1. Default 1: each event weighs 1/sampled.
 	Sampled float64 `yaml:"sampled"`
 }
 
@@ -56,11 +55,15 @@ func (o Tabular) validate() error {
 	if _, err := parsePointer(o.Predicted); err != nil {
 		errs = append(errs, fmt.Errorf("predicted: %w", err))
 	}
-	if o.Sampled < 0 || o.Sampled > 1 || math.IsNaN(o.Sampled) {
-		errs = append(errs, fmt.Errorf("sampled: %v is not above 0 and at most 1", o.Sampled))
+	if o.Sampled != 0 && !isShare(o.Sampled) {
+		errs = append(errs, fmt.Errorf("sampled: %v is not between 1e-9 and 1", o.Sampled))
 	}
 	return errors.Join(errs...)
 }
+
+// isShare reports whether v can be the share of requests that are captured, of
+// which each event weighs 1/v.
+func isShare(v float64) bool { return v >= 1e-9 && v <= 1 }
 
 // sayings are what a source says of every event of its topic.
 type sayings struct{ model, deploy, stage []byte }

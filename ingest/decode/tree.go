@@ -260,10 +260,10 @@ func (t *tree) get(object ref, key string) ref {
 	return member
 }
 
-// either returns the first member of an object that is there and not null, of
-// two names: vendors rename their fields.
+// either returns the first member of an object that is there, and neither null
+// nor an empty string, of two names: vendors rename their fields.
 func (t *tree) either(object ref, key, otherwise string) ref {
-	if r := t.get(object, key); t.there(r) {
+	if r := t.get(object, key); t.there(r) && (t.kind(r) != isString || len(t.text(r)) > 0) {
 		return r
 	}
 	return t.get(object, otherwise)
