@@ -76,14 +76,21 @@ func (b *batch) count(rec record) {
 	b.knownMin, b.knownMax = min(b.knownMin, rec.Known), max(b.knownMax, rec.Known)
 }
 
-func (b *batch) decode(rec record) (letters []letter, err error) {
-	err = b.tryDecode(rec)
+func (b *batch) decode(rec record) ([]letter, error) {
+	err := b.tryDecode(rec)
+	if err == nil {
+		return nil, nil
+	}
+	return b.refused(rec, err)
+}
+
+// refused makes the dead letters of a record that the decoder did not take as a
+// whole. It is apart from decode because its variables are on the heap.
+func (b *batch) refused(rec record, err error) (letters []letter, _ error) {
 	var unavailable *decode.Unavailable
 	var some *decode.Refusals
 	var refused *decode.Error
 	switch {
-	case err == nil:
-		return nil, nil
 	case errors.As(err, &unavailable):
 		return nil, fmt.Errorf("decode %s at %d: %w", b.at, rec.Offset, err)
 	case errors.As(err, &some):
