@@ -2,12 +2,14 @@ package ingest_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +24,10 @@ import (
 // network that is slow.
 type lateDoor struct {
 	target *url.URL
-	table  string
+	table  string // of the statement that is held
+	// rewrite, if set, changes what is asked of ClickHouse, or answers itself.
+	rewrite func(w http.ResponseWriter, query url.Values) (answered bool)
+	another bool // give the server another id
 
 	once sync.Once
 	held chan struct{} // closed when the statement is held
@@ -60,9 +65,19 @@ func (d *lateDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if query := r.URL.Query().Get("query"); strings.HasPrefix(query, "INSERT") && strings.Contains(query, "`"+d.table+"`") {
 		d.once.Do(func() { late = true })
 	}
+	if d.another {
+		body = []byte(strings.ReplaceAll(string(body), "serverUUID()", "'another'"))
+	}
 	out := r.Clone(context.WithoutCancel(r.Context()))
 	out.URL.Scheme, out.URL.Host, out.Host, out.RequestURI = d.target.Scheme, d.target.Host, d.target.Host, ""
 	out.Body, out.ContentLength = io.NopCloser(strings.NewReader(string(body))), int64(len(body))
+	if d.rewrite != nil {
+		query := out.URL.Query()
+		if d.rewrite(w, query) {
+			return
+		}
+		out.URL.RawQuery = query.Encode()
+	}
 	if late {
 		close(d.held)
 		<-d.let
@@ -122,6 +137,80 @@ func TestStatementOfAFormerOwnerIsRefused(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Where the former owner's session cannot be closed, it is left alone until it
+// has expired, and then the late statement is refused all the same.
+func TestSessionThatCannotBeClosedExpires(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for sessions to expire")
+	}
+	for _, another := range []bool{false, true} {
+		t.Run(fmt.Sprint("another server ", another), func(t *testing.T) {
+			env := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) { c.DedupWindow = 0 }})
+			ownBroker(t, env)
+			first, db := openLateDoor(t, env, "predictions", true)
+			cfg := testConfig(env)
+			cfg.Partitions, cfg.SessionTimeout = 1, time.Second
+			if !another {
+				cfg.SessionTimeout = 8 * time.Second // longer than the first takes to stop
+			}
+			if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+				t.Fatal(err)
+			}
+			want := produce(t, env, cfg, options(51, 200))
+			stop := start(t, cfg, ingest.Dependencies{DB: db})
+			await(t, first.held, "a statement that is held")
+			stop()
+			second, db := openLateDoor(t, env, "none", true)
+			second.rewrite = func(_ http.ResponseWriter, query url.Values) bool {
+				query.Del("close_session") // what no server knows changes nothing
+				return false
+			}
+			second.another = another
+			start(t, cfg, ingest.Dependencies{DB: db})
+			until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+			close(first.let)
+			if answer := <-first.done; !strings.Contains(answer, "SESSION_NOT_FOUND") {
+				t.Errorf("ClickHouse answered the late statement with %q", answer)
+			}
+			check(t, env, want, everything(time.Now()))
+		})
+	}
+}
+
+// Behind a load balancer a statement meets a server that does not know its
+// session: the partition is parked and people are told what to do, rather than
+// nothing being stored for ever in silence.
+func TestLoadBalancerIsToldOf(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{Kafka: true})
+	door, db := openLateDoor(t, env, "none", true)
+	var healed atomic.Bool
+	door.rewrite = func(w http.ResponseWriter, query url.Values) bool {
+		if healed.Load() || query.Get("session_check") != "1" || !strings.HasPrefix(query.Get("query"), "INSERT") {
+			return false
+		}
+		w.Header().Set("X-ClickHouse-Exception-Code", "372")
+		http.Error(w, "Code: 372. DB::Exception: Session not found (SESSION_NOT_FOUND)", http.StatusInternalServerError)
+		return true
+	}
+	cfg := testConfig(env)
+	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	want := produce(t, env, cfg, options(52, 200))
+	seen := newNotices()
+	start(t, cfg, ingest.Dependencies{DB: db, Noticer: seen})
+	seen.await(t, ingest.NoticeParked)
+	seen.mu.Lock()
+	text := seen.got[0].Text
+	seen.mu.Unlock()
+	if !strings.Contains(text, "load balancer") || !strings.Contains(text, "clickhouse.fence") {
+		t.Errorf("notice: %s", text)
+	}
+	healed.Store(true)
+	until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+	check(t, env, want, everything(time.Now()))
 }
 
 func await(t *testing.T, c <-chan struct{}, what string) {
