@@ -214,7 +214,7 @@ func (r *registry) references(s *Schema, a answer, seen map[string]bool) error {
 // text returns a schema in the format that was asked for. A registry that has
 // not that format is a mistake to mend, for which no event is given up.
 func (r *registry) text(a answer) ([]byte, error) {
-	if r.format == "" {
+	if r.format == "" || a.Type != "PROTOBUF" { // the decoder refuses another type
 		return []byte(a.Schema), nil
 	}
 	b, err := base64.StdEncoding.DecodeString(a.Schema)
