@@ -17,6 +17,7 @@ import (
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/ingest/deadletters"
 	"github.com/plumbline-slo/plumbline/ingest/dial"
+	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
 
 // excerpt is how many characters of a value a list shows.
@@ -36,8 +37,9 @@ func deadLetterFlags(clause *kingpin.CmdClause) kafkaFlags {
 	}
 }
 
-// open returns the dead-letter topic that the flags name.
-func (k kafkaFlags) open() (*deadletters.Box, error) {
+// open returns the dead-letter topic that the flags name; with opens set it can
+// open sealed letters, if the configuration has the keys.
+func (k kafkaFlags) open(opens bool) (*deadletters.Box, error) {
 	cfg := deadletters.DefaultConfig()
 	how := dial.DefaultConfig()
 	cfg.Brokers = *k.brokers
@@ -50,6 +52,11 @@ func (k kafkaFlags) open() (*deadletters.Box, error) {
 		cfg.Topic = file.Ingest.Topics.DeadLetters
 		if cfg.Brokers = file.Kafka.Brokers; len(cfg.Brokers) == 0 {
 			cfg.Brokers = []string{file.Kafka.Embedded.Listen}
+		}
+		if path := file.Ingest.Privacy.KeysFile; opens && path != "" {
+			if cfg.Keys, err = privacy.ReadKeys(path); err != nil {
+				return nil, usageError{err}
+			}
 		}
 	}
 	if *k.topic != "" {
@@ -112,7 +119,7 @@ func (c *cli) dlqList(parent *kingpin.CmdClause) {
 		if err != nil {
 			return err
 		}
-		box, err := kafka.open()
+		box, err := kafka.open(false)
 		if err != nil {
 			return err
 		}
@@ -131,12 +138,18 @@ func (c *cli) dlqList(parent *kingpin.CmdClause) {
 func listLetters(out io.Writer, letters []deadletters.Letter) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "OFFSET\tREFUSED\tSOURCE\tREASON\tVALUE")
+	value := func(l deadletters.Letter) string {
+		if l.Sealed != "" {
+			return fmt.Sprintf("(sealed under key %s)", l.Sealed)
+		}
+		return string(l.Value)
+	}
 	for _, l := range letters {
 		source := l.Source.String()
 		if l.Malformed != "" {
 			source = "unknown"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", place(l.At), l.Time.UTC().Format(time.RFC3339), printable(source, 0), printable(l.Reason, 0), printable(string(l.Value), excerpt))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", place(l.At), l.Time.UTC().Format(time.RFC3339), printable(source, 0), printable(l.Reason, 0), printable(value(l), excerpt))
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("dlq list: %w", err)
@@ -174,8 +187,9 @@ func printable(text string, characters int) string {
 }
 
 func (c *cli) dlqShow(parent *kingpin.CmdClause) {
-	clause := parent.Command("show", "Show one letter whole: key, every header, value.")
+	clause := parent.Command("show", "Show one letter whole: key, every header, value. What is sealed is shown with --reveal only.")
 	kafka := deadLetterFlags(clause)
+	reveal := clause.Flag("reveal", "Open a sealed letter with the keys of the configuration: its contents may be personal.").Bool()
 	bare := clause.Flag("value", "Print the exact bytes of the value and nothing else, for example for check producer.").Bool()
 	offset := clause.Arg("offset", "Offset of the letter, after PARTITION/ if that is not 0.").Required().String()
 	c.add(clause, func(ctx context.Context) error {
@@ -186,14 +200,20 @@ func (c *cli) dlqShow(parent *kingpin.CmdClause) {
 		if err != nil {
 			return usageError{fmt.Errorf("dlq show: %w", err)}
 		}
-		box, err := kafka.open()
+		box, err := kafka.open(*reveal)
 		if err != nil {
 			return err
 		}
 		defer box.Close()
 		l, err := box.Get(ctx, at.Partition, at.First)
+		if err == nil && *reveal {
+			err = box.Open(&l)
+		}
 		if err != nil {
 			return fmt.Errorf("dlq show: %w", err)
+		}
+		if *bare && l.Sealed != "" {
+			return usageError{fmt.Errorf("dlq show: the value is sealed under key %s; --reveal opens it with the keys of the configuration", l.Sealed)}
 		}
 		if *bare {
 			_, err = c.stdout.Write(l.Value)
@@ -214,9 +234,15 @@ func letterText(l deadletters.Letter) string {
 		fmt.Fprintf(&b, "source    %s\n", printable(l.Source.String(), 0))
 	}
 	fmt.Fprintf(&b, "reason    %s\n", printable(l.Message, 0))
-	fmt.Fprintf(&b, "key       %s\n", printable(string(l.Key), 0))
+	if l.Sealed == "" {
+		fmt.Fprintf(&b, "key       %s\n", printable(string(l.Key), 0))
+	}
 	for _, h := range l.Headers {
 		fmt.Fprintf(&b, "header    %s = %s\n", printable(h.Key, 0), printable(string(h.Value), 0))
+	}
+	if l.Sealed != "" {
+		fmt.Fprintf(&b, "key, value and the record's own headers are sealed under key %s; --reveal opens them with the keys of the configuration\n", printable(l.Sealed, 0))
+		return b.String()
 	}
 	fmt.Fprintf(&b, "value     %d bytes", len(l.Value))
 	if l.Size > len(l.Value) {
@@ -263,7 +289,7 @@ func (c *cli) dlqReplay(parent *kingpin.CmdClause) {
 			}
 			filter.Offsets = &r
 		}
-		box, err := kafka.open()
+		box, err := kafka.open(true)
 		if err != nil {
 			return err
 		}

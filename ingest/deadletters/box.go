@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/ingest/dial"
+	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
 
 // fetchBytes bounds one fetch.
@@ -25,6 +26,8 @@ type Config struct {
 	Timeout time.Duration
 	// Dialer connects to them; nil connects without TLS and SASL.
 	Dialer *dial.Dialer
+	// Keys open sealed letters; none are needed to list them.
+	Keys privacy.Keys
 }
 
 // DefaultConfig returns the defaults without brokers.
@@ -50,6 +53,7 @@ func (c Config) Validate() error {
 // Box is a dead-letter topic. It serves one goroutine.
 type Box struct {
 	topic  string
+	keys   privacy.Keys
 	client *kafka.Client
 	own    *kafka.Transport // of the client
 }
@@ -59,7 +63,7 @@ func New(cfg Config) (*Box, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Box{topic: cfg.Topic, own: cfg.Dialer.Transport("plumbline-dlq")}
+	b := &Box{topic: cfg.Topic, keys: cfg.Keys, own: cfg.Dialer.Transport("plumbline-dlq")}
 	b.client = &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Timeout: cfg.Timeout, Transport: b.own}
 	return b, nil
 }
@@ -118,6 +122,9 @@ func (b *Box) Newest(ctx context.Context, f Filter, limit int) (newest []Letter,
 	})
 	return newest, matched, err
 }
+
+// Open opens a sealed letter with the box's keys.
+func (b *Box) Open(l *Letter) error { return l.Open(b.keys) }
 
 // Get returns one letter. That there is none is an error.
 func (b *Box) Get(ctx context.Context, partition int, offset int64) (Letter, error) {

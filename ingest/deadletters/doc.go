@@ -14,7 +14,12 @@
 // A replayed event that is refused again becomes a new dead letter, at a new
 // position, with the reason it has now; that letter can be replayed in turn.
 //
-// The package knows Kafka and nothing of ours but the headers: it may not
-// decode events or know tables. It does not drop records of aborted
+// Where the privacy policy has keys, the contents of letters are sealed. A
+// listing shows what ingest says about them and needs no key; the contents are
+// opened with the keys in memory only, and a replay writes the opened record,
+// never the sealed bytes.
+//
+// The package knows Kafka and nothing of ours but the headers and the seal: it
+// may not decode events or know tables. It does not drop records of aborted
 // transactions, because ingest writes letters without transactions.
 package deadletters

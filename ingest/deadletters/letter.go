@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
 
 // Headers of a dead letter: Kafka Connect's names, and ours.
@@ -34,7 +36,7 @@ const (
 
 // ours are the headers that ingest and a replay add beside Kafka Connect's.
 func ours(key string) bool {
-	return key == headerSize || key == headerTime || key == headerEvent || key == ReplayedFrom
+	return key == headerSize || key == headerTime || key == headerEvent || key == ReplayedFrom || key == privacy.SealedHeader
 }
 
 // classPrefix stands before ingest's reasons in the class header.
@@ -111,10 +113,14 @@ type Letter struct {
 	// Headers are all of them, the original's and the letter's.
 	Headers []kafka.Header
 	// Size is the size in bytes of the original value; it is more than
-	// len(Value) if ingest cut it.
+	// len(Value) if ingest cut it. Of a sealed letter it is known only then, else
+	// 0.
 	Size int
 	// Malformed says why the letter has no Source; empty if it has.
 	Malformed string
+	// Sealed is the name of the key under which key, value and the original's
+	// headers are sealed; empty if they are not, or not any more, see Open.
+	Sealed string
 }
 
 // Cut reports whether the letter may hold less than the original record.
@@ -123,6 +129,11 @@ func (l Letter) Cut() bool { return l.Size > len(l.Value) || len(l.Key) >= cutKe
 // read fills in what the headers say. The last header of a name counts: ingest
 // appends its own after those that the record came with.
 func (l *Letter) read() {
+	// Ingest seals last of all. A record that came with the header has others
+	// behind it.
+	if n := len(l.Headers); n > 0 && l.Headers[n-1].Key == privacy.SealedHeader && l.Key == nil {
+		l.Sealed = string(l.Headers[n-1].Value)
+	}
 	texts := make(map[string]string)
 	for _, h := range l.Headers {
 		if strings.HasPrefix(h.Key, connectPrefix) || ours(h.Key) {
@@ -131,7 +142,9 @@ func (l *Letter) read() {
 	}
 	l.Reason = strings.TrimPrefix(texts[headerClass], classPrefix)
 	l.Message = texts[headerMessage]
-	l.Size = len(l.Value)
+	if l.Sealed == "" {
+		l.Size = len(l.Value)
+	}
 	if n, err := strconv.Atoi(texts[headerSize]); err == nil && n > l.Size {
 		l.Size = n
 	}
@@ -150,6 +163,33 @@ func (l *Letter) read() {
 	}
 }
 
+// Open puts the contents of a sealed letter in the place of the sealed bytes.
+// Other letters stay as they are. After an error the letter is as it was.
+func (l *Letter) Open(keys privacy.Keys) error {
+	if l.Sealed == "" {
+		return nil
+	}
+	if len(keys) == 0 {
+		return fmt.Errorf("the letter is sealed under key %s, and there are no keys", l.Sealed)
+	}
+	contents, err := keys.OpenContents(l.Sealed, l.Value)
+	if err != nil {
+		return err
+	}
+	headers := make([]kafka.Header, 0, len(contents.Headers)+len(l.Headers))
+	for _, h := range contents.Headers {
+		headers = append(headers, kafka.Header{Key: h.Key, Value: h.Value})
+	}
+	for _, h := range l.Headers {
+		if h.Key != privacy.SealedHeader {
+			headers = append(headers, h)
+		}
+	}
+	l.Key, l.Value, l.Headers, l.Sealed = contents.Key, contents.Value, headers, ""
+	l.Size = max(l.Size, len(l.Value))
+	return nil
+}
+
 // original returns the headers that the refused record had.
 func (l Letter) original() []kafka.Header { return originalHeaders(l.Headers) }
 
@@ -164,7 +204,8 @@ func originalHeaders(all []kafka.Header) []kafka.Header {
 	return kept
 }
 
-// isOf reports whether a record is the one that the letter was made of.
+// isOf reports whether a record is the one that the letter, which is not sealed,
+// was made of.
 func (l Letter) isOf(rec record) bool {
 	if l.Cut() {
 		return bytes.HasPrefix(rec.Key, l.Key) && bytes.HasPrefix(rec.Value, l.Value) && len(rec.Value) == l.Size

@@ -29,7 +29,7 @@ const (
 	// letter of this replay.
 	Skipped
 	// Impossible: the letter does not hold the whole record and its source is
-	// gone, or it names no source.
+	// gone, or it names no source, or it is sealed and the key is not there.
 	Impossible
 )
 
@@ -157,6 +157,11 @@ func (b *Box) replay(ctx context.Context, l Letter, o Options, done, twins map[O
 		out.Verdict, out.Note = Skipped, fmt.Sprintf("letter %d is the same record", twin.Offset)
 		return out, nil
 	}
+	if err := l.Open(b.keys); err != nil {
+		out.Verdict, out.Note = Impossible, err.Error()
+		return out, nil
+	}
+	out.Letter = l
 	rec, note, err := b.original(ctx, l)
 	if lost := lostText(err); lost != "" {
 		out.Verdict, out.Note = Impossible, lost

@@ -43,7 +43,11 @@ func (k Keys) OpenContents(id string, sealed []byte) (c Contents, err error) {
 		if n <= 0 || size > uint64(len(text)-n) {
 			return c, errors.New("open: what was sealed is not the contents of a record")
 		}
-		fields, text = append(fields, text[n:n+int(size)]), text[n+int(size):]
+		var field []byte // none and empty are sealed alike, and opened as none
+		if size > 0 {
+			field = text[n : n+int(size)]
+		}
+		fields, text = append(fields, field), text[n+int(size):]
 	}
 	if len(fields) < 2 || len(fields)%2 != 0 {
 		return c, errors.New("open: what was sealed is not the contents of a record")
