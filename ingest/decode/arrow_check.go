@@ -169,8 +169,8 @@ func (a *arrowPredictions) weights(b *arrowBatch, column int) {
 	}
 	v := &b.vectors[column]
 	for i := range b.rows {
-		if !v.isNull(i) && !positive(v.float(i)) {
-			a.faults.add(b.first+i, bad(BadValue, "send a finite number above 0").at("weight"))
+		if !v.isNull(i) && !isWeight(v.float(i)) {
+			a.faults.add(b.first+i, bad(BadValue, weightHint).at("weight"))
 		}
 	}
 }

@@ -3,7 +3,6 @@ package decode
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 )
 
@@ -158,7 +157,15 @@ var (
 	wordOK    = []byte("ok")
 )
 
-func positive(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
+// maxWeight bounds the requests that one event may stand for: a mistake of its
+// producer must not drown all other counts.
+const maxWeight = 1e9
+
+const weightHint = "send how many requests the event stands for: 1 to 1e9"
+
+// isWeight reports whether v can be a weight. An event stands at least for
+// itself.
+func isWeight(v float64) bool { return v >= 1 && v <= maxWeight }
 
 // Floats is a column of numbers that may be absent, in Arrow's layout.
 type Floats struct {

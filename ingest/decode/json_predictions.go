@@ -188,8 +188,8 @@ func (p *JSONPredictions) field(e *prediction, field uint32) (err *Error) {
 
 func (s *scanner) weight() (float64, bool, *Error) {
 	v, ok, err := s.measured()
-	if err == nil && ok && !positive(v) {
-		return 0, false, bad(BadValue, "send a finite number above 0")
+	if err == nil && ok && !isWeight(v) {
+		return 0, false, bad(BadValue, weightHint)
 	}
 	return v, ok, err
 }

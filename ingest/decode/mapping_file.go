@@ -147,7 +147,7 @@ func (f *mappingFile) units(m *mapped, name string, n *yaml.Node, field string) 
 		f.fail(n, field, "unit %q is none of %s", m.unit, strings.Join(known[1:], ", "))
 	}
 	if m.constant != nil {
-		if v, ok := decimalNumber(m.constant); !ok || name == "weight" && !positive(v) {
+		if v, ok := decimalNumber(m.constant); !ok || name == "weight" && !isWeight(v) {
 			f.fail(n, field, "the value %q is no number that may stand here", m.constant)
 		}
 	}

@@ -281,8 +281,8 @@ func (d *mapping) weight(m *mapped) (float64, bool, *Error) {
 	if m.unit == "share" {
 		v = 1 / v
 	}
-	if !positive(v) {
-		return 0, false, bad(BadValue, "send a finite number above 0").at("weight")
+	if !isWeight(v) {
+		return 0, false, bad(BadValue, weightHint).at("weight")
 	}
 	return v, true, nil
 }

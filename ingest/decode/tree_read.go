@@ -116,11 +116,11 @@ func (t *tree) measured(r ref) (v float64, ok bool, err *Error) {
 	return 0, false, t.mistyped(r, "send a number")
 }
 
-// weight reads a finite number above 0.
+// weight reads the number of requests an event stands for.
 func (t *tree) weight(r ref) (v float64, ok bool, err *Error) {
 	v, ok, err = t.measured(r)
-	if ok && !positive(v) {
-		return 0, false, t.fail(r, BadValue, "send a finite number above 0")
+	if ok && !isWeight(v) {
+		return 0, false, t.fail(r, BadValue, weightHint)
 	}
 	return v, ok, err
 }

@@ -314,8 +314,8 @@ func (t *typed) number(at slot, v float64) *Error {
 	case slotPredicted, slotLabel:
 		e.value, e.hasValue, t.label = v, true, true
 	case slotWeight:
-		if !positive(v) {
-			return bad(BadValue, "send a finite number above 0")
+		if !isWeight(v) {
+			return bad(BadValue, weightHint)
 		}
 		e.weight, e.hasWeight = v, true
 	}
