@@ -18,9 +18,13 @@ func (p *JSONPredictions) features() *Error {
 		if n >= p.limits.MaxFeatures {
 			return bad(TooManyFeatures, "send fewer features, or raise max_features")
 		}
-		id, err := p.featureKey(n)
-		if err != nil {
-			return err
+		s.space()
+		var err *Error
+		id, known := p.order.match(s, n)
+		if known == 0 {
+			if id, err = p.featureKey(n); err != nil {
+				return err
+			}
 		}
 		if err = p.featureValue(id); err != nil {
 			return err.at("features." + string(p.Features.Value(id)))
@@ -36,14 +40,10 @@ func (p *JSONPredictions) features() *Error {
 	return nil
 }
 
-// featureKey reads a feature's name and colon.
+// featureKey reads the name and the colon of a feature that did not stand at this
+// position before.
 func (p *JSONPredictions) featureKey(position int) (int32, *Error) {
-	s := &p.scan
-	s.space()
-	if id, size := p.order.match(s, position); size > 0 {
-		return id, nil
-	}
-	key, err := s.key()
+	key, err := p.scan.key()
 	if err != nil {
 		return 0, err
 	}
@@ -62,6 +62,12 @@ func (p *JSONPredictions) featureValue(id int32) *Error {
 	s := &p.scan
 	switch c := s.space(); {
 	case c-'0' <= 9 || c == '-':
+		// The usual number is read here at once, for there are many.
+		if v, length := shortDecimal(s.b, s.i); length > 0 {
+			s.i += length
+			p.number(id, v)
+			return nil
+		}
 		v, err := s.number()
 		p.number(id, v)
 		return err
