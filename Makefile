@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real test-on-kafka build engine data go-check npm-check modules lint generate chaos-smoke outage-ingest footprint fuzz bench-peers bench-ingest bench-storage clean
+.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke outage-ingest footprint fuzz bench-peers bench-ingest bench-storage clean
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -37,6 +37,13 @@ test-on-kafka: # PLUMBLINE_TEST_KAFKA names it; topics and groups are the run's 
 	  figures=$$(bin/plumbline chaos-smoke --kafka.brokers=$$PLUMBLINE_TEST_KAFKA --dedup-window=$$window); echo "$$figures"; \
 	  if grep -q '"goal":"= 0","met":false' <<<"$$figures"; then echo "test-real: something was lost, doubled or miscounted" >&2; exit 1; fi; \
 	done
+
+# The jars are those that test-real has fetched. What is missing is said.
+PYTHON_ENV := $(CACHE)/python
+test-producers: go-check ## Run the producer snippets in Go, Python and Java against a broker
+	@if command -v python3 >/dev/null; then cmp -s docs/producers/requirements.txt $(PYTHON_ENV)/installed.txt || { \
+	  python3 -m venv $(PYTHON_ENV) && $(PYTHON_ENV)/bin/pip install -q -r docs/producers/requirements.txt && cp docs/producers/requirements.txt $(PYTHON_ENV)/installed.txt; }; fi
+	PLUMBLINE_PYTHON=$(PYTHON_ENV)/bin/python PLUMBLINE_JARS=$$(ls -d $(CACHE)/kafka/*/ 2>/dev/null | tail -1) go test -count=1 -v -run 'TestGo|TestPython|TestJava' ./docs/producers
 
 build: go-check modules ## Build bin/plumbline
 	@echo "build: bin/plumbline"
