@@ -116,15 +116,6 @@ func (t *tree) measured(r ref) (v float64, ok bool, err *Error) {
 	return 0, false, t.mistyped(r, "send a number")
 }
 
-// weight reads the number of requests an event stands for.
-func (t *tree) weight(r ref) (v float64, ok bool, err *Error) {
-	v, ok, err = t.measured(r)
-	if ok && !isWeight(v) {
-		return 0, false, t.fail(r, BadValue, weightHint)
-	}
-	return v, ok, err
-}
-
 // class reads a class (a string or boolean) or a number; what is not there, or
 // null, is neither.
 func (t *tree) class(r ref) (class []byte, v float64, number bool, err *Error) {
