@@ -114,7 +114,9 @@ func (r *Runner) Step(ctx context.Context) ([]Finding, error) {
 	// The token is never the same twice, for two looks may well find the same,
 	// but it is the same for every attempt to store this one.
 	token := "findings/" + rand.Text()
-	insert := func(ctx context.Context) error { return r.db.Derived().Insert(ctx, plumbline.TableFindings, token, rec) }
+	insert := func(ctx context.Context) error {
+		return r.db.Derived().Insert(ctx, plumbline.TableFindings, token, rec)
+	}
 	if err := storage.Again(ctx, insert); err != nil {
 		return nil, errors.Join(lookErr, err)
 	}
