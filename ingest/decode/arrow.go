@@ -158,8 +158,8 @@ func (a *arrowRows) whole(into Columns, do func() error) error {
 		}
 	}()
 	err := do()
-	_, some := err.(*Refusals)
-	good = err == nil || some
+	some := new(Refusals)
+	good = err == nil || errors.As(err, &some)
 	return err
 }
 

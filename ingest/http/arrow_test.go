@@ -161,6 +161,27 @@ func TestArrowThatIsRefused(t *testing.T) {
 	}
 }
 
+// A topic has one format: events of another are never produced to it.
+func TestTopicsKeepTheirFormat(t *testing.T) {
+	w := start(t)
+	other := startWith(t, w.address, []decode.Source{
+		{Topic: "predictions", Format: decode.FormatArrow, Model: "checkout"},
+		{Topic: "labels", Format: decode.FormatArrow, Holds: []decode.Kind{decode.KindLabels}},
+		{Topic: "columns", Holds: []decode.Kind{decode.KindLabels}},
+		{Topic: "deployments", Holds: []decode.Kind{decode.KindDeployments}},
+	})
+	if got := other.post(t, "predictions", ndjson, prediction("a")); got.Status != http.StatusUnsupportedMediaType || !strings.Contains(got.Error, "ingest.sources") {
+		t.Errorf("JSON to a topic of Arrow: %+v", got)
+	}
+	label := fmt.Sprintf(`{"prediction_id":"p1","model":"checkout","ts":%d,"label":true}`, now.UnixMilli())
+	if got := other.post(t, "labels", ndjson, label); got.Accepted != 1 || len(w.stored(t, "labels")) != 0 || len(w.stored(t, "columns")) != 1 {
+		t.Errorf("JSON beside a topic of Arrow: %+v", got)
+	}
+	if got := other.post(t, "predictions", arrowStream, columns(t, "a")); got.Accepted != 1 || len(w.stored(t, "predictions")) != 1 {
+		t.Errorf("Arrow to the usual topic: %+v", got)
+	}
+}
+
 func TestArrowThatKafkaDoesNotTake(t *testing.T) {
 	w := start(t)
 	w.kafka.Close()

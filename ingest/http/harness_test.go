@@ -65,6 +65,12 @@ func start(t *testing.T, change ...func(*ingesthttp.Config)) *world {
 // startOn serves over real HTTP against a Kafka.
 func startOn(t *testing.T, address string, change ...func(*ingesthttp.Config)) *world {
 	t.Helper()
+	return startWith(t, address, withArrow(), change...)
+}
+
+// startWith serves for the topics of some sources.
+func startWith(t *testing.T, address string, sources []decode.Source, change ...func(*ingesthttp.Config)) *world {
+	t.Helper()
 	cfg := ingesthttp.DefaultConfig()
 	cfg.TokenFile = filepath.Join(t.TempDir(), "tokens")
 	cfg.ProduceTimeout = 20 * time.Second
@@ -77,7 +83,7 @@ func startOn(t *testing.T, address string, change ...func(*ingesthttp.Config)) *
 	w := &world{address: address, registry: prometheus.NewRegistry()}
 	s, err := ingesthttp.New(cfg, ingesthttp.Dependencies{
 		Brokers: []string{address}, Predictions: "predictions", Labels: "labels", Deployments: "deployments",
-		Sources: withArrow(), Limits: decode.DefaultLimits(), Registry: w.registry, Now: func() time.Time { return now },
+		Sources: sources, Limits: decode.DefaultLimits(), Registry: w.registry, Now: func() time.Time { return now },
 	})
 	if err != nil {
 		t.Fatal(err)
