@@ -46,6 +46,7 @@ func register(application *kingpin.Application, stdout, stderr io.Writer) map[st
 	c.dashboards()
 	c.generate()
 	c.chaosSmoke()
+	c.chaosIngest()
 	c.footprint()
 	return c.commands
 }

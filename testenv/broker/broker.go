@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Config says where the embedded broker keeps its log and listens.
@@ -33,6 +34,12 @@ type Config struct {
 	// MinSession is the shortest session timeout a consumer may ask for.
 	// Default 6 s, as Kafka's.
 	MinSession time.Duration `yaml:"min_session"`
+	// MaxRebalance bounds how long a rebalance waits for members that do not join
+	// again; 0 waits as long as they asked for. kfake begins the wait anew with
+	// every member that joins, and forgets the session of a member whose
+	// connection broke before it was told that it had joined, so that a group
+	// whose members are killed again and again would wait for ever.
+	MaxRebalance time.Duration `yaml:"-"`
 	// MaxMessageBytes is the largest batch of records that is accepted. Default
 	// 16 MiB, more than Kafka's 1 MiB, so that an event too large to be stored
 	// becomes a dead letter with its reason and not its producer's problem.
@@ -102,7 +109,21 @@ func (b *Broker) Start() error {
 		return fmt.Errorf("embedded kafka in %s: %w", b.cfg.DataDir, explain(err))
 	}
 	b.cluster = cluster
+	b.boundRebalances()
 	return nil
+}
+
+// boundRebalances shortens what members ask for to Config.MaxRebalance.
+func (b *Broker) boundRebalances() {
+	if b.cfg.MaxRebalance == 0 {
+		return
+	}
+	b.cluster.ControlKey(int16(kmsg.JoinGroup), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		b.cluster.KeepControl()
+		join := request.(*kmsg.JoinGroupRequest)
+		join.RebalanceTimeoutMillis = min(join.RebalanceTimeoutMillis, int32(b.cfg.MaxRebalance.Milliseconds()))
+		return nil, nil, false
+	})
 }
 
 func explain(err error) error {
