@@ -30,6 +30,10 @@ type Config struct {
 	// Default 4 and 1.
 	Partitions  int `yaml:"partitions"`
 	Replication int `yaml:"replication"`
+	// DeadLetterRetention is how long Kafka keeps dead letters, at least 1 h;
+	// EnsureTopics brings the topic to it. 0 leaves the topic as it is. Default
+	// 168 h.
+	DeadLetterRetention time.Duration `yaml:"dead_letter_retention"`
 
 	Limits decode.Limits `yaml:",inline"`
 	// ScoreKinds says what a model's score is: probability (the default) or
@@ -82,7 +86,7 @@ func DefaultConfig() Config {
 	return Config{
 		Group:      "plumbline-ingest",
 		Topics:     Topics{Predictions: "predictions", Labels: "labels", Deployments: "deployments", DeadLetters: "plumbline.dead-letters"},
-		Partitions: 4, Replication: 1,
+		Partitions: 4, Replication: 1, DeadLetterRetention: 7 * 24 * time.Hour,
 		Limits:    decode.DefaultLimits(),
 		FlushRows: 65_536, FlushBytes: 16 << 20, FlushInterval: time.Second,
 		FetchBytes:     4 << 20,
@@ -163,6 +167,9 @@ func (c Config) Validate() error {
 	}
 	if c.Partitions < 1 || c.Replication < 1 {
 		add("partitions and replication: must be at least 1")
+	}
+	if c.DeadLetterRetention != 0 && c.DeadLetterRetention < time.Hour {
+		add("dead_letter_retention: %s is under 1h; 0 leaves the topic as it is", c.DeadLetterRetention)
 	}
 	errs = append(errs, c.Limits.Validate(), c.validateSources())
 	if err := c.Privacy.Validate(); err != nil {

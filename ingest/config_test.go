@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/segmentio/kafka-go"
@@ -22,6 +23,7 @@ func TestDefaultConfigIsValid(t *testing.T) {
 
 func TestValidateNamesTheField(t *testing.T) {
 	for field, change := range map[string]func(*Config){
+		"dead_letter":     func(c *Config) { c.DeadLetterRetention = time.Minute },
 		"group":           func(c *Config) { c.Group = "" },
 		"topics":          func(c *Config) { c.Topics.Labels = c.Topics.Predictions },
 		"topic name":      func(c *Config) { c.Topics.Labels = "a b" },

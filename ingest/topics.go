@@ -6,19 +6,21 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 )
 
-// EnsureTopics creates the configured topics that do not exist. Topics that
-// exist are left as they are.
+// EnsureTopics creates the configured topics that do not exist, and brings the
+// retention of the dead letters to the configured one. Other topics that exist
+// are left as they are.
 func EnsureTopics(ctx context.Context, cfg Config) error {
 	l := newLink(cfg, cfg.InsertTimeout)
 	defer l.close()
 	topic := func(name string, entries ...kafka.ConfigEntry) kafka.TopicConfig {
 		return kafka.TopicConfig{Topic: name, NumPartitions: cfg.Partitions, ReplicationFactor: cfg.Replication, ConfigEntries: entries}
 	}
-	letters := topic(cfg.Topics.DeadLetters, kafka.ConfigEntry{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxLetterBatch)})
+	letters := topic(cfg.Topics.DeadLetters, append(cfg.letterRetention(), kafka.ConfigEntry{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxLetterBatch)})...)
 	letters.NumPartitions = 1
 	wanted := []kafka.TopicConfig{letters}
 	for _, s := range cfg.AllSources() {
@@ -31,9 +33,18 @@ func EnsureTopics(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
 	}
-	wanted = slices.DeleteFunc(wanted, func(w kafka.TopicConfig) bool {
+	exists := func(w kafka.TopicConfig) bool {
 		return slices.ContainsFunc(known.Topics, func(t kafka.Topic) bool { return t.Name == w.Topic && t.Error == nil })
-	})
+	}
+	if exists(letters) {
+		if err := cfg.retainLetters(ctx, client); err != nil {
+			return err
+		}
+	}
+	return createTopics(ctx, client, slices.DeleteFunc(wanted, exists))
+}
+
+func createTopics(ctx context.Context, client *kafka.Client, wanted []kafka.TopicConfig) error {
 	if len(wanted) == 0 {
 		return nil
 	}
@@ -52,4 +63,80 @@ func EnsureTopics(ctx context.Context, cfg Config) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// letterRetention returns what makes Kafka drop dead letters in time. It drops
+// whole segments, when the youngest letter of one is old enough: a segment spans
+// a seventh of the retention, so no letter outlives it by more than that.
+func (c Config) letterRetention() []kafka.ConfigEntry {
+	if c.DeadLetterRetention == 0 {
+		return nil
+	}
+	ms := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+	return []kafka.ConfigEntry{
+		{ConfigName: "retention.ms", ConfigValue: ms(c.DeadLetterRetention)},
+		{ConfigName: "segment.ms", ConfigValue: ms(c.DeadLetterRetention / 7)},
+	}
+}
+
+// retainLetters brings the dead-letter topic to the configured retention. That
+// it may not do so is an error: what is personal would be kept for longer than
+// somebody has promised.
+func (c Config) retainLetters(ctx context.Context, client *kafka.Client) error {
+	wanted := c.letterRetention()
+	if wanted == nil {
+		return nil
+	}
+	wrong := func(doing string, err error) error {
+		if errors.Is(err, kafka.TopicAuthorizationFailed) || errors.Is(err, kafka.ClusterAuthorizationFailed) {
+			return fmt.Errorf("%s of topic %s: %w; let this service's user describe and alter it, or set dead_letter_retention to 0 and the topic's retention.ms by hand", doing, c.Topics.DeadLetters, err)
+		}
+		return fmt.Errorf("%s of topic %s: %w", doing, c.Topics.DeadLetters, err)
+	}
+	is, err := topicSettings(ctx, client, c.Topics.DeadLetters)
+	if err != nil {
+		return wrong("read the retention", err)
+	}
+	var change []kafka.IncrementalAlterConfigsRequestConfig
+	for _, w := range wanted {
+		if is[w.ConfigName] != w.ConfigValue {
+			change = append(change, kafka.IncrementalAlterConfigsRequestConfig{Name: w.ConfigName, Value: w.ConfigValue, ConfigOperation: kafka.ConfigOperationSet})
+		}
+	}
+	if len(change) == 0 {
+		return nil
+	}
+	r, err := client.IncrementalAlterConfigs(ctx, &kafka.IncrementalAlterConfigsRequest{Resources: []kafka.IncrementalAlterConfigsRequestResource{
+		{ResourceType: kafka.ResourceTypeTopic, ResourceName: c.Topics.DeadLetters, Configs: change},
+	}})
+	if err != nil {
+		return wrong("set the retention", err)
+	}
+	for _, resource := range r.Resources {
+		if resource.Error != nil {
+			return wrong("set the retention", resource.Error)
+		}
+	}
+	return nil
+}
+
+// topicSettings returns the settings of a topic that say how long it keeps
+// records.
+func topicSettings(ctx context.Context, client *kafka.Client, topic string) (map[string]string, error) {
+	r, err := client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{
+		{ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{"retention.ms", "segment.ms"}},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	settings := map[string]string{}
+	for _, resource := range r.Resources {
+		if resource.Error != nil {
+			return nil, resource.Error
+		}
+		for _, entry := range resource.ConfigEntries {
+			settings[entry.ConfigName] = entry.ConfigValue
+		}
+	}
+	return settings, nil
 }

@@ -419,6 +419,7 @@ func CreateTopics(ctx context.Context, brokers []string) error {
 	defer cancel()
 	cfg := ingest.DefaultConfig()
 	cfg.Brokers = brokers
+	cfg.DeadLetterRetention = 0 // the service's to decide
 	return ingest.EnsureTopics(ctx, cfg)
 }
 
