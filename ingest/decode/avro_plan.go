@@ -49,8 +49,8 @@ type avroStep struct {
 	nullable bool
 	null     int8
 	// narrow varints are of type int: beyond 32 bits they are refused.
-	narrow bool
-	scale  int16 // of a decimal
+	narrow  bool
+	scale   int16 // of a decimal
 	size    int
 	unit    time.Duration
 	symbols [][]byte

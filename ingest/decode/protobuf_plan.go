@@ -63,9 +63,9 @@ type protoField struct {
 // protoMessage is how a message is read.
 type protoMessage struct {
 	fields  []protoField
-	quick   []int32                     // by number: the place in fields, plus 1
+	quick   []int32                    // by number: the place in fields, plus 1
 	rest    map[protowire.Number]int32 // of numbers beyond maxQuick
-	implied bool                        // some field is
+	implied bool                       // some field is
 }
 
 // maxQuick bounds the numbers that are looked up in a slice.

@@ -55,7 +55,8 @@ func (s *Source) readSchema() error {
 		return nil
 	}
 	with := s.WithDefaults()
-	if with.checkSchemas() != nil {
+	sound := len(with.Holds) == 1 && (s.SchemaRegistry == nil || s.SchemaRegistry.Validate() == nil)
+	if !sound {
 		return nil // Validate says what is wrong
 	}
 	shared, err := with.share()

@@ -177,17 +177,6 @@ func (t *typed) know(names [][]byte) {
 	t.named = p.life + 1 // 0 is none
 }
 
-// kind is what the columns hold; a source of these shapes holds one kind.
-func (t *typed) kind() Kind {
-	switch {
-	case t.into.Predictions != nil:
-		return KindPredictions
-	case t.into.Labels != nil:
-		return KindLabels
-	}
-	return KindDeployments
-}
-
 func (t *typed) limits() Limits {
 	switch {
 	case t.into.Predictions != nil:
