@@ -79,8 +79,9 @@ type Source struct {
 	Holds []Kind `yaml:"holds"`
 	// Format is the shape of its records. Default json.
 	Format Format `yaml:"format"`
-	// Model, Deploy and Stage stand for what an event of a foreign shape does
-	// not say. Our own JSON says it itself, and they may not be set.
+	// Model, Deploy and Stage hold for every event of a platform's shape, and
+	// stand for what an event of our own fields (arrow, avro, protobuf) does not
+	// say. Our own JSON says it itself, and they may not be set.
 	Model  plumbline.Model      `yaml:"model"`
 	Deploy plumbline.DeployHash `yaml:"deploy_hash"`
 	Stage  plumbline.Stage      `yaml:"stage"`
