@@ -80,8 +80,8 @@ type Source struct {
 	// Format is the shape of its records. Default json.
 	Format Format `yaml:"format"`
 	// Model, Deploy and Stage hold for every event of a platform's shape, and
-	// stand for what an event of our own fields (arrow, avro, protobuf) does not
-	// say. Our own JSON says it itself, and they may not be set.
+	// stand for columns that arrow lacks. Events of json, avro and protobuf say
+	// these themselves, so there they may not be set.
 	Model  plumbline.Model      `yaml:"model"`
 	Deploy plumbline.DeployHash `yaml:"deploy_hash"`
 	Stage  plumbline.Stage      `yaml:"stage"`
