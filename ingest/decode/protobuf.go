@@ -148,6 +148,15 @@ func (d *protoDecoder) message(m *protoMessage, b []byte) *Error {
 			return bad(DuplicateKey, "send each field once").at(f.place())
 		}
 		d.sent |= f.once
+		if f.code == protoMap && i < len(b) && b[i] < 0x80 && int(b[i]) < len(b)-i { // most fields are
+			end := i + 1 + int(b[i])
+			if done, err := d.usual(f, b[i+1:end]); err != nil {
+				return err
+			} else if done {
+				i = end
+				continue
+			}
+		}
 		var err *Error
 		if i, err = d.value(f, b, i); err != nil {
 			return err.at(f.place())
@@ -270,9 +279,6 @@ func (d *protoDecoder) bytes(f *protoField, b []byte) *Error {
 		}
 		return err
 	}
-	if done, err := d.usual(f, b); done {
-		return err
-	}
 	return d.entry(f, b)
 }
 
@@ -299,10 +305,10 @@ func (d *protoDecoder) usual(f *protoField, b []byte) (bool, *Error) {
 	case code == protoText && b[end] == 2<<3|byte(protowire.BytesType) && b[end+1] < 0x80 && len(b) == end+2+int(b[end+1]):
 		id, err := d.next(b[2:end])
 		if err == nil {
-			if err = checkText(b[end+2:]); err == nil {
-				p.category(id, b[end+2:])
-				return true, nil
-			}
+			err = d.category(id, b[end+2:])
+		}
+		if err == nil {
+			return true, nil
 		}
 		return true, err.at("features." + string(b[2:end]))
 	}

@@ -162,6 +162,39 @@ type typed struct {
 	features      []int32
 	named         uint64
 	feature, part int32
+	// recent are identifiers of values that were read lately, by a hash of their
+	// text. What they stand for is compared, so they may be of another life.
+	recent [256]int32
+}
+
+// category adds a category of a feature. Most values are among the recent ones,
+// which costs less than a lookup and a check of the text.
+func (t *typed) category(feature int32, text []byte) *Error {
+	p := t.into.Predictions
+	id := &t.recent[quickHash(text)]
+	if !p.Values.Is(*id, text) {
+		if err := checkText(text); err != nil {
+			return err
+		}
+		*id = p.Values.ID(text)
+	}
+	p.Categories.Keys = append(p.Categories.Keys, feature)
+	p.CategoryValues = append(p.CategoryValues, *id)
+	return nil
+}
+
+// quickHash mixes the ends of a text.
+func quickHash(b []byte) uint8 {
+	w, n := uint64(len(b)), len(b)
+	switch {
+	case n >= 8:
+		w ^= binary.LittleEndian.Uint64(b) ^ binary.LittleEndian.Uint64(b[n-8:])<<1
+	case n >= 4:
+		w ^= uint64(binary.LittleEndian.Uint32(b))<<32 ^ uint64(binary.LittleEndian.Uint32(b[n-4:]))<<3
+	case n > 0:
+		w ^= uint64(b[0])<<8 ^ uint64(b[n/2])<<16 ^ uint64(b[n-1])<<24
+	}
+	return uint8(w * 0x9e3779b97f4a7c15 >> 56)
 }
 
 // know interns the names of a plan's features, unless that was done.
@@ -320,6 +353,9 @@ func (t *typed) instant(v int64, unit time.Duration) *Error {
 // milli cuts a time to the millisecond, towards the past as parseTime does.
 // Times beyond the range of checkTime may come out as any time beyond it.
 func milli(v int64, unit time.Duration) int64 {
+	if unit == time.Millisecond {
+		return v
+	}
 	if unit >= time.Millisecond {
 		per := int64(unit / time.Millisecond)
 		if v > math.MaxInt64/per || v < math.MinInt64/per {
@@ -438,11 +474,7 @@ func (t *typed) setInteger(s *target, v int64) *Error {
 func (t *typed) setText(s *target, b []byte) *Error {
 	switch s.at {
 	case slotFeature:
-		if err := checkText(b); err != nil {
-			return err
-		}
-		t.into.Predictions.category(t.feature, b)
-		return nil
+		return t.category(t.feature, b)
 	case slotSegment:
 		return t.slice(s, b)
 	}
