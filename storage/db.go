@@ -171,11 +171,36 @@ func (db *DB) InsertIn(ctx context.Context, session Session, table plumbline.Tab
 }
 
 func encode(body *bytes.Buffer, rec arrow.Record) error {
+	// Room for the columns and some for the metadata: a buffer that doubles on
+	// its way there leaves as much again behind as garbage.
+	room := 64 << 10
+	for _, column := range rec.Columns() {
+		room += dataSize(column.Data())
+	}
+	body.Grow(room)
 	w := ipc.NewWriter(body, ipc.WithSchema(rec.Schema()))
 	if err := w.Write(rec); err != nil {
 		return err
 	}
 	return w.Close()
+}
+
+// dataSize returns the bytes of the buffers of a column. Of a slice that is all
+// that it is a slice of.
+func dataSize(data arrow.ArrayData) int {
+	size := 0
+	for _, b := range data.Buffers() {
+		if b != nil {
+			size += b.Len()
+		}
+	}
+	if data.DataType().ID() == arrow.DICTIONARY {
+		size += dataSize(data.Dictionary())
+	}
+	for _, child := range data.Children() {
+		size += dataSize(child)
+	}
+	return size
 }
 
 func (db *DB) qualified(table plumbline.TableName) string {
