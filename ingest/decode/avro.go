@@ -127,6 +127,12 @@ func (a *avroDecoder) run(steps []avroStep) (err *Error) {
 				continue
 			}
 			err = a.setInteger(&s.target, v)
+		case readInstant:
+			v, ok := r.long()
+			if !ok {
+				return cutShort().at(s.place())
+			}
+			a.instant(v, s.unit)
 		case readText:
 			var b []byte
 			if b, err = r.bytes(); err == nil {
@@ -176,12 +182,6 @@ func (a *avroDecoder) rare(s *avroStep) *Error {
 			return misread("a boolean is neither 0 nor 1")
 		}
 		return a.setBoolean(&s.target, b[0] == 1)
-	case readInstant:
-		v, ok := r.long()
-		if !ok {
-			return cutShort()
-		}
-		return a.instant(v, s.unit)
 	case readDecimal:
 		return a.readDecimal(s)
 	case readEnum:

@@ -241,7 +241,8 @@ func (d *protoDecoder) integer(f *protoField, v int64) *Error {
 		if v == 0 { // not sent, where a field has no presence
 			return nil
 		}
-		return d.instant(v, f.unit)
+		d.instant(v, f.unit)
+		return nil
 	}
 	return d.setInteger(&f.target, v)
 }

@@ -60,7 +60,8 @@ func (d *protoDecoder) timestamp(b []byte) *Error {
 		return bad(BadValue, "the nanoseconds of a timestamp lie between 0 and 999,999,999")
 	}
 	seconds := milli(parts[1], time.Second)
-	return d.instant(seconds+parts[2]/int64(time.Millisecond), time.Millisecond)
+	d.instant(seconds+parts[2]/int64(time.Millisecond), time.Millisecond)
+	return nil
 }
 
 // wrapper reads a message with one field, 1, which is its default if it is not

@@ -345,9 +345,8 @@ func (t *typed) number(at slot, v float64) *Error {
 }
 
 // instant sets the event time from a whole number of units.
-func (t *typed) instant(v int64, unit time.Duration) *Error {
+func (t *typed) instant(v int64, unit time.Duration) {
 	t.event.ts, t.event.hasTS = milli(v, unit), true
-	return nil
 }
 
 // milli cuts a time to the millisecond, towards the past as parseTime does.
