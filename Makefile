@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke outage-ingest footprint fuzz bench-peers bench-ingest bench-storage clean
+.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest footprint fuzz bench-peers bench-ingest bench-storage clean
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -26,6 +26,10 @@ test: go-check npm-check ## Run every test with the race detector
 	@$(MAKE) --no-print-directory -j3 modules engine data
 	go test -race -timeout=20m ./...
 
+# How hard chaos-ingest is on the real Kafka.
+REAL_KILLS ?= 60
+REAL_BATCHES ?= 300
+
 # One Apache Kafka for all of it. Without Java or Maven it says so and ends well.
 test-real: go-check npm-check ## Run the ingest tests and the chaos runs on a real Apache Kafka
 	@$(MAKE) --no-print-directory -j3 build engine data
@@ -37,6 +41,7 @@ test-on-kafka: # PLUMBLINE_TEST_KAFKA names it; topics and groups are the run's 
 	  figures=$$(bin/plumbline chaos-smoke --kafka.brokers=$$PLUMBLINE_TEST_KAFKA --dedup-window=$$window); echo "$$figures"; \
 	  if grep -q '"goal":"= 0","met":false' <<<"$$figures"; then echo "test-real: something was lost, doubled or miscounted" >&2; exit 1; fi; \
 	done
+	bin/plumbline chaos-ingest --kafka.brokers=$$PLUMBLINE_TEST_KAFKA --kills=$(REAL_KILLS) --stopped-batches=$(REAL_BATCHES)
 
 # The jars are those that test-real has fetched. What is missing is said.
 PYTHON_ENV := $(CACHE)/python
@@ -95,6 +100,17 @@ generate: go-check ## Regenerate dashboards, rules, schemas and reference docs
 chaos-smoke: build engine data ## kill -9 the service 20 times during the backfill, twice
 	bin/plumbline chaos-smoke
 	bin/plumbline chaos-smoke --dedup-window=5
+
+# For example CHAOS_ARGS="--kills=30 --seed=7 --scenario=storm".
+CHAOS_ARGS ?=
+chaos-ingest: build engine ## Kill and stop 3 ingest workers 200 times at the worst moments, and count (CHAOS_ARGS)
+	bin/plumbline chaos-ingest $(CHAOS_ARGS)
+	bin/plumbline chaos-ingest --scenario=storm --kills=50 --dedup-window=5
+
+# For example MUTATE_ARGS="--events=500000 --seed=7".
+MUTATE_ARGS ?=
+mutate-ingest: build ## Decode 10 million damaged events of every input shape, and count (MUTATE_ARGS)
+	bin/plumbline fuzz-ingest $(MUTATE_ARGS)
 
 OUTAGE ?= 10m
 outage-ingest: build engine ## Take ClickHouse and then Kafka away for OUTAGE (10m) each while events come in

@@ -47,6 +47,7 @@ func register(application *kingpin.Application, stdout, stderr io.Writer) map[st
 	c.generate()
 	c.chaosSmoke()
 	c.chaosIngest()
+	c.fuzzIngest()
 	c.footprint()
 	return c.commands
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/chaosingest"
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/mutate"
 )
 
 // chaosIngest adds the attack on ingest, and the worker processes it attacks.
@@ -25,4 +26,15 @@ func (c *cli) chaosIngest() {
 	})
 	worker := c.app.Command("chaos-worker", "One worker of chaos-ingest; its orders come on standard input.").Hidden()
 	c.add(worker, func(ctx context.Context) error { return chaosingest.RunWorker(ctx, os.Stdin, c.stderr) })
+}
+
+// fuzzIngest adds the damaging of events of every shape.
+func (c *cli) fuzzIngest() {
+	clause := c.app.Command("fuzz-ingest", "Damage events of every input shape, decode them, and count what became of them.").Hidden()
+	events := clause.Flag("events", "How many.").Default("10000000").Int()
+	seed := clause.Flag("seed", "Seed of the damage; 0 takes one and prints it.").Uint64()
+	testdata := clause.Flag("testdata", "Folder of the golden examples.").Default("ingest/decode/testdata").String()
+	c.add(clause, func(ctx context.Context) error {
+		return mutate.Run(ctx, mutate.Options{Events: *events, Seed: *seed, Testdata: *testdata, Lines: c.stdout, Text: c.stderr})
+	})
 }

@@ -85,6 +85,9 @@ func (d *genAI) message(rec Record) *Error {
 			}
 		}
 	}
+	if index == 0 {
+		d.skip() // it holds no log record, or none where they belong
+	}
 	return nil
 }
 

@@ -112,11 +112,15 @@ func (d *inference) Append(rec Record) error {
 		d.Skipped++
 		return nil
 	}
+	before := d.Len()
 	if err == nil {
 		err = d.rows(x, rec)
 	}
 	if err != nil {
 		return err
+	}
+	if d.Len() == before {
+		d.Skipped++ // a batch of no rows
 	}
 	return nil
 }

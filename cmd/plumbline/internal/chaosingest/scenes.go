@@ -183,7 +183,7 @@ func (w *world) recreate(ctx context.Context, ended ends) error {
 			return err
 		}
 		if now, err = w.ends(ctx); err == nil && now.total() == 0 {
-			return nil
+			return w.feed.renew()
 		}
 	}
 	return fmt.Errorf("recreate topics: they still hold %d records: %w", now.total(), err)

@@ -191,11 +191,22 @@ type producer struct {
 }
 
 func newProducer(w *world) *producer {
+	return &producer{w: w, bad: 0.05, writer: w.newWriter()}
+}
+
+func (w *world) newWriter() *kafka.Writer {
 	byHand := func(m kafka.Message, _ ...int) int { return m.WriterData.(int) }
-	return &producer{w: w, bad: 0.05, writer: &kafka.Writer{
+	return &kafka.Writer{
 		Addr: w.client.Addr, Balancer: kafka.BalancerFunc(byHand), RequiredAcks: kafka.RequireAll,
 		BatchSize: 500, BatchTimeout: 2 * time.Millisecond, Transport: &kafka.Transport{MetadataTTL: time.Second},
-	}}
+	}
+}
+
+// renew forgets what the producer knew of the topics.
+func (p *producer) renew() error {
+	err := p.writer.Close()
+	p.writer = p.w.newWriter()
+	return err
 }
 
 func model(partition int) plumbline.Model { return plumbline.Model(fmt.Sprintf("chaos-%d", partition)) }
