@@ -62,9 +62,14 @@ func (p *JSONPredictions) featureValue(id int32) *Error {
 	s := &p.scan
 	switch c := s.space(); {
 	case c-'0' <= 9 || c == '-':
-		// The usual number is read here at once, for there are many.
-		if v, length := shortDecimal(s.b, s.i); length > 0 {
-			s.i += length
+		// The usual number is read here at once, for there are many. Signs come at
+		// random, so they are no branches.
+		sign := 0
+		if c == '-' {
+			sign = 1
+		}
+		if v, length := shortDecimal(s.b, s.i+sign, sign); length > 0 {
+			s.i += sign + length
 			p.number(id, v)
 			return nil
 		}

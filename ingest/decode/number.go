@@ -13,6 +13,8 @@ import (
 var (
 	exactPowers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
 	wholePowers = [...]uint64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
+	// signedPowers give a quotient its sign without a branch, and a zero too.
+	signedPowers = [2][8]float64{{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7}, {-1e0, -1e1, -1e2, -1e3, -1e4, -1e5, -1e6, -1e7}}
 )
 
 // highs are the highest bits of the bytes of a word.
@@ -54,46 +56,50 @@ func digits(b []byte, i int, v uint64) (uint64, int) {
 	return v, i
 }
 
-// shortDecimal reads the number at i if it is of the usual kind: up to seven digits, a
-// point, up to seven digits. Their value is exact, and so is the power of ten.
-// It returns no length for any other.
-func shortDecimal(b []byte, i int) (v float64, length int) {
+// shortDecimal reads the number at i, behind its sign (1 for a minus, else 0), if
+// it is of the usual kind: up to seven digits, then perhaps a point and up to
+// seven digits. Their value is exact, and so is the power of ten, so that one
+// division rounds once (Clinger's fast path). It returns no length for any other.
+func shortDecimal(b []byte, i, sign int) (v float64, length int) {
 	if len(b)-i < 17 {
 		return 0, 0
 	}
 	whole, n := lead(b[i:])
-	if n == 0 || n == 8 || b[i+n] != '.' || b[i] == '0' && n > 1 {
+	if n == 0 || n == 8 || b[i] == '0' && n > 1 {
 		return 0, 0
+	}
+	// The masks change nothing and spare the compiler's checks.
+	whole <<= (64 - 8*n) & 63
+	if c := b[i+n]; c != '.' {
+		if c|0x20 == 'e' {
+			return 0, 0
+		}
+		return float64(int64(eight(whole))) / signedPowers[sign&1][0], n
 	}
 	part, places := lead(b[i+n+1:])
-	if places == 0 || places == 8 {
-		return 0, 0
-	}
 	length = n + 1 + places
-	if b[i+length]|0x20 == 'e' {
+	if places == 0 || places == 8 || b[i+length]|0x20 == 'e' {
 		return 0, 0
 	}
-	whole, part = whole<<((8-n)*8), part<<((8-places)*8)
+	part <<= (64 - 8*places) & 63
+	power := signedPowers[sign&1][places&7]
 	if n+places <= 8 {
-		return float64(int64(eight(whole>>(places*8)|part))) / exactPowers[places], length
+		return float64(int64(eight(whole>>(8*places&63)|part))) / power, length
 	}
-	return float64(int64(eight(whole)*wholePowers[places]+eight(part))) / exactPowers[places], length
+	return float64(int64(eight(whole)*wholePowers[places&7]+eight(part))) / power, length
 }
 
 // number reads a JSON number, or one of the words NaN, Infinity and -Infinity,
 // and rounds it to the nearest float64 as strconv.ParseFloat does. A number
 // beyond the range of float64 is refused.
 func (s *scanner) number() (float64, *Error) {
-	b, first := s.b, s.i
-	negative := first < len(b) && b[first] == '-'
-	if negative {
-		first++
+	b, sign := s.b, 0
+	if s.i < len(b) && b[s.i] == '-' {
+		sign = 1
 	}
-	if v, length := shortDecimal(b, first); length > 0 {
+	first, negative := s.i+sign, sign > 0
+	if v, length := shortDecimal(b, first, sign); length > 0 {
 		s.i = first + length
-		if negative {
-			v = -v
-		}
 		return v, nil
 	}
 	mantissa, i := digits(b, first, 0)
