@@ -206,7 +206,7 @@ func one(d decode.Decoder, c decode.Columns, rec decode.Record, t *tally) {
 	}
 }
 
-func appendTo(d decode.Decoder, rec decode.Record) (err error, panicked bool) { //nolint:staticcheck // ST1008: both come from one call
+func appendTo(d decode.Decoder, rec decode.Record) (err error, panicked bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			err, panicked = fmt.Errorf("panic: %v\n%s", p, debug.Stack()), true

@@ -92,7 +92,9 @@ func load(testdata string) ([]sample, error) {
 
 // inline are the shapes whose golden examples are not files of their own.
 func inline() []sample {
-	of := func(f decode.Format, kinds ...decode.Kind) decode.Source { return decode.Source{Format: f, Holds: kinds} }
+	of := func(f decode.Format, kinds ...decode.Kind) decode.Source {
+		return decode.Source{Format: f, Holds: kinds}
+	}
 	iris := decode.Source{Topic: "kserve", Format: decode.FormatKServe, Deploy: "d1"}
 	seldon := decode.Source{Topic: "seldon.prod.model.income.inputs", Format: decode.FormatSeldon, DeployHeader: "deploy"}
 	cloud := headers{
