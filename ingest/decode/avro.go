@@ -11,8 +11,8 @@ import (
 // gain and lose fields as the registry's rules allow.
 type avroDecoder struct {
 	typed
-	plans *schemaPlans[avroPlan]
-	r     avroReader
+	planUser[avroPlan]
+	r avroReader
 
 	plan *avroPlan
 	key  string // of the plan
@@ -31,11 +31,11 @@ func (a *avroDecoder) Append(rec Record) error {
 		}
 	}
 	if a.plan == nil || a.key != string(header) {
-		plan, err := a.plans.plan(header)
+		used, err := a.use(header)
 		if err != nil {
 			return err
 		}
-		a.plan, a.key, a.named = plan, string(header), 0
+		a.plan, a.key, a.interned = used.plan, used.header, &used.interned
 	}
 	if p := a.into.Predictions; p != nil {
 		return a.prediction(p, rec, body)

@@ -10,9 +10,9 @@ import (
 // protoDecoder decodes Protobuf events by the plan of their message.
 type protoDecoder struct {
 	typed
-	plans *schemaPlans[protoPlan]
-	plan  *protoPlan
-	key   string // of the plan
+	planUser[protoPlan]
+	plan *protoPlan
+	key  string // of the plan
 	// sent are the fields of the event that were sent; counted and parts are the
 	// numbers of features and segments of its maps.
 	sent           uint64
@@ -71,11 +71,11 @@ func (d *protoDecoder) Append(rec Record) error {
 		}
 	}
 	if d.plan == nil || d.key != string(header) {
-		plan, err := d.plans.plan(header)
+		used, err := d.use(header)
 		if err != nil {
 			return err
 		}
-		d.plan, d.key, d.named = plan, string(header), 0
+		d.plan, d.key, d.interned = used.plan, used.header, &used.interned
 	}
 	if p := d.into.Predictions; p != nil {
 		return d.prediction(p, rec, body)

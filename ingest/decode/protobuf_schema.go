@@ -37,7 +37,7 @@ func openProtobuf(s Source, into Columns) (Decoder, error) {
 			return nil, err
 		}
 	}
-	return &protoDecoder{typed: typed{into: into}, plans: shared.protobuf}, nil
+	return &protoDecoder{typed: typed{into: into}, planUser: planUser[protoPlan]{plans: shared.protobuf}}, nil
 }
 
 func (s Source) protoPlans() (*schemaPlans[protoPlan], error) {

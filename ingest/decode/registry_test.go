@@ -368,3 +368,38 @@ func TestSchemaIdentity(t *testing.T) {
 		t.Error("a schema, or that there is a registry, does not")
 	}
 }
+
+// Two versions of a schema alternate, as while a producer is rolled out, with
+// refused events between them and over several batches.
+func TestSchemasAlternate(t *testing.T) {
+	server := startRegistry(t)
+	features := func(fields string) string {
+		return plainSchema(`,{"name":"features","type":{"type":"record","name":"F","fields":[` + fields + `]}}`)
+	}
+	a, b, c := `{"name":"a","type":"double"}`, `{"name":"b","type":"double"}`, `{"name":"c","type":"string"}`
+	server.Register(1, fakeregistry.Schema{Text: features(a + "," + b)})
+	server.Register(2, fakeregistry.Schema{Text: features(c + "," + b + "," + a)})
+	d, into := openTest(t, registrySource(server))
+	for batch := range 3 {
+		into.Predictions.Reset()
+		for i := range 30 {
+			appendGood(t, d, append(framed(1), plainEvent().double(1).double(2)...))
+			appendGood(t, d, append(framed(2), plainEvent().text("x").double(2).double(1)...))
+			refused := append(framed(uint32(1+i%2)), avroWire{}.text("").text("m").text("d").long(testKnown).text("abcdefg").double(2).double(1)...)
+			if err := d.Append(Record{Known: testKnown, Value: refused}); err == nil {
+				t.Fatal("an event without an id is taken")
+			}
+		}
+		for i := range into.Predictions.Len() {
+			row := readRow(into.Predictions, i)
+			if row.numbers["a"] != 1 || row.numbers["b"] != 2 || len(row.numbers) != 2 || (row.categories["c"] == "x") != (i%2 == 1) {
+				t.Fatalf("batch %d, row %d: %v %v", batch, i, row.numbers, row.categories)
+			}
+		}
+		if n := into.Predictions.Len(); n != 60 {
+			t.Fatalf("%d rows, want 60", n)
+		}
+	}
+	events := [][]byte{append(framed(1), plainEvent().double(1).double(2)...), append(framed(2), plainEvent().text("x").double(2).double(1)...)}
+	allocatesNothing(t, d, into, events)
+}

@@ -190,6 +190,38 @@ func (s *schemaPlans[P]) plan(header []byte) (*P, error) {
 
 const maxPlans = 10_000
 
+// planUser is a decoder's view of the plans. Records of two versions of a schema
+// alternate while producers are rolled out, so it keeps what it knows of each.
+type planUser[P any] struct {
+	plans *schemaPlans[P]
+	used  map[string]*usedPlan[P]
+}
+
+type usedPlan[P any] struct {
+	header string
+	plan   *P
+	interned
+}
+
+// use returns the plan of the records with a header.
+func (u *planUser[P]) use(header []byte) (*usedPlan[P], error) {
+	if found, ok := u.used[string(header)]; ok {
+		return found, nil
+	}
+	plan, err := u.plans.plan(header)
+	if err != nil {
+		return nil, err
+	}
+	if u.used == nil || len(u.used) >= maxUsed {
+		u.used = map[string]*usedPlan[P]{}
+	}
+	found := &usedPlan[P]{header: string(header), plan: plan}
+	u.used[found.header] = found
+	return found, nil
+}
+
+const maxUsed = 64
+
 func checkAvro(s Source) error {
 	errs := []error{s.checkSchemas()}
 	if s.Message != "" {
@@ -246,5 +278,5 @@ func openAvro(s Source, into Columns) (Decoder, error) {
 			return nil, err
 		}
 	}
-	return &avroDecoder{typed: typed{into: into}, plans: shared.avro}, nil
+	return &avroDecoder{typed: typed{into: into}, planUser: planUser[avroPlan]{plans: shared.avro}}, nil
 }

@@ -156,15 +156,19 @@ type typed struct {
 	ordered uint64
 	scratch []byte
 
-	// features are the identifiers of a plan's features, for one life of the
-	// columns; feature and part are the feature and the segment of a map whose
-	// value is being read.
-	features      []int32
-	named         uint64
+	// interned are those of the plan in use; feature and part are the feature and
+	// the segment of a map whose value is being read.
+	*interned
 	feature, part int32
 	// recent are identifiers of values that were read lately, by a hash of their
 	// text. What they stand for is compared, so they may be of another life.
 	recent [256]int32
+}
+
+// interned are the identifiers of a plan's features, for one life of the columns.
+type interned struct {
+	features []int32
+	named    uint64
 }
 
 // category adds a category of a feature. Most values are among the recent ones,
