@@ -123,20 +123,20 @@ footprint: build engine ## Measure idle memory and the size of the binary
 # refuse a version; bench-ingest then runs without the peer.
 bench-peers: go-check ## Build the peers that bench-ingest compares with
 	@mkdir -p bin
-	cd testenv/peers && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o ../../bin/bench-bento ./bento
+	@cd testenv/peers && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o ../../bin/bench-bento ./bento
 
 BENCH_FORMATS ?= json,avro,arrow
 BENCH_ARGS ?=
 bench-ingest: go-check engine ## CPU time an event from Kafka to ClickHouse, next to a naive path, the engine alone and Bento (BENCH_ARGS, BENCH_FORMATS)
 	@mkdir -p bin
 	@$(MAKE) --no-print-directory bench-peers || echo "bench-ingest: Bento could not be built; it is left out" >&2
-	go test -c -o bin/bench-client ./ingest
-	go build -o bin/bench-ingest ./testenv/bench/cmd/bench-ingest
+	@go test -c -o bin/bench-client ./ingest
+	@go build -o bin/bench-ingest ./testenv/bench/cmd/bench-ingest
 	@bin/bench-ingest -formats=$(BENCH_FORMATS) -client=bin/bench-client -bento="$$(ls bin/bench-bento 2>/dev/null || true)" $(BENCH_ARGS)
 
 bench-storage: go-check engine ## Rows and bytes of raw rows and rollups at 1, 100 and 10,000 events a second
 	@mkdir -p bin
-	go test -c -o bin/bench-client ./ingest
+	@go test -c -o bin/bench-client ./ingest
 	@cd bin && ./bench-client -test.run='^$$' -test.bench='^BenchmarkStorage$$' -test.benchtime=1x -test.timeout=30m | grep '^{'
 
 # Counted, not timed: a fuzzer that is stopped by the clock under load fails
