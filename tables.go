@@ -18,6 +18,7 @@ const (
 	TableJoinCursor   TableName = "join_cursor"
 	TableFindings     TableName = "findings"
 	TableNotices      TableName = "notices"
+	TableErasures     TableName = "erasures"
 )
 
 // ColumnType is a ClickHouse type as the DDL spells it. storage maps each of
@@ -56,7 +57,10 @@ type Column struct {
 	Name  string
 	Type  ColumnType
 	Codec string // ClickHouse codec, empty for the default
-	Doc   string // one sentence, with its unit
+	// Default is the ClickHouse expression of the column in rows that a former
+	// version stored without it; empty for the type's zero.
+	Default string
+	Doc     string // one sentence, with its unit
 }
 
 // Table declares one table once: DDL, Arrow schema, insert list and the table
@@ -88,6 +92,13 @@ const (
 	RetainMinutes RetentionLevel = "minutes"
 	RetainHours   RetentionLevel = "hours"
 )
+
+// RequestsSQL is the ClickHouse expression of the whole number of requests that
+// a row of predictions stands for: its weight, rounded up or down by a coin that
+// its id tosses, so that counts are integers and right on average. ingest counts
+// with the same one. Rows of versions that took weights below 1 stand for
+// themselves.
+const RequestsSQL = "toUInt64(floor(least(greatest(weight, 1.), 1e9))) + (xxHash64(prediction_id) * 11400714819323198485 < toUInt64((least(greatest(weight, 1.), 1e9) - floor(least(greatest(weight, 1.), 1e9))) * 18446744073709551616.))"
 
 // sourceColumns say which Kafka record a raw row came from.
 func sourceColumns() []Column {
@@ -129,7 +140,7 @@ func Tables() []Table {
 		seriesTable(TableSeriesMinute, "minute", RetainMinutes), seriesTable(TableSeriesHour, "hour", RetainHours), categoriesTable(),
 		batchesTable(), epochsTable(),
 		outcomesTable(), outcomeCellsTable(), joinCursorTable(),
-		findingsTable(), noticesTable(),
+		findingsTable(), noticesTable(), erasuresTable(),
 	}
 }
 
@@ -149,7 +160,7 @@ func predictionsTable() Table {
 			{Name: "predicted_value", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "Predicted number of a regression."},
 			{Name: "latency_ms", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "Latency of the answer in milliseconds."},
 			{Name: "status", Type: TypeName, Doc: "ok, or the producer's error class."},
-			{Name: "weight", Type: TypeFloat, Codec: "ZSTD(1)", Doc: "Requests this row stands for; 1 unless the producer samples."},
+			{Name: "weight", Type: TypeFloat, Codec: "ZSTD(1)", Doc: "Requests this row stands for, 1 to 1e9; 1 unless the producer samples. Counts take it as a whole number: rounded up by chance where xxHash64(prediction_id) says so, so that they are right on average."},
 			{Name: "half", Type: TypeName, Doc: "request or response where the two come apart, under one prediction_id: see the view predictions_whole. Empty: the row is both."},
 		}, sourceColumns()),
 		PartitionBy: "toDate(ts)", OrderBy: "model, ts, prediction_id",
@@ -158,7 +169,7 @@ func predictionsTable() Table {
 			knownIndex, offsetIndex,
 			// The join looks a prediction up by id; a projection is atomic with
 			// its part, a second table or a view would not be.
-			"PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)",
+			"PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, weight, half, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)",
 		},
 	}
 }
@@ -210,7 +221,8 @@ func seriesTable(name TableName, grain string, level RetentionLevel) Table {
 			{Name: "series", Type: TypeName, Doc: "requests, score, predicted_value, latency_ms or feature:NAME. A row of model '' marks what is stored of the source that series then names, see ingest."},
 			{Name: "grid", Type: TypeName, Doc: "Grid version of the buckets; different versions never merge."},
 			{Name: "time", Type: TypeSecond, Doc: "Start of the " + grain + ", event time."},
-			{Name: "count", Type: TypeCount, Doc: "Deliveries that carry a finite value (requests: all deliveries)."},
+			{Name: "count", Type: TypeCount, Doc: "Requests that carry a finite value (requests: all of them): each delivery as often as its weight says."},
+			{Name: "rows", Type: TypeCount, Default: "count", Doc: "Deliveries that count was counted from; less than count where producers sample. nulls, nans, infs, sum_nano and hist count requests like count."},
 			{Name: "nulls", Type: TypeCount, Doc: "Values sent as null, where the source can tell; ingest counts the nulls of a feature in categories_hour with kind 1 and nothing here, since a null has no type."},
 			{Name: "nans", Type: TypeCount, Doc: "NaN values."},
 			{Name: "infs", Type: TypeCount, Doc: "Values with no place on the grid or in the sum: infinite, over 1e18 in magnitude, or a probability outside 0 to 1."},
@@ -234,7 +246,8 @@ func categoriesTable() Table {
 			{Name: "time", Type: TypeSecond, Doc: "Start of the hour, event time."},
 			{Name: "value", Type: TypeString, Codec: "ZSTD(1)", Doc: "The category, cut at 256 bytes."},
 			{Name: "kind", Type: TypeUint8, Doc: "0 a value, 1 null, 2 other: values over the cap of a batch."},
-			{Name: "count", Type: TypeCount, Doc: "Deliveries with this value."},
+			{Name: "count", Type: TypeCount, Doc: "Requests with this value: each delivery as often as its weight says."},
+			{Name: "rows", Type: TypeCount, Default: "count", Doc: "Deliveries that count was counted from; less than count where producers sample."},
 			{Name: "mark", Type: TypeMax, Doc: "In a row of model '' the last Kafka offset stored; 0 elsewhere."},
 		}),
 		PartitionBy: "toYYYYMM(time)", OrderBy: "model, series, time, deploy_hash, stage, segment, value, kind",
@@ -302,6 +315,7 @@ func outcomesTable() Table {
 			{Name: "score", Type: TypeFloatOrNull, Doc: "Score of the prediction."},
 			{Name: "labelled", Type: TypeInt8, Doc: "Change in the number of labelled predictions: 1 for the first label, 0 for a correction, -1 for a deletion."},
 			{Name: "correct", Type: TypeInt8, Doc: "Change in the number of correct predictions: 1, 0 or -1."},
+			{Name: "requests", Type: TypeUint64, Default: "1", Doc: "Requests that the prediction stands for by its weight: what labelled and correct are multiplied with in outcome_cells."},
 			{Name: "version", Type: TypeUint64, Doc: "Rows of labels and predictions this row was computed from; it only grows."},
 		}),
 		PartitionBy: "toDate(ts)", OrderBy: "model, ts, prediction_id, known, label_topic, label_partition, label_offset, deploy_hash, stage",
@@ -317,8 +331,9 @@ func outcomeCellsTable() Table {
 			{Name: "segment", Type: TypeName, Doc: "Marginal slice; empty for all traffic."},
 			{Name: "time", Type: TypeSecond, Doc: "Minute of the prediction, event time."},
 			{Name: "known", Type: TypeSecond, Doc: "Hour in which the labels became known."},
-			{Name: "labelled", Type: TypeInt64, Doc: "Labelled predictions gained in that hour."},
-			{Name: "correct", Type: TypeInt64, Doc: "Correct predictions gained in that hour."},
+			{Name: "labelled", Type: TypeInt64, Doc: "Labelled requests gained in that hour: each prediction as often as its weight says."},
+			{Name: "correct", Type: TypeInt64, Doc: "Correct requests gained in that hour."},
+			{Name: "rows", Type: TypeInt64, Default: "labelled", Doc: "Predictions that labelled was counted from; less than labelled where producers sample."},
 			{Name: "version", Type: TypeUint64, Doc: "Source rows the cell was computed from; it only grows."},
 		}),
 		PartitionBy: "toYYYYMM(time)", OrderBy: "model, time, known, deploy_hash, stage, segment",
@@ -382,5 +397,21 @@ func noticesTable() Table {
 			{Name: "text", Type: TypeString, Codec: "ZSTD(1)", Doc: "One sentence for people."},
 		},
 		PartitionBy: "toYYYYMM(at)", OrderBy: "kind, at",
+	}
+}
+
+func erasuresTable() Table {
+	return Table{
+		Name: TableErasures, Doc: "What plumbline erase has taken out of a table, by hour; never whose it was. A row is written before the rows it counts go.",
+		Engine: "MergeTree",
+		Columns: []Column{
+			{Name: "at", Type: TypeTime, Doc: "Wall clock."},
+			{Name: "model", Type: TypeName, Doc: "Model the rows were about."},
+			{Name: "table", Type: TypeName, Doc: "Table they were in."},
+			{Name: "rows", Type: TypeUint64, Doc: "How many they were."},
+			{Name: "ts_min", Type: TypeTime, Doc: "Start of the hour of their event times; of labels, of the label times."},
+			{Name: "ts_max", Type: TypeTime, Doc: "End of that hour, inclusive."},
+		},
+		OrderBy: "at, model, table",
 	}
 }

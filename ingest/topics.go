@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -118,6 +119,26 @@ func (c Config) retainLetters(ctx context.Context, client *kafka.Client) error {
 		}
 	}
 	return nil
+}
+
+// TopicRetention returns for how long Kafka keeps the records of a topic;
+// negative is for ever. A segment that is still written to is kept whole, so the
+// oldest records may stay for as long as one spans beyond it.
+func TopicRetention(ctx context.Context, cfg Config, topic string) (time.Duration, error) {
+	l := newLink(cfg, 10*time.Second)
+	defer l.close()
+	settings, err := topicSettings(ctx, l.get(), topic)
+	if err != nil {
+		return 0, fmt.Errorf("read the retention of topic %s: %w", topic, err)
+	}
+	ms, err := strconv.ParseInt(settings["retention.ms"], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read the retention of topic %s: retention.ms is %q", topic, settings["retention.ms"])
+	}
+	if ms > math.MaxInt64/int64(time.Millisecond) {
+		ms = -1
+	}
+	return time.Duration(ms) * time.Millisecond, nil
 }
 
 // topicSettings returns the settings of a topic that say how long it keeps

@@ -91,6 +91,10 @@ func (c Config) local(table plumbline.TableName) string {
 	return string(table) + "_local"
 }
 
+// OnCluster is the clause, with a space before it, that makes a statement about
+// local tables reach every server of the cluster; empty without one.
+func (db *DB) OnCluster() string { return db.cfg.onCluster() }
+
 // Durably adds to the settings of a statement that writes rows what makes its
 // acknowledgement count on a cluster: more than one replica must have them, for
 // what is acknowledged is committed in Kafka and never sent again. The quorum

@@ -42,6 +42,7 @@ func register(application *kingpin.Application, stdout, stderr io.Writer) map[st
 	c.rollup()
 	c.sql()
 	c.dlq()
+	c.erase()
 	c.rules()
 	c.dashboards()
 	c.generate()

@@ -157,3 +157,18 @@ func (c Config) identity(keys Keys) string {
 	}
 	return b.String()
 }
+
+// FeatureRule returns the rule of a feature; keep where there is none.
+func (p Policy) FeatureRule(name string) Rule {
+	return ruleOf(p.Features, name)
+}
+
+func ruleOf(rules map[string]Rule, name string) Rule {
+	if rule, ok := rules[name]; ok {
+		return rule
+	}
+	if rule, ok := rules["*"]; ok {
+		return rule
+	}
+	return Rule{Action: Keep}
+}

@@ -253,13 +253,7 @@ func lookUp(known *[]*Rule, id int32, rules map[string]Rule, name []byte) *Rule 
 	if r := (*known)[id]; r != nil {
 		return r
 	}
-	rule, ok := rules[string(name)]
-	if !ok {
-		rule, ok = rules["*"]
-	}
-	if !ok {
-		rule = keep
-	}
+	rule := ruleOf(rules, string(name))
 	(*known)[id] = &rule
 	return &rule
 }

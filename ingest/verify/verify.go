@@ -35,8 +35,8 @@ var compareSeriesSQL string
 var compareCategoriesSQL string
 
 // ErrIncomplete says that the raw rows of the range are not all there, because
-// they have expired or were left out while the disk was nearly full, so that
-// nothing can be verified against them.
+// they have expired, were left out while the disk was nearly full or were
+// erased, so that nothing can be verified against them.
 var ErrIncomplete = errors.New("raw rows are incomplete")
 
 // Options say what is verified.
@@ -116,6 +116,9 @@ func (r *Report) bounds() []any {
 
 // checkRaw compares the raw rows with what the batches say was stored.
 func (r *Report) checkRaw(ctx context.Context, conn driver.Conn) error {
+	if err := r.checkErased(ctx, conn); err != nil {
+		return err
+	}
 	var all, recorded uint64
 	var oldest time.Time
 	row := conn.QueryRow(ctx, `SELECT count(), countIf(ts >= {from:DateTime} AND ts < {to:DateTime}), min(ts),
@@ -131,6 +134,23 @@ func (r *Report) checkRaw(ctx context.Context, conn driver.Conn) error {
 		return fmt.Errorf("verify rollups from %s: %w: %d of %d are stored, the oldest of %s; choose a later start", r.From.Format(time.RFC3339), ErrIncomplete, all, recorded, oldest.Format(time.RFC3339))
 	}
 	return r.checkLeftOut(ctx, conn)
+}
+
+// checkErased refuses a range out of which somebody's rows were erased: the
+// rollups count them still.
+func (r *Report) checkErased(ctx context.Context, conn driver.Conn) error {
+	var runs, rows uint64
+	var oldest, newest time.Time
+	row := conn.QueryRow(ctx, `SELECT uniqExact(at), sum(rows), min(ts_min), max(ts_max) FROM erasures
+WHERE table = 'predictions' AND ts_min < {to:DateTime} AND ts_max >= {from:DateTime}`, r.bounds()...)
+	if err := row.Scan(&runs, &rows, &oldest, &newest); err != nil {
+		return fmt.Errorf("look for raw rows that were erased: %w", err)
+	}
+	if runs > 0 {
+		return fmt.Errorf("verify rollups from %s to %s: %w: %d raw rows between %s and %s were erased at somebody's request (%d erasures); choose a range without them",
+			r.From.Format(time.RFC3339), r.To.Format(time.RFC3339), ErrIncomplete, rows, oldest.UTC().Format(time.RFC3339), newest.UTC().Format(time.RFC3339), runs)
+	}
+	return nil
 }
 
 // checkLeftOut refuses a range in which batches were stored without all of their
@@ -172,5 +192,5 @@ func SelectSQL(table plumbline.TableName, from, scope string) string {
 		time, bucket = "toStartOfMinute(ts)", grid.SQLCoarse("bucket")
 		gridSQL = fmt.Sprintf("multiIf(odds, '%s', series IN ('%s', '%s'), '%s', '')", grid.CoarseOdds, plumbline.SeriesScore, plumbline.SeriesLatency, grid.Coarse)
 	}
-	return strings.NewReplacer("$time", time, "$from", from, "$scope", scope, "$grid", gridSQL, "$bucket", bucket, "$fullbucket", grid.SQLBucket("x")).Replace(query)
+	return strings.NewReplacer("$time", time, "$requests", plumbline.RequestsSQL, "$from", from, "$scope", scope, "$grid", gridSQL, "$bucket", bucket, "$fullbucket", grid.SQLBucket("x")).Replace(query)
 }

@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`predictions_local` ON CLUSTER `analytics
     `predicted_value` Nullable(Float64) COMMENT 'Predicted number of a regression.' CODEC(ZSTD(1)),
     `latency_ms` Nullable(Float64) COMMENT 'Latency of the answer in milliseconds.' CODEC(ZSTD(1)),
     `status` LowCardinality(String) COMMENT 'ok, or the producer''s error class.',
-    `weight` Float64 COMMENT 'Requests this row stands for; 1 unless the producer samples.' CODEC(ZSTD(1)),
+    `weight` Float64 COMMENT 'Requests this row stands for, 1 to 1e9; 1 unless the producer samples. Counts take it as a whole number: rounded up by chance where xxHash64(prediction_id) says so, so that they are right on average.' CODEC(ZSTD(1)),
     `half` LowCardinality(String) COMMENT 'request or response where the two come apart, under one prediction_id: see the view predictions_whole. Empty: the row is both.',
     `known` DateTime64(3, 'UTC') COMMENT 'Kafka timestamp of the record: when the event became known.' CODEC(Delta, ZSTD(1)),
     `_topic` LowCardinality(String) COMMENT 'Kafka topic of the record.',
@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`predictions_local` ON CLUSTER `analytics
     `_offset` Int64 COMMENT 'Kafka offset of the record.' CODEC(Delta, ZSTD(1)),
     INDEX known_range known TYPE minmax GRANULARITY 1,
     INDEX offset_range _offset TYPE minmax GRANULARITY 1,
-    PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)
+    PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, weight, half, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)
 )
 ENGINE = ReplicatedMergeTree()
 PARTITION BY toDate(ts)
@@ -101,7 +101,8 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`series_minute_local` ON CLUSTER `analyti
     `series` LowCardinality(String) COMMENT 'requests, score, predicted_value, latency_ms or feature:NAME. A row of model '''' marks what is stored of the source that series then names, see ingest.',
     `grid` LowCardinality(String) COMMENT 'Grid version of the buckets; different versions never merge.',
     `time` DateTime('UTC') COMMENT 'Start of the minute, event time.',
-    `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Deliveries that carry a finite value (requests: all deliveries).',
+    `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Requests that carry a finite value (requests: all of them): each delivery as often as its weight says.',
+    `rows` SimpleAggregateFunction(sum, UInt64) DEFAULT count COMMENT 'Deliveries that count was counted from; less than count where producers sample. nulls, nans, infs, sum_nano and hist count requests like count.',
     `nulls` SimpleAggregateFunction(sum, UInt64) COMMENT 'Values sent as null, where the source can tell; ingest counts the nulls of a feature in categories_hour with kind 1 and nothing here, since a null has no type.',
     `nans` SimpleAggregateFunction(sum, UInt64) COMMENT 'NaN values.',
     `infs` SimpleAggregateFunction(sum, UInt64) COMMENT 'Values with no place on the grid or in the sum: infinite, over 1e18 in magnitude, or a probability outside 0 to 1.',
@@ -130,7 +131,8 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`series_hour_local` ON CLUSTER `analytics
     `series` LowCardinality(String) COMMENT 'requests, score, predicted_value, latency_ms or feature:NAME. A row of model '''' marks what is stored of the source that series then names, see ingest.',
     `grid` LowCardinality(String) COMMENT 'Grid version of the buckets; different versions never merge.',
     `time` DateTime('UTC') COMMENT 'Start of the hour, event time.',
-    `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Deliveries that carry a finite value (requests: all deliveries).',
+    `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Requests that carry a finite value (requests: all of them): each delivery as often as its weight says.',
+    `rows` SimpleAggregateFunction(sum, UInt64) DEFAULT count COMMENT 'Deliveries that count was counted from; less than count where producers sample. nulls, nans, infs, sum_nano and hist count requests like count.',
     `nulls` SimpleAggregateFunction(sum, UInt64) COMMENT 'Values sent as null, where the source can tell; ingest counts the nulls of a feature in categories_hour with kind 1 and nothing here, since a null has no type.',
     `nans` SimpleAggregateFunction(sum, UInt64) COMMENT 'NaN values.',
     `infs` SimpleAggregateFunction(sum, UInt64) COMMENT 'Values with no place on the grid or in the sum: infinite, over 1e18 in magnitude, or a probability outside 0 to 1.',
@@ -160,7 +162,8 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`categories_hour_local` ON CLUSTER `analy
     `time` DateTime('UTC') COMMENT 'Start of the hour, event time.',
     `value` String COMMENT 'The category, cut at 256 bytes.' CODEC(ZSTD(1)),
     `kind` UInt8 COMMENT '0 a value, 1 null, 2 other: values over the cap of a batch.',
-    `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Deliveries with this value.',
+    `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Requests with this value: each delivery as often as its weight says.',
+    `rows` SimpleAggregateFunction(sum, UInt64) DEFAULT count COMMENT 'Deliveries that count was counted from; less than count where producers sample.',
     `mark` SimpleAggregateFunction(max, Float64) COMMENT 'In a row of model '''' the last Kafka offset stored; 0 elsewhere.'
 )
 ENGINE = ReplicatedAggregatingMergeTree()
@@ -238,6 +241,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`outcomes_local` ON CLUSTER `analytics`
     `score` Nullable(Float64) COMMENT 'Score of the prediction.',
     `labelled` Int8 COMMENT 'Change in the number of labelled predictions: 1 for the first label, 0 for a correction, -1 for a deletion.',
     `correct` Int8 COMMENT 'Change in the number of correct predictions: 1, 0 or -1.',
+    `requests` UInt64 DEFAULT 1 COMMENT 'Requests that the prediction stands for by its weight: what labelled and correct are multiplied with in outcome_cells.',
     `version` UInt64 COMMENT 'Rows of labels and predictions this row was computed from; it only grows.'
 )
 ENGINE = ReplicatedReplacingMergeTree(version)
@@ -259,8 +263,9 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`outcome_cells_local` ON CLUSTER `analyti
     `segment` LowCardinality(String) COMMENT 'Marginal slice; empty for all traffic.',
     `time` DateTime('UTC') COMMENT 'Minute of the prediction, event time.',
     `known` DateTime('UTC') COMMENT 'Hour in which the labels became known.',
-    `labelled` Int64 COMMENT 'Labelled predictions gained in that hour.',
-    `correct` Int64 COMMENT 'Correct predictions gained in that hour.',
+    `labelled` Int64 COMMENT 'Labelled requests gained in that hour: each prediction as often as its weight says.',
+    `correct` Int64 COMMENT 'Correct requests gained in that hour.',
+    `rows` Int64 DEFAULT labelled COMMENT 'Predictions that labelled was counted from; less than labelled where producers sample.',
     `version` UInt64 COMMENT 'Source rows the cell was computed from; it only grows.'
 )
 ENGINE = ReplicatedReplacingMergeTree(version)
@@ -342,4 +347,22 @@ COMMENT 'What the service noticed about itself and did: parked partitions, new e
 CREATE TABLE IF NOT EXISTS `plumbline`.`notices` ON CLUSTER `analytics` AS `plumbline`.`notices_local`
 ENGINE = Distributed(`analytics`, `plumbline`, `notices_local`)
 COMMENT 'What the service noticed about itself and did: parked partitions, new epochs, pages sent.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`erasures_local` ON CLUSTER `analytics`
+(
+    `at` DateTime64(3, 'UTC') COMMENT 'Wall clock.',
+    `model` LowCardinality(String) COMMENT 'Model the rows were about.',
+    `table` LowCardinality(String) COMMENT 'Table they were in.',
+    `rows` UInt64 COMMENT 'How many they were.',
+    `ts_min` DateTime64(3, 'UTC') COMMENT 'Start of the hour of their event times; of labels, of the label times.',
+    `ts_max` DateTime64(3, 'UTC') COMMENT 'End of that hour, inclusive.'
+)
+ENGINE = ReplicatedMergeTree()
+ORDER BY (at, model, table)
+SETTINGS replicated_deduplication_window = 10000
+COMMENT 'What plumbline erase has taken out of a table, by hour; never whose it was. A row is written before the rows it counts go.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`erasures` ON CLUSTER `analytics` AS `plumbline`.`erasures_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `erasures_local`)
+COMMENT 'What plumbline erase has taken out of a table, by hour; never whose it was. A row is written before the rows it counts go.';
 

@@ -1,0 +1,289 @@
+package erase
+
+import (
+	"context"
+	_ "embed" // the SQL texts
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+//go:embed sql/found.sql
+var foundSQL string
+
+//go:embed sql/entity.sql
+var entitySQL string
+
+//go:embed sql/ends.sql
+var endsSQL string
+
+// maxIDs and maxIDBytes bound the identifiers of one statement: they travel in
+// its address, of which ClickHouse takes 1 MiB.
+const (
+	maxIDs     = 500
+	maxIDBytes = 32 << 10
+)
+
+// Report says what was found, and what became of it.
+type Report struct {
+	// IDs is the number of identifiers, as stored, that were looked for. Of an
+	// entity they are those of its predictions.
+	IDs int
+	// Tables has an entry a table, in the order in which they are erased.
+	Tables []TableReport
+	// OtherRows is how many rows of predictions are about ID/0, ID/1 and so on,
+	// and were not asked for.
+	OtherRows uint64
+	// InactiveParts is how many parts of the tables ClickHouse has replaced and
+	// not removed from the disk yet, and InactiveBytes how large they are.
+	InactiveParts, InactiveBytes uint64
+}
+
+// TableReport is what was found in one table.
+type TableReport struct {
+	Table plumbline.TableName
+	// Rows were erased, or would be.
+	Rows uint64
+	// Unfinished is how many more there are, of batches that are not complete.
+	Unfinished uint64
+}
+
+// Unfinished returns how many rows are left for a second run.
+func (r Report) Unfinished() (n uint64) {
+	for _, t := range r.Tables {
+		n += t.Unfinished
+	}
+	return n
+}
+
+// Found reports whether any row bears one of the identifiers.
+func (r Report) Found() bool {
+	return slices.ContainsFunc(r.Tables, func(t TableReport) bool { return t.Rows+t.Unfinished > 0 })
+}
+
+// place is where the rows of a table are: a server, or all of a cluster's.
+type place struct {
+	db *storage.DB
+	// local is the table on each server.
+	table, local, cluster string
+}
+
+// places returns where the rows of a table are.
+func places(db *storage.DB, table plumbline.TableName) (all []place) {
+	servers := db.Shards()
+	if db.OnCluster() != "" {
+		servers = []*storage.DB{db}
+	}
+	if table == plumbline.TableOutcomes {
+		servers = []*storage.DB{db.Derived()}
+	}
+	for _, s := range servers {
+		all = append(all, place{s, string(table), s.Local(table), db.OnCluster()})
+	}
+	return all
+}
+
+// Run erases what the request names. It may be repeated: what is gone is not
+// found again. After an error some rows may be gone, and the table erasures says
+// so already; the next run finds the others.
+func Run(ctx context.Context, db *storage.DB, r Request, now time.Time) (Report, error) {
+	if err := r.Validate(); err != nil {
+		return Report{}, err
+	}
+	ids, others, err := r.resolve(ctx, db)
+	if err != nil {
+		return Report{}, err
+	}
+	report := Report{IDs: len(ids)}
+	// The join follows predictions and labels: outcomes go last, or it would
+	// make them again.
+	for _, table := range []plumbline.TableName{plumbline.TablePredictions, plumbline.TableLabels, plumbline.TableOutcomes} {
+		t := TableReport{Table: table}
+		for _, at := range places(db, table) {
+			if err := r.eraseAt(ctx, at, ids, now, &t); err != nil {
+				return report, err
+			}
+		}
+		report.Tables = append(report.Tables, t)
+	}
+	for _, at := range places(db, plumbline.TablePredictions) {
+		for chunk := range chunks(others) {
+			_, rows, unfinished, err := r.find(ctx, at, chunk, nil)
+			if err != nil {
+				return report, err
+			}
+			report.OtherRows += rows + unfinished
+		}
+	}
+	return report, report.inactive(ctx, db)
+}
+
+// resolve returns the identifiers, as stored, that are erased, and those of
+// other rows of the same requests.
+func (r Request) resolve(ctx context.Context, db *storage.DB) (ids, others []string, err error) {
+	if r.Feature != "" {
+		ids, err = r.entity(ctx, db)
+		return ids, nil, err
+	}
+	for _, id := range r.IDs {
+		ids = append(ids, r.forms(id)...)
+		rows, err := r.rows(ctx, db, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		others = append(others, rows...)
+	}
+	if r.EveryRow {
+		ids, others = append(ids, others...), nil
+	}
+	return unique(ids), unique(others), nil
+}
+
+func unique(all []string) []string {
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// rows returns how the rows of a request of several may be stored, as far as
+// there are any in predictions or labels.
+func (r Request) rows(ctx context.Context, db *storage.DB, id string) (all []string, err error) {
+	for n := 0; ; n += maxGap {
+		forms := r.rowForms(id, n, n+maxGap)
+		found := uint64(0)
+		for _, table := range []plumbline.TableName{plumbline.TablePredictions, plumbline.TableLabels} {
+			for _, at := range places(db, table) {
+				for chunk := range chunks(forms) {
+					_, rows, unfinished, err := r.find(ctx, at, chunk, nil)
+					if err != nil {
+						return nil, err
+					}
+					found += rows + unfinished
+				}
+			}
+		}
+		if found == 0 {
+			return all, nil
+		}
+		all = append(all, forms...)
+	}
+}
+
+// entity returns the identifiers of the predictions that have the value.
+func (r Request) entity(ctx context.Context, db *storage.DB) (ids []string, err error) {
+	texts, number, isNumber := r.values()
+	parameters := []any{
+		r.model(), clickhouse.Named("texts", texts), clickhouse.Named("features", r.features()),
+		clickhouse.Named("number", number), clickhouse.Named("is_number", flag(isNumber)),
+	}
+	for _, at := range places(db, plumbline.TablePredictions) {
+		rows, err := at.db.Conn().Query(ctx, entitySQL, parameters...)
+		if err != nil {
+			return nil, fmt.Errorf("look for the entity in predictions: %w", err)
+		}
+		for rows.Next() {
+			var id string
+			if err := rows.Scan(&id); err != nil {
+				return nil, fmt.Errorf("look for the entity in predictions: %w", err)
+			}
+			ids = append(ids, id)
+		}
+		if err := rows.Err(); err != nil {
+			return nil, fmt.Errorf("look for the entity in predictions: %w", err)
+		}
+	}
+	return unique(ids), nil
+}
+
+func flag(is bool) uint8 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func (r Request) model() any { return clickhouse.Named("model", string(r.Model)) }
+
+// chunks yields identifiers in pieces that fit a statement.
+func chunks(ids []string) func(yield func([]string) bool) {
+	return func(yield func([]string) bool) {
+		from, size := 0, 0
+		for i, id := range ids {
+			if i > from && (i-from == maxIDs || size+len(id) > maxIDBytes) {
+				if !yield(ids[from:i]) {
+					return
+				}
+				from, size = i, 0
+			}
+			size += len(id)
+		}
+		if from < len(ids) {
+			yield(ids[from:])
+		}
+	}
+}
+
+// hour is what was found of one hour of event time.
+type hour struct {
+	start    time.Time
+	rows     uint64
+	min, max time.Time
+}
+
+// complete is the condition on rows of complete batches, see ends.sql. The join
+// writes outcomes whole.
+func complete(table string) string {
+	if table == string(plumbline.TableOutcomes) {
+		return "1"
+	}
+	return "_offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]"
+}
+
+func (at place) ends(ctx context.Context) (map[string]int64, error) {
+	ends := map[string]int64{}
+	rows, err := at.db.Conn().Query(ctx, endsSQL, clickhouse.Named("table", at.table))
+	if err != nil {
+		return nil, fmt.Errorf("read which batches of %s are complete: %w", at.table, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var source string
+		var end int64
+		if err := rows.Scan(&source, &end); err != nil {
+			return nil, fmt.Errorf("read which batches of %s are complete: %w", at.table, err)
+		}
+		ends[source] = end
+	}
+	return ends, rows.Err()
+}
+
+// find counts the rows of identifiers by hour, and how many of them are of
+// complete batches.
+func (r Request) find(ctx context.Context, at place, ids []string, ends map[string]int64) (hours []hour, all, unfinished uint64, err error) {
+	if ends == nil {
+		ends = map[string]int64{}
+	}
+	query := strings.NewReplacer("/*complete*/", complete(at.table), "/*table*/", at.table).Replace(foundSQL)
+	rows, err := at.db.Conn().Query(ctx, query, r.model(), clickhouse.Named("ids", ids), clickhouse.Named("ends", ends))
+	if err != nil {
+		return nil, 0, 0, fmt.Errorf("look for rows in %s: %w", at.table, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var h hour
+		var left uint64
+		if err := rows.Scan(&h.start, &h.rows, &left, &h.min, &h.max); err != nil {
+			return nil, 0, 0, fmt.Errorf("look for rows in %s: %w", at.table, err)
+		}
+		all, unfinished = all+h.rows, unfinished+left
+		if h.rows > 0 {
+			hours = append(hours, h)
+		}
+	}
+	return hours, all, unfinished, rows.Err()
+}
