@@ -87,7 +87,7 @@ func qualityFindings(t traffic, c quality.Counts, window time.Duration) []Findin
 	if !math.IsNaN(coverage.Value) {
 		coverage.Verdict = plumbline.VerdictOK
 	}
-	accuracy.Count, accuracy.Verdict, accuracy.Assumes = unsigned(c.Labelled), c.Verdict(), assumesQuality
+	accuracy.Count, accuracy.Verdict, accuracy.Assumes = unsigned(c.Rows), c.Verdict(), assumesQuality
 	if accuracy.Verdict == plumbline.VerdictOK {
 		interval := c.Interval()
 		accuracy.Value, accuracy.Low, accuracy.High = c.Accuracy(), interval.Low, interval.High
@@ -135,7 +135,7 @@ func burnFindings(o plumbline.Objective, hash plumbline.DeployHash, evaluations 
 		}
 		f := newFinding(plumbline.SignalBurn, plumbline.MeasureBadShare)
 		f.Model, f.SLO, f.Deploy, f.Stage = o.SLO.Model, o.SLO.Name, hash, plumbline.StageProduction
-		f.Window, f.WindowEnd, f.Count, f.Coverage = w.Length, e.End, unsigned(w.Labelled), w.Coverage()
+		f.Window, f.WindowEnd, f.Count, f.Coverage = w.Length, e.End, unsigned(w.Rows), w.Coverage()
 		f.Verdict, f.Assumes = e.Verdict, assumesBurn
 		if e.Verdict == plumbline.VerdictOK || e.Verdict == plumbline.VerdictBreach {
 			interval := w.Interval()

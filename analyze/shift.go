@@ -205,7 +205,7 @@ func sample(w drift.Window, f plumbline.Feature) drift.Sample {
 	if s, ok := w.Features[f]; ok {
 		return s
 	}
-	return drift.Sample{Absent: w.Requests}
+	return drift.Sample{Absent: w.Requests, Weight: w.Weight()}
 }
 
 // order puts NaN last.

@@ -247,10 +247,10 @@ func (w *worker) insertRollup(table plumbline.TableName) (insert, marker string)
 	const begin = " UNION ALL SELECT '', '', '', '', {mark:String}, "
 	if table == plumbline.TableCategories {
 		// The recomputation has no column mark: data rows hold 0.
-		columns = "model, deploy_hash, stage, segment, series, time, value, kind, count, mark"
-		return "INSERT INTO " + w.table(table) + " (" + columns + ") SELECT *, 0. FROM (", ")" + begin + "toDateTime({hour:UInt32}, 'UTC'), '', toUInt8(0), toUInt64(0), {last:Float64}"
+		columns = "model, deploy_hash, stage, segment, series, time, value, kind, count, rows, mark"
+		return "INSERT INTO " + w.table(table) + " (" + columns + ") SELECT *, 0. FROM (", ")" + begin + "toDateTime({hour:UInt32}, 'UTC'), '', toUInt8(0), toUInt64(0), toUInt64(0), {last:Float64}"
 	}
-	return "INSERT INTO " + w.table(table) + " (" + columns + ") ", begin + "'', toDateTime({hour:UInt32}, 'UTC'), toUInt64(0), toUInt64(0), toUInt64(0), toUInt64(0), toInt128(0), inf, {last:Float64}, CAST(([], []), 'Tuple(Array(Int32), Array(UInt64))')"
+	return "INSERT INTO " + w.table(table) + " (" + columns + ") ", begin + "'', toDateTime({hour:UInt32}, 'UTC'), toUInt64(0), toUInt64(0), toUInt64(0), toUInt64(0), toUInt64(0), toInt128(0), inf, {last:Float64}, CAST(([], []), 'Tuple(Array(Int32), Array(UInt64))')"
 }
 
 // refuseUnstored reads a range again and sends every record that is not stored

@@ -53,13 +53,14 @@ const maxCategoryBytes = 256
 
 // scalars are the merging numbers of one cell.
 type scalars struct {
-	count, nans, infs uint64
-	sum               int128
-	min, max          float64
+	count, rows, nans, infs uint64 // all but rows by weight
+	sum                     int128
+	min, max                float64
 }
 
 func (s *scalars) merge(o *scalars) {
 	s.count += o.count
+	s.rows += o.rows
 	s.nans += o.nans
 	s.infs += o.infs
 	s.sum = s.sum.add(o.sum)
@@ -69,20 +70,22 @@ func (s *scalars) merge(o *scalars) {
 // counts is a table of counters by (cell, bucket or value).
 type counts struct {
 	pairs
-	n []uint64
+	n, rows []uint64
 }
 
-func (c *counts) add(cell int32, key uint32) {
+func (c *counts) add(cell int32, key uint32, n uint64) {
 	id, isNew := c.id(cell, key)
 	if isNew {
 		c.n = append(c.n, 0)
+		c.rows = append(c.rows, 0)
 	}
-	c.n[id]++
+	c.n[id] += n
+	c.rows[id]++
 }
 
 func (c *counts) reset() {
 	c.pairs.reset()
-	c.n = c.n[:0]
+	c.n, c.rows = c.n[:0], c.rows[:0]
 }
 
 // fold counts the rows of one batch into cells: one pass over the columns while
@@ -109,6 +112,7 @@ type fold struct {
 	cuts          decode.Dict
 
 	probability []bool // by model identifier
+	response    int32  // identifier of the half that is no delivery
 }
 
 func newFold(kinds map[plumbline.Model]ScoreKind) *fold { return &fold{kinds: kinds} }
@@ -138,31 +142,40 @@ func (f *fold) run(in *decode.Predictions) {
 		kind := f.kinds[plumbline.Model(in.Model.Dict.Value(int32(id)))]
 		f.probability = append(f.probability, kind != ScoreNumber)
 	}
+	// The request of an exchange is its delivery.
+	f.response = in.Half.Dict.ID(wordResponse)
 	for row := range in.Len() {
 		f.row(row)
 	}
 }
 
+var wordResponse = []byte(decode.HalfResponse)
+
 func (f *fold) row(row int) {
 	in := f.in
 	minute := f.minute(row)
-	f.minuteScalars[f.cell(minute, seriesRequests)].count++
+	n := requests(in.Weight[row], in.ID.At(row))
+	if in.Half.IDs[row] != f.response {
+		all := &f.minuteScalars[f.cell(minute, seriesRequests)]
+		all.count += n
+		all.rows++
+	}
 	if v, ok := in.Score.At(row); ok {
-		f.score(minute, in.Model.IDs[row], v)
+		f.score(minute, in.Model.IDs[row], v, n)
 	}
 	if v, ok := in.PredictedValue.At(row); ok {
-		f.number(minute, seriesValue, v)
+		f.number(minute, seriesValue, v, n)
 	}
 	if v, ok := in.Latency.At(row); ok {
-		if cell, ok := f.number(minute, seriesLatency, v); ok {
-			f.minuteBins.add(cell, order(grid.ToCoarse(grid.Bucket(v))))
+		if cell, ok := f.number(minute, seriesLatency, v, n); ok {
+			f.minuteBins.add(cell, order(grid.ToCoarse(grid.Bucket(v))), n)
 		}
 	}
 	from, to := in.Numbers.Row(row)
 	for i := from; i < to; i++ {
-		f.number(minute, seriesFeatures+in.Numbers.Keys[i], in.NumberValues[i])
+		f.number(minute, seriesFeatures+in.Numbers.Keys[i], in.NumberValues[i], n)
 	}
-	f.rowCategories(row, f.hourOf[minute])
+	f.rowCategories(row, f.hourOf[minute], n)
 }
 
 // minute returns the group of the row: owner and minute.
@@ -195,71 +208,72 @@ func (f *fold) cell(minute, series int32) int32 {
 }
 
 // number counts one value and reports whether it has a place on the grid.
-func (f *fold) number(minute, series int32, v float64) (int32, bool) {
+func (f *fold) number(minute, series int32, v float64, n uint64) (int32, bool) {
 	cell := f.cell(minute, series)
-	if !f.minuteScalars[cell].add(v) {
+	if !f.minuteScalars[cell].add(v, n) {
 		return cell, false
 	}
-	f.hourBins.add(f.hourCellOf[cell], order(grid.Bucket(v)))
+	f.hourBins.add(f.hourCellOf[cell], order(grid.Bucket(v)), n)
 	return cell, true
 }
 
-func (f *fold) score(minute, model int32, v float64) {
+func (f *fold) score(minute, model int32, v float64, n uint64) {
 	if !f.probability[model] {
-		if cell, ok := f.number(minute, seriesScore, v); ok {
-			f.minuteBins.add(cell, order(grid.ToCoarse(grid.Bucket(v))))
+		if cell, ok := f.number(minute, seriesScore, v, n); ok {
+			f.minuteBins.add(cell, order(grid.ToCoarse(grid.Bucket(v))), n)
 		}
 		return
 	}
 	cell := f.cell(minute, seriesScore)
 	if v < 0 || v > 1 {
-		f.minuteScalars[cell].infs++
+		f.minuteScalars[cell].infs += n
 		return
 	}
-	if !f.minuteScalars[cell].add(v) {
+	if !f.minuteScalars[cell].add(v, n) {
 		return
 	}
 	bucket := grid.OddsBucket(v)
-	f.hourBins.add(f.hourCellOf[cell], order(bucket))
-	f.minuteBins.add(cell, order(grid.ToCoarse(bucket)))
+	f.hourBins.add(f.hourCellOf[cell], order(bucket), n)
+	f.minuteBins.add(cell, order(grid.ToCoarse(bucket)), n)
 }
 
 // add counts v and reports whether it is finite and small enough for the sum.
-func (s *scalars) add(v float64) bool {
+func (s *scalars) add(v float64, n uint64) bool {
 	if v != v {
-		s.nans++
+		s.nans += n
 		return false
 	}
 	if math.Abs(v) > sumLimit {
-		s.infs++
+		s.infs += n
 		return false
 	}
 	if v == 0 {
 		v = 0 // -0 counts as +0
 	}
-	s.count++
-	s.sum = s.sum.add(nano(v))
+	s.count += n
+	s.rows++
+	s.sum = s.sum.add(nano(v).times(n))
 	s.min, s.max = min(s.min, v), max(s.max, v)
 	return true
 }
 
-func (f *fold) rowCategories(row int, hour int32) {
+func (f *fold) rowCategories(row int, hour int32, n uint64) {
 	in := f.in
 	if class := in.Predicted.At(row); len(class) > 0 {
-		f.category(hour, categoryPredicted, uint32(in.Predicted.IDs[row]), class)
+		f.category(hour, categoryPredicted, uint32(in.Predicted.IDs[row]), class, n)
 	}
 	from, to := in.Categories.Row(row)
 	for i := from; i < to; i++ {
 		value := in.CategoryValues[i]
-		f.category(hour, categoryFeatures+in.Categories.Keys[i], uint32(value), in.Values.Value(value))
+		f.category(hour, categoryFeatures+in.Categories.Keys[i], uint32(value), in.Values.Value(value), n)
 	}
 	from, to = in.Nulls.Row(row)
 	for i := from; i < to; i++ {
-		f.category(hour, categoryFeatures+in.Nulls.Keys[i], nullKey, nil)
+		f.category(hour, categoryFeatures+in.Nulls.Keys[i], nullKey, nil, n)
 	}
 }
 
-func (f *fold) category(hour, series int32, key uint32, value []byte) {
+func (f *fold) category(hour, series int32, key uint32, value []byte, n uint64) {
 	// A cut value may equal another that was short enough, so whatever comes
 	// near the length of a cut one is interned again.
 	if len(value) > maxCategoryBytes-4 {
@@ -273,7 +287,7 @@ func (f *fold) category(hour, series int32, key uint32, value []byte) {
 		key = otherKey
 	}
 	before := f.categories.len()
-	f.categories.add(cell, key)
+	f.categories.add(cell, key, n)
 	if key != nullKey && key != otherKey && f.categories.len() > before {
 		f.distinct[cell]++
 	}

@@ -10,7 +10,8 @@ import (
 const sumScale = 1e9
 
 // sumLimit is the largest magnitude that enters a sum. Scaled it stays below
-// 2^90, so that 2^37 of them fit an Int128; larger values count as infinite.
+// 2^90, so that those of 2^37 requests fit an Int128, however many requests an
+// event stands for; larger values count as infinite.
 const sumLimit = 1e18
 
 // int128 is a two's complement 128-bit integer. Integer sums do not depend on
@@ -46,6 +47,12 @@ func (a int128) add(b int128) int128 {
 	lo, carry := bits.Add64(a.lo, b.lo, 0)
 	hi, _ := bits.Add64(uint64(a.hi), uint64(b.hi), carry)
 	return int128{hi: int64(hi), lo: lo}
+}
+
+// times returns a x n, which must fit.
+func (a int128) times(n uint64) int128 {
+	hi, lo := bits.Mul64(a.lo, n)
+	return int128{hi: int64(hi) + a.hi*int64(n), lo: lo}
 }
 
 func (a int128) negate() int128 {

@@ -73,18 +73,19 @@ func (k *keys) columns(c *arrowColumns) {
 // seriesRows are the columns of series_hour and series_minute.
 type seriesRows struct {
 	keys
-	grid                     decode.Names
-	count, nulls, nans, infs []uint64
-	sum                      []byte
-	min, max                 []float64
-	histogram                []int32 // offsets
-	buckets                  []int32
-	bucketCounts             []uint64
+	grid                           decode.Names
+	count, rows, nulls, nans, infs []uint64
+	sum                            []byte
+	min, max                       []float64
+	histogram                      []int32 // offsets
+	buckets                        []int32
+	bucketCounts                   []uint64
 }
 
 func (r *seriesRows) append(s *scalars, version grid.Version, bins []bin) {
 	r.grid.Append([]byte(version))
 	r.count = append(r.count, s.count)
+	r.rows = append(r.rows, s.rows)
 	r.nulls = append(r.nulls, 0)
 	r.nans = append(r.nans, s.nans)
 	r.infs = append(r.infs, s.infs)
@@ -111,6 +112,7 @@ func (r *seriesRows) record(table plumbline.TableName) arrow.Record {
 	r.keys.columns(c)
 	c.names("grid", &r.grid)
 	fixed(c, "count", r.count)
+	fixed(c, "rows", r.rows)
 	fixed(c, "nulls", r.nulls)
 	fixed(c, "nans", r.nans)
 	fixed(c, "infs", r.infs)
@@ -139,6 +141,7 @@ type bin struct {
 	cell int32
 	key  uint32
 	n    uint64
+	rows uint64
 }
 
 // sorted returns the counters by cell and key, and where each cell's begin.
@@ -146,7 +149,7 @@ func (c *counts) sorted(cells int) ([]bin, []int32) {
 	bins := make([]bin, len(c.n))
 	for i, n := range c.n {
 		cell, key := c.at(int32(i))
-		bins[i] = bin{cell, key, n}
+		bins[i] = bin{cell, key, n, c.rows[i]}
 	}
 	slices.SortFunc(bins, func(a, b bin) int {
 		return cmp.Or(cmp.Compare(a.cell, b.cell), cmp.Compare(a.key, b.key))
@@ -282,6 +285,7 @@ type categoryRows struct {
 	value decode.Text
 	kind  []uint8
 	count []uint64
+	rows  []uint64
 	marks []float64
 }
 
@@ -303,11 +307,11 @@ func (f *fold) categoryRollup(at source, last int64) rollup {
 		for _, b := range bins[starts[cell]:starts[cell+1]] {
 			rows.keys.append(f, owner, name, seconds)
 			value, kind := f.categoryValue(series, b.key)
-			rows.add(value, kind, b.n, 0)
+			rows.add(value, kind, b.n, b.rows, 0)
 		}
 	}, func(key partKey) int {
 		rows.keys.mark(at, key)
-		rows.add(nil, kindValue, 0, float64(last))
+		rows.add(nil, kindValue, 0, 0, float64(last))
 		return len(rows.time)
 	})
 	return rollup{plumbline.TableCategories, rows.record(), runs}
@@ -327,10 +331,11 @@ func (f *fold) categoryValue(series, key uint32) ([]byte, uint8) {
 	return f.in.Values.Value(int32(key)), kindValue
 }
 
-func (r *categoryRows) add(value []byte, kind uint8, n uint64, mark float64) {
+func (r *categoryRows) add(value []byte, kind uint8, n, rows uint64, mark float64) {
 	r.value.Append(value)
 	r.kind = append(r.kind, kind)
 	r.count = append(r.count, n)
+	r.rows = append(r.rows, rows)
 	r.marks = append(r.marks, mark)
 }
 
@@ -340,6 +345,7 @@ func (r *categoryRows) record() arrow.Record {
 	c.text("value", &r.value)
 	fixed(c, "kind", r.kind)
 	fixed(c, "count", r.count)
+	fixed(c, "rows", r.rows)
 	fixed(c, "mark", r.marks)
 	return c.record()
 }

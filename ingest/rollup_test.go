@@ -63,6 +63,9 @@ func nastyEvent(r *rand.Rand, i int, at time.Time) []byte {
 	if r.IntN(3) > 0 {
 		fields = append(fields, `"latency_ms":`+nastyNumber(r))
 	}
+	if r.IntN(2) > 0 {
+		fields = append(fields, `"weight":`+[]string{"1", "10", "2.5", "1.0000000001", "1e9", "999999999.9999999", "7.125"}[r.IntN(7)])
+	}
 	text, _ := json.Marshal(strings.Repeat("c", r.IntN(3)))
 	fields = append(fields, `"predicted":`+[]string{string(text), "true", "null", nastyNumber(r)}[r.IntN(4)])
 	var features []string

@@ -49,6 +49,53 @@ func TestMigrateIsIdempotentAndExtends(t *testing.T) {
 	}
 }
 
+// A database of the version that counted rows and knew no weights: its rollups
+// say how many rows they were counted from, and the join finds the weight by id.
+func TestMigrateFromTheVersionWithoutWeights(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	ctx, conn := t.Context(), env.DB.Conn()
+	exec := func(query string) {
+		t.Helper()
+		if err := conn.Exec(ctx, query); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+	}
+	for _, table := range []string{"series_minute", "series_hour", "categories_hour", "outcome_cells"} {
+		exec("ALTER TABLE " + table + " DROP COLUMN rows")
+	}
+	exec("ALTER TABLE outcomes DROP COLUMN requests")
+	exec("ALTER TABLE predictions DROP PROJECTION by_id SETTINGS mutations_sync = 2")
+	exec("ALTER TABLE predictions ADD PROJECTION by_id (SELECT model, prediction_id, ts ORDER BY model, prediction_id)")
+	exec("INSERT INTO predictions (model, prediction_id, ts, weight) SELECT 'm', toString(number), now64(3), 1 FROM numbers(10)")
+	for _, table := range []string{"series_minute", "series_hour", "categories_hour"} {
+		exec("INSERT INTO " + table + " (model, series, time, count) VALUES ('m', 'requests', now(), 7)")
+	}
+	exec("INSERT INTO outcome_cells (model, time, known, labelled, correct) VALUES ('m', now(), now(), 5, 4)")
+	exec("INSERT INTO outcomes (model, prediction_id, ts, known, labelled) VALUES ('m', '1', now64(3), now64(3), 1)")
+	for range 2 { // the second time changes nothing
+		if err := env.DB.Migrate(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("INSERT INTO series_hour (model, series, time, count, rows) SELECT 'm', 'requests', time, 20, 2 FROM series_hour")
+	exec("OPTIMIZE TABLE series_hour FINAL")
+	for query, want := range map[string]uint64{
+		"SELECT sum(rows) FROM series_hour":             9,
+		"SELECT sum(rows) FROM series_minute":           7,
+		"SELECT sum(rows) FROM categories_hour":         7,
+		"SELECT toUInt64(sum(rows)) FROM outcome_cells": 5,
+		"SELECT sum(requests) FROM outcomes":            1,
+		"SELECT toUInt64(sum(weight)) FROM predictions": 10,
+		"SELECT count() FROM system.mutations WHERE command LIKE '%MATERIALIZE PROJECTION%' AND database = currentDatabase()": 1,
+		"SELECT countIf(query LIKE '%score, weight, half, known%') FROM system.projections WHERE database = currentDatabase()":      1,
+	} {
+		var n uint64
+		if err := conn.QueryRow(ctx, query).Scan(&n); err != nil || n != want {
+			t.Errorf("%s: %d, %v, want %d", query, n, err, want)
+		}
+	}
+}
+
 func TestMigrateAltersRetentionAndWindow(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{})
 	cfg := storage.DefaultConfig()

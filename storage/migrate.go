@@ -12,11 +12,11 @@ import (
 )
 
 // Migrate creates the database and every declared table, adds declared columns
-// that a table lacks, brings retention and the deduplication window to the
-// configured values, and creates every declared view anew. It never drops or
-// retypes a column: a column of another type is an error that names it. Running
-// it again changes nothing. Shards that no cluster joins are migrated one by
-// one, others ON CLUSTER.
+// that a table lacks, builds projections again that are declared otherwise,
+// brings retention and the deduplication window to the configured values, and
+// creates every declared view anew. It never drops or retypes a column: a column
+// of another type is an error that names it. Running it again changes nothing.
+// Shards that no cluster joins are migrated one by one, others ON CLUSTER.
 func (db *DB) Migrate(ctx context.Context) error {
 	if err := db.migrate(ctx); err != nil {
 		return err
@@ -109,14 +109,42 @@ func (db *DB) reconcile(ctx context.Context, t plumbline.Table, name string) err
 	return nil
 }
 
-// reconcileOptions alters retention and deduplication only where they differ:
-// an ALTER of a TTL rewrites parts.
+// reconcileProjections drops projections that are not as they are declared and
+// adds those that are missing. Stored parts get theirs in the background; until
+// then, and if that is cut short, they are read without one.
+func (db *DB) reconcileProjections(ctx context.Context, t plumbline.Table, ddl string) error {
+	for _, clause := range t.Extra {
+		declaration, ok := strings.CutPrefix(clause, "PROJECTION ")
+		if !ok || strings.Contains(ddl, clause) {
+			continue
+		}
+		name, _, _ := strings.Cut(declaration, " ")
+		alter := "ALTER TABLE " + db.qualified(t.Name) + db.cfg.onCluster()
+		statements := []string{alter + " ADD PROJECTION " + declaration, alter + " MATERIALIZE PROJECTION " + name}
+		if strings.Contains(ddl, "PROJECTION "+name+" ") {
+			// A part must have lost the old one before one of that name is added.
+			statements = append([]string{alter + " DROP PROJECTION " + name + " SETTINGS mutations_sync = 2"}, statements...)
+		}
+		for _, s := range statements {
+			if err := db.conn.Exec(ctx, s); err != nil {
+				return fmt.Errorf("change projection %s of %s: %w", name, t.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// reconcileOptions alters projections, retention and deduplication only where
+// they differ: such an ALTER rewrites parts.
 func (db *DB) reconcileOptions(ctx context.Context, t plumbline.Table) error {
 	var ddl string
 	row := db.conn.QueryRow(ctx, "SELECT create_table_query FROM system.tables WHERE database = {database:String} AND name = {table:String}",
 		clickhouse.Named("database", db.cfg.Database), clickhouse.Named("table", db.Local(t.Name)))
 	if err := row.Scan(&ddl); err != nil {
 		return fmt.Errorf("read definition of %s: %w", t.Name, err)
+	}
+	if err := db.reconcileProjections(ctx, t, ddl); err != nil {
+		return err
 	}
 	setting := fmt.Sprintf("%s = %d", db.cfg.dedupSetting(), db.cfg.DedupWindow)
 	if !strings.Contains(ddl, setting+",") && !strings.Contains(ddl, setting+" ") && !strings.HasSuffix(ddl, setting) {

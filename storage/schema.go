@@ -132,6 +132,9 @@ func (c Config) createDistributed(t plumbline.Table) string {
 
 func columnDDL(c plumbline.Column) string {
 	ddl := quoteIdentifier(c.Name) + " " + string(c.Type)
+	if c.Default != "" {
+		ddl += " DEFAULT " + c.Default
+	}
 	ddl += fmt.Sprintf(" COMMENT '%s'", strings.ReplaceAll(c.Doc, "'", "''"))
 	if c.Codec != "" {
 		ddl += " CODEC(" + c.Codec + ")"

@@ -9,20 +9,21 @@ import (
 )
 
 // Minutes are the production predictions of one deploy by minute of event time,
-// with the labels known at some instant. The three slices have one length.
+// with the labels known at some instant. The slices have one length.
 type Minutes struct {
 	// Start is the first minute.
 	Start time.Time
 	// Requests counts deliveries; Labelled distinct predictions with a label,
-	// Correct those of them that were right.
-	Requests, Labelled, Correct []int64
+	// Correct those of them that were right: each as often as its weight says.
+	// Rows are the predictions that Labelled was counted from.
+	Requests, Labelled, Correct, Rows []int64
 }
 
 // NewMinutes returns n empty minutes from the minute of start on.
 func NewMinutes(start time.Time, n int) Minutes {
 	return Minutes{
 		Start:    start.Truncate(time.Minute),
-		Requests: make([]int64, n), Labelled: make([]int64, n), Correct: make([]int64, n),
+		Requests: make([]int64, n), Labelled: make([]int64, n), Correct: make([]int64, n), Rows: make([]int64, n),
 	}
 }
 
@@ -36,6 +37,7 @@ func (m Minutes) sum(from, to int) Window {
 		w.Requests += m.Requests[i]
 		w.Labelled += m.Labelled[i]
 		w.Bad += m.Labelled[i] - m.Correct[i]
+		w.Rows += m.Rows[i]
 	}
 	return w
 }
@@ -44,8 +46,9 @@ func (m Minutes) sum(from, to int) Window {
 type Window struct {
 	Length time.Duration
 	// Requests, Labelled and Bad count predictions of the window; Bad were
-	// labelled and wrong.
-	Requests, Labelled, Bad int64
+	// labelled and wrong. Rows are the predictions that Labelled was counted
+	// from, fewer where the producer samples.
+	Requests, Labelled, Bad, Rows int64
 }
 
 // Share returns the bad share of the labelled predictions, NaN without labels.
@@ -57,7 +60,7 @@ func (w Window) Share() float64 {
 }
 
 // Interval returns the 95 % interval of Share.
-func (w Window) Interval() quality.Interval { return quality.Wilson(w.Bad, w.Labelled) }
+func (w Window) Interval() quality.Interval { return quality.WilsonSampled(w.Bad, w.Labelled, w.Rows) }
 
 // Coverage returns the share of the window's predictions with a label.
 func (w Window) Coverage() float64 { return quality.Coverage(w.Labelled, w.Requests) }
@@ -96,7 +99,7 @@ func Evaluate(m Minutes, now time.Time, slo plumbline.SLO, pair plumbline.Window
 	e.Long, e.Short = m.sum(f-long, f), m.sum(f-short, f)
 	e.Long.Length, e.Short.Length = pair.Long, pair.Short
 	switch {
-	case e.Long.Labelled < quality.MinLabelled || e.Short.Labelled <= 0:
+	case e.Long.Rows < quality.MinLabelled || e.Short.Labelled <= 0:
 		e.Verdict = plumbline.VerdictInsufficient
 	case e.Long.Interval().Low > e.Threshold && e.Short.Share() > e.Threshold:
 		e.Verdict = plumbline.VerdictBreach

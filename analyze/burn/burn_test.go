@@ -45,6 +45,7 @@ func minutesOf(events []event, n int, now time.Time) Minutes {
 		m.Requests[i]++
 		if !e.known.IsZero() && !e.known.After(now) {
 			m.Labelled[i]++
+			m.Rows[i]++
 			if e.correct {
 				m.Correct[i]++
 			}
@@ -65,6 +66,7 @@ func bruteForce(events []event, now time.Time, slo plumbline.SLO, p plumbline.Wi
 			w.Requests++
 			if !e.known.IsZero() && !e.known.After(now) {
 				w.Labelled++
+				w.Rows++
 				if !e.correct {
 					w.Bad++
 				}
@@ -146,7 +148,7 @@ func TestReplayFindsTheFirstBreach(t *testing.T) {
 			if e.known.IsZero() {
 				continue
 			}
-			c := change{known: e.known, minute: e.at.Truncate(time.Minute), labelled: 1}
+			c := change{known: e.known, minute: e.at.Truncate(time.Minute), labelled: 1, requests: 1}
 			if e.correct {
 				c.correct = 1
 			}

@@ -30,6 +30,8 @@ type change struct {
 	id                plumbline.PredictionID
 	known, minute     time.Time
 	labelled, correct int64
+	// requests is what the prediction stands for.
+	requests int64
 }
 
 // FirstBreach returns the first label known in [from, to] after which a pair of
@@ -61,6 +63,7 @@ func (r Reader) FirstBreach(ctx context.Context, o plumbline.Objective, deploy p
 	// Only the requests are taken from there: the labels are replayed.
 	clear(m.Labelled)
 	clear(m.Correct)
+	clear(m.Rows)
 	changes, err := r.changes(ctx, bounds...)
 	if err != nil {
 		return fail(err)
@@ -77,8 +80,9 @@ func replay(m Minutes, changes []change, o plumbline.Objective, from time.Time) 
 		if i < 0 || i >= len(m.Requests) {
 			continue
 		}
-		m.Labelled[i] += c.labelled
-		m.Correct[i] += c.correct
+		m.Labelled[i] += c.labelled * c.requests
+		m.Correct[i] += c.correct * c.requests
+		m.Rows[i] += c.labelled
 		if c.known.Before(from) {
 			continue
 		}
@@ -103,11 +107,12 @@ func (r Reader) changes(ctx context.Context, parameters ...any) ([]change, error
 			c                 change
 			id                string
 			labelled, correct int8
+			requests          uint64
 		)
-		if err := rows.Scan(&id, &c.known, &c.minute, &labelled, &correct); err != nil {
+		if err := rows.Scan(&id, &c.known, &c.minute, &labelled, &correct, &requests); err != nil {
 			return nil, err
 		}
-		c.id, c.labelled, c.correct = plumbline.PredictionID(id), int64(labelled), int64(correct)
+		c.id, c.labelled, c.correct, c.requests = plumbline.PredictionID(id), int64(labelled), int64(correct), int64(requests)
 		all = append(all, c)
 	}
 	return all, rows.Err()

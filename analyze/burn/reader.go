@@ -94,17 +94,17 @@ func (r Reader) minutes(ctx context.Context, statement string, start time.Time, 
 	all := map[plumbline.DeployHash]Minutes{}
 	for rows.Next() {
 		var (
-			deploy                      string
-			at                          []uint32
-			requests, labelled, correct []int64
+			deploy                               string
+			at                                   []uint32
+			requests, labelled, correct, counted []int64
 		)
-		if err := rows.Scan(&deploy, &at, &requests, &labelled, &correct); err != nil {
+		if err := rows.Scan(&deploy, &at, &requests, &labelled, &correct, &counted); err != nil {
 			return nil, err
 		}
 		m := NewMinutes(start, n)
 		for i, second := range at {
 			if k := int((int64(second) - start.Unix()) / 60); k >= 0 && k < n {
-				m.Requests[k], m.Labelled[k], m.Correct[k] = requests[i], labelled[i], correct[i]
+				m.Requests[k], m.Labelled[k], m.Correct[k], m.Rows[k] = requests[i], labelled[i], correct[i], counted[i]
 			}
 		}
 		all[plumbline.DeployHash(deploy)] = m

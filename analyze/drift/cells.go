@@ -109,7 +109,7 @@ func (c cells) special(kind cellKind) int {
 	return slices.IndexFunc(c.list, func(cell cell) bool { return cell.kind == kind })
 }
 
-// count returns the sample's count of each cell.
+// count returns the sample's deliveries in each cell.
 func (c cells) count(s Sample) []uint64 {
 	counts := make([]uint64, len(c.list))
 	for i, b := range s.Numbers.Buckets {
@@ -123,6 +123,9 @@ func (c cells) count(s Sample) []uint64 {
 	counts[c.special(cellNaN)] += s.NaNs
 	counts[c.special(cellInf)] += s.Infs
 	counts[c.special(cellAbsent)] += s.Absent
+	for i, n := range counts {
+		counts[i] = s.deliveries(n)
+	}
 	return counts
 }
 

@@ -29,7 +29,7 @@ type Distance struct {
 	// NullMean is the PSI that two samples of these sizes from one distribution
 	// have on average: (cells - 1)(1/n + 1/m) (Yurdakul 2018).
 	NullMean float64
-	// Reference and Current are the sizes n and m.
+	// Reference and Current are the sizes n and m, in deliveries.
 	Reference, Current uint64
 	// Cells is the number of cells that either sample fills.
 	Cells int
@@ -87,7 +87,7 @@ func Explained(reference, current, usual Sample, o Options) float64 {
 	if !distance(p, q).Enough(o) {
 		return 0
 	}
-	ratio := float64(current.Total()) / float64(usual.Total())
+	ratio := float64(current.deliveries(current.Total())) / float64(usual.deliveries(usual.Total()))
 	var n, m float64
 	scaled := make([]float64, len(q))
 	for i := range p {

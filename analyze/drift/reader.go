@@ -47,9 +47,18 @@ type Query struct {
 
 // Window is what a model saw in a window.
 type Window struct {
-	// Requests is the number of deliveries.
-	Requests uint64
-	Features map[plumbline.Feature]Sample
+	// Requests is the number of requests, Deliveries that of the rows they were
+	// counted from: fewer where the producer samples.
+	Requests, Deliveries uint64
+	Features             map[plumbline.Feature]Sample
+}
+
+// Weight returns how many requests a delivery stands for on average.
+func (w Window) Weight() float64 {
+	if w.Deliveries == 0 {
+		return 1
+	}
+	return float64(w.Requests) / float64(w.Deliveries)
 }
 
 // Training is the query of a model's training set. It belongs to the model: a
@@ -81,7 +90,7 @@ func (q Query) parameters() []any {
 func (r Reader) Read(ctx context.Context, q Query) (Window, error) {
 	w := Window{Features: map[plumbline.Feature]Sample{}}
 	err := errors.Join(
-		r.each(ctx, requestsSQL, q, func(rows driver.Rows) error { return rows.Scan(&w.Requests) }),
+		r.each(ctx, requestsSQL, q, func(rows driver.Rows) error { return rows.Scan(&w.Requests, &w.Deliveries) }),
 		r.each(ctx, numbersSQL, q, w.number),
 		r.each(ctx, categoriesSQL, q, w.category),
 	)
@@ -89,7 +98,7 @@ func (r Reader) Read(ctx context.Context, q Query) (Window, error) {
 		return Window{}, fmt.Errorf("read features of model %q: %w", q.Model, err)
 	}
 	for f, s := range w.Features {
-		w.Features[f] = s.withRequests(w.Requests)
+		w.Features[f] = s.within(w)
 	}
 	return w, nil
 }

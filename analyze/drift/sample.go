@@ -1,5 +1,7 @@
 package drift
 
+import "math"
+
 // Sample is one feature over one window: how often each value was delivered.
 type Sample struct {
 	// Numbers holds the finite numeric values.
@@ -11,6 +13,20 @@ type Sample struct {
 	Nulls, NaNs, Infs uint64
 	// Absent counts requests that did not carry the feature at all.
 	Absent uint64
+	// Weight is how many requests a delivery of the window stands for on
+	// average, where the producer samples; 0 and 1 mean one. Shares are those of
+	// the requests, but a sample is only as large as its deliveries. That is
+	// exact where all weigh the same; where they do not, they know less than
+	// their number says, and noise is underrated somewhat.
+	Weight float64
+}
+
+// deliveries returns from how many deliveries a number of requests was counted.
+func (s Sample) deliveries(requests uint64) uint64 {
+	if s.Weight <= 1 {
+		return requests
+	}
+	return uint64(math.Round(float64(requests) / s.Weight))
 }
 
 // Present returns the number of requests that carried the feature, null or not.
@@ -25,11 +41,11 @@ func (s Sample) Present() uint64 {
 // Total returns the number of requests.
 func (s Sample) Total() uint64 { return s.Present() + s.Absent }
 
-// withRequests fills in Absent from the number of requests of the window.
-func (s Sample) withRequests(requests uint64) Sample {
-	s.Absent = 0
-	if present := s.Present(); requests > present {
-		s.Absent = requests - present
+// within fills in what the requests of the window tell.
+func (s Sample) within(w Window) Sample {
+	s.Absent, s.Weight = 0, w.Weight()
+	if present := s.Present(); w.Requests > present {
+		s.Absent = w.Requests - present
 	}
 	return s
 }

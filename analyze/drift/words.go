@@ -41,7 +41,7 @@ func (c cells) words(reference, current Sample, p, q []uint64) (before, after st
 			return "median " + words, other
 		}
 	}
-	return c.list[top].name() + " " + share(p[top], reference.Total()), share(q[top], current.Total())
+	return c.list[top].name() + " " + share(p[top], reference.deliveries(reference.Total())), share(q[top], current.deliveries(current.Total()))
 }
 
 func (c cell) numeric() bool {

@@ -22,8 +22,11 @@ type Counts struct {
 	Deploy plumbline.DeployHash
 	Stage  plumbline.Stage
 	// Requests counts deliveries, Labelled distinct predictions with a label,
-	// Correct those of them that were right.
+	// Correct those of them that were right: each as often as its weight says.
 	Requests, Labelled, Correct int64
+	// Rows is the number of predictions that Labelled was counted from, less
+	// than Labelled where the producer samples.
+	Rows int64
 }
 
 // Accuracy returns the share of labelled predictions that were right, NaN
@@ -37,7 +40,7 @@ func (c Counts) Accuracy() float64 {
 
 // Interval returns the 95 % interval of Accuracy. It is the interval of the
 // labels' sampling: it takes those that are in for a random share of all.
-func (c Counts) Interval() Interval { return Wilson(c.Correct, c.Labelled) }
+func (c Counts) Interval() Interval { return WilsonSampled(c.Correct, c.Labelled, c.Rows) }
 
 // Coverage returns the share of the requests with a known label, at most 1
 // (deliveries may repeat, and a label may be there before its request is
@@ -58,7 +61,7 @@ func (c Counts) Verdict() string {
 	switch {
 	case c.Requests <= 0 && c.Labelled <= 0:
 		return plumbline.VerdictMissing
-	case c.Labelled < MinLabelled:
+	case c.Rows < MinLabelled:
 		return plumbline.VerdictInsufficient
 	}
 	return plumbline.VerdictOK
@@ -93,7 +96,7 @@ func (r Reader) Read(ctx context.Context, model plumbline.Model, from, to time.T
 			c             Counts
 			deploy, stage string
 		)
-		if err := rows.Scan(&deploy, &stage, &c.Requests, &c.Labelled, &c.Correct); err != nil {
+		if err := rows.Scan(&deploy, &stage, &c.Requests, &c.Labelled, &c.Correct, &c.Rows); err != nil {
 			return nil, fmt.Errorf("read quality of model %q: %w", model, err)
 		}
 		c.Deploy, c.Stage = plumbline.DeployHash(deploy), plumbline.Stage(stage)

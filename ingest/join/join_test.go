@@ -187,7 +187,7 @@ func TestStepSaysWhatItDid(t *testing.T) {
 		t.Fatalf("the prediction arrives: %+v, %v", p, err)
 	}
 	compareCells(t, storedCells(t, db), map[cell]counts{
-		{"m", "a", "production", start, start.Add(time.Hour).Truncate(time.Hour)}: {1, 1},
+		{"m", "a", "production", start, start.Add(time.Hour).Truncate(time.Hour)}: {1, 1, 1},
 	})
 	if p, err := j.Step(t.Context()); err != nil || p != (Progress{}) {
 		t.Fatalf("nothing new: %+v, %v", p, err)
@@ -206,7 +206,7 @@ func TestVerifyFindsAWrongCell(t *testing.T) {
 	if v, err := j.Verify(t.Context()); err != nil || !v.Equal() {
 		t.Fatalf("%+v, %v", v, err)
 	}
-	wrong := "INSERT INTO outcome_cells SELECT model, deploy_hash, stage, segment, time, known, labelled + 1, correct, version + 1 FROM outcome_cells FINAL LIMIT 1"
+	wrong := "INSERT INTO outcome_cells SELECT model, deploy_hash, stage, segment, time, known, labelled + 1, correct, rows, version + 1 FROM outcome_cells FINAL LIMIT 1"
 	if err := db.Conn().Exec(t.Context(), wrong); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestRunRepeatsAKilledStep(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	compareCells(t, storedCells(t, db), map[cell]counts{{"m", "a", "production", start, start.Add(time.Hour).Truncate(time.Hour)}: {1, 1}})
+	compareCells(t, storedCells(t, db), map[cell]counts{{"m", "a", "production", start, start.Add(time.Hour).Truncate(time.Hour)}: {1, 1, 1}})
 	if n := testutil.ToFloat64(j.metrics.errors); n != 2 {
 		t.Errorf("%v steps counted as errors, want 2", n)
 	}

@@ -15,7 +15,9 @@ type cell struct {
 	minute, hour         time.Time
 }
 
-type counts struct{ labelled, correct int64 }
+// counts are those of a cell: requests, and the predictions they were counted
+// from.
+type counts struct{ labelled, correct, rows int64 }
 
 // oracle computes the cells from the histories by definition: for every id and
 // every instant, look at everything known by then and count what holds.
@@ -57,6 +59,7 @@ func oracle(rows []row) map[cell]counts {
 			sum := cells[c]
 			sum.labelled += now.labelled - before.labelled
 			sum.correct += now.correct - before.correct
+			sum.rows += now.rows - before.rows
 			cells[c] = sum
 			before = now
 		}
@@ -88,17 +91,18 @@ func state(p row, labels []row, known func(row) bool) counts {
 	if p.class == "" && winner.class == "" {
 		right = p.value != nil && winner.value != nil && *p.value == *winner.value
 	}
+	weight := int64(max(p.weight, 1))
 	if right {
-		return counts{1, 1}
+		return counts{weight, weight, 1}
 	}
-	return counts{1, 0}
+	return counts{weight, 0, 1}
 }
 
 // storedCells reads the cells as they stand, without those that sum to zero.
 func storedCells(t *testing.T, db *storage.DB) map[cell]counts {
 	t.Helper()
 	rows, err := db.Conn().Query(t.Context(),
-		"SELECT model, deploy_hash, stage, time, known, labelled, correct FROM outcome_cells FINAL WHERE segment = '' AND (labelled != 0 OR correct != 0)")
+		"SELECT model, deploy_hash, stage, time, known, labelled, correct, rows FROM outcome_cells FINAL WHERE segment = '' AND (labelled != 0 OR correct != 0 OR rows != 0)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +113,7 @@ func storedCells(t *testing.T, db *storage.DB) map[cell]counts {
 			c cell
 			n counts
 		)
-		if err := rows.Scan(&c.model, &c.deploy, &c.stage, &c.minute, &c.hour, &n.labelled, &n.correct); err != nil {
+		if err := rows.Scan(&c.model, &c.deploy, &c.stage, &c.minute, &c.hour, &n.labelled, &n.correct, &n.rows); err != nil {
 			t.Fatal(err)
 		}
 		c.minute, c.hour = c.minute.UTC(), c.hour.UTC()

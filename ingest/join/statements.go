@@ -3,6 +3,8 @@ package join
 import (
 	_ "embed" // the statements
 	"strings"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 //go:embed sql/touched.sql
@@ -26,7 +28,12 @@ var pendingSQL string
 //go:embed sql/verify.sql
 var verifySQL string
 
-// withTouched puts the shared subquery into a statement.
+// withTouched puts the shared subquery into a statement, and the number of
+// requests that a prediction stands for.
 func withTouched(statement string) string {
-	return strings.Replace(statement, "/*touched*/", touchedSQL, 1)
+	return withRequests(strings.Replace(statement, "/*touched*/", touchedSQL, 1))
+}
+
+func withRequests(statement string) string {
+	return strings.Replace(statement, "/*requests*/", plumbline.RequestsSQL, 1)
 }

@@ -9,8 +9,8 @@ import (
 // computed from the raw rows alone, in one statement that shares nothing with
 // the join.
 type Verification struct {
-	// WantLabelled and WantCorrect are the labelled and the correct predictions
-	// of the raw rows; Labelled and Correct those of the stored cells.
+	// WantLabelled and WantCorrect are the labelled and the correct requests of
+	// the raw rows; Labelled and Correct those of the stored cells.
 	WantLabelled, WantCorrect, Labelled, Correct int64
 	// Differ is the number of cells (model, deploy, stage, minute, hour of
 	// knowing) that are not equal.
@@ -25,7 +25,7 @@ func (v Verification) Equal() bool { return v.Differ == 0 }
 // up, and while the raw rows have not expired.
 func (j *Join) Verify(ctx context.Context) (Verification, error) {
 	var v Verification
-	row := j.db.Conn().QueryRow(ctx, verifySQL)
+	row := j.db.Conn().QueryRow(ctx, withRequests(verifySQL))
 	if err := row.Scan(&v.WantLabelled, &v.WantCorrect, &v.Labelled, &v.Correct, &v.Differ); err != nil {
 		return Verification{}, fmt.Errorf("verify outcome cells: %w", err)
 	}

@@ -36,6 +36,7 @@ type row struct {
 	partition     int32
 	offset        int64
 	deploy, stage string   // predictions
+	weight        int      // predictions; 0 is 1
 	class         string   // predicted or label
 	value         *float64 // predicted_value or label_value
 	deleted       bool     // labels
@@ -56,6 +57,7 @@ func (r row) json() map[string]any {
 		return m
 	}
 	m["deploy_hash"], m["stage"], m["predicted"], m["predicted_value"] = r.deploy, r.stage, r.class, r.value
+	m["weight"] = max(r.weight, 1)
 	return m
 }
 
@@ -192,6 +194,7 @@ func (w *world) history(random *rand.Rand, rows int) {
 			if random.IntN(10) == 0 {
 				r.stage = []string{"canary", "training"}[random.IntN(2)]
 			}
+			r.weight = 1 + random.IntN(10)
 			r.ts = minute(90).Truncate(10 * time.Second)
 			r.known = r.ts.Add(time.Duration(random.IntN(120_000)) * time.Millisecond)
 		} else {

@@ -1,9 +1,9 @@
 SELECT
-    model, deploy_hash, stage, '' AS segment, series, time, value, kind, count() AS count
+    model, deploy_hash, stage, '' AS segment, series, time, value, kind, sum(n) AS count, count() AS rows
 FROM
 (
     SELECT
-        model, deploy_hash, stage, toStartOfHour(ts) AS time, item.1 AS series, item.3 AS kind,
+        model, deploy_hash, stage, toStartOfHour(ts) AS time, item.1 AS series, item.3 AS kind, $requests AS n,
         -- Cut at 256 bytes, at the start of a rune.
         substring(item.2, 1, multiIf(
             length(item.2) <= 256, 256,

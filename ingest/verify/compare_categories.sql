@@ -8,17 +8,19 @@ FROM
     -- the rest can only be bounded: their sum must agree.
     SELECT
         model, deploy_hash, stage, segment, series, time,
-        sum(e) AS raw, sum(s) AS stored, sumIf(s, kind = 2) AS other,
-        raw != stored OR countIf(kind = 1 AND e != s) > 0 OR if(other > 0, countIf(kind = 0 AND s > e), countIf(kind = 0 AND s != e)) > 0 AS bad
+        (sum(e), sum(er)) AS raw, (sum(s), sum(sr)) AS stored, sumIf(s, kind = 2) AS other,
+        raw != stored OR countIf(kind = 1 AND (e != s OR er != sr)) > 0
+            OR if(other > 0, countIf(kind = 0 AND (s > e OR sr > er)), countIf(kind = 0 AND (s != e OR sr != er))) > 0 AS bad
     FROM
     (
-        SELECT model, deploy_hash, stage, segment, series, time, value, kind, sumIf(count, side = 0) AS e, sumIf(count, side = 1) AS s
+        SELECT model, deploy_hash, stage, segment, series, time, value, kind,
+            sumIf(count, side = 0) AS e, sumIf(count, side = 1) AS s, sumIf(rows, side = 0) AS er, sumIf(rows, side = 1) AS sr
         FROM
         (
-            SELECT toString(model) AS model, toString(deploy_hash) AS deploy_hash, toString(stage) AS stage, segment, series, time, value, kind, count, 0 AS side
+            SELECT toString(model) AS model, toString(deploy_hash) AS deploy_hash, toString(stage) AS stage, segment, series, time, value, kind, count, rows, 0 AS side
             FROM ($expected)
             UNION ALL
-            SELECT toString(model), toString(deploy_hash), toString(stage), toString(segment), toString(series), time, value, kind, count, 1
+            SELECT toString(model), toString(deploy_hash), toString(stage), toString(segment), toString(series), time, value, kind, count, rows, 1
             FROM $table
             WHERE model != '' AND time >= {from:DateTime} AND time < {to:DateTime}
         )

@@ -1,24 +1,24 @@
 SELECT
     model, deploy_hash, stage, '' AS segment, 'requests' AS series, '' AS grid, $time AS time,
-    count() AS count, toUInt64(0) AS nulls, toUInt64(0) AS nans, toUInt64(0) AS infs,
+    sum($requests) AS count, count() AS rows, toUInt64(0) AS nulls, toUInt64(0) AS nans, toUInt64(0) AS infs,
     toInt128(0) AS sum_nano, inf AS min, -inf AS max,
     CAST(([], []), 'Tuple(Array(Int32), Array(UInt64))') AS hist
 FROM $from
-WHERE $scope
+WHERE $scope AND half != 'response'
 GROUP BY model, deploy_hash, stage, time
 UNION ALL
 SELECT
     model, deploy_hash, stage, '' AS segment, series, $grid AS grid, time,
-    countIf(placed) AS count, toUInt64(0) AS nulls, countIf(isNaN(value)) AS nans,
-    countIf(NOT placed AND NOT isNaN(value)) AS infs,
-    sum(nano) AS sum_nano,
-    minIf(v, placed) + if(count = 0, inf, 0) AS min,
-    maxIf(v, placed) - if(count = 0, inf, 0) AS max,
-    sumMap(if(placed AND grid != '', [$bucket], emptyArrayInt32()), if(placed AND grid != '', [toUInt64(1)], emptyArrayUInt64())) AS hist
+    sumIf(n, placed) AS count, countIf(placed) AS rows, toUInt64(0) AS nulls, sumIf(n, isNaN(value)) AS nans,
+    sumIf(n, NOT placed AND NOT isNaN(value)) AS infs,
+    sum(nano * n) AS sum_nano,
+    minIf(v, placed) + if(rows = 0, inf, 0) AS min,
+    maxIf(v, placed) - if(rows = 0, inf, 0) AS max,
+    sumMap(if(placed AND grid != '', [$bucket], emptyArrayInt32()), if(placed AND grid != '', [n], emptyArrayUInt64())) AS hist
 FROM
 (
     SELECT
-        model, deploy_hash, stage, $time AS time, pair.1 AS series, pair.2 AS value,
+        model, deploy_hash, stage, time, n, pair.1 AS series, pair.2 AS value,
         series = 'score' AND NOT has({number_models:Array(String)}, model) AS odds,
         isFinite(value) AND abs(value) <= 1e18 AND (NOT odds OR (value >= 0 AND value <= 1)) AS placed,
         if(placed, value, 0.) + 0. AS v,
@@ -32,13 +32,17 @@ FROM
             toInt128(toInt64(if(abs(r) < 9223372036854775808., r, 0.))),
             toInt128(if(r < 0, -1, 1)) * toInt128(bitOr(bitAnd(bits, 4503599627370495), 4503599627370496))
                 * toInt128(bitShiftLeft(toUInt64(1), toUInt8(greatest(0, toInt64(bitShiftRight(bits, 52)) - 1075))))) AS nano
-    FROM $from
+    FROM
+    (
+        SELECT model, deploy_hash, stage, $time AS time, $requests AS n, score, predicted_value, latency_ms, numbers
+        FROM $from
+        WHERE $scope
+    )
     ARRAY JOIN arrayConcat(
         if(isNull(score), [], [('score', assumeNotNull(score))]),
         if(isNull(predicted_value), [], [('predicted_value', assumeNotNull(predicted_value))]),
         if(isNull(latency_ms), [], [('latency_ms', assumeNotNull(latency_ms))]),
-        arrayMap((k, n) -> (concat('feature:', toString(k)), n), mapKeys(numbers), mapValues(numbers))
+        arrayMap((k, v) -> (concat('feature:', toString(k)), v), mapKeys(numbers), mapValues(numbers))
     ) AS pair
-    WHERE $scope
 )
 GROUP BY model, deploy_hash, stage, time, series, odds

@@ -1,6 +1,6 @@
 -- What each label of one deploy changed, in the order in which they became
 -- known.
-SELECT prediction_id, known, toDateTime(toStartOfMinute(ts), 'UTC'), labelled, correct
+SELECT prediction_id, known, toDateTime(toStartOfMinute(ts), 'UTC'), labelled, correct, requests
 FROM outcomes FINAL
 WHERE model = {model:String} AND stage = 'production' AND deploy_hash = {deploy:String}
   AND ts >= toDateTime64({from:Int64}, 3, 'UTC') AND ts < toDateTime64({to:Int64}, 3, 'UTC') + toIntervalMinute(1)

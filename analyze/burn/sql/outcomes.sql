@@ -1,15 +1,15 @@
 -- Requests and labels by minute of one deploy, with the labels whose Kafka
 -- timestamp is at or before an instant, to the millisecond.
-SELECT deploy_hash, groupArray(toUnixTimestamp(time)), groupArray(requests), groupArray(labelled), groupArray(correct)
+SELECT deploy_hash, groupArray(toUnixTimestamp(time)), groupArray(requests), groupArray(labelled), groupArray(correct), groupArray(counted)
 FROM (
-    SELECT deploy_hash, time, sum(part.requests) AS requests, sum(part.labelled) AS labelled, sum(part.correct) AS correct
+    SELECT deploy_hash, time, sum(part.requests) AS requests, sum(part.labelled) AS labelled, sum(part.correct) AS correct, sum(part.counted) AS counted
     FROM (
-        SELECT deploy_hash, time, toInt64(count) AS requests, toInt64(0) AS labelled, toInt64(0) AS correct
+        SELECT deploy_hash, time, toInt64(count) AS requests, toInt64(0) AS labelled, toInt64(0) AS correct, toInt64(0) AS counted
         FROM series_minute
         WHERE model = {model:String} AND series = 'requests' AND segment = '' AND stage = 'production'
           AND time >= toDateTime({from:Int64}, 'UTC') AND time <= toDateTime({to:Int64}, 'UTC')
         UNION ALL
-        SELECT deploy_hash, toDateTime(toStartOfMinute(ts), 'UTC'), toInt64(0), toInt64(row.labelled), toInt64(row.correct)
+        SELECT deploy_hash, toDateTime(toStartOfMinute(ts), 'UTC'), toInt64(0), row.labelled * toInt64(row.requests), row.correct * toInt64(row.requests), toInt64(row.labelled)
         FROM outcomes AS row FINAL
         WHERE model = {model:String} AND stage = 'production'
           AND ts >= toDateTime64({from:Int64}, 3, 'UTC') AND ts < toDateTime64({to:Int64}, 3, 'UTC') + toIntervalMinute(1)

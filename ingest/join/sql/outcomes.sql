@@ -2,7 +2,7 @@
 -- frontier: rows of a batch that is not complete yet may still be taken back.
 INSERT INTO outcomes (
     model, deploy_hash, stage, prediction_id, ts, known, label_topic, label_partition, label_offset,
-    predicted, label, predicted_value, label_value, score, labelled, correct, version)
+    predicted, label, predicted_value, label_value, score, labelled, correct, requests, version)
 WITH
 touched AS (
 /*touched*/
@@ -14,12 +14,12 @@ deliveries AS (
         model, prediction_id,
         count() AS deliveries,
         argMin(
-            tuple(known, ts, toString(deploy_hash), toString(stage), toString(predicted), predicted_value, score),
+            tuple(known, ts, toString(deploy_hash), toString(stage), toString(predicted), predicted_value, score, /*requests*/),
             tuple(known, toString(_topic), _partition, _offset)) AS chosen,
         groupUniqArray(tuple(known, ts, toString(deploy_hash), toString(stage))) AS candidates
     FROM predictions
     WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
-      AND stage != 'training'
+      AND stage != 'training' AND half != 'request'
       AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
     GROUP BY model, prediction_id
 ),
@@ -72,6 +72,7 @@ SELECT
     any(chosen.5), max(label), any(chosen.6), any(label_value), any(chosen.7),
     toInt8(sumIf(labelled, candidate = tuple(chosen.1, chosen.2, chosen.3, chosen.4))),
     toInt8(sumIf(correct, candidate = tuple(chosen.1, chosen.2, chosen.3, chosen.4))),
+    any(chosen.8),
     any(deliveries + labels)
 FROM changes
 ARRAY JOIN candidates AS candidate

@@ -4,10 +4,10 @@ WITH
 deliveries AS (
     SELECT
         model, prediction_id,
-        argMin(tuple(known, ts, toString(deploy_hash), toString(stage), toString(predicted), predicted_value),
+        argMin(tuple(known, ts, toString(deploy_hash), toString(stage), toString(predicted), predicted_value, /*requests*/),
             tuple(known, toString(_topic), _partition, _offset)) AS p
     FROM predictions
-    WHERE stage != 'training'
+    WHERE stage != 'training' AND half != 'request'
     GROUP BY model, prediction_id
 ),
 heard AS (
@@ -34,24 +34,25 @@ hours AS (
 expected AS (
     SELECT
         model, p.3 AS deploy_hash, p.4 AS stage, toDateTime(toStartOfMinute(p.2), 'UTC') AS time, toDateTime(hour, 'UTC') AS known,
-        sum(gained) AS want_labelled, sum(gained_correct) AS want_correct
+        sum(gained * toInt64(p.7)) AS want_labelled, sum(gained_correct * toInt64(p.7)) AS want_correct, sum(gained) AS want_rows
     FROM hours
     ARRAY JOIN known_hours AS hour, arrayPopFront(arrayDifference(arrayPushFront(labelled_by, 0))) AS gained, arrayPopFront(arrayDifference(arrayPushFront(correct_by, 0))) AS gained_correct
     GROUP BY model, deploy_hash, stage, time, known
 ),
 both AS (
-    SELECT model, toString(deploy_hash) AS deploy_hash, toString(stage) AS stage, time, known, want_labelled, want_correct, toInt64(0) AS labelled, toInt64(0) AS correct
+    SELECT model, toString(deploy_hash) AS deploy_hash, toString(stage) AS stage, time, known, want_labelled, want_correct, want_rows, toInt64(0) AS labelled, toInt64(0) AS correct, toInt64(0) AS rows
     FROM expected
     UNION ALL
-    SELECT model, toString(deploy_hash), toString(stage), time, known, toInt64(0), toInt64(0), labelled, correct
+    SELECT model, toString(deploy_hash), toString(stage), time, known, toInt64(0), toInt64(0), toInt64(0), labelled, correct, rows
     FROM outcome_cells FINAL
     WHERE segment = ''
 )
 SELECT
     sum(want_labelled), sum(want_correct), sum(labelled), sum(correct),
-    countIf(want_labelled != labelled OR want_correct != correct)
+    countIf(want_labelled != labelled OR want_correct != correct OR want_rows != rows)
 FROM (
-    SELECT sum(both.want_labelled) AS want_labelled, sum(both.want_correct) AS want_correct, sum(both.labelled) AS labelled, sum(both.correct) AS correct
+    SELECT sum(both.want_labelled) AS want_labelled, sum(both.want_correct) AS want_correct, sum(both.want_rows) AS want_rows,
+        sum(both.labelled) AS labelled, sum(both.correct) AS correct, sum(both.rows) AS rows
     FROM both
     GROUP BY model, deploy_hash, stage, time, known
 )
