@@ -73,9 +73,10 @@ func changed(ctx context.Context, a *arena) (figures []figure.Figure, err error)
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	if err := w.fleet.startAll(ctx, w.cfg); err != nil {
+	if err := errors.Join(w.feed.chunk(ctx, 100), w.fleet.startAll(ctx, w.cfg)); err != nil {
 		return nil, err
 	}
+	median := w.feed.median
 	w.fleet.faults.on.Store(true)
 	w.feed.goOn(ctx)
 	rounds := 0
@@ -89,7 +90,7 @@ func changed(ctx context.Context, a *arena) (figures []figure.Figure, err error)
 			cfg := w.cfg
 			cfg.Limits.MaxFeatures = 1000 + rounds
 			if rounds%2 == 1 {
-				cfg.Limits.MaxBytes = halfOfPredictions
+				cfg.Limits.MaxBytes = median
 			}
 			if err := errors.Join(w.fleet.killAll(), w.fleet.startAll(ctx, cfg), w.batchesDone(ctx, 40)); err != nil {
 				return nil, err
@@ -108,10 +109,6 @@ func changed(ctx context.Context, a *arena) (figures []figure.Figure, err error)
 		figure.AtLeast("batches begun under one plan and finished under another", float64(countLines(string(log), "is finished under plan")), "batches", float64(rounds)),
 	}, counted...), err
 }
-
-// halfOfPredictions is about the median size of a prediction of the traffic, in
-// bytes.
-const halfOfPredictions = 194
 
 // recreated deletes and creates the topics while workers run, and produces
 // other records with the same offsets; some lives are longer than the one

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -185,6 +186,7 @@ type producer struct {
 	chunks  uint64
 	sent    atomic.Int64
 	dead    int // events that cannot be stored
+	median  int // size of a prediction of the first chunk, in bytes
 	stopRun context.CancelFunc
 	running sync.WaitGroup
 	err     error
@@ -215,6 +217,7 @@ func model(partition int) plumbline.Model { return plumbline.Model(fmt.Sprintf("
 func (p *producer) chunk(ctx context.Context, n int) error {
 	names := map[string]string{"predictions": p.w.cfg.Topics.Predictions, "labels": p.w.cfg.Topics.Labels}
 	var out []kafka.Message
+	var sizes []int
 	for partition := range partitions {
 		p.chunks++
 		messages, expected, err := traffic.Generate(traffic.Options{
@@ -227,8 +230,15 @@ func (p *producer) chunk(ctx context.Context, n int) error {
 		}
 		p.dead += expected.Dead
 		for _, m := range messages {
+			if m.Topic == "predictions" {
+				sizes = append(sizes, len(m.Value))
+			}
 			out = append(out, kafka.Message{Topic: names[m.Topic], Key: []byte(m.Key), Value: m.Value, Time: m.Time, WriterData: partition})
 		}
+	}
+	if p.median == 0 {
+		slices.Sort(sizes)
+		p.median = sizes[len(sizes)/2]
 	}
 	if err := p.writer.WriteMessages(ctx, out...); err != nil {
 		return fmt.Errorf("produce %d events: %w", len(out), err)
