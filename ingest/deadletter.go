@@ -17,7 +17,7 @@ import (
 
 // maxLetter is where the value of a dead letter is cut: an event that is dead
 // because it is too large must still fit the topic.
-const maxLetter = 512 << 10
+const maxLetter = 1 << 20
 
 // maxLetterBatch is the largest produce request, and what the topic must take.
 const maxLetterBatch = maxLetter + 256<<10

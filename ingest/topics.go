@@ -21,7 +21,7 @@ func EnsureTopics(ctx context.Context, cfg Config) error {
 	topic := func(name string, entries ...kafka.ConfigEntry) kafka.TopicConfig {
 		return kafka.TopicConfig{Topic: name, NumPartitions: cfg.Partitions, ReplicationFactor: cfg.Replication, ConfigEntries: entries}
 	}
-	letters := topic(cfg.Topics.DeadLetters, append(cfg.letterRetention(), kafka.ConfigEntry{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxLetterBatch)})...)
+	letters := topic(cfg.Topics.DeadLetters, append(cfg.letterRetention(), letterSize())...)
 	letters.NumPartitions = 1
 	wanted := []kafka.TopicConfig{letters}
 	for _, s := range cfg.AllSources() {
@@ -80,6 +80,11 @@ func (c Config) letterRetention() []kafka.ConfigEntry {
 	}
 }
 
+// letterSize is what the topic must take in one request.
+func letterSize() kafka.ConfigEntry {
+	return kafka.ConfigEntry{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxLetterBatch)}
+}
+
 // retainLetters brings the dead-letter topic to the configured retention. That
 // it may not do so is an error: what is personal would be kept for longer than
 // somebody has promised.
@@ -88,6 +93,7 @@ func (c Config) retainLetters(ctx context.Context, client *kafka.Client) error {
 	if wanted == nil {
 		return nil
 	}
+	wanted = append(wanted, letterSize())
 	wrong := func(doing string, err error) error {
 		if errors.Is(err, kafka.TopicAuthorizationFailed) || errors.Is(err, kafka.ClusterAuthorizationFailed) {
 			return fmt.Errorf("%s of topic %s: %w; let this service's user describe and alter it, or set dead_letter_retention to 0 and the topic's retention.ms by hand", doing, c.Topics.DeadLetters, err)
