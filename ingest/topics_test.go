@@ -46,7 +46,7 @@ func TestDeadLettersHaveARetentionOfTheirOwn(t *testing.T) {
 			t.Fatalf("%s: %v", step.name, err)
 		}
 		is := settings(t, env, cfg.Topics.DeadLetters)
-		if is["retention.ms"] != step.retention || is["segment.ms"] != step.segment || is["max.message.bytes"] != "786432" {
+		if is["retention.ms"] != step.retention || is["segment.ms"] != step.segment || is["max.message.bytes"] != "1310720" {
 			t.Errorf("%s: retention %s, segments of %s, messages of %s", step.name, is["retention.ms"], is["segment.ms"], is["max.message.bytes"])
 		}
 		now := settings(t, env, cfg.Topics.Predictions)["retention.ms"]
