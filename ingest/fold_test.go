@@ -14,6 +14,7 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/cespare/xxhash/v2"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/decode"
@@ -348,6 +349,30 @@ func TestNanoIsExact(t *testing.T) {
 	}
 	if bigOf(sum).Cmp(total) != 0 {
 		t.Errorf("sum %s, want %s", bigOf(sum), total)
+	}
+}
+
+func TestRequestsOfAWeight(t *testing.T) {
+	for weight, want := range map[float64]uint64{0: 1, 0.5: 1, 1: 1, 10: 10, 1e9: 1e9, 1e300: 1e9, math.NaN(): 1} {
+		if n := requests(weight, []byte("id")); n != want {
+			t.Errorf("weight %v stands for %d, want %d", weight, n, want)
+		}
+	}
+	// Right on average, also for ids that were chosen by the same hash.
+	for name, chosen := range map[string]func(uint64) bool{
+		"all": func(uint64) bool { return true }, "small hashes": func(h uint64) bool { return h < 1<<62 },
+	} {
+		var rows, sum float64
+		for i := range 100_000 {
+			id := fmt.Append(nil, "prediction-", i)
+			if chosen(xxhash.Sum64(id)) {
+				rows++
+				sum += float64(requests(2.25, id))
+			}
+		}
+		if mean := sum / rows; math.Abs(mean-2.25) > .02 {
+			t.Errorf("%s: weight 2.25 stands for %v on average", name, mean)
+		}
 	}
 }
 

@@ -277,3 +277,12 @@ func TestExplainedIsThePSIAtEqualSize(t *testing.T) {
 		t.Errorf("no traffic explains %v", got)
 	}
 }
+
+func TestSampledDeliveriesAreNoLargerSample(t *testing.T) {
+	reference := Sample{Values: map[string]uint64{"a": 500, "b": 500}}
+	plain := Compare(reference, Sample{Values: map[string]uint64{"a": 40, "b": 60}, Absent: 7})
+	weighted := Compare(reference, Sample{Values: map[string]uint64{"a": 400, "b": 600}, Absent: 70, Weight: 10})
+	if weighted != plain {
+		t.Errorf("deliveries of weight 10: %+v, want %+v", weighted, plain)
+	}
+}

@@ -32,3 +32,9 @@ func TestNoEventsHaveNoInterval(t *testing.T) {
 		t.Errorf("no events have the interval %+v", i)
 	}
 }
+
+func TestSampledRowsHaveTheIntervalOfTheRows(t *testing.T) {
+	if got, want := WilsonSampled(370, 1500, 150), Wilson(37, 150); got != want {
+		t.Errorf("150 rows of weight 10: %+v, want %+v", got, want)
+	}
+}
