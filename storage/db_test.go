@@ -86,8 +86,8 @@ func TestMigrateFromTheVersionWithoutWeights(t *testing.T) {
 		"SELECT toUInt64(sum(rows)) FROM outcome_cells": 5,
 		"SELECT sum(requests) FROM outcomes":            1,
 		"SELECT toUInt64(sum(weight)) FROM predictions": 10,
-		"SELECT count() FROM system.mutations WHERE command LIKE '%MATERIALIZE PROJECTION%' AND database = currentDatabase()": 1,
-		"SELECT countIf(query LIKE '%score, weight, half, known%') FROM system.projections WHERE database = currentDatabase()":      1,
+		"SELECT count() FROM system.mutations WHERE command LIKE '%MATERIALIZE PROJECTION%' AND database = currentDatabase()":  1,
+		"SELECT countIf(query LIKE '%score, weight, half, known%') FROM system.projections WHERE database = currentDatabase()": 1,
 	} {
 		var n uint64
 		if err := conn.QueryRow(ctx, query).Scan(&n); err != nil || n != want {

@@ -150,7 +150,7 @@ func (d *inference) kserve(rec Record) (x exchange, ours bool, err *Error) {
 	if endpoint, err := e.extension(t, rec, "endpoint"); err != nil {
 		return x, true, err
 	} else if len(x.stage) == 0 && string(endpoint) == "canary" {
-		x.stage = []byte(endpoint)
+		x.stage = endpoint
 	}
 	if len(x.deploy) == 0 {
 		if x.deploy, err = d.deployOf(rec); err != nil {
