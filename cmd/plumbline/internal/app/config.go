@@ -242,7 +242,7 @@ func (c Config) validateIn(path string) error {
 	if c.embedsClickHouse() {
 		add(c.engineConfig().Validate())
 	}
-	add(c.Ingest.Validate())
+	add(prefixed("ingest", c.Ingest.Validate()))
 	add(prefixed("http_ingest", c.HTTPIngest.Validate()))
 	add(c.Join.Validate())
 	add(c.Analyze.Validate())
@@ -253,9 +253,17 @@ func (c Config) validateIn(path string) error {
 	return errors.Join(errs...)
 }
 
+// prefixed names the section in each of its mistakes.
 func prefixed(section string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", section, err)
+	var errs []error
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range many.Unwrap() {
+			errs = append(errs, prefixed(section, e))
+		}
+		return errors.Join(errs...)
+	}
+	return fmt.Errorf("%s.%w", section, err)
 }
