@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -35,7 +36,21 @@ type Policy struct {
 	// (0, 1]; rollups count all of them. Default 1. The choice is by
 	// prediction_id, and a row that is stored stands for 1/RawRate times its
 	// weight.
-	RawRate float64 `yaml:"raw_rate"`
+	RawRate Rate `yaml:"raw_rate"`
+}
+
+// Rate is a share in (0, 1]; 0 is the default.
+type Rate float64
+
+// UnmarshalYAML refuses a 0 that somebody wrote: who means to store nothing must
+// not get everything.
+func (r *Rate) UnmarshalYAML(node *yaml.Node) error {
+	var v float64
+	if err := node.Decode(&v); err != nil || !(v > 0 && v <= 1) {
+		return fmt.Errorf("line %d: a raw_rate is above 0 and at most 1", node.Line)
+	}
+	*r = Rate(v)
+	return nil
 }
 
 // Action is what is done to a value.
@@ -72,11 +87,26 @@ func (r *Rule) UnmarshalYAML(node *yaml.Node) error {
 		return nil
 	}
 	var to map[string]float64
-	if err := node.Decode(&to); err != nil || len(to) != 1 || to[string(Truncate)] <= 0 {
+	if err := node.Decode(&to); err != nil || len(to) != 1 {
 		return wrong
 	}
 	*r = Rule{Truncate, to[string(Truncate)]}
+	if !r.valid() {
+		return wrong
+	}
 	return nil
+}
+
+// valid reports whether a rule can be applied. One without an action is none:
+// a name with nothing behind it must not mean keep.
+func (r Rule) valid() bool {
+	switch r.Action {
+	case Keep, Drop, Hash:
+		return true
+	case Truncate:
+		return r.To > 0 && !math.IsInf(r.To, 1)
+	}
+	return false
 }
 
 // String is the rule as Identity spells it.
@@ -104,7 +134,14 @@ func (c Config) Validate() error {
 		if p.PredictionID != "" && p.PredictionID != Keep && p.PredictionID != Hash {
 			errs = append(errs, fmt.Errorf("%s.prediction_id: %q is neither keep nor hash", at, p.PredictionID))
 		}
-		if p.RawRate < 0 || p.RawRate > 1 {
+		for kind, rules := range map[string]map[string]Rule{"features": p.Features, "segments": p.Segments} {
+			for _, name := range slices.Sorted(maps.Keys(rules)) {
+				if !rules[name].valid() {
+					errs = append(errs, fmt.Errorf("%s.%s.%s: a rule is keep, drop, hash, or truncate with a number such as {truncate: 3}", at, kind, name))
+				}
+			}
+		}
+		if !(p.RawRate >= 0 && p.RawRate <= 1) {
 			errs = append(errs, fmt.Errorf("%s.raw_rate: %g is not above 0 and at most 1", at, p.RawRate))
 		}
 		if c.KeysFile == "" && p.hashes() {
@@ -130,7 +167,7 @@ func (p Policy) rate() float64 {
 	if p.RawRate == 0 {
 		return 1
 	}
-	return p.RawRate
+	return float64(p.RawRate)
 }
 
 // Samples reports whether a policy leaves raw rows out.
@@ -139,7 +176,8 @@ func (c Config) Samples() bool {
 }
 
 // identity returns everything that decides what becomes of an event: the rules,
-// and of the keys their names and times.
+// and of the keys their names and times, and a hash by which a secret is told
+// from another.
 func (c Config) identity(keys Keys) string {
 	var b strings.Builder
 	for _, p := range c.Models {
@@ -153,7 +191,7 @@ func (c Config) identity(keys Keys) string {
 		b.WriteByte('\n')
 	}
 	for _, k := range keys {
-		fmt.Fprintf(&b, "key %s %d %d\n", k.ID, k.From, k.Until)
+		fmt.Fprintf(&b, "key %d %d %s\n", k.From, k.Until, k.Hash(nil))
 	}
 	return b.String()
 }

@@ -170,7 +170,7 @@ func (c *Columns) rowNumbers(p *decode.Predictions, row int, model int32, known 
 			c.hashed(p, key, c.text, known)
 			continue
 		case Truncate:
-			v = math.Floor(v/rule.To) * rule.To
+			v = multiple(v, rule.To)
 		}
 		c.numbers.Keys = append(c.numbers.Keys, key)
 		c.numberValues = append(c.numberValues, v)
@@ -256,6 +256,21 @@ func lookUp(known *[]*Rule, id int32, rules map[string]Rule, name []byte) *Rule 
 	rule := ruleOf(rules, string(name))
 	(*known)[id] = &rule
 	return &rule
+}
+
+// multiple returns the greatest multiple of a step that is not above v. What is
+// one but for the rounding of the quotient counts as one; what has none, an
+// infinity or a number too large for the step, stays.
+func multiple(v, step float64) float64 {
+	q := v / step
+	n := math.Floor(q)
+	if near := math.Round(q); math.Abs(q-near) <= 1e-15*math.Abs(near)*4 {
+		n = near
+	}
+	if cut := n * step; !math.IsInf(cut, 0) && !math.IsNaN(cut) {
+		return cut
+	}
+	return v
 }
 
 // prefix returns the first n characters of a text.
