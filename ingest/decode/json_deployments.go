@@ -3,7 +3,8 @@ package decode
 // JSONDeployments decodes our own JSON deployment events. Use NewJSONDeployments.
 type JSONDeployments struct {
 	*Deployments
-	scan scanner
+	scan  scanner
+	event deployment // the one that is being read
 }
 
 // NewJSONDeployments returns a decoder into empty columns of its own.
@@ -21,38 +22,11 @@ func (d *JSONDeployments) Append(rec Record) error {
 	if err := d.limits.start(rec); err != nil {
 		return err
 	}
-	var e deployment
-	if err := d.read(&e, rec); err != nil {
+	d.event = deployment{}
+	if err := d.scan.members(rec.Value, &d.event); err != nil {
 		return err
 	}
-	if err := d.end(&e, rec); err != nil {
-		return err
-	}
-	return nil
-}
-
-func (d *JSONDeployments) read(e *deployment, rec Record) *Error {
-	s := &d.scan
-	s.reset(rec.Value)
-	if s.space() != '{' {
-		return bad(Unparsable, "send one JSON object a record")
-	}
-	more := s.open('}')
-	for more {
-		key, err := s.key()
-		if err == nil {
-			if err = e.field(s, key); err != nil {
-				err = err.at(string(key))
-			}
-		}
-		if err == nil {
-			more, err = s.more('}')
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := s.end(); err != nil {
+	if err := d.end(&d.event, rec); err != nil {
 		return err
 	}
 	return nil

@@ -3,7 +3,8 @@ package decode
 // JSONLabels decodes our own JSON label events. Use NewJSONLabels.
 type JSONLabels struct {
 	*Labels
-	scan scanner
+	scan  scanner
+	event label // the one that is being read
 }
 
 // NewJSONLabels returns a decoder into empty columns of its own.
@@ -24,39 +25,12 @@ func (l *JSONLabels) Append(rec Record) error {
 	if err := l.limits.start(rec); err != nil {
 		return err
 	}
-	var e label
-	if err := l.read(&e, rec); err != nil {
+	l.event = label{}
+	if err := l.scan.members(rec.Value, &l.event); err != nil {
 		return err
 	}
 	// A nil *Error must not become an error that is not nil.
-	if err := l.end(&e, rec); err != nil {
-		return err
-	}
-	return nil
-}
-
-func (l *JSONLabels) read(e *label, rec Record) *Error {
-	s := &l.scan
-	s.reset(rec.Value)
-	if s.space() != '{' {
-		return bad(Unparsable, "send one JSON object a record")
-	}
-	more := s.open('}')
-	for more {
-		key, err := s.key()
-		if err == nil {
-			if err = e.field(s, key); err != nil {
-				err = err.at(string(key))
-			}
-		}
-		if err == nil {
-			more, err = s.more('}')
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := s.end(); err != nil {
+	if err := l.end(&l.event, rec); err != nil {
 		return err
 	}
 	return nil

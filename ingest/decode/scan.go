@@ -295,3 +295,33 @@ func (s *scanner) end() *Error {
 	}
 	return nil
 }
+
+// fields reads the value of one member of an event; a key it does not know is
+// skipped.
+type fields interface {
+	field(s *scanner, key []byte) *Error
+}
+
+// members reads a record that is one JSON object. Predictions have a loop of
+// their own, which learns the order of their keys.
+func (s *scanner) members(record []byte, into fields) *Error {
+	s.reset(record)
+	if s.space() != '{' {
+		return bad(Unparsable, "send one JSON object a record")
+	}
+	for more := s.open('}'); more; {
+		key, err := s.key()
+		if err == nil {
+			if err = into.field(s, key); err != nil {
+				err = err.at(string(key))
+			}
+		}
+		if err == nil {
+			more, err = s.more('}')
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.end()
+}
