@@ -276,6 +276,9 @@ func FuzzInference(f *testing.F) {
 		if err != nil && p.Len() != rows || asText(t, readRow(p, 0)) != first {
 			t.Fatalf("%v: %d rows, before %d", err, p.Len(), rows)
 		}
+		if err == nil && p.Len() == rows && p.Skipped == 0 {
+			t.Fatal("the record is neither rows, nor refused, nor skipped")
+		}
 		for i := range p.Len() {
 			r := readRow(p, i)
 			for k, v := range r.numbers {
