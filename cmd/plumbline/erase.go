@@ -197,11 +197,10 @@ func countLetters(ctx context.Context, cfg ingest.Config, r erase.Request) (n le
 		texts = []string{r.Value}
 	}
 	err = box.Each(ctx, deadletters.Filter{}, func(l deadletters.Letter) error {
-		if box.Open(&l) != nil {
+		switch opened := box.Open(&l) == nil; {
+		case !opened:
 			n.closed++
-			return nil
-		}
-		if bears(l, texts) {
+		case bears(l, texts):
 			n.hits++
 		}
 		return nil

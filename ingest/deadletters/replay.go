@@ -157,8 +157,8 @@ func (b *Box) replay(ctx context.Context, l Letter, o Options, done, twins map[O
 		out.Verdict, out.Note = Skipped, fmt.Sprintf("letter %d is the same record", twin.Offset)
 		return out, nil
 	}
-	if err := l.Open(b.keys); err != nil {
-		out.Verdict, out.Note = Impossible, err.Error()
+	if closed := b.closedText(&l); closed != "" {
+		out.Verdict, out.Note = Impossible, closed
 		return out, nil
 	}
 	out.Letter = l
@@ -177,6 +177,14 @@ func (b *Box) replay(ctx context.Context, l Letter, o Options, done, twins map[O
 		}
 	}
 	return out, nil
+}
+
+// closedText opens a letter, or says why it cannot be opened.
+func (b *Box) closedText(l *Letter) string {
+	if err := b.Open(l); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // errLost marks a record of which only a part is left.

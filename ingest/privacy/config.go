@@ -16,7 +16,8 @@ import (
 // Config says what is personal in the events of which model.
 type Config struct {
 	// KeysFile holds the keys of hashes and seals, see ReadKeys. Only its owner
-	// may read it (mode 0600).
+	// may read it (mode 0600). A policy that hides anything needs it, if only to
+	// seal dead letters.
 	KeysFile string   `yaml:"keys_file"`
 	Models   []Policy `yaml:"models"`
 }
@@ -144,17 +145,19 @@ func (c Config) Validate() error {
 		if !(p.RawRate >= 0 && p.RawRate <= 1) {
 			errs = append(errs, fmt.Errorf("%s.raw_rate: %g is not above 0 and at most 1", at, p.RawRate))
 		}
-		if c.KeysFile == "" && p.hashes() {
-			errs = append(errs, fmt.Errorf("keys_file: missing; the policy of %q hashes", p.Model))
+		if c.KeysFile == "" && p.hides() {
+			errs = append(errs, fmt.Errorf("keys_file: missing; the policy of %q hides values, so hashes and dead letters need a key", p.Model))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (p Policy) hashes() bool {
+// hides reports whether something of an event must not be seen, not even in its
+// dead letter.
+func (p Policy) hides() bool {
 	for _, rules := range []map[string]Rule{p.Features, p.Segments} {
 		for _, r := range rules {
-			if r.Action == Hash {
+			if r.Action != Keep {
 				return true
 			}
 		}

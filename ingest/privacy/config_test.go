@@ -70,8 +70,9 @@ func TestBadRules(t *testing.T) {
 		model("    feature: {a: drop}"):                                    "line 4: field feature not found",
 		model("  - model: m"):                                              `models[1].model: "m" has two policies`,
 		"models: [{raw_rate: 0.5}]":                                        "models[0].model: empty",
-		"models: [{model: m, prediction_id: hash}]":                        `keys_file: missing; the policy of "m" hashes`,
+		"models: [{model: m, prediction_id: hash}]":                        `keys_file: missing; the policy of "m" hides values`,
 		"models: [{model: m, features: {a: hash}}]":                        "keys_file: missing",
+		"models: [{model: m, features: {a: drop}}]":                        "keys_file: missing",
 		"models: [{model: m, segments: {\"*\": hash}}]":                    "keys_file: missing",
 		"keys_file: k\nmodels: [{model: m, features: {a: drop, a: keep}}]": "already defined",
 	} {
@@ -122,11 +123,11 @@ func TestIdentityTellsPoliciesApart(t *testing.T) {
 	try("plain", "models: [{model: m}]", "")
 	try("other model", "models: [{model: n}]", "")
 	try("rate", "models: [{model: m, raw_rate: 0.5}]", "")
-	try("drop", "models: [{model: m, features: {a: drop}}]", "")
-	try("drop b", "models: [{model: m, features: {b: drop}}]", "")
-	try("segment", "models: [{model: m, segments: {a: drop}}]", "")
-	try("truncate 3", "models: [{model: m, features: {a: {truncate: 3}}}]", "")
-	try("truncate 4", "models: [{model: m, features: {a: {truncate: 4}}}]", "")
+	try("drop", "keys_file: k\nmodels: [{model: m, features: {a: drop}}]", "k "+secret)
+	try("drop b", "keys_file: k\nmodels: [{model: m, features: {b: drop}}]", "k "+secret)
+	try("segment", "keys_file: k\nmodels: [{model: m, segments: {a: drop}}]", "k "+secret)
+	try("truncate 3", "keys_file: k\nmodels: [{model: m, features: {a: {truncate: 3}}}]", "k "+secret)
+	try("truncate 4", "keys_file: k\nmodels: [{model: m, features: {a: {truncate: 4}}}]", "k "+secret)
 	try("key", "keys_file: k\nmodels: [{model: m}]", "k "+secret)
 	try("other secret", "keys_file: k\nmodels: [{model: m}]", "k x"+secret)
 	try("other name", "keys_file: k\nmodels: [{model: m}]", "l "+secret)
