@@ -38,15 +38,15 @@ func (a *avroDecoder) Append(rec Record) error {
 		a.plan, a.key, a.interned = used.plan, used.header, &used.interned
 	}
 	if p := a.into.Predictions; p != nil {
-		return a.prediction(p, rec, body)
+		return a.prediction(p, &rec, body)
 	}
-	if err := a.read(rec, body); err != nil {
+	if err := a.read(&rec, body); err != nil {
 		return err
 	}
 	return nil
 }
 
-func (a *avroDecoder) prediction(p *Predictions, rec Record, body []byte) error {
+func (a *avroDecoder) prediction(p *Predictions, rec *Record, body []byte) error {
 	if a.plan.most > p.limits.MaxFeatures {
 		return &Error{TooManyFeatures, "features", "send fewer features, or raise max_features"}
 	}
@@ -65,7 +65,7 @@ func (a *avroDecoder) prediction(p *Predictions, rec Record, body []byte) error 
 	return nil
 }
 
-func (a *avroDecoder) read(rec Record, body []byte) *Error {
+func (a *avroDecoder) read(rec *Record, body []byte) *Error {
 	a.begin()
 	a.event.unknown = a.plan.unknown
 	a.r = avroReader{b: body}
@@ -75,7 +75,7 @@ func (a *avroDecoder) read(rec Record, body []byte) *Error {
 	if a.r.i != len(a.r.b) {
 		return misread("bytes are left over behind the event")
 	}
-	return a.end(rec)
+	return a.endOf(rec)
 }
 
 // run executes steps. It is one switch, longer than most functions, because it
@@ -160,8 +160,16 @@ func (a *avroDecoder) doubles(s *avroStep) *Error {
 	p.Numbers.Keys = append(p.Numbers.Keys, a.features[s.feature:int(s.feature)+s.size]...)
 	from := len(p.NumberValues)
 	p.NumberValues = slices.Grow(p.NumberValues, s.size)[:from+s.size]
-	for i := range p.NumberValues[from:] {
-		p.NumberValues[from+i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+	values := p.NumberValues[from:]
+	for len(values) >= 4 && len(b) >= 32 { // four at a time, for one check of bounds
+		values[0] = math.Float64frombits(binary.LittleEndian.Uint64(b))
+		values[1] = math.Float64frombits(binary.LittleEndian.Uint64(b[8:]))
+		values[2] = math.Float64frombits(binary.LittleEndian.Uint64(b[16:]))
+		values[3] = math.Float64frombits(binary.LittleEndian.Uint64(b[24:]))
+		values, b = values[4:], b[32:]
+	}
+	for i := range values {
+		values[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
 	}
 	return nil
 }

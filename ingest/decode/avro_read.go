@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/big"
+	"math/bits"
 	"strconv"
 )
 
@@ -38,6 +39,19 @@ func (r *avroReader) long() (int64, bool) {
 
 // longer reads a varint of several bytes; one of more than 64 bits is none.
 func (r *avroReader) longer() (int64, bool) {
+	if len(r.b)-r.i >= 8 {
+		// Up to 8 bytes at once: those behind the first without its high bit are cut
+		// off, and the groups of 7 bits move together.
+		w := binary.LittleEndian.Uint64(r.b[r.i:])
+		if ends := ^w & 0x8080808080808080; ends != 0 {
+			r.i += bits.TrailingZeros64(ends)/8 + 1
+			w &= ends ^ (ends - 1)
+			w = w&0x007f007f007f007f | w&0x7f007f007f007f00>>1
+			w = w&0x00003fff00003fff | w&0x3fff00003fff0000>>2
+			w = w&0x000000000fffffff | w&0x0fffffff00000000>>4
+			return int64(w>>1) ^ -int64(w&1), true
+		}
+	}
 	v, n := binary.Uvarint(r.b[r.i:])
 	if n <= 0 {
 		return 0, false

@@ -2,7 +2,9 @@ package decode
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/maphash"
+	"math/bits"
 )
 
 // Dict interns byte strings into small integers, in the order of their first
@@ -12,10 +14,96 @@ type Dict struct {
 	slots []int32 // open addressing: identifier + 1, 0 is free
 	seed  maphash.Seed
 	ready bool
+	// last is the string that again looked up last, lastID its identifier + 1.
+	last   []byte
+	lastID int32
+	near   *[512]nearby
 }
 
-// ID returns the identifier of b, adding it if it is new.
+// nearby remembers the identifier of one string that was looked up lately. The
+// ends and the size say all of a string of at most 16 bytes; a longer one is
+// compared.
+type nearby struct {
+	head, tail uint64
+	size       int32
+	id         int32 // + 1, 0 is none
+}
+
+const wholeInEnds = 16
+
+// ends returns the first and the last bytes of b.
+func ends(b []byte) (head, tail uint64) {
+	switch n := len(b); {
+	case n >= 8:
+		return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[n-8:])
+	case n >= 4:
+		return uint64(binary.LittleEndian.Uint32(b)), uint64(binary.LittleEndian.Uint32(b[n-4:]))
+	case n > 0:
+		return uint64(b[0]) | uint64(b[n/2])<<8 | uint64(b[n-1])<<16, 0
+	}
+	return 0, 0
+}
+
+// ID returns the identifier of b, adding it if it is new. Most strings come
+// again soon, and are found without the hash that is safe against producers who
+// choose them to collide: here such strings only displace one another.
 func (d *Dict) ID(b []byte) int32 {
+	if d.near == nil {
+		if d.text.Len() > 1 {
+			d.near = new([512]nearby)
+		}
+		return d.lookUp(b)
+	}
+	head, tail := ends(b)
+	e := &d.near[place(head, tail, len(b))]
+	if d.holds(e, head, tail, b) {
+		return e.id - 1
+	}
+	id := d.lookUp(b)
+	*e = nearby{head: head, tail: tail, size: int32(len(b)), id: id + 1}
+	return id
+}
+
+// recent returns the identifier of b if b was looked up lately.
+func (d *Dict) recent(b []byte) (id int32, ok bool) {
+	if d.near == nil {
+		return 0, false
+	}
+	head, tail := ends(b)
+	e := &d.near[place(head, tail, len(b))]
+	return e.id - 1, d.holds(e, head, tail, b)
+}
+
+func place(head, tail uint64, size int) uint64 {
+	return (head ^ bits.RotateLeft64(tail, 32) ^ uint64(size)) * 0x9e3779b97f4a7c15 >> (64 - 9)
+}
+
+func (d *Dict) holds(e *nearby, head, tail uint64, b []byte) bool {
+	return e.head == head && e.tail == tail && int(e.size) == len(b) && e.id > 0 &&
+		(len(b) <= wholeInEnds || bytes.Equal(d.text.At(int(e.id-1)), b))
+}
+
+// again is ID for columns in which a string mostly follows itself.
+func (d *Dict) again(b []byte) int32 {
+	if bytes.Equal(d.last, b) && d.lastID > 0 {
+		return d.lastID - 1
+	}
+	id := d.ID(b)
+	d.last, d.lastID = d.text.At(int(id)), id+1
+	return id
+}
+
+// forget drops what was remembered of lookups, because identifiers are taken
+// back.
+func (d *Dict) forget() {
+	d.last, d.lastID = nil, 0
+	if d.near != nil {
+		clear(d.near[:])
+	}
+}
+
+// lookUp is ID by the hash.
+func (d *Dict) lookUp(b []byte) int32 {
 	if len(d.slots) < 2*(d.text.Len()+1) {
 		d.grow()
 	}
@@ -47,16 +135,21 @@ func (d *Dict) Text() *Text { return &d.text }
 func (d *Dict) Reset() {
 	clear(d.slots)
 	d.text.Truncate(0)
+	d.forget()
 }
 
 // Truncate forgets the identifiers from n on. The youngest go first, so no
 // probe sequence of an older one runs through a slot that is freed.
 func (d *Dict) Truncate(n int) {
+	if n >= d.text.Len() {
+		return
+	}
 	for id := d.text.Len() - 1; id >= n; id-- {
 		slot, _ := d.find(d.text.At(id))
 		d.slots[slot] = 0
 	}
 	d.text.Truncate(n)
+	d.forget()
 }
 
 // find returns the slot of b and its identifier, or the free slot and -1.

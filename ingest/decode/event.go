@@ -216,9 +216,11 @@ type Origin struct {
 	Offset []int64
 }
 
-func (s *Origin) append(rec Record) {
-	s.Known = append(s.Known, rec.Known)
-	s.Offset = append(s.Offset, rec.Offset)
+func (s *Origin) append(rec Record) { s.add(rec.Known, rec.Offset) }
+
+func (s *Origin) add(known, offset int64) {
+	s.Known = append(s.Known, known)
+	s.Offset = append(s.Offset, offset)
 }
 
 func (s *Origin) Reset() { s.Known, s.Offset = s.Known[:0], s.Offset[:0] }
@@ -235,15 +237,8 @@ type Names struct {
 	IDs  []int32
 }
 
-// Append adds a name. Consecutive rows mostly repeat it, so it is compared
-// with the row before it is hashed.
-func (n *Names) Append(b []byte) {
-	if last := len(n.IDs) - 1; last >= 0 && n.Dict.Is(n.IDs[last], b) {
-		n.IDs = append(n.IDs, n.IDs[last])
-		return
-	}
-	n.IDs = append(n.IDs, n.Dict.ID(b))
-}
+// Append adds a name. Consecutive rows mostly repeat it.
+func (n *Names) Append(b []byte) { n.IDs = append(n.IDs, n.Dict.again(b)) }
 
 // At returns the name of row i.
 func (n *Names) At(i int) []byte { return n.Dict.Value(n.IDs[i]) }
@@ -262,6 +257,16 @@ func (l *List) close() {
 		l.Offsets = append(l.Offsets, 0)
 	}
 	l.Offsets = append(l.Offsets, int32(len(l.Keys)))
+}
+
+// cut keeps the first rows, without the entries of a row that is not closed.
+func (l *List) cut(rows int) {
+	if len(l.Offsets) == 0 {
+		l.Keys = l.Keys[:0]
+		return
+	}
+	l.Offsets = l.Offsets[:rows+1]
+	l.Keys = l.Keys[:l.Offsets[rows]]
 }
 
 // Row returns the range of the entries of row i.

@@ -120,7 +120,7 @@ func orElse(b, otherwise []byte) []byte {
 	return b
 }
 
-func (p *Predictions) commit(e *prediction, rec Record) {
+func (p *Predictions) commit(e *prediction, rec *Record) {
 	p.Model.Append(e.model)
 	p.Deploy.Append(e.deploy)
 	p.Stage.Append(orElse(e.stage, wordProduction))
@@ -136,7 +136,7 @@ func (p *Predictions) commit(e *prediction, rec Record) {
 		e.weight = 1
 	}
 	p.Weight = append(p.Weight, e.weight)
-	p.Source.append(rec)
+	p.Source.add(rec.Known, rec.Offset)
 	p.Numbers.close()
 	p.Categories.close()
 	p.Nulls.close()
@@ -151,7 +151,11 @@ func (p *Predictions) begin() mark {
 }
 
 // end checks and commits the row that is under way.
-func (p *Predictions) end(e *prediction, rec Record) *Error {
+func (p *Predictions) end(e *prediction, rec Record) *Error { return p.endOf(e, &rec) }
+
+// endOf is end for decoders of which each copy of the record would take as long
+// as a field does.
+func (p *Predictions) endOf(e *prediction, rec *Record) *Error {
 	if err := e.check(p.limits, rec.Known); err != nil {
 		return err
 	}
@@ -221,17 +225,16 @@ func (p *Predictions) slice(segment int32, text []byte) {
 	p.SegmentValues = append(p.SegmentValues, p.SegmentTexts.ID(text))
 }
 
-// mark holds the lengths that a refused record is rolled back to.
+// mark holds the lengths that a refused record is rolled back to. Those of the
+// lists are known from the number of rows.
 type mark struct {
 	rows                                        int
-	numbers, categories, nulls, segments        int
 	features, values, segmentKeys, segmentTexts int
 }
 
 func (p *Predictions) mark() mark {
 	return mark{
-		rows:    p.Len(),
-		numbers: len(p.Numbers.Keys), categories: len(p.Categories.Keys), nulls: len(p.Nulls.Keys), segments: len(p.Segments.Keys),
+		rows:     p.Len(),
 		features: p.Features.Len(), values: p.Values.Len(), segmentKeys: p.SegmentKeys.Len(), segmentTexts: p.SegmentTexts.Len(),
 	}
 }
@@ -240,10 +243,12 @@ func (p *Predictions) rollback(m mark) {
 	if p.Len() > m.rows { // a record of several rows
 		p.truncate(m.rows)
 	}
-	p.Numbers.Keys, p.NumberValues = p.Numbers.Keys[:m.numbers], p.NumberValues[:m.numbers]
-	p.Categories.Keys, p.CategoryValues = p.Categories.Keys[:m.categories], p.CategoryValues[:m.categories]
-	p.Nulls.Keys = p.Nulls.Keys[:m.nulls]
-	p.Segments.Keys, p.SegmentValues = p.Segments.Keys[:m.segments], p.SegmentValues[:m.segments]
+	for _, l := range []*List{&p.Numbers, &p.Categories, &p.Nulls, &p.Segments} {
+		l.cut(m.rows)
+	}
+	p.NumberValues = p.NumberValues[:len(p.Numbers.Keys)]
+	p.CategoryValues = p.CategoryValues[:len(p.Categories.Keys)]
+	p.SegmentValues = p.SegmentValues[:len(p.Segments.Keys)]
 	p.Features.Truncate(m.features)
 	p.Values.Truncate(m.values)
 	p.SegmentKeys.Truncate(m.segmentKeys)
@@ -262,7 +267,4 @@ func (p *Predictions) truncate(rows int) {
 	p.ID.Truncate(rows)
 	p.TS, p.Weight = p.TS[:rows], p.Weight[:rows]
 	p.Source.Known, p.Source.Offset = p.Source.Known[:rows], p.Source.Offset[:rows]
-	for _, l := range []*List{&p.Numbers, &p.Categories, &p.Nulls, &p.Segments} {
-		l.Offsets = l.Offsets[:rows+1]
-	}
 }

@@ -160,9 +160,6 @@ type typed struct {
 	// the segment of a map whose value is being read.
 	*interned
 	feature, part int32
-	// recent are identifiers of values that were read lately, by a hash of their
-	// text. What they stand for is compared, so they may be of another life.
-	recent [256]int32
 }
 
 // interned are the identifiers of a plan's features, for one life of the columns.
@@ -172,33 +169,19 @@ type interned struct {
 }
 
 // category adds a category of a feature. Most values are among the recent ones,
-// which costs less than a lookup and a check of the text.
+// whose text is good.
 func (t *typed) category(feature int32, text []byte) *Error {
 	p := t.into.Predictions
-	id := &t.recent[quickHash(text)]
-	if !p.Values.Is(*id, text) {
+	id, known := p.Values.recent(text)
+	if !known {
 		if err := checkText(text); err != nil {
 			return err
 		}
-		*id = p.Values.ID(text)
+		id = p.Values.ID(text)
 	}
 	p.Categories.Keys = append(p.Categories.Keys, feature)
-	p.CategoryValues = append(p.CategoryValues, *id)
+	p.CategoryValues = append(p.CategoryValues, id)
 	return nil
-}
-
-// quickHash mixes the ends of a text.
-func quickHash(b []byte) uint8 {
-	w, n := uint64(len(b)), len(b)
-	switch {
-	case n >= 8:
-		w ^= binary.LittleEndian.Uint64(b) ^ binary.LittleEndian.Uint64(b[n-8:])<<1
-	case n >= 4:
-		w ^= uint64(binary.LittleEndian.Uint32(b))<<32 ^ uint64(binary.LittleEndian.Uint32(b[n-4:]))<<3
-	case n > 0:
-		w ^= uint64(b[0])<<8 ^ uint64(b[n/2])<<16 ^ uint64(b[n-1])<<24
-	}
-	return uint8(w * 0x9e3779b97f4a7c15 >> 56)
 }
 
 // know interns the names of a plan's features, unless that was done.
@@ -238,17 +221,19 @@ func (t *typed) begin() {
 }
 
 // end checks the event and makes it a row.
-func (t *typed) end(rec Record) *Error {
+func (t *typed) end(rec Record) *Error { return t.endOf(&rec) }
+
+func (t *typed) endOf(rec *Record) *Error {
 	e := &t.event
 	switch {
 	case t.into.Predictions != nil:
-		return t.into.Predictions.end(e, rec)
+		return t.into.Predictions.endOf(e, rec)
 	case t.into.Labels != nil:
 		l := label{id: e.id, model: e.model, ts: e.ts, hasTS: e.hasTS, class: e.predicted, value: e.value, hasValue: e.hasValue, hasLabel: t.label, unknown: e.unknown}
-		return t.into.Labels.end(&l, rec)
+		return t.into.Labels.end(&l, *rec)
 	}
 	d := deployment{model: e.model, deploy: e.deploy, stage: e.stage, texts: t.texts, ts: e.ts, hasTS: e.hasTS, unknown: e.unknown}
-	return t.into.Deployments.end(&d, rec)
+	return t.into.Deployments.end(&d, *rec)
 }
 
 // text sets a slot to a text, which must stay as it is until end.
