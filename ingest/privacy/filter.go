@@ -68,6 +68,7 @@ func (f *Filter) Seals() bool { return f != nil && len(f.keys) > 0 }
 // It serves one goroutine.
 type Columns struct {
 	filter *Filter
+	hasher *hasher
 
 	policies []*Policy   // by model identifier of the batch
 	rules    []ruleTable // by model identifier
@@ -76,7 +77,7 @@ type Columns struct {
 	numberValues                         []float64
 	categoryValues, segmentValues        []int32
 	ids                                  decode.Text
-	text                                 []byte
+	text, name                           []byte
 }
 
 // ruleTable holds what was looked up of a policy, by feature or segment
@@ -89,7 +90,7 @@ func (f *Filter) NewColumns() *Columns {
 	if f == nil {
 		return nil
 	}
-	return &Columns{filter: f}
+	return &Columns{filter: f, hasher: newHasher(f.keys)}
 }
 
 // keep is the rule of what nobody named.
@@ -153,7 +154,7 @@ func (c *Columns) row(p *decode.Predictions, row int) {
 	c.segments.Offsets = append(c.segments.Offsets, int32(len(c.segments.Keys)))
 	id := p.ID.At(row)
 	if policy := c.policies[model]; policy != nil && policy.PredictionID == Hash {
-		id = c.filter.keys.at(known)[0].Hash(id)
+		id = c.hash(known, id)
 	}
 	c.ids.Append(id)
 }
@@ -190,24 +191,31 @@ func (c *Columns) rowCategories(p *decode.Predictions, row int, model int32, kno
 			c.hashed(p, key, c.text, known)
 			continue
 		case Truncate:
-			value = p.Values.ID(append(c.text[:0], prefix(p.Values.Value(value), rule.To)...))
+			c.text = append(c.text[:0], prefix(p.Values.Value(value), rule.To)...)
+			value = p.Values.ID(c.text)
 		}
 		c.categories.Keys = append(c.categories.Keys, key)
 		c.categoryValues = append(c.categoryValues, value)
 	}
 }
 
+// hash returns the value's hash under the newest key in use.
+func (c *Columns) hash(known int64, value []byte) []byte {
+	return c.hasher.hash(c.hasher.at(known)[0], value)
+}
+
 // hashed adds the value's hash under the newest key, and under every older one
 // that is still in use as a feature of its own, NAME@KEY: the rows of that time
 // join what was hashed before with what is hashed after.
 func (c *Columns) hashed(p *decode.Predictions, feature int32, value []byte, known int64) {
-	for i, key := range c.filter.keys.at(known) {
+	for i, key := range c.hasher.at(known) {
 		id := feature
 		if i > 0 {
-			id = p.Features.ID([]byte(string(p.Features.Value(feature)) + "@" + key.ID))
+			c.name = append(append(append(c.name[:0], p.Features.Value(feature)...), '@'), key.id...)
+			id = p.Features.ID(c.name)
 		}
 		c.categories.Keys = append(c.categories.Keys, id)
-		c.categoryValues = append(c.categoryValues, p.Values.ID(key.Hash(value)))
+		c.categoryValues = append(c.categoryValues, p.Values.ID(c.hasher.hash(key, value)))
 	}
 }
 
@@ -219,9 +227,10 @@ func (c *Columns) rowSegments(p *decode.Predictions, row int, model int32, known
 		case Drop:
 			continue
 		case Hash:
-			value = p.SegmentTexts.ID(c.filter.keys.at(known)[0].Hash(p.SegmentTexts.Value(value)))
+			value = p.SegmentTexts.ID(c.hash(known, p.SegmentTexts.Value(value)))
 		case Truncate:
-			value = p.SegmentTexts.ID(append(c.text[:0], prefix(p.SegmentTexts.Value(value), rule.To)...))
+			c.text = append(c.text[:0], prefix(p.SegmentTexts.Value(value), rule.To)...)
+			value = p.SegmentTexts.ID(c.text)
 		}
 		c.segments.Keys = append(c.segments.Keys, key)
 		c.segmentValues = append(c.segmentValues, value)
@@ -307,8 +316,8 @@ func (c *Columns) Labels(l, space *decode.Labels) *decode.Labels {
 			space.Pick(l, row)
 			continue
 		}
-		for _, key := range c.filter.keys.at(l.Source.Known[row]) {
-			space.PickAs(l, row, key.Hash(l.ID.At(row)))
+		for _, key := range c.hasher.at(l.Source.Known[row]) {
+			space.PickAs(l, row, c.hasher.hash(key, l.ID.At(row)))
 		}
 	}
 	return space
