@@ -16,6 +16,7 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/ingest/deadletters"
+	"github.com/plumbline-slo/plumbline/ingest/erase"
 	"github.com/plumbline-slo/plumbline/ingest/join"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
 	"github.com/plumbline-slo/plumbline/testenv"
@@ -352,4 +353,51 @@ func TestBatchOfAnotherPolicyIsFinished(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Rows are erased while ingest writes: no partition parks, what is not asked for
+// is neither lost nor doubled, and everything is counted.
+func TestEraseWhileIngestRuns(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{Kafka: true})
+	cfg := testConfig(env)
+	cfg.FlushRows = 20
+	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	const rounds, people, each = 8, 5, 10
+	seen := newNotices()
+	start(t, cfg, ingest.Dependencies{DB: env.DB, Noticer: seen})
+	unfinished := uint64(0)
+	for round := range rounds {
+		var messages []kafka.Message
+		for i := range people * each {
+			messages = append(messages, kafka.Message{Key: fmt.Append(nil, round, i), Time: now, Value: fmt.Appendf(nil,
+				`{"prediction_id":"r%d-%d","model":"bank","deploy_hash":"d","ts":%d,"features":{"customer":"c%d"}}`, round, i, now.UnixMilli()-int64(i), i%people)})
+		}
+		send(t, env, cfg.Topics.Predictions, messages...)
+		report, err := erase.Run(t.Context(), env.DB, erase.Request{Model: "bank", Feature: "customer", Value: "c0"}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		unfinished += report.Unfinished()
+	}
+	t.Logf("%d rows were left for later runs", unfinished)
+	until(t, env, requests, rounds*people*each)
+	until(t, env, committedEvents, rounds*people*each)
+	if _, err := erase.Run(t.Context(), env.DB, erase.Request{Model: "bank", Feature: "customer", Value: "c0"}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string]uint64{
+		rawRows: rounds * (people - 1) * each,
+		"SELECT uniqExact(prediction_id) FROM predictions":                             rounds * (people - 1) * each,
+		"SELECT countIf(categories['customer'] = 'c0') FROM predictions":               0,
+		"SELECT sum(rows) FROM erasures WHERE table = 'predictions'":                   rounds * each,
+		"SELECT sum(count) FROM categories_hour WHERE model = 'bank' AND value = 'c0'": rounds * each,
+	} {
+		if got := count(t, env, query); got != want {
+			t.Errorf("%s = %d, want %d", query, got, want)
+		}
+	}
+	seen.none(t)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/join"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
 	"github.com/plumbline-slo/plumbline/ingest/verify"
+	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/testenv"
 )
 
@@ -374,5 +375,38 @@ func TestRequestsThatNameNobody(t *testing.T) {
 	}
 	if f, v, err := erase.ParseEntity("a=b=c"); f != "a" || v != "b=c" || err != nil {
 		t.Errorf("a=b=c is %q, %q, %v", f, v, err)
+	}
+}
+
+// On shards that nobody joins every one is searched, and erased on its own.
+func TestEveryShardIsSearched(t *testing.T) {
+	a := newWorld(t)
+	b := world{t, testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) { c.Database = a.env.DB.Database() }})}
+	cfg := storage.DefaultConfig()
+	cfg.Database = a.env.DB.Database()
+	cfg.Shards = []storage.Shard{{Name: "a", DSN: a.env.DSN}, {Name: "b", DSN: b.env.DSN}}
+	db, err := storage.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	a.predict(0, "ours", map[string]string{"customer": "me"}, nil)
+	b.predict(0, "mine", map[string]string{"customer": "me"}, nil)
+	b.predict(1, "other", map[string]string{"customer": "you"}, nil)
+	a.label(0, "mine", "yes") // on another shard than its prediction
+	a.complete("p", "predictions", 0, 0)
+	a.complete("l", "labels", 0, 0)
+	b.complete("p", "predictions", 0, 1)
+	report, err := erase.Run(t.Context(), db, erase.Request{Model: "m", Feature: "customer", Value: "me"}, time.Now())
+	if err != nil || rows(report) != "predictions=2+0 labels=1+0 outcomes=0+0" {
+		t.Fatalf("erased %s, %v", rows(report), err)
+	}
+	if x, y := a.count("SELECT count() FROM predictions"), b.count("SELECT count() FROM predictions"); x != 0 || y != 1 {
+		t.Errorf("%d and %d predictions are left, want 0 and 1", x, y)
+	}
+	for _, w := range []world{a, b} {
+		if n := w.count("SELECT sum(rows) FROM erasures WHERE table = 'predictions'"); n != 1 {
+			t.Errorf("a shard records %d erased predictions, want its 1", n)
+		}
 	}
 }
