@@ -302,7 +302,7 @@ func outcomesTable() Table {
 		Name: TableOutcomes, Doc: "One row a label that changed what is known of a prediction; the greatest version replaces the others.",
 		Engine: "ReplacingMergeTree(version)",
 		Columns: columns(keyColumns(), []Column{
-			{Name: "prediction_id", Type: TypeString, Codec: "ZSTD(1)", Doc: "Prediction."},
+			{Name: "prediction_id", Type: TypeString, Codec: "ZSTD(1)", Doc: "Prediction. Once its rows were erased, erased/ and the Kafka position of its first label."},
 			{Name: "ts", Type: TypeTime, Codec: "Delta, ZSTD(1)", Doc: "Event time of the prediction."},
 			{Name: "known", Type: TypeTime, Codec: "Delta, ZSTD(1)", Doc: "When the label became known (Kafka timestamp; never before the prediction's)."},
 			{Name: "label_topic", Type: TypeName, Doc: "Kafka topic of the label."},

@@ -228,7 +228,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`outcomes_local` ON CLUSTER `analytics`
     `model` LowCardinality(String) COMMENT 'Model the row is about.',
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
     `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
-    `prediction_id` String COMMENT 'Prediction.' CODEC(ZSTD(1)),
+    `prediction_id` String COMMENT 'Prediction. Once its rows were erased, erased/ and the Kafka position of its first label.' CODEC(ZSTD(1)),
     `ts` DateTime64(3, 'UTC') COMMENT 'Event time of the prediction.' CODEC(Delta, ZSTD(1)),
     `known` DateTime64(3, 'UTC') COMMENT 'When the label became known (Kafka timestamp; never before the prediction''s).' CODEC(Delta, ZSTD(1)),
     `label_topic` LowCardinality(String) COMMENT 'Kafka topic of the label.',
