@@ -24,6 +24,13 @@ func (p *pairs) id(a int32, b uint32) (int32, bool) {
 	return int32(len(p.keys)) - 1, true
 }
 
+func (p *pairs) has(a int32, b uint32) bool {
+	if len(p.slots) == 0 {
+		return false
+	}
+	return p.slots[p.find(uint64(uint32(a))<<32|uint64(b))] != 0
+}
+
 func (p *pairs) find(key uint64) uint64 {
 	mask := uint64(len(p.slots) - 1)
 	// Fibonacci hashing: the high bits of the product depend on every bit.

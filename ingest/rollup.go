@@ -96,7 +96,7 @@ func (r *seriesRows) append(s *scalars, version grid.Version, bins []bin) {
 		r.histogram = append(r.histogram, 0)
 	}
 	for _, b := range bins {
-		r.buckets = append(r.buckets, bucketOf(b.key))
+		r.buckets = append(r.buckets, bucketOf(b.key()))
 		r.bucketCounts = append(r.bucketCounts, b.n)
 	}
 	r.histogram = append(r.histogram, int32(len(r.buckets)))
@@ -134,34 +134,6 @@ func (r *seriesRows) histogramData(typ *arrow.StructType) arrow.ArrayData {
 	values := array.NewData(typ.Field(1).Type, rows, []*memory.Buffer{nil, offsets(r.histogram)}, []arrow.ArrayData{counts}, 0, 0)
 	defer values.Release()
 	return array.NewData(typ, rows, []*memory.Buffer{nil}, []arrow.ArrayData{keys, values}, 0, 0)
-}
-
-// bin is one counter of a cell: a bucket or a category.
-type bin struct {
-	cell int32
-	key  uint32
-	n    uint64
-	rows uint64
-}
-
-// sorted returns the counters by cell and key, and where each cell's begin.
-func (c *counts) sorted(cells int) ([]bin, []int32) {
-	bins := make([]bin, len(c.n))
-	for i, n := range c.n {
-		cell, key := c.at(int32(i))
-		bins[i] = bin{cell, key, n, c.rows[i]}
-	}
-	slices.SortFunc(bins, func(a, b bin) int {
-		return cmp.Or(cmp.Compare(a.cell, b.cell), cmp.Compare(a.key, b.key))
-	})
-	starts := make([]int32, cells+1)
-	for _, b := range bins {
-		starts[b.cell+1]++
-	}
-	for i := range cells {
-		starts[i+1] += starts[i]
-	}
-	return bins, starts
 }
 
 func (f *fold) seriesName(series uint32) []byte {
@@ -206,38 +178,39 @@ func minuteGrid(series uint32, full grid.Version) grid.Version {
 }
 
 func (f *fold) hourRollup(at source, last int64) rollup {
-	sums := make([]scalars, f.hourCells.len())
+	sums := make([]scalars, f.hours.cells.len())
 	for i := range sums {
 		sums[i] = scalars{min: math.Inf(1), max: math.Inf(-1)}
 	}
 	for cell, hour := range f.hourCellOf {
-		sums[hour].merge(&f.minuteScalars[cell])
+		sums[hour].merge(&f.scalars[cell])
 	}
-	bins, starts := f.hourBins.sorted(len(sums))
-	names := f.seriesNames()
-	var rows seriesRows
-	runs := f.inRuns(&f.hourCells, &f.hours, 3_600, func(cell, owner int32, series uint32, seconds int64) {
-		rows.keys.append(f, owner, names[series], seconds)
-		rows.append(&sums[cell], f.gridOf(series, owner), bins[starts[cell]:starts[cell+1]])
-	}, func(key partKey) int {
-		rows.markPart(at, key, last)
-		return len(rows.time)
-	})
+	rows, runs := f.seriesRollup(&f.hours, 3_600, sums, f.gridOf, at, last)
 	return rollup{plumbline.TableSeriesHour, rows.record(plumbline.TableSeriesHour), runs}
 }
 
 func (f *fold) minuteRollup(at source, last int64) rollup {
-	bins, starts := f.minuteBins.sorted(f.minuteCells.len())
+	grids := func(series uint32, owner int32) grid.Version { return minuteGrid(series, f.gridOf(series, owner)) }
+	rows, runs := f.seriesRollup(&f.minutes, 60, f.scalars, grids, at, last)
+	return rollup{plumbline.TableSeriesMinute, rows.record(plumbline.TableSeriesMinute), runs}
+}
+
+// seriesRollup builds the rows of a period's cells. Its unit is in seconds.
+func (f *fold) seriesRollup(p *period, unit int64, sums []scalars, grids func(series uint32, owner int32) grid.Version, at source, last int64) (*seriesRows, []run) {
+	starts := starts(p.bins.bins, len(sums))
 	names := f.seriesNames()
-	var rows seriesRows
-	runs := f.inRuns(&f.minuteCells, &f.minutes, 60, func(cell, owner int32, series uint32, seconds int64) {
+	rows := &seriesRows{buckets: make([]int32, 0, len(p.bins.bins)), bucketCounts: make([]uint64, 0, len(p.bins.bins))}
+	runs := inRuns(len(sums), unit, func(cell int32) (owner int32, time uint32) {
+		return p.times.at(p.cells.time[cell])
+	}, func(cell, owner int32, seconds int64) {
+		series := uint32(p.cells.series[cell])
 		rows.keys.append(f, owner, names[series], seconds)
-		rows.append(&f.minuteScalars[cell], minuteGrid(series, f.gridOf(series, owner)), bins[starts[cell]:starts[cell+1]])
+		rows.append(&sums[cell], grids(series, owner), p.bins.bins[starts[cell]:starts[cell+1]])
 	}, func(key partKey) int {
 		rows.markPart(at, key, last)
 		return len(rows.time)
 	})
-	return rollup{plumbline.TableSeriesMinute, rows.record(plumbline.TableSeriesMinute), runs}
+	return rows, runs
 }
 
 func (f *fold) seriesNames() [][]byte {
@@ -248,28 +221,26 @@ func (f *fold) seriesNames() [][]byte {
 	return names
 }
 
-// inRuns visits the cells ordered by ClickHouse partition and closes each
+// inRuns visits n cells ordered by ClickHouse partition and closes each
 // partition with its marker; closing returns the number of rows so far. Times
 // are in units of seconds.
-func (f *fold) inRuns(cells, times *pairs, unit int64, visit func(cell, owner int32, group uint32, seconds int64), closing func(partKey) int) []run {
+func inRuns(n int, unit int64, at func(cell int32) (owner int32, time uint32), visit func(cell, owner int32, seconds int64), closing func(partKey) int) []run {
 	type place struct {
 		key  partKey
 		cell int32
 	}
 	months := keyer{of: monthKey}
-	order := make([]place, cells.len())
+	order := make([]place, n)
 	for i := range order {
-		time, _ := cells.at(int32(i))
-		_, at := times.at(time)
-		order[i] = place{months.at(int64(at) * unit * 1000), int32(i)}
+		_, time := at(int32(i))
+		order[i] = place{months.at(int64(time) * unit * 1000), int32(i)}
 	}
 	slices.SortStableFunc(order, func(a, b place) int { return cmp.Compare(a.key, b.key) })
 	var runs []run
 	from := 0
 	for i, p := range order {
-		time, group := cells.at(p.cell)
-		owner, at := times.at(time)
-		visit(p.cell, owner, group, int64(at)*unit)
+		owner, time := at(p.cell)
+		visit(p.cell, owner, int64(time)*unit)
 		if i+1 == len(order) || order[i+1].key != p.key {
 			to := closing(p.key)
 			runs = append(runs, run{p.key, from, to})
@@ -297,17 +268,24 @@ const (
 )
 
 func (f *fold) categoryRollup(at source, last int64) rollup {
-	bins, starts := f.categories.sorted(f.categoryCells.len())
+	c := &f.categories
+	bins := c.sorted()
+	starts := starts(bins, c.cells.len())
+	names := f.seriesNames()
 	var rows categoryRows
-	runs := f.inRuns(&f.categoryCells, &f.hours, 3_600, func(cell, owner int32, series uint32, seconds int64) {
+	runs := inRuns(c.cells.len(), 3_600, func(cell int32) (owner int32, time uint32) {
+		hour, _ := c.cells.at(cell)
+		return f.hours.times.at(hour)
+	}, func(cell, owner int32, seconds int64) {
+		_, series := c.cells.at(cell)
 		name := []byte(plumbline.SeriesClass)
 		if series != categoryPredicted {
-			name = f.seriesName(series - categoryFeatures + seriesFeatures)
+			name = names[series-categoryFeatures+seriesFeatures]
 		}
 		for _, b := range bins[starts[cell]:starts[cell+1]] {
 			rows.keys.append(f, owner, name, seconds)
-			value, kind := f.categoryValue(series, b.key)
-			rows.add(value, kind, b.n, b.rows, 0)
+			value, kind := f.categoryValue(series, b.key())
+			rows.add(value, kind, c.counts.n[b.n], c.counts.rows[b.n], 0)
 		}
 	}, func(key partKey) int {
 		rows.keys.mark(at, key)
@@ -324,7 +302,7 @@ func (f *fold) categoryValue(series, key uint32) ([]byte, uint8) {
 	case key == otherKey:
 		return nil, kindOther
 	case key&cutBit != 0:
-		return f.cuts.Value(int32(key &^ cutBit)), kindValue
+		return f.categories.cuts.Value(int32(key &^ cutBit)), kindValue
 	case series == categoryPredicted:
 		return f.in.Predicted.Dict.Value(int32(key)), kindValue
 	}
