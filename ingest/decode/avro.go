@@ -16,11 +16,12 @@ type avroDecoder struct {
 
 	plan *avroPlan
 	key  string // of the plan
+	mark mark   // before the event
 }
 
 // Append decodes one event.
 func (a *avroDecoder) Append(rec Record) error {
-	if err := a.limits().start(rec); err != nil {
+	if err := a.limits().startOf(len(rec.Value), rec.Known); err != nil {
 		return err
 	}
 	body, header := rec.Value, []byte(nil)
@@ -50,11 +51,12 @@ func (a *avroDecoder) prediction(p *Predictions, rec *Record, body []byte) error
 	if a.plan.most > p.limits.MaxFeatures {
 		return &Error{TooManyFeatures, "features", "send fewer features, or raise max_features"}
 	}
-	m := p.begin()
+	p.event++
+	a.mark.set(p)
 	good := false
 	defer func() { // also after a panic
 		if !good {
-			p.rollback(m)
+			p.rollback(a.mark)
 		}
 	}()
 	a.know(a.plan.features)
@@ -135,7 +137,12 @@ func (a *avroDecoder) run(steps []avroStep) (err *Error) {
 			a.instant(v, s.unit)
 		case readText:
 			var b []byte
-			if b, err = r.bytes(); err == nil {
+			if b, err = r.bytes(); err != nil {
+				return err.at(s.place())
+			}
+			if s.at == slotFeature {
+				err = a.category(a.feature, b)
+			} else {
 				err = a.setText(&s.target, b)
 			}
 		case readFeatures, readSegments:

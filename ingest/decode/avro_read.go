@@ -28,11 +28,10 @@ func misread(what string) *Error {
 
 // long reads a zigzag varint.
 func (r *avroReader) long() (int64, bool) {
-	if r.i < len(r.b) {
-		if c := r.b[r.i]; c < 0x80 {
-			r.i++
-			return int64(c>>1) ^ -int64(c&1), true
-		}
+	if r.i < len(r.b) && r.b[r.i] < 0x80 {
+		c := int64(r.b[r.i])
+		r.i++
+		return c>>1 ^ -(c & 1), true
 	}
 	return r.longer()
 }
@@ -74,8 +73,17 @@ func (r *avroReader) branch(n int) (int, *Error) {
 
 // bytes reads bytes behind their length.
 func (r *avroReader) bytes() ([]byte, *Error) {
-	n, ok := r.long()
-	if !ok || n < 0 || n > int64(len(r.b)-r.i) {
+	var n int64
+	if r.i < len(r.b) && r.b[r.i] < 0x80 && r.b[r.i]&1 == 0 {
+		n = int64(r.b[r.i] >> 1)
+		r.i++
+	} else {
+		var ok bool
+		if n, ok = r.longer(); !ok || n < 0 {
+			return nil, cutShort()
+		}
+	}
+	if n > int64(len(r.b)-r.i) {
 		return nil, cutShort()
 	}
 	from := r.i

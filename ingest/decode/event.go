@@ -57,14 +57,18 @@ const (
 )
 
 // start checks what can be checked before the first byte is read.
-func (l Limits) start(rec Record) *Error {
-	if len(rec.Value) > l.MaxBytes {
-		return bad(TooLarge, fmt.Sprintf("the event has %d bytes; send at most %d", len(rec.Value), l.MaxBytes))
+func (l Limits) start(rec Record) *Error { return l.startOf(len(rec.Value), rec.Known) }
+
+// startOf is start for decoders of which a copy of the record would take as long
+// as a field does.
+func (l *Limits) startOf(size int, known int64) *Error {
+	if size > l.MaxBytes {
+		return bad(TooLarge, fmt.Sprintf("the event has %d bytes; send at most %d", size, l.MaxBytes))
 	}
-	if len(rec.Value) == 0 {
+	if size == 0 {
 		return bad(Unparsable, "the record has no value; send a JSON object")
 	}
-	if rec.Known < earliestKnown || rec.Known >= latestKnown {
+	if known < earliestKnown || known >= latestKnown {
 		return &Error{TimeOutOfRange, "", "the Kafka timestamp of the record lies outside 2000 to 2100; producers set it in Unix milliseconds"}
 	}
 	return nil

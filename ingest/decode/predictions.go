@@ -232,11 +232,16 @@ type mark struct {
 	features, values, segmentKeys, segmentTexts int
 }
 
-func (p *Predictions) mark() mark {
-	return mark{
-		rows:     p.Len(),
-		features: p.Features.Len(), values: p.Values.Len(), segmentKeys: p.SegmentKeys.Len(), segmentTexts: p.SegmentTexts.Len(),
-	}
+func (p *Predictions) mark() (m mark) {
+	m.set(p)
+	return m
+}
+
+// set is mark in place: a mark that is copied at once waits for its own stores.
+func (m *mark) set(p *Predictions) {
+	m.rows = p.Len()
+	m.features, m.values = p.Features.Len(), p.Values.Len()
+	m.segmentKeys, m.segmentTexts = p.SegmentKeys.Len(), p.SegmentTexts.Len()
 }
 
 func (p *Predictions) rollback(m mark) {
