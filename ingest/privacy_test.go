@@ -3,10 +3,13 @@ package ingest_test
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,7 +49,9 @@ const raw = "RAWPERSONAL"
 
 func send(t *testing.T, env *testenv.Env, topic string, messages ...kafka.Message) {
 	t.Helper()
-	w := &kafka.Writer{Addr: kafka.TCP(env.Brokers...), Topic: topic, RequiredAcks: kafka.RequireAll, Balancer: &kafka.Hash{}, BatchTimeout: time.Millisecond}
+	transport := &kafka.Transport{} // kafka-go's own knows no topic that is new
+	defer transport.CloseIdleConnections()
+	w := &kafka.Writer{Addr: kafka.TCP(env.Brokers...), Topic: topic, RequiredAcks: kafka.RequireAll, Balancer: &kafka.Hash{}, BatchTimeout: time.Millisecond, Transport: transport}
 	if err := w.WriteMessages(t.Context(), messages...); err != nil {
 		t.Fatal(err)
 	}
@@ -400,4 +405,50 @@ func TestEraseWhileIngestRuns(t *testing.T) {
 		}
 	}
 	seen.none(t)
+}
+
+// safeBuffer is a log that several goroutines write.
+type safeBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// What people are told of bad events, and what is logged, holds nothing of them,
+// whichever is the sample.
+func TestNoticesAndLogsHoldNoValues(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{Kafka: true})
+	for i, bad := range refusedPeople(time.Now()) {
+		cfg := testConfig(env)
+		cfg.Partitions, cfg.BadShare = 1, 0.05
+		for _, name := range []*string{&cfg.Group, &cfg.Topics.Predictions, &cfg.Topics.Labels, &cfg.Topics.Deployments, &cfg.Topics.DeadLetters} {
+			*name = fmt.Sprint(*name, "-", i)
+		}
+		if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		send(t, env, cfg.Topics.Predictions, slices.Repeat([]kafka.Message{bad}, 60)...)
+		seen, log := newNotices(), &safeBuffer{}
+		stop := start(t, cfg, ingest.Dependencies{DB: env.DB, Noticer: seen, Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		seen.await(t, ingest.NoticePaused)
+		stop()
+		text := seen.text(ingest.NoticePaused)
+		if !strings.Contains(text, "offset ") {
+			t.Errorf("event %d: no sample in %q", i, text)
+		}
+		if strings.Contains(text+log.String(), raw) {
+			t.Errorf("event %d: people are told %q, the log says %s", i, text, log)
+		}
+	}
 }
