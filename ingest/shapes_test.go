@@ -66,7 +66,7 @@ func TestOneTopicOfSeveralKinds(t *testing.T) {
 		}
 	}
 	messages = append(messages, kafka.Message{Value: fmt.Appendf(nil, `{"kind":"released","sha":"d1","at":%d}`, now.UnixMilli()), Time: now})
-	w := &kafka.Writer{Addr: kafka.TCP(env.Brokers...), Topic: topic, RequiredAcks: kafka.RequireAll, Balancer: &kafka.RoundRobin{}}
+	w := &kafka.Writer{Addr: kafka.TCP(env.Brokers...), Topic: topic, RequiredAcks: kafka.RequireAll, Balancer: &kafka.RoundRobin{}, Transport: &kafka.Transport{}}
 	defer w.Close()
 	if err := w.WriteMessages(t.Context(), messages...); err != nil {
 		t.Fatal(err)
