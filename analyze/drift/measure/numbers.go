@@ -1,0 +1,360 @@
+package measure
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sort"
+
+	"github.com/plumbline-slo/plumbline/storage/grid"
+)
+
+// Histogram holds counts by bucket of grid.Full. Buckets are sorted and
+// distinct, Counts has one entry for each.
+type Histogram struct {
+	Buckets []int32
+	Counts  []uint64
+}
+
+func (h Histogram) validate() error {
+	if len(h.Buckets) != len(h.Counts) {
+		return fmt.Errorf("histogram of %d buckets and %d counts", len(h.Buckets), len(h.Counts))
+	}
+	for i := 1; i < len(h.Buckets); i++ {
+		if h.Buckets[i-1] >= h.Buckets[i] {
+			return fmt.Errorf("histogram with bucket %d after %d", h.Buckets[i], h.Buckets[i-1])
+		}
+	}
+	return nil
+}
+
+// Numbers are two samples of finite numbers on the grid.
+type Numbers struct{ Reference, Current Histogram }
+
+const (
+	// fewBuckets is the number of occupied buckets up to which the null is
+	// simulated on all of them: with so many ties the limit distributions are
+	// too cautious.
+	fewBuckets = 64
+	// stations is the number of edges at which the null of the Wasserstein
+	// distance is simulated where there are more buckets.
+	stations = 128
+)
+
+// Compare returns the results of the measures in the order asked for, all
+// measures on the grid if none is named. It returns an error if a histogram is
+// not in order, the options are not valid, or a measure is one on cells.
+func (n Numbers) Compare(o Options, ids ...ID) ([]Result, error) {
+	if err := errors.Join(n.Reference.validate(), n.Current.validate(), o.Validate()); err != nil {
+		return nil, fmt.Errorf("compare numbers: %w", err)
+	}
+	ids, err := chosen(ids, false)
+	if err != nil {
+		return nil, err
+	}
+	g := newGaps(n)
+	results := make([]Result, len(ids))
+	var simulated []int
+	for i, id := range ids {
+		switch {
+		case g.n == 0 || g.m == 0, id == WassersteinScale && g.sd == 0:
+			results[i] = undefined(id, o)
+		case len(g.pooled) == 1:
+			results[i] = Result{Measure: id, Bound: g.bound(id), P: 1, Method: Exact}.judged(o)
+		case len(g.pooled) > fewBuckets && id == KS:
+			results[i] = g.kolmogorov(o)
+		case len(g.pooled) > fewBuckets && id == CramerVonMises:
+			results[i] = g.cramer(o)
+		default:
+			simulated = append(simulated, i)
+		}
+	}
+	g.simulate(ids, simulated, o, results)
+	return results, nil
+}
+
+// gaps are two samples in the buckets that at least one of them fills, in
+// order.
+type gaps struct {
+	pooled []uint64
+	p, q   []float64 // counts
+	at     []float64 // the middle of each bucket
+	n, m   float64
+	sd     float64 // of the reference
+	rms    float64 // root mean square of the reference
+}
+
+func newGaps(s Numbers) gaps {
+	var g gaps
+	r, c := s.Reference, s.Current
+	for i, j := 0, 0; i < len(r.Buckets) || j < len(c.Buckets); {
+		var x, y uint64
+		b := int32(math.MaxInt32)
+		if i < len(r.Buckets) {
+			b = r.Buckets[i]
+		}
+		if j < len(c.Buckets) {
+			b = min(b, c.Buckets[j])
+		}
+		if i < len(r.Buckets) && r.Buckets[i] == b {
+			x = r.Counts[i]
+			i++
+		}
+		if j < len(c.Buckets) && c.Buckets[j] == b {
+			y = c.Counts[j]
+			j++
+		}
+		if x+y == 0 {
+			continue
+		}
+		g.pooled, g.at = append(g.pooled, x+y), append(g.at, middle(b))
+		g.p, g.q = append(g.p, float64(x)), append(g.q, float64(y))
+		g.n += float64(x)
+		g.m += float64(y)
+	}
+	g.moments()
+	return g
+}
+
+func (g *gaps) moments() {
+	var mean, square, second float64
+	for i, c := range g.p {
+		mean += c / g.n * g.at[i]
+		second += c / g.n * g.at[i] * g.at[i]
+	}
+	for i, c := range g.p {
+		square += c / g.n * (g.at[i] - mean) * (g.at[i] - mean)
+	}
+	g.sd, g.rms = math.Sqrt(square), math.Sqrt(second)
+}
+
+// middle is the value that stands for a bucket: none of its values lies further
+// from it than 2^-9 of itself.
+func middle(b int32) float64 {
+	at, beyond, back := grid.Lower(b), grid.Lower(b+1), grid.Lower(b-1)
+	if b < 0 {
+		beyond, back = back, beyond
+	}
+	if math.IsInf(beyond, 0) {
+		return at + (at-back)/2
+	}
+	return at + (beyond-at)/2
+}
+
+// distances returns KS, Cramér-von Mises and Wasserstein if the reference holds
+// counts p and the current sample counts q of the buckets. Gaps are taken at the
+// upper edges of the buckets.
+func (g gaps) distances(id ID, count func(i int) (p, q float64)) float64 {
+	var x, y, out float64
+	for i := range g.pooled {
+		p, q := count(i)
+		x += p
+		y += q
+		gap := math.Abs(x/g.n - y/g.m)
+		switch id {
+		case KS:
+			out = max(out, gap)
+		case CramerVonMises:
+			out += gap * gap * (float64(g.pooled[i]) / (g.n + g.m))
+		case Wasserstein, WassersteinScale:
+			if i+1 < len(g.at) {
+				out += gap * (g.at[i+1] - g.at[i])
+			}
+		}
+	}
+	switch id {
+	case CramerVonMises:
+		return math.Sqrt(out)
+	case WassersteinScale:
+		return out / g.sd
+	default:
+		return out
+	}
+}
+
+func (g gaps) value(id ID) float64 {
+	return g.distances(id, func(i int) (float64, float64) { return g.p[i], g.q[i] })
+}
+
+// bound is how far the value may lie from the one of the raw values.
+func (g gaps) bound(id ID) float64 {
+	switch id {
+	case KS:
+		return g.kolmogorovBound()
+	case CramerVonMises:
+		sum := 0.0
+		for i, c := range g.pooled {
+			most := max(g.p[i]/g.n, g.q[i]/g.m)
+			sum += float64(c) / (g.n + g.m) * most * most
+		}
+		return math.Sqrt(sum)
+	default:
+		return g.wassersteinBound(id)
+	}
+}
+
+// kolmogorovBound is how much greater the gap can be inside a bucket: at most
+// when one sample comes wholly before the other there. It is never more than the
+// largest bucket's share.
+func (g gaps) kolmogorovBound() float64 {
+	var x, y, most float64
+	for i := range g.pooled {
+		beforeX, beforeY := x/g.n, y/g.m
+		x += g.p[i]
+		y += g.q[i]
+		most = max(most, x/g.n-beforeY, y/g.m-beforeX)
+	}
+	return max(0, most-g.value(KS))
+}
+
+// halfWidth is half the relative width of a bucket.
+const halfWidth = 1.0 / 512
+
+func (g gaps) wassersteinBound(id ID) float64 {
+	sum := 0.0
+	for i, at := range g.at {
+		sum += math.Abs(at) * (g.p[i]/g.n + g.q[i]/g.m)
+	}
+	sum *= halfWidth
+	if id == Wasserstein {
+		return sum
+	}
+	// The standard deviation is rounded, too.
+	off := halfWidth * g.rms
+	if off >= g.sd {
+		return math.Inf(1)
+	}
+	return (sum + g.value(WassersteinScale)*off) / (g.sd - off)
+}
+
+// kolmogorov judges KS by Kolmogorov's distribution, with which ties are
+// cautious.
+func (g gaps) kolmogorov(o Options) Result {
+	r := Result{Measure: KS, Value: g.value(KS), Bound: g.bound(KS), Method: Asymptotic}
+	scale := kolmogorovScale(g.n/o.Overdispersion, g.m/o.Overdispersion)
+	r.Statistic, r.P, r.NullMean = r.Value, kolmogorovTail(r.Value*scale), kolmogorovMean/scale
+	reach := bisect(0, 10, func(x float64) bool { return kolmogorovTail(x) > 1-o.Confidence }) / scale
+	r.Low, r.High = r.Value-reach, r.Value+reach
+	return r.judged(o)
+}
+
+// cramer judges Cramér-von Mises by the limit distribution of its square.
+func (g gaps) cramer(o Options) Result {
+	r := Result{Measure: CramerVonMises, Value: g.value(CramerVonMises), Bound: g.bound(CramerVonMises), Method: Asymptotic}
+	factor := g.n * g.m / (g.n + g.m)
+	r.Statistic = r.Value * r.Value * factor
+	limit := newCramerLimit(g.n/o.Overdispersion, g.m/o.Overdispersion)
+	r.P = limit.tail(r.Statistic / o.Overdispersion)
+	// The mean of the root of the limit, whose own mean is 1/6.
+	r.NullMean = cramerRootMean * math.Sqrt(6*limit.mean*o.Overdispersion/factor)
+	reach := math.Sqrt(limit.quantile(1-o.Confidence) * o.Overdispersion / factor)
+	r.Low, r.High = r.Value-reach, r.Value+reach
+	return r.judged(o)
+}
+
+// simulate judges ids[i] for every i of which by drawing splits of the pooled
+// counts: on all buckets where there are few, else at the stations.
+func (g gaps) simulate(ids []ID, which []int, o Options, results []Result) {
+	if len(which) == 0 {
+		return
+	}
+	inflate := math.Sqrt(o.Overdispersion)
+	stats := make([]statistic, len(which))
+	pooled := g.pooled
+	var line []station
+	if len(pooled) > fewBuckets {
+		line = g.stations()
+		pooled = g.between(line)
+	}
+	for j, i := range which {
+		id := ids[i]
+		r := Result{Measure: id, Value: g.value(id), Bound: g.bound(id), Method: Simulated}
+		r.Statistic = r.Value
+		if id == CramerVonMises {
+			r.Statistic = r.Value * r.Value * g.n * g.m / (g.n + g.m)
+		}
+		results[i] = r
+		stats[j] = statistic{observed: r.Value / inflate, norm: true}
+		if line == nil {
+			stats[j].of = func(x []uint64) float64 {
+				return g.distances(id, func(k int) (float64, float64) { return float64(x[k]), float64(g.pooled[k] - x[k]) })
+			}
+		} else {
+			stats[j].of = func(x []uint64) float64 { return g.along(id, line, pooled, x) }
+		}
+	}
+	for j, null := range simulate(pooled, uint64(g.n), o.Seed, o.Confidence, stats) {
+		r := results[which[j]]
+		r.P, r.NullMean = null.p, null.mean*inflate
+		reach := null.quantile * inflate
+		r.Low, r.High = r.Value-reach, r.Value+reach
+		results[which[j]] = r.judged(o)
+	}
+}
+
+// station is an edge that stands for a run of edges in the null of the
+// Wasserstein distance.
+type station struct {
+	bucket int // the edge is above this bucket
+	// weight is the width that the gap here stands for: the widths of the run,
+	// each scaled by its spread over the spread here.
+	weight float64
+}
+
+// stations cuts the edges into runs of equal contribution to the null mean, each
+// represented at its median. The null mean itself is kept.
+func (g gaps) stations() []station {
+	spread, width := make([]float64, len(g.pooled)), make([]float64, len(g.pooled))
+	var below, total float64
+	for i := range len(g.pooled) - 1 {
+		below += float64(g.pooled[i])
+		share := below / (g.n + g.m)
+		spread[i] = math.Sqrt(share * (1 - share))
+		width[i] = spread[i] * (g.at[i+1] - g.at[i])
+		total += width[i]
+	}
+	sums := make([]float64, len(width))
+	sum := 0.0
+	for i, w := range width {
+		sum += w
+		sums[i] = sum
+	}
+	var line []station
+	last := len(g.pooled) - 2
+	for from := 0; from <= last; {
+		start := sums[from] - width[from]
+		to := min(last, sort.SearchFloat64s(sums, start+total/stations))
+		half := (start + sums[to]) / 2
+		at := min(to, max(from, sort.SearchFloat64s(sums, half)))
+		line = append(line, station{bucket: at, weight: (sums[to] - start) / spread[at]})
+		from = to + 1
+	}
+	return line
+}
+
+// between returns the pooled counts up to each station and those above the last.
+func (g gaps) between(line []station) []uint64 {
+	counts := make([]uint64, len(line)+1)
+	next := 0
+	for i, c := range g.pooled {
+		counts[next] += c
+		if next < len(line) && i == line[next].bucket {
+			next++
+		}
+	}
+	return counts
+}
+
+// along is the Wasserstein distance of a split at the stations.
+func (g gaps) along(id ID, line []station, pooled, x []uint64) float64 {
+	var p, q, out float64
+	for i, s := range line {
+		p += float64(x[i])
+		q += float64(pooled[i] - x[i])
+		out += math.Abs(p/g.n-q/g.m) * s.weight
+	}
+	if id == WassersteinScale {
+		return out / g.sd
+	}
+	return out
+}
