@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest footprint fuzz bench-peers bench-ingest bench-storage clean
+.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects footprint fuzz bench-peers bench-ingest bench-storage clean
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -115,6 +115,9 @@ mutate-ingest: build ## Decode 10 million damaged events of every input shape, a
 OUTAGE ?= 10m
 outage-ingest: build engine ## Take ClickHouse and then Kafka away for OUTAGE (10m) each while events come in
 	go run ./testenv/outage/cmd/outage-ingest -outage=$(OUTAGE)
+
+eval-dialects: go-check ## Hold the peers' dialects against what NannyML prints on the car loan data (DATA=DIR)
+	@go run ./testenv/dialects/cmd/eval-dialects -reference="$(DATA)/reference_synthetic_car_loan.csv.gz" -monitoring="$(DATA)/monitoring_synthetic_car_loan.csv.gz"
 
 footprint: build engine ## Measure idle memory and the size of the binary
 	bin/plumbline footprint

@@ -92,8 +92,8 @@ func meanStd(values []float64) (mean, std float64) {
 	return mean, math.Sqrt(std / n)
 }
 
-// smallSort is the length below which NumPy sorts by insertion.
-const smallSort = 16
+// smallSort is the largest length that NumPy sorts by insertion.
+const smallSort = 16 // a span of 15 between first and last
 
 // argsort returns the order numpy.argsort gives on a processor without vector
 // sorting. It is not stable, and NannyML's sampling error of the ROC AUC
@@ -114,7 +114,7 @@ func argsort(values []float64) []int {
 // limit NumPy goes on with a heap sort and we with a stable sort: only values
 // arranged against the algorithm get there.
 func quicksort(v []float64, order []int, depth int) {
-	for len(order)-1 > smallSort {
+	for len(order) > smallSort {
 		if depth < 0 {
 			slices.SortStableFunc(order, func(a, b int) int { return cmpFloat(v[a], v[b]) })
 			return
