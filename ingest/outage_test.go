@@ -299,7 +299,7 @@ func TestOffsetsLostAreNeverSilent(t *testing.T) {
 			env := testenv.Start(t, testenv.Setup{Kafka: true, Storage: func(c *storage.Config) { c.DedupWindow = 0 }})
 			door, db := openOutageDoor(t, env)
 			cfg := testConfig(env)
-			cfg.Partitions, cfg.FlushRows = 1, 50
+			cfg.Partitions, cfg.FlushRows, cfg.FetchBytes = 1, 50, 8<<10
 			if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
 				t.Fatal(err)
 			}
@@ -312,7 +312,11 @@ func TestOffsetsLostAreNeverSilent(t *testing.T) {
 			if !running {
 				stop()
 			}
-			late := produce(t, env, cfg, options(96, 1000))
+			// Many small record batches: what one fetch has brought cannot be lost.
+			var late traffic.Expected
+			for i := range uint64(20) {
+				late = plus(late, produce(t, env, cfg, options(96+i, 50)))
+			}
 			end := int64(late.Predictions+late.Dead) + int64(want.Predictions+want.Dead)
 			if running {
 				eventually(t, "attempts", func() bool { return door.refused.Load() > 5 })
