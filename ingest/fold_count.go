@@ -118,7 +118,7 @@ func (f *fold) features(rows []int32, weights []uint32) int {
 		if n > 0 && !bytes.Equal(bytesOf(in.Numbers.Keys[from:to]), bytesOf(keys)) {
 			break
 		}
-		f.scratch.at[n] = int32(from)
+		f.scratch.at[n] = from
 		n++
 	}
 	v := values{column: in.NumberValues, at: f.scratch.at[:n], weights: weights[:n]}
