@@ -128,6 +128,43 @@ func share(counts []float64, n int) []float64 {
 	return p
 }
 
+// present returns the column without its nulls.
+func present(c Column) Column {
+	if !c.categorical {
+		return Numeric(c.present())
+	}
+	kept := make([]string, 0, len(c.words))
+	for i, w := range c.words {
+		if c.null == nil || !c.null[i] {
+			kept = append(kept, w)
+		}
+	}
+	return Column{words: kept, categorical: true}
+}
+
+// valueCells counts distinct values, of either kind, in both samples.
+func valueCells(ref, cur Column) (p, q []float64) {
+	if ref.categorical {
+		a, _ := ref.counts()
+		b, _ := cur.counts()
+		_, p, q = cells(a, b)
+		return p, q
+	}
+	values := slices.Concat(ref.numbers, cur.numbers)
+	slices.Sort(values)
+	values = slices.Compact(values)
+	p, q = make([]float64, len(values)), make([]float64, len(values))
+	for _, v := range ref.numbers {
+		i, _ := slices.BinarySearch(values, v)
+		p[i]++
+	}
+	for _, v := range cur.numbers {
+		i, _ := slices.BinarySearch(values, v)
+		q[i]++
+	}
+	return p, q
+}
+
 func undefined(peer Name, m Measure, c Column) error {
 	kind := "numeric"
 	if c.categorical {
