@@ -259,9 +259,6 @@ func (t two) deltaVariance(id ID) float64 {
 	return max(0, p2-p*p)/t.n + max(0, q2-q*q)/t.m
 }
 
-// few is the number of splits of two cells up to which each is gone through.
-const few = 20_000
-
 // simulate judges the measures ids[i] for every i of which, by the null given
 // the pooled counts.
 func (t two) simulate(ids []ID, which []int, o Options, results []Result) {
@@ -273,7 +270,7 @@ func (t two) simulate(ids []ID, which []int, o Options, results []Result) {
 	for j, i := range which {
 		id := ids[i]
 		v := value(id, t.p, t.q, t.n, t.m)
-		results[i] = Result{Measure: id, Value: v, Statistic: t.statistic(id, v), Method: Simulated}
+		results[i] = Result{Measure: id, Value: v, Statistic: t.statistic(id, v)}
 		stats[j] = statistic{
 			observed: v / inflation(id, o),
 			norm:     !isSum(id) || isRoot(id),
@@ -285,16 +282,9 @@ func (t two) simulate(ids []ID, which []int, o Options, results []Result) {
 			},
 		}
 	}
-	var nulls []null
-	if len(t.pooled) == 2 && min(t.n, t.m, float64(t.pooled[0]), float64(t.pooled[1])) <= few {
-		nulls = enumerate(t.pooled, uint64(t.n), o.Confidence, stats)
-		for _, i := range which {
-			results[i].Method = Exact
-		}
-	} else {
-		nulls = simulate(t.pooled, uint64(t.n), o.Seed, o.Confidence, stats)
-	}
+	nulls, method := judge(t.pooled, uint64(t.n), o, stats)
 	for j, i := range which {
+		results[i].Method = method
 		results[i] = t.fromNull(results[i], nulls[j], o)
 	}
 }

@@ -37,8 +37,12 @@ const (
 	// too cautious.
 	fewBuckets = 64
 	// stations is the number of edges at which the null of the Wasserstein
-	// distance is simulated where there are more buckets.
+	// distance is simulated where there are more buckets, and that of
+	// Cramér-von Mises where one of them is an atom.
 	stations = 128
+	// atom is the share of one bucket from which the limit of Cramér-von Mises,
+	// which knows no ties, does not serve.
+	atom = 0.02
 )
 
 // Compare returns the results of the measures in the order asked for, all
@@ -54,6 +58,7 @@ func (n Numbers) Compare(o Options, ids ...ID) ([]Result, error) {
 	}
 	g := newGaps(n)
 	results := make([]Result, len(ids))
+	atoms := float64(largest(g.pooled)) > atom*(g.n+g.m)
 	var simulated []int
 	for i, id := range ids {
 		switch {
@@ -63,7 +68,7 @@ func (n Numbers) Compare(o Options, ids ...ID) ([]Result, error) {
 			results[i] = Result{Measure: id, Bound: g.bound(id), P: 1, Method: Exact}.judged(o)
 		case len(g.pooled) > fewBuckets && id == KS:
 			results[i] = g.kolmogorov(o)
-		case len(g.pooled) > fewBuckets && id == CramerVonMises:
+		case len(g.pooled) > fewBuckets && id == CramerVonMises && !atoms:
 			results[i] = g.cramer(o)
 		default:
 			simulated = append(simulated, i)
@@ -71,6 +76,14 @@ func (n Numbers) Compare(o Options, ids ...ID) ([]Result, error) {
 	}
 	g.simulate(ids, simulated, o, results)
 	return results, nil
+}
+
+func largest(counts []uint64) uint64 {
+	var most uint64
+	for _, c := range counts {
+		most = max(most, c)
+	}
+	return most
 }
 
 // gaps are two samples in the buckets that at least one of them fills, in
@@ -252,81 +265,96 @@ func (g gaps) cramer(o Options) Result {
 	return r.judged(o)
 }
 
-// simulate judges ids[i] for every i of which by drawing splits of the pooled
-// counts: on all buckets where there are few, else at the stations.
+// simulate judges ids[i] for every i of which given the pooled counts: on all
+// buckets where there are few, else at stations of each kind of measure.
 func (g gaps) simulate(ids []ID, which []int, o Options, results []Result) {
+	if len(g.pooled) <= fewBuckets {
+		g.on(g.pooled, ids, which, o, results, func(id ID, x []uint64) float64 {
+			return g.distances(id, func(k int) (float64, float64) { return float64(x[k]), float64(g.pooled[k] - x[k]) })
+		})
+		return
+	}
+	var squares, widths []int
+	for _, i := range which {
+		if ids[i] == CramerVonMises {
+			squares = append(squares, i)
+		} else {
+			widths = append(widths, i)
+		}
+	}
+	for _, kind := range [][]int{squares, widths} {
+		if len(kind) == 0 {
+			continue
+		}
+		line := g.stations(ids[kind[0]])
+		pooled := g.between(line)
+		g.on(pooled, ids, kind, o, results, func(id ID, x []uint64) float64 { return g.along(id, line, pooled, x) })
+	}
+}
+
+// on judges ids[i] for every i of which by splits of the pooled counts, value
+// being the distance of a split.
+func (g gaps) on(pooled []uint64, ids []ID, which []int, o Options, results []Result, value func(ID, []uint64) float64) {
 	if len(which) == 0 {
 		return
 	}
 	inflate := math.Sqrt(o.Overdispersion)
 	stats := make([]statistic, len(which))
-	pooled := g.pooled
-	var line []station
-	if len(pooled) > fewBuckets {
-		line = g.stations()
-		pooled = g.between(line)
-	}
 	for j, i := range which {
 		id := ids[i]
-		r := Result{Measure: id, Value: g.value(id), Bound: g.bound(id), Method: Simulated}
+		r := Result{Measure: id, Value: g.value(id), Bound: g.bound(id)}
 		r.Statistic = r.Value
 		if id == CramerVonMises {
 			r.Statistic = r.Value * r.Value * g.n * g.m / (g.n + g.m)
 		}
 		results[i] = r
-		stats[j] = statistic{observed: r.Value / inflate, norm: true}
-		if line == nil {
-			stats[j].of = func(x []uint64) float64 {
-				return g.distances(id, func(k int) (float64, float64) { return float64(x[k]), float64(g.pooled[k] - x[k]) })
-			}
-		} else {
-			stats[j].of = func(x []uint64) float64 { return g.along(id, line, pooled, x) }
-		}
+		stats[j] = statistic{observed: r.Value / inflate, norm: true, of: func(x []uint64) float64 { return value(id, x) }}
 	}
-	for j, null := range simulate(pooled, uint64(g.n), o.Seed, o.Confidence, stats) {
+	nulls, method := judge(pooled, uint64(g.n), o, stats)
+	for j, null := range nulls {
 		r := results[which[j]]
-		r.P, r.NullMean = null.p, null.mean*inflate
+		r.Method, r.P, r.NullMean = method, null.p, null.mean*inflate
 		reach := null.quantile * inflate
 		r.Low, r.High = r.Value-reach, r.Value+reach
 		results[which[j]] = r.judged(o)
 	}
 }
 
-// station is an edge that stands for a run of edges in the null of the
-// Wasserstein distance.
+// station is an edge that stands for a run of edges in the null.
 type station struct {
 	bucket int // the edge is above this bucket
-	// weight is the width that the gap here stands for: the widths of the run,
-	// each scaled by its spread over the spread here.
+	// weight is what the gap here, or its square, counts: the widths or masses
+	// of the run, each scaled by its spread over the spread here.
 	weight float64
 }
 
-// stations cuts the edges into runs of equal contribution to the null mean, each
+// stations cuts the edges into runs of equal contribution to the null mean of
+// the Wasserstein distance, or of the square of Cramér-von Mises, each
 // represented at its median. The null mean itself is kept.
-func (g gaps) stations() []station {
-	spread, width := make([]float64, len(g.pooled)), make([]float64, len(g.pooled))
-	var below, total float64
-	for i := range len(g.pooled) - 1 {
+func (g gaps) stations(id ID) []station {
+	spread, sums := make([]float64, len(g.pooled)-1), make([]float64, len(g.pooled))
+	var below float64
+	for i := range spread {
 		below += float64(g.pooled[i])
 		share := below / (g.n + g.m)
-		spread[i] = math.Sqrt(share * (1 - share))
-		width[i] = spread[i] * (g.at[i+1] - g.at[i])
-		total += width[i]
-	}
-	sums := make([]float64, len(width))
-	sum := 0.0
-	for i, w := range width {
-		sum += w
-		sums[i] = sum
+		var part float64
+		if id == CramerVonMises {
+			spread[i] = share * (1 - share)
+			part = spread[i] * float64(g.pooled[i]) / (g.n + g.m)
+		} else {
+			spread[i] = math.Sqrt(share * (1 - share))
+			part = spread[i] * (g.at[i+1] - g.at[i])
+		}
+		sums[i+1] = sums[i] + part
 	}
 	var line []station
-	last := len(g.pooled) - 2
+	last := len(spread) - 1
+	upTo := func(sum float64) int { return sort.SearchFloat64s(sums[1:], sum) }
 	for from := 0; from <= last; {
-		start := sums[from] - width[from]
-		to := min(last, sort.SearchFloat64s(sums, start+total/stations))
-		half := (start + sums[to]) / 2
-		at := min(to, max(from, sort.SearchFloat64s(sums, half)))
-		line = append(line, station{bucket: at, weight: (sums[to] - start) / spread[at]})
+		start := sums[from]
+		to := min(last, max(from, upTo(start+sums[last+1]/stations)))
+		at := min(to, max(from, upTo((start+sums[to+1])/2)))
+		line = append(line, station{bucket: at, weight: (sums[to+1] - start) / spread[at]})
 		from = to + 1
 	}
 	return line
@@ -345,16 +373,24 @@ func (g gaps) between(line []station) []uint64 {
 	return counts
 }
 
-// along is the Wasserstein distance of a split at the stations.
+// along is the distance of a split at the stations.
 func (g gaps) along(id ID, line []station, pooled, x []uint64) float64 {
 	var p, q, out float64
 	for i, s := range line {
 		p += float64(x[i])
 		q += float64(pooled[i] - x[i])
-		out += math.Abs(p/g.n-q/g.m) * s.weight
+		gap := math.Abs(p/g.n - q/g.m)
+		if id == CramerVonMises {
+			gap *= gap
+		}
+		out += gap * s.weight
 	}
-	if id == WassersteinScale {
+	switch id {
+	case CramerVonMises:
+		return math.Sqrt(out)
+	case WassersteinScale:
 		return out / g.sd
+	default:
+		return out
 	}
-	return out
 }

@@ -44,11 +44,32 @@ type null struct {
 	draws    int
 }
 
+// seeds is the second word of every seed.
+const seeds = 0x706c756d62
+
+// fewSplits is the variance of a count up to which all splits of two pooled
+// counts are gone through: some thousands that are not impossible.
+const fewSplits = 2500
+
+// judge returns the nulls of the statistics given the pooled counts, of which n
+// events are the reference's.
+func judge(pooled []uint64, n uint64, o Options, stats []statistic) ([]null, Method) {
+	if len(pooled) == 2 {
+		if h := newHypergeometric(pooled[0], n, pooled[0]+pooled[1]); h.variance <= fewSplits {
+			return enumerate(pooled, n, o.Confidence, stats), Exact
+		}
+	}
+	return simulate(pooled, n, o.Seed, o.Confidence, stats), Simulated
+}
+
 // simulate draws splits of the pooled counts into samples of n and the rest, all
 // orders of the events being equally likely, until every statistic has its
-// p-value.
+// p-value. The draws follow from the seed, the pooled counts and n alone: they
+// repeat, they know nothing of the split that was observed, and the chance error
+// of one comparison is not that of the next.
 func simulate(pooled []uint64, n uint64, seed uint64, confidence float64, stats []statistic) []null {
-	s := splitter{r: rand.New(rand.NewPCG(seed, 0x706c756d62)), pooled: pooled, n: n, x: make([]uint64, len(pooled))}
+	s := splitter{pooled: pooled, n: n, x: make([]uint64, len(pooled))}
+	s.r = rand.New(rand.NewPCG(seed^fingerprint(pooled, n), seeds))
 	for _, t := range pooled {
 		s.total += t
 	}
@@ -69,6 +90,16 @@ func simulate(pooled []uint64, n uint64, seed uint64, confidence float64, stats 
 		nulls[i] = runs[i].null(stats[i], confidence)
 	}
 	return nulls
+}
+
+// fingerprint is the FNV-1a hash of the counts, a word at a time.
+func fingerprint(pooled []uint64, n uint64) uint64 {
+	const prime = 1099511628211
+	h := (uint64(14695981039346656037) ^ n) * prime
+	for _, t := range pooled {
+		h = (h ^ t) * prime
+	}
+	return h
 }
 
 // run is the simulation of one statistic.
