@@ -98,7 +98,7 @@ func DatabricksScore(reference, current Column, m Measure) (Score, error) {
 		return Score{}, undefined(Databricks, m, reference)
 	}
 	s := Score{Measure: m, P: math.NaN(), Threshold: math.NaN()}
-	known := false
+	var known bool
 	if ref.categorical {
 		s.Value, s.P, known = databricksWords(ref, cur, m)
 	} else {

@@ -20,10 +20,20 @@ const (
 	evidentlyDistance = 0.1
 	evidentlyLeastStd = 0.001
 	evidentlyZero     = 0.0001 // share that PSI puts in an empty bin
-	// EvidentlyDriftShare is the share of drifted columns from which a data
-	// set as a whole is reported as drifted.
-	EvidentlyDriftShare = 0.5
+	evidentlyShare    = 0.5
 )
+
+// EvidentlyDataset reports whether Evidently calls the data set as a whole
+// drifted: when at least half of its columns are.
+func EvidentlyDataset(columns []Score) bool {
+	drifted := 0
+	for _, s := range columns {
+		if s.Alert {
+			drifted++
+		}
+	}
+	return len(columns) > 0 && float64(drifted)/float64(len(columns)) >= evidentlyShare
+}
 
 // EvidentlyDefault is the measure Evidently chooses for a column by itself,
 // from the kind of the column, the rows of the reference and the number of
