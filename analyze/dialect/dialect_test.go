@@ -19,8 +19,8 @@ import (
 //	    return ["w%d" % (x*(x+1)//2 % k) for x in ((i*i*3 + i*mult) % 1009 % k for i in range(n))]
 //
 // NannyML 0.13.1 by UnivariateDriftCalculator and CBPE with chunk_size, as in
-// testenv/dialects; Evidently 0.7.23 (evidently.legacy, the functions of
-// a4aa4c2) by calling its stattests with their default thresholds.
+// testenv/dialects; Evidently 0.7.23 by calling the functions of
+// evidently.legacy.calculations.stattests with their default thresholds.
 
 func series(n, mult, mod int, scale, shift float64) []float64 {
 	x := make([]float64, n)

@@ -179,7 +179,10 @@ func estimates(ours map[Place]float64, estimator *dialect.CBPE, m dialect.Perfor
 		if err != nil {
 			return err
 		}
-		for field, v := range map[string]float64{"value": e.Value, "sampling_error": e.SamplingError, "alert": flag(e.Alert)} {
+		for field, v := range map[string]float64{
+			"value": e.Value, "sampling_error": e.SamplingError, "alert": flag(e.Alert),
+			"lower_confidence_boundary": e.Low, "upper_confidence_boundary": e.High,
+		} {
 			ours[Place{"cbpe", string(m), field, period, c.Key()}] = v
 		}
 		ours[Place{Column: "cbpe", Measure: string(m), Field: "upper_threshold"}] = e.Upper
