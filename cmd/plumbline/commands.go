@@ -43,6 +43,7 @@ func register(application *kingpin.Application, stdout, stderr io.Writer) map[st
 	c.sql()
 	c.dlq()
 	c.erase()
+	c.baseline()
 	c.rules()
 	c.dashboards()
 	c.generate()
