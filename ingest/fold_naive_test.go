@@ -50,14 +50,14 @@ func newNaive(in *decode.Predictions, number map[string]bool) *naive {
 	return n
 }
 
-// key names a series of the row in its minute or hour.
-func (n *naive) key(row int, unit int64, series string) string {
+// key names the row's owner and its minute or hour.
+func (n *naive) key(row int, unit int64) string {
 	at := int64(math.Floor(float64(n.in.TS[row])/1000/float64(unit))) * unit
-	return fmt.Sprintf("%s %s %s %s %d", n.in.Model.At(row), n.in.Deploy.At(row), n.in.Stage.At(row), series, at)
+	return fmt.Sprintf("%s %s %s %d ", n.in.Model.At(row), n.in.Deploy.At(row), n.in.Stage.At(row), at)
 }
 
-func (n *naive) cell(row int, unit int64, series string) *naiveCell {
-	cells, key := n.cells[unit], n.key(row, unit, series)
+func (n *naive) cell(unit int64, key string) *naiveCell {
+	cells := n.cells[unit]
 	if cells[key] == nil {
 		cells[key] = &naiveCell{sum: new(big.Int), min: math.Inf(1), max: math.Inf(-1), hist: map[int32]uint64{}}
 	}
@@ -68,37 +68,39 @@ func (n *naive) row(row int) {
 	in := n.in
 	weight := requests(in.Weight[row], in.ID.At(row))
 	for _, unit := range []int64{60, 3600} {
+		key := n.key(row, unit)
 		if string(in.Half.At(row)) != decode.HalfResponse {
-			all := n.cell(row, unit, "requests")
+			all := n.cell(unit, key+"requests")
 			all.count += weight
 			all.rows++
 		}
 		minute := unit == 60
 		if v, ok := in.Score.At(row); ok {
-			n.value(n.cell(row, unit, "score"), v, weight, !n.number[string(in.Model.At(row))], minute, true)
+			n.value(n.cell(unit, key+"score"), v, weight, !n.number[string(in.Model.At(row))], minute, true)
 		}
 		if v, ok := in.PredictedValue.At(row); ok {
-			n.value(n.cell(row, unit, "predicted_value"), v, weight, false, minute, false)
+			n.value(n.cell(unit, key+"predicted_value"), v, weight, false, minute, false)
 		}
 		if v, ok := in.Latency.At(row); ok {
-			n.value(n.cell(row, unit, "latency_ms"), v, weight, false, minute, true)
+			n.value(n.cell(unit, key+"latency_ms"), v, weight, false, minute, true)
 		}
 		from, to := in.Numbers.Row(row)
 		for i := from; i < to; i++ {
 			series := "feature:" + string(in.Features.Value(in.Numbers.Keys[i]))
-			n.value(n.cell(row, unit, series), in.NumberValues[i], weight, false, minute, false)
+			n.value(n.cell(unit, key+series), in.NumberValues[i], weight, false, minute, false)
 		}
 	}
+	hour := n.key(row, 3600)
 	if class := in.Predicted.At(row); len(class) > 0 {
-		n.category(n.key(row, 3600, "predicted"), string(class), weight)
+		n.category(hour+"predicted", string(class), weight)
 	}
 	from, to := in.Categories.Row(row)
 	for i := from; i < to; i++ {
-		n.category(n.key(row, 3600, "feature:"+string(in.Features.Value(in.Categories.Keys[i]))), string(in.Values.Value(in.CategoryValues[i])), weight)
+		n.category(hour+"feature:"+string(in.Features.Value(in.Categories.Keys[i])), string(in.Values.Value(in.CategoryValues[i])), weight)
 	}
 	from, to = in.Nulls.Row(row)
 	for i := from; i < to; i++ {
-		n.count(n.key(row, 3600, "feature:"+string(in.Features.Value(in.Nulls.Keys[i]))), "", kindNull, weight)
+		n.count(hour+"feature:"+string(in.Features.Value(in.Nulls.Keys[i])), "", kindNull, weight)
 	}
 }
 
@@ -274,8 +276,8 @@ func TestFoldEqualsNaive(t *testing.T) {
 }
 
 func rowKey(rec arrow.Record, row int) string {
-	return fmt.Sprintf("%s %s %s %s %d", nameAt(rec, "model", row), nameAt(rec, "deploy_hash", row), nameAt(rec, "stage", row),
-		nameAt(rec, "series", row), int64(column[*array.Timestamp](rec, "time").Value(row)))
+	return fmt.Sprintf("%s %s %s %d %s", nameAt(rec, "model", row), nameAt(rec, "deploy_hash", row), nameAt(rec, "stage", row),
+		int64(column[*array.Timestamp](rec, "time").Value(row)), nameAt(rec, "series", row))
 }
 
 // compareSeries takes the cells of a record out of want.
