@@ -211,7 +211,7 @@ func (e *encoder) check(batch *Batch, i int) (at int64, err error) {
 }
 
 func checkProbability(v *Vector, kind Kind, i int) error {
-	p := 0.0
+	var p float64
 	if kind == KindInt {
 		p = float64(v.Ints[i])
 	} else {

@@ -3,6 +3,7 @@ package baseline
 import (
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -70,11 +71,12 @@ func (p *profile) note(r remark) string {
 
 // text is the number of values, marked where it is an estimate.
 func (s *sketch) text() string {
-	if n := s.count(); !s.estimated() {
+	n := s.count()
+	if !s.estimated() {
 		return fmt.Sprintf("%.0f", n)
-	} else {
-		return fmt.Sprintf("~%.2g", n)
 	}
+	digit := math.Pow(10, math.Floor(math.Log10(n))-1)
+	return fmt.Sprintf("~%.0f", math.Round(n/digit)*digit)
 }
 
 func percent(share float64) string { return strconv.FormatFloat(100*share, 'f', 1, 64) + " %" }
