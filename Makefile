@@ -116,8 +116,10 @@ OUTAGE ?= 10m
 outage-ingest: build engine ## Take ClickHouse and then Kafka away for OUTAGE (10m) each while events come in
 	go run ./testenv/outage/cmd/outage-ingest -outage=$(OUTAGE)
 
-eval-dialects: go-check ## Hold the peers' dialects against what NannyML prints on the car loan data (DATA=DIR)
-	@go run ./testenv/dialects/cmd/eval-dialects -reference="$(DATA)/reference_synthetic_car_loan.csv.gz" -monitoring="$(DATA)/monitoring_synthetic_car_loan.csv.gz"
+eval-dialects: go-check ## Hold the peers' dialects against what NannyML prints on public data (DATA=DIR)
+	@go run ./testenv/dialects/cmd/eval-dialects \
+	  -loan-reference="$(DATA)/reference_synthetic_car_loan.csv.gz" -loan-monitoring="$(DATA)/monitoring_synthetic_car_loan.csv.gz" \
+	  -hotel-reference="$(DATA)/reference_hotel_booking.csv.gz" -hotel-monitoring="$(DATA)/monitoring_hotel_booking.csv.gz"
 
 footprint: build engine ## Measure idle memory and the size of the binary
 	bin/plumbline footprint

@@ -1,7 +1,7 @@
 // Package dialects holds the dialects of analyze/dialect against the digits
-// their peers print on public data: NannyML on the car loan data of
-// NannyML/nannyml-datasets (MIT), which is read from files and never part of
-// this repository. It is for evaluation only; nothing of the product uses it.
+// their peers print on public data: NannyML on the car loan and hotel booking
+// data of NannyML/nannyml-datasets (MIT), which are read from files and never
+// part of this repository. It is for evaluation only; nothing of the product uses it.
 //
 // nannyml_0.13.1_car_loan.csv is what NannyML 0.13.1 printed on that data in
 // chunks of 5,000 (numpy 2.4.6, pandas 3.1.1, scikit-learn 1.9.1, scipy
@@ -18,8 +18,13 @@
 //	    chunk_size=5000, problem_type='classification_binary')
 //	e.fit(reference); e.estimate(monitoring.drop(columns=['repaid'])).to_df()
 //
-// with NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL AVX512_SPR", because
-// its sampling error depends on the processor (docs/dialects.md).
+// and nannyml_0.13.1_hotel.csv the same on the hotel booking data in chunks of
+// 3,000, with the columns of Hotel, company as text, no timestamp column and
+// y_true='is_canceled'; both with
+//
+//	NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL AVX512_SPR"
+//
+// because one sampling error depends on the processor (docs/dialects.md).
 package dialects
 
 import (

@@ -61,11 +61,11 @@ func TestCarLoanComputesEveryPrintedPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours, err := dialects.CarLoan(table, table)
+	ours, err := dialects.CarLoan().Compute(table, table)
 	if err != nil {
 		t.Fatal(err)
 	}
-	printed, err := dialects.Printed()
+	printed, err := dialects.CarLoan().Printed()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,17 +77,23 @@ func TestCarLoanComputesEveryPrintedPlace(t *testing.T) {
 }
 
 func TestCompareFindsWhatDiffers(t *testing.T) {
-	printed, err := dialects.Printed()
+	for _, study := range []dialects.Study{dialects.Hotel(), dialects.CarLoan()} {
+		printed, err := study.Printed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(printed) < 1400 {
+			t.Errorf("NannyML printed %d digits on %s", len(printed), study.Name)
+		}
+		for _, f := range study.Compare(printed, printed) {
+			if !f.Met {
+				t.Errorf("NannyML against itself: %+v", f)
+			}
+		}
+	}
+	printed, err := dialects.CarLoan().Printed()
 	if err != nil {
 		t.Fatal(err)
-	}
-	if len(printed) < 1500 {
-		t.Fatalf("NannyML printed %d digits", len(printed))
-	}
-	for _, f := range dialects.Compare(printed, printed) {
-		if !f.Met {
-			t.Errorf("NannyML against itself: %+v", f)
-		}
 	}
 	place := dialects.Place{Column: "cbpe", Measure: "roc_auc", Field: "sampling_error", Period: "analysis", Chunk: "[0:4999]"}
 	for name, spoil := range map[string]func(map[dialects.Place]float64){
@@ -98,7 +104,7 @@ func TestCompareFindsWhatDiffers(t *testing.T) {
 		wrong := maps.Clone(printed)
 		spoil(wrong)
 		unmet := 0
-		for _, f := range dialects.Compare(wrong, printed) {
+		for _, f := range dialects.CarLoan().Compare(wrong, printed) {
 			if !f.Met {
 				unmet++
 			}

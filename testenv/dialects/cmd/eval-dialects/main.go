@@ -1,5 +1,6 @@
-// Command eval-dialects computes NannyML's digits on the car loan data with
-// analyze/dialect and holds them against what NannyML printed. It prints one
+// Command eval-dialects computes NannyML's digits on the car loan and the
+// hotel booking data with analyze/dialect and holds them against what NannyML
+// printed. It prints one
 // JSON line a figure on standard output and a table on standard error, and
 // fails where a digit differs.
 package main
@@ -15,10 +16,18 @@ import (
 )
 
 func main() {
-	reference := flag.String("reference", "", "reference_synthetic_car_loan.csv.gz")
-	monitoring := flag.String("monitoring", "", "monitoring_synthetic_car_loan.csv.gz")
+	var loan, hotel tables
+	flag.StringVar(&loan.reference, "loan-reference", "", "reference_synthetic_car_loan.csv.gz")
+	flag.StringVar(&loan.monitoring, "loan-monitoring", "", "monitoring_synthetic_car_loan.csv.gz")
+	flag.StringVar(&hotel.reference, "hotel-reference", "", "reference_hotel_booking.csv.gz")
+	flag.StringVar(&hotel.monitoring, "hotel-monitoring", "", "monitoring_hotel_booking.csv.gz")
 	flag.Parse()
-	figures, err := run(*reference, *monitoring)
+	figures, err := run(dialects.CarLoan(), loan)
+	if err == nil {
+		var more []figure.Figure
+		more, err = run(dialects.Hotel(), hotel)
+		figures = append(figures, more...)
+	}
 	if err == nil {
 		err = figure.Print(os.Stdout, os.Stderr, figures...)
 	}
@@ -33,22 +42,24 @@ func main() {
 	}
 }
 
-func run(reference, monitoring string) ([]figure.Figure, error) {
-	peer, err := dialects.Printed()
+type tables struct{ reference, monitoring string }
+
+func run(study dialects.Study, paths tables) ([]figure.Figure, error) {
+	peer, err := study.Printed()
 	if err != nil {
 		return nil, err
 	}
-	ref, err := dialects.ReadTable(reference)
+	ref, err := dialects.ReadTable(paths.reference)
 	if err != nil {
 		return nil, err
 	}
-	mon, err := dialects.ReadTable(monitoring)
+	mon, err := dialects.ReadTable(paths.monitoring)
 	if err != nil {
 		return nil, err
 	}
-	ours, err := dialects.CarLoan(ref, mon)
+	ours, err := study.Compute(ref, mon)
 	if err != nil {
 		return nil, err
 	}
-	return dialects.Compare(ours, peer), nil
+	return study.Compare(ours, peer), nil
 }
