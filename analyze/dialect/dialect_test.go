@@ -274,3 +274,27 @@ func TestCBPERefuses(t *testing.T) {
 		t.Errorf("a perfect ranking is calibrated, error %v", err)
 	}
 }
+// NannyML's decision to calibrate on forty references of about 600 calibrated
+// scores, where it is a matter of lots: its splits must be drawn as it draws
+// them. needs_calibration(y, s, IsotonicCalibrator()) for multiplier 1 to 40
+// with s = series(600+m, 37*m, 101, 101, 0), y = series(600+m, 104729*m, 1009,
+// 1009, 0) < s, without vector sorting; with AVX-512 11 of the 40 are decided otherwise.
+func TestCBPECalibratesWhereNannyMLDoes(t *testing.T) {
+	const printed = "1011100100111000110000100111110000110110"
+	for i, want := range printed {
+		m := i + 1
+		n := 600 + m
+		rows := dialect.Predictions{Scores: series(n, 37*m, 101, 101, 0), Chosen: make([]bool, n)}
+		truth := make([]bool, n)
+		for row, lot := range series(n, 104729*m, 1009, 1009, 0) {
+			truth[row] = lot < rows.Scores[row]
+		}
+		cbpe, err := dialect.FitCBPE(rows, truth, chunks(t, n, 100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cbpe.Calibrates() != (want == '1') {
+			t.Errorf("multiplier %d: calibrates %v, NannyML %c", m, cbpe.Calibrates(), want)
+		}
+	}
+}
