@@ -156,10 +156,8 @@ func (p *plan) parts() (roles []string, parts []*part) {
 func makePlan(o Options, columns []Column) (*plan, error) {
 	p := &plan{}
 	var errs []error
-	for j, c := range columns {
-		if slices.ContainsFunc(columns[:j], func(d Column) bool { return d.Name == c.Name }) {
-			return nil, fmt.Errorf("two columns are named %q; rename one", c.Name)
-		}
+	if err := uniqueNames(columns); err != nil {
+		return nil, err
 	}
 	taken := make(map[string]bool)
 	find := func(flag, name string, kinds ...Kind) *part {
@@ -191,11 +189,7 @@ func makePlan(o Options, columns []Column) (*plan, error) {
 	}
 	features := o.Features
 	if len(features) == 0 {
-		for _, c := range columns {
-			if !taken[c.Name] {
-				features = append(features, c.Name)
-			}
-		}
+		features = others(columns, taken)
 	}
 	kinds := []Kind{KindText, KindInt, KindFloat, KindBool, KindNull}
 	if o.TimesAsSeconds {
@@ -214,6 +208,25 @@ func makePlan(o Options, columns []Column) (*plan, error) {
 	}
 	p.number()
 	return p, errors.Join(errs...)
+}
+
+func uniqueNames(columns []Column) error {
+	for j, c := range columns {
+		if slices.ContainsFunc(columns[:j], func(d Column) bool { return d.Name == c.Name }) {
+			return fmt.Errorf("two columns are named %q; rename one", c.Name)
+		}
+	}
+	return nil
+}
+
+// others returns the columns without a role.
+func others(columns []Column, taken map[string]bool) (names []string) {
+	for _, c := range columns {
+		if !taken[c.Name] {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // part finds a column and checks its kind; no kinds are any.
