@@ -35,7 +35,7 @@ const (
 	// fewBuckets is the number of occupied buckets up to which the null is
 	// simulated on all of them: with so many ties the limit distributions are
 	// too cautious.
-	fewBuckets = 64
+	fewBuckets = 128
 	// stations is the number of edges at which the null of the Wasserstein
 	// distance is simulated where there are more buckets, and that of
 	// Cramér-von Mises where one of them is an atom.
@@ -240,8 +240,8 @@ func (g gaps) wassersteinBound(id ID) float64 {
 	return (sum + g.value(WassersteinScale)*off) / (g.sd - off)
 }
 
-// kolmogorov judges KS by Kolmogorov's distribution, with which ties are
-// cautious.
+// kolmogorov judges KS by Kolmogorov's distribution. It knows no ties, and where
+// there are any, such as one bucket with much of the mass, it is cautious.
 func (g gaps) kolmogorov(o Options) Result {
 	r := Result{Measure: KS, Value: g.value(KS), Bound: g.bound(KS), Method: Asymptotic}
 	scale := kolmogorovScale(g.n/o.Overdispersion, g.m/o.Overdispersion)

@@ -89,7 +89,8 @@ type Result struct {
 	// Value is the distance, in the measure's unit.
 	Value float64
 	// Bound is how far the value may lie from that of the unrounded raw values,
-	// either way; 0 for measures on cells, whose cuts are edges of the grid.
+	// either way; 0 for measures on cells, whose cuts are edges of the grid. The
+	// interval does not hold it.
 	Bound float64
 	// Statistic is what the textbooks test: Pearson's X^2 for chi-square, T for
 	// Cramér-von Mises, otherwise Value.

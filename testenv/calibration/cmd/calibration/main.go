@@ -9,10 +9,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,6 +28,8 @@ func main() {
 	full := flag.Bool("full", false, "run all 200 combinations with 10,000 nulls each")
 	nulls := flag.Int("nulls", 0, "nulls a combination; 0 takes the form's own number")
 	seed := flag.Uint64("seed", 1, "seed of the samples")
+	sizes := flag.String("sizes", "", "sizes of the reference, by commas; empty takes the form's own")
+	categories := flag.String("categories", "", "numbers of categories, by commas; empty takes the form's own")
 	flag.Parse()
 	c := calibration.Short()
 	if *full {
@@ -34,12 +39,32 @@ func main() {
 	if *nulls > 0 {
 		c.Nulls = *nulls
 	}
+	err := errors.Join(override(&c.Sizes, *sizes), override(&c.Categories, *categories))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, c); err != nil {
+	if err == nil {
+		err = run(ctx, c)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "calibration:", err)
 		os.Exit(1)
 	}
+}
+
+// override replaces the numbers by those of a flag that is not empty.
+func override(numbers *[]int, list string) error {
+	if list == "" {
+		return nil
+	}
+	*numbers = nil
+	for _, s := range strings.Split(list, ",") {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 2 {
+			return fmt.Errorf("%q: want whole numbers of at least 2, by commas", list)
+		}
+		*numbers = append(*numbers, n)
+	}
+	return nil
 }
 
 func run(ctx context.Context, c calibration.Config) error {
