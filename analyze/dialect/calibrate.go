@@ -106,12 +106,7 @@ func needsCalibration(scores []float64, truth []bool) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	before, err := calibrationError(raw, heldTruth)
-	if err != nil {
-		return false, err
-	}
-	after, err := calibrationError(calibrated, heldTruth)
-	return before > after, err
+	return calibrationError(raw, heldTruth) > calibrationError(calibrated, heldTruth), nil
 }
 
 func pick[T any](values []T, at []int) []T {
@@ -185,31 +180,20 @@ func approximateMode(counts [2]int, draws int, rng *mersenne) [2]int {
 	return out
 }
 
-// calibrationError is NannyML's expected calibration error on bins of equal
-// count. Where the count does not divide, it makes more than ten bins.
-func calibrationError(scores []float64, truth []bool) (float64, error) {
-	bins, n := calibrationBins, len(scores)
-	if n <= 2*bins {
-		bins = n / 2
-		if bins < 2 {
-			return 0, fmt.Errorf("calibration error of %d held-out scores: %w", n, errTooFew)
-		}
-	}
+// calibrationError is NannyML's expected calibration error on ten bins of equal
+// count. Ten splits hold out as many scores each, so that ten divides them.
+func calibrationError(scores []float64, truth []bool) float64 {
 	order := argsort(scores)
-	width := n / bins
+	width := len(scores) / calibrationBins
 	ece := 0.0
-	for from := 0; from+width <= n; from += width {
-		to := from + width
-		if to+width > n {
-			to = n
-		}
+	for bin := range calibrationBins {
 		p, y := 0.0, 0.0
-		for _, i := range order[from:to] {
+		for _, i := range order[bin*width : (bin+1)*width] {
 			p += scores[i]
 			y += positive(truth[i])
 		}
-		size := float64(to - from)
-		ece += size / float64(n) * math.Abs(p/size-y/size)
+		size := float64(width)
+		ece += size / float64(len(scores)) * math.Abs(p/size-y/size)
 	}
-	return ece, nil
+	return ece
 }

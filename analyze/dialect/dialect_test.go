@@ -274,6 +274,7 @@ func TestCBPERefuses(t *testing.T) {
 		t.Errorf("a perfect ranking is calibrated, error %v", err)
 	}
 }
+
 // NannyML's decision to calibrate on forty references of about 600 calibrated
 // scores, where it is a matter of lots: its splits must be drawn as it draws
 // them. needs_calibration(y, s, IsotonicCalibrator()) for multiplier 1 to 40
@@ -296,5 +297,39 @@ func TestCBPECalibratesWhereNannyMLDoes(t *testing.T) {
 		if cbpe.Calibrates() != (want == '1') {
 			t.Errorf("multiplier %d: calibrates %v, NannyML %c", m, cbpe.Calibrates(), want)
 		}
+	}
+}
+
+// Five chunks, four of 0 and one of 1: mean plus three deviations is 1.04.
+func TestNannyMLThresholdStopsAtOne(t *testing.T) {
+	values := make([]float64, 500)
+	for i := 400; i < 500; i++ {
+		values[i] = 1
+	}
+	drift, err := dialect.FitNannyMLDrift(dialect.Numeric(values), dialect.KolmogorovSmirnov, chunks(t, 500, 100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := drift.Score(dialect.Numeric(values[400:])); s.Threshold != 1 || s.Alert || !near(s.Value, 0.8) {
+		t.Errorf("%+v, NannyML prints .8 against 1", s)
+	}
+}
+
+// A positive below all negatives has rank 0, which NannyML does not see.
+func TestCBPEPositiveOfLeastScore(t *testing.T) {
+	rows := dialect.Predictions{Scores: make([]float64, 1000), Chosen: make([]bool, 1000)}
+	truth := make([]bool, 1000)
+	for i := range truth {
+		rows.Scores[i] = float64((i*7919+i*i)%101)/101 + 0.001
+		truth[i] = float64((i*i+104729*i)%1009)/1009 < rows.Scores[i]
+	}
+	rows.Scores[0], truth[0] = 0.0005, true
+	cbpe, err := dialect.FitCBPE(rows, truth, chunks(t, 1000, 100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := cbpe.Estimate(dialect.ROCAUC, rows.Rows(0, 100))
+	if err != nil || !near(e.SamplingError, 0.02893016789514159) {
+		t.Errorf("sampling error %v, error %v; NannyML prints .02893016789514159", e.SamplingError, err)
 	}
 }

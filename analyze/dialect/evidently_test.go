@@ -226,3 +226,19 @@ func TestPeersSpeakTheirMeasures(t *testing.T) {
 		}
 	}
 }
+
+func TestEvidentlyEdges(t *testing.T) {
+	rare := make([]string, 20_000)
+	for i := range rare {
+		rare[i] = "a"
+	}
+	rare[0] = "b"
+	current := words(t, []string{"a", "c"})
+	if s, err := dialect.EvidentlyScore(words(t, rare), current, dialect.PSI); err != nil || !near(s.Value, 11.859474055973951) {
+		t.Errorf("PSI with a share below 1e-4: %+v, error %v, Evidently prints 11.859474055973951", s, err)
+	}
+	s, err := dialect.EvidentlyScore(dialect.Numeric([]float64{0, 20}), dialect.Numeric([]float64{1, 21}), dialect.Wasserstein)
+	if err != nil || s.Value != 0.1 || !s.Alert {
+		t.Errorf("a distance of exactly .1: %+v, error %v; Evidently reports drift", s, err)
+	}
+}
