@@ -1,101 +1,73 @@
 package decode
 
-// Labels and deployments are few and narrow, so they go row by row through the
-// checks and columns that JSON's use.
-
-type arrowLabels struct {
-	*Labels
+// arrowEvents decodes labels or deployments. They are few and narrow, so they go
+// row by row through the checks and columns that JSON's use.
+type arrowEvents struct {
 	arrowRows
+	into  Columns
+	tally *Tally
+	// take checks a row and appends it.
+	take func(row int, f *arrowFields, rec Record) *Error
 }
 
-func newArrowLabels(source Source, into *Labels) *arrowLabels {
-	return &arrowLabels{Labels: into, arrowRows: newArrowRows(KindLabels, source, into.limits)}
+func newArrowLabels(source Source, into *Labels) *arrowEvents {
+	return &arrowEvents{
+		arrowRows: newArrowRows(KindLabels, source, into.limits), into: Columns{Labels: into}, tally: &into.Tally,
+		take: func(row int, f *arrowFields, rec Record) *Error {
+			e, err := f.label(row)
+			if err == nil {
+				err = into.end(&e, rec)
+			}
+			return err
+		},
+	}
+}
+
+func newArrowDeployments(source Source, into *Deployments) *arrowEvents {
+	return &arrowEvents{
+		arrowRows: newArrowRows(KindDeployments, source, into.limits), into: Columns{Deployments: into}, tally: &into.Tally,
+		take: func(row int, f *arrowFields, rec Record) *Error {
+			e, err := f.deployment(row)
+			if err == nil {
+				err = into.end(&e, rec)
+			}
+			return err
+		},
+	}
 }
 
 // verify verifies a record, appends its good rows and finds the bad ones; of a
 // record without rows it reports false.
-func (a *arrowLabels) verify(rec Record) (bool, *Error) {
+func (a *arrowEvents) verify(rec Record) (bool, *Error) {
 	some, err := a.start(rec)
 	if !some {
 		return false, err
 	}
-	a.each(func(row int, f *arrowFields) *Error {
-		e, err := f.label(row)
-		if err == nil {
-			err = a.end(&e, rec)
-		}
-		return err
-	})
-	return true, nil
-}
-
-// Append decodes the labels of a record. Its error is an *Error if all are
-// refused, *Refusals if some are.
-func (a *arrowLabels) Append(rec Record) error {
-	return a.whole(Columns{Labels: a.Labels}, func() error {
-		switch some, err := a.verify(rec); {
-		case err != nil:
-			return err
-		case !some:
-			a.Skipped++
-			return nil
-		}
-		return a.finish(rec, &a.Tally)
-	})
-}
-
-type arrowDeployments struct {
-	*Deployments
-	arrowRows
-}
-
-func newArrowDeployments(source Source, into *Deployments) *arrowDeployments {
-	return &arrowDeployments{Deployments: into, arrowRows: newArrowRows(KindDeployments, source, into.limits)}
-}
-
-// verify verifies a record, appends its good rows and finds the bad ones; of a
-// record without rows it reports false.
-func (a *arrowDeployments) verify(rec Record) (bool, *Error) {
-	some, err := a.start(rec)
-	if !some {
-		return false, err
-	}
-	a.each(func(row int, f *arrowFields) *Error {
-		e, err := f.deployment(row)
-		if err == nil {
-			err = a.end(&e, rec)
-		}
-		return err
-	})
-	return true, nil
-}
-
-// Append decodes the deployments of a record. Its error is an *Error if all are
-// refused, *Refusals if some are.
-func (a *arrowDeployments) Append(rec Record) error {
-	return a.whole(Columns{Deployments: a.Deployments}, func() error {
-		switch some, err := a.verify(rec); {
-		case err != nil:
-			return err
-		case !some:
-			a.Skipped++
-			return nil
-		}
-		return a.finish(rec, &a.Tally)
-	})
-}
-
-// each calls take with every row and keeps what it refuses.
-func (a *arrowRows) each(take func(row int, f *arrowFields) *Error) {
 	for i := range a.reader.batches[:a.reader.count] {
 		b := &a.reader.batches[i]
 		f := arrowFields{plan: a.reader.plan, source: a.source, b: b}
 		for row := range b.rows {
-			if err := take(row, &f); err != nil {
+			if err := a.take(row, &f, rec); err != nil {
 				a.faults.add(b.first+row, err)
 			}
 		}
 	}
+	return true, nil
+}
+
+// Append decodes the events of a record. Its error is an *Error if all are
+// refused, *Refusals if some are.
+func (a *arrowEvents) Append(rec Record) error {
+	return a.whole(a.into, func() error {
+		switch some, err := a.verify(rec); {
+		case err != nil:
+			return err
+		case !some:
+			a.tally.Skipped++
+			return nil
+		}
+		return a.finish(rec, a.tally)
+	})
 }
 
 // finish returns what is to be said of a record of which some rows are stored.
