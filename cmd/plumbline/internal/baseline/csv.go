@@ -107,17 +107,12 @@ func (t *csvTable) Each(columns []int, visit func(*Batch) error) error {
 				return valueError(t.path, row, t.columns[i].Name, err)
 			}
 		}
-		if b.Rows++; b.Rows < batchRows {
-			return nil
-		}
-		err := visit(b)
-		b.next()
-		return err
+		return b.full(visit)
 	})
-	if err == nil && b.Rows > 0 {
-		err = visit(b)
+	if err != nil {
+		return err
 	}
-	return err
+	return b.rest(visit)
 }
 
 // put appends a cell. The file may have changed since its columns were typed,

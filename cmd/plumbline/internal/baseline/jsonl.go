@@ -115,17 +115,12 @@ func (t *jsonTable) Each(columns []int, visit func(*Batch) error) error {
 				return valueError(t.path, row, t.columns[i].Name, err)
 			}
 		}
-		if b.Rows++; b.Rows < batchRows {
-			return nil
-		}
-		err := visit(b)
-		b.next()
-		return err
+		return b.full(visit)
 	})
-	if err == nil && b.Rows > 0 {
-		err = visit(b)
+	if err != nil {
+		return err
 	}
-	return err
+	return b.rest(visit)
 }
 
 func (t *jsonTable) put(v *Vector, column int, value any) error {

@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
+
+	"github.com/plumbline-slo/plumbline/ingest/fetch"
 )
 
 // rowHeader is the Kafka header that names a row of an import: ID/ROW.
@@ -46,6 +46,7 @@ type producer struct {
 	client    *kafka.Client
 	transport *kafka.Transport
 	writer    *kafka.Writer
+	fetches   fetch.Config
 	// from is where a look begins: what lies before is accounted for.
 	from map[place]int64
 	// unsure says that something may be in behind from.
@@ -63,6 +64,8 @@ func newProducer(o Options, content string) *producer {
 	if o.Label != "" {
 		k.topics = append(k.topics, o.Labels)
 	}
+	k.fetches = fetch.DefaultConfig()
+	k.fetches.Brokers, k.fetches.Dial = o.Brokers, o.Dialer.DialContext
 	k.client = &kafka.Client{Addr: kafka.TCP(o.Brokers...), Timeout: requestTimeout, Transport: k.transport}
 	k.writer = &kafka.Writer{
 		Addr: k.client.Addr, Transport: k.transport, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
@@ -246,9 +249,9 @@ func (k *producer) look(ctx context.Context, s state) (map[string]map[int64]bool
 		if k.from[p] > 0 && k.from[p] < first {
 			return nil, fmt.Errorf("%s/%d begins at %d now, and what the import wrote from %d on is gone: nobody knows which rows were sent", p.topic, p.partition, first, k.from[p])
 		}
-		err = k.scan(ctx, p, max(first, k.from[p]), end, func(headers []kafka.Header) {
-			for _, h := range headers {
-				if row, ok := rowOf(h, s.ID); ok {
+		err = k.scan(ctx, p, max(first, k.from[p]), end, func(rec fetch.Record) {
+			for key, value := range rec.Headers() {
+				if row, ok := rowOf(key, value, s.ID); ok {
 					in[p.topic][row] = true
 				}
 			}
@@ -260,9 +263,9 @@ func (k *producer) look(ctx context.Context, s state) (map[string]map[int64]bool
 	return in, nil
 }
 
-func rowOf(h kafka.Header, id string) (int64, bool) {
-	rest, ok := strings.CutPrefix(string(h.Value), id+"/")
-	if h.Key != rowHeader || !ok {
+func rowOf(key, value []byte, id string) (int64, bool) {
+	rest, ok := strings.CutPrefix(string(value), id+"/")
+	if string(key) != rowHeader || !ok {
 		return 0, false
 	}
 	row, err := strconv.ParseInt(rest, 10, 64)
@@ -292,73 +295,30 @@ func (k *producer) bounds(ctx context.Context, p place) (first, end int64, err e
 // nothing.
 const patience = 5
 
-// scan visits the headers of the records from one offset up to another, that
-// one left out.
-func (k *producer) scan(ctx context.Context, p place, from, end int64, visit func([]kafka.Header)) error {
+// scan visits the records from one offset up to another, that one left out.
+func (k *producer) scan(ctx context.Context, p place, from, end int64, visit func(fetch.Record)) (err error) {
+	fetches, err := fetch.New(k.fetches)
+	if err != nil {
+		return err
+	}
+	partition := fetches.Partition(p.topic, p.partition)
+	defer func() { err = errors.Join(err, partition.Close()) }()
 	for empty := 0; from < end; {
-		r, err := k.client.Fetch(ctx, &kafka.FetchRequest{
-			Topic: p.topic, Partition: p.partition, Offset: from, MinBytes: 1, MaxBytes: 4 << 20, MaxWait: time.Second,
-		})
-		if err == nil {
-			err = r.Error
-		}
-		next := from
-		if err == nil {
-			err = walk(r.Records, &next, end, visit)
-		}
+		chunk, err := partition.Fetch(ctx, from, time.Second)
 		if err != nil {
 			return fmt.Errorf("read %s/%d at %d: %w", p.topic, p.partition, from, err)
 		}
-		if empty++; next > from {
-			from, empty = next, 0
+		for rec := range chunk.Records() {
+			if rec.Offset < end {
+				visit(rec)
+			}
+		}
+		if empty++; chunk.Next > from {
+			from, empty = chunk.Next, 0
 		}
 		if empty == patience {
 			return fmt.Errorf("read %s/%d at %d: the broker sent nothing, though the partition ends at %d", p.topic, p.partition, from, end)
 		}
 	}
 	return nil
-}
-
-// walk visits the records of an answer. A broker answers with whole batches,
-// which may begin before the offset and reach beyond the end.
-func walk(r kafka.RecordReader, next *int64, end int64, visit func([]kafka.Header)) error {
-	switch r := r.(type) {
-	case *protocol.RecordStream:
-		for _, inner := range r.Records {
-			if err := walk(inner, next, end, visit); err != nil {
-				return err
-			}
-		}
-		return nil
-	case *protocol.ControlBatch:
-		for {
-			c, err := r.ReadControlRecord()
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			*next = max(*next, c.Offset+1)
-		}
-	}
-	for {
-		rec, err := r.ReadRecord()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for _, b := range []protocol.Bytes{rec.Key, rec.Value} {
-			if b != nil {
-				// Returns pages to a pool; it cannot fail.
-				_ = b.Close()
-			}
-		}
-		if rec.Offset >= *next && rec.Offset < end {
-			*next = rec.Offset + 1
-			visit(rec.Headers)
-		}
-	}
 }

@@ -100,6 +100,24 @@ func (b *Batch) next() {
 	}
 }
 
+// full counts a row that was put, and hands a full batch over.
+func (b *Batch) full(visit func(*Batch) error) error {
+	if b.Rows++; b.Rows < batchRows {
+		return nil
+	}
+	err := visit(b)
+	b.next()
+	return err
+}
+
+// rest hands the last rows over.
+func (b *Batch) rest(visit func(*Batch) error) error {
+	if b.Rows == 0 {
+		return nil
+	}
+	return visit(b)
+}
+
 // table is a file that can be read again and again with the same rows in the
 // same order.
 type table interface {
