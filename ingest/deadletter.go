@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -31,8 +30,6 @@ const (
 
 // Headers of a dead letter: Kafka Connect's names, so that its tools read them.
 const (
-	headerPrefix    = "__connect.errors."
-	ownPrefix       = "plumbline."
 	headerTopic     = "__connect.errors.topic"
 	headerPartition = "__connect.errors.partition"
 	headerOffset    = "__connect.errors.offset"
@@ -58,6 +55,8 @@ type letter struct {
 	// of the value, which may be personal.
 	sample string
 	known  int64
+	// own is the number of the record's own headers, which come first.
+	own int
 }
 
 // newLetter copies a refused record with the reason in its headers.
@@ -70,6 +69,7 @@ func newLetter(at source, rec record, refused *decode.Error) letter {
 			headers = append(headers, kafka.Header{Key: string(key), Value: bytes.Clone(value)})
 		}
 	}
+	own := len(headers)
 	if len(value) > maxLetter {
 		headers = append(headers, kafka.Header{Key: headerSize, Value: []byte(strconv.Itoa(len(value)))})
 		value = value[:maxLetter]
@@ -89,7 +89,7 @@ func newLetter(at source, rec record, refused *decode.Error) letter {
 		Key:     append([]byte(nil), key...),
 		Value:   append([]byte(nil), value...),
 		Headers: headers,
-	}, fmt.Sprintf("offset %d, %s", rec.Offset, refused), rec.Known}
+	}, fmt.Sprintf("offset %d, %s", rec.Offset, refused), rec.Known, own}
 }
 
 // newRowLetter makes a letter of one event of a record that carries several. Its
@@ -147,13 +147,12 @@ func (b *letterbox) seal(l letter) (kafka.Message, error) {
 	}
 	contents := privacy.Contents{Key: l.message.Key, Value: l.message.Value}
 	var sealed kafka.Message
-	for _, h := range l.message.Headers {
-		if strings.HasPrefix(h.Key, headerPrefix) || strings.HasPrefix(h.Key, ownPrefix) {
-			sealed.Headers = append(sealed.Headers, h)
-		} else {
-			contents.Headers = append(contents.Headers, privacy.Header{Key: h.Key, Value: h.Value})
-		}
+	// By place, not by name: the record may be somebody else's dead letter, whose
+	// headers have the same names and quote the value.
+	for _, h := range l.message.Headers[:l.own] {
+		contents.Headers = append(contents.Headers, privacy.Header{Key: h.Key, Value: h.Value})
 	}
+	sealed.Headers = append(sealed.Headers, l.message.Headers[l.own:]...)
 	id, value, err := b.keys.SealContents(l.known, contents)
 	if err != nil {
 		return kafka.Message{}, fmt.Errorf("seal a dead letter: %w", err)

@@ -12,7 +12,7 @@ import (
 
 // foldVersion names the rules by which rows are folded into rollups: change it
 // with every change that counts any row differently.
-const foldVersion = "fold/1"
+const foldVersion = "fold/2"
 
 // plan returns the hash of everything that decides how an event of the topic
 // becomes rows: the decoder, its limits, the schema, the mapping and the privacy policy. A batch

@@ -85,6 +85,12 @@ func letterSize() kafka.ConfigEntry {
 	return kafka.ConfigEntry{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxLetterBatch)}
 }
 
+// takesLetters reports whether a topic takes what letterSize asks for, or more.
+func takesLetters(setting string) bool {
+	n, err := strconv.Atoi(setting)
+	return err == nil && n >= maxLetterBatch
+}
+
 // retainLetters brings the dead-letter topic to the configured retention. That
 // it may not do so is an error: what is personal would be kept for longer than
 // somebody has promised.
@@ -106,7 +112,7 @@ func (c Config) retainLetters(ctx context.Context, client *kafka.Client) error {
 	}
 	var change []kafka.IncrementalAlterConfigsRequestConfig
 	for _, w := range wanted {
-		if is[w.ConfigName] != w.ConfigValue {
+		if is[w.ConfigName] != w.ConfigValue && !(w == letterSize() && takesLetters(is[w.ConfigName])) {
 			change = append(change, kafka.IncrementalAlterConfigsRequestConfig{Name: w.ConfigName, Value: w.ConfigValue, ConfigOperation: kafka.ConfigOperationSet})
 		}
 	}
@@ -151,7 +157,7 @@ func TopicRetention(ctx context.Context, cfg Config, topic string) (time.Duratio
 // records.
 func topicSettings(ctx context.Context, client *kafka.Client, topic string) (map[string]string, error) {
 	r, err := client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{
-		{ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{"retention.ms", "segment.ms"}},
+		{ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{"retention.ms", "segment.ms", "max.message.bytes"}},
 	}})
 	if err != nil {
 		return nil, err

@@ -378,6 +378,7 @@ func (r *arrowReader) viewed(v *arrowVector) *Error {
 	if len(v.data)/16 < v.rows {
 		return bad(Unparsable, damagedBatch)
 	}
+	text := uint64(0)
 	for i := range v.rows {
 		view := v.data[16*i : 16*i+16]
 		size := binary.LittleEndian.Uint32(view)
@@ -387,6 +388,11 @@ func (r *arrowReader) viewed(v *arrowVector) *Error {
 		which, from := binary.LittleEndian.Uint32(view[8:]), binary.LittleEndian.Uint32(view[12:])
 		if uint64(which) >= uint64(len(v.views)) || uint64(from)+uint64(size) > uint64(len(v.views[which])) {
 			return bad(Unparsable, damagedBatch)
+		}
+		// Views may share their bytes, so a small record could stand for any
+		// amount of text.
+		if text += uint64(size); text > uint64(r.plain) {
+			return bad(TooLarge, "the views of a column stand for too much text; send fewer rows a record, or raise max_event_bytes")
 		}
 	}
 	return nil

@@ -101,15 +101,18 @@ func Run(ctx context.Context, db *storage.DB, r Request, now time.Time) (Report,
 		return Report{}, err
 	}
 	report := Report{IDs: len(ids)}
-	// The join follows predictions and labels: outcomes go last, or it would
-	// make them again.
-	for _, table := range []plumbline.TableName{plumbline.TablePredictions, plumbline.TableLabels, plumbline.TableOutcomes} {
+	// Without labels the join makes no outcomes again. Predictions go last, and
+	// not before every label could go: an entity is found by them alone, so a run
+	// that was cut short must find them again.
+	wait := false
+	for _, table := range []plumbline.TableName{plumbline.TableLabels, plumbline.TableOutcomes, plumbline.TablePredictions} {
 		t := TableReport{Table: table}
 		for _, at := range places(db, table) {
-			if err := r.eraseAt(ctx, at, ids, now, &t); err != nil {
+			if err := r.eraseOrWait(ctx, at, ids, now, wait, &t); err != nil {
 				return report, err
 			}
 		}
+		wait = wait || r.Feature != "" && t.Unfinished > 0
 		report.Tables = append(report.Tables, t)
 	}
 	for _, at := range places(db, plumbline.TablePredictions) {
@@ -122,6 +125,21 @@ func Run(ctx context.Context, db *storage.DB, r Request, now time.Time) (Report,
 		}
 	}
 	return report, report.inactive(ctx, db)
+}
+
+// eraseOrWait erases the rows of one place, or only counts them as unfinished.
+func (r Request) eraseOrWait(ctx context.Context, at place, ids []string, now time.Time, wait bool, t *TableReport) error {
+	if !wait {
+		return r.eraseAt(ctx, at, ids, now, t)
+	}
+	for chunk := range chunks(ids) {
+		_, rows, unfinished, err := r.find(ctx, at, chunk, nil)
+		if err != nil {
+			return err
+		}
+		t.Unfinished += rows + unfinished
+	}
+	return nil
 }
 
 // resolve returns the identifiers, as stored, that are erased, and those of

@@ -114,11 +114,11 @@ func TestErasesAPersonAndNobodyElse(t *testing.T) {
 	w.complete("l", "labels", 0, 6)
 
 	dry := w.erase(erase.Request{IDs: []string{id}, Keys: k, DryRun: true})
-	if got := rows(dry); got != "predictions=3+0 labels=3+0 outcomes=0+0" || w.count("SELECT count() FROM predictions") != 14 || w.count("SELECT count() FROM erasures") != 0 {
+	if got := rows(dry); got != "labels=3+0 outcomes=0+0 predictions=3+0" || w.count("SELECT count() FROM predictions") != 14 || w.count("SELECT count() FROM erasures") != 0 {
 		t.Fatalf("a dry run finds %s and leaves %d predictions", got, w.count("SELECT count() FROM predictions"))
 	}
 	report := w.erase(erase.Request{IDs: []string{id}, Keys: k})
-	if got := rows(report); got != "predictions=3+0 labels=3+0 outcomes=0+0" || !report.Found() || report.IDs != 3 {
+	if got := rows(report); got != "labels=3+0 outcomes=0+0 predictions=3+0" || !report.Found() || report.IDs != 3 {
 		t.Errorf("erased %s of %d identifiers", got, report.IDs)
 	}
 	if p, l := w.count("SELECT count() FROM predictions WHERE model = 'm'"), w.count("SELECT count() FROM labels"); p != 4 || l != 4 {
@@ -149,7 +149,7 @@ func TestBatchUnderWayIsLeftForASecondRun(t *testing.T) {
 	// A batch of labels alone says nothing of the predictions.
 	w.complete("p", "labels", 2, 3)
 	report := w.erase(erase.Request{IDs: []string{"a"}})
-	if got := rows(report); got != "predictions=2+2 labels=0+4 outcomes=0+0" || report.Unfinished() != 6 {
+	if got := rows(report); got != "labels=0+4 outcomes=0+0 predictions=2+2" || report.Unfinished() != 6 {
 		t.Errorf("erased %s, %d unfinished", got, report.Unfinished())
 	}
 	if n := w.count("SELECT count() FROM predictions WHERE _offset >= 2"); n != 2 {
@@ -157,7 +157,7 @@ func TestBatchUnderWayIsLeftForASecondRun(t *testing.T) {
 	}
 	w.complete("p", "predictions", 2, 3)
 	w.complete("l", "labels", 0, 3)
-	if got := rows(w.erase(erase.Request{IDs: []string{"a"}})); got != "predictions=2+0 labels=4+0 outcomes=0+0" {
+	if got := rows(w.erase(erase.Request{IDs: []string{"a"}})); got != "labels=4+0 outcomes=0+0 predictions=2+0" {
 		t.Errorf("the second run erased %s", got)
 	}
 	if n := w.count("SELECT (SELECT count() FROM predictions) + (SELECT count() FROM labels)"); n != 0 {
@@ -195,7 +195,7 @@ func TestEntity(t *testing.T) {
 	}
 	w.complete("p", "predictions", 0, 8)
 	w.complete("l", "labels", 0, 8)
-	if got := rows(w.erase(erase.Request{Feature: "customer", Value: "4711.50", Keys: k})); got != "predictions=5+0 labels=5+0 outcomes=0+0" {
+	if got := rows(w.erase(erase.Request{Feature: "customer", Value: "4711.50", Keys: k})); got != "labels=5+0 outcomes=0+0 predictions=5+0" {
 		t.Errorf("erased %s", got)
 	}
 	for _, s := range stored {
@@ -228,11 +228,11 @@ func TestRowsOfARequest(t *testing.T) {
 	w.complete("p", "predictions", 0, 1202)
 
 	report := w.erase(erase.Request{IDs: []string{"r"}, Keys: k})
-	if got := rows(report); got != "predictions=1+0 labels=0+0 outcomes=0+0" || report.OtherRows != 1199 {
+	if got := rows(report); got != "labels=0+0 outcomes=0+0 predictions=1+0" || report.OtherRows != 1199 {
 		t.Errorf("erased %s, %d other rows of the request", got, report.OtherRows)
 	}
 	report = w.erase(erase.Request{IDs: []string{"r"}, EveryRow: true, Keys: k})
-	if got := rows(report); got != "predictions=1199+0 labels=0+0 outcomes=0+0" || report.OtherRows != 0 {
+	if got := rows(report); got != "labels=0+0 outcomes=0+0 predictions=1199+0" || report.OtherRows != 0 {
 		t.Errorf("erased %s, %d other rows of the request", got, report.OtherRows)
 	}
 	if n := w.count("SELECT count() FROM predictions"); n != 2 {
@@ -398,7 +398,7 @@ func TestEveryShardIsSearched(t *testing.T) {
 	a.complete("l", "labels", 0, 0)
 	b.complete("p", "predictions", 0, 1)
 	report, err := erase.Run(t.Context(), db, erase.Request{Model: "m", Feature: "customer", Value: "me"}, time.Now())
-	if err != nil || rows(report) != "predictions=2+0 labels=1+0 outcomes=0+0" {
+	if err != nil || rows(report) != "labels=1+0 outcomes=0+0 predictions=2+0" {
 		t.Fatalf("erased %s, %v", rows(report), err)
 	}
 	if x, y := a.count("SELECT count() FROM predictions"), b.count("SELECT count() FROM predictions"); x != 0 || y != 1 {

@@ -103,7 +103,7 @@ type remain struct {
 	partition                int32
 	offset                   int64
 	labelled, correct        int8
-	version                  uint64
+	requests, version        uint64
 }
 
 // eraseOutcomes puts rows without identifiers in the place of a person's, so
@@ -136,7 +136,7 @@ func (r Request) remains(ctx context.Context, at place, ids []string) (all []rem
 	defer rows.Close()
 	for rows.Next() {
 		var o remain
-		if err := rows.Scan(&o.model, &o.deploy, &o.stage, &o.id, &o.ts, &o.known, &o.topic, &o.partition, &o.offset, &o.labelled, &o.correct, &o.version); err != nil {
+		if err := rows.Scan(&o.model, &o.deploy, &o.stage, &o.id, &o.ts, &o.known, &o.topic, &o.partition, &o.offset, &o.labelled, &o.correct, &o.requests, &o.version); err != nil {
 			return nil, fmt.Errorf("read what labels changed: %w", err)
 		}
 		all = append(all, o)
@@ -146,12 +146,12 @@ func (r Request) remains(ctx context.Context, at place, ids []string) (all []rem
 
 func writeRemains(ctx context.Context, at place, remains []remain) error {
 	batch, err := at.db.Conn().PrepareBatch(durably(ctx, at.db), "INSERT INTO "+at.local+
-		" (model, deploy_hash, stage, prediction_id, ts, known, label_topic, label_partition, label_offset, labelled, correct, version)", driver.WithReleaseConnection())
+		" (model, deploy_hash, stage, prediction_id, ts, known, label_topic, label_partition, label_offset, labelled, correct, requests, version)", driver.WithReleaseConnection())
 	if err != nil {
 		return fmt.Errorf("write what labels changed: %w", err)
 	}
 	for _, o := range remains {
-		if err := batch.Append(o.model, o.deploy, o.stage, o.id, o.ts, o.known, o.topic, o.partition, o.offset, o.labelled, o.correct, o.version); err != nil {
+		if err := batch.Append(o.model, o.deploy, o.stage, o.id, o.ts, o.known, o.topic, o.partition, o.offset, o.labelled, o.correct, o.requests, o.version); err != nil {
 			return fmt.Errorf("write what labels changed: %w", err)
 		}
 	}
