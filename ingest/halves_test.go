@@ -56,11 +56,12 @@ func TestHalvesOfAnExchangeAreOneDelivery(t *testing.T) {
 		t.Fatal(err)
 	}
 	start(t, cfg, ingest.Dependencies{DB: env.DB})
-	until(t, env, rawRows, n+answered)
-	until(t, env, requests, n)
+	// The rows of batches come last, when every rollup is stored.
+	until(t, env, "SELECT sum(rows) FROM batches FINAL WHERE table = 'predictions'", n+answered)
 	whole := fmt.Sprintf("predictions_whole(model = 'iris', since = '%s', until = '%s')", now.UTC().Format(time.DateTime), now.UTC().Add(time.Minute).Format(time.DateTime))
 	for query, want := range map[string]uint64{
-		"SELECT count() FROM " + whole:                                                                n,
+		requests:                       n,
+		"SELECT count() FROM " + whole: n,
 		"SELECT countIf(status = 'unanswered') FROM " + whole:                                         n - answered,
 		"SELECT countIf(latency_ms = 40 AND score = 0.5) FROM " + whole:                               answered,
 		"SELECT countIf(predicted = concat('c', toString(toUInt64(numbers['x']) % 3))) FROM " + whole: answered,
