@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"os"
 	"time"
@@ -92,10 +91,9 @@ func hashFile(path string) (content string, size int64, err error) {
 // survey reads every row and sends none: it finds what ingest would refuse, and
 // what the columns hold.
 func (i *importer) survey(ctx context.Context) error {
-	seed := maphash.MakeSeed()
 	roles, parts := i.plan.parts()
 	for j, q := range parts {
-		p := newProfile(q.name, roles[j], q.kind, seed)
+		p := newProfile(q.name, roles[j], q.kind)
 		p.odds = roles[j] == "score" && !i.o.ScoreIsNumber
 		i.profiles = append(i.profiles, p)
 	}

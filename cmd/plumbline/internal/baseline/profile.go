@@ -1,11 +1,13 @@
 package baseline
 
 import (
-	"hash/maphash"
+	"encoding/binary"
 	"math"
 	"math/bits"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/plumbline-slo/plumbline/storage/grid"
 )
@@ -46,14 +48,13 @@ type profile struct {
 	cells        map[int32]cell
 	sample       []float64
 	random       *rand.Rand
-	seed         maphash.Seed
 	distinct     sketch
 }
 
-func newProfile(name, role string, kind Kind, seed maphash.Seed) *profile {
+func newProfile(name, role string, kind Kind) *profile {
 	return &profile{
 		name: name, role: role, kind: kind, whole: true, min: math.Inf(1), max: math.Inf(-1),
-		cells: map[int32]cell{}, random: rand.New(rand.NewPCG(1, 2)), seed: seed, distinct: sketch{limit: math.MaxUint64, seen: map[uint64]bool{}},
+		cells: map[int32]cell{}, random: rand.New(rand.NewPCG(1, 2)), distinct: sketch{limit: math.MaxUint64, seen: map[uint64]bool{}},
 	}
 }
 
@@ -69,19 +70,26 @@ func (p *profile) add(v *Vector) {
 		case KindInt:
 			p.number(float64(v.Ints[i]))
 			p.integer(v.Ints[i])
-			p.distinct.add(maphash.Comparable(p.seed, v.Ints[i]))
+			p.distinct.add(hashNumber(uint64(v.Ints[i])))
 		case KindTime:
 			p.number(float64(v.Ints[i]) / 1e6)
-			p.distinct.add(maphash.Comparable(p.seed, v.Ints[i]))
+			p.distinct.add(hashNumber(uint64(v.Ints[i])))
 		case KindBool:
-			p.distinct.add(maphash.Comparable(p.seed, v.Ints[i]))
+			p.distinct.add(hashNumber(uint64(v.Ints[i])))
 		case KindFloat:
 			p.number(v.Floats[i])
-			p.distinct.add(maphash.Comparable(p.seed, v.Floats[i]))
+			p.distinct.add(hashNumber(math.Float64bits(v.Floats[i])))
 		case KindText:
-			p.distinct.add(maphash.String(p.seed, v.Texts[i]))
+			p.distinct.add(xxhash.Sum64String(v.Texts[i]))
 		}
 	}
+}
+
+// hashNumber returns a hash that is the same in every process: so is the report.
+func hashNumber(bits uint64) uint64 {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], bits)
+	return xxhash.Sum64(b[:])
 }
 
 // integer gathers the greatest common divisor of the differences.
