@@ -27,18 +27,22 @@ type Finding struct {
 	Window    time.Duration
 	WindowEnd time.Time
 	Measure   string
-	// Value, Low and High are NaN where nothing can be said.
-	Value, Low, High float64
-	Count            uint64
-	Coverage         float64
-	Verdict          string
-	Assumes          string
+	// Value, NullMean, Low, High, P and Effect are NaN where nothing can be said.
+	Value, NullMean, Low, High float64
+	P, Effect                  float64
+	Count                      uint64
+	Coverage                   float64
+	Verdict                    string
+	Assumes                    string
 }
 
 // newFinding returns a finding about which nothing is said yet.
 func newFinding(signal plumbline.SignalName, measure string) Finding {
 	nan := math.NaN()
-	return Finding{Signal: signal, Measure: measure, Value: nan, Low: nan, High: nan, Coverage: nan, Verdict: plumbline.VerdictMissing}
+	return Finding{
+		Signal: signal, Measure: measure, Value: nan, NullMean: nan, Low: nan, High: nan, P: nan, Effect: nan,
+		Coverage: nan, Verdict: plumbline.VerdictMissing,
+	}
 }
 
 // record builds the Arrow record of the findings, columns by name in the
@@ -112,6 +116,12 @@ func (f Finding) number(column string) float64 {
 	switch column {
 	case "value":
 		return f.Value
+	case "null_mean":
+		return f.NullMean
+	case "p":
+		return f.P
+	case "effect":
+		return f.Effect
 	case "low":
 		return f.Low
 	case "high":
