@@ -283,6 +283,5 @@ func (w *worker) refuseUnstored(ctx context.Context, b *batch, from int64, store
 	}
 	b.letters, b.events, b.knownMin, b.knownMax = scratch.letters, b.events+len(scratch.letters), scratch.knownMin, scratch.knownMax
 	w.free(scratch)
-	send := func(ctx context.Context) error { return w.i.letters.send(ctx, b.letters) }
-	return w.i.retry(ctx, "dead_letters", send, anyError)
+	return w.bury(ctx, b.letters)
 }

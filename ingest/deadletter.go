@@ -2,15 +2,20 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/plumbline-slo/plumbline/ingest/deadletters"
 	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/ingest/dial"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
 
@@ -28,25 +33,6 @@ const (
 	maxLetterHeaders = 64 << 10
 )
 
-// Headers of a dead letter: Kafka Connect's names, so that its tools read them.
-const (
-	headerTopic     = "__connect.errors.topic"
-	headerPartition = "__connect.errors.partition"
-	headerOffset    = "__connect.errors.offset"
-	headerStage     = "__connect.errors.stage"
-	headerClass     = "__connect.errors.exception.class.name"
-	headerMessage   = "__connect.errors.exception.message"
-	// headerSize is ours: the size of the value in bytes, where it was cut.
-	headerSize = "plumbline.value.bytes"
-	// headerTime is ours: the record's Kafka timestamp in Unix milliseconds, which
-	// a replay gives back to it. The letter itself bears the time of the refusal,
-	// from which its retention counts.
-	headerTime = "plumbline.timestamp"
-	// headerEvent is ours: the place, from 0, of the event in a record that
-	// carries several.
-	headerEvent = "plumbline.event"
-)
-
 // letter is a record that could not be stored.
 type letter struct {
 	reason  decode.Reason
@@ -57,48 +43,104 @@ type letter struct {
 	known  int64
 	// own is the number of the record's own headers, which come first.
 	own int
+	// size is the length of the whole value in bytes.
+	size int
 }
 
 // newLetter copies a refused record with the reason in its headers.
 func newLetter(at source, rec record, refused *decode.Error) letter {
-	value, key := rec.Value, rec.Key[:min(len(rec.Key), maxLetterKey)]
 	var headers []kafka.Header
-	size := 0
+	size, lacks := 0, []string(nil)
 	for key, value := range rec.Headers() {
-		if size += len(key) + len(value); size <= maxLetterHeaders {
-			headers = append(headers, kafka.Header{Key: string(key), Value: bytes.Clone(value)})
+		if size += len(key) + len(value); size > maxLetterHeaders {
+			lacks = []string{"headers"}
+			break
 		}
+		headers = append(headers, kafka.Header{Key: string(key), Value: bytes.Clone(value)})
 	}
 	own := len(headers)
-	if len(value) > maxLetter {
-		headers = append(headers, kafka.Header{Key: headerSize, Value: []byte(strconv.Itoa(len(value)))})
-		value = value[:maxLetter]
-	}
 	for _, h := range [][2]string{
-		{headerTopic, at.Topic},
-		{headerPartition, strconv.Itoa(at.Partition)},
-		{headerOffset, strconv.FormatInt(rec.Offset, 10)},
-		{headerTime, strconv.FormatInt(rec.Known, 10)},
-		{headerStage, "VALUE_CONVERTER"},
-		{headerClass, "plumbline.decode." + refused.Reason.String()},
-		{headerMessage, refused.Error()},
+		{deadletters.HeaderTopic, at.Topic},
+		{deadletters.HeaderPartition, strconv.Itoa(at.Partition)},
+		{deadletters.HeaderOffset, strconv.FormatInt(rec.Offset, 10)},
+		{deadletters.HeaderTime, strconv.FormatInt(rec.Known, 10)},
+		{deadletters.HeaderStage, "VALUE_CONVERTER"},
+		{deadletters.HeaderClass, deadletters.ClassPrefix + refused.Reason.String()},
+		{deadletters.HeaderMessage, refused.Error()},
 	} {
 		headers = append(headers, kafka.Header{Key: h[0], Value: []byte(h[1])})
 	}
-	return letter{refused.Reason, kafka.Message{
-		Key:     append([]byte(nil), key...),
-		Value:   append([]byte(nil), value...),
-		Headers: headers,
-	}, fmt.Sprintf("offset %d, %s", rec.Offset, refused), rec.Known, own}
+	l := letter{
+		reason:  refused.Reason,
+		message: kafka.Message{Key: bytes.Clone(rec.Key[:min(len(rec.Key), maxLetterKey)]), Value: bytes.Clone(rec.Value[:min(len(rec.Value), maxLetter)]), Headers: headers},
+		sample:  fmt.Sprintf("offset %d, %s", rec.Offset, refused), known: rec.Known, own: own, size: len(rec.Value),
+	}
+	if len(rec.Key) > maxLetterKey {
+		lacks = append(lacks, "key")
+	}
+	if len(rec.Value) > maxLetter {
+		lacks = append(lacks, "value")
+	}
+	l.lack(lacks...)
+	return l
 }
 
 // newRowLetter makes a letter of one event of a record that carries several. Its
 // value is that event alone, so that a replay does not send the others again.
 func newRowLetter(at source, rec record, r decode.Refusal) letter {
+	rec.Value = r.Value
 	l := newLetter(at, rec, r.Error)
-	l.message.Value = r.Value
-	l.message.Headers = append(l.message.Headers, kafka.Header{Key: headerEvent, Value: []byte(strconv.Itoa(r.Index))})
+	l.message.Headers = append(l.message.Headers, kafka.Header{Key: deadletters.HeaderEvent, Value: []byte(strconv.Itoa(r.Index))})
 	return l
+}
+
+// lack notes in the letter's headers what of the record it does not hold whole.
+func (l *letter) lack(parts ...string) {
+	own, rest := l.message.Headers[:l.own:l.own], l.message.Headers[l.own:]
+	for _, h := range rest {
+		switch h.Key {
+		case deadletters.HeaderCut:
+			parts = append(parts, strings.Split(string(h.Value), ",")...)
+		case deadletters.HeaderSize:
+		default:
+			own = append(own, h)
+		}
+	}
+	slices.Sort(parts)
+	parts = slices.Compact(parts)
+	if len(parts) > 0 {
+		own = append(own, kafka.Header{Key: deadletters.HeaderCut, Value: []byte(strings.Join(parts, ","))})
+	}
+	if slices.Contains(parts, "value") {
+		own = append(own, kafka.Header{Key: deadletters.HeaderSize, Value: []byte(strconv.Itoa(l.size))})
+	}
+	l.message.Headers = own
+}
+
+// leastValue is where halving a value does not make a letter much smaller.
+const leastValue = 256
+
+// cut returns the letter with half of its value, then without value, key and
+// the record's own headers; ok is false if nothing is left to take away.
+func (l letter) cut() (smaller letter, ok bool) {
+	switch {
+	case len(l.message.Value) > leastValue:
+		l.message.Value = l.message.Value[:len(l.message.Value)/2]
+		l.lack("value")
+	case len(l.message.Value) > 0 || len(l.message.Key) > 0 || l.own > 0:
+		var parts []string
+		for part, gone := range map[string]bool{"value": len(l.message.Value) > 0, "key": len(l.message.Key) > 0, "headers": l.own > 0} {
+			if gone {
+				parts = append(parts, part)
+			}
+		}
+		l.message.Value, l.message.Key = nil, nil
+		l.message.Headers, l.own = l.message.Headers[l.own:], 0
+		l.lack(parts...)
+	default:
+		return l, false
+	}
+	return l, true
 }
 
 // letterbox produces dead letters, acknowledged by all replicas.
@@ -115,27 +157,68 @@ func newLetterbox(cfg Config, keys privacy.Keys) *letterbox {
 	}}
 }
 
-// send returns when every letter is acknowledged. After an error some may be:
-// a repeated batch may write a letter twice, and its offset header tells so.
-func (b *letterbox) send(ctx context.Context, letters []letter) error {
-	if len(letters) == 0 {
-		return nil
+// send returns the letters that are not acknowledged, and why. One that the
+// topic does not take for its size is cut and sent again. After a time-out a
+// letter may be written and still be returned: it is written twice, and its
+// offset header tells so.
+func (b *letterbox) send(ctx context.Context, letters []letter) (left []letter, err error) {
+	errs := b.write(ctx, letters)
+	for i, l := range letters {
+		rest := letters[i : i+1]
+		switch {
+		case errs[i] == nil:
+			rest = nil
+		case !tooLarge(errs[i]):
+		case len(letters) > 1: // It is the request that is too large, not each letter.
+			rest, errs[i] = b.send(ctx, rest)
+		default:
+			if smaller, ok := l.cut(); ok {
+				rest, errs[i] = b.send(ctx, []letter{smaller})
+			}
+		}
+		left = append(left, rest...)
 	}
+	// What no retry mends goes first.
+	i := max(0, slices.IndexFunc(errs, func(err error) bool { return err != nil && !letterAgain(err) }))
+	if err := cmp.Or(errs[i], errors.Join(errs...)); err != nil {
+		return left, fmt.Errorf("produce %d of %d dead letters to %s: %w", len(left), len(letters), b.writer.Topic, err)
+	}
+	return nil, nil
+}
+
+func tooLarge(err error) bool {
+	var client kafka.MessageTooLargeError
+	return errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.RecordListTooLarge) || errors.As(err, &client)
+}
+
+// letterAgain reports whether the topic may take a letter at another time
+// without somebody changing it, the letter or who may write it.
+func letterAgain(err error) bool {
+	var code kafka.Error
+	var parked *parkError
+	switch {
+	case errors.As(err, &parked) || dial.Refused(err):
+		return false
+	case errors.As(err, &code):
+		return code.Temporary() || code == kafka.Unknown
+	}
+	return true
+}
+
+// write sends each letter once and returns an error, or none, a letter.
+func (b *letterbox) write(ctx context.Context, letters []letter) []error {
 	messages := make([]kafka.Message, len(letters))
 	for i, l := range letters {
 		var err error
 		if messages[i], err = b.seal(l); err != nil {
-			return err
+			return repeat(park("%w", err), len(letters))
 		}
 	}
-	if err := b.writer.WriteMessages(ctx, messages...); err != nil {
-		var many kafka.WriteErrors
-		if errors.As(err, &many) {
-			return fmt.Errorf("produce %d of %d dead letters to %s: %w", many.Count(), len(letters), b.writer.Topic, errors.Join(many...))
-		}
-		return fmt.Errorf("produce %d dead letters to %s: %w", len(letters), b.writer.Topic, err)
+	err := b.writer.WriteMessages(ctx, messages...)
+	if each := (kafka.WriteErrors)(nil); errors.As(err, &each) {
+		return each
 	}
-	return nil
+	return repeat(err, len(letters))
 }
 
 // seal hides the refused record, which no rule by feature can reach, from
@@ -160,6 +243,25 @@ func (b *letterbox) seal(l letter) (kafka.Message, error) {
 	sealed.Value = value
 	sealed.Headers = append(sealed.Headers, kafka.Header{Key: privacy.SealedHeader, Value: []byte(id)})
 	return sealed, nil
+}
+
+// bury sends dead letters until each is acknowledged. It parks the partition if
+// the topic takes one in no form, or not from us: an event that is neither stored
+// nor a letter must not be passed.
+func (w *worker) bury(ctx context.Context, letters []letter) error {
+	attempts := 0
+	send := func(ctx context.Context) (err error) {
+		attempts++
+		if len(letters) > 0 {
+			letters, err = w.i.letters.send(ctx, letters)
+		}
+		return err
+	}
+	again := func(err error) bool {
+		// A topic that is being made is unknown for a while.
+		return letterAgain(err) && !(errors.Is(err, kafka.UnknownTopicOrPartition) && attempts >= maxFetchFailures)
+	}
+	return w.parkUnless(ctx, w.i.retry(ctx, "dead_letters", send, again), again, "bury what was refused of %s", w.at)
 }
 
 func (b *letterbox) close() error { return b.writer.Close() }

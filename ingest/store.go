@@ -44,7 +44,7 @@ func (w *worker) store(ctx context.Context, b *batch, replay bool) error {
 		w.i.metrics.rows.WithLabelValues(string(t.table)).Add(float64(rows))
 		w.i.metrics.window(t, w.db.DedupWindow())
 	}
-	if err := w.i.retry(ctx, "dead_letters", func(ctx context.Context) error { return w.i.letters.send(ctx, b.letters) }, anyError); err != nil {
+	if err := w.bury(ctx, b.letters); err != nil {
 		return err
 	}
 	if err := w.recordBatch(ctx, b, complete); err != nil {
@@ -53,8 +53,6 @@ func (w *worker) store(ctx context.Context, b *batch, replay bool) error {
 	w.tellRaw(ctx, b)
 	return nil
 }
-
-func anyError(error) bool { return true }
 
 // count returns the rows of the batch in the table, without markers.
 func (t tableRows) count() int {

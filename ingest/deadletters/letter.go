@@ -12,37 +12,8 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
 
-// Headers of a dead letter: Kafka Connect's names, and ours.
-const (
-	connectPrefix   = "__connect.errors."
-	headerTopic     = connectPrefix + "topic"
-	headerPartition = connectPrefix + "partition"
-	headerOffset    = connectPrefix + "offset"
-	headerClass     = connectPrefix + "exception.class.name"
-	headerMessage   = connectPrefix + "exception.message"
-	// headerSize is the size of the value in bytes, where ingest cut it.
-	headerSize = "plumbline.value.bytes"
-	// headerTime is the refused record's Kafka timestamp in Unix milliseconds.
-	headerTime = "plumbline.timestamp"
-	// headerEvent is the place, from 0, of the refused event in a record that
-	// carries several; the letter's value is that event alone.
-	headerEvent = "plumbline.event"
-
-	// ReplayedFrom is the header of a replayed record: the position, as
-	// topic/partition/offset, of the record that was refused, and behind another
-	// slash the place of the event where one of several was refused.
-	ReplayedFrom = "plumbline.replayed-from"
-)
-
-// ours are the headers that ingest and a replay add beside Kafka Connect's.
-func ours(key string) bool {
-	return key == headerSize || key == headerTime || key == headerEvent || key == ReplayedFrom || key == privacy.SealedHeader
-}
-
-// classPrefix stands before ingest's reasons in the class header.
-const classPrefix = "plumbline.decode."
-
-// cutKey is the length at which ingest cuts a key, without saying so.
+// cutKey is the length at which ingest cuts a key; older ones did so without
+// saying it.
 const cutKey = 32 << 10
 
 // Position is the place of a record in Kafka.
@@ -116,6 +87,9 @@ type Letter struct {
 	// len(Value) if ingest cut it. Of a sealed letter it is known only then, else
 	// 0.
 	Size int
+	// Lacks names what of the record ingest left out: some of value, key and
+	// headers, with commas between.
+	Lacks string
 	// Malformed says why the letter has no Source; empty if it has.
 	Malformed string
 	// Sealed is the name of the key under which key, value and the original's
@@ -124,7 +98,9 @@ type Letter struct {
 }
 
 // Cut reports whether the letter may hold less than the original record.
-func (l Letter) Cut() bool { return l.Size > len(l.Value) || len(l.Key) >= cutKey }
+func (l Letter) Cut() bool {
+	return l.Lacks != "" || l.Size > len(l.Value) || len(l.Key) >= cutKey
+}
 
 // read fills in what the headers say. The last header of a name counts: ingest
 // appends its own after those that the record came with.
@@ -136,29 +112,29 @@ func (l *Letter) read() {
 	}
 	texts := make(map[string]string)
 	for _, h := range l.Headers {
-		if strings.HasPrefix(h.Key, connectPrefix) || ours(h.Key) {
+		if added(h.Key) {
 			texts[h.Key] = string(h.Value)
 		}
 	}
-	l.Reason = strings.TrimPrefix(texts[headerClass], classPrefix)
-	l.Message = texts[headerMessage]
+	l.Reason = strings.TrimPrefix(texts[HeaderClass], ClassPrefix)
+	l.Message, l.Lacks = texts[HeaderMessage], texts[HeaderCut]
 	if l.Sealed == "" {
 		l.Size = len(l.Value)
 	}
-	if n, err := strconv.Atoi(texts[headerSize]); err == nil && n > l.Size {
+	if n, err := strconv.Atoi(texts[HeaderSize]); err == nil && n > l.Size {
 		l.Size = n
 	}
-	partition, err1 := strconv.ParseInt(texts[headerPartition], 10, 32)
-	offset, err2 := strconv.ParseInt(texts[headerOffset], 10, 64)
-	if texts[headerTopic] == "" || err1 != nil || err2 != nil || partition < 0 || offset < 0 {
-		l.Malformed = fmt.Sprintf("letter %s: headers %s, %s and %s do not name a record", l.At, headerTopic, headerPartition, headerOffset)
+	partition, err1 := strconv.ParseInt(texts[HeaderPartition], 10, 32)
+	offset, err2 := strconv.ParseInt(texts[HeaderOffset], 10, 64)
+	if texts[HeaderTopic] == "" || err1 != nil || err2 != nil || partition < 0 || offset < 0 {
+		l.Malformed = fmt.Sprintf("letter %s: headers %s, %s and %s do not name a record", l.At, HeaderTopic, HeaderPartition, HeaderOffset)
 		return
 	}
-	l.Source = Origin{Position{texts[headerTopic], int(partition), offset}, -1}
-	if event, err := strconv.Atoi(texts[headerEvent]); err == nil && event >= 0 {
+	l.Source = Origin{Position{texts[HeaderTopic], int(partition), offset}, -1}
+	if event, err := strconv.Atoi(texts[HeaderEvent]); err == nil && event >= 0 {
 		l.Source.Event = event
 	}
-	if ms, err := strconv.ParseInt(texts[headerTime], 10, 64); err == nil {
+	if ms, err := strconv.ParseInt(texts[HeaderTime], 10, 64); err == nil {
 		l.Original = time.UnixMilli(ms).UTC()
 	}
 }
@@ -197,7 +173,7 @@ func (l Letter) original() []kafka.Header { return originalHeaders(l.Headers) }
 func originalHeaders(all []kafka.Header) []kafka.Header {
 	var kept []kafka.Header
 	for _, h := range all {
-		if !strings.HasPrefix(h.Key, connectPrefix) && !ours(h.Key) {
+		if !added(h.Key) {
 			kept = append(kept, h)
 		}
 	}
