@@ -1,0 +1,80 @@
+package metric
+
+import "math"
+
+// Confusion counts the labelled predictions of a binary model.
+type Confusion struct{ TP, FP, FN, TN int64 }
+
+// Labelled is the number of labelled predictions.
+func (c Confusion) Labelled() int64 { return c.TP + c.FP + c.FN + c.TN }
+
+func (c Confusion) seen() seen {
+	return seen{Labelled: c.Labelled(), Positives: c.TP + c.FN, Negatives: c.TN + c.FP, Predicted: c.TP + c.FP}
+}
+
+// Values returns accuracy, precision, recall, specificity, F1 and MCC.
+func (c Confusion) Values() []Value {
+	return []Value{
+		c.share(Accuracy, c.TP+c.TN, c.Labelled()),
+		c.share(Precision, c.TP, c.TP+c.FP),
+		c.share(Recall, c.TP, c.TP+c.FN),
+		c.share(Specificity, c.TN, c.TN+c.FP),
+		c.f1(),
+		c.mcc(),
+	}
+}
+
+func (c Confusion) share(id ID, hits, n int64) Value {
+	return judge(id, ratio(float64(hits), float64(n)), c.seen(), func() Interval { return Wilson(hits, n) })
+}
+
+func (c Confusion) f1() Value {
+	rows := c.TP + c.FP + c.FN
+	return judge(F1, ratio(2*float64(c.TP), float64(2*c.TP+c.FP+c.FN)), c.seen(), func() Interval {
+		j := Wilson(c.TP, rows)
+		return Interval{2 * j.Low / (1 + j.Low), 2 * j.High / (1 + j.High)}
+	})
+}
+
+func (c Confusion) mcc() Value {
+	tp, fp, fn, tn := float64(c.TP), float64(c.FP), float64(c.FN), float64(c.TN)
+	called, positive, negative, passed := tp+fp, tp+fn, tn+fp, tn+fn
+	scale := math.Sqrt(called) * math.Sqrt(positive) * math.Sqrt(negative) * math.Sqrt(passed)
+	m := ratio(tp*tn-fp*fn, scale)
+	return judge(MCC, m, c.seen(), func() Interval {
+		// The coefficient does not change if all counts are doubled, so that by
+		// Euler its gradient is orthogonal to the counts, and the multinomial
+		// variance is sum n g^2 alone.
+		variance := tp*square(tn/scale-m/2*(1/called+1/positive)) +
+			tn*square(tp/scale-m/2*(1/negative+1/passed)) +
+			fp*square(-fn/scale-m/2*(1/called+1/negative)) +
+			fn*square(-fp/scale-m/2*(1/positive+1/passed))
+		return fisher(m, math.Sqrt(variance))
+	})
+}
+
+// fisher is the interval of a correlation with standard error se, symmetric on
+// the scale of atanh. A correlation of 1 or -1 has no error that the delta
+// method could see; its interval is the point and the far end.
+func fisher(m, se float64) Interval {
+	if math.Abs(m) >= 1 {
+		return Interval{min(m, 1) - z95*se, min(m+z95*se, 1)}
+	}
+	half := z95 * se / (1 - m*m)
+	return Interval{math.Tanh(math.Atanh(m) - half), math.Tanh(math.Atanh(m) + half)}
+}
+
+// CostMatrix is what one prediction of each kind is worth, in a unit of the
+// owner's choice; costs are negative.
+type CostMatrix struct{ TP, FP, FN, TN float64 }
+
+// Worth returns the mean value of one prediction. (NannyML's "per prediction"
+// divides by column sums instead, against its own documentation.)
+func (c Confusion) Worth(m CostMatrix) Value {
+	sum := Moments{}
+	sum.AddTimes(m.TP, c.TP)
+	sum.AddTimes(m.FP, c.FP)
+	sum.AddTimes(m.FN, c.FN)
+	sum.AddTimes(m.TN, c.TN)
+	return sum.Mean(BusinessValue)
+}

@@ -1,0 +1,208 @@
+package metric
+
+import (
+	"math"
+	"slices"
+)
+
+// Cell counts the labelled predictions of one score, or of one bucket of
+// scores, where Score is any number that orders the buckets.
+type Cell struct {
+	Score                float64
+	Positives, Negatives int64
+}
+
+// Curve is the labelled predictions of a binary model by score, in falling
+// order and each score once.
+type Curve struct {
+	cells                []Cell
+	positives, negatives int64
+}
+
+// NewCurve orders cells and merges those of equal score. Scores that are NaN
+// cannot be ranked and are left out; dropped is how many predictions that were.
+func NewCurve(cells []Cell) (c Curve, dropped int64) {
+	sorted := slices.Clone(cells)
+	slices.SortFunc(sorted, func(a, b Cell) int {
+		switch {
+		case a.Score > b.Score:
+			return -1
+		case a.Score < b.Score:
+			return 1
+		}
+		return 0
+	})
+	for _, cell := range sorted {
+		if math.IsNaN(cell.Score) {
+			dropped += cell.Positives + cell.Negatives
+			continue
+		}
+		c.positives += cell.Positives
+		c.negatives += cell.Negatives
+		if last := len(c.cells) - 1; last >= 0 && c.cells[last].Score == cell.Score {
+			c.cells[last].Positives += cell.Positives
+			c.cells[last].Negatives += cell.Negatives
+			continue
+		}
+		c.cells = append(c.cells, cell)
+	}
+	return c, dropped
+}
+
+// CurveOf returns the curve of a column of scores, none of them NaN, and truths.
+func CurveOf(scores []float64, truth []bool) Curve {
+	cells := make([]Cell, len(scores))
+	for i, s := range scores {
+		cells[i].Score = s
+		if truth[i] {
+			cells[i].Positives = 1
+		} else {
+			cells[i].Negatives = 1
+		}
+	}
+	c, _ := NewCurve(cells)
+	return c
+}
+
+func (c Curve) seen() seen {
+	n := c.positives + c.negatives
+	return seen{Labelled: n, Positives: c.positives, Negatives: c.negatives, Predicted: n}
+}
+
+// ROCAUC returns the area under the ROC curve. Its variance is DeLong's, from
+// the placement of every positive among the negatives and the reverse, ties
+// counting half, which needs one pass over the cells.
+func (c Curve) ROCAUC() Value {
+	p, n := float64(c.positives), float64(c.negatives)
+	var below, above Moments // placements of negatives and of positives
+	seenP, seenN := 0.0, 0.0
+	for _, cell := range c.cells {
+		cp, cn := float64(cell.Positives), float64(cell.Negatives)
+		above.AddTimes((n-seenN-cn/2)/n, cell.Positives)
+		below.AddTimes((seenP+cp/2)/p, cell.Negatives)
+		seenP, seenN = seenP+cp, seenN+cn
+	}
+	auc := above.mean()
+	if p == 0 || n == 0 {
+		auc = math.NaN()
+	}
+	return judge(ROCAUC, auc, c.seen(), func() Interval {
+		variance := sampleVariance(above)/p + sampleVariance(below)/n
+		if auc <= 0 || auc >= 1 || variance == 0 {
+			// A perfect ranking leaves DeLong without a variance. Each positive
+			// ranked right is then one hit of as many trials, which is cautious.
+			return perfect(auc, min(c.positives, c.negatives))
+		}
+		half := z95 * math.Sqrt(variance) / (auc * (1 - auc))
+		return Interval{expit(logit(auc) - half), expit(logit(auc) + half)}
+	})
+}
+
+func sampleVariance(m Moments) float64 {
+	n := float64(m.N)
+	return max(m.SquareSum-m.Sum*m.Sum/n, 0) / (n - 1)
+}
+
+func perfect(share float64, n int64) Interval {
+	return Wilson(int64(math.Round(share*float64(n))), n)
+}
+
+// PRAUC returns the average precision.
+func (c Curve) PRAUC() Value {
+	p := float64(c.positives)
+	tp, called, area := 0.0, 0.0, 0.0
+	for _, cell := range c.cells {
+		tp += float64(cell.Positives)
+		called += float64(cell.Positives + cell.Negatives)
+		if cell.Positives > 0 {
+			area += float64(cell.Positives) / p * tp / called
+		}
+	}
+	if p == 0 {
+		area = math.NaN()
+	}
+	return judge(PRAUC, area, c.seen(), func() Interval {
+		if area >= 1 {
+			return perfect(1, c.positives)
+		}
+		half := z95 / math.Sqrt(p*area*(1-area))
+		return Interval{expit(logit(area) - half), expit(logit(area) + half)}
+	})
+}
+
+// Bin counts the labelled predictions whose scores fall together.
+type Bin struct {
+	N, Positives int64
+	ScoreSum     float64
+}
+
+// Bins cuts a column of scores in [0, 1] into bins of equal width, as the ECE is
+// usually computed. A score on an edge falls to the bin above; 1 to the last.
+func Bins(scores []float64, truth []bool, bins int) []Bin {
+	out := make([]Bin, bins)
+	for i, s := range scores {
+		b := &out[min(max(int(s*float64(bins)), 0), bins-1)]
+		b.N++
+		b.ScoreSum += s
+		if truth[i] {
+			b.Positives++
+		}
+	}
+	return out
+}
+
+// CalibrationError returns the expected calibration error over bins. The plug-in
+// value is never 0 by noise alone: the interval's lower end is lowered by what
+// perfectly calibrated scores would show.
+func CalibrationError(bins []Bin) Value {
+	var s seen
+	for _, b := range bins {
+		s.Labelled += b.N
+		s.Positives += b.Positives
+		s.Negatives += b.N - b.Positives
+	}
+	ece, noise, variance := 0.0, 0.0, 0.0
+	for _, b := range bins {
+		if b.N == 0 {
+			continue
+		}
+		n := float64(b.N)
+		weight, p := n/float64(s.Labelled), float64(b.Positives)/n
+		ece += weight * math.Abs(b.ScoreSum/n-p)
+		// Half an event of either kind is added, so that a bin of one class has
+		// a variance.
+		q := (float64(b.Positives) + 0.5) / (n + 1)
+		spread := q * (1 - q) / n
+		noise += weight * math.Sqrt(2/math.Pi*spread)
+		variance += weight * weight * spread
+	}
+	return judge(ECE, ece, s, func() Interval {
+		half := z95 * math.Sqrt(variance)
+		return Interval{max(ece-noise-half, 0), min(ece+half, 1)}
+	})
+}
+
+// Losses returns log loss and Brier score of a column of scores in [0, 1]. A
+// score that was certain and wrong has an infinite log loss, which is reported
+// as it is: clipping would invent a number.
+func Losses(scores []float64, truth []bool) (logLoss, brier Value) {
+	var logs, squares Moments
+	var positives int64
+	for i, s := range scores {
+		right, miss := s, 1-s
+		if truth[i] {
+			positives++
+		} else {
+			right, miss = 1-s, s
+		}
+		logs.Add(-math.Log(right))
+		squares.Add(miss * miss)
+	}
+	negatives := logs.N - positives
+	logLoss = logs.MeanOf(LogLoss, positives, negatives)
+	if math.IsInf(logLoss.Value, 1) {
+		logLoss.Interval, logLoss.State = none(), Insufficient
+		logLoss.Why = "a score of 0 or 1 was wrong, so the mean is infinite"
+	}
+	return logLoss, squares.MeanOf(Brier, positives, negatives)
+}

@@ -1,0 +1,149 @@
+package metric
+
+import "math"
+
+// Level is the confidence of every interval of this package.
+const Level = 0.95
+
+// z95 is the 97.5 % quantile of the normal distribution.
+const z95 = 1.959963984540054
+
+// Wilson returns the score interval of hits out of n events, each worth one
+// (Wilson 1927): centre (p + z^2/2n) / (1 + z^2/n), half width
+// z / (1 + z^2/n) sqrt(p(1-p)/n + z^2/4n^2). It is NaN without events. Unlike
+// the normal interval it holds its level for small n and for shares near 0 and 1.
+func Wilson(hits, n int64) Interval {
+	if n <= 0 {
+		return none()
+	}
+	i := WilsonShare(float64(hits)/float64(n), float64(n))
+	// Exact at the ends, where rounding would leave 1e-17.
+	if hits == 0 {
+		i.Low = 0
+	}
+	if hits == n {
+		i.High = 1
+	}
+	return i
+}
+
+// WilsonShare is Wilson for a share p in [0, 1] with the precision of size > 0
+// equal events, which need not be a whole number.
+func WilsonShare(p, size float64) Interval {
+	if size <= 0 {
+		return none()
+	}
+	const z2 = z95 * z95
+	centre := (p + z2/(2*size)) / (1 + z2/size)
+	half := z95 / (1 + z2/size) * math.Sqrt(p*(1-p)/size+z2/(4*size*size))
+	return Interval{Low: max(centre-half, 0), High: min(centre+half, 1)}
+}
+
+// ClopperPearson returns the exact interval of hits out of n events (Clopper &
+// Pearson 1934), which never covers less than 95 % and is wider for that. It is
+// NaN without events.
+func ClopperPearson(hits, n int64) Interval {
+	if n <= 0 {
+		return none()
+	}
+	k, m := float64(hits), float64(n)
+	i := Interval{0, 1}
+	if hits > 0 {
+		i.Low = betaQuantile((1-Level)/2, k, m-k+1)
+	}
+	if hits < n {
+		i.High = betaQuantile((1+Level)/2, k+1, m-k)
+	}
+	return i
+}
+
+// betaCDF is the regularised incomplete beta function I_x(a, b), by Lentz's
+// continued fraction (Press et al., Numerical Recipes, 3rd ed., section 6.4).
+func betaCDF(x, a, b float64) float64 {
+	switch {
+	case x <= 0:
+		return 0
+	case x >= 1:
+		return 1
+	case x > (a+1)/(a+b+2):
+		return 1 - betaCDF(1-x, b, a)
+	}
+	la, _ := math.Lgamma(a)
+	lb, _ := math.Lgamma(b)
+	lab, _ := math.Lgamma(a + b)
+	front := math.Exp(lab - la - lb + a*math.Log(x) + b*math.Log1p(-x))
+	const tiny, eps = 1e-300, 1e-16
+	c, d := 1.0, 1/nonZero(1-(a+b)*x/(a+1), tiny)
+	sum := d
+	for m := 1.0; m < 10_000; m++ {
+		even := m * (b - m) * x / ((a + 2*m - 1) * (a + 2*m))
+		d = 1 / nonZero(1+even*d, tiny)
+		c = nonZero(1+even/c, tiny)
+		sum *= d * c
+		odd := -(a + m) * (a + b + m) * x / ((a + 2*m) * (a + 2*m + 1))
+		d = 1 / nonZero(1+odd*d, tiny)
+		c = nonZero(1+odd/c, tiny)
+		sum *= d * c
+		if math.Abs(d*c-1) < eps {
+			break
+		}
+	}
+	return front * sum / a
+}
+
+func nonZero(x, tiny float64) float64 {
+	if math.Abs(x) < tiny {
+		return tiny
+	}
+	return x
+}
+
+// betaQuantile inverts betaCDF by bisection, to the last bit of x.
+func betaQuantile(p, a, b float64) float64 {
+	low, high := 0.0, 1.0
+	for range 200 {
+		mid := (low + high) / 2
+		if mid <= low || mid >= high {
+			break
+		}
+		if betaCDF(mid, a, b) < p {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return (low + high) / 2
+}
+
+// StudentQuantile returns the p quantile, 0 < p < 1, of Student's t with df > 0
+// degrees of freedom.
+func StudentQuantile(p, df float64) float64 {
+	if p < 0.5 {
+		return -StudentQuantile(1-p, df)
+	}
+	// P(|T| > t) = I_{df/(df+t^2)}(df/2, 1/2).
+	x := betaQuantile(2*(1-p), df/2, 0.5)
+	return math.Sqrt(df * (1 - x) / x)
+}
+
+// BinomialCDF returns P(X <= k) of n trials with chance p of a hit.
+func BinomialCDF(k, n int64, p float64) float64 {
+	switch {
+	case k < 0:
+		return 0
+	case k >= n:
+		return 1
+	}
+	return betaCDF(1-p, float64(n-k), float64(k+1))
+}
+
+// logit and its inverse.
+func logit(p float64) float64  { return math.Log(p) - math.Log1p(-p) }
+func expit(x float64) float64  { return 1 / (1 + math.Exp(-x)) }
+func square(x float64) float64 { return x * x }
+func ratio(a, b float64) float64 { // NaN where b is 0
+	if b == 0 {
+		return math.NaN()
+	}
+	return a / b
+}

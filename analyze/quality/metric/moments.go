@@ -1,0 +1,45 @@
+package metric
+
+import "math"
+
+// Moments are a count of per-event numbers with their sum and sum of squares:
+// what the join keeps of a loss that is no function of counted cells.
+type Moments struct {
+	N              int64
+	Sum, SquareSum float64
+}
+
+// Add counts one number.
+func (m *Moments) Add(x float64) { m.AddTimes(x, 1) }
+
+// AddTimes counts one number several times.
+func (m *Moments) AddTimes(x float64, times int64) {
+	m.N += times
+	m.Sum += x * float64(times)
+	m.SquareSum += x * x * float64(times)
+}
+
+// Merge adds the numbers of another part.
+func (m *Moments) Merge(o Moments) {
+	m.N, m.Sum, m.SquareSum = m.N+o.N, m.Sum+o.Sum, m.SquareSum+o.SquareSum
+}
+
+// Mean returns the mean as the value of a metric, with Student's interval. Use
+// MeanOf where the metric needs events of both classes.
+func (m Moments) Mean(id ID) Value { return m.MeanOf(id, m.N, m.N) }
+
+// MeanOf is Mean over events of which some are positive and some negative.
+func (m Moments) MeanOf(id ID, positives, negatives int64) Value {
+	s := seen{Labelled: m.N, Positives: positives, Negatives: negatives, Predicted: m.N}
+	return judge(id, m.mean(), s, m.student)
+}
+
+func (m Moments) mean() float64 { return ratio(m.Sum, float64(m.N)) }
+
+func (m Moments) student() Interval {
+	n := float64(m.N)
+	mean := m.mean()
+	variance := max(m.SquareSum-n*mean*mean, 0) / (n - 1)
+	half := StudentQuantile((1+Level)/2, n-1) * math.Sqrt(variance/n)
+	return Interval{mean - half, mean + half}
+}

@@ -1,0 +1,62 @@
+# Prints the values that oracle_test.go holds the package against:
+#   pip install scikit-learn scipy numpy   (1.9.1, 1.17.1, 2.4.6)
+#   python3 oracle.py
+import numpy as np
+from sklearn import metrics as M
+n=200
+i=np.arange(n)
+# deterministic data any language can remake
+y=((i*i+3*i)%7<3)
+s=np.round(((i*37)%101)/101*0.6+0.35*y,3)
+p=s>=.5
+print('conf',M.confusion_matrix(y,p).tolist())
+print('acc',M.accuracy_score(y,p),'prec',M.precision_score(y,p),'rec',M.recall_score(y,p),'spec',M.recall_score(~y,~p),'f1',M.f1_score(y,p),'mcc',M.matthews_corrcoef(y,p))
+print('auc',M.roc_auc_score(y,s),'ap',M.average_precision_score(y,s),'ll',M.log_loss(y,s),'brier',M.brier_score_loss(y,s))
+# DeLong brute force
+P=s[y];N=s[~y]
+psi=(P[:,None]>N[None])+.5*(P[:,None]==N[None])
+print('delong var',psi.mean(1).var(ddof=1)/len(P)+psi.mean(0).var(ddof=1)/len(N))
+b=np.clip((s*10).astype(int),0,9)
+print('ece',sum(abs(s[b==k].mean()-y[b==k].mean())*(b==k).mean() for k in range(10) if (b==k).any()))
+# multi
+t=(i*i+i)%5%4; q=np.where((i*13)%10<7,t,(t+i//3)%3)
+print('mat',M.confusion_matrix(t,q).tolist())
+print(M.precision_score(t,q,average='macro'),M.recall_score(t,q,average='macro'),M.f1_score(t,q,average='macro'),M.matthews_corrcoef(t,q),M.accuracy_score(t,q))
+# regression
+yy=((i*29)%83)-10.; f=yy+((i*17)%31-14)/3
+nz=yy!=0
+print('mae',M.mean_absolute_error(yy,f),'rmse',M.root_mean_squared_error(yy,f),'mape',M.mean_absolute_percentage_error(yy[nz],f[nz]),'bias',(f-yy).mean(),'r2',M.r2_score(yy,f),'pin',M.mean_pinball_loss(yy,f,alpha=.9), 'zero',(~nz).sum())
+from scipy import stats
+print('mae ci',stats.t.interval(.95,n-1,loc=abs(f-yy).mean(),scale=stats.sem(abs(f-yy))))
+# ranking: 30 queries of 8 results
+nd=[];ap=[];rr=[];hit=[]
+lr=[]
+for qn in range(30):
+    rel=np.array([((qn*7+j*j*3+j)%5%3) for j in range(8)],float)
+    if rel.max()==0: continue
+    sc=-np.arange(8.)
+    nd.append(M.ndcg_score([rel],[sc],k=5))
+    R=(rel>0)
+    lr.append(M.label_ranking_average_precision_score([R],[sc]))
+    h=np.flatnonzero(R)
+    ap.append(sum((R[:j+1].sum()/(j+1)) for j in h if j<5)/min(R.sum(),5)); rr.append(1/(h[0]+1)); hit.append(h[0]<5)
+print('q',len(nd),'ndcg5',np.mean(nd),'map5',np.mean(ap),'map8',np.mean(lr),'mrr',np.mean(rr),'hit',np.mean(hit))
+print('t',[stats.t.ppf(.975,d) for d in (1,5,19,1000)],'binom',stats.binom.cdf(17,20,.95),stats.binom.cdf(3,50,.1))
+for k,m in((0,10),(1,20),(37,150),(20,20)): print(k,m,stats.binomtest(k,m).proportion_ci(method='exact'))
+print('top2',M.top_k_accuracy_score(t,np.array([[((a*7+c*c*5+3*c)%11)+ (a+c)%4*.01+(c==t[a])*2 for c in range(3)] for a in range(n)]),k=2))
+
+def delta(f,m):
+    m=np.array(m,float); n=m.sum(); g=np.zeros_like(m)
+    for ix in np.ndindex(m.shape):
+        h=1e-4; a=m.copy(); a[ix]+=h; b=m.copy(); b[ix]-=h; g[ix]=(f(a)-f(b))/2/h
+    pm=m/n
+    return np.sqrt(n*((g*g*pm).sum()-(g*pm).sum()**2))
+def mcc(m):
+    c=np.trace(m);s=m.sum();p=m.sum(0);t=m.sum(1)
+    return (c*s-p@t)/np.sqrt((s*s-p@p)*(s*s-t@t))
+C=M.confusion_matrix(y,p); K=M.confusion_matrix(t,q)
+print('se mcc',delta(mcc,C),'multi',delta(mcc,K))
+print('se macro p r f1',delta(lambda m:np.mean(np.diag(m)/m.sum(0)),K),delta(lambda m:np.mean(np.diag(m)/m.sum(1)),K),delta(lambda m:np.mean(2*np.diag(m)/(m.sum(0)+m.sum(1))),K), 'f1 binary', delta(lambda m:2*m[1,1]/(2*m[1,1]+m[0,1]+m[1,0]),C))
+# jackknife for r2
+idx=np.arange(n)
+jk=np.array([M.r2_score(yy[idx!=k],f[idx!=k]) for k in idx]); print('r2 jack se',np.sqrt((n-1)/n*((jk-jk.mean())**2).sum()))
