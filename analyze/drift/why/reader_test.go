@@ -1,0 +1,149 @@
+package why
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
+	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/storage/grid"
+	"github.com/plumbline-slo/plumbline/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// rows are what ingest would have written.
+type rows map[string][]map[string]any
+
+// hour adds an hour of requests of 100 amounts a region, high of them at 900 and
+// the rest at 50, and words.
+func (r rows) hour(deploy, stage, segment string, at time.Time, high uint64) {
+	key := func(series string) map[string]any {
+		return map[string]any{"model": "m", "deploy_hash": deploy, "stage": stage, "segment": segment, "series": series, "time": at.Unix()}
+	}
+	regions := uint64(1)
+	if segment == "" {
+		regions = 2
+	}
+	requests := key("requests")
+	requests["count"] = 110 * regions
+	amount := key("feature:amount")
+	amount["grid"], amount["count"] = grid.Full, 100*regions
+	amount["hist"] = []any{[]int32{grid.Bucket(50), grid.Bucket(900)}, []uint64{100*regions - high, high}}
+	r["series_hour"] = append(r["series_hour"], requests, amount)
+	for kind, value := range []string{"DE", "", ""} {
+		word := key("feature:country")
+		word["value"], word["kind"], word["count"] = value, kind, 10*uint64(kind+1)*regions
+		r["categories_hour"] = append(r["categories_hour"], word)
+	}
+}
+
+func (r rows) store(t *testing.T, db *storage.DB) {
+	t.Helper()
+	for table, list := range r {
+		var body bytes.Buffer
+		for _, row := range list {
+			if err := json.NewEncoder(&body).Encode(row); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := db.Conn().InsertFormat(t.Context(), "JSONEachRow", "INSERT INTO "+table, &body); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The rollups of a day in which deploy v2 serves amounts of 900 in region eu
+// from six in the evening on.
+func TestReaderDividesTheRollups(t *testing.T) {
+	const decades = 20 * 365 * day
+	db := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
+		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
+	}}).DB
+	r := rows{}
+	for h := range 24 {
+		at := start.Add(time.Duration(h) * time.Hour)
+		deploy, high := "v1", uint64(10)
+		if h >= 18 {
+			deploy, high = "v2", 80
+		}
+		r.hour(deploy, "production", "", at, 10+high)
+		r.hour(deploy, "production", "region=eu", at, high)
+		r.hour(deploy, "production", "region=us", at, 10)
+		r.hour("v1", "training", "", start.Add(-day), 20)
+		r.hour("v1", "training", "region=eu", start.Add(-day), 10)
+		r.hour("v1", "training", "region=us", start.Add(-day), 10)
+	}
+	r.store(t, db)
+	reader := Reader{Conn: db.Conn()}
+	window := drift.Query{Model: "m", Stage: plumbline.StageProduction, From: start, To: start.Add(day)}
+	samples := drift.Reader{Conn: db.Conn()}
+	current, err := samples.Read(t.Context(), window)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reference, err := samples.Read(t.Context(), drift.Training("m"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	features := []plumbline.Feature{"amount", "country"}
+	parts, err := reader.Read(t.Context(), Scope{Window: window, References: []drift.Query{drift.Training("m")}, Features: features})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var questions []Question
+	for _, f := range features {
+		deploys := plus(parts[f].Deploys["v1"], parts[f].Deploys["v2"])
+		if got, want := fmt.Sprint(deploys), fmt.Sprint(current.Features[f]); got != strings.Replace(want, " 1}", " 0}", 1) {
+			t.Errorf("the deploys of %q add up to %s, want %s", f, got, want)
+		}
+		if len(parts[f].Slots) != 24 || len(parts[f].Segments["region"]) != 2 {
+			t.Errorf("%d slots, segments %v", len(parts[f].Slots), parts[f].Segments)
+		}
+		questions = append(questions, Question{Feature: f, Measure: measure.PSI, Reference: reference.Features[f], Current: current.Features[f], Parts: parts[f]})
+	}
+	report, err := Explain(questions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	amount := report.Features[0]
+	if amount.Feature != "amount" || amount.Share < .99 || amount.Moves[0].Share < .5 {
+		t.Fatalf("%+v", amount)
+	}
+	for _, d := range amount.Divisions {
+		if math.Abs(shares(d.Parts)-1) > 1e-9 {
+			t.Errorf("%s: shares add up to %v", d.By, shares(d.Parts))
+		}
+	}
+	words := strings.Join(report.Lines(), "\n")
+	for _, want := range []string{`"amount": 100 % of the drift`, `segment region "eu" carries 100 % with 50 % of the requests`, `deploy_hash "v2" carries`, "2026-05-14 18:00:00 to 2026-05-15 00:00:00 UTC carries"} {
+		if !strings.Contains(words, want) {
+			t.Errorf("the report does not say %q:\n%s", want, words)
+		}
+	}
+	slice, err := reader.Read(t.Context(), Scope{Window: window, Segment: "region=us", Features: features})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := slice["amount"]; len(s.Segments) != 0 || s.Deploys["v1"].Total() != 18*110 {
+		t.Errorf("a slice: %+v", s)
+	}
+}
+
+func TestSlotsAreFew(t *testing.T) {
+	for days, want := range map[int]time.Duration{1: time.Hour, 8: time.Hour, 9: 6 * time.Hour, 48: 6 * time.Hour, 49: day} {
+		if got := slot(drift.Query{From: start, To: start.Add(time.Duration(days) * day)}); got != want {
+			t.Errorf("%d days: slots of %s, want %s", days, got, want)
+		}
+	}
+	if got := slot(drift.Query{To: start}); got != day {
+		t.Errorf("an unbounded window: slots of %s", got)
+	}
+}
