@@ -43,8 +43,14 @@ const (
 	VerdictMissing      = "missing"
 )
 
-// ReferenceTraining names the training set as the reference of a drift.
-const ReferenceTraining = "training"
+// References of a drift and of data quality, as the column findings.reference
+// spells them.
+const (
+	// ReferenceTraining is the training set.
+	ReferenceTraining = "training"
+	// ReferenceWeekBefore is production in the seven days before the window.
+	ReferenceWeekBefore = "week-before"
+)
 
 // Direction says which way a signal gets better.
 type Direction int

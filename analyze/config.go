@@ -10,6 +10,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/analyze/dataquality"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/storage"
 )
@@ -35,6 +36,15 @@ type Config struct {
 	// DriftMinEffect is the least PSI beyond its noise that is a breach. Default
 	// 0.25.
 	DriftMinEffect float64 `yaml:"drift_min_effect"`
+	// DataQualityInterval is the pause between two looks at the features' data
+	// quality. Default 5 min: rollups are by hour, so it says the same for a while.
+	DataQualityInterval time.Duration `yaml:"data_quality_interval"`
+	// DataQualityWindow is the window whose events are looked at, in whole hours.
+	// Default 24 h.
+	DataQualityWindow time.Duration `yaml:"data_quality_window"`
+	// DataQualityMinEffect overrides the least effects of the checks by measure,
+	// for example null_share: 0.05, in the unit that docs/data-quality.md names.
+	DataQualityMinEffect map[string]float64 `yaml:"data_quality_min_effect"`
 	// DuplicateShare is the share of repeated deliveries of an hour above which
 	// they are a breach, in [0, 1]. Default 0.01: producers that send at least
 	// once repeat some.
@@ -51,6 +61,9 @@ func DefaultConfig() Config {
 		MaxLabelLag:      burn.DefaultMaxLag,
 		DriftMinEffect:   drift.DefaultOptions().MinEffect,
 		DuplicateShare:   0.01,
+
+		DataQualityInterval: 5 * time.Minute,
+		DataQualityWindow:   day,
 	}
 }
 
@@ -64,6 +77,13 @@ func (c Config) Validate() error {
 	}
 	positive("interval", c.Interval)
 	positive("max_label_lag", c.MaxLabelLag)
+	positive("data_quality_interval", c.DataQualityInterval)
+	if c.DataQualityWindow < time.Hour || c.DataQualityWindow%time.Hour != 0 || c.DataQualityWindow > 7*day {
+		errs = append(errs, fmt.Errorf("analyze.data_quality_window: %s is not a number of hours up to 7 days", c.DataQualityWindow))
+	}
+	if err := c.dataQuality().Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("analyze.data_quality_min_effect: %w", err))
+	}
 	if c.ReferenceRefresh < 0 {
 		errs = append(errs, fmt.Errorf("analyze.reference_refresh: %s is negative", c.ReferenceRefresh))
 	}
@@ -89,6 +109,12 @@ func (c Config) Validate() error {
 func (c Config) driftOptions() drift.Options {
 	o := drift.DefaultOptions()
 	o.MinEffect = c.DriftMinEffect
+	return o
+}
+
+func (c Config) dataQuality() dataquality.Options {
+	o := dataquality.DefaultOptions()
+	o.MinEffect = c.DataQualityMinEffect
 	return o
 }
 

@@ -18,58 +18,60 @@ const (
 // settle is how long after its end an hour counts as closed: events come late.
 const settle = 10 * time.Minute
 
-// typesEvery is how often types are looked at. They are exact counts of whole
-// hours, so more often would say the same.
-const typesEvery = time.Minute
-
-// hygiene remembers what of a model was looked at: its types lately, and the
+// hygiene remembers what of a model was looked at: its features lately, and the
 // last closed hour. It belongs to the one goroutine that steps.
 type hygiene struct {
-	reader dataquality.Reader
-	types  map[plumbline.Model]time.Time
-	hours  map[plumbline.Model]time.Time
+	reader   dataquality.Reader
+	cfg      Config
+	features map[plumbline.Model]time.Time
+	hours    map[plumbline.Model]time.Time
 }
 
-func newHygiene(reader dataquality.Reader) *hygiene {
-	return &hygiene{reader: reader, types: map[plumbline.Model]time.Time{}, hours: map[plumbline.Model]time.Time{}}
+func newHygiene(reader dataquality.Reader, cfg Config) *hygiene {
+	return &hygiene{reader: reader, cfg: cfg, features: map[plumbline.Model]time.Time{}, hours: map[plumbline.Model]time.Time{}}
 }
 
-// look returns what is wrong with the events of a model. Nothing wrong with the
-// types makes no finding; repeats of a closed hour always make one.
-func (h *hygiene) look(ctx context.Context, t traffic, now time.Time, limit float64) ([]Finding, error) {
-	types, err := h.lookTypes(ctx, t, now)
+// look returns what the checks say of the events of a model. Nothing wrong with
+// the types makes no finding; repeats of a closed hour always make one.
+func (h *hygiene) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
+	var findings []Finding
+	if now.Sub(h.features[t.model]) >= h.cfg.DataQualityInterval {
+		types, err := h.lookTypes(ctx, t)
+		if err != nil {
+			return nil, fmt.Errorf("data quality: %w", err)
+		}
+		checks, err := h.lookFeatures(ctx, t)
+		if findings = append(types, checks...); err != nil {
+			return findings, fmt.Errorf("data quality: %w", err)
+		}
+		h.features[t.model] = now
+	}
+	repeats, err := h.lookRepeats(ctx, t, now)
 	if err != nil {
-		return nil, fmt.Errorf("data quality: %w", err)
+		return findings, fmt.Errorf("data quality: %w", err)
 	}
-	repeats, err := h.lookRepeats(ctx, t, now, limit)
-	if err != nil {
-		return types, fmt.Errorf("data quality: %w", err)
-	}
-	return append(types, repeats...), nil
+	return append(findings, repeats...), nil
 }
 
-func (h *hygiene) lookTypes(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
-	if now.Sub(h.types[t.model]) < typesEvery {
-		return nil, nil
-	}
+func (h *hygiene) lookTypes(ctx context.Context, t traffic) ([]Finding, error) {
 	to := t.end.Add(time.Hour - 1).Truncate(time.Hour)
 	changes, err := h.reader.TypeChanges(ctx, t.model, to.Add(-day), to)
 	if err != nil {
 		return nil, err
 	}
-	h.types[t.model] = now
 	var findings []Finding
 	for _, c := range changes {
 		f := newFinding(plumbline.SignalDataQuality, plumbline.MeasureTypeChange)
 		f.Model, f.Deploy, f.Stage, f.Feature = t.model, c.Deploy, c.Stage, c.Feature
 		f.Window, f.WindowEnd, f.Count = day, to, c.Numbers+c.Texts
-		f.Value, f.Verdict, f.Assumes = c.Share(), plumbline.VerdictBreach, assumesTypes
+		f.Value, f.NullMean, f.Effect = c.Share(), 0, c.Share()
+		f.Verdict, f.Assumes = plumbline.VerdictBreach, assumesTypes
 		findings = append(findings, f)
 	}
 	return findings, nil
 }
 
-func (h *hygiene) lookRepeats(ctx context.Context, t traffic, now time.Time, limit float64) ([]Finding, error) {
+func (h *hygiene) lookRepeats(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
 	hour := now.Add(-settle).Truncate(time.Hour).Add(-time.Hour)
 	if last := t.end.Add(-1).Truncate(time.Hour); last.Before(hour) {
 		hour = last // data is behind: its last hour
@@ -91,8 +93,9 @@ func (h *hygiene) lookRepeats(ctx context.Context, t traffic, now time.Time, lim
 		f := newFinding(plumbline.SignalDataQuality, plumbline.MeasureDuplicateShare)
 		f.Model, f.Deploy, f.Stage = t.model, r.Deploy, r.Stage
 		f.Window, f.WindowEnd, f.Count = time.Hour, hour.Add(time.Hour), r.Deliveries
-		f.Value, f.Verdict, f.Assumes = r.Share(), plumbline.VerdictOK, assumesRepeats
-		if f.Value > limit {
+		f.Value, f.NullMean, f.Effect = r.Share(), 0, r.Share()
+		f.Verdict, f.Assumes = plumbline.VerdictOK, assumesRepeats
+		if f.Value > h.cfg.DuplicateShare {
 			f.Verdict = plumbline.VerdictBreach
 		}
 		findings = append(findings, f)

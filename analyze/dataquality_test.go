@@ -70,15 +70,15 @@ func TestRepeatedDeliveriesAreReported(t *testing.T) {
 	}
 	insert(t, db, "predictions", raw)
 	served := traffic{model: "m", end: now, deploys: []deploy{{hash: "v1", stage: plumbline.StageProduction, first: hour, last: hour, requests: 1040}}}
-	h := newHygiene(dataquality.Reader{Conn: db.Conn()})
-	findings, err := h.look(t.Context(), served, now, 0.01)
+	h := newHygiene(dataquality.Reader{Conn: db.Conn()}, DefaultConfig())
+	findings, err := h.lookRepeats(t.Context(), served, now)
 	if err != nil || len(findings) != 1 {
 		t.Fatalf("%d findings, %v; want 1", len(findings), err)
 	}
 	if f := findings[0]; f.Measure != plumbline.MeasureDuplicateShare || f.Count != 1040 || f.Value != 40./1040 || f.Verdict != plumbline.VerdictBreach || !f.WindowEnd.Equal(hour.Add(time.Hour)) {
 		t.Errorf("finding %+v, want 40 of 1,040 repeated, a breach", f)
 	}
-	if again, err := h.look(t.Context(), served, now.Add(5*time.Minute), 0.01); err != nil || len(again) != 0 {
+	if again, err := h.lookRepeats(t.Context(), served, now.Add(5*time.Minute)); err != nil || len(again) != 0 {
 		t.Errorf("the same hour is looked at twice: %v, %v", again, err)
 	}
 	sampled, err := h.reader.Repeats(t.Context(), "m", hour, 3*5_000_000)

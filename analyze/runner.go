@@ -59,7 +59,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 		burn:    burn.Reader{Conn: conn, MaxLag: cfg.MaxLabelLag},
 	}
 	r.references = newReferences(r.drift, cfg.ReferenceRefresh)
-	r.hygiene = newHygiene(dataquality.Reader{Conn: conn})
+	r.hygiene = newHygiene(dataquality.Reader{Conn: conn}, cfg)
 	if err := r.metrics.register(deps.Registerer); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
@@ -144,7 +144,7 @@ func (r *Runner) look(ctx context.Context, now time.Time) ([]Finding, error) {
 		byModel[t.model] = t
 		add(r.lookDrift(ctx, t))
 		add(r.lookQuality(ctx, t))
-		add(r.hygiene.look(ctx, t, now, r.cfg.DuplicateShare))
+		add(r.hygiene.look(ctx, t, now))
 	}
 	for _, o := range r.objectives {
 		add(r.lookBurn(ctx, o, byModel[o.SLO.Model]))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -42,6 +43,9 @@ type event struct {
 	label         int // 0 none, 1 correct, -1 wrong
 }
 
+// null is the category of a feature that was sent as null.
+const null = "\x00null"
+
 type hourKey struct {
 	deploy, stage, series string
 	hour                  int64
@@ -66,6 +70,13 @@ type rollups struct {
 	model string
 	rows  map[string]map[string]map[string]any // by table, then key
 	hist  map[hourKey]map[int32]uint64
+	exact map[hourKey]*exact
+}
+
+// exact is what a rollup keeps beside the histogram.
+type exact struct {
+	sum, min, max float64
+	nans, infs    int
 }
 
 // bump adds one to the fields of the row of the same key.
@@ -93,14 +104,14 @@ func (r *rollups) add(e event) {
 	r.bump("series_hour", key(plumbline.SeriesRequests, hour), "count")
 	for f, v := range e.numbers {
 		k := hourKey{e.deploy, e.stage, string(plumbline.Feature(f).Series()), hour}
-		if r.hist[k] == nil {
-			r.hist[k] = map[int32]uint64{}
-		}
-		r.hist[k][grid.Bucket(v)]++
+		r.number(k, v)
 	}
 	for f, v := range e.categories {
 		row := key(plumbline.Feature(f).Series(), hour)
 		row["value"], row["kind"] = v, 0
+		if v == null {
+			row["value"], row["kind"] = "", 1
+		}
 		r.bump("categories_hour", row, "count")
 	}
 	if e.label != 0 {
@@ -115,10 +126,28 @@ func (r *rollups) add(e event) {
 	}
 }
 
+// number counts one numeric value as ingest does.
+func (r *rollups) number(k hourKey, v float64) {
+	if r.hist[k] == nil {
+		r.hist[k] = map[int32]uint64{}
+		r.exact[k] = &exact{min: math.Inf(1), max: math.Inf(-1)}
+	}
+	x := r.exact[k]
+	switch {
+	case math.IsNaN(v):
+		x.nans++
+	case math.IsInf(v, 0):
+		x.infs++
+	default:
+		r.hist[k][grid.Bucket(v)]++
+		x.sum, x.min, x.max = x.sum+v, min(x.min, v), max(x.max, v)
+	}
+}
+
 // store writes the rollups and cells of the events.
 func store(t *testing.T, db *storage.DB, model string, events []event) {
 	t.Helper()
-	r := &rollups{model: model, rows: map[string]map[string]map[string]any{}, hist: map[hourKey]map[int32]uint64{}}
+	r := &rollups{model: model, rows: map[string]map[string]map[string]any{}, hist: map[hourKey]map[int32]uint64{}, exact: map[hourKey]*exact{}}
 	for _, e := range events {
 		r.add(e)
 	}
@@ -133,12 +162,22 @@ func store(t *testing.T, db *storage.DB, model string, events []event) {
 			counts[i] = buckets[b]
 			total += buckets[b]
 		}
+		x := r.exact[key]
 		series = append(series, map[string]any{
+			"nans": x.nans, "infs": x.infs, "sum_nano": int64(math.Round(x.sum * 1e9)), "min": number(x.min), "max": number(x.max),
 			"model": model, "deploy_hash": key.deploy, "stage": key.stage, "series": key.series, "grid": grid.Full, "time": key.hour,
 			"segment": "", "count": total, "hist": []any{sorted, counts},
 		})
 	}
 	insert(t, db, "series_hour", series)
+}
+
+// number is how JSON spells what it has no number for.
+func number(v float64) any {
+	if math.IsInf(v, 0) {
+		return fmt.Sprint(v)
+	}
+	return v
 }
 
 // features are a flight's: miles, the hour and the weekday of its departure.
