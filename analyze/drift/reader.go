@@ -5,6 +5,9 @@ import (
 	_ "embed" // the statements
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -13,18 +16,19 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 )
 
-//go:embed sql/requests.sql
-var requestsSQL string
-
 //go:embed sql/numbers.sql
 var numbersSQL string
 
 //go:embed sql/categories.sql
 var categoriesSQL string
 
-// Querier runs one query; clickhouse-go's driver.Conn is one.
+//go:embed sql/deploys.sql
+var deploysSQL string
+
+// Querier runs one query; clickhouse-go's driver.Conn over HTTP is one.
 type Querier interface {
 	Query(ctx context.Context, query string, args ...any) (driver.Rows, error)
+	QueryFormat(ctx context.Context, format, query string, args ...any) (io.ReadCloser, error)
 }
 
 // Reader reads samples from the hourly rollups.
@@ -39,6 +43,11 @@ type Query struct {
 	// Deploys are the deploys to add up; none means every deploy.
 	Deploys []plumbline.DeployHash
 	Stage   plumbline.Stage
+	// Segment is the slice as key=value; plumbline.SegmentAll is all traffic.
+	Segment plumbline.Segment
+	// Series are the ones to read; none means every feature, score, predicted
+	// value and predicted class.
+	Series []plumbline.Series
 	// From and To bound the window in event time, To exclusive. Rollups are by
 	// hour, so From is taken back to the start of its hour and the hour that To
 	// lies in counts in full. A zero From or To does not bound.
@@ -51,6 +60,31 @@ type Window struct {
 	// counted from: fewer where the producer samples.
 	Requests, Deliveries uint64
 	Features             map[plumbline.Feature]Sample
+	// Outputs holds what the model answered: plumbline.SeriesScore, SeriesValue
+	// and SeriesClass, as far as it has them.
+	Outputs map[plumbline.Series]Sample
+}
+
+// Sample returns a series of the window; one that was never sent is absent from
+// every request.
+func (w Window) Sample(series plumbline.Series) Sample {
+	if f, ok := series.Feature(); ok {
+		if s, ok := w.Features[f]; ok {
+			return s
+		}
+	} else if s, ok := w.Outputs[series]; ok {
+		return s
+	}
+	return Sample{Absent: w.Requests, Weight: w.Weight()}
+}
+
+// Series returns the series of the window, features by name before outputs.
+func (w Window) Series() []plumbline.Series {
+	var all []plumbline.Series
+	for _, f := range slices.Sorted(maps.Keys(w.Features)) {
+		all = append(all, f.Series())
+	}
+	return append(all, slices.Sorted(maps.Keys(w.Outputs))...)
 }
 
 // Weight returns how many requests a delivery stands for on average.
@@ -79,28 +113,62 @@ func (q Query) parameters() []any {
 	if !q.To.IsZero() {
 		to = q.To.Unix()
 	}
+	only := make([]string, 0, len(q.Series)+1)
+	for _, s := range q.Series {
+		only = append(only, string(s))
+	}
+	if len(only) > 0 {
+		only = append(only, string(plumbline.SeriesRequests))
+	}
 	return []any{
-		clickhouse.Named("model", string(q.Model)), clickhouse.Named("stage", string(q.Stage)),
+		clickhouse.Named("model", string(q.Model)), clickhouse.Named("stage", string(q.Stage)), clickhouse.Named("segment", string(q.Segment)), clickhouse.Named("only", only),
 		clickhouse.Named("deploys", deploys), clickhouse.Named("from", from), clickhouse.Named("to", to),
 	}
 }
 
-// Read returns the requests and every feature of the window. A window without
-// requests is empty, not an error.
+// Read returns the requests and the series of the window, in two statements. A
+// window without requests is empty, not an error.
 func (r Reader) Read(ctx context.Context, q Query) (Window, error) {
-	w := Window{Features: map[plumbline.Feature]Sample{}}
-	err := errors.Join(
-		r.each(ctx, requestsSQL, q, func(rows driver.Rows) error { return rows.Scan(&w.Requests, &w.Deliveries) }),
-		r.each(ctx, numbersSQL, q, w.number),
-		r.each(ctx, categoriesSQL, q, w.category),
-	)
+	w := Window{Features: map[plumbline.Feature]Sample{}, Outputs: map[plumbline.Series]Sample{}}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sums := make(chan error, 1)
+	numbers := numbers{of: map[plumbline.Series]*numeric{}}
+	go func() { sums <- numbers.read(ctx, r.Conn, q) }()
+	err := r.each(ctx, categoriesSQL, q, w.category)
 	if err != nil {
-		return Window{}, fmt.Errorf("read features of model %q: %w", q.Model, err)
+		cancel()
+	}
+	if err := errors.Join(err, <-sums); err != nil {
+		return Window{}, fmt.Errorf("read series of model %q: %w", q.Model, err)
+	}
+	w.Requests, w.Deliveries = numbers.requests, numbers.deliveries
+	for series, n := range numbers.of {
+		w.put(series, n.into(w.at(series)))
 	}
 	for f, s := range w.Features {
 		w.Features[f] = s.within(w)
 	}
+	for o, s := range w.Outputs {
+		w.Outputs[o] = s.within(w)
+	}
 	return w, nil
+}
+
+// at returns what is known of a series so far.
+func (w *Window) at(series plumbline.Series) Sample {
+	if f, ok := series.Feature(); ok {
+		return w.Features[f]
+	}
+	return w.Outputs[series]
+}
+
+func (w *Window) put(series plumbline.Series, s Sample) {
+	if f, ok := series.Feature(); ok {
+		w.Features[f] = s
+		return
+	}
+	w.Outputs[series] = s
 }
 
 // each calls scan for every row of the statement.
@@ -118,30 +186,35 @@ func (r Reader) each(ctx context.Context, statement string, q Query, scan func(d
 	return rows.Err()
 }
 
-// number adds the numeric values of one feature.
-func (w *Window) number(rows driver.Rows) error {
-	var (
-		series            string
-		nulls, nans, infs uint64
-		buckets           []int32
-		counts            []uint64
-	)
-	if err := rows.Scan(&series, &nulls, &nans, &infs, &buckets, &counts); err != nil {
-		return err
-	}
-	feature, ok := plumbline.Series(series).Feature()
-	if !ok {
+// Served is when a deploy served in a stage, by hour.
+type Served struct {
+	Deploy plumbline.DeployHash
+	// First and Last are the starts of the first and of the last hour.
+	First, Last time.Time
+	Requests    uint64
+}
+
+// Deploys returns the deploys of the query's range, the one that served last
+// last.
+func (r Reader) Deploys(ctx context.Context, q Query) ([]Served, error) {
+	var all []Served
+	err := r.each(ctx, deploysSQL, q, func(rows driver.Rows) error {
+		var (
+			s           Served
+			hash        string
+			first, last int64
+		)
+		if err := rows.Scan(&hash, &first, &last, &s.Requests); err != nil {
+			return err
+		}
+		s.Deploy, s.First, s.Last = plumbline.DeployHash(hash), time.Unix(first, 0).UTC(), time.Unix(last, 0).UTC()
+		all = append(all, s)
 		return nil
-	}
-	h, err := NewHistogram(buckets, counts)
+	})
 	if err != nil {
-		return fmt.Errorf("series %q: %w", series, err)
+		return nil, fmt.Errorf("read deploys of model %q: %w", q.Model, err)
 	}
-	s := w.Features[feature]
-	s.Numbers, s.NaNs, s.Infs = h, s.NaNs+nans, s.Infs+infs
-	s.Nulls += nulls
-	w.Features[feature] = s
-	return nil
+	return all, nil
 }
 
 // Kinds of a row of categories_hour.
@@ -151,7 +224,7 @@ const (
 	kindOther = 2
 )
 
-// category adds one categorical value of one feature.
+// category adds one categorical value of one series.
 func (w *Window) category(rows driver.Rows) error {
 	var (
 		series, value string
@@ -161,11 +234,7 @@ func (w *Window) category(rows driver.Rows) error {
 	if err := rows.Scan(&series, &value, &kind, &count); err != nil {
 		return err
 	}
-	feature, ok := plumbline.Series(series).Feature()
-	if !ok {
-		return nil
-	}
-	s := w.Features[feature]
+	s := w.at(plumbline.Series(series))
 	switch kind {
 	case kindValue:
 		if s.Values == nil {
@@ -179,6 +248,6 @@ func (w *Window) category(rows driver.Rows) error {
 	default:
 		return fmt.Errorf("series %q: category of kind %d", series, kind)
 	}
-	w.Features[feature] = s
+	w.put(plumbline.Series(series), s)
 	return nil
 }

@@ -1,6 +1,10 @@
 package drift
 
-import "math"
+import (
+	"math"
+
+	"github.com/plumbline-slo/plumbline/storage/grid"
+)
 
 // Sample is one feature over one window: how often each value was delivered.
 type Sample struct {
@@ -13,6 +17,11 @@ type Sample struct {
 	Nulls, NaNs, Infs uint64
 	// Absent counts requests that did not carry the feature at all.
 	Absent uint64
+	// Grid is the version of the grid that Numbers are counted on; empty means
+	// grid.Full. Samples on different grids cannot be compared. Elsewhere counts
+	// the values of the window that were counted on another one.
+	Grid      grid.Version
+	Elsewhere uint64
 	// Weight is how many requests a delivery of the window stands for on
 	// average, where the producer samples; 0 and 1 mean one. Shares are those of
 	// the requests, but a sample is only as large as its deliveries. That is
@@ -31,7 +40,7 @@ func (s Sample) deliveries(requests uint64) uint64 {
 
 // Present returns the number of requests that carried the feature, null or not.
 func (s Sample) Present() uint64 {
-	n := s.Numbers.Total() + s.Other + s.Nulls + s.NaNs + s.Infs
+	n := s.Numbers.Total() + s.Elsewhere + s.Other + s.Nulls + s.NaNs + s.Infs
 	for _, c := range s.Values {
 		n += c
 	}

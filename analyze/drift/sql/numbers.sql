@@ -1,8 +1,10 @@
--- Numeric features of the window, merged over its hours. Only the full grid:
--- versions never merge, and features are never counted on the odds.
-SELECT series, sum(nulls), sum(nans), sum(infs), (sumMap(hist) AS merged).1, merged.2
+-- Requests and numeric series of the window, one row an hour and deploy: adding
+-- histograms up is cheaper in Go than here. Versions of the grid never merge; the
+-- coarse ones are for minutes.
+SELECT series, grid, count, rows, nulls, nans, infs, hist.1, hist.2
 FROM series_hour
-WHERE model = {model:String} AND startsWith(series, 'feature:') AND segment = '' AND stage = {stage:String} AND grid = 'f8'
+WHERE model = {model:String} AND segment = {segment:String} AND stage = {stage:String} AND grid IN ('', 'f8', 'o8')
+  AND (series IN ('requests', 'score', 'predicted_value') OR startsWith(series, 'feature:'))
+  AND (empty({only:Array(String)}) OR has({only:Array(String)}, series))
   AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC')
   AND (empty({deploys:Array(String)}) OR has({deploys:Array(String)}, deploy_hash))
-GROUP BY series
