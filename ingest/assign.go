@@ -1,7 +1,10 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -74,20 +77,25 @@ func (w *worker) position(ctx context.Context, offset, first int64) (int64, erro
 }
 
 // finishTail finishes a batch that was begun beyond the position and whose
-// intent is lost, together with the commit that carried it: its raw rows tell.
+// intent is lost, together with the commit that carried it: its raw rows tell,
+// and the markers of its rollups, for its raw rows may have been left out.
 func (w *worker) finishTail(ctx context.Context, from, first int64) (int64, error) {
 	for _, w.db = range w.known {
 		if err := w.quiet(ctx); err != nil {
 			return 0, err
 		}
-		last, err := w.lastStored(ctx, from)
+		raw, marked, err := w.lastStored(ctx, from)
 		if err != nil {
 			return 0, err
 		}
+		last := max(raw, marked)
 		if last < from {
 			continue
 		}
-		next, err := w.takeoverChanged(ctx, intent{Epoch: w.at.Epoch, Last: &last, Plan: "unknown"}, from, first)
+		// Where rollups reach further than raw rows, nobody can tell any more
+		// whether these are all there were.
+		sampled := marked > raw || w.i.privacy.Samples()
+		next, err := w.takeoverChanged(ctx, intent{Epoch: w.at.Epoch, Last: &last, Plan: "unknown", Sampled: sampled}, from, first)
 		if err == nil && w.db != w.home {
 			err = errReassign
 		}
@@ -97,24 +105,44 @@ func (w *worker) finishTail(ctx context.Context, from, first int64) (int64, erro
 	return from, nil
 }
 
-// lastStored returns the greatest offset of a raw row from an offset on, -1 if
-// there is none.
-func (w *worker) lastStored(ctx context.Context, from int64) (int64, error) {
-	tables := w.i.cfg.rawTables(w.at.Topic)
-	if err := w.sync(ctx, w.db, tables...); err != nil {
+// lastStored returns the greatest offset of a raw row from an offset on, and the
+// greatest last offset of a batch in a rollup; -1 if there is none.
+func (w *worker) lastStored(ctx context.Context, from int64) (raw, marked int64, err error) {
+	raw, marked = -1, -1
+	for _, table := range w.i.cfg.rawTables(w.at.Topic) {
+		greatest, err := w.greatest(ctx, table, "SELECT if(count() = 0, toInt64(-1), max(_offset)) FROM "+w.table(table)+inRange, w.at.offsets(from, math.MaxInt64)...)
+		if err != nil {
+			return 0, 0, err
+		}
+		raw = max(raw, greatest)
+	}
+	if !w.i.cfg.holdsPredictions(w.at.Topic) {
+		return raw, marked, nil
+	}
+	for _, table := range rollupTables() {
+		greatest, err := w.greatest(ctx, table, "SELECT if(count() = 0, toInt64(-1), toInt64(max("+markColumn(table)+"))) FROM "+w.table(table)+marks, clickhouse.Named("series", w.at.mark()))
+		if err != nil {
+			return 0, 0, err
+		}
+		marked = max(marked, greatest)
+	}
+	return raw, marked, nil
+}
+
+// greatest runs a query for one offset of a table.
+func (w *worker) greatest(ctx context.Context, table plumbline.TableName, query string, args ...any) (offset int64, err error) {
+	if err := w.sync(ctx, w.db, table); err != nil {
 		return 0, err
 	}
-	last := int64(-1)
-	for _, table := range tables {
-		row := w.db.Conn().QueryRow(ctx, "SELECT if(count() = 0, toInt64(-1), max(_offset)) FROM "+w.table(table)+inRange, w.at.offsets(from, math.MaxInt64)...)
-		var greatest int64
-		if err := row.Scan(&greatest); err != nil {
-			return 0, fmt.Errorf("look for rows of %s beyond %d: %w", w.at, from, err)
-		}
-		last = max(last, greatest)
+	if err := w.db.Conn().QueryRow(ctx, query, args...).Scan(&offset); err != nil {
+		return 0, fmt.Errorf("look for what of %s is stored in %s: %w", w.at, table, err)
 	}
-	return last, nil
+	return offset, nil
 }
+
+// lastComplete reads the table from the end of its order, so that its cost does
+// not grow with the number of batches: those of one source do not overlap.
+const lastComplete = " WHERE topic = {topic:String} AND epoch = {epoch:String} AND partition = {partition:Int32} ORDER BY topic DESC, epoch DESC, partition DESC, first DESC LIMIT 1"
 
 // completeUpTo returns the offset after the last batch that is recorded on any
 // shard, 0 if there is none.
@@ -123,11 +151,10 @@ func (w *worker) completeUpTo(ctx context.Context) (next int64, err error) {
 		if err := w.sync(ctx, db, plumbline.TableBatches); err != nil {
 			return 0, err
 		}
-		row := db.Conn().QueryRow(ctx, "SELECT if(count() = 0, toInt64(0), max(last) + 1) FROM "+db.Local(plumbline.TableBatches)+
-			" WHERE topic = {topic:String} AND epoch = {epoch:String} AND partition = {partition:Int32}",
+		row := db.Conn().QueryRow(ctx, "SELECT last + 1 FROM "+db.Local(plumbline.TableBatches)+lastComplete,
 			clickhouse.Named("topic", w.at.Topic), clickhouse.Named("epoch", w.at.Epoch), clickhouse.Named("partition", fmt.Sprint(w.at.Partition)))
 		var after int64
-		if err := row.Scan(&after); err != nil {
+		if err := row.Scan(&after); err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return 0, fmt.Errorf("read complete batches of %s: %w", w.at, err)
 		}
 		next = max(next, after)
@@ -165,6 +192,7 @@ func (w *worker) replay(ctx context.Context, first, last int64) error {
 	if err := w.refetch(ctx, first, last, b.add); err != nil {
 		return err
 	}
+	w.decodes(ctx)
 	b.last = last
 	if err := w.store(ctx, b, true); err != nil {
 		return err
@@ -192,16 +220,12 @@ func (w *worker) refetch(ctx context.Context, first, last int64, add func(record
 			return add(rec)
 		})
 		if err != nil {
-			return w.refetchError(ctx, err)
+			// Each failure ends the session; they count beyond it, or nobody would
+			// be told.
+			w.refetches++
+			return cmp.Or(w.fetchError(ctx, err, w.refetches), err)
 		}
-		next = after
+		next, w.refetches = after, 0
 	}
 	return nil
-}
-
-func (w *worker) refetchError(ctx context.Context, err error) error {
-	if again := w.fetchError(ctx, err, 0); again != nil {
-		return again
-	}
-	return err
 }

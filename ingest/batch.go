@@ -114,25 +114,16 @@ func (b *batch) tryDecode(rec record) (err error) {
 	return b.rows.decoder.Append(decode.Record{Offset: rec.Offset, Known: rec.Known, Key: rec.Key, Value: rec.Value, Headers: &b.current})
 }
 
-// decoded is the number of events that concern a table, good and bad; what the
-// decoder skipped is none. Of a batch that was finished in SQL it was counted
-// there.
-func (b *batch) decoded(table plumbline.TableName) int {
-	if b.rows == nil {
-		return b.events
-	}
-	return b.rows.of(table) + len(b.letters)
-}
-
 // full reports whether the batch must be flushed before another record.
 func (b *batch) full(cfg Config) bool {
 	return max(b.events, b.rows.Len()) >= cfg.FlushRows || b.bytes >= cfg.FlushBytes
 }
 
-// batchRow is one row of the table batches.
+// batchRow is one row of the table batches: what a batch put into a table, and
+// the number of good events that it is made of.
 type batchRow struct {
-	table plumbline.TableName
-	rows  int
+	table        plumbline.TableName
+	rows, events int
 }
 
 // batchesRecord builds the rows that say that the batch is complete.
@@ -146,7 +137,7 @@ func (b *batch) batchesRecord(rows []batchRow, plan string, stored int64) arrow.
 	counts, events := make([]uint64, n), make([]uint64, n)
 	for i, r := range rows {
 		tables.Append([]byte(r.table))
-		counts[i], events[i] = uint64(r.rows), uint64(b.decoded(r.table))
+		counts[i], events[i] = uint64(r.rows), uint64(r.events+len(b.letters))
 	}
 	c.constant("topic", b.at.Topic)
 	c.constant("epoch", b.at.Epoch)

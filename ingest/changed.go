@@ -82,7 +82,8 @@ func (w *worker) deleteRange(ctx context.Context, b *batch) error {
 		}
 		for _, table := range w.i.cfg.rawTables(w.at.Topic) {
 			query := "ALTER TABLE " + w.table(table) + " DELETE" + inRange
-			if err := w.exec(ctx, clickhouse.Settings{"mutations_sync": 2}, query, b.at.offsets(b.first, b.last)...); err != nil {
+			comment := b.at.token(b.first, b.last, table, 0, "delete")
+			if err := w.exec(ctx, comment, clickhouse.Settings{"mutations_sync": 2}, query, b.at.offsets(b.first, b.last)...); err != nil {
 				return fmt.Errorf("delete %s from %s: %w", b, table, err)
 			}
 		}
@@ -101,11 +102,10 @@ func (w *worker) finishFromRaw(ctx context.Context, b *batch, readable int64) er
 		if err != nil {
 			return err
 		}
-		complete = append(complete, batchRow{table, len(offsets)})
+		complete = append(complete, batchRow{table, len(offsets), len(offsets)})
 		stored = append(stored, offsets...)
 	}
 	slices.Sort(stored)
-	b.events = len(stored)
 	if w.i.cfg.holdsPredictions(w.at.Topic) {
 		months, err := w.lookupMonths(ctx, b)
 		if err != nil {
@@ -116,7 +116,8 @@ func (w *worker) finishFromRaw(ctx context.Context, b *batch, readable int64) er
 			if err != nil {
 				return err
 			}
-			complete = append(complete, batchRow{table, int(rows)})
+			// Predictions are the first of a topic's tables.
+			complete = append(complete, batchRow{table, int(rows), complete[0].events})
 		}
 	}
 	if readable <= b.last {
@@ -202,7 +203,7 @@ func (w *worker) rollUpMonth(ctx context.Context, b *batch, table plumbline.Tabl
 			// limit make one block of them.
 			"max_threads": 1, "max_insert_threads": 1, "min_insert_block_size_rows": 1 << 30, "min_insert_block_size_bytes": 0,
 		}
-		if err := w.exec(ctx, settings, query, args...); err != nil {
+		if err := w.exec(ctx, token, settings, query, args...); err != nil {
 			return fmt.Errorf("roll up %s into %s: %w", b, table, err)
 		}
 		return nil
@@ -281,7 +282,7 @@ func (w *worker) refuseUnstored(ctx context.Context, b *batch, from int64, store
 	if err != nil {
 		return err
 	}
-	b.letters, b.events, b.knownMin, b.knownMax = scratch.letters, b.events+len(scratch.letters), scratch.knownMin, scratch.knownMax
+	b.letters, b.knownMin, b.knownMax = scratch.letters, scratch.knownMin, scratch.knownMax
 	w.free(scratch)
 	return w.bury(ctx, b.letters)
 }

@@ -16,3 +16,6 @@ func CountBuffers(i *Ingester, topic string) *atomic.Int64 {
 	}}
 	return n
 }
+
+// LastComplete is how the last batch of a partition is found.
+const LastComplete = lastComplete

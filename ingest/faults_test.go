@@ -41,6 +41,7 @@ type proxy struct {
 	inserts int
 	faults  int
 	failed  chan struct{} // closed at the first fault since reset
+	bare    []string      // statements that write without a log_comment, by which others see them running
 }
 
 func startProxy(t *testing.T, env *testenv.Env) (*proxy, *storage.DB) {
@@ -84,6 +85,15 @@ func (p *proxy) await(t *testing.T) {
 	}
 }
 
+func (p *proxy) see(query, comment string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	writes := strings.HasPrefix(query, "INSERT") || strings.HasPrefix(query, "ALTER")
+	if writes && !strings.Contains(comment, "/") {
+		p.bare = append(p.bare, query[:min(len(query), 60)])
+	}
+}
+
 func (p *proxy) next(query string) fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,6 +120,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if query == "" {
 		query = string(body[:min(len(body), 200)])
 	}
+	p.see(query, r.URL.Query().Get("log_comment"))
 	f := pass
 	if strings.HasPrefix(strings.TrimSpace(query), "INSERT") {
 		f = p.next(query)

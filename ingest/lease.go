@@ -138,8 +138,10 @@ func (w *worker) leased() bool {
 	return w.i.now().Sub(w.lease.used) < w.lease.session.Lasts()/2
 }
 
-// exec runs a statement without rows in the session.
-func (w *worker) exec(ctx context.Context, settings clickhouse.Settings, query string, args ...any) error {
+// exec runs a statement without rows in the session, under a comment by which
+// quiet sees it running: it begins with the source's mark and a slash.
+func (w *worker) exec(ctx context.Context, comment string, settings clickhouse.Settings, query string, args ...any) error {
+	settings["log_comment"] = comment
 	return w.inSession(func(s storage.Session) error {
 		return w.db.Conn().Exec(clickhouse.Context(ctx, clickhouse.WithSettings(s.In(w.db.Durably(settings)))), query, args...)
 	})

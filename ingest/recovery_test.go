@@ -109,6 +109,11 @@ func TestBatchOfAnotherPlanIsFinished(t *testing.T) {
 			seen.await(t, ingest.NoticePlanChanged)
 			until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
 			check(t, env, want, everything(time.Now()))
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if len(p.bare) > 0 {
+				t.Errorf("statements that write and cannot be seen running: %q", p.bare)
+			}
 		})
 	}
 }
@@ -462,4 +467,29 @@ func sortFields(s string) string {
 	fields := strings.Split(s, " ")
 	slices.Sort(fields)
 	return strings.Join(fields, " ")
+}
+
+// A service that has run for years must not read years of batches at a start.
+func TestLastBatchIsReadFromTheEnd(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	if err := env.DB.Conn().Exec(t.Context(), "INSERT INTO batches (topic, epoch, partition, first, last) SELECT 't', 'e', 1, number, number FROM numbers(9)"); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := env.DB.Conn().Query(t.Context(), "EXPLAIN actions = 1 SELECT last FROM batches"+ingest.LastComplete,
+		clickhouse.Named("topic", "t"), clickhouse.Named("epoch", "e"), clickhouse.Named("partition", "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var plan strings.Builder
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			t.Fatal(err)
+		}
+		plan.WriteString(line + "\n")
+	}
+	if !strings.Contains(plan.String(), "InReverseOrder") || !strings.Contains(plan.String(), "Limit 1") {
+		t.Errorf("the table is read otherwise:\n%s", &plan)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -112,4 +113,42 @@ func TestRegistryGoneForAWhile(t *testing.T) {
 	}
 	until(t, env, rawRows, n+1)
 	until(t, env, "SELECT sum(dead) FROM batches FINAL WHERE table = 'predictions'", 1)
+}
+
+// A batch that was begun waits for its schema like any other, and people are
+// told when that begins and when it is over, whichever sessions lie between.
+func TestBegunBatchWaitsForItsSchema(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{Kafka: true})
+	registry, err := fakeregistry.Start("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer registry.Close()
+	registry.Register(101, fakeregistry.Schema{Text: avroVersion(1)})
+	p, db := startProxy(t, env)
+	p.reset(func(int, string) fault { return refuse })
+	cfg := testConfig(env)
+	cfg.Partitions = 1
+	begin := func(seen *notices) func() {
+		source := decode.Source{Topic: "avro-" + env.Suffix, Format: decode.FormatAvro, Schemas: decode.Schemas{SchemaRegistry: &decode.SchemaRegistry{URLs: []string{registry.URL()}}}}
+		if err := source.ReadFiles(); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Sources = []decode.Source{source}
+		if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		return start(t, cfg, ingest.Dependencies{DB: db, Noticer: seen})
+	}
+	stop := begin(newNotices())
+	send(t, env, "avro-"+env.Suffix, kafka.Message{Value: avroValue(1, 1, time.Now())})
+	p.await(t)
+	stop()
+	p.reset(func(int, string) fault { return pass })
+	registry.Fail(slices.Repeat([]fakehttp.Fault{{Status: http.StatusServiceUnavailable}}, 3)...)
+	seen := newNotices()
+	begin(seen)
+	seen.await(t, ingest.NoticeWaits)
+	seen.await(t, ingest.NoticeGoesOn)
+	until(t, env, rawRows, 1)
 }

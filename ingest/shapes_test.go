@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,21 +37,19 @@ deployments:
   ts: /at
 `
 
-// TestOneTopicOfSeveralKinds sends records of three rows, of which one in ten is
-// bad, labels, releases and heartbeats over one topic in a shape of its own.
-func TestOneTopicOfSeveralKinds(t *testing.T) {
-	env := testenv.Start(t, testenv.Setup{Kafka: true})
-	cfg := testConfig(env)
+// mixed makes a topic of several kinds and sends n times three predictions, of
+// which the second is bad every tenth time, a label and a heartbeat, and one
+// release.
+func mixed(t *testing.T, env *testenv.Env, cfg *ingest.Config, n int, now time.Time) {
+	t.Helper()
 	topic := "mixed-" + env.Suffix
 	cfg.Sources = []decode.Source{{
 		Topic: topic, Format: decode.FormatMapping, Holds: []decode.Kind{decode.KindPredictions, decode.KindLabels, decode.KindDeployments},
 		Mapping: decode.Mapping{MappingFile: "mixed.yml", MappingText: mixedTopic},
 	}}
-	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+	if err := ingest.EnsureTopics(t.Context(), *cfg); err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now().Truncate(time.Minute)
-	const n = 200
 	var messages []kafka.Message
 	for i := range n {
 		at, third := now.UnixMilli()+int64(i), "0.5"
@@ -71,6 +70,16 @@ func TestOneTopicOfSeveralKinds(t *testing.T) {
 	if err := w.WriteMessages(t.Context(), messages...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestOneTopicOfSeveralKinds sends records of three rows, of which one in ten is
+// bad, labels, releases and heartbeats over one topic in a shape of its own.
+func TestOneTopicOfSeveralKinds(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{Kafka: true})
+	cfg := testConfig(env)
+	const n = 200
+	now := time.Now().Truncate(time.Minute)
+	mixed(t, env, &cfg, n, now)
 	start(t, cfg, ingest.Dependencies{DB: env.DB})
 	until(t, env, "SELECT sum(rows) FROM batches FINAL WHERE table IN ('predictions', 'labels', 'deployments')", 3*n-n/10+n+1)
 	for query, want := range map[string]uint64{
@@ -87,4 +96,40 @@ func TestOneTopicOfSeveralKinds(t *testing.T) {
 		}
 	}
 	equal(t, env, verify.Options{From: now.Add(-time.Hour), To: now.Add(2 * time.Hour)})
+}
+
+// A batch that is finished in SQL counts for each table what concerns it.
+func TestSeveralKindsFinishedInSQL(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{Kafka: true})
+	p, db := startProxy(t, env)
+	p.reset(func(_ int, query string) fault {
+		if strings.Contains(query, "`series_minute`") {
+			return refuse
+		}
+		return pass
+	})
+	cfg := testConfig(env)
+	cfg.Partitions = 1
+	const n = 50
+	now := time.Now().Truncate(time.Minute)
+	mixed(t, env, &cfg, n, now)
+	stop := start(t, cfg, ingest.Dependencies{DB: db})
+	p.await(t)
+	stop()
+	p.reset(func(int, string) fault { return pass })
+	cfg.Limits.MaxFeatures = 999
+	seen := newNotices()
+	start(t, cfg, ingest.Dependencies{DB: db, Noticer: seen})
+	seen.await(t, ingest.NoticePlanChanged)
+	until(t, env, "SELECT sum(rows) FROM batches FINAL WHERE table IN ('predictions', 'labels', 'deployments')", 3*n-n/10+n+1)
+	for table, want := range map[string]uint64{"predictions": 3*n - n/10, "series_hour": 3*n - n/10, "labels": n, "deployments": 1} {
+		if got := count(t, env, "SELECT toUInt64(sum(events) - sum(dead)) FROM batches FINAL WHERE table = '"+table+"'"); got != want {
+			t.Errorf("%s: the batches count %d good events, want %d", table, got, want)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.bare) > 0 {
+		t.Errorf("statements that write and cannot be seen running: %q", p.bare)
+	}
 }

@@ -31,7 +31,7 @@ func (w *worker) store(ctx context.Context, b *batch, replay bool) error {
 		}
 		if w.i.gate.leaveOut(t, present) {
 			b.leftOut = t.count()
-			complete = append(complete, batchRow{t.table, 0})
+			complete = append(complete, batchRow{t.table, 0, b.rows.of(t.table)})
 			continue
 		}
 		for _, r := range t.runs {
@@ -40,7 +40,7 @@ func (w *worker) store(ctx context.Context, b *batch, replay bool) error {
 			}
 		}
 		rows := t.count()
-		complete = append(complete, batchRow{t.table, rows})
+		complete = append(complete, batchRow{t.table, rows, b.rows.of(t.table)})
 		w.i.metrics.rows.WithLabelValues(string(t.table)).Add(float64(rows))
 		w.i.metrics.window(t, w.db.DedupWindow())
 	}
@@ -276,13 +276,20 @@ func (w *worker) lookQuery(b *batch, table plumbline.TableName, marked bool) (st
 	if !marked {
 		return "SELECT toInt32(" + partOf(table) + ") AS part, count() FROM " + w.table(table) + inRange + " GROUP BY part", b.at.offsets(b.first, b.last)
 	}
-	column := "max"
-	if table == plumbline.TableCategories {
-		column = "mark"
-	}
 	return "SELECT toInt32(toYYYYMM(time)) AS part, toUInt64(1) FROM " + w.table(table) +
-			" WHERE model = '' AND series = {series:String} GROUP BY part HAVING max(" + column + ") >= {last:Float64}",
+			marks + " GROUP BY part HAVING max(" + markColumn(table) + ") >= {last:Float64}",
 		[]any{clickhouse.Named("series", b.at.mark()), clickhouse.Named("last", fmt.Sprint(b.last))}
+}
+
+// marks selects the markers of one source in a rollup.
+const marks = " WHERE model = '' AND series = {series:String}"
+
+// markColumn is where a marker keeps the last offset.
+func markColumn(table plumbline.TableName) string {
+	if table == plumbline.TableCategories {
+		return "mark"
+	}
+	return "max"
 }
 
 // inRange selects the raw rows of a range of offsets of one source.

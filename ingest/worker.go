@@ -40,6 +40,8 @@ type worker struct {
 	// confirmed is when the broker last took a commit of this member.
 	confirmed time.Time
 	bad       badness
+	// refetches counts the failures in a row to read a begun batch again.
+	refetches int
 }
 
 func newWorker(i *Ingester, m member, topic string, partition int) *worker {
@@ -147,10 +149,8 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 			}
 			continue
 		}
-		if failures > 0 {
-			failures = 0
-			w.decodes(ctx)
-		}
+		failures = 0
+		w.decodes(ctx) // the notice may be of a session before this one
 		lag.Set(float64(max(0, end-next)))
 		if b.empty() {
 			b.first, b.last = next, next-1
