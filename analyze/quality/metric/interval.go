@@ -72,17 +72,17 @@ func betaCDF(x, a, b float64) float64 {
 	lb, _ := math.Lgamma(b)
 	lab, _ := math.Lgamma(a + b)
 	front := math.Exp(lab - la - lb + a*math.Log(x) + b*math.Log1p(-x))
-	const tiny, eps = 1e-300, 1e-16
-	c, d := 1.0, 1/nonZero(1-(a+b)*x/(a+1), tiny)
+	const eps = 1e-16
+	c, d := 1.0, 1/nonZero(1-(a+b)*x/(a+1))
 	sum := d
 	for m := 1.0; m < 10_000; m++ {
 		even := m * (b - m) * x / ((a + 2*m - 1) * (a + 2*m))
-		d = 1 / nonZero(1+even*d, tiny)
-		c = nonZero(1+even/c, tiny)
+		d = 1 / nonZero(1+even*d)
+		c = nonZero(1+even/c)
 		sum *= d * c
 		odd := -(a + m) * (a + b + m) * x / ((a + 2*m) * (a + 2*m + 1))
-		d = 1 / nonZero(1+odd*d, tiny)
-		c = nonZero(1+odd/c, tiny)
+		d = 1 / nonZero(1+odd*d)
+		c = nonZero(1+odd/c)
 		sum *= d * c
 		if math.Abs(d*c-1) < eps {
 			break
@@ -91,7 +91,9 @@ func betaCDF(x, a, b float64) float64 {
 	return front * sum / a
 }
 
-func nonZero(x, tiny float64) float64 {
+// nonZero keeps a denominator of Lentz's fraction off 0.
+func nonZero(x float64) float64 {
+	const tiny = 1e-300
 	if math.Abs(x) < tiny {
 		return tiny
 	}

@@ -1,0 +1,105 @@
+package estimate
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+)
+
+// Bounds are what is known of a share when some predictions never get a label
+// because of what the model itself decided: only accepted loans are repaid or
+// not. Any value in between is possible, and nothing in the data prefers one:
+// there is no point, and no page may rest on it.
+type Bounds struct {
+	// Low and High are Manski's bounds of this window's own share (1989).
+	Low, High float64
+	// Interval covers the share of the process behind the window 95 times in 100,
+	// wherever between the bounds it is (Imbens & Manski 2004, section 4).
+	metric.Interval
+	Predictions, Labelled int64
+	State                 metric.State
+	Assumes               []string
+}
+
+// Bound returns the bounds of a share from hits among labelled predictions, and
+// predictions that will never have a label.
+func Bound(hits, labelled, never int64) (Bounds, error) {
+	if hits < 0 || labelled < hits || never < 0 {
+		return Bounds{}, fmt.Errorf("bounds of %d hits of %d labelled, %d without a label", hits, labelled, never)
+	}
+	n := labelled + never
+	out := Bounds{Low: math.NaN(), High: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()}, Predictions: n, Labelled: labelled,
+		State: metric.Missing, Assumes: []string{"nothing: unlabelled predictions may all be right or all be wrong"}}
+	if n == 0 {
+		return out, nil
+	}
+	size := float64(n)
+	out.Low, out.High, out.State = float64(hits)/size, float64(hits+never)/size, metric.OK
+	low, high := math.Sqrt(out.Low*(1-out.Low)/size), math.Sqrt(out.High*(1-out.High)/size)
+	if n < 20 || min(hits, labelled-hits) < 1 {
+		out.State = metric.Insufficient
+		return out, nil
+	}
+	c := imbensManski((out.High - out.Low) / max(low, high))
+	out.Interval = metric.Interval{Low: max(out.Low-c*low, 0), High: min(out.High+c*high, 1)}
+	return out, nil
+}
+
+// imbensManski solves Phi(c + gap) - Phi(-c) = 0.95: 1.96 where the bounds meet,
+// 1.645 where they are far apart.
+func imbensManski(gap float64) float64 {
+	phi := func(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
+	low, high := 1.6, 2.0
+	for range 60 {
+		mid := (low + high) / 2
+		if phi(mid+gap)-phi(-mid) < metric.Level {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return (low + high) / 2
+}
+
+// Explored is a labelled prediction whose chance of getting a label was logged,
+// or is the declared share of exploration.
+type Explored struct {
+	Propensity float64 // in (0, 1]
+	Actual     float64
+}
+
+// Weigh estimates a mean under partial feedback from logged propensities, each
+// label standing for 1/propensity predictions (Hajek's ratio estimate; its
+// linearised variance, Sarndal, Swensson & Wretman 1992, eq. 5.7.4). Without logged
+// propensities or a declared share of exploration there is only Bound.
+func Weigh(labels []Explored, predictions int64) (Estimate, error) {
+	sum, weights := 0.0, 0.0
+	for i, l := range labels {
+		if !(l.Propensity > 0 && l.Propensity <= 1) {
+			return Estimate{}, fmt.Errorf("weigh label %d: propensity %g is not in (0, 1]", i, l.Propensity)
+		}
+		sum += l.Actual / l.Propensity
+		weights += 1 / l.Propensity
+	}
+	out := Estimate{Value: math.NaN(), Expected: math.NaN(), Error: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()},
+		Predictions: predictions, Known: int64(len(labels)), State: metric.Missing,
+		Assumes: []string{"the logged propensities are those with which labels were in fact chosen, and none of them is 0"}}
+	if len(labels) == 0 {
+		return out, nil
+	}
+	out.Value = sum / weights
+	variance, heaviest := 0.0, 0.0
+	for _, l := range labels {
+		w := 1 / l.Propensity / weights
+		variance += (1 - l.Propensity) * w * w * (l.Actual - out.Value) * (l.Actual - out.Value)
+		heaviest = max(heaviest, w)
+	}
+	out.Error = math.Sqrt(variance)
+	out.State = metric.Insufficient
+	if len(labels) >= 20 && heaviest <= 0.1 {
+		out.State = metric.OK
+		out.Interval = metric.Interval{Low: out.Value - z95*out.Error, High: out.Value + z95*out.Error}
+	}
+	return out, nil
+}

@@ -1,0 +1,205 @@
+package estimate
+
+import (
+	"math"
+	"slices"
+	"sort"
+	"time"
+)
+
+// Wait is what is known of the label of some predictions: that it came after
+// Delay, or that it had not come when the prediction was Delay old.
+type Wait struct {
+	Delay time.Duration
+	Known bool
+	Count int64
+}
+
+// Curve is the share of predictions whose label is known at most a delay after
+// the prediction: Kaplan and Meier's estimate (1958), which uses predictions that
+// are still waiting for as long as they have been looked at.
+//
+// A label may never come. The share that never comes is what is left of the curve
+// at its end, and it can be told from labels that are merely late only if
+// predictions were looked at for long enough: Settled says whether they were.
+type Curve struct {
+	delays   []time.Duration // at which labels came, rising
+	shares   []float64       // known by then
+	greenV   []float64       // Greenwood's sum by then
+	followed time.Duration   // the longest anything was looked at
+	// Predictions is the number of predictions behind the curve.
+	Predictions int64
+}
+
+// NewCurve fits a curve. A label at the very delay at which others were last
+// looked at counts as first, as is usual. Delays below 0 (a label before its
+// prediction) count as 0. Without predictions every share is NaN.
+func NewCurve(waits []Wait) Curve {
+	sorted := slices.Clone(waits)
+	var c Curve
+	for i := range sorted {
+		sorted[i].Delay = max(sorted[i].Delay, 0)
+		c.Predictions += sorted[i].Count
+		c.followed = max(c.followed, sorted[i].Delay)
+	}
+	slices.SortFunc(sorted, func(a, b Wait) int { return int(max(-1, min(1, a.Delay-b.Delay))) })
+	atRisk, waiting, green := c.Predictions, 1.0, 0.0
+	for from := 0; from < len(sorted); {
+		var came, left int64
+		to := from
+		for ; to < len(sorted) && sorted[to].Delay == sorted[from].Delay; to++ {
+			left += sorted[to].Count
+			if sorted[to].Known {
+				came += sorted[to].Count
+			}
+		}
+		if came > 0 {
+			waiting *= 1 - float64(came)/float64(atRisk)
+			if came < atRisk {
+				green += float64(came) / (float64(atRisk) * float64(atRisk-came))
+			}
+			c.delays = append(c.delays, sorted[from].Delay)
+			c.shares = append(c.shares, 1-waiting)
+			c.greenV = append(c.greenV, green)
+		}
+		atRisk -= left
+		from = to
+	}
+	return c
+}
+
+// Share returns the share of labels known within a delay.
+func (c Curve) Share(delay time.Duration) float64 {
+	if c.Predictions == 0 {
+		return math.NaN()
+	}
+	after := sort.Search(len(c.delays), func(i int) bool { return c.delays[i] > delay })
+	if after == 0 {
+		return 0
+	}
+	return c.shares[after-1]
+}
+
+// Error returns the standard error of Share (Greenwood 1926).
+func (c Curve) Error(delay time.Duration) float64 {
+	after := sort.Search(len(c.delays), func(i int) bool { return c.delays[i] > delay })
+	if after == 0 {
+		return 0
+	}
+	return (1 - c.shares[after-1]) * math.Sqrt(c.greenV[after-1])
+}
+
+// Ever returns the share of predictions that ever get a label, as far as was
+// looked; NaN without predictions.
+func (c Curve) Ever() float64 { return c.Share(math.MaxInt64) }
+
+// Never returns the share that never gets one. Unless Settled, some of it may
+// only be late.
+func (c Curve) Never() float64 { return 1 - c.Ever() }
+
+// Settled reports whether predictions without a label were looked at for long
+// enough to say that theirs never comes. It is Maller and Zhou's condition (1994,
+// section 3): in an interval before the last label as long as what was looked at
+// after it, labels did come; had they gone on coming at that rate, some would be
+// there. Everything having a label settles it as well.
+func (c Curve) Settled() bool {
+	if len(c.delays) == 0 {
+		return false
+	}
+	last := c.delays[len(c.delays)-1]
+	if c.shares[len(c.shares)-1] >= 1 {
+		return true
+	}
+	quiet := c.followed - last
+	before := c.Share(last) - c.Share(last-quiet-1)
+	// Of the share before labels times predictions, e^-3 = 5 % is the chance that
+	// 3 expected labels all stay away.
+	return before*float64(c.Predictions) >= 3
+}
+
+// Outlook is what is expected of the labels of a window.
+type Outlook struct {
+	// Known labels are in, Waiting predictions have none.
+	Known, Waiting int64
+	// Ever is the expected number of labels that this window ever gets.
+	Ever float64
+	// Maturity is Known / Ever, in [0, 1]; NaN where nothing is ever expected.
+	Maturity float64
+	// Settled is false where the share that never comes is not known yet in
+	// some stratum; Maturity is then, if anything, too high.
+	Settled bool
+}
+
+// Batch is predictions of one stratum and one age, some of which have a label.
+type Batch struct {
+	Stratum        Stratum
+	Age            time.Duration // now less the time of the prediction
+	Known, Waiting int64
+}
+
+// Maturity returns the outlook of a window by the curves of its strata. A
+// prediction that has waited for a while is the less likely ever to get a label:
+// the curve is conditioned on its age. A stratum without a curve expects every
+// label, and settles nothing.
+func Maturity(batches []Batch, curves map[Stratum]Curve) Outlook {
+	out := Outlook{Settled: true}
+	for _, b := range batches {
+		c := curves[b.Stratum]
+		out.Known += b.Known
+		out.Waiting += b.Waiting
+		out.Ever += float64(b.Known) + float64(b.Waiting)*c.after(b.Age, math.MaxInt64)
+		out.Settled = out.Settled && c.Settled()
+	}
+	out.Maturity = float64(out.Known) / out.Ever
+	if out.Ever == 0 {
+		out.Maturity = math.NaN()
+	}
+	return out
+}
+
+// after returns the chance that a label that is not in at an age is in by a
+// later one.
+func (c Curve) after(age, later time.Duration) float64 {
+	if c.Predictions == 0 {
+		return 1
+	}
+	before := c.Share(age)
+	if before >= 1 {
+		return 0 // every label like this one was in by now
+	}
+	return (c.Share(later) - before) / (1 - before)
+}
+
+// MatureIn returns how long from now until a share of the labels that ever come
+// is expected to be in: 0 if it is, false if the curves do not reach it.
+func MatureIn(share float64, batches []Batch, curves map[Stratum]Curve) (time.Duration, bool) {
+	ever := Maturity(batches, curves).Ever
+	reached := func(later time.Duration) bool {
+		known := 0.0
+		for _, b := range batches {
+			known += float64(b.Known)
+			if c := curves[b.Stratum]; c.Predictions > 0 {
+				known += float64(b.Waiting) * c.after(b.Age, b.Age+later)
+			}
+		}
+		return known >= share*ever*(1-1e-12)
+	}
+	if reached(0) {
+		return 0, true
+	}
+	var steps []time.Duration // at which anything can change
+	for _, b := range batches {
+		for _, d := range curves[b.Stratum].delays {
+			if d > b.Age {
+				steps = append(steps, d-b.Age)
+			}
+		}
+	}
+	slices.Sort(steps)
+	steps = slices.Compact(steps)
+	at := sort.Search(len(steps), func(i int) bool { return reached(steps[i]) })
+	if at == len(steps) {
+		return 0, false
+	}
+	return steps[at], true
+}

@@ -1,0 +1,73 @@
+package estimate
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Miss is a labelled prediction of a regression: what was predicted and the loss
+// it turned out to have (absolute or squared error, pinball loss).
+type Miss struct {
+	Stratum         Stratum
+	Predicted, Loss float64
+}
+
+// ErrorModel expects the loss of a prediction from its size and its stratum: the
+// mean loss of labelled predictions of alike size, shrunk towards that of all of
+// its stratum's neighbours in size where there are few. It assumes that losses
+// of alike predictions stay what they were.
+type ErrorModel struct {
+	cuts  Cuts
+	cells map[[2]int]lossCell // by stratum and bin of size
+	sizes map[int]lossCell    // by bin of size, over all strata
+}
+
+type lossCell struct{ n, mean, variance float64 }
+
+func (l *lossCell) add(x float64) { // Welford 1962
+	l.n++
+	d := x - l.mean
+	l.mean += d / l.n
+	l.variance += (d*(x-l.mean) - l.variance) / l.n
+}
+
+const (
+	errorBins  = 20 // of equal mass in the labelled predictions
+	priorCount = 20 // labels that the neighbours' mean is worth in a cell
+)
+
+// FitErrors fits to labelled predictions, which must be older than what the model
+// is then asked about.
+func FitErrors(misses []Miss) (*ErrorModel, error) {
+	if len(misses) < 2*errorBins {
+		return nil, fmt.Errorf("fit an error model to %d labels: at least %d are needed", len(misses), 2*errorBins)
+	}
+	sizes := make([]float64, len(misses))
+	for i, m := range misses {
+		sizes[i] = m.Predicted
+	}
+	cuts, err := CutStrata(sizes, errorBins)
+	if err != nil {
+		return nil, err
+	}
+	model := &ErrorModel{cuts: slices.Clip(cuts), cells: make(map[[2]int]lossCell), sizes: make(map[int]lossCell)}
+	for _, m := range misses {
+		bin := int(cuts.Of(m.Predicted))
+		key := [2]int{int(m.Stratum), bin}
+		cell, size := model.cells[key], model.sizes[bin]
+		cell.add(m.Loss)
+		size.add(m.Loss)
+		model.cells[key], model.sizes[bin] = cell, size
+	}
+	return model, nil
+}
+
+// Event returns what the loss of a prediction is expected to be.
+func (m *ErrorModel) Event(s Stratum, predicted float64) Event {
+	bin := int(m.cuts.Of(predicted))
+	size, cell := m.sizes[bin], m.cells[[2]int{int(s), bin}]
+	w := cell.n / (cell.n + priorCount)
+	expected := w*cell.mean + (1-w)*size.mean
+	spread := w*(cell.variance+(cell.mean-expected)*(cell.mean-expected)) + (1-w)*(size.variance+(size.mean-expected)*(size.mean-expected))
+	return Event{Stratum: s, Expected: expected, Variance: spread}
+}

@@ -1,0 +1,273 @@
+package estimate
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+)
+
+// z95 is the 97.5 % quantile of the normal distribution.
+const z95 = 1.959963984540054
+
+// Event is one prediction of a window, as the metric sees it: what its loss or
+// hit is expected to be, and what it was if the label is in.
+type Event struct {
+	Stratum            Stratum
+	Expected, Variance float64
+	Known              bool
+	Actual             float64
+}
+
+// Outcome is an event that is worth one of two numbers: ifPositive with
+// probability p that the label is positive, ifNegative else. Accuracy (1 and 0
+// for a prediction called positive), the Brier score, log loss and the value of a
+// prediction by a cost matrix are all of this kind.
+func Outcome(s Stratum, p, ifPositive, ifNegative float64) Event {
+	d := ifPositive - ifNegative
+	return Event{Stratum: s, Expected: p*ifPositive + (1-p)*ifNegative, Variance: p * (1 - p) * d * d}
+}
+
+// Right is the event of having been right, with p the probability that the label
+// is positive and chosen whether the model called it so.
+func Right(s Stratum, p float64, chosen bool) Event {
+	if chosen {
+		return Outcome(s, p, 1, 0)
+	}
+	return Outcome(s, p, 0, 1)
+}
+
+// With returns the event with its label in.
+func (e Event) With(actual float64) Event {
+	e.Known, e.Actual = true, actual
+	return e
+}
+
+// Arrival says how the labels that are in were chosen.
+type Arrival string
+
+// The two ways.
+const (
+	// Random labels are a simple random sample of the window, drawn by the owner.
+	Random Arrival = "random"
+	// Delayed labels are those that happened to come first. Within a stratum they
+	// are taken for a random share, which is an assumption.
+	Delayed Arrival = "delayed"
+)
+
+// Config says how an estimate is made.
+type Config struct {
+	// PriorLabels is what the variance that the model expects is worth, in
+	// labels, against the scatter of the labels that are in. With rare events a
+	// handful of labels has no scatter at all, and an interval from it alone would
+	// have no width.
+	PriorLabels float64
+	// Spread is the standard deviation, in units of the metric, by which a
+	// stratum's true mean differs from the model's expectation from window to
+	// window, from past windows as known then (SpreadOf).
+	Spread float64
+	// Widen multiplies the width of the interval, from Judge.
+	Widen float64
+}
+
+// DefaultConfig returns the defaults. The spread of two points is deliberately
+// more than a fair model shows: it holds only until there is a history.
+func DefaultConfig() Config { return Config{PriorLabels: 100, Spread: 0.02, Widen: 1} }
+
+// Validate reports what cannot be used.
+func (c Config) Validate() error {
+	if !(c.PriorLabels > 0) || !(c.Spread >= 0) || !(c.Widen >= 1) || math.IsInf(c.PriorLabels+c.Spread+c.Widen, 0) {
+		return fmt.Errorf("estimate with prior labels %g, spread %g, widening %g: want over 0, at least 0, at least 1", c.PriorLabels, c.Spread, c.Widen)
+	}
+	return nil
+}
+
+// Estimate is the mean of a metric over a window's own predictions, once all of
+// their labels are in.
+type Estimate struct {
+	Value float64
+	metric.Interval
+	// Expected is what the model alone says, without any label.
+	Expected float64
+	// Error is the standard error of Value before it is widened.
+	Error float64
+	// Predictions are all of the window, Known those with a label.
+	Predictions, Known int64
+	// Uncorrected are the strata without a label, in order.
+	Uncorrected []Stratum
+	State       metric.State
+	// Assumes says what must hold for the interval to be one, for people.
+	Assumes []string
+}
+
+// part sums a stratum.
+type part struct {
+	n, unknown, known          float64
+	actual, expected, variance float64 // of the known, the unknown, all
+	all                        float64 // expected of all
+	residual, squares          float64 // of the known
+}
+
+func parts(events []Event, arrival Arrival) map[Stratum]*part {
+	out := make(map[Stratum]*part)
+	for _, e := range events {
+		s := e.Stratum
+		if arrival == Random {
+			s = 0 // the draw knows no strata
+		}
+		p := out[s]
+		if p == nil {
+			p = &part{}
+			out[s] = p
+		}
+		p.n++
+		p.all += e.Expected
+		p.variance += e.Variance
+		if !e.Known {
+			p.unknown++
+			p.expected += e.Expected
+			continue
+		}
+		p.known++
+		p.actual += e.Actual
+		p.residual += e.Actual - e.Expected
+		p.squares += (e.Actual - e.Expected) * (e.Actual - e.Expected)
+	}
+	return out
+}
+
+// scatter is the variance of one residual: the model's word and that of the
+// labels, weighed by how many labels either is worth.
+func (p *part) scatter(prior float64) float64 {
+	return (prior*p.variance/p.n + p.squares) / (prior + p.known)
+}
+
+// Mean estimates. It is missing without events; without labels it is the
+// model's expectation, with the spread for its error.
+func Mean(events []Event, arrival Arrival, c Config) (Estimate, error) {
+	if err := c.Validate(); err != nil {
+		return Estimate{}, err
+	}
+	out := Estimate{Value: math.NaN(), Expected: math.NaN(), Error: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()}, State: metric.Missing}
+	if len(events) == 0 {
+		return out, nil
+	}
+	total, expected, independent, together := 0.0, 0.0, 0.0, 0.0
+	strata := parts(events, arrival)
+	for _, s := range sortedKeys(strata) {
+		p := strata[s]
+		v := p.scatter(c.PriorLabels)
+		independent += p.unknown * v
+		correction := 0.0
+		if p.known > 0 {
+			weight := p.weight(v, arrival, c.Spread)
+			correction = weight * p.residual / p.known
+			independent += p.unknown * p.unknown * weight * v / p.known
+		} else {
+			out.Uncorrected = append(out.Uncorrected, s)
+			together += p.unknown * c.Spread // nothing says that such strata err in different directions
+		}
+		total += p.actual + p.expected + p.unknown*correction
+		expected += p.all
+		out.Known += int64(p.known)
+		out.Predictions += int64(p.n)
+	}
+	n := float64(out.Predictions)
+	out.Value, out.Expected, out.State = total/n, expected/n, metric.OK
+	out.Error = math.Sqrt(independent+together*together) / n
+	half := z95 * c.Widen * out.Error
+	out.Interval = metric.Interval{Low: out.Value - half, High: out.Value + half}
+	out.Assumes = assumptions(arrival, len(out.Uncorrected), out.Known == out.Predictions, c)
+	return out, nil
+}
+
+// weight is how much of the labels' mean residual corrects the unknown. A random
+// sample corrects in full, so that the interval holds whatever the model is worth.
+// For labels that came first it is what is left after the noise of few labels
+// (James & Stein 1961): none without a label, all with many.
+func (p *part) weight(scatter float64, arrival Arrival, spread float64) float64 {
+	sampling := scatter / p.known
+	if arrival == Random || sampling == 0 {
+		return 1
+	}
+	return spread * spread / (spread*spread + sampling)
+}
+
+func sortedKeys(m map[Stratum]*part) []Stratum {
+	keys := make([]Stratum, 0, len(m))
+	for s := range m {
+		keys = append(keys, s)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func assumptions(arrival Arrival, uncorrected int, complete bool, c Config) []string {
+	if complete {
+		return []string{"every label is in: nothing is assumed"}
+	}
+	var out []string
+	if arrival == Random {
+		out = append(out, "the labels that are in are a simple random sample of the window")
+	} else {
+		out = append(out, "within a stratum, whether a label is in does not depend on what it says")
+	}
+	if uncorrected > 0 {
+		out = append(out, fmt.Sprintf("%d strata have no label: there the score, calibrated on earlier labels, still means what it meant, to within %.3g", uncorrected, c.Spread))
+	}
+	if c.Widen > 1 {
+		out = append(out, fmt.Sprintf("past intervals did not hold as often as promised: this one is %.2f times as wide", c.Widen))
+	}
+	return out
+}
+
+// Within returns the estimate with its interval cut to what the metric can be,
+// as [0, 1] for a share.
+func (e Estimate) Within(low, high float64) Estimate {
+	e.Low, e.High = max(e.Low, low), min(e.High, high)
+	return e
+}
+
+// Residual is how far labels of one stratum of one past window were from what
+// the model expected then.
+type Residual struct {
+	Labels         int64
+	Mean, Variance float64 // of one label's residual; Variance as the model expects
+}
+
+// SpreadOf returns the standard deviation of the model's error from window to
+// window and stratum to stratum, beyond the noise of the labels that show it (the
+// moment estimator of DerSimonian & Laird 1986, each weighed by its labels). It is
+// floor where there are fewer than 3 residuals, and never less than floor.
+func SpreadOf(past []Residual, floor float64) float64 {
+	if len(past) < 3 {
+		return floor
+	}
+	excess, weights := 0.0, 0.0
+	for _, r := range past {
+		n := float64(r.Labels)
+		if n <= 0 {
+			continue
+		}
+		w := n / (1 + n/200) // beyond some hundreds a label more says nothing of the next window
+		excess += w * (r.Mean*r.Mean - r.Variance/n)
+		weights += w
+	}
+	if weights == 0 {
+		return floor
+	}
+	return max(math.Sqrt(max(excess/weights, 0)), floor)
+}
+
+// ResidualsOf returns the residuals of a window's strata that have labels.
+func ResidualsOf(events []Event) []Residual {
+	strata := parts(events, Delayed)
+	var out []Residual
+	for _, s := range sortedKeys(strata) {
+		if p := strata[s]; p.known > 0 {
+			out = append(out, Residual{Labels: int64(p.known), Mean: p.residual / p.known, Variance: p.variance / p.n})
+		}
+	}
+	return out
+}
