@@ -4,7 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"sort"
+
+	"github.com/plumbline-slo/plumbline/storage/grid"
 )
 
 const (
@@ -35,6 +36,7 @@ type cell struct {
 	kind     cellKind
 	value    string // of cellValue
 	from, to int32  // buckets of cellBin, to is inclusive
+	odds     bool   // the buckets are those of odds
 }
 
 // cells cut the values of a feature on its reference; current data never moves
@@ -56,6 +58,9 @@ func newCells(reference Sample) cells {
 	c := cells{of: map[string]int{}, seen: map[string]struct{}{}, sealed: reference.Other == 0}
 	c.list = equalMass(reference.Numbers)
 	c.bins = len(c.list)
+	for i := range c.list {
+		c.list[i].odds = reference.Grid == grid.FullOdds
+	}
 	values := slices.SortedFunc(maps.Keys(reference.Values), func(a, b string) int {
 		return cmp.Or(cmp.Compare(reference.Values[b], reference.Values[a]), cmp.Compare(a, b))
 	})
@@ -112,9 +117,7 @@ func (c cells) special(kind cellKind) int {
 // count returns the sample's deliveries in each cell.
 func (c cells) count(s Sample) []uint64 {
 	counts := make([]uint64, len(c.list))
-	for i, b := range s.Numbers.Buckets {
-		counts[c.bin(b)] += s.Numbers.Counts[i]
-	}
+	c.numbers(s.Numbers, counts)
 	for v, n := range s.Values {
 		counts[c.category(v)] += n
 	}
@@ -129,15 +132,23 @@ func (c cells) count(s Sample) []uint64 {
 	return counts
 }
 
-// bin returns the cell of a bucket.
-func (c cells) bin(b int32) int {
-	switch i := sort.Search(c.bins, func(i int) bool { return c.list[i].to >= b }); {
-	case i == c.bins:
-		return c.special(cellAbove)
-	case b < c.list[i].from:
-		return c.special(cellBelow)
-	default:
-		return i
+// numbers adds the values of a histogram to their cells. Both are in order, so
+// one walk along them does.
+func (c cells) numbers(h Histogram, counts []uint64) {
+	below, above := c.special(cellBelow), c.special(cellAbove)
+	i := 0
+	for k, b := range h.Buckets {
+		for i < c.bins && c.list[i].to < b {
+			i++
+		}
+		switch {
+		case i == c.bins:
+			counts[above] += h.Counts[k]
+		case b < c.list[i].from:
+			counts[below] += h.Counts[k]
+		default:
+			counts[i] += h.Counts[k]
+		}
 	}
 }
 

@@ -55,6 +55,14 @@ func (c Cut) Count(s Sample) []uint64 {
 	return out
 }
 
+// Words says in words what moved most between two samples, the first of which
+// the cells are cut on: medians, or the share of the cell with the greatest part
+// in the PSI. They hold text of the producer, quoted.
+func (c Cut) Words(reference, current Sample) (before, after string) {
+	reference.Weight, current.Weight = 1, 1
+	return c.cells.words(reference, current, c.cells.count(reference), c.cells.count(current))
+}
+
 // order lists the cells below, bins, above and then the rest.
 func (c Cut) order() []int {
 	below, above := c.cells.special(cellBelow), c.cells.special(cellAbove)

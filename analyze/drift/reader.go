@@ -59,7 +59,9 @@ type Window struct {
 	// Requests is the number of requests, Deliveries that of the rows they were
 	// counted from: fewer where the producer samples.
 	Requests, Deliveries uint64
-	Features             map[plumbline.Feature]Sample
+	// Each is the number of requests of each window of a sum.
+	Each     []uint64
+	Features map[plumbline.Feature]Sample
 	// Outputs holds what the model answered: plumbline.SeriesScore, SeriesValue
 	// and SeriesClass, as far as it has them.
 	Outputs map[plumbline.Series]Sample
@@ -128,22 +130,22 @@ func (q Query) parameters() []any {
 
 // Read returns the requests and the series of the window, in two statements. A
 // window without requests is empty, not an error.
-func (r Reader) Read(ctx context.Context, q Query) (Window, error) {
+func (r Reader) Read(ctx context.Context, q Query) (Window, error) { return r.Sum(ctx, q) }
+
+// Sum returns the requests and the series of several windows added up, in two
+// statements each. They should not overlap: what two of them hold counts twice.
+func (r Reader) Sum(ctx context.Context, queries ...Query) (Window, error) {
 	w := Window{Features: map[plumbline.Feature]Sample{}, Outputs: map[plumbline.Series]Sample{}}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	sums := make(chan error, 1)
-	numbers := numbers{of: map[plumbline.Series]*numeric{}}
-	go func() { sums <- numbers.read(ctx, r.Conn, q) }()
-	err := r.each(ctx, categoriesSQL, q, w.category)
-	if err != nil {
-		cancel()
+	n := numbers{of: map[plumbline.Series]*numeric{}}
+	for _, q := range queries {
+		before := n.requests
+		if err := r.add(ctx, q, &w, &n); err != nil {
+			return Window{}, fmt.Errorf("read series of model %q: %w", q.Model, err)
+		}
+		w.Each = append(w.Each, n.requests-before)
 	}
-	if err := errors.Join(err, <-sums); err != nil {
-		return Window{}, fmt.Errorf("read series of model %q: %w", q.Model, err)
-	}
-	w.Requests, w.Deliveries = numbers.requests, numbers.deliveries
-	for series, n := range numbers.of {
+	w.Requests, w.Deliveries = n.requests, n.deliveries
+	for series, n := range n.of {
 		w.put(series, n.into(w.at(series)))
 	}
 	for f, s := range w.Features {
@@ -153,6 +155,19 @@ func (r Reader) Read(ctx context.Context, q Query) (Window, error) {
 		w.Outputs[o] = s.within(w)
 	}
 	return w, nil
+}
+
+// add adds one window, with both statements at a time.
+func (r Reader) add(ctx context.Context, q Query, w *Window, n *numbers) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sums := make(chan error, 1)
+	go func() { sums <- n.read(ctx, r.Conn, q) }()
+	err := r.each(ctx, categoriesSQL, q, w.category)
+	if err != nil {
+		cancel()
+	}
+	return errors.Join(err, <-sums)
 }
 
 // at returns what is known of a series so far.

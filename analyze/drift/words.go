@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/plumbline-slo/plumbline/storage/grid"
 )
 
 // maxWord is how many characters of a category are shown.
@@ -36,12 +38,30 @@ func (c cells) words(reference, current Sample, p, q []uint64) (before, after st
 		}
 	}
 	if numbers > 0 && numbers >= rest {
-		a, b := reference.Numbers.Quantile(0.5), current.Numbers.Quantile(0.5)
+		a, b := reference.median(), current.median()
 		if words, other := Number(a), Number(b); words != other && !math.IsNaN(a) && !math.IsNaN(b) {
 			return "median " + words, other
 		}
 	}
 	return c.list[top].name() + " " + share(p[top], reference.deliveries(reference.Total())), share(q[top], current.deliveries(current.Total()))
+}
+
+// median is that of the numbers, of probabilities as such.
+func (s Sample) median() float64 {
+	m := s.Numbers.Quantile(0.5)
+	if s.Grid == grid.FullOdds && s.Numbers.Total() > 0 {
+		return probability(m)
+	}
+	return m
+}
+
+// probability is that of odds; the last bucket, of infinite odds, has no middle
+// and holds 1.
+func probability(odds float64) float64 {
+	if math.IsNaN(odds) || math.IsInf(odds, 1) {
+		return 1
+	}
+	return odds / (1 + odds)
 }
 
 func (c cell) numeric() bool {
@@ -53,6 +73,9 @@ func (c cell) name() string {
 	switch c.kind {
 	case cellBin:
 		low, high := representative(c.from), representative(c.to)
+		if c.odds {
+			low, high = probability(low), probability(high)
+		}
 		if low == high {
 			return Number(low)
 		}
