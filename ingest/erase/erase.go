@@ -2,7 +2,9 @@ package erase
 
 import (
 	"context"
+	"database/sql"
 	_ "embed" // the SQL texts
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +21,9 @@ var foundSQL string
 
 //go:embed sql/entity.sql
 var entitySQL string
+
+//go:embed sql/sources.sql
+var sourcesSQL string
 
 //go:embed sql/ends.sql
 var endsSQL string
@@ -262,20 +267,31 @@ func complete(table string) string {
 	return "_offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]"
 }
 
-func (at place) ends(ctx context.Context) (map[string]int64, error) {
+// ends returns up to which offset each topic partition that rows of the
+// identifiers came from is complete.
+func (r Request) ends(ctx context.Context, at place, ids []string) (map[string]int64, error) {
 	ends := map[string]int64{}
-	rows, err := at.db.Conn().Query(ctx, endsSQL, clickhouse.Named("table", at.table))
+	if at.table == string(plumbline.TableOutcomes) {
+		return ends, nil
+	}
+	rows, err := at.db.Conn().Query(ctx, strings.Replace(sourcesSQL, "/*table*/", at.table, 1), r.model(), clickhouse.Named("ids", ids))
 	if err != nil {
-		return nil, fmt.Errorf("read which batches of %s are complete: %w", at.table, err)
+		return nil, fmt.Errorf("read where rows of %s came from: %w", at.table, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var source string
+		var topic, epoch string
+		var partition int32
+		if err := rows.Scan(&topic, &epoch, &partition); err != nil {
+			return nil, fmt.Errorf("read where rows of %s came from: %w", at.table, err)
+		}
 		var end int64
-		if err := rows.Scan(&source, &end); err != nil {
+		row := at.db.Conn().QueryRow(ctx, endsSQL, clickhouse.Named("table", at.table),
+			clickhouse.Named("topic", topic), clickhouse.Named("epoch", epoch), clickhouse.Named("partition", fmt.Sprint(partition)))
+		if err := row.Scan(&end); err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return nil, fmt.Errorf("read which batches of %s are complete: %w", at.table, err)
 		}
-		ends[source] = end
+		ends[fmt.Sprintf("%s/%s/%d", topic, epoch, partition)] = end
 	}
 	return ends, rows.Err()
 }

@@ -410,3 +410,66 @@ func TestEveryShardIsSearched(t *testing.T) {
 		}
 	}
 }
+
+// A run that was killed after a person's outcomes had gone, and before what
+// remains of them was written the second time, leaves a minute's cell that was
+// summed with both. The next run mends that.
+func TestErasingOutcomesIsResumed(t *testing.T) {
+	w := newWorld(t)
+	j, err := join.New(join.DefaultConfig(), join.Dependencies{DB: w.env.DB})
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := func() {
+		t.Helper()
+		for more := true; more; {
+			p, err := j.Step(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			more = p.Labels > 0 || p.More
+		}
+	}
+	for i, id := range []string{"ann", "ben", "eve"} {
+		w.predict(int64(i), id, nil, nil)
+		w.label(int64(i), id, "yes")
+	}
+	w.complete("p", "predictions", 0, 2)
+	w.complete("l", "labels", 0, 2)
+	step()
+	const labelled = "SELECT toUInt64(sum(labelled)) FROM outcome_cells FINAL"
+	if n := w.count(labelled); n != 3 {
+		t.Fatalf("%d predictions are labelled", n)
+	}
+	w.exec("CREATE TABLE kept AS outcomes")
+	w.exec("INSERT INTO kept SELECT * FROM outcomes WHERE prediction_id = 'ann'")
+	w.erase(erase.Request{IDs: []string{"ann"}})
+	// As the killed run left it: what remains stands under its first version, and
+	// the cell was summed while ann's rows were there too.
+	w.exec("CREATE TABLE first AS outcomes")
+	w.exec("INSERT INTO first SELECT * REPLACE (toUInt64((version - 4) / 4) AS version) FROM outcomes FINAL WHERE startsWith(prediction_id, 'erased/')")
+	w.exec("ALTER TABLE outcomes DELETE WHERE startsWith(prediction_id, 'erased/') SETTINGS mutations_sync = 2")
+	w.exec("INSERT INTO outcomes SELECT * FROM first")
+	w.exec("INSERT INTO outcomes SELECT * FROM kept")
+	w.label(10, "eve", "no")
+	w.complete("l", "labels", 3, 10)
+	step()
+	if n := w.count(labelled); n != 4 {
+		t.Fatalf("%d predictions are labelled while both are there: the test cannot fail", n)
+	}
+	w.exec("ALTER TABLE outcomes DELETE WHERE prediction_id = 'ann' SETTINGS mutations_sync = 2")
+
+	w.erase(erase.Request{IDs: []string{"ann"}})
+	w.label(11, "eve", "yes")
+	w.complete("l", "labels", 11, 11)
+	step()
+	if n := w.count(labelled); n != 3 {
+		t.Errorf("%d predictions are labelled, want 3", n)
+	}
+	versions := "SELECT sum(version) FROM outcomes FINAL WHERE startsWith(prediction_id, 'erased/')"
+	before := w.count(versions)
+	w.erase(erase.Request{IDs: []string{"nobody"}})
+	if after := w.count(versions); after != before {
+		t.Error("what is finished is written again")
+	}
+}

@@ -18,14 +18,17 @@ import (
 //go:embed sql/remains.sql
 var remainsSQL string
 
+//go:embed sql/unfinished.sql
+var unfinishedSQL string
+
 // eraseAt erases the rows of identifiers at one place and adds what it found to
 // the report.
 func (r Request) eraseAt(ctx context.Context, at place, ids []string, now time.Time, t *TableReport) error {
-	ends, err := at.ends(ctx)
-	if err != nil {
-		return err
-	}
 	for chunk := range chunks(ids) {
+		ends, err := r.ends(ctx, at, chunk)
+		if err != nil {
+			return err
+		}
 		hours, rows, unfinished, err := r.find(ctx, at, chunk, ends)
 		if err != nil {
 			return err
@@ -46,7 +49,15 @@ func (r Request) eraseAt(ctx context.Context, at place, ids []string, now time.T
 			return err
 		}
 	}
-	return nil
+	if t.Table != plumbline.TableOutcomes || r.DryRun {
+		return nil
+	}
+	// What a run before this one, cut short, has left to do.
+	remains, err := r.remains(ctx, at, unfinishedSQL)
+	if err != nil || len(remains) == 0 {
+		return err
+	}
+	return outgrow(ctx, at, remains)
 }
 
 // record says what is about to go. Written first, it may say too much after a
@@ -110,11 +121,14 @@ type remain struct {
 // that no count changes. They are written before the others go: killed in
 // between, the next run writes the same ones again. While both are there a
 // minute's cell may be summed with both, and its version with it; so they are
-// written once more under a version that outgrows that sum.
+// written once more, see outgrow.
 func (r Request) eraseOutcomes(ctx context.Context, at place, ids []string, hours []hour) error {
-	remains, err := r.remains(ctx, at, ids)
+	remains, err := r.remains(ctx, at, remainsSQL, clickhouse.Named("ids", ids))
 	if err != nil {
 		return err
+	}
+	for i := range remains {
+		remains[i].version = 2*remains[i].version + 1
 	}
 	if err := writeRemains(ctx, at, remains); err != nil {
 		return err
@@ -122,14 +136,21 @@ func (r Request) eraseOutcomes(ctx context.Context, at place, ids []string, hour
 	if err := r.delete(ctx, at, ids, map[string]int64{}, hours); err != nil {
 		return err
 	}
+	return outgrow(ctx, at, remains)
+}
+
+// outgrow writes what remains of persons whose own rows are gone once more, under
+// a version that is greater than the sum that a cell may bear: v and 2v+1 become
+// 8v+8. An odd version says that this is still to be done.
+func outgrow(ctx context.Context, at place, remains []remain) error {
 	for i := range remains {
 		remains[i].version = 4*remains[i].version + 4
 	}
 	return writeRemains(ctx, at, remains)
 }
 
-func (r Request) remains(ctx context.Context, at place, ids []string) (all []remain, err error) {
-	rows, err := at.db.Conn().Query(ctx, strings.Replace(remainsSQL, "/*table*/", at.table, 1), r.model(), clickhouse.Named("ids", ids))
+func (r Request) remains(ctx context.Context, at place, query string, args ...any) (all []remain, err error) {
+	rows, err := at.db.Conn().Query(ctx, strings.ReplaceAll(query, "/*table*/", at.table), append(args, r.model())...)
 	if err != nil {
 		return nil, fmt.Errorf("read what labels changed: %w", err)
 	}

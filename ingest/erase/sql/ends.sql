@@ -1,6 +1,7 @@
--- Up to where each topic partition is stored: ingest finishes one batch before it
--- begins to store the next.
-SELECT concat(topic, '/', epoch, '/', toString(partition)) AS source, max(last) + 1
+-- Up to where a topic partition is stored: ingest finishes one batch before it
+-- begins to store the next, so the last one tells.
+SELECT last + 1
 FROM batches
-WHERE table = {table:String}
-GROUP BY source
+WHERE topic = {topic:String} AND epoch = {epoch:String} AND partition = {partition:Int32} AND table = {table:String}
+ORDER BY topic DESC, epoch DESC, partition DESC, first DESC
+LIMIT 1
