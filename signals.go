@@ -10,11 +10,20 @@ type SignalName string
 
 // The signals.
 const (
-	SignalVolume   SignalName = "volume"
-	SignalDrift    SignalName = "drift"
-	SignalQuality  SignalName = "quality"
-	SignalBurn     SignalName = "burn"
-	SignalCoverage SignalName = "coverage"
+	SignalVolume SignalName = "volume"
+	SignalDrift  SignalName = "drift"
+	// SignalPredictionDrift is about what the model answers, SignalLabelDrift
+	// about what turns out to be true, SignalConceptDrift about what turns out to
+	// be true where the model answers the same.
+	SignalPredictionDrift SignalName = "prediction_drift"
+	SignalLabelDrift      SignalName = "label_drift"
+	SignalConceptDrift    SignalName = "concept_drift"
+	// SignalDriftAlarm is the decision over closed blocks, under the budget of
+	// false tickets.
+	SignalDriftAlarm SignalName = "drift_alarm"
+	SignalQuality    SignalName = "quality"
+	SignalBurn       SignalName = "burn"
+	SignalCoverage   SignalName = "coverage"
 	// SignalDataQuality is about the events themselves.
 	SignalDataQuality SignalName = "data_quality"
 )
@@ -172,7 +181,7 @@ FROM findings
 WHERE signal = 'drift' AND measure = 'psi' AND reference = 'training' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
 GROUP BY time, metric
 ORDER BY time, metric`,
-			NoRule: "Drift explains a page and never is one: on its own it cries wolf.",
+			NoRule: "Drift explains a page and never is one: on its own it cries wolf. What is worth a ticket is drift_alarm's to say.", Runbook: "data-drift",
 		},
 		{
 			Name: SignalVolume, Unit: "short", Owner: OwnerOnCall, Good: NeitherIsBetter,
@@ -187,14 +196,62 @@ ORDER BY time, metric`,
 		},
 		{
 			Name: SignalDataQuality, Unit: "percentunit", Owner: OwnerModel, Good: LowerIsBetter,
-			Description: "Share of a feature's values that came with another type than before (they are kept: numbers among the numbers, texts among the categories), and share of the deliveries of an hour that repeat a prediction_id.",
-			Panel:       "Are the events sound? Changed types and repeated deliveries",
+			Description: "Shares of a feature's values that are null, missing, NaN, infinite, out of range, new or of another type, and of repeated deliveries. Every check, also those of means, quantiles, cardinality, constants and freshness, is in findings: see docs/data-quality.md.",
+			Panel:       "Are the events sound? Shares of what should not come",
 			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', measure, if(feature = '', '', ' '), feature) AS metric, argMax(findings.value, at) AS value
 FROM findings
-WHERE signal = 'data_quality' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
+WHERE signal = 'data_quality' AND (endsWith(measure, '_share') AND measure != 'constant_share' OR measure IN ('type_change', 'new_feature')) AND (findings.value > 0 OR measure = 'duplicate_share') AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
 GROUP BY time, metric
 ORDER BY time, metric`,
-			NoRule: "A changed type or a repeated delivery hurts as drift, quality or volume, which have their own alerts; this says why.",
+			NoRule: "What is wrong with an event hurts as quality or volume, which have their own alerts; this says why.", Runbook: "data-quality",
+		},
+		{
+			Name: SignalPredictionDrift, Unit: "short", Owner: OwnerModel, Good: LowerIsBetter,
+			Description: "Distance of what the model answers (score, predicted class, predicted value) from each of the references configured, beyond its noise, in the unit of each measure: below 0 is less than noise.",
+			Panel:       "Do the answers move? Prediction drift beyond noise",
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', feature, ' ', measure, ' ', reference) AS metric, argMax(findings.effect, at) AS value
+FROM findings
+WHERE signal = 'prediction_drift' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.effect)
+GROUP BY time, metric
+ORDER BY time, metric`,
+			NoRule:  "An answer may move because the world did; the SLO on its quality is what pages.",
+			Runbook: "data-drift",
+		},
+		{
+			Name: SignalLabelDrift, Unit: "short", Owner: OwnerModel, Good: LowerIsBetter,
+			Description: "Distance of the labels of the last week from those of the four weeks before, beyond its noise, among the labels that came within one delay. Reads outcomes, raw rows.",
+			Panel:       "Does the truth move? Label drift beyond noise",
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', feature, ' ', measure, ' ', reference) AS metric, argMax(findings.effect, at) AS value
+FROM findings
+WHERE signal = 'label_drift' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.effect)
+GROUP BY time, metric
+ORDER BY time, metric`,
+			NoRule:  "It is known as late as labels are, and raw rows never feed a page; the SLO on quality does.",
+			Runbook: "data-drift",
+		},
+		{
+			Name: SignalConceptDrift, Unit: "percentunit", Owner: OwnerModel, Good: LowerIsBetter,
+			Description: "Share of predictions that would have had another label in the reference, among those with the same predicted class and score, beyond its noise. Where it rises, the model is wrong about the world, whatever its inputs look like. Reads outcomes, raw rows.",
+			Panel:       "Does the same answer still mean the same? Concept drift beyond noise",
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' against ', reference) AS metric, argMax(findings.effect, at) AS value
+FROM findings
+WHERE signal = 'concept_drift' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.effect)
+GROUP BY time, metric
+ORDER BY time, metric`,
+			NoRule:  "Raw rows never feed a page; where it hurts, the SLO on quality burns, and this says why.",
+			Runbook: "data-drift",
+		},
+		{
+			Name: SignalDriftAlarm, Unit: "short", Owner: OwnerModel, Good: LowerIsBetter,
+			Description: "Evidence of the detector on each stream over what opens a ticket, by closed blocks of a day: at 1 it does. Evidence restarts with each ticket, so that at most one false ticket a model and quarter is expected over all of its streams.",
+			Panel:       "Is a drift worth a ticket? Evidence, 1 opens one",
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', feature, ' ', measure, ' ', reference) AS metric, argMax(findings.value, at) AS value
+FROM findings
+WHERE signal = 'drift_alarm' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
+GROUP BY time, metric
+ORDER BY time, metric`,
+			NoRule:  "An alert's identity is a model, a deploy and an SLO, and drift has no SLO: ask findings for the verdict breach of this signal, and hand it to whoever keeps your tickets.",
+			Runbook: "data-drift",
 		},
 	}
 }

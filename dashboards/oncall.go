@@ -168,11 +168,12 @@ func (g generator) tables() []cog.Builder[dashboard.Panel] {
 }
 
 // Longest gaps, in milliseconds, over which a line is drawn: findings come
-// every minute, hourly cells every hour.
+// every few minutes, hourly cells every hour, the blocks of a detector every day.
 const (
 	gapFindings = 15 * 60_000
 	gapHours    = 2 * 3_600_000
 	gapMinutes  = 5 * 60_000
+	gapBlocks   = 26 * 3_600_000
 )
 
 // signalPanels returns one panel for each signal: the first two half a screen
@@ -208,6 +209,14 @@ func (g generator) signalPanel(s plumbline.Signal) *timeseries.PanelBuilder {
 		p = seriesPanel(t, gapFindings, main).Min(0).
 			Thresholds(steps([]string{colorOK, colorWarn, colorBreach}, 0.1, 0.25)).
 			ThresholdsStyle(dashedThresholds())
+	case plumbline.SignalPredictionDrift, plumbline.SignalLabelDrift, plumbline.SignalConceptDrift:
+		// Beyond its noise a distance may be negative.
+		p = seriesPanel(t, gapFindings, main)
+	case plumbline.SignalDataQuality:
+		p = seriesPanel(t, gapFindings, main).Min(0)
+	case plumbline.SignalDriftAlarm:
+		p = seriesPanel(t, gapBlocks, main).Min(0).
+			Thresholds(steps([]string{colorOK, colorBreach}, 1)).ThresholdsStyle(dashedThresholds())
 	case plumbline.SignalCoverage:
 		p = seriesPanel(t, gapHours, main).Min(0).Max(1)
 	default:

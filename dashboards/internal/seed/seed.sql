@@ -65,6 +65,17 @@ INSERT INTO findings (at, signal, model, deploy_hash, stage, window, window_end,
 SELECT toDateTime64({now:Int64} - 600 - 3600 * number, 3) AS at, 'data_quality', {model:String}, if(3600 * number < {since:Int64}, {new:String}, {old:String}), 'production', '1h', at, 'duplicate_share', 0.002 + 0.001 * cos(number), nan, nan, 3600, nan, 'ok'
 FROM numbers(0, 24)
 ;
+INSERT INTO findings (at, signal, model, deploy_hash, stage, feature, reference, window, window_end, measure, value, null_mean, low, high, p, effect, count, coverage, verdict, assumes)
+SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, f.1, {model:String}, if(300 * number < {since:Int64}, {new:String}, {old:String}), 'production', f.2, f.3, '1d', at, f.4,
+  f.5 * (1 + 0.1 * sin(number / 11)) AS value, f.6, 0.8 * value, 1.2 * value, 0.4, value - f.6, 17280, nan, 'ok', 'events are independent'
+FROM numbers(0, 289)
+ARRAY JOIN [('prediction_drift', 'score', 'training', 'wasserstein_normalised', 0.02, 0.015), ('prediction_drift', 'predicted', 'same-hours:4w', 'tvd', 0.004, 0.006),
+  ('label_drift', 'label', 'four-weeks-before', 'tvd', 0.012, 0.01), ('concept_drift', '', 'four-weeks-before', 'conditional_tvd', 0.02, 0.018),
+  ('data_quality', 'distance', 'training', 'null_share', 0.003, 0.002)] AS f
+;
+INSERT INTO findings (at, signal, model, deploy_hash, stage, feature, reference, window, window_end, measure, value, null_mean, low, high, p, effect, count, coverage, verdict, assumes)
+SELECT toDateTime64({now:Int64} - 3600, 3) AS at, 'drift_alarm', {model:String}, {old:String}, 'production', 'distance', 'training', '1d', at, 'psi', 0.03, nan, nan, nan, 0.2, nan, 17280, nan, 'ok', 'blocks a week apart are independent'
+;
 INSERT INTO notices (at, kind, model, deploy_hash, slo, object, text)
 SELECT toDateTime64({now:Int64} - 1500, 3), 'alert_opened', {model:String}, {new:String}, {slo:String}, 'pagerduty', 'Page: 39 % of the last hour wrong, 1.3 times the threshold; distance moved most (PSI 2.4).'
 UNION ALL

@@ -1,6 +1,7 @@
 // Package docsgen writes the reference pages docs/signals.md and docs/tables.md
-// from the catalogue in the root package, so that they cannot say anything else.
-// It imports the root package only.
+// from the catalogue in the root package, and docs/data-quality.md from the
+// table of checks, so that they cannot say anything else. It imports these two
+// packages only.
 package docsgen
 
 import (
@@ -11,11 +12,15 @@ import (
 	"strings"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/dataquality"
 )
 
 // Pages returns the generated pages by file name.
 func Pages() map[string][]byte {
-	return map[string][]byte{"signals.md": signals(plumbline.Signals()), "tables.md": tables(plumbline.Tables(), plumbline.Views())}
+	return map[string][]byte{
+		"signals.md": signals(plumbline.Signals()), "tables.md": tables(plumbline.Tables(), plumbline.Views()),
+		"data-quality.md": checks(dataquality.Table()),
+	}
 }
 
 // Generate writes every page into dir, which must exist.
@@ -48,6 +53,24 @@ func signals(list []plumbline.Signal) []byte {
 			fmt.Fprintf(&b, "- No alert of its own: %s\n", s.NoRule)
 		}
 		fmt.Fprintf(&b, "\n```sql\n%s\n```\n", strings.TrimSpace(s.SQL))
+	}
+	return b.Bytes()
+}
+
+func checks(list []dataquality.Check) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# Data quality\n"+generated, "the files of analyze/dataquality")
+	b.WriteString("What is looked at in the events themselves, by feature, as rows of `findings` with `signal = 'data_quality'`. `reference` is `training` where the model has training rows, else `week-before`: production in the seven days before the window. `value` is now, `null_mean` what it is if nothing changed, `effect` their difference. A breach is beyond noise (`p` at most 0.01 over all checks of a look) and beyond what matters (the least effect, `analyze.data_quality_min_effect`). With under 100 deliveries on either side the verdict is `insufficient`, without a reference `missing`. A check that the clock alone can move is a breach only if the same hours before (a week back, else a day) differ as well.\n\n")
+	b.WriteString("| measure | what value is | unit | least effect | matters | test |\n|---|---|---|---|---|---|\n")
+	for _, c := range list {
+		matters := "upwards"
+		if c.BothWays {
+			matters = "both ways"
+		}
+		if c.Clocked {
+			matters += "; the clock moves it"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %v %s | %s | %s |\n", c.Measure, cell(c.Doc), c.Unit, c.MinEffect, c.EffectUnit, matters, cell(c.Test))
 	}
 	return b.Bytes()
 }
