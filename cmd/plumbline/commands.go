@@ -41,6 +41,7 @@ func register(application *kingpin.Application, stdout, stderr io.Writer) map[st
 	c.checkProducer()
 	c.rollup()
 	c.sql()
+	c.drift()
 	c.dlq()
 	c.erase()
 	c.baseline()

@@ -1,0 +1,133 @@
+package ask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/analyze/drift/alarm"
+)
+
+// Asker answers questions. Make it with New; it is safe for concurrent use.
+type Asker struct {
+	reader  drift.Reader
+	now     func() time.Time
+	kept    *windows
+	choices *choices
+}
+
+// New returns an Asker over the rollups behind the connection.
+func New(cfg Config, conn drift.Querier) (*Asker, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("ask: %w", err)
+	}
+	if conn == nil {
+		return nil, errors.New("ask: no database")
+	}
+	return &Asker{
+		reader: drift.Reader{Conn: conn}, now: time.Now,
+		kept:    &windows{cfg: cfg, kept: map[string]keptWindow{}},
+		choices: &choices{made: map[string]alarm.Choice{}},
+	}, nil
+}
+
+// Ask answers a question. It reads the window anew and each reference at most
+// every Config.KeepFor, two statements each. What cannot be compared is a row
+// with the reason, not an error.
+func (a *Asker) Ask(ctx context.Context, q Question) (Answer, error) {
+	q, err := q.settled()
+	if err != nil {
+		return Answer{}, fmt.Errorf("drift of model %q: %w", q.Model, err)
+	}
+	answer := Answer{Model: q.Model, Deploys: q.Deploys, Stage: q.Stage, Segment: q.Segment, From: q.From, To: q.To}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	read := make(chan error, 1)
+	go func() {
+		var err error
+		answer.Current, err = a.reader.Read(ctx, q.query())
+		read <- err
+	}()
+	references, err := a.resolve(ctx, q)
+	if err != nil {
+		cancel()
+	}
+	if err := errors.Join(err, <-read); err != nil {
+		return Answer{}, fmt.Errorf("drift of model %q: %w", q.Model, err)
+	}
+	answer.References = references
+	if err := answer.compare(q); err != nil {
+		return Answer{}, fmt.Errorf("drift of model %q: %w", q.Model, err)
+	}
+	return answer, nil
+}
+
+// window returns the sum of windows, read now or not long ago.
+func (a *Asker) window(ctx context.Context, queries []drift.Query) (drift.Window, error) {
+	key, now := keyOfQueries(queries...), a.now()
+	if w, ok := a.kept.get(key, now); ok {
+		return w, nil
+	}
+	w, err := a.reader.Sum(ctx, queries...)
+	if err != nil {
+		return drift.Window{}, err
+	}
+	a.kept.put(key, w, now)
+	return w, nil
+}
+
+// compare fills in the rows, several series at a time.
+func (a *Answer) compare(q Question) error {
+	series := a.series(q)
+	var (
+		wait sync.WaitGroup
+		rows = make([][]Row, len(series))
+		errs = make([]error, len(series))
+		next = make(chan int)
+	)
+	for range workers {
+		wait.Go(func() {
+			for i := range next {
+				rows[i], errs[i] = a.rows(q, series[i])
+			}
+		})
+	}
+	for i := range series {
+		next <- i
+	}
+	close(next)
+	wait.Wait()
+	for _, r := range rows {
+		a.Rows = append(a.Rows, r...)
+	}
+	sortByEffect(a.Rows)
+	return errors.Join(errs...)
+}
+
+// workers is how many series are compared at a time.
+const workers = 4
+
+// series returns what is compared: what was asked for, or all that the window or
+// a reference has.
+func (a *Answer) series(q Question) []plumbline.Series {
+	if len(q.Series) > 0 {
+		return q.Series
+	}
+	all, seen := a.Current.Series(), map[plumbline.Series]bool{}
+	for _, s := range all {
+		seen[s] = true
+	}
+	for _, r := range a.References {
+		for _, s := range r.Window.Series() {
+			if !seen[s] {
+				seen[s] = true
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}

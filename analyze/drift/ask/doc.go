@@ -1,0 +1,14 @@
+// Package ask answers any question about drift at once: one model, window and
+// segment against several references by several measures, from the hourly
+// rollups alone.
+//
+// A [Question] names what is compared; [ParseReference] reads the references as
+// people write them: training, previous-deploy, sliding:7d, same-hours:4w, a
+// range of time, or auto. [Asker.Ask] returns one [Row] for each series,
+// reference and measure. What cannot be compared has a row, too: it is missing
+// and says why, it is never healthy. Params is the question as text, for the
+// command line and for HTTP; [Handler] serves it.
+//
+// The package reads no raw rows, writes nothing, and what it says pages nobody.
+// It keeps references that it has read for a while, within bounds.
+package ask
