@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/storage/grid"
@@ -19,7 +20,7 @@ type Move struct {
 	// the window, 0 to 1.
 	Before float64 `json:"before"`
 	After  float64 `json:"after"`
-	// Share is its portion of the feature's distance; those of all moves add up
+	// Share is its portion of the series' distance; those of all moves add up
 	// to 1.
 	Share float64 `json:"share"`
 
@@ -54,8 +55,9 @@ func percent(share float64) string {
 const leastMove = 0.005
 
 // moves divides the cells into moves, the greatest share first: every category
-// is one, and numbers make runs that gain or lose together.
-func (c change) moves(cells []drift.Cell, reference, current []uint64) []Move {
+// is one, and numbers make runs that gain or lose together. odds says that
+// buckets are those of the odds of probabilities.
+func (c change) moves(cells []drift.Cell, reference, current []uint64, odds bool) []Move {
 	n, m := total(reference), total(current)
 	gain := func(i int) float64 { return float64(current[i])/m - float64(reference[i])/n }
 	var numeric, all [][]int
@@ -89,7 +91,7 @@ func (c change) moves(cells []drift.Cell, reference, current []uint64) []Move {
 		move.Values = cells[run[0]].Name
 		if move.numeric {
 			first, last := run[0], run[len(run)-1]
-			move.Values = span(cells[first].From, cells[last].To, first == numeric[0][0], last == numeric[len(numeric)-1][0])
+			move.Values = axis{odds}.span(cells[first].From, cells[last].To, first == numeric[0][0], last == numeric[len(numeric)-1][0])
 		}
 		moves = append(moves, move)
 	}
@@ -138,36 +140,56 @@ func joinAlike(runs [][]int, change func([]int) float64) [][]int {
 	return joined
 }
 
-// span says which numbers lie between two cells, inclusive. Bounds are edges of
-// the grid: exact to 0.4 %, and to the three digits of drift.Number.
-func span(from, to int32, lowest, highest bool) string {
+// axis is what buckets are of: numbers, or odds of probabilities.
+type axis struct{ odds bool }
+
+// number spells the value at an edge of the grid, and says by how much that is
+// off.
+func (a axis) number(v float64) (text string, off float64) {
+	if a.odds {
+		v /= 1 + v
+		if math.IsNaN(v) {
+			v = 1 // of infinite odds
+		}
+	}
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
+	if err != nil {
+		rounded = math.Inf(1)
+	}
+	return drift.Number(v), math.Abs(rounded - v)
+}
+
+// span says which numbers lie between two buckets, inclusive. Bounds are edges
+// of the grid: exact to 0.4 %, and to the three digits of drift.Number.
+func (a axis) span(from, to int32, lowest, highest bool) string {
 	switch {
 	case lowest && highest:
 		return "with a number"
 	case lowest:
-		_, below := bound(to + 1)
+		_, below := a.bound(to + 1)
 		return below
 	case highest:
-		above, _ := bound(from)
+		above, _ := a.bound(from)
 		return above
 	case from == to:
-		return "at " + drift.Number(grid.Lower(from))
+		at, _ := a.number(grid.Lower(from))
+		return "at " + at
 	}
-	above, _ := bound(from)
-	_, below := bound(to + 1)
+	above, _ := a.bound(from)
+	_, below := a.bound(to + 1)
 	return above + " and " + below
 }
 
 // bound says on which side of the lower edge of bucket b a number lies. Where
 // the bucket below is one round number, as integers are, it names that.
-func bound(b int32) (above, below string) {
-	edge := drift.Number(grid.Edge(b))
+func (a axis) bound(b int32) (above, below string) {
+	edge, off := a.number(grid.Edge(b))
 	if b < 0 {
-		// Negative buckets hold their lower edge's neighbour.
+		// The edge belongs to the bucket below, the other way than above zero.
 		return "above " + edge, "at " + edge + " or less"
 	}
 	if b > 0 {
-		if last := drift.Number(grid.Lower(b - 1)); len(last) < len(edge) || last == edge {
+		if last, lastOff := a.number(grid.Lower(b - 1)); len(last) < len(edge) || last == edge && lastOff < off {
 			return "above " + last, "up to " + last
 		}
 	}

@@ -38,7 +38,7 @@ type Part struct {
 	Traffic       float64 `json:"traffic"`
 	TrafficBefore float64 `json:"traffic_before"`
 	// Moved is the portion of its own requests that hold the values of the
-	// feature's greatest move; 0 in a report's division, which has no one move.
+	// series' greatest move; 0 in a report's division, which has no one move.
 	Moved float64 `json:"moved"`
 }
 

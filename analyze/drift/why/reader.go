@@ -1,6 +1,7 @@
 package why
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // the statements
 	"fmt"
@@ -14,6 +15,8 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
+	"github.com/plumbline-slo/plumbline/storage/grid"
 )
 
 //go:embed sql/requests.sql
@@ -38,16 +41,37 @@ type Reader struct {
 
 // Scope says what to divide.
 type Scope struct {
-	// Window is divided; its bounds are taken as drift.Reader takes them.
+	// Window is divided by deploy and hour; its bounds are taken as drift.Reader
+	// takes them. All traffic is divided by segments, too; a slice is not, since
+	// segments are marginal. Its Series are not read.
 	Window drift.Query
-	// Segment is the slice that is divided by deploy and hour. SegmentAll is
-	// divided by segments, too, a slice is not: segments are marginal.
-	Segment plumbline.Segment
-	// References are the ranges that the reference was added up from. They are
+	// Current and Reference are what was compared.
+	Current, Reference drift.Window
+	// References are the queries that the reference was added up from. They are
 	// read by segment; without any the segments are compared with all of it.
 	References []drift.Query
-	// Features are the ones to read.
-	Features []plumbline.Feature
+	// Series are the ones to take apart, and Weights what they count in a report,
+	// see Question.Weight; none means 0 for each.
+	Series  []plumbline.Series
+	Weights map[plumbline.Series]float64
+	// Measure is the distance.
+	Measure measure.ID
+}
+
+// Explain reads the parts of the window and takes the distances apart.
+func (r Reader) Explain(ctx context.Context, s Scope) (Report, error) {
+	parts, err := r.Read(ctx, s)
+	if err != nil {
+		return Report{}, err
+	}
+	var questions []Question
+	for _, series := range s.Series {
+		questions = append(questions, Question{
+			Series: series, Measure: s.Measure, Weight: s.Weights[series], Parts: parts[series],
+			Reference: s.Reference.Sample(series), Current: s.Current.Sample(series),
+		})
+	}
+	return Explain(questions)
 }
 
 const (
@@ -69,16 +93,16 @@ func slot(q drift.Query) time.Duration {
 	return time.Hour
 }
 
-// Read returns the parts of each feature, with three statements for the window,
+// Read returns the parts of each series, with three statements for the window,
 // three for its segments and three for those of each reference.
-func (r Reader) Read(ctx context.Context, s Scope) (map[plumbline.Feature]Parts, error) {
-	all := map[plumbline.Feature]Parts{}
+func (r Reader) Read(ctx context.Context, s Scope) (map[plumbline.Series]Parts, error) {
+	all := map[plumbline.Series]Parts{}
 	window := pieces{}
 	if err := r.pieces(ctx, s.Window, s, false, window); err != nil {
 		return nil, fmt.Errorf("read parts of model %q: %w", s.Window.Model, err)
 	}
 	current, reference := pieces{}, pieces{}
-	if s.Segment == plumbline.SegmentAll {
+	if s.Window.Segment == plumbline.SegmentAll {
 		if err := r.pieces(ctx, s.Window, s, true, current); err != nil {
 			return nil, fmt.Errorf("read segments of model %q: %w", s.Window.Model, err)
 		}
@@ -91,22 +115,23 @@ func (r Reader) Read(ctx context.Context, s Scope) (map[plumbline.Feature]Parts,
 			}
 		}
 	}
-	for _, f := range s.Features {
+	for _, series := range s.Series {
+		version := cmp.Or(s.Current.Sample(series).Grid, grid.Full)
 		parts := Parts{Deploys: map[plumbline.DeployHash]drift.Sample{}, Slots: map[time.Time]drift.Sample{}, SlotLength: slot(s.Window)}
 		for _, k := range window.keys() {
-			sample := window.sample(k, f)
+			sample := window.sample(k, series, version)
 			deploy, begin := plumbline.DeployHash(k.deploy), time.Unix(k.begin, 0).UTC()
 			parts.Deploys[deploy] = plus(parts.Deploys[deploy], sample)
 			parts.Slots[begin] = plus(parts.Slots[begin], sample)
 		}
-		parts.Segments = segments(current, reference, f)
-		all[f] = parts
+		parts.Segments = segments(current, reference, series, version)
+		all[series] = parts
 	}
 	return all, nil
 }
 
-// segments sorts the slices key=value of one feature by key.
-func segments(current, reference pieces, f plumbline.Feature) map[string]map[string]Sides {
+// segments sorts the slices key=value of one series by key.
+func segments(current, reference pieces, series plumbline.Series, version grid.Version) map[string]map[string]Sides {
 	all := map[string]map[string]Sides{}
 	for i, side := range []pieces{current, reference} {
 		for _, k := range side.keys() {
@@ -120,9 +145,9 @@ func segments(current, reference pieces, f plumbline.Feature) map[string]map[str
 			}
 			s := all[key][value]
 			if i == 0 {
-				s.Current = plus(s.Current, side.sample(k, f))
+				s.Current = plus(s.Current, side.sample(k, series, version))
 			} else {
-				s.Reference = plus(s.Reference, side.sample(k, f))
+				s.Reference = plus(s.Reference, side.sample(k, series, version))
 			}
 			all[key][value] = s
 		}
@@ -140,14 +165,20 @@ type pieceKey struct {
 // piece is what one piece of a window holds.
 type piece struct {
 	requests uint64
-	features map[plumbline.Feature]drift.Sample
+	series   map[seriesKey]drift.Sample
+}
+
+// seriesKey is a series on one grid; categories and nulls are on none.
+type seriesKey struct {
+	series  plumbline.Series
+	version grid.Version
 }
 
 type pieces map[pieceKey]*piece
 
 func (p pieces) at(k pieceKey) *piece {
 	if p[k] == nil {
-		p[k] = &piece{features: map[plumbline.Feature]drift.Sample{}}
+		p[k] = &piece{series: map[seriesKey]drift.Sample{}}
 	}
 	return p[k]
 }
@@ -159,9 +190,19 @@ func (p pieces) keys() []pieceKey {
 	})
 }
 
-// sample returns a feature of a piece; requests without it are absent.
-func (p pieces) sample(k pieceKey, f plumbline.Feature) drift.Sample {
-	s := p[k].features[f]
+// sample returns a series of a piece on a grid; requests without it are absent.
+func (p pieces) sample(k pieceKey, series plumbline.Series, version grid.Version) drift.Sample {
+	s := p[k].series[seriesKey{series, grid.None}]
+	for _, v := range []grid.Version{grid.Full, grid.FullOdds} {
+		on := p[k].series[seriesKey{series, v}]
+		if v != version {
+			on.Elsewhere, on.Numbers = on.Numbers.Total(), drift.Histogram{}
+		}
+		s = plus(s, on)
+	}
+	if version != grid.Full {
+		s.Grid = version
+	}
 	if present := s.Present(); p[k].requests > present {
 		s.Absent = p[k].requests - present
 	}
@@ -173,6 +214,7 @@ func plus(a, b drift.Sample) drift.Sample {
 	sum := drift.Sample{
 		Numbers: a.Numbers.Merge(b.Numbers), Other: a.Other + b.Other,
 		Nulls: a.Nulls + b.Nulls, NaNs: a.NaNs + b.NaNs, Infs: a.Infs + b.Infs, Absent: a.Absent + b.Absent,
+		Elsewhere: a.Elsewhere + b.Elsewhere, Grid: cmp.Or(a.Grid, b.Grid),
 	}
 	if len(a.Values)+len(b.Values) > 0 {
 		sum.Values = maps.Clone(a.Values)
@@ -205,8 +247,8 @@ func parameters(q drift.Query, s Scope, segmented bool) []any {
 	for _, d := range q.Deploys {
 		deploys = append(deploys, string(d))
 	}
-	for _, f := range s.Features {
-		series = append(series, string(f.Series()))
+	for _, name := range s.Series {
+		series = append(series, string(name))
 	}
 	from, to := int64(0), int64(1)<<31
 	if !q.From.IsZero() {
@@ -220,7 +262,7 @@ func parameters(q drift.Query, s Scope, segmented bool) []any {
 		flag = 1
 	}
 	return []any{
-		clickhouse.Named("model", string(q.Model)), clickhouse.Named("stage", string(q.Stage)), clickhouse.Named("segment", string(s.Segment)),
+		clickhouse.Named("model", string(q.Model)), clickhouse.Named("stage", string(q.Stage)), clickhouse.Named("segment", string(q.Segment)),
 		clickhouse.Named("deploys", append([]string{}, deploys...)), clickhouse.Named("series", append([]string{}, series...)),
 		clickhouse.Named("from", from), clickhouse.Named("to", to),
 		clickhouse.Named("segmented", flag), clickhouse.Named("slot", int64(slot(s.Window)/time.Second)),
@@ -256,19 +298,19 @@ func scanRequests(rows driver.Rows, into pieces) error {
 func scanNumbers(rows driver.Rows, into pieces) error {
 	var (
 		k                 pieceKey
-		series            string
+		series, version   string
 		nulls, nans, infs uint64
 		buckets           []int32
 		counts            []uint64
 	)
-	if err := rows.Scan(&series, &k.deploy, &k.begin, &k.slice, &nulls, &nans, &infs, &buckets, &counts); err != nil {
+	if err := rows.Scan(&series, &version, &k.deploy, &k.begin, &k.slice, &nulls, &nans, &infs, &buckets, &counts); err != nil {
 		return err
 	}
 	h, err := drift.NewHistogram(buckets, counts)
 	if err != nil {
 		return fmt.Errorf("series %q: %w", series, err)
 	}
-	into.add(k, series, drift.Sample{Numbers: h, Nulls: nulls, NaNs: nans, Infs: infs})
+	into.add(k, seriesKey{plumbline.Series(series), grid.Version(version)}, drift.Sample{Numbers: h, Nulls: nulls, NaNs: nans, Infs: infs})
 	return nil
 }
 
@@ -291,20 +333,18 @@ func scanCategories(rows driver.Rows, into pieces) error {
 	}
 	switch kind {
 	case kindValue:
-		into.add(k, series, drift.Sample{Values: map[string]uint64{value: count}})
+		into.add(k, seriesKey{series: plumbline.Series(series)}, drift.Sample{Values: map[string]uint64{value: count}})
 	case kindNull:
-		into.add(k, series, drift.Sample{Nulls: count})
+		into.add(k, seriesKey{series: plumbline.Series(series)}, drift.Sample{Nulls: count})
 	case kindOther:
-		into.add(k, series, drift.Sample{Other: count})
+		into.add(k, seriesKey{series: plumbline.Series(series)}, drift.Sample{Other: count})
 	default:
 		return fmt.Errorf("series %q: category of kind %d", series, kind)
 	}
 	return nil
 }
 
-func (p pieces) add(k pieceKey, series string, s drift.Sample) {
-	if f, ok := plumbline.Series(series).Feature(); ok {
-		at := p.at(k)
-		at.features[f] = plus(at.features[f], s)
-	}
+func (p pieces) add(k pieceKey, series seriesKey, s drift.Sample) {
+	at := p.at(k)
+	at.series[series] = plus(at.series[series], s)
 }

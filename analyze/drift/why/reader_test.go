@@ -38,6 +38,10 @@ func (r rows) hour(deploy, stage, segment string, at time.Time, high uint64) {
 	amount["grid"], amount["count"] = grid.Full, 100*regions
 	amount["hist"] = []any{[]int32{grid.Bucket(50), grid.Bucket(900)}, []uint64{100*regions - high, high}}
 	r["series_hour"] = append(r["series_hour"], requests, amount)
+	score := key("score")
+	score["grid"], score["count"] = grid.FullOdds, 50*regions
+	score["hist"] = []any{[]int32{grid.OddsBucket(.1), grid.OddsBucket(1)}, []uint64{25 * regions, 25 * regions}}
+	r["series_hour"] = append(r["series_hour"], score)
 	for kind, value := range []string{"DE", "", ""} {
 		word := key("feature:country")
 		word["value"], word["kind"], word["count"] = value, kind, 10*uint64(kind+1)*regions
@@ -93,28 +97,30 @@ func TestReaderDividesTheRollups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	features := []plumbline.Feature{"amount", "country"}
-	parts, err := reader.Read(t.Context(), Scope{Window: window, References: []drift.Query{drift.Training("m")}, Features: features})
+	scope := Scope{
+		Window: window, Current: current, Reference: reference, References: []drift.Query{drift.Training("m")},
+		Series: []plumbline.Series{"feature:amount", "feature:country", "score"}, Measure: measure.PSI,
+	}
+	parts, err := reader.Read(t.Context(), scope)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var questions []Question
-	for _, f := range features {
-		deploys := plus(parts[f].Deploys["v1"], parts[f].Deploys["v2"])
-		if got, want := fmt.Sprint(deploys), fmt.Sprint(current.Features[f]); got != strings.Replace(want, " 1}", " 0}", 1) {
-			t.Errorf("the deploys of %q add up to %s, want %s", f, got, want)
+	for _, series := range scope.Series {
+		deploys, want := plus(parts[series].Deploys["v1"], parts[series].Deploys["v2"]), current.Sample(series)
+		want.Weight = 0
+		if fmt.Sprint(deploys) != fmt.Sprint(want) {
+			t.Errorf("the deploys of %q add up to %v, want %v", series, deploys, want)
 		}
-		if len(parts[f].Slots) != 24 || len(parts[f].Segments["region"]) != 2 {
-			t.Errorf("%d slots, segments %v", len(parts[f].Slots), parts[f].Segments)
+		if len(parts[series].Slots) != 24 || len(parts[series].Segments["region"]) != 2 {
+			t.Errorf("%d slots, segments %v", len(parts[series].Slots), parts[series].Segments)
 		}
-		questions = append(questions, Question{Feature: f, Measure: measure.PSI, Reference: reference.Features[f], Current: current.Features[f], Parts: parts[f]})
 	}
-	report, err := Explain(questions)
+	report, err := reader.Explain(t.Context(), scope)
 	if err != nil {
 		t.Fatal(err)
 	}
-	amount := report.Features[0]
-	if amount.Feature != "amount" || amount.Share < .99 || amount.Moves[0].Share < .5 {
+	amount := report.Series[0]
+	if amount.Series != "feature:amount" || amount.Share < .99 || amount.Moves[0].Share < .5 {
 		t.Fatalf("%+v", amount)
 	}
 	for _, d := range amount.Divisions {
@@ -128,11 +134,12 @@ func TestReaderDividesTheRollups(t *testing.T) {
 			t.Errorf("the report does not say %q:\n%s", want, words)
 		}
 	}
-	slice, err := reader.Read(t.Context(), Scope{Window: window, Segment: "region=us", Features: features})
+	scope.Window.Segment = "region=us"
+	slice, err := reader.Read(t.Context(), scope)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := slice["amount"]; len(s.Segments) != 0 || s.Deploys["v1"].Total() != 18*110 {
+	if s := slice["feature:amount"]; len(s.Segments) != 0 || s.Deploys["v1"].Total() != 18*110 {
 		t.Errorf("a slice: %+v", s)
 	}
 }

@@ -10,25 +10,26 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
+	"github.com/plumbline-slo/plumbline/storage/grid"
 )
 
-// Question is what to take apart: a feature, the samples that were compared, and
+// Question is what to take apart: a series, the samples that were compared, and
 // the parts of the current one.
 type Question struct {
-	Feature plumbline.Feature
+	Series plumbline.Series
 	// Measure is the distance. The measures that are sums over cells can be taken
 	// apart: PSI, KL, JS, Hellinger, ChiSquare and TVD.
 	Measure            measure.ID
 	Reference, Current drift.Sample
 	// Parts is the current sample by deploy, hour and segment.
 	Parts Parts
-	// Weight is how much the feature counts against others in a report: its
-	// distance beyond noise and what is usual. 0 takes the distance less the mean
-	// of its null.
+	// Weight is how much the series counts against others in a report, such as
+	// its distance beyond noise in least effects. 0 takes the distance less the
+	// mean of its null.
 	Weight float64
 }
 
-// Parts is one feature over a window, divided in three ways.
+// Parts is one series over a window, divided in three ways.
 type Parts struct {
 	Deploys map[plumbline.DeployHash]drift.Sample
 	// Slots are runs of SlotLength of event time, by their beginning.
@@ -42,14 +43,14 @@ type Parts struct {
 // Sides is one part in the reference and in the window.
 type Sides struct{ Reference, Current drift.Sample }
 
-// Feature is one distance taken apart.
-type Feature struct {
-	Feature plumbline.Feature `json:"feature"`
-	Measure measure.ID        `json:"measure"`
+// Explained is one distance taken apart.
+type Explained struct {
+	Series  plumbline.Series `json:"series"`
+	Measure measure.ID       `json:"measure"`
 	// Value is the sum of all parts: the distance over requests, or its square
 	// for js and hellinger.
 	Value float64 `json:"value"`
-	// Share is its portion of the weights of all features of a report.
+	// Share is its portion of the weights of a report.
 	Share float64 `json:"share"`
 	// Moves are the values that moved, the greatest share first, and Divisions
 	// the parts of the window that carry it. Empty where nothing moved.
@@ -61,16 +62,16 @@ type Feature struct {
 
 // Report is several distances of one window taken apart.
 type Report struct {
-	// Features are in the order of their shares, which add up to 1. A feature
-	// counts for itself: what two have in common counts twice.
-	Features []Feature `json:"features"`
-	// Divisions add up the features' by their shares.
+	// Series are in the order of their shares, which add up to 1. Each counts for
+	// itself: what two have in common counts twice.
+	Series []Explained `json:"series"`
+	// Divisions add up the series' by their shares.
 	Divisions []Division `json:"divisions"`
 	Run       Run        `json:"run"`
 }
 
 // Explain takes every question apart. All must be about one window. An error
-// names the feature.
+// names the series.
 func Explain(questions []Question) (Report, error) {
 	var (
 		report  Report
@@ -80,7 +81,7 @@ func Explain(questions []Question) (Report, error) {
 	for _, q := range questions {
 		f, noise, err := q.answer()
 		if err != nil {
-			return Report{}, fmt.Errorf("explain feature %q: %w", q.Feature, err)
+			return Report{}, fmt.Errorf("explain %q: %w", q.Series, err)
 		}
 		weight := q.Weight
 		if weight == 0 {
@@ -88,15 +89,15 @@ func Explain(questions []Question) (Report, error) {
 		}
 		weights = append(weights, max(weight, 0))
 		all += max(weight, 0)
-		report.Features = append(report.Features, f)
+		report.Series = append(report.Series, f)
 	}
-	for i := range report.Features {
+	for i := range report.Series {
 		if all > 0 {
-			report.Features[i].Share = weights[i] / all
+			report.Series[i].Share = weights[i] / all
 		}
 	}
-	slices.SortStableFunc(report.Features, func(a, b Feature) int {
-		return cmp.Or(cmp.Compare(b.Share, a.Share), cmp.Compare(a.Feature, b.Feature))
+	slices.SortStableFunc(report.Series, func(a, b Explained) int {
+		return cmp.Or(cmp.Compare(b.Share, a.Share), cmp.Compare(a.Series, b.Series))
 	})
 	report.together(questions)
 	return report, nil
@@ -104,27 +105,27 @@ func Explain(questions []Question) (Report, error) {
 
 // answer takes one distance apart, and returns the distance that noise alone
 // gives.
-func (q Question) answer() (Feature, float64, error) {
-	f := Feature{Feature: q.Feature, Measure: q.Measure}
+func (q Question) answer() (Explained, float64, error) {
+	f := Explained{Series: q.Series, Measure: q.Measure}
 	cut := drift.NewCut(q.Reference)
 	reference, current := cut.Count(q.Reference), cut.Count(q.Current)
 	if total(reference) == 0 || total(current) == 0 {
-		return Feature{}, 0, fmt.Errorf("%.0f requests against %.0f of the reference: nothing to take apart", total(current), total(reference))
+		return Explained{}, 0, fmt.Errorf("%.0f requests against %.0f of the reference: nothing to take apart", total(current), total(reference))
 	}
 	c, err := newChange(q.Measure, reference, current)
 	if err != nil {
-		return Feature{}, 0, err
+		return Explained{}, 0, err
 	}
 	f.Value = c.value()
 	if f.Value > 0 {
-		f.Moves = c.moves(cut.Cells(), reference, current)
+		f.Moves = c.moves(cut.Cells(), reference, current, q.Reference.Grid == grid.FullOdds)
 	}
 	if err := q.divide(&f, cut, reference); err != nil {
-		return Feature{}, 0, err
+		return Explained{}, 0, err
 	}
 	null, err := measure.Cells{Reference: reference, Current: current}.Compare(measure.DefaultOptions(), q.Measure)
 	if err != nil {
-		return Feature{}, 0, err
+		return Explained{}, 0, err
 	}
 	noise := null[0].NullMean
 	if q.Measure == measure.JS || q.Measure == measure.Hellinger {
@@ -134,7 +135,7 @@ func (q Question) answer() (Feature, float64, error) {
 }
 
 // divide adds the divisions. Each is of the sum of its own groups.
-func (q Question) divide(f *Feature, cut drift.Cut, reference []uint64) error {
+func (q Question) divide(f *Explained, cut drift.Cut, reference []uint64) error {
 	var top []int
 	if len(f.Moves) > 0 {
 		top = f.Moves[0].cells
@@ -166,7 +167,7 @@ func (q Question) divide(f *Feature, cut drift.Cut, reference []uint64) error {
 	return nil
 }
 
-func (f *Feature) add(by By, parts []Part) {
+func (f *Explained) add(by By, parts []Part) {
 	if len(parts) > 0 {
 		f.Divisions = append(f.Divisions, Division{By: by, Parts: parts})
 	}
@@ -236,14 +237,14 @@ func (q Question) segments(cut drift.Cut, reference []uint64, values map[string]
 	return parts, nil
 }
 
-// together adds the features' divisions up by their shares.
+// together adds the series' divisions up by their shares.
 func (r *Report) together(questions []Question) {
-	if len(r.Features) == 0 {
+	if len(r.Series) == 0 {
 		return
 	}
-	for _, like := range r.Features[0].Divisions {
+	for _, like := range r.Series[0].Divisions {
 		sums := map[string]Part{}
-		for _, f := range r.Features {
+		for _, f := range r.Series {
 			for _, d := range f.Divisions {
 				if d.By != like.By {
 					continue

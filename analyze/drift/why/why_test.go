@@ -150,7 +150,7 @@ func (w world) question(id measure.ID) Question {
 		slots[start.Add(time.Duration(h)*time.Hour)] = s
 	}
 	return Question{
-		Feature: "amount", Measure: id, Reference: w.before, Current: w.all,
+		Series: "feature:amount", Measure: id, Reference: w.before, Current: w.all,
 		Parts: Parts{Deploys: w.deploys, Slots: slots, SlotLength: time.Hour, Segments: map[string]map[string]Sides{"region": w.regions}},
 	}
 }
@@ -179,7 +179,7 @@ func TestSharesAddUpAndThePlantedCauseLeads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f := report.Features[0]
+			f := report.Series[0]
 			var moved float64
 			for _, m := range f.Moves {
 				moved += m.Share
@@ -260,7 +260,7 @@ func TestDivisionIsTheIntegratedGradient(t *testing.T) {
 func TestAGrowingSegmentIsMix(t *testing.T) {
 	values := func(a, b uint64) drift.Sample { return drift.Sample{Values: map[string]uint64{"x": a, "y": b}} }
 	q := Question{
-		Feature: "kind", Measure: measure.PSI, Reference: values(900+10, 100+90), Current: values(450+50, 50+450),
+		Series: "feature:kind", Measure: measure.PSI, Reference: values(900+10, 100+90), Current: values(450+50, 50+450),
 		Parts: Parts{Segments: map[string]map[string]Sides{"region": {
 			"eu": {Reference: values(10, 90), Current: values(50, 450)},
 			"us": {Reference: values(900, 100), Current: values(450, 50)},
@@ -270,7 +270,7 @@ func TestAGrowingSegmentIsMix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := report.Features[0].Divisions[0]
+	d := report.Series[0].Divisions[0]
 	for _, p := range d.Parts {
 		if math.Abs(p.Share-p.Mix) > 1e-12 {
 			t.Errorf("%+v moved within", p)
@@ -299,11 +299,11 @@ func TestMovesInWords(t *testing.T) {
 		"the type changes": {drift.Sample{Values: map[string]uint64{"1": 100}}, moved, "a number in 100 % of requests, was 0.0 %"},
 	}
 	for name, test := range cases {
-		report, err := Explain([]Question{{Feature: "amount", Measure: measure.PSI, Reference: test.reference, Current: test.current}})
+		report, err := Explain([]Question{{Series: "feature:amount", Measure: measure.PSI, Reference: test.reference, Current: test.current}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := report.Features[0].Words(); !strings.Contains(got, test.want) {
+		if got := report.Series[0].Words(); !strings.Contains(got, test.want) {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}
@@ -323,22 +323,32 @@ func TestBounds(t *testing.T) {
 		{-500, -20, false, false, "above -501 and at -20 or less"},
 		{1, 2, true, true, "with a number"},
 	} {
-		if got := span(grid.Bucket(test.from), grid.Bucket(test.to), test.lowest, test.highest); got != test.want {
+		if got := (axis{}).span(grid.Bucket(test.from), grid.Bucket(test.to), test.lowest, test.highest); got != test.want {
 			t.Errorf("%v to %v: %q, want %q", test.from, test.to, got, test.want)
 		}
 	}
 }
 
+// Odds of 3 are a probability of .75.
+func TestBoundsOfProbabilities(t *testing.T) {
+	if got := (axis{odds: true}).span(grid.OddsBucket(.75), grid.OddsBucket(1), false, true); got != "at 0.75 or more" {
+		t.Error(got)
+	}
+	if got := (axis{odds: true}).span(grid.OddsBucket(.5), grid.OddsBucket(.999999), false, false); got != "at 0.5 or more and below 1" {
+		t.Error(got)
+	}
+}
+
 func TestNothingMoved(t *testing.T) {
 	s := drift.Sample{Values: map[string]uint64{"a": 5, "b": 5}}
-	report, err := Explain([]Question{{Feature: "f", Measure: measure.PSI, Reference: s, Current: s, Parts: Parts{Deploys: map[plumbline.DeployHash]drift.Sample{"a": s}}}})
+	report, err := Explain([]Question{{Series: "feature:f", Measure: measure.PSI, Reference: s, Current: s, Parts: Parts{Deploys: map[plumbline.DeployHash]drift.Sample{"a": s}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := report.Features[0]; f.Share != 0 || len(f.Moves) != 0 || f.Words() != "" {
+	if f := report.Series[0]; f.Share != 0 || len(f.Moves) != 0 || f.Words() != "" {
 		t.Errorf("%+v", f)
 	}
-	if _, err := Explain([]Question{{Feature: "f", Measure: measure.PSI, Reference: s}}); err == nil || !strings.Contains(err.Error(), `feature "f": 0 requests against 10`) {
+	if _, err := Explain([]Question{{Series: "feature:f", Measure: measure.PSI, Reference: s}}); err == nil || !strings.Contains(err.Error(), `"feature:f": 0 requests against 10`) {
 		t.Errorf("an empty window: %v", err)
 	}
 	if report, err := Explain(nil); err != nil || len(report.Lines()) != 0 {
@@ -346,18 +356,18 @@ func TestNothingMoved(t *testing.T) {
 	}
 }
 
-func TestFeaturesShareByWeight(t *testing.T) {
+func TestSeriesShareByWeight(t *testing.T) {
 	a := drift.Sample{Values: map[string]uint64{"a": 500, "b": 500}}
 	b := drift.Sample{Values: map[string]uint64{"a": 300, "b": 700}}
 	var questions []Question
 	for i, weight := range []float64{3, 1, -2} {
-		questions = append(questions, Question{Feature: plumbline.Feature(fmt.Sprint(i)), Measure: measure.PSI, Reference: a, Current: b, Weight: weight})
+		questions = append(questions, Question{Series: plumbline.Feature(fmt.Sprint(i)).Series(), Measure: measure.PSI, Reference: a, Current: b, Weight: weight})
 	}
 	report, err := Explain(questions)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := report.Features; f[0].Share != .75 || f[1].Share != .25 || f[2].Share != 0 {
+	if f := report.Series; f[0].Share != .75 || f[1].Share != .25 || f[2].Share != 0 {
 		t.Errorf("%+v", f)
 	}
 }

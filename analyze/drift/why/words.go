@@ -5,22 +5,24 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 // shown is how many moves and parts have words.
 const shown = 3
 
 // Lines returns the report in words for people, a line each, the first of a
-// feature not indented. Names that came from producers are quoted.
+// series not indented. Names that came from producers are quoted.
 func (r Report) Lines() []string {
 	var lines []string
-	for _, f := range r.Features {
-		lines = append(lines, fmt.Sprintf("%s: %s of the drift", strconv.Quote(string(f.Feature)), percent(f.Share)))
+	for _, f := range r.Series {
+		lines = append(lines, fmt.Sprintf("%s: %s of the drift", name(f.Series), percent(f.Share)))
 		for _, line := range f.words() {
 			lines = append(lines, "  "+line)
 		}
 	}
-	if len(r.Features) > 1 {
+	if len(r.Series) > 1 {
 		lines = append(lines, "together:")
 		for _, line := range append(divided(r.Divisions, ""), r.Run.words()...) {
 			lines = append(lines, "  "+line)
@@ -29,11 +31,19 @@ func (r Report) Lines() []string {
 	return lines
 }
 
-// Words says what moved most in one feature, for an alert: its greatest moves
-// and the part that carries most of it. Empty where nothing moved.
-func (f Feature) Words() string { return strings.Join(f.words(), "; ") }
+// name quotes a feature's name; what the model answers has a name of ours.
+func name(s plumbline.Series) string {
+	if f, ok := s.Feature(); ok {
+		return strconv.Quote(string(f))
+	}
+	return string(s)
+}
 
-func (f Feature) words() []string {
+// Words says what moved most in one series, for an alert: its greatest moves
+// and the part that carries most of it. Empty where nothing moved.
+func (f Explained) Words() string { return strings.Join(f.words(), "; ") }
+
+func (f Explained) words() []string {
 	var words []string
 	for i, m := range f.Moves {
 		// What moved out of one place into another has two ends that say the same.

@@ -1,4 +1,4 @@
--- Categorical features of a window in parts, and the nulls of every feature.
+-- Categorical series of a window in parts, and the nulls of features.
 SELECT series, if({segmented:UInt8} = 1, '', deploy_hash) AS deploy,
   if({segmented:UInt8} = 1, toInt64(0), intDiv(toInt64(toUnixTimestamp(time)), {slot:Int64}) * {slot:Int64}) AS begin,
   if({segmented:UInt8} = 1, segment, '') AS slice,
