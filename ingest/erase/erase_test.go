@@ -434,7 +434,10 @@ func TestErasingOutcomesIsResumed(t *testing.T) {
 		w.predict(int64(i), id, nil, nil)
 		w.label(int64(i), id, "yes")
 	}
-	w.complete("p", "predictions", 0, 2)
+	for i := range int64(20) { // her version must weigh more than another's label
+		w.predict(3+i, "ann", nil, nil)
+	}
+	w.complete("p", "predictions", 0, 22)
 	w.complete("l", "labels", 0, 2)
 	step()
 	const labelled = "SELECT toUInt64(sum(labelled)) FROM outcome_cells FINAL"
