@@ -18,6 +18,6 @@
 // Decoding is a function of the record alone (never of the clock), because a
 // range of offsets must decode to the same rows again after a crash.
 //
-// Of this module the package imports the root only: it may not know our tables
-// or Kafka.
+// Of this module the package imports the root and secrets only: it may not know
+// our tables or Kafka.
 package decode

@@ -11,11 +11,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/plumbline-slo/plumbline/ingest/secrets"
 )
 
 // SchemaRegistry says where a Confluent schema registry, or one that speaks its
@@ -24,7 +25,8 @@ type SchemaRegistry struct {
 	// URLs are the addresses of the registry's nodes, tried in turn.
 	URLs []string `yaml:"urls" json:"-"`
 	// Username and PasswordFile are for basic authentication; BearerTokenFile is
-	// for a bearer token. The files are read again for each request.
+	// for a bearer token. The files are read again for each request;
+	// nobody but their owner and, to read them, its group may reach them.
 	Username        string `yaml:"username" json:"-"`
 	PasswordFile    string `yaml:"password_file" json:"-"`
 	BearerTokenFile string `yaml:"bearer_token_file" json:"-"`
@@ -66,9 +68,9 @@ func (c *SchemaRegistry) roots() (*x509.CertPool, error) {
 	if c.CAFile == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(c.CAFile)
+	text, err := secrets.ReadPublic("schema_registry.ca_file", c.CAFile)
 	if err != nil {
-		return nil, fmt.Errorf("schema_registry.ca_file: %w", err)
+		return nil, err
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
@@ -309,9 +311,9 @@ func (r *registry) authenticate(req *http.Request) error {
 }
 
 func secret(option, path string) (string, error) {
-	text, err := os.ReadFile(path)
+	text, err := secrets.Read("schema_registry."+option, path)
 	if err != nil {
-		return "", fmt.Errorf("schema_registry.%s: %w", option, err)
+		return "", err
 	}
 	s := strings.TrimSpace(string(text))
 	if s == "" {

@@ -15,5 +15,5 @@
 // connections.max.reauth.ms ends each one when its time is up, and the client
 // opens another, as after any lost connection.
 //
-// The package imports kafka-go and the standard library only.
+// The package imports kafka-go and the standard library, and of ours only secrets.
 package dial

@@ -6,16 +6,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/segmentio/kafka-go/sasl/scram"
-)
 
-// maxFile bounds a file of the configuration in bytes.
-const maxFile = 1 << 20
+	"github.com/plumbline-slo/plumbline/ingest/secrets"
+)
 
 // load reads the files: what a connection needs. Both are nil where they are
 // not configured.
@@ -31,7 +28,7 @@ func (t TLS) load() (*tls.Config, error) {
 	}
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
 	if t.CAFile != "" {
-		pem, err := read("kafka.tls.ca_file", t.CAFile, false)
+		pem, err := secrets.ReadPublic("kafka.tls.ca_file", t.CAFile)
 		if err != nil {
 			return nil, err
 		}
@@ -43,8 +40,8 @@ func (t TLS) load() (*tls.Config, error) {
 	if t.CertFile == "" {
 		return cfg, nil
 	}
-	cert, err := read("kafka.tls.cert_file", t.CertFile, false)
-	key, also := read("kafka.tls.key_file", t.KeyFile, true)
+	cert, err := secrets.ReadPublic("kafka.tls.cert_file", t.CertFile)
+	key, also := secrets.Read("kafka.tls.key_file", t.KeyFile)
 	if err := errors.Join(err, also); err != nil {
 		return nil, err
 	}
@@ -60,7 +57,7 @@ func (s SASL) load() (sasl.Mechanism, error) {
 	if s.Mechanism == "" {
 		return nil, nil
 	}
-	text, err := read("kafka.sasl.password_file", s.PasswordFile, true)
+	text, err := secrets.Read("kafka.sasl.password_file", s.PasswordFile)
 	if err != nil {
 		return nil, err
 	}
@@ -81,31 +78,4 @@ func (s SASL) load() (sasl.Mechanism, error) {
 		return nil, fmt.Errorf("kafka.sasl: the username or the password of %s holds a character that SASL forbids", s.PasswordFile)
 	}
 	return m, nil
-}
-
-// read returns the content of a file. A secret that others can reach is refused.
-func read(field, path string, secret bool) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", field, err)
-	}
-	defer file.Close() // read only
-	info, err := file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", field, err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: %s is not a file", field, path)
-	}
-	if mode := info.Mode().Perm(); secret && mode&0o037 != 0 {
-		return nil, fmt.Errorf("%s: %s has the mode %s; others than its owner and its group can reach it: chmod 600", field, path, mode)
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", field, err)
-	}
-	if len(text) > maxFile {
-		return nil, fmt.Errorf("%s: %s is larger than %d bytes", field, path, maxFile)
-	}
-	return text, nil
 }

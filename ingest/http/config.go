@@ -9,7 +9,8 @@ import (
 // Config says who may send events over HTTP and how much at once.
 type Config struct {
 	// TokenFile holds the bearer tokens, one a line; empty lines and lines that
-	// begin with # are skipped. Only its owner may read it (mode 0600). Several
+	// begin with # are skipped. Nobody but its owner and, to read it,
+	// its group may reach it (mode 0600 or 0440). Several
 	// tokens let one be replaced without a gap. Empty, the default, means that
 	// the addresses are off. The file is read when the service starts.
 	TokenFile string `yaml:"token_file"`

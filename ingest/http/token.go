@@ -5,41 +5,23 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"io"
-	"os"
 	"strings"
+
+	"github.com/plumbline-slo/plumbline/ingest/secrets"
 )
 
 // minToken is the shortest token in bytes: 16 random bytes in any usual
 // spelling are longer.
 const minToken = 16
 
-// maxTokenFile bounds the token file in bytes.
-const maxTokenFile = 64 << 10
-
 // tokens are the digests of the tokens that are let in. Digests have one
 // length, so that comparing them says nothing of the tokens' lengths.
 type tokens [][sha256.Size]byte
 
 func readTokens(path string) (tokens, error) {
-	file, err := os.Open(path)
+	text, err := secrets.Read("token_file", path)
 	if err != nil {
-		return nil, fmt.Errorf("token_file: %w", err)
-	}
-	defer file.Close() // read only
-	info, err := file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("token_file: %w", err)
-	}
-	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("token_file: %s has the mode %s; others than its owner can reach it: chmod 600", path, mode)
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxTokenFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("token_file: %w", err)
-	}
-	if len(text) > maxTokenFile {
-		return nil, fmt.Errorf("token_file: %s is larger than %d bytes", path, maxTokenFile)
+		return nil, err
 	}
 	known, err := parseTokens(text)
 	if err != nil {

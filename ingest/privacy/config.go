@@ -15,8 +15,8 @@ import (
 
 // Config says what is personal in the events of which model.
 type Config struct {
-	// KeysFile holds the keys of hashes and seals, see ReadKeys. Only its owner
-	// may read it (mode 0600). A policy that hides anything needs it, if only to
+	// KeysFile holds the keys of hashes and seals, see ReadKeys. Nobody but
+	// its owner and, to read it, its group may reach it (mode 0600 or 0440). A policy that hides anything needs it, if only to
 	// seal dead letters.
 	KeysFile string   `yaml:"keys_file"`
 	Models   []Policy `yaml:"models"`

@@ -12,12 +12,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"os"
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/plumbline-slo/plumbline/ingest/secrets"
 )
 
 // Key is one key of hashes and seals.
@@ -51,16 +51,9 @@ var keyName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 // either. A key whose UNTIL has passed may be removed when no letter sealed with
 // it is needed any more.
 func ReadKeys(path string) (Keys, error) {
-	info, err := os.Stat(path)
+	text, err := secrets.Read("privacy keys", path)
 	if err != nil {
-		return nil, fmt.Errorf("privacy keys: %w", err)
-	}
-	if info.Mode()&fs.ModeType == 0 && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("privacy keys: %s may be read by others (mode %04o); chmod 600 it", path, info.Mode().Perm())
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("privacy keys: %w", err)
+		return nil, err
 	}
 	keys, err := parseKeys(text)
 	if err != nil {

@@ -264,7 +264,7 @@ func TestReadKeysMindsWhoMayRead(t *testing.T) {
 	if keys, err := ReadKeys(path); err != nil || ids(keys) != "k" {
 		t.Errorf("%v, %v", ids(keys), err)
 	}
-	for _, mode := range []os.FileMode{0o640, 0o604, 0o644} {
+	for _, mode := range []os.FileMode{0o660, 0o604, 0o644} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
