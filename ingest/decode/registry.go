@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -230,20 +229,23 @@ func (r *registry) text(a answer) ([]byte, error) {
 var errNotThere = errors.New("the registry knows no such schema")
 
 // get asks the nodes in turn until one has it. A node may lag behind the others,
-// so what one does not know the next is asked for too.
+// so only if every one of them answers, and knows of no such thing, is it not
+// there: the one that is silent may have it.
 func (r *registry) get(path string) (answer, error) {
-	var errs []error
+	var silent []error
 	for _, base := range r.cfg.URLs {
 		a, err := r.ask(strings.TrimSuffix(base, "/") + "/" + path)
 		if err == nil {
 			return a, nil
 		}
-		errs = append(errs, err)
+		if !errors.Is(err, errNotThere) {
+			silent = append(silent, err)
+		}
 	}
-	if slices.Contains(errs, errNotThere) {
+	if len(silent) == 0 {
 		return answer{}, errNotThere
 	}
-	return answer{}, errors.Join(errs...)
+	return answer{}, errors.Join(silent...)
 }
 
 func (r *registry) ask(address string) (a answer, err error) {

@@ -175,9 +175,15 @@ func TestRegistryNodesInTurn(t *testing.T) {
 	if _, err := r.Schema(17); err != nil {
 		t.Errorf("%v: one node is down, one lags behind, the third has it", err)
 	}
+	// The one that is down may have it.
 	_, err := r.Schema(1700)
+	if down := new(Unavailable); !errors.As(err, &down) || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("%v, want an outage that names the node", err)
+	}
+	all, _ := clientOf(t, SchemaRegistry{URLs: []string{first.URL(), second.URL()}})
+	_, err = all.Schema(1700)
 	if reason, _ := reasonOf(err); reason != UnknownSchema {
-		t.Errorf("%v, want unknown_schema: the nodes that answer agree", err)
+		t.Errorf("%v, want unknown_schema: every node answers and they agree", err)
 	}
 }
 
