@@ -405,3 +405,28 @@ func TestMutatedEvents(t *testing.T) {
 		t.Errorf("only %d mutated events are stored: the test has become blind", stored)
 	}
 }
+
+// What decoders have looked up stays known behind a bad event, unless that brought
+// names that are taken back.
+func TestBadEventsKeepWhatIsKnown(t *testing.T) {
+	p := NewJSONPredictions(DefaultLimits())
+	add := func(features, rest string) error {
+		return p.Append(Record{Known: 1_760_000_000_000, Value: fmt.Appendf(nil, `{"prediction_id":"a","model":"m","deploy_hash":"d","ts":1760000000000,"features":{%s}%s}`, features, rest)})
+	}
+	if err := add(`"a":1,"b":"x"`, ``); err != nil {
+		t.Fatal(err)
+	}
+	life := p.life
+	if err := add(`"a":2,"b":"x"`, `,"score":"high"`); err == nil || p.life != life {
+		t.Errorf("%v: an event without new names ends the life %d of the names: %d", err, life, p.life)
+	}
+	for _, fresh := range []string{`"c":1`, `"b":"y"`} {
+		if err := add(fresh, `,"score":"high"`); err == nil || p.life == life {
+			t.Errorf("%v: %s is taken back and life is still %d", err, fresh, life)
+		}
+		life = p.life
+	}
+	if err := add(`"d":2,"a":1,"b":"z"`, ``); err != nil || p.Features.Len() != 3 || string(p.Features.Value(p.Numbers.Keys[1])) != "d" {
+		t.Errorf("%v, %d features", err, p.Features.Len())
+	}
+}

@@ -254,6 +254,11 @@ func (p *Predictions) rollback(m mark) {
 	p.NumberValues = p.NumberValues[:len(p.Numbers.Keys)]
 	p.CategoryValues = p.CategoryValues[:len(p.Categories.Keys)]
 	p.SegmentValues = p.SegmentValues[:len(p.Segments.Keys)]
+	var now mark
+	now.set(p)
+	if now == m { // most bad events bring no new name: what decoders know stays true
+		return
+	}
 	p.Features.Truncate(m.features)
 	p.Values.Truncate(m.values)
 	p.SegmentKeys.Truncate(m.segmentKeys)
