@@ -174,7 +174,7 @@ func (w *worker) rollUp(ctx context.Context, b *batch, table plumbline.TableName
 			models = append(models, string(model))
 		}
 	}
-	args := append(b.at.offsets(b.first, b.last), verify.NumberModels(models))
+	args := append(b.at.offsets(b.first, b.last), verify.NumberModels(models), w.i.cfg.Segments.Parameter())
 	scope := inRange[len(" WHERE "):]
 	for _, month := range months {
 		if _, ok := present[partKey(month)]; ok {

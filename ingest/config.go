@@ -11,6 +11,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/dial"
 	"github.com/plumbline-slo/plumbline/ingest/fetch"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
+	"github.com/plumbline-slo/plumbline/ingest/segment"
 )
 
 // Config says where events come from and how they are batched.
@@ -39,6 +40,9 @@ type Config struct {
 	// ScoreKinds says what a model's score is: probability (the default) or
 	// number. Part of the plan hash.
 	ScoreKinds map[plumbline.Model]ScoreKind `yaml:"score_kinds"`
+
+	// Segments are those that models declare. Part of the plan hash.
+	Segments segment.Declared `yaml:"-"`
 
 	// Privacy says what is personal in the events, and what becomes of it.
 	Privacy privacy.Config `yaml:"privacy"`
@@ -171,7 +175,7 @@ func (c Config) Validate() error {
 	if c.DeadLetterRetention != 0 && c.DeadLetterRetention < time.Hour {
 		add("dead_letter_retention: %s is under 1h; 0 leaves the topic as it is", c.DeadLetterRetention)
 	}
-	errs = append(errs, c.Limits.Validate(), c.validateSources())
+	errs = append(errs, c.Limits.Validate(), c.validateSources(), c.Segments.Validate())
 	if err := c.Privacy.Validate(); err != nil {
 		add("privacy: %w", err)
 	}

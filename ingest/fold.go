@@ -5,6 +5,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/ingest/segment"
 )
 
 // ScoreKind says what a model's score is, and so on which grid it is counted.
@@ -31,7 +32,7 @@ const (
 )
 
 // fold counts the rows of one batch into cells, the series of an owner (model,
-// deploy and stage) in a minute and in an hour. The rows of a minute are
+// deploy, stage and segment) in a minute and in an hour. The rows of a minute are
 // counted together, a few hundred at a time and series by series: what a cell
 // sums stays in registers and the histogram that grows stays in cache. It is
 // reused from batch to batch and owned by one goroutine.
@@ -39,9 +40,9 @@ type fold struct {
 	kinds map[plumbline.Model]ScoreKind
 	in    *decode.Predictions
 
-	deploys, owners pairs // (model, deploy), (that, stage)
+	deploys, owners pairs // (model, deploy), (that, stage and segment)
 	minutes, hours  period
-	minuteOf        []int32 // by row
+	minuteOf        []int32 // by row, then by row of a segment
 	hourOf          []int32 // by minute
 	inMinute        grouping
 	inHour          grouping
@@ -50,6 +51,7 @@ type fold struct {
 	scalars    []scalars // by cell of a minute
 	hourCellOf []int32   // by cell of a minute
 
+	slicer      *slicer
 	categories  categoryCounts
 	probability []bool // by model identifier
 	response    int32  // identifier of the half that is no delivery
@@ -107,7 +109,9 @@ func (c *cellList) id(series int32) (int32, bool) {
 
 func (c *cellList) len() int { return len(c.series) }
 
-func newFold(kinds map[plumbline.Model]ScoreKind) *fold { return &fold{kinds: kinds} }
+func newFold(kinds map[plumbline.Model]ScoreKind, declared segment.Declared) *fold {
+	return &fold{kinds: kinds, slicer: newSlicer(declared)}
+}
 
 func (f *fold) reset(in *decode.Predictions) {
 	f.in = in
@@ -124,6 +128,7 @@ func (f *fold) reset(in *decode.Predictions) {
 		kind := f.kinds[plumbline.Model(in.Model.Dict.Value(int32(id)))]
 		f.probability = append(f.probability, kind != ScoreNumber)
 	}
+	f.slicer.reset(f)
 	// The request of an exchange is its delivery.
 	f.response = in.Half.Dict.ID(wordResponse)
 }
@@ -148,7 +153,10 @@ func (f *fold) run(in *decode.Predictions) {
 	// Which categories are too many depends on the order of the rows, so they
 	// are counted in that of the batch.
 	for row := range in.Len() {
-		f.rowCategories(row)
+		f.rowCategories(row, f.hourOf[f.minuteOf[row]])
+	}
+	if f.slicer.sliced {
+		f.slicer.categories(f)
 	}
 }
 

@@ -56,9 +56,10 @@ func (c *categoryCounts) reset(series int) {
 	clear(c.recent[:])
 }
 
-func (f *fold) rowCategories(row int) {
+// rowCategories counts a row in an hour of its own or of one of its segments.
+func (f *fold) rowCategories(row int, hour int32) {
 	in, c := f.in, &f.categories
-	hour, n := f.hourOf[f.minuteOf[row]], uint64(f.weights[row])
+	n := uint64(f.weights[row])
 	if class := in.Predicted.IDs[row]; size(in.Predicted.Dict.Text(), class) > 0 {
 		c.value(hour, categoryPredicted, class, &in.Predicted.Dict, n)
 	}

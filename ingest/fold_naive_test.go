@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/ingest/segment"
 	"github.com/plumbline-slo/plumbline/storage/grid"
 )
 
@@ -40,20 +42,59 @@ type naive struct {
 	categories map[string][2]uint64
 	distinct   map[string]map[string]bool
 	others     int
+	declared   segment.Declared
 }
 
-func newNaive(in *decode.Predictions, number map[string]bool) *naive {
-	n := &naive{in, number, map[int64]map[string]*naiveCell{60: {}, 3600: {}}, map[string][2]uint64{}, map[string]map[string]bool{}, 0}
+func newNaive(in *decode.Predictions, number map[string]bool, declared segment.Declared) *naive {
+	n := &naive{in, number, map[int64]map[string]*naiveCell{60: {}, 3600: {}}, map[string][2]uint64{}, map[string]map[string]bool{}, 0, declared}
 	for row := range in.Len() {
-		n.row(row)
+		for _, segment := range n.segments(row) {
+			n.row(row, segment)
+		}
 	}
 	return n
 }
 
+// segments names those that a row is counted in, the whole first.
+func (n *naive) segments(row int) []string {
+	carried := map[string]string{}
+	from, to := n.in.Segments.Row(row)
+	for i := from; i < to; i++ {
+		carried[string(n.in.SegmentKeys.Value(n.in.Segments.Keys[i]))] = string(n.in.SegmentTexts.Value(n.in.SegmentValues[i]))
+	}
+	listed := map[string][]string{}
+	all := []string{""}
+	segments := n.declared[plumbline.Model(n.in.Model.At(row))].Segments
+	for _, s := range segments {
+		listed[s.Name] = s.Values
+	}
+	for _, s := range segments {
+		names := s.Joint
+		if len(names) == 0 {
+			names = []string{s.Name}
+		}
+		var parts []string
+		for _, name := range names {
+			value, ok := carried[name]
+			if !ok {
+				break
+			}
+			if !slices.Contains(listed[name], value) {
+				value = "other"
+			}
+			parts = append(parts, name+"="+value)
+		}
+		if len(parts) == len(names) {
+			all = append(all, strings.Join(parts, ","))
+		}
+	}
+	return all
+}
+
 // key names the row's owner and its minute or hour.
-func (n *naive) key(row int, unit int64) string {
+func (n *naive) key(row int, unit int64, segment string) string {
 	at := int64(math.Floor(float64(n.in.TS[row])/1000/float64(unit))) * unit
-	return fmt.Sprintf("%s %s %s %d ", n.in.Model.At(row), n.in.Deploy.At(row), n.in.Stage.At(row), at)
+	return fmt.Sprintf("%s %s %s %q %d ", n.in.Model.At(row), n.in.Deploy.At(row), n.in.Stage.At(row), segment, at)
 }
 
 func (n *naive) cell(unit int64, key string) *naiveCell {
@@ -64,11 +105,11 @@ func (n *naive) cell(unit int64, key string) *naiveCell {
 	return cells[key]
 }
 
-func (n *naive) row(row int) {
+func (n *naive) row(row int, segment string) {
 	in := n.in
 	weight := requests(in.Weight[row], in.ID.At(row))
 	for _, unit := range []int64{60, 3600} {
-		key := n.key(row, unit)
+		key := n.key(row, unit, segment)
 		if string(in.Half.At(row)) != decode.HalfResponse {
 			all := n.cell(unit, key+"requests")
 			all.count += weight
@@ -90,7 +131,7 @@ func (n *naive) row(row int) {
 			n.value(n.cell(unit, key+series), in.NumberValues[i], weight, false, minute, false)
 		}
 	}
-	hour := n.key(row, 3600)
+	hour := n.key(row, 3600, segment)
 	if class := in.Predicted.At(row); len(class) > 0 {
 		n.category(hour+"predicted", string(class), weight)
 	}
@@ -165,7 +206,8 @@ func (n *naive) count(series, value string, kind uint8, weight uint64) {
 func randomBatch(t *testing.T, r *rand.Rand, rows, features int) *decode.Predictions {
 	t.Helper()
 	p := decode.NewJSONPredictions(decode.DefaultLimits())
-	layouts := r.IntN(5) // few layouts make long stretches
+	layouts := r.IntN(5)                                                                         // few layouts make long stretches
+	slicing, sliced := rand.New(rand.NewPCG(uint64(rows), 5)), min(rows, 1500, 100_000/features) // the fold of maps is slow
 	for i := range rows {
 		at := foldKnown - r.Int64N(90_000)
 		switch r.IntN(20) {
@@ -191,14 +233,44 @@ func randomBatch(t *testing.T, r *rand.Rand, rows, features int) *decode.Predict
 				optional += strings.Replace(field, "%d", fmt.Sprint(r.IntN(40*rows)), 1) // more than maxCategories
 			}
 		}
-		event := fmt.Appendf(nil, `{"prediction_id":"p%d","model":%q,"deploy_hash":"d%d","stage":%q,"ts":%d,%s"features":{%s}}`, i,
-			[]string{"odds", "number"}[min(1, r.IntN(8))], r.IntN(2)*r.IntN(2), []string{"production", "canary"}[r.IntN(9)/8], at, optional, strings.Join(fields, ","))
+		event := fmt.Appendf(nil, `{"prediction_id":"p%d","model":%q,"deploy_hash":"d%d","stage":%q,"ts":%d,%s"segments":{%s},"features":{%s}}`, i,
+			[]string{"odds", "number"}[min(1, r.IntN(8))], r.IntN(2)*r.IntN(2), []string{"production", "canary"}[r.IntN(9)/8], at, optional, randomSegments(slicing, i < sliced), strings.Join(fields, ","))
 		if err := p.Append(decode.Record{Offset: int64(i), Known: foldKnown, Value: event}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	spoil(r, p.Predictions)
 	return p.Predictions
+}
+
+// randomSegments are some that are declared (see naiveSegments), some with
+// values that are not, and one that nobody declared.
+func randomSegments(r *rand.Rand, some bool) string {
+	if !some {
+		return ""
+	}
+	var fields []string
+	for _, name := range []string{"region", "device", "plan", "else"} {
+		switch r.IntN(4) {
+		case 0, 1:
+			fields = append(fields, fmt.Sprintf(`%q:%q`, name, []string{"eu", "us", "a=b", "", "other", "é"}[r.IntN(6)]))
+		case 2:
+			fields = append(fields, fmt.Sprintf(`%q:"v%d"`, name, r.IntN(10_000)))
+		}
+	}
+	return strings.Join(fields, ",")
+}
+
+// naiveSegments declare a joint segment before its parts, keys that two models
+// share with other values, and values in any order.
+func naiveSegments() segment.Declared {
+	return segment.Declared{
+		"odds": {Segments: []segment.Segment{
+			{Joint: []string{"device", "region", "plan"}}, {Name: "region", Values: []string{"us", "eu"}},
+			{Name: "device", Values: []string{"a=b", "é", "v7"}}, {Joint: []string{"region", "device"}}, {Name: "plan", Values: []string{"v1"}}}},
+		"number": {Segments: []segment.Segment{{Name: "region", Values: []string{"é"}}}},
+		"absent": {Segments: []segment.Segment{{Name: "region", Values: []string{"eu"}}}},
+	}
 }
 
 func randomText(r *rand.Rand) string {
@@ -249,11 +321,11 @@ func randomValue(r *rand.Rand) float64 {
 // against the naive one, cell by cell. Large batches fill whole pages of
 // histograms and more, small ones none; one fold counts them all.
 func TestFoldEqualsNaive(t *testing.T) {
-	f := newFold(map[plumbline.Model]ScoreKind{"number": ScoreNumber})
+	f := newFold(map[plumbline.Model]ScoreKind{"number": ScoreNumber}, naiveSegments())
 	for round, size := range []struct{ rows, features int }{{1, 5}, {300, 5}, {40_000, 5}, {50, 5}, {1_200, maxDirectories + 50}, {3_000, 5}, {5_000, 7}, {2_000, 3}} {
 		r := rand.New(rand.NewPCG(uint64(round), 11))
 		in := randomBatch(t, r, size.rows, size.features)
-		want := newNaive(in, map[string]bool{"number": true})
+		want := newNaive(in, map[string]bool{"number": true}, naiveSegments())
 		f.run(in)
 		for _, rollup := range f.rollups(source{Topic: "t"}, 99) {
 			switch rollup.table {
@@ -276,7 +348,7 @@ func TestFoldEqualsNaive(t *testing.T) {
 }
 
 func rowKey(rec arrow.Record, row int) string {
-	return fmt.Sprintf("%s %s %s %d %s", nameAt(rec, "model", row), nameAt(rec, "deploy_hash", row), nameAt(rec, "stage", row),
+	return fmt.Sprintf("%s %s %s %q %d %s", nameAt(rec, "model", row), nameAt(rec, "deploy_hash", row), nameAt(rec, "stage", row), nameAt(rec, "segment", row),
 		int64(column[*array.Timestamp](rec, "time").Value(row)), nameAt(rec, "series", row))
 }
 

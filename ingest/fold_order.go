@@ -39,6 +39,15 @@ func (g *grouping) build(groupOf []int32, groups int) {
 	}
 }
 
+// rename replaces the members from n on by what they stand for.
+func (g *grouping) rename(n int32, to []int32) {
+	for i, member := range g.members {
+		if member >= n {
+			g.members[i] = to[member-n]
+		}
+	}
+}
+
 // group finds the minute of every row.
 func (f *fold) group() {
 	in := f.in
@@ -48,7 +57,7 @@ func (f *fold) group() {
 		same := row > 0 && in.Model.IDs[row] == in.Model.IDs[row-1] && in.Deploy.IDs[row] == in.Deploy.IDs[row-1] && in.Stage.IDs[row] == in.Stage.IDs[row-1]
 		if !same {
 			deploy, _ := f.deploys.id(in.Model.IDs[row], uint32(in.Deploy.IDs[row]))
-			owner, _ = f.owners.id(deploy, uint32(in.Stage.IDs[row]))
+			owner, _ = f.owners.id(deploy, placeOf(in.Stage.IDs[row], 0))
 		}
 		if !same || ts < from || ts >= from+60_000 {
 			at := floorDiv(ts, 60_000)
@@ -58,7 +67,13 @@ func (f *fold) group() {
 		f.minutes.rows[minute]++
 		f.minuteOf = append(f.minuteOf, minute)
 	}
+	if f.slicer.sliced {
+		f.slice()
+	}
 	f.inMinute.build(f.minuteOf, f.minutes.times.len())
+	if len(f.minuteOf) > in.Len() {
+		f.inMinute.rename(int32(in.Len()), f.slicer.rows)
+	}
 	f.inHour.build(f.hourOf, f.hours.times.len())
 }
 

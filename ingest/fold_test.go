@@ -152,7 +152,7 @@ func folded(t *testing.T, samples []sample) *fold {
 			t.Fatal(err)
 		}
 	}
-	f := newFold(map[plumbline.Model]ScoreKind{"number": ScoreNumber})
+	f := newFold(map[plumbline.Model]ScoreKind{"number": ScoreNumber}, nil)
 	f.run(p.Predictions)
 	f.run(p.Predictions) // a second run must not see the first
 	return f
@@ -273,7 +273,7 @@ func TestTooManyCategoriesGoToOther(t *testing.T) {
 			}
 		}
 	}
-	f := newFold(nil)
+	f := newFold(nil, nil)
 	f.run(p.Predictions)
 	rollup := f.categoryRollup(source{}, 0)
 	defer rollup.record.Release()
@@ -420,7 +420,7 @@ func BenchmarkBatch(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	rows := &rows{predictions: &predictionRows{p.Predictions, decode.NewPredictions(decode.DefaultLimits()), newFold(nil), nil}}
+	rows := &rows{predictions: &predictionRows{p.Predictions, decode.NewPredictions(decode.DefaultLimits()), newFold(nil, nil), nil}}
 	b.ReportAllocs()
 	for b.Loop() {
 		release(rows.tables(source{Topic: "t"}, n))

@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
+	"github.com/plumbline-slo/plumbline/ingest/verify"
 )
 
 // foldVersion names the rules by which rows are folded into rollups: change it
@@ -17,6 +19,8 @@ const foldVersion = "fold/2"
 // plan returns the hash of everything that decides how an event of the topic
 // becomes rows: the decoder, its limits, the schema, the mapping and the privacy policy. A batch
 // that was begun under another plan is not finished by this one, see takeover.
+// Behind a + stands the ID of the declared segments, if there are any: by it the
+// verification of rollups knows which rows were counted by them.
 func (c Config) plan(topic string, policy *privacy.Filter) string {
 	h := sha256.New()
 	source, _ := c.source(topic)
@@ -35,5 +39,24 @@ func (c Config) plan(topic string, policy *privacy.Filter) string {
 			}
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil))[:12]
+	return sliced(hex.EncodeToString(h.Sum(nil))[:12], c.Segments.ID())
+}
+
+// sliced puts the ID of declared segments behind a plan.
+func sliced(plan, segments string) string {
+	if segments == "" {
+		return plan
+	}
+	return plan + verify.PlanSeparator + segments
+}
+
+// finished is the plan that a batch is recorded with. One that was begun by
+// other segments and is finished by these has rollups of either: it was counted
+// by neither.
+func (b *batch) finished(plan string) string {
+	decoded, now, _ := strings.Cut(plan, verify.PlanSeparator)
+	if _, begun, _ := strings.Cut(b.plan, verify.PlanSeparator); b.plan != "" && begun != now {
+		return sliced(decoded, "mixed")
+	}
+	return plan
 }

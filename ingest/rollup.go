@@ -42,12 +42,13 @@ type keys struct {
 }
 
 func (k *keys) append(f *fold, owner int32, series []byte, seconds int64) {
-	deploy, stage := f.owners.at(owner)
+	deploy, place := f.owners.at(owner)
+	stage, segment := placeAt(place)
 	model, hash := f.deploys.at(deploy)
 	k.model.Append(f.in.Model.Dict.Value(model))
 	k.deploy.Append(f.in.Deploy.Dict.Value(int32(hash)))
-	k.stage.Append(f.in.Stage.Dict.Value(int32(stage)))
-	k.segment.Append([]byte(plumbline.SegmentAll))
+	k.stage.Append(f.in.Stage.Dict.Value(stage))
+	k.segment.Append(f.slicer.names[segment])
 	k.series.Append(series)
 	k.time = append(k.time, seconds)
 }

@@ -11,6 +11,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest"
+	"github.com/plumbline-slo/plumbline/ingest/segment"
 	"github.com/plumbline-slo/plumbline/ingest/verify"
 	"github.com/plumbline-slo/plumbline/testenv"
 	"github.com/plumbline-slo/plumbline/testenv/traffic"
@@ -68,6 +69,14 @@ func nastyEvent(r *rand.Rand, i int, at time.Time) []byte {
 	}
 	text, _ := json.Marshal(strings.Repeat("c", r.IntN(3)))
 	fields = append(fields, `"predicted":`+[]string{string(text), "true", "null", nastyNumber(r)}[r.IntN(4)])
+	var segments []string
+	for _, name := range []string{"region", "device", "else"} {
+		text, _ := json.Marshal([]string{"eu", "value 3 'quoted' \\ \"", "other", fmt.Sprint("É\t", r.IntN(9))}[r.IntN(4)])
+		if r.IntN(3) > 0 {
+			segments = append(segments, fmt.Sprintf(`%q:%s`, name, text))
+		}
+	}
+	fields = append(fields, `"segments":{`+strings.Join(segments, ",")+"}")
 	var features []string
 	for f := range 6 {
 		text, _ := json.Marshal(nastyText(r))
@@ -79,11 +88,22 @@ func nastyEvent(r *rand.Rand, i int, at time.Time) []byte {
 	return []byte("{" + strings.Join(append(fields, `"features":{`+strings.Join(features, ",")+"}"), ",") + "}")
 }
 
+// nastySegments are declared for two of the models of nastyEvent.
+func nastySegments() segment.Declared {
+	return segment.Declared{
+		"odds": {Segments: []segment.Segment{
+			{Name: "region", Values: []string{"eu", "value 3 'quoted' \\ \""}}, {Name: "device", Values: []string{"value 3 'quoted' \\ \"", "absent"}},
+			{Joint: []string{"device", "region"}}}},
+		`o'dd\`: {Segments: []segment.Segment{{Name: "region", Values: []string{"eu"}}}},
+	}
+}
+
 func TestRollupsEqualTheRecomputationInSQL(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{Kafka: true})
 	cfg := testConfig(env)
 	cfg.ScoreKinds = map[plumbline.Model]ingest.ScoreKind{"number": ingest.ScoreNumber}
 	cfg.FlushRows = 500
+	cfg.Segments = nastySegments()
 	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -107,16 +127,22 @@ func TestRollupsEqualTheRecomputationInSQL(t *testing.T) {
 	if got := count(t, env, "SELECT count() FROM predictions"); got != n {
 		t.Fatalf("%d of %d nasty events are stored", got, n)
 	}
-	opts := verify.Options{From: now.Add(-71 * 24 * time.Hour), To: now.Add(time.Hour), NumberModels: []string{"number"}}
+	opts := verify.Options{From: now.Add(-71 * 24 * time.Hour), To: now.Add(time.Hour), NumberModels: []string{"number"}, Segments: cfg.Segments}
 	report := equal(t, env, opts)
 	for _, table := range report.Tables {
 		if table.Keys < 1000 {
 			t.Errorf("%s: only %d keys compared", table.Table, table.Keys)
 		}
 	}
-	// The check must be able to fail: one bit of one sum.
+	if report.HoursWithoutSegments > 0 {
+		t.Errorf("the segments of %d hours were not compared", report.HoursWithoutSegments)
+	}
+	if n := count(t, env, "SELECT uniqExact(model, segment) FROM series_hour WHERE segment != ''"); n != 3+2+6+2 {
+		t.Errorf("%d segments are counted, want 13", n)
+	}
+	// The check must be able to fail: one bit of one sum of one segment.
 	if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO series_hour (model, deploy_hash, stage, segment, series, grid, time, sum_nano, min, max)
-SELECT model, deploy_hash, stage, segment, series, grid, time, 1, inf, -inf FROM series_hour WHERE model = 'number' AND series = 'feature:f1' LIMIT 1`); err != nil {
+SELECT model, deploy_hash, stage, segment, series, grid, time, 1, inf, -inf FROM series_hour WHERE model = 'odds' AND series = 'feature:f1' AND segment = 'region=eu' LIMIT 1`); err != nil {
 		t.Fatal(err)
 	}
 	report, err := verify.Run(t.Context(), env.DB.Conn(), opts)

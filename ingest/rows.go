@@ -36,7 +36,7 @@ func (c Config) newRows(topic string, policy *privacy.Filter) (*rows, error) {
 	}
 	r := &rows{decoder: decoder}
 	if columns.Predictions != nil {
-		r.predictions = &predictionRows{columns.Predictions, decode.NewPredictions(c.Limits), newFold(c.ScoreKinds), policy.NewColumns()}
+		r.predictions = &predictionRows{columns.Predictions, decode.NewPredictions(c.Limits), newFold(c.ScoreKinds, c.Segments), policy.NewColumns()}
 	}
 	if columns.Labels != nil {
 		r.labels = &labelRows{columns.Labels, decode.NewLabels(c.Limits), decode.NewLabels(c.Limits), policy.NewColumns()}

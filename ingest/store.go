@@ -307,7 +307,7 @@ func (s source) offsets(first, last int64) []any {
 // token of its own: one that is spent (see sendAgain) must not hide them.
 func (w *worker) recordBatch(ctx context.Context, b *batch, complete []batchRow) error {
 	stored := w.i.now().UnixMilli()
-	rec := b.batchesRecord(complete, w.plan, stored)
+	rec := b.batchesRecord(complete, b.finished(w.plan), stored)
 	defer rec.Release()
 	token := fmt.Sprintf("%s/%d", b.at.token(b.first, b.last, plumbline.TableBatches, 0, w.plan), stored)
 	err := w.i.retry(ctx, "insert", func(ctx context.Context) error {

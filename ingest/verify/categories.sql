@@ -1,9 +1,9 @@
 SELECT
-    model, deploy_hash, stage, '' AS segment, series, time, value, kind, sum(n) AS count, count() AS rows
+    model, deploy_hash, stage, segment, series, time, value, kind, sum(n) AS count, count() AS rows
 FROM
 (
     SELECT
-        model, deploy_hash, stage, toStartOfHour(ts) AS time, item.1 AS series, item.3 AS kind, $requests AS n,
+        model, deploy_hash, stage, toStartOfHour(ts) AS time, $segments AS slices, item.1 AS series, item.3 AS kind, $requests AS n,
         -- Cut at 256 bytes, at the start of a rune.
         substring(item.2, 1, multiIf(
             length(item.2) <= 256, 256,
@@ -19,4 +19,5 @@ FROM
     ) AS item
     WHERE $scope
 )
-GROUP BY model, deploy_hash, stage, time, series, value, kind
+ARRAY JOIN slices AS segment
+GROUP BY model, deploy_hash, stage, segment, time, series, value, kind

@@ -1,7 +1,7 @@
 SELECT
     count() AS keys,
     countIf(bad) AS differing,
-    groupArrayIf({examples:UInt8})(concat(model, ' ', deploy_hash, ' ', stage, ' ', series, ' ', toString(time), ': raw ', toString(raw), ', stored ', toString(stored), ', of which other ', toString(other)), bad) AS differences
+    groupArrayIf({examples:UInt8})(concat(model, ' ', deploy_hash, ' ', stage, ' ', segment, ' ', series, ' ', toString(time), ': raw ', toString(raw), ', stored ', toString(stored), ', of which other ', toString(other)), bad) AS differences
 FROM
 (
     -- Where a batch met too many values, the values in "other" are unknown and
@@ -19,10 +19,11 @@ FROM
         (
             SELECT toString(model) AS model, toString(deploy_hash) AS deploy_hash, toString(stage) AS stage, segment, series, time, value, kind, count, rows, 0 AS side
             FROM ($expected)
+            WHERE $counted
             UNION ALL
             SELECT toString(model), toString(deploy_hash), toString(stage), toString(segment), toString(series), time, value, kind, count, rows, 1
             FROM $table
-            WHERE model != '' AND time >= {from:DateTime} AND time < {to:DateTime}
+            WHERE model != '' AND time >= {from:DateTime} AND time < {to:DateTime} AND $counted
         )
         GROUP BY model, deploy_hash, stage, segment, series, time, value, kind
     )

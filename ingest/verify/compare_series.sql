@@ -1,7 +1,7 @@
 SELECT
     count() AS keys,
     countIf(bad) AS differing,
-    groupArrayIf({examples:UInt8})(concat(model, ' ', deploy_hash, ' ', stage, ' ', series, ' ', grid, ' ', toString(time), ': raw ', toString(raw), ', stored ', toString(stored)), bad) AS differences
+    groupArrayIf({examples:UInt8})(concat(model, ' ', deploy_hash, ' ', stage, ' ', segment, ' ', series, ' ', grid, ' ', toString(time), ': raw ', toString(raw), ', stored ', toString(stored)), bad) AS differences
 FROM
 (
     SELECT
@@ -13,6 +13,7 @@ FROM
         SELECT toString(model) AS model, toString(deploy_hash) AS deploy_hash, toString(stage) AS stage, segment, series, grid, time,
             (count, rows, nulls, nans, infs, sum_nano, min, max, hist.1, hist.2) AS numbers, 0 AS side
         FROM ($expected)
+        WHERE $counted
         UNION ALL
         SELECT toString(model), toString(deploy_hash), toString(stage), toString(segment), toString(series), toString(grid), time,
             (count, rows, nulls, nans, infs, sum_nano, min, max, hist.1, hist.2), 1
@@ -25,6 +26,7 @@ FROM
             WHERE model != '' AND time >= {from:DateTime} AND time < {to:DateTime}
             GROUP BY model, deploy_hash, stage, segment, series, grid, time
         )
+        WHERE $counted
     )
     GROUP BY model, deploy_hash, stage, segment, series, grid, time
 )

@@ -1,14 +1,19 @@
 SELECT
-    model, deploy_hash, stage, '' AS segment, 'requests' AS series, '' AS grid, $time AS time,
-    sum($requests) AS count, count() AS rows, toUInt64(0) AS nulls, toUInt64(0) AS nans, toUInt64(0) AS infs,
+    model, deploy_hash, stage, segment, 'requests' AS series, '' AS grid, time,
+    sum(n) AS count, count() AS rows, toUInt64(0) AS nulls, toUInt64(0) AS nans, toUInt64(0) AS infs,
     toInt128(0) AS sum_nano, inf AS min, -inf AS max,
     CAST(([], []), 'Tuple(Array(Int32), Array(UInt64))') AS hist
-FROM $from
-WHERE $scope AND half != 'response'
-GROUP BY model, deploy_hash, stage, time
+FROM
+(
+    SELECT model, deploy_hash, stage, $time AS time, $requests AS n, $segments AS slices
+    FROM $from
+    WHERE $scope AND half != 'response'
+)
+ARRAY JOIN slices AS segment
+GROUP BY model, deploy_hash, stage, segment, time
 UNION ALL
 SELECT
-    model, deploy_hash, stage, '' AS segment, series, $grid AS grid, time,
+    model, deploy_hash, stage, segment, series, $grid AS grid, time,
     sumIf(n, placed) AS count, countIf(placed) AS rows, toUInt64(0) AS nulls, sumIf(n, isNaN(value)) AS nans,
     sumIf(n, NOT placed AND NOT isNaN(value)) AS infs,
     sum(nano * n) AS sum_nano,
@@ -18,7 +23,7 @@ SELECT
 FROM
 (
     SELECT
-        model, deploy_hash, stage, time, n, pair.1 AS series, pair.2 AS value,
+        model, deploy_hash, stage, slices, time, n, pair.1 AS series, pair.2 AS value,
         series = 'score' AND NOT has({number_models:Array(String)}, model) AS odds,
         isFinite(value) AND abs(value) <= 1e18 AND (NOT odds OR (value >= 0 AND value <= 1)) AS placed,
         if(placed, value, 0.) + 0. AS v,
@@ -34,7 +39,7 @@ FROM
                 * toInt128(bitShiftLeft(toUInt64(1), toUInt8(greatest(0, toInt64(bitShiftRight(bits, 52)) - 1075))))) AS nano
     FROM
     (
-        SELECT model, deploy_hash, stage, $time AS time, $requests AS n, score, predicted_value, latency_ms, numbers
+        SELECT model, deploy_hash, stage, $segments AS slices, $time AS time, $requests AS n, score, predicted_value, latency_ms, numbers
         FROM $from
         WHERE $scope
     )
@@ -45,4 +50,5 @@ FROM
         arrayMap((k, v) -> (concat('feature:', toString(k)), v), mapKeys(numbers), mapValues(numbers))
     ) AS pair
 )
-GROUP BY model, deploy_hash, stage, time, series, odds
+ARRAY JOIN slices AS segment
+GROUP BY model, deploy_hash, stage, segment, time, series, odds

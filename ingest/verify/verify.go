@@ -4,7 +4,8 @@
 // verify`, and the same SQL makes rollups for ingest when only the raw rows can
 // be trusted.
 //
-// It reads ClickHouse only. It may not import ingest, whose counting it checks.
+// It reads ClickHouse only. It may not import ingest, whose counting it checks;
+// the package segment, which both do, declares and counts nothing.
 package verify
 
 import (
@@ -19,6 +20,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/ingest/segment"
 	"github.com/plumbline-slo/plumbline/storage/grid"
 )
 
@@ -34,6 +36,13 @@ var compareSeriesSQL string
 //go:embed compare_categories.sql
 var compareCategoriesSQL string
 
+//go:embed sliced_otherwise.sql
+var slicedOtherwiseSQL string
+
+// PlanSeparator stands in a plan of batches before the ID of the segments that
+// were declared when the batch was counted.
+const PlanSeparator = "+"
+
 // ErrIncomplete says that the raw rows of the range are not all there, because
 // they have expired, were left out while the disk was nearly full or were
 // erased, so that nothing can be verified against them.
@@ -45,6 +54,8 @@ type Options struct {
 	From, To time.Time
 	// NumberModels are the models whose score is a number and no probability.
 	NumberModels []string
+	// Segments are those that are declared.
+	Segments segment.Declared
 }
 
 // maxExamples bounds the differences that are spelled out, by table.
@@ -55,6 +66,10 @@ type Report struct {
 	From, To time.Time
 	// Rows is the number of raw rows the rollups were compared with.
 	Rows uint64
+	// HoursWithoutSegments is the number of hours, of each model apart, in which
+	// raw rows were counted by other segments than those that are declared now.
+	// Of these hours only the whole is compared.
+	HoursWithoutSegments uint64
 	// Tables has an entry a rollup table.
 	Tables []TableReport
 	// InFlight is the number of raw rows of batches that were not complete when
@@ -93,15 +108,20 @@ func Run(ctx context.Context, conn driver.Conn, opts Options) (Report, error) {
 	if err := r.checkRaw(ctx, conn); err != nil {
 		return r, err
 	}
+	counted, err := r.counted(ctx, conn, opts.Segments)
+	if err != nil {
+		return r, err
+	}
 	scope := "ts >= {from:DateTime} AND ts < {to:DateTime}"
+	args := append(r.bounds(), clickhouse.Named("examples", fmt.Sprint(maxExamples)), NumberModels(opts.NumberModels), opts.Segments.Parameter(), clickhouse.Named("declared", opts.Segments.ID()))
 	for _, table := range []plumbline.TableName{plumbline.TableSeriesHour, plumbline.TableSeriesMinute, plumbline.TableCategories} {
 		query := compareSeriesSQL
 		if table == plumbline.TableCategories {
 			query = compareCategoriesSQL
 		}
-		query = strings.NewReplacer("$expected", SelectSQL(table, string(plumbline.TablePredictions), scope), "$table", string(table)).Replace(query)
+		query = strings.NewReplacer("$expected", SelectSQL(table, string(plumbline.TablePredictions), scope), "$table", string(table), "$counted", counted).Replace(query)
 		t := TableReport{Table: table}
-		row := conn.QueryRow(ctx, query, append(r.bounds(), clickhouse.Named("examples", fmt.Sprint(maxExamples)), NumberModels(opts.NumberModels))...)
+		row := conn.QueryRow(ctx, query, args...)
 		if err := row.Scan(&t.Keys, &t.Differing, &t.Differences); err != nil {
 			return r, fmt.Errorf("compare %s with raw rows: %w", table, err)
 		}
@@ -112,6 +132,30 @@ func Run(ctx context.Context, conn driver.Conn, opts Options) (Report, error) {
 
 func (r *Report) bounds() []any {
 	return []any{clickhouse.Named("from", fmt.Sprint(r.From.Unix())), clickhouse.Named("to", fmt.Sprint(r.To.Unix()))}
+}
+
+// counted returns the condition for the rollup rows that are compared: all of
+// the whole, and those of segments in the hours that were counted by the
+// segments of now. Rows that were stored under other declarations keep their
+// rollups, which nothing that is declared now explains.
+func (r *Report) counted(ctx context.Context, conn driver.Conn, declared segment.Declared) (string, error) {
+	args := append(r.bounds(), clickhouse.Named("declared", declared.ID()))
+	var batches uint64
+	row := conn.QueryRow(ctx, "SELECT count() FROM batches WHERE table = 'predictions' AND splitByChar('"+PlanSeparator+"', toString(plan))[2] != {declared:String}", args...)
+	if err := row.Scan(&batches); err != nil {
+		return "", fmt.Errorf("look for batches of other segments: %w", err)
+	}
+	if batches == 0 {
+		return "1", nil
+	}
+	row = conn.QueryRow(ctx, "SELECT count() FROM ("+slicedOtherwiseSQL+")", args...)
+	if err := row.Scan(&r.HoursWithoutSegments); err != nil {
+		return "", fmt.Errorf("look for raw rows that were counted by other segments: %w", err)
+	}
+	if r.HoursWithoutSegments == 0 {
+		return "1", nil
+	}
+	return "(segment = '' OR (toString(model), toUInt32(toStartOfHour(time))) NOT IN (" + slicedOtherwiseSQL + "))", nil
 }
 
 // checkRaw compares the raw rows with what the batches say was stored.
@@ -172,16 +216,13 @@ WHERE table = 'predictions' AND rows + dead < events AND ts_min < {to:DateTime} 
 
 // NumberModels is the query parameter number_models of SelectSQL.
 func NumberModels(models []string) any {
-	quoted := make([]string, len(models))
-	for i, m := range models {
-		quoted[i] = "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(m) + "'"
-	}
-	return clickhouse.Named("number_models", "["+strings.Join(quoted, ",")+"]")
+	return clickhouse.Named("number_models", append([]string{}, models...))
 }
 
 // SelectSQL returns the SELECT that makes the rows of a rollup table from the
-// predictions that match the SQL condition scope. It needs the parameter
-// number_models (see NumberModels) and those of the scope.
+// predictions that match the SQL condition scope. It needs the parameters
+// number_models (see NumberModels) and declared_segments (see package segment),
+// and those of the scope.
 func SelectSQL(table plumbline.TableName, from, scope string) string {
 	query, time := seriesSQL, "toStartOfHour(ts)"
 	bucket, gridSQL := "bucket", fmt.Sprintf("if(odds, '%s', '%s')", grid.FullOdds, grid.Full)
@@ -192,5 +233,5 @@ func SelectSQL(table plumbline.TableName, from, scope string) string {
 		time, bucket = "toStartOfMinute(ts)", grid.SQLCoarse("bucket")
 		gridSQL = fmt.Sprintf("multiIf(odds, '%s', series IN ('%s', '%s'), '%s', '')", grid.CoarseOdds, plumbline.SeriesScore, plumbline.SeriesLatency, grid.Coarse)
 	}
-	return strings.NewReplacer("$time", time, "$requests", plumbline.RequestsSQL, "$from", from, "$scope", scope, "$grid", gridSQL, "$bucket", bucket, "$fullbucket", grid.SQLBucket("x")).Replace(query)
+	return strings.NewReplacer("$time", time, "$requests", plumbline.RequestsSQL, "$segments", "arrayConcat([''], "+segment.SQL+")", "$from", from, "$scope", scope, "$grid", gridSQL, "$bucket", bucket, "$fullbucket", grid.SQLBucket("x")).Replace(query)
 }
