@@ -109,13 +109,13 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`series_minute_local` ON CLUSTER `analyti
     `sum_nano` SimpleAggregateFunction(sum, Int128) COMMENT 'Sum of the finite values, fixed point in units of 1e-9.',
     `min` SimpleAggregateFunction(min, Float64) COMMENT 'Least finite value; +inf where there is none.',
     `max` SimpleAggregateFunction(max, Float64) COMMENT 'Greatest finite value; -inf where there is none. In a row of model '''' the last Kafka offset stored.',
-    `hist` SimpleAggregateFunction(sumMap, Tuple(Array(Int32), Array(UInt64))) COMMENT 'Sorted grid buckets and their counts; by minute only score and latency, on the coarse grid.' CODEC(ZSTD(1))
+    `hist` SimpleAggregateFunction(sumMap, Tuple(Array(Int32), Array(UInt64))) COMMENT 'Sorted grid buckets and their counts; by minute only score and latency, on the coarse grid.' CODEC(T64, LZ4)
 )
 ENGINE = ReplicatedAggregatingMergeTree()
 PARTITION BY toYYYYMM(time)
 ORDER BY (model, series, time, deploy_hash, stage, segment, grid)
 TTL toDateTime(`time`) + toIntervalDay(400)
-SETTINGS replicated_deduplication_window = 10000
+SETTINGS replicated_deduplication_window = 10000, index_granularity_bytes = 262144
 COMMENT 'Rollup of every numeric series by minute, on the one grid; rows of one key add up.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`series_minute` ON CLUSTER `analytics` AS `plumbline`.`series_minute_local`
@@ -139,13 +139,13 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`series_hour_local` ON CLUSTER `analytics
     `sum_nano` SimpleAggregateFunction(sum, Int128) COMMENT 'Sum of the finite values, fixed point in units of 1e-9.',
     `min` SimpleAggregateFunction(min, Float64) COMMENT 'Least finite value; +inf where there is none.',
     `max` SimpleAggregateFunction(max, Float64) COMMENT 'Greatest finite value; -inf where there is none. In a row of model '''' the last Kafka offset stored.',
-    `hist` SimpleAggregateFunction(sumMap, Tuple(Array(Int32), Array(UInt64))) COMMENT 'Sorted grid buckets and their counts; by minute only score and latency, on the coarse grid.' CODEC(ZSTD(1))
+    `hist` SimpleAggregateFunction(sumMap, Tuple(Array(Int32), Array(UInt64))) COMMENT 'Sorted grid buckets and their counts; by minute only score and latency, on the coarse grid.' CODEC(T64, LZ4)
 )
 ENGINE = ReplicatedAggregatingMergeTree()
 PARTITION BY toYYYYMM(time)
 ORDER BY (model, series, time, deploy_hash, stage, segment, grid)
 TTL toDateTime(`time`) + toIntervalDay(800)
-SETTINGS replicated_deduplication_window = 10000
+SETTINGS replicated_deduplication_window = 10000, index_granularity_bytes = 262144
 COMMENT 'Rollup of every numeric series by hour, on the one grid; rows of one key add up.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`series_hour` ON CLUSTER `analytics` AS `plumbline`.`series_hour_local`

@@ -97,13 +97,13 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`series_minute`
     `sum_nano` SimpleAggregateFunction(sum, Int128) COMMENT 'Sum of the finite values, fixed point in units of 1e-9.',
     `min` SimpleAggregateFunction(min, Float64) COMMENT 'Least finite value; +inf where there is none.',
     `max` SimpleAggregateFunction(max, Float64) COMMENT 'Greatest finite value; -inf where there is none. In a row of model '''' the last Kafka offset stored.',
-    `hist` SimpleAggregateFunction(sumMap, Tuple(Array(Int32), Array(UInt64))) COMMENT 'Sorted grid buckets and their counts; by minute only score and latency, on the coarse grid.' CODEC(ZSTD(1))
+    `hist` SimpleAggregateFunction(sumMap, Tuple(Array(Int32), Array(UInt64))) COMMENT 'Sorted grid buckets and their counts; by minute only score and latency, on the coarse grid.' CODEC(T64, LZ4)
 )
 ENGINE = AggregatingMergeTree()
 PARTITION BY toYYYYMM(time)
 ORDER BY (model, series, time, deploy_hash, stage, segment, grid)
 TTL toDateTime(`time`) + toIntervalDay(400)
-SETTINGS non_replicated_deduplication_window = 10000
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity_bytes = 262144
 COMMENT 'Rollup of every numeric series by minute, on the one grid; rows of one key add up.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`series_hour`
@@ -123,13 +123,13 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`series_hour`
     `sum_nano` SimpleAggregateFunction(sum, Int128) COMMENT 'Sum of the finite values, fixed point in units of 1e-9.',
     `min` SimpleAggregateFunction(min, Float64) COMMENT 'Least finite value; +inf where there is none.',
     `max` SimpleAggregateFunction(max, Float64) COMMENT 'Greatest finite value; -inf where there is none. In a row of model '''' the last Kafka offset stored.',
-    `hist` SimpleAggregateFunction(sumMap, Tuple(Array(Int32), Array(UInt64))) COMMENT 'Sorted grid buckets and their counts; by minute only score and latency, on the coarse grid.' CODEC(ZSTD(1))
+    `hist` SimpleAggregateFunction(sumMap, Tuple(Array(Int32), Array(UInt64))) COMMENT 'Sorted grid buckets and their counts; by minute only score and latency, on the coarse grid.' CODEC(T64, LZ4)
 )
 ENGINE = AggregatingMergeTree()
 PARTITION BY toYYYYMM(time)
 ORDER BY (model, series, time, deploy_hash, stage, segment, grid)
 TTL toDateTime(`time`) + toIntervalDay(800)
-SETTINGS non_replicated_deduplication_window = 10000
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity_bytes = 262144
 COMMENT 'Rollup of every numeric series by hour, on the one grid; rows of one key add up.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`categories_hour`
