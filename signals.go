@@ -59,6 +59,11 @@ const (
 	ReferenceTraining = "training"
 	// ReferenceWeekBefore is production in the seven days before the window.
 	ReferenceWeekBefore = "week-before"
+	// ReferencePreviousDeploy is what served before the deploy.
+	ReferencePreviousDeploy = "previous-deploy"
+	// ReferenceHistory is production in the time before the window that
+	// analyze.label_history says.
+	ReferenceHistory = "history"
 )
 
 // Direction says which way a signal gets better.

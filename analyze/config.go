@@ -12,6 +12,7 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/burn"
 	"github.com/plumbline-slo/plumbline/analyze/dataquality"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -45,10 +46,46 @@ type Config struct {
 	// DataQualityMinEffect overrides the least effects of the checks by measure,
 	// for example null_share: 0.05, in the unit that docs/data-quality.md names.
 	DataQualityMinEffect map[string]float64 `yaml:"data_quality_min_effect"`
+	// Measures are the distances that drift is measured with.
+	Measures Measures `yaml:"measures"`
+	// MinEffect overrides the least effects of the measures, for example psi: 0.1,
+	// each in its own unit: a breach lies beyond it and beyond noise.
+	MinEffect map[measure.ID]float64 `yaml:"min_effect"`
+	// LabelInterval is the pause between two looks at labels and at what they say
+	// of the concept. They read raw rows. Default 5 min.
+	LabelInterval time.Duration `yaml:"label_interval"`
+	// LabelWindow is the window whose labels are compared, LabelHistory what it
+	// is compared with, just before it; both in whole weeks or days, so that the
+	// hours and weekdays of both are alike. Defaults 7 and 28 days.
+	LabelWindow  time.Duration `yaml:"label_window"`
+	LabelHistory time.Duration `yaml:"label_history"`
 	// DuplicateShare is the share of repeated deliveries of an hour above which
 	// they are a breach, in [0, 1]. Default 0.01: producers that send at least
 	// once repeat some.
 	DuplicateShare float64 `yaml:"duplicate_share"`
+}
+
+// Measures are measures by the kind of a series.
+type Measures struct {
+	// Numbers are those of numeric features, scores and values. Default psi and
+	// wasserstein_normalised.
+	Numbers []measure.ID `yaml:"numbers"`
+	// Categories are those of texts and classes. Default psi and tvd.
+	Categories []measure.ID `yaml:"categories"`
+}
+
+func (m Measures) validate() error {
+	var errs []error
+	check := func(kind string, ids []measure.ID, defined func(measure.Definition) bool) {
+		for _, id := range ids {
+			if d, ok := measure.Lookup(id); !ok || !defined(d) {
+				errs = append(errs, fmt.Errorf("analyze.measures.%s: %q is no measure of %s", kind, id, kind))
+			}
+		}
+	}
+	check("numbers", m.Numbers, func(d measure.Definition) bool { return d.Numbers })
+	check("categories", m.Categories, func(d measure.Definition) bool { return d.Categories })
+	return errors.Join(errs...)
 }
 
 // DefaultConfig returns the defaults that the fields name.
@@ -61,6 +98,12 @@ func DefaultConfig() Config {
 		MaxLabelLag:      burn.DefaultMaxLag,
 		DriftMinEffect:   drift.DefaultOptions().MinEffect,
 		DuplicateShare:   0.01,
+
+		Measures: Measures{
+			Numbers:    []measure.ID{measure.PSI, measure.WassersteinScale},
+			Categories: []measure.ID{measure.PSI, measure.TVD},
+		},
+		LabelInterval: 5 * time.Minute, LabelWindow: 7 * day, LabelHistory: 28 * day,
 
 		DataQualityInterval: 5 * time.Minute,
 		DataQualityWindow:   day,
@@ -78,6 +121,16 @@ func (c Config) Validate() error {
 	positive("interval", c.Interval)
 	positive("max_label_lag", c.MaxLabelLag)
 	positive("data_quality_interval", c.DataQualityInterval)
+	positive("label_interval", c.LabelInterval)
+	errs = append(errs, c.Measures.validate())
+	if err := c.distances().Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("analyze.min_effect: %w", err))
+	}
+	for field, d := range map[string]time.Duration{"label_window": c.LabelWindow, "label_history": c.LabelHistory} {
+		if d < day || d%day != 0 {
+			errs = append(errs, fmt.Errorf("analyze.%s: %s is not a number of days", field, d))
+		}
+	}
 	if c.DataQualityWindow < time.Hour || c.DataQualityWindow%time.Hour != 0 || c.DataQualityWindow > 7*day {
 		errs = append(errs, fmt.Errorf("analyze.data_quality_window: %s is not a number of hours up to 7 days", c.DataQualityWindow))
 	}
@@ -109,6 +162,13 @@ func (c Config) Validate() error {
 func (c Config) driftOptions() drift.Options {
 	o := drift.DefaultOptions()
 	o.MinEffect = c.DriftMinEffect
+	return o
+}
+
+// distances returns the options that distances are judged with.
+func (c Config) distances() measure.Options {
+	o := measure.DefaultOptions()
+	o.MinEffect = c.MinEffect
 	return o
 }
 

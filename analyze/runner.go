@@ -12,6 +12,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/analyze/concept"
 	"github.com/plumbline-slo/plumbline/analyze/dataquality"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/analyze/quality"
@@ -32,6 +33,7 @@ type Runner struct {
 	burn       burn.Reader
 	references *references
 	hygiene    *hygiene
+	truth      *truth
 }
 
 // New does nothing but check the configuration and the objectives.
@@ -60,6 +62,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 	}
 	r.references = newReferences(r.drift, cfg.ReferenceRefresh)
 	r.hygiene = newHygiene(dataquality.Reader{Conn: conn}, cfg)
+	r.truth = newTruth(concept.Reader{Conn: conn}, cfg)
 	if err := r.metrics.register(deps.Registerer); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
@@ -145,6 +148,7 @@ func (r *Runner) look(ctx context.Context, now time.Time) ([]Finding, error) {
 		add(r.lookDrift(ctx, t))
 		add(r.lookQuality(ctx, t))
 		add(r.hygiene.look(ctx, t, now))
+		add(r.truth.look(ctx, t, now))
 	}
 	for _, o := range r.objectives {
 		add(r.lookBurn(ctx, o, byModel[o.SLO.Model]))

@@ -91,6 +91,14 @@ func (l Labels) Total() uint64 {
 	return n
 }
 
+// Kinds returns how many labels are classes and how many are numbers.
+func (l Labels) Kinds() (classes, numbers uint64) {
+	for _, n := range l.Buckets {
+		numbers += n
+	}
+	return total(l.Classes), numbers
+}
+
 func newLabels() Labels {
 	return Labels{Strata: map[string]map[string]uint64{}, Classes: map[string]uint64{}, Buckets: map[int32]uint64{}}
 }

@@ -70,7 +70,7 @@ SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, f.1, {model:Strin
   f.5 * (1 + 0.1 * sin(number / 11)) AS value, f.6, 0.8 * value, 1.2 * value, 0.4, value - f.6, 17280, nan, 'ok', 'events are independent'
 FROM numbers(0, 289)
 ARRAY JOIN [('prediction_drift', 'score', 'training', 'wasserstein_normalised', 0.02, 0.015), ('prediction_drift', 'predicted', 'same-hours:4w', 'tvd', 0.004, 0.006),
-  ('label_drift', 'label', 'four-weeks-before', 'tvd', 0.012, 0.01), ('concept_drift', '', 'four-weeks-before', 'conditional_tvd', 0.02, 0.018),
+  ('label_drift', 'label', 'history', 'tvd', 0.012, 0.01), ('concept_drift', '', 'history', 'conditional_tvd', 0.02, 0.018),
   ('data_quality', 'distance', 'training', 'null_share', 0.003, 0.002)] AS f
 ;
 INSERT INTO findings (at, signal, model, deploy_hash, stage, feature, reference, window, window_end, measure, value, null_mean, low, high, p, effect, count, coverage, verdict, assumes)
