@@ -25,6 +25,9 @@ type Answer struct {
 	// Rows are sorted by effect, see Row.Effect, the greatest first; what could
 	// not be compared comes last.
 	Rows []Row
+	// Why takes the rows in breach apart, an entry a reference that has any; nil
+	// unless the question asks for it.
+	Why []Why
 }
 
 // Resolved is a reference as it stood for this window.

@@ -63,6 +63,11 @@ func (a *Asker) Ask(ctx context.Context, q Question) (Answer, error) {
 	if err := answer.compare(q); err != nil {
 		return Answer{}, fmt.Errorf("drift of model %q: %w", q.Model, err)
 	}
+	if q.Why {
+		if err := a.explain(ctx, q, &answer); err != nil {
+			return Answer{}, fmt.Errorf("drift of model %q: %w", q.Model, err)
+		}
+	}
 	return answer, nil
 }
 

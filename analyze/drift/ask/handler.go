@@ -59,19 +59,23 @@ func paramsOf(raw string) (Params, error) {
 		return Params{}, fmt.Errorf("query string: %w", err)
 	}
 	p := Params{References: values["reference"], Deploys: values["deploy"], Measures: values["measure"], Features: values["feature"], Series: values["series"]}
-	single := map[string]*string{"model": &p.Model, "window": &p.Window, "to": &p.To, "segment": &p.Segment, "stage": &p.Stage}
+	var why string
+	single := map[string]*string{"why": &why, "model": &p.Model, "window": &p.Window, "to": &p.To, "segment": &p.Segment, "stage": &p.Stage}
 	many := map[string]bool{"reference": true, "deploy": true, "measure": true, "feature": true, "series": true}
 	var errs []error
 	for name, given := range values {
 		into := single[name]
 		switch {
 		case into == nil && !many[name]:
-			errs = append(errs, ParameterError{name, errors.New("there is no such parameter; there are model, window, to, reference, segment, stage, deploy, measure, feature and series")})
+			errs = append(errs, ParameterError{name, errors.New("there is no such parameter; there are model, window, to, reference, segment, stage, deploy, measure, feature, series and why")})
 		case into != nil && len(given) > 1:
 			errs = append(errs, ParameterError{name, errors.New("give it once")})
 		case into != nil:
 			*into = given[0]
 		}
+	}
+	if p.Why = why == "1"; why != "" && why != "0" && why != "1" {
+		errs = append(errs, ParameterError{"why", fmt.Errorf("%q is not 0 or 1", why)})
 	}
 	return p, errors.Join(errs...)
 }

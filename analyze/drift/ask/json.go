@@ -31,6 +31,7 @@ type answerJSON struct {
 	Deliveries uint64                 `json:"deliveries"`
 	References []referenceJSON        `json:"references"`
 	Rows       []rowJSON              `json:"rows"`
+	Why        []Why                  `json:"why,omitempty"`
 }
 
 type referenceJSON struct {
@@ -75,7 +76,7 @@ func (a Answer) MarshalJSON() ([]byte, error) {
 	out := answerJSON{
 		Model: a.Model, Deploys: a.Deploys, Stage: a.Stage, Segment: a.Segment, From: a.From, To: a.To,
 		Requests: a.Current.Requests, Deliveries: a.Current.Deliveries,
-		References: make([]referenceJSON, len(a.References)), Rows: make([]rowJSON, len(a.Rows)),
+		References: make([]referenceJSON, len(a.References)), Rows: make([]rowJSON, len(a.Rows)), Why: a.Why,
 	}
 	for i, r := range a.References {
 		out.References[i] = referenceJSON{

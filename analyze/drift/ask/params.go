@@ -32,12 +32,14 @@ type Params struct {
 	// Features and Series choose what is compared; a series is score,
 	// predicted_value, predicted or feature:NAME.
 	Features, Series []string
+	// Why takes apart what is in breach.
+	Why bool
 }
 
 // ParameterError is a parameter that cannot be used, and why.
 type ParameterError struct {
 	// Name is the parameter's: model, window, to, reference, segment, stage,
-	// deploy, measure, feature or series.
+	// deploy, measure, feature, series or why.
 	Name string
 	Err  error
 }
@@ -56,7 +58,7 @@ func (p Params) Question(now time.Time) (Question, error) {
 			errs = append(errs, ParameterError{name, err})
 		}
 	}
-	q := Question{Model: plumbline.Model(p.Model), Segment: plumbline.Segment(p.Segment), To: now, Stage: plumbline.StageProduction}
+	q := Question{Model: plumbline.Model(p.Model), Segment: plumbline.Segment(p.Segment), To: now, Stage: plumbline.StageProduction, Why: p.Why}
 	if p.Model == "" {
 		check("model", errors.New("say which model"))
 	}

@@ -34,6 +34,8 @@ type Question struct {
 	// Options say how a distance is judged; DefaultOptions of measure if they
 	// have no Confidence.
 	Options measure.Options
+	// Why takes apart what is in breach, see Answer.Why.
+	Why bool
 }
 
 // maxReferences bounds how many references one question may name.
