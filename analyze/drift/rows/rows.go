@@ -40,11 +40,11 @@ type Reader struct {
 
 // Query says which rows to read.
 type Query struct {
-	// Window names them; unlike rollups, rows are cut at From and To exactly.
-	Window drift.Query
-	// Segment is the slice, SegmentAll for every row.
-	Segment plumbline.Segment
-	// Limit is the greatest number of rows, at least 1.
+	// Windows name them; unlike rollups, rows are cut at From and To exactly. A
+	// reference may be several windows; each gives an equal number of rows at
+	// most.
+	Windows []drift.Query
+	// Limit is the greatest number of rows, at least one a window.
 	Limit int
 	// Labels reads the winning labels too.
 	Labels bool
@@ -131,24 +131,33 @@ type row struct {
 
 // Read returns the rows of the query.
 func (r Reader) Read(ctx context.Context, q Query) (Table, error) {
-	t, err := r.read(ctx, q)
-	if err != nil {
-		return Table{}, fmt.Errorf("read rows of model %q: %w", q.Window.Model, err)
+	var (
+		t   Table
+		all []row
+	)
+	for _, w := range q.Windows {
+		limit := q.Limit / len(q.Windows)
+		rows, total, err := r.window(ctx, w, limit, q.Labels)
+		if err != nil {
+			return Table{}, fmt.Errorf("read rows of model %q: %w", w.Model, err)
+		}
+		t.Total += total
+		all = append(all, rows...)
 	}
+	slices.SortStableFunc(all, func(a, b row) int { return a.at.Compare(b.at) })
+	t.fill(all, q.Labels)
 	return t, nil
 }
 
-func (r Reader) read(ctx context.Context, q Query) (Table, error) {
-	if q.Limit < 1 {
-		return Table{}, fmt.Errorf("limit %d: must be at least 1", q.Limit)
+// window reads the rows of one window, and how many it has.
+func (r Reader) window(ctx context.Context, q drift.Query, limit int, labels bool) (all []row, total uint64, err error) {
+	if limit < 1 {
+		return nil, 0, fmt.Errorf("limit of %d rows: must be at least 1", limit)
 	}
-	parameters := q.parameters()
-	var t Table
-	err := r.each(ctx, totalSQL, parameters, func(rows driver.Rows) error { return rows.Scan(&t.Total) })
-	if err != nil {
-		return Table{}, err
+	parameters := parameters(q, limit)
+	if err := r.each(ctx, totalSQL, parameters, func(rows driver.Rows) error { return rows.Scan(&total) }); err != nil {
+		return nil, 0, err
 	}
-	all := make([]row, 0, min(uint64(q.Limit), t.Total))
 	err = r.each(ctx, rowsSQL, parameters, func(rows driver.Rows) error {
 		var w row
 		if err := rows.Scan(&w.id, &w.at, &w.numbers, &w.values, &w.words, &w.texts, &w.score, &w.predicted); err != nil {
@@ -157,17 +166,10 @@ func (r Reader) read(ctx context.Context, q Query) (Table, error) {
 		all = append(all, w)
 		return nil
 	})
-	if err != nil {
-		return Table{}, err
+	if err == nil && labels {
+		err = r.label(ctx, parameters, all)
 	}
-	if q.Labels {
-		if err := r.label(ctx, parameters, all); err != nil {
-			return Table{}, err
-		}
-	}
-	slices.SortStableFunc(all, func(a, b row) int { return a.at.Compare(b.at) })
-	t.fill(all, q.Labels)
-	return t, nil
+	return all, total, err
 }
 
 // label adds the labels of the rows.
@@ -204,23 +206,23 @@ func (r Reader) each(ctx context.Context, statement string, parameters []any, sc
 // lastMilli is beyond every event time.
 const lastMilli = int64(1) << 42
 
-func (q Query) parameters() []any {
+func parameters(q drift.Query, limit int) []any {
 	deploys := []string{}
-	for _, d := range q.Window.Deploys {
+	for _, d := range q.Deploys {
 		deploys = append(deploys, string(d))
 	}
 	from, to := int64(0), lastMilli
-	if !q.Window.From.IsZero() {
-		from = q.Window.From.UnixMilli()
+	if !q.From.IsZero() {
+		from = q.From.UnixMilli()
 	}
-	if !q.Window.To.IsZero() {
-		to = q.Window.To.UnixMilli()
+	if !q.To.IsZero() {
+		to = q.To.UnixMilli()
 	}
 	key, value, _ := strings.Cut(string(q.Segment), "=")
 	return []any{
-		clickhouse.Named("model", string(q.Window.Model)), clickhouse.Named("stage", string(q.Window.Stage)),
+		clickhouse.Named("model", string(q.Model)), clickhouse.Named("stage", string(q.Stage)),
 		clickhouse.Named("deploys", deploys), clickhouse.Named("from", from), clickhouse.Named("to", to),
-		clickhouse.Named("key", key), clickhouse.Named("value", value), clickhouse.Named("limit", uint64(q.Limit)),
+		clickhouse.Named("key", key), clickhouse.Named("value", value), clickhouse.Named("limit", uint64(limit)),
 	}
 }
 

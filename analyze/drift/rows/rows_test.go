@@ -58,7 +58,7 @@ func TestReadTakesTheSameRowsInTheirOrder(t *testing.T) {
 	response := map[string]any{"model": "m", "deploy_hash": "v1", "stage": "production", "prediction_id": "p1", "ts": start.Format("2006-01-02 15:04:05.000"), "half": "response"}
 	insert(t, db, "predictions", append(predictions, response))
 	insert(t, db, "labels", labels)
-	q := Query{Window: drift.Query{Model: "m", Stage: plumbline.StageProduction, From: start, To: start.Add(601 * time.Second)}, Limit: 100, Labels: true}
+	q := Query{Windows: []drift.Query{{Model: "m", Stage: plumbline.StageProduction, From: start, To: start.Add(601 * time.Second)}}, Limit: 100, Labels: true}
 	reader := Reader{Conn: db.Conn()}
 	got, err := reader.Read(t.Context(), q)
 	if err != nil {
@@ -82,7 +82,10 @@ func TestReadTakesTheSameRowsInTheirOrder(t *testing.T) {
 			t.Fatalf("row %d: %v, %q (null %v), score %v, label %q", n, number, word.Values[i], word.Null[i], got.Scores[i], got.Labels[i])
 		}
 	}
-	q.Segment, q.Limit = "region=eu", 1000
+	half := q.Windows[0]
+	half.Segment = "region=eu"
+	q.Windows, q.Limit = []drift.Query{half, half}, 1000
+	q.Windows[0].To, q.Windows[1].From = start.Add(300*time.Second), start.Add(300*time.Second)
 	slice, err := reader.Read(t.Context(), q)
 	if err != nil || slice.Len() != 300 || slice.Total != 300 {
 		t.Errorf("a slice of %d of %d rows, %v", slice.Len(), slice.Total, err)
@@ -94,7 +97,7 @@ func TestReadTakesTheSameRowsInTheirOrder(t *testing.T) {
 	if f := slice.Features(); !slices.Equal(f, []plumbline.Feature{"amount", "country"}) {
 		t.Errorf("features %v", f)
 	}
-	if _, err := reader.Read(t.Context(), Query{Window: q.Window}); err == nil || !strings.Contains(err.Error(), `model "m": limit 0`) {
-		t.Errorf("no limit: %v", err)
+	if _, err := reader.Read(t.Context(), Query{Windows: q.Windows, Limit: 1}); err == nil || !strings.Contains(err.Error(), `model "m": limit of 0 rows`) {
+		t.Errorf("less than a row a window: %v", err)
 	}
 }
