@@ -23,8 +23,13 @@ type Block struct {
 	// spreads, see Freedom; 0 counts as 1, which is the most cautious.
 	Freedom float64
 	// Result is the distance of the block from the reference, with the null mean
-	// for their sizes and overdispersion.
+	// for their sizes and overdispersion. Overdispersion of the hours of the
+	// block itself tells bursts and clusters before there is any history.
 	Result measure.Result
+	// Within is, for Prime alone, of how many blocks the reference consists if
+	// this block is one of them, otherwise 0. A block lies nearer to a reference
+	// that holds it than a later one will.
+	Within int
 }
 
 // Freedom is in how many directions sampling noise spreads for a measure of so
@@ -145,8 +150,22 @@ func (d *Detector) Prime(b Block) {
 		return
 	}
 	if n, ok := d.null(b); ok {
+		noise := n.noise * n.freedom
+		n.energy = noise + (n.energy-noise)*outside(b.Within)
 		d.state.History.add(n, d.cfg)
 	}
+}
+
+// outside is how many times as far from a reference of so many blocks, in
+// squared units, a later block lies than one of them: (1 + 1/b) / (1 - 1/b), b
+// being how many independent blocks tell its mean. With an autocorrelation of
+// .7, as in worth, those are (1 - .7) / (1 + .7) of the blocks (Bartlett 1946).
+func outside(blocks int) float64 {
+	if blocks == 0 {
+		return 1
+	}
+	b := max(2, 0.3/1.7*float64(blocks))
+	return (b + 1) / (b - 1)
 }
 
 // follow moves on to the block's time and reference, false if it is not new.
