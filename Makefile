@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects footprint fuzz bench-peers bench-ingest bench-storage calibration clean
+.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage calibration clean
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -120,6 +120,16 @@ eval-dialects: go-check ## Hold the peers' dialects against what NannyML prints 
 	@go run ./testenv/dialects/cmd/eval-dialects \
 	  -loan-reference="$(DATA)/reference_synthetic_car_loan.csv.gz" -loan-monitoring="$(DATA)/monitoring_synthetic_car_loan.csv.gz" \
 	  -hotel-reference="$(DATA)/reference_hotel_booking.csv.gz" -hotel-monitoring="$(DATA)/monitoring_hotel_booking.csv.gz"
+
+# Any CSV or Parquet file does: go run ./testenv/evalquality/cmd/eval-quality -help.
+# For example QUALITY_ARGS="-draws=1000 -pictures=docs/pictures".
+QUALITY_ARGS ?=
+eval-quality: go-check ## Hold estimated quality against hotel bookings and car loans whose labels came late (DATA=DIR, QUALITY_ARGS)
+	@go run ./testenv/evalquality/cmd/eval-quality -bars -name=hotel -label=is_canceled -delay=lead_time \
+	  -reference="$(DATA)/reference_hotel_booking.csv.gz" -monitoring="$(DATA)/monitoring_hotel_booking.csv.gz" $(QUALITY_ARGS)
+	@go run ./testenv/evalquality/cmd/eval-quality -name="car loan" -label=repaid \
+	  -reference="$(DATA)/reference_synthetic_car_loan.csv.gz" -monitoring="$(DATA)/monitoring_synthetic_car_loan.csv.gz" \
+	  -loan-reference="$(DATA)/reference_synthetic_car_loan.csv.gz" -loan-monitoring="$(DATA)/monitoring_synthetic_car_loan.csv.gz" $(QUALITY_ARGS)
 
 footprint: build engine ## Measure idle memory and the size of the binary
 	bin/plumbline footprint

@@ -8,8 +8,8 @@ import (
 // Choice is how scores are calibrated, and the evidence that chose it.
 type Choice struct {
 	Kind Kind
-	// ByStratum says that each stratum has a calibration of its own, where it
-	// has enough labels for one.
+	// ByStratum says that each stratum has a curve of its own, where it has enough
+	// labels for one. Without, strata share a curve, moved for each by an offset.
 	ByStratum bool
 	// LogLoss is the mean log loss of held-out examples, Gain how much less that
 	// is than with the score as it is, GainError the standard error of Gain.
@@ -33,6 +33,7 @@ type Model struct {
 	Examples int
 	pooled   curveOf
 	strata   map[Stratum]curveOf
+	offsets  map[Stratum]float64 // in log odds, of strata that use the pooled curve
 }
 
 // Choose compares every kind, pooled and by stratum, by the log loss of examples
@@ -114,16 +115,22 @@ func Fit(examples []Example, choice Choice) (*Model, error) {
 }
 
 func fit(examples []Example, choice Choice) *Model {
-	m := &Model{Choice: choice, Examples: len(examples), pooled: fitCurve(choice.Kind, examples)}
-	if !choice.ByStratum {
+	m := &Model{
+		Choice: choice, Examples: len(examples), pooled: fitCurve(choice.Kind, examples),
+		strata: make(map[Stratum]curveOf), offsets: make(map[Stratum]float64),
+	}
+	if choice.Kind == AsIs {
 		return m
 	}
-	m.strata = make(map[Stratum]curveOf)
 	parts := make(map[Stratum][]Example)
 	for _, e := range examples {
 		parts[e.Stratum] = append(parts[e.Stratum], e)
 	}
 	for s, part := range parts {
+		m.offsets[s] = m.offset(part)
+		if !choice.ByStratum {
+			continue
+		}
 		hits := 0
 		for _, e := range part {
 			hits += int(e.hit())
@@ -135,12 +142,47 @@ func fit(examples []Example, choice Choice) *Model {
 	return m
 }
 
+// offsetDeviation is the standard deviation that the strata's offsets have before
+// any label is seen, in log odds: odds differ between strata by a factor of 1.6.
+const offsetDeviation = 0.5
+
+// offset returns how far, in log odds, a stratum as a whole is from the pooled
+// curve. An estimate sums probabilities over strata in shares that the labels do
+// not have, so that each must be right in the large, whatever the log loss gains;
+// the ridge keeps a stratum with few labels where all of them are.
+func (m *Model) offset(part []Example) float64 {
+	const precision = 1 / (offsetDeviation * offsetDeviation)
+	odds := make([]float64, len(part))
+	for i, e := range part {
+		odds[i] = logOdds(m.pooled.at(e.Score))
+	}
+	offset := 0.0
+	for range 20 {
+		gradient, curvature := -precision*offset, precision
+		for i, e := range part {
+			p := 1 / (1 + math.Exp(-odds[i]-offset))
+			gradient += e.hit() - p
+			curvature += p * (1 - p)
+		}
+		step := min(max(gradient/curvature, -1), 1)
+		offset += step
+		if math.Abs(step) < 1e-9 {
+			break
+		}
+	}
+	return offset
+}
+
 // P returns the probability of the positive class, in (0, 1).
 func (m *Model) P(score float64, s Stratum) float64 {
 	if c, own := m.strata[s]; own {
 		return c.at(score)
 	}
-	return m.pooled.at(score)
+	p := m.pooled.at(score)
+	if offset := m.offsets[s]; offset != 0 {
+		return inside(1 / (1 + math.Exp(-logOdds(p)-offset)))
+	}
+	return p
 }
 
 func mean(values []float64) float64 {

@@ -1,0 +1,160 @@
+package evalquality
+
+import (
+	"time"
+
+	"context"
+	"math"
+
+	"github.com/plumbline-slo/plumbline/analyze/dialect"
+	"github.com/plumbline-slo/plumbline/analyze/estimate"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+)
+
+// Point is one window end of the experiment on delayed labels.
+type Point struct {
+	Answer
+	Truth, LabelsOnly, CBPE float64
+	Labels                  metric.Interval // Wilson's, of the labels that are in
+	Peer                    metric.Interval // CBPE's own band
+	Known                   float64         // share of labels
+	// Floor is the mean absolute error that the unknown labels alone cause, were
+	// the model's probabilities true.
+	Floor float64
+}
+
+// Delayed asks for every window of the monitored time, day by day, as of the
+// first date on which the share of its labels is in. With now, it is asked at the
+// window's end instead, whatever is in.
+func (s *Study) Delayed(ctx context.Context, now bool) ([]Point, error) {
+	from, to := span(s.world.monitored)
+	var points []Point
+	var past history
+	next := from + s.WindowDays
+	for end := from + s.WindowDays; end <= to; end++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		rows := between(s.world.monitored, end-s.WindowDays, end)
+		if len(rows) == 0 {
+			continue
+		}
+		asOf := end
+		if !now {
+			asOf = s.world.Maturity(rows, s.Share, end)
+		}
+		p, err := s.point(s.world.AsOf(asOf), end, past)
+		if err != nil {
+			return nil, err
+		}
+		p.Truth = accuracy(rows)
+		points = append(points, p)
+		if end >= next {
+			// Disjoint windows only make a record: those that overlap err together.
+			unwidened := p.Answer
+			half := unwidened.Width() / 2 / p.Record.Widen
+			unwidened.Interval = metric.Interval{Low: unwidened.Value - half, High: unwidened.Value + half}
+			past = append(past, unwidened)
+			next = end + s.WindowDays
+		}
+	}
+	return points, nil
+}
+
+func (s *Study) point(v View, end float64, past history) (Point, error) {
+	a, err := s.answer(v, end, past)
+	p := Point{Answer: a}
+	if err != nil {
+		return p, err
+	}
+	seen, err := v.Window(end-s.WindowDays, end)
+	if err != nil {
+		return p, err
+	}
+	var known, right int64
+	chunk := dialect.Predictions{}
+	unknown := 0.0
+	for i, r := range seen {
+		chunk.Scores, chunk.Chosen = append(chunk.Scores, r.Score), append(chunk.Chosen, r.Chosen)
+		if !r.Known {
+			unknown += a.events[i].Variance
+			continue
+		}
+		known++
+		if r.Right {
+			right++
+		}
+	}
+	n := float64(len(seen))
+	p.Known, p.LabelsOnly, p.Labels = float64(known)/n, math.NaN(), metric.Wilson(right, known)
+	if known > 0 {
+		p.LabelsOnly = float64(right) / float64(known)
+	}
+	p.Floor = math.Sqrt(2/math.Pi*unknown) / n
+	e, err := s.peer.Estimate(dialect.Accuracy, chunk)
+	p.CBPE, p.Peer = e.Value, metric.Interval{Low: e.Low, High: e.High}
+	return p, err
+}
+
+// Errors sums how far an estimate was from the truth.
+type Errors struct{ Bias, MAE, Max float64 }
+
+// ErrorsOf returns the errors, in points, of what pick takes from each point.
+func ErrorsOf(points []Point, pick func(Point) float64) Errors {
+	var e Errors
+	for _, p := range points {
+		d := 100 * (pick(p) - p.Truth)
+		e.Bias += d / float64(len(points))
+		e.MAE += math.Abs(d) / float64(len(points))
+		e.Max = max(e.Max, math.Abs(d))
+	}
+	return e
+}
+
+// Covered returns the share of points whose interval holds the truth, in percent,
+// and the mean width in points.
+func Covered(points []Point, pick func(Point) metric.Interval) (share, width float64) {
+	for _, p := range points {
+		i := pick(p)
+		share += 100 * one(i.Holds(p.Truth)) / float64(len(points))
+		width += 100 * i.Width() / float64(len(points))
+	}
+	return share, width
+}
+
+// DelayCurves returns the delay curve of every stratum as known on a day, and the
+// outlook of the window that ends there.
+func (s *Study) DelayCurves(now float64) (map[estimate.Stratum]estimate.Curve, estimate.Outlook, float64) {
+	waits := make(map[estimate.Stratum][]estimate.Wait)
+	var batches []estimate.Batch
+	for _, rows := range [][]Row{s.world.reference, s.world.monitored} {
+		for _, r := range between(rows, math.Inf(-1), now) {
+			known := r.knownAt <= now
+			delay := days(now - r.At)
+			if known {
+				delay = days(r.knownAt - r.At)
+			}
+			stratum := s.cuts.Of(r.Driver)
+			waits[stratum] = append(waits[stratum], estimate.Wait{Delay: delay, Known: known, Count: 1})
+			if r.At >= now-s.WindowDays {
+				b := estimate.Batch{Stratum: stratum, Age: days(now - r.At), Known: 1}
+				if !known {
+					b.Known, b.Waiting = 0, 1
+				}
+				batches = append(batches, b)
+			}
+		}
+	}
+	curves := make(map[estimate.Stratum]estimate.Curve)
+	for stratum, w := range waits {
+		curves[stratum] = estimate.NewCurve(w)
+	}
+	wait, reached := estimate.MatureIn(0.9, batches, curves)
+	in := math.NaN()
+	if reached {
+		in = wait.Hours() / 24
+	}
+	return curves, estimate.Maturity(batches, curves), in
+}
+
+func days(d float64) time.Duration { return time.Duration(d * 24 * float64(time.Hour)) }

@@ -1,0 +1,12 @@
+// Package evalquality holds package estimate against data whose truth is known:
+// predictions with the time at which each label became known. It replays time,
+// asks for the quality of a window as of a date, and compares the answer with what
+// the labels said in the end.
+//
+// An estimator sees the data through a View alone, which hands out no label
+// before it was known; truth is for the grader. A test flips every label of the
+// future and fails if any answer changes.
+//
+// It is for evaluation only: nothing of the product uses it, and the data is read
+// from files that are never part of this repository.
+package evalquality

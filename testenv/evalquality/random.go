@@ -1,0 +1,146 @@
+package evalquality
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/plumbline-slo/plumbline/analyze/estimate"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+)
+
+// Sampled is what many random samples of one window's labels showed.
+type Sampled struct {
+	End                 float64
+	Predictions, Labels int
+	Truth               float64
+	Covered             float64 // share of draws whose interval held the truth
+	WilsonCovered       float64
+	Width, Wilson       float64 // mean widths
+	// Theory is what Width / Wilson tends to: the standard deviation of a residual
+	// over that of being right, times the root of the share not labelled.
+	Theory float64
+}
+
+// Random draws labels at random from every disjoint whole window of the monitored
+// time, and estimates that window's own accuracy as of its end. The model is the
+// reference's: here no label but the sample's is known. Windows whose sample is
+// under 20 labels are left out.
+func (s *Study) Random(ctx context.Context) ([]Sampled, error) {
+	from, to := span(s.world.monitored)
+	model, err := estimate.Fit(s.examples(s.world.AsOf(math.Inf(-1)).Labelled(0, 0)), s.Choice)
+	if err != nil {
+		return nil, err
+	}
+	var out []Sampled
+	for end := from + s.WindowDays; end <= to; end += s.WindowDays {
+		rows := between(s.world.monitored, end-s.WindowDays, end)
+		seen, err := s.world.AsOf(end).Window(end-s.WindowDays, end)
+		if err != nil {
+			return nil, err
+		}
+		sample, err := s.draw(ctx, rows, s.eventsOf(model, seen), s.prior, s.Draws)
+		switch {
+		case err != nil:
+			return nil, err
+		case !sample.Enough():
+			continue
+		}
+		sample.End = end
+		out = append(out, sample)
+	}
+	return out, nil
+}
+
+// leastLabels is the smallest sample that is looked at.
+const leastLabels = 20
+
+// Enough reports whether the sample is large enough to be looked at.
+func (r Sampled) Enough() bool { return r.Labels >= leastLabels }
+
+// draw labels a sample of rows again and again.
+func (s *Study) draw(ctx context.Context, rows []Row, events []estimate.Event, prior float64, draws int) (Sampled, error) {
+	n := int(math.Round(s.Sample * float64(len(rows))))
+	out := Sampled{Predictions: len(rows), Labels: n}
+	if !out.Enough() {
+		return out, nil
+	}
+	out.Truth = accuracy(rows)
+	residual := metric.Moments{}
+	for i, r := range rows {
+		events[i].Known = false
+		residual.Add(one(r.right()) - events[i].Expected)
+	}
+	mean := residual.Sum / float64(residual.N)
+	spread := residual.SquareSum/float64(residual.N) - mean*mean
+	out.Theory = math.Sqrt(spread / (out.Truth * (1 - out.Truth)) * (1 - s.Sample))
+	rng := rand.New(rand.NewPCG(s.Seed, uint64(len(rows))))
+	order := rng.Perm(len(rows))
+	for range draws {
+		if err := ctx.Err(); err != nil {
+			return out, err
+		}
+		right := 0
+		for i := range n {
+			j := i + rng.IntN(len(order)-i)
+			order[i], order[j] = order[j], order[i]
+			row := order[i]
+			right += int(one(rows[row].right()))
+			events[row] = events[row].With(one(rows[row].right()))
+		}
+		c := estimate.Config{PriorLabels: prior, Spread: floorSpread, Widen: 1}
+		e, err := estimate.Mean(events, estimate.Random, c)
+		if err != nil {
+			return out, fmt.Errorf("estimate a sample: %w", err)
+		}
+		e = e.Within(0, 1)
+		wilson := metric.Wilson(int64(right), int64(n))
+		out.Covered += one(e.Holds(out.Truth)) / float64(draws)
+		out.WilsonCovered += one(wilson.Holds(out.Truth)) / float64(draws)
+		out.Width += e.Width() / float64(draws)
+		out.Wilson += wilson.Width() / float64(draws)
+		for _, row := range order[:n] {
+			events[row].Known = false
+		}
+	}
+	return out, nil
+}
+
+// tolerated is how far from 95 % a prior's coverage on the reference may be.
+const tolerated = 0.01
+
+// tunePrior chooses, on the reference alone, what the model's word on its own
+// variance is worth in labels. Of the priors whose intervals hold 95 % to within a
+// point, over random samples of the reference's windows and each under a model of
+// the others, it takes the least: that listens most to the window's own labels,
+// which know of a drift that the reference has not seen. Where none does, it takes
+// the nearest.
+func (s *Study) tunePrior(ctx context.Context, windows [][]Row, events [][]estimate.Event) error {
+	const draws = 1000
+	best := math.Inf(1)
+	for _, prior := range []float64{25, 50, 100, 200, 400} {
+		covered, sampled := 0.0, 0.0
+		for i, rows := range windows {
+			r, err := s.draw(ctx, rows, slices.Clone(events[i]), prior, draws)
+			if err != nil {
+				return err
+			}
+			if r.Enough() {
+				covered, sampled = covered+r.Covered, sampled+1
+			}
+		}
+		if sampled == 0 {
+			return nil
+		}
+		off := math.Abs(covered/sampled - metric.Level)
+		if off < best {
+			best, s.prior = off, prior
+		}
+		if off <= tolerated {
+			return nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package evalquality
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+	"github.com/plumbline-slo/plumbline/testenv/figure"
+)
+
+// Report is everything an evaluation measured.
+type Report struct {
+	Name    string
+	Study   *Study
+	Delayed []Point // empty where labels are known at once
+	Nowcast []Point
+	Random  []Sampled
+	// Bars says that the bars of the hotel booking data hold for this data; the
+	// others are printed without a goal.
+	Bars bool
+}
+
+// Run measures. Without delays, only the random samples.
+func Run(ctx context.Context, name string, w *World, c Config, delays, bars bool) (*Report, error) {
+	s, err := NewStudy(ctx, w, c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	r := &Report{Name: name, Study: s, Bars: bars}
+	if r.Random, err = s.Random(ctx); err != nil {
+		return nil, fmt.Errorf("%s, random labels: %w", name, err)
+	}
+	if !delays {
+		return r, nil
+	}
+	if r.Delayed, err = s.Delayed(ctx, false); err != nil {
+		return nil, fmt.Errorf("%s, delayed labels: %w", name, err)
+	}
+	if r.Nowcast, err = s.Delayed(ctx, true); err != nil {
+		return nil, fmt.Errorf("%s, nowcast: %w", name, err)
+	}
+	return r, nil
+}
+
+// plain is a figure without a goal.
+func plain(name string, value float64, unit string) figure.Figure {
+	return figure.Figure{Name: name, Value: value, Unit: unit, Goal: "none", Met: true}
+}
+
+// Figures returns what was measured against its bars.
+func (r *Report) Figures() []figure.Figure {
+	out := r.randomFigures()
+	if len(r.Delayed) > 0 {
+		out = append(append(r.delayedFigures(), out...), r.breachFigures()...)
+	}
+	for i := range out {
+		out[i].Name = r.Name + ": " + out[i].Name
+	}
+	return out
+}
+
+func (r *Report) atMost(name string, value float64, unit string, bar float64) figure.Figure {
+	if !r.Bars {
+		return plain(name, value, unit)
+	}
+	return figure.AtMost(name, value, unit, bar)
+}
+
+func (r *Report) delayedFigures() []figure.Figure {
+	c := r.Study.Config
+	when := fmt.Sprintf(", %g days with %g %% of labels", c.WindowDays, 100*c.Share)
+	ours := ErrorsOf(r.Delayed, func(p Point) float64 { return p.Value })
+	labels := ErrorsOf(r.Delayed, func(p Point) float64 { return p.LabelsOnly })
+	peer := ErrorsOf(r.Delayed, func(p Point) float64 { return p.CBPE })
+	model := ErrorsOf(r.Delayed, func(p Point) float64 { return p.Expected })
+	floor, suspected := 0.0, 0.0
+	for _, p := range r.Delayed {
+		floor += 100 * p.Floor / float64(len(r.Delayed))
+		suspected += one(p.Contradiction.Suspected)
+	}
+	out := []figure.Figure{
+		plain("window ends"+when, float64(len(r.Delayed)), "windows"),
+		r.atMost("|bias| of the estimate"+when, math.Abs(ours.Bias), "points", 0.2),
+		plain("bias of the estimate"+when, ours.Bias, "points"),
+		r.atMost("MAE of the estimate"+when, ours.MAE, "points", 0.35),
+		plain("greatest error of the estimate"+when, ours.Max, "points"),
+		plain("bias of labels only"+when, labels.Bias, "points"),
+		plain("MAE of labels only"+when, labels.MAE, "points"),
+		plain("bias of plain CBPE"+when, peer.Bias, "points"),
+		plain("MAE of plain CBPE"+when, peer.MAE, "points"),
+		plain("bias of our model without any label"+when, model.Bias, "points"),
+		plain("MAE of our model without any label"+when, model.MAE, "points"),
+		plain("MAE that the unknown labels alone cause"+when, floor, "points"),
+		plain("windows with suspected concept drift"+when, suspected, "windows"),
+	}
+	for _, w := range ways() {
+		share, width := Covered(r.Delayed, w.interval)
+		out = append(out, plain("coverage under delay-driven labels, "+w.name, share, "%"), plain("mean width under delay-driven labels, "+w.name, width, "points"))
+	}
+	return out
+}
+
+func (r *Report) randomFigures() []figure.Figure {
+	var covered, width, wilson, wilsonCovered, theory float64
+	lowest := math.Inf(1)
+	n := float64(len(r.Random))
+	for _, s := range r.Random {
+		covered, wilsonCovered = covered+100*s.Covered/n, wilsonCovered+100*s.WilsonCovered/n
+		width, wilson, theory = width+100*s.Width/n, wilson+100*s.Wilson/n, theory+s.Theory*s.Wilson*100/n
+		lowest = min(lowest, 100*s.Covered)
+	}
+	when := fmt.Sprintf(", %g %% random labels", 100*r.Study.Sample)
+	coverage := plain("coverage"+when, covered, "%")
+	if r.Bars {
+		coverage.Goal, coverage.Met = "94 to 97", covered >= 94 && covered <= 97
+	}
+	return []figure.Figure{
+		plain("disjoint windows"+when, n, "windows"),
+		plain("draws a window"+when, float64(r.Study.Draws), "draws"),
+		coverage,
+		plain("coverage of the worst window"+when, lowest, "%"),
+		plain("mean width"+when, width, "points"),
+		plain("mean width of Wilson's interval"+when, wilson, "points"),
+		plain("coverage of Wilson's interval"+when, wilsonCovered, "%"),
+		r.atMost("width over Wilson's"+when, width/wilson, "", 0.45),
+		plain("theoretical width over Wilson's"+when, theory/wilson, ""),
+		figure.AtMost("width over its theoretical width"+when, width/theory, "", 1.1),
+	}
+}
+
+func (r *Report) breachFigures() []figure.Figure {
+	var out []figure.Figure
+	for _, w := range ways() {
+		b := r.Study.BreachesOf(r.Nowcast, w)
+		out = append(out,
+			plain("breaches, asked on the last day of each window, "+w.name, float64(b.Episodes), "episodes"),
+			plain("breaches found, "+w.name, float64(b.Found), "episodes"),
+			plain("false breaches, "+w.name, float64(b.False), "episodes"),
+			plain("days alarmed while over target, "+w.name, float64(b.FalseDays), "days"))
+		if b.Found > 0 {
+			out = append(out, plain("lead before 90 % of labels, "+w.name, b.Lead, "days"), plain("delay after the breach began, "+w.name, b.Late, "days"))
+		}
+	}
+	share, width := Covered(r.Nowcast, func(p Point) metric.Interval { return p.Interval })
+	return append(out, plain("coverage on the last day of each window, ours", share, "%"), plain("mean width on the last day of each window, ours", width, "points"))
+}
