@@ -139,6 +139,11 @@ type arrowMemory struct {
 	input    bytes.Reader
 	lz4      *lz4.Reader
 	zstd     *zstd.Decoder
+	// room, if set, is asked before memory for decompressed buffers is taken,
+	// with the bytes that are taken then in all; refused says that it had none.
+	room    func(bytes int) bool
+	held    int
+	refused bool
 }
 
 func (m *arrowMemory) reset(bytes int) { m.left, m.used, m.intsUsed = bytes, 0, 0 }
@@ -147,10 +152,23 @@ func (m *arrowMemory) reset(bytes int) { m.left, m.used, m.intsUsed = bytes, 0, 
 // What was taken before stays valid if a larger block replaces the one it is in.
 func (m *arrowMemory) take(n int) []byte {
 	if n > len(m.plain)-m.used {
-		m.plain, m.used = make([]byte, max(n, 2*len(m.plain), 64<<10)), 0
+		m.plain, m.used = make([]byte, m.block(n)), 0
 	}
 	m.used += n
 	return m.plain[m.used-n : m.used : m.used]
+}
+
+// block is the size of the next block of memory if n bytes are needed.
+func (m *arrowMemory) block(n int) int { return max(n, 2*len(m.plain), 64<<10) }
+
+// admit asks for the room of the block that taking n bytes needs.
+func (m *arrowMemory) admit(n int) bool {
+	if m.room == nil || n <= len(m.plain)-m.used {
+		return true
+	}
+	m.held += m.block(n)
+	m.refused = !m.room(m.held)
+	return !m.refused
 }
 
 func (m *arrowMemory) takeInts(n int) []int32 {
@@ -165,6 +183,9 @@ func (m *arrowMemory) takeInts(n int) []int32 {
 func (m *arrowMemory) inflate(codec int64, raw []byte, size int64) ([]byte, *Error) {
 	if size > int64(m.left) {
 		return nil, bad(TooLarge, "the record is too large once it is decompressed; send fewer rows a record")
+	}
+	if !m.admit(int(size)) {
+		return nil, bad(TooLarge, ErrNoRoom.Error())
 	}
 	m.left -= int(size)
 	out := m.take(int(size))

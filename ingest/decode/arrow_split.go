@@ -1,6 +1,9 @@
 package decode
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // ArrowPart is some rows of an Arrow stream as a record.
 type ArrowPart struct {
@@ -11,17 +14,26 @@ type ArrowPart struct {
 	Value []byte
 }
 
+// ErrNoRoom says that there was no room for what a stream decompresses to.
+var ErrNoRoom = errors.New("there is no room now for what the stream decompresses to")
+
 // SplitArrow checks a stream of events that does not come from Kafka, as the
 // source's decoder would check it at the time known (Unix milliseconds), and
 // writes the good rows as streams that each fit a record of limits.MaxBytes. The
 // stream itself may have up to most bytes, and its compressed buffers as many
-// once they are decompressed. A stream that is good and fits is the only part, as it is; other parts
-// have only the columns that are read.
+// once they are decompressed. A stream that is good and fits is the only part, as
+// it is; other parts have only the columns that are read.
+//
+// room is asked before memory is taken for decompressed buffers, with the bytes
+// that they have then in all. Where it says no, the error is ErrNoRoom.
 //
 // refused are the other rows, without their Value. The error is an *Error if the
 // stream as a whole cannot be read, or an internal one of writing.
-func SplitArrow(source Source, limits Limits, body []byte, known int64, most int) (parts []ArrowPart, refused []Refusal, err error) {
-	rows, fault := verifyArrow(source, limits, Record{Known: known, Value: body}, most)
+func SplitArrow(source Source, limits Limits, body []byte, known int64, most int, room func(bytes int) bool) (parts []ArrowPart, refused []Refusal, err error) {
+	rows, fault := verifyArrow(source, limits, Record{Known: known, Value: body}, most, room)
+	if rows.reader.memory.refused {
+		return nil, nil, ErrNoRoom
+	}
 	if fault != nil {
 		return nil, nil, fault
 	}
@@ -56,7 +68,7 @@ func SplitArrow(source Source, limits Limits, body []byte, known int64, most int
 }
 
 // verifyArrow verifies a stream with the decoder of what its source holds.
-func verifyArrow(source Source, limits Limits, rec Record, most int) (*arrowRows, *Error) {
+func verifyArrow(source Source, limits Limits, rec Record, most int, room func(int) bool) (*arrowRows, *Error) {
 	var verify func(Record) (bool, *Error)
 	var rows *arrowRows
 	into := source.Columns(limits)
@@ -75,6 +87,7 @@ func verifyArrow(source Source, limits Limits, rec Record, most int) (*arrowRows
 	// readable there.
 	rows.reader.limits.MaxBytes = most
 	rows.reader.plain = min(rows.reader.plain, most)
+	rows.reader.memory.room = room
 	_, err := verify(rec)
 	return rows, err
 }

@@ -10,10 +10,9 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 )
 
-// arrowCopies is how much memory checking an Arrow body takes at most, in units
-// of its size: beside the body itself what its buffers decompress to, which is
-// bounded apart, and the parts that are written again.
-const arrowCopies = 3
+// copies is how much memory checking an Arrow body takes: what it has, and as
+// much again for the parts that are written anew.
+const copies = 2
 
 // checkArrow checks a body of Arrow row by row and cuts it into streams that each
 // fit a record of Kafka. The key of a record is its first row's.
@@ -21,7 +20,12 @@ func (s *Server) checkArrow(k kind, body []byte, h *hold, now time.Time) (c chec
 	if len(body) == 0 {
 		return checked{}, noEvent()
 	}
-	if !h.grow(min(arrowCopies*cap(body), s.cfg.MaxInFlightBytes)) {
+	// A request alone is always taken: the largest body must not be refused for
+	// ever.
+	room := func(inflated int) bool {
+		return h.grow(min(copies*(cap(body)+inflated), s.cfg.MaxInFlightBytes))
+	}
+	if !room(0) {
 		return checked{}, s.tooMuch()
 	}
 	defer func() {
@@ -29,7 +33,10 @@ func (s *Server) checkArrow(k kind, body []byte, h *hold, now time.Time) (c chec
 			c, refused = checked{}, refuse(http.StatusBadRequest, "the body cannot be read: the decoder panicked, which is a bug of plumbline: %s", short(fmt.Sprint(p)))
 		}
 	}()
-	parts, bad, err := decode.SplitArrow(k.arrow, s.limits, body, now.UnixMilli(), s.cfg.MaxBody)
+	parts, bad, err := decode.SplitArrow(k.arrow, s.limits, body, now.UnixMilli(), s.cfg.MaxBody, room)
+	if errors.Is(err, decode.ErrNoRoom) {
+		return checked{}, s.tooMuch()
+	}
 	if whole := new(decode.Error); errors.As(err, &whole) {
 		return checked{}, &reply{http.StatusBadRequest, answer{Error: "no event was taken: " + short(whole.Error())}}
 	}

@@ -22,6 +22,12 @@ const arrowStream = "application/vnd.apache.arrow.stream"
 // columns writes predictions as an Arrow stream; the model is the source's.
 func columns(t *testing.T, ids ...string) string {
 	t.Helper()
+	return packed(t, nil, ids...)
+}
+
+// packed is columns with options of the stream.
+func packed(t *testing.T, options []ipc.Option, ids ...string) string {
+	t.Helper()
 	schema := arrow.NewSchema([]arrow.Field{
 		{Name: "prediction_id", Type: arrow.BinaryTypes.String},
 		{Name: "deploy_hash", Type: &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.BinaryTypes.String}},
@@ -41,7 +47,7 @@ func columns(t *testing.T, ids ...string) string {
 	rec := b.NewRecord()
 	defer rec.Release()
 	var out bytes.Buffer
-	w := ipc.NewWriter(&out, ipc.WithSchema(schema))
+	w := ipc.NewWriter(&out, append(options, ipc.WithSchema(schema))...)
 	if err := w.Write(rec); err != nil {
 		t.Fatal(err)
 	}

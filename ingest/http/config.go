@@ -24,7 +24,8 @@ type Config struct {
 	// max.message.bytes of 1,048,588. It also bounds a batch sent to Kafka.
 	MaxEvent int `yaml:"max_event_bytes"`
 	// MaxInFlight and MaxInFlightBytes bound the requests, and the bytes of their
-	// decompressed bodies, that are under way at once; what comes above is
+	// decompressed bodies (of Arrow, with its decompressed buffers and the parts
+	// it is cut to), that are under way at once; what comes above is
 	// answered with 429. Defaults 256 and 64 MiB.
 	MaxInFlight      int `yaml:"max_in_flight"`
 	MaxInFlightBytes int `yaml:"max_in_flight_bytes"`

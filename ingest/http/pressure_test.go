@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -166,6 +167,39 @@ func TestTooManyBytesIs429(t *testing.T) {
 	second := prediction("b") + strings.Repeat(" ", 19_990-len(prediction("b")))
 	w.testPressure(t, second, nil)
 	w.testPressure(t, second, func(r *http.Request) { r.ContentLength = -1 })
+}
+
+// What an Arrow body decompresses to is under way too: small ones that grow must
+// not come past the bound together.
+func TestInflatedBytesAre429(t *testing.T) {
+	w := start(t, func(c *ingesthttp.Config) {
+		c.MaxBody, c.MaxInFlightBytes = 1<<20, 3<<20
+	})
+	ids := make([]string, 15_000)
+	for i := range ids {
+		ids[i] = "an-identifier-that-is-always-the-same"
+	}
+	body := packed(t, []ipc.Option{ipc.WithZstd()}, ids...)
+	if len(body) > 100_000 {
+		t.Fatalf("the body has %d bytes: the test cannot fail", len(body))
+	}
+	free, entered := w.blockProduce(t)
+	first := make(chan reply, 1)
+	go func() { first <- w.post(t, "predictions", arrowStream, body) }()
+	<-entered
+	if held := w.metric(t, "plumbline_ingest_http_in_flight_bytes"); held < 15_000*37 {
+		t.Errorf("%v bytes are held for a body that decompresses to more", held)
+	}
+	if got := w.post(t, "predictions", arrowStream, body); got.Status != http.StatusTooManyRequests || got.Accepted != 0 {
+		t.Errorf("under pressure: %+v", got)
+	}
+	free()
+	if got := <-first; got.Status != http.StatusAccepted {
+		t.Errorf("the first request: %+v", got)
+	}
+	if got := w.post(t, "predictions", arrowStream, body); got.Status != http.StatusAccepted {
+		t.Errorf("without pressure: %+v", got)
+	}
 }
 
 // testPressure holds one request at Kafka and sends another, which must be told
