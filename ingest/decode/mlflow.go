@@ -46,7 +46,7 @@ func (d *mlflow) logged(rec Record) *Error {
 	if len(id) == 0 {
 		return t.missing(root, "databricks_request_id", "send the id that the label will carry")
 	}
-	n, err := d.bodies(root, len(base.status) == 0)
+	n, err := d.bodies(root, &base)
 	if err != nil {
 		return err
 	}
@@ -126,13 +126,17 @@ func (d *mlflow) served(root ref, e *prediction) (err *Error) {
 
 // bodies finds the rows of the request and, if it went well, the answers. A body
 // that the platform left out because it was too large is one row.
-func (d *mlflow) bodies(root ref, good bool) (n int, err *Error) {
-	t := d.t
+func (d *mlflow) bodies(root ref, base *prediction) (n int, err *Error) {
+	t, good := d.t, len(base.status) == 0
 	rows := -1
 	request, err := d.body(t.get(root, "request"), good)
 	if err == nil && t.there(request) {
 		err = d.sent(request)
 		rows = d.in.n
+	}
+	if err != nil && !good { // perhaps that is why it failed
+		err, rows = nil, -1
+		base.unknown++
 	}
 	if err != nil {
 		return 0, err

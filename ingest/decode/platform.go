@@ -35,6 +35,13 @@ func (d *platform) rows(rec Record, base prediction, id []byte, n int, alone fun
 		m := p.begin()
 		// Both are read, so that both move on to the next row.
 		refused := d.features(p, &e)
+		if refused != nil && len(base.status) > 0 {
+			// Inputs that nobody can read may be why the request failed. It counts
+			// as a failed one, without them.
+			p.rollback(m)
+			e, refused = base, nil
+			e.unknown++
+		}
 		if err := d.answer(&e); refused == nil {
 			refused = err
 		}

@@ -272,3 +272,45 @@ func BenchmarkShapes(b *testing.B) {
 		})
 	}
 }
+
+// A request that failed counts as one that failed, also where what it was sent
+// is the reason: nobody wants an error rate without the errors.
+func TestFailedRequestsCountWhateverTheyWereSent(t *testing.T) {
+	source, text := shapeOf(t, FormatMLflow, "inputs_columns")
+	for name, c := range map[string]struct {
+		request string
+		want    string // of each row: status and number of features
+		unknown int
+	}{
+		"columns of different lengths": {`{\"inputs\": {\"a\": [1, 2], \"b\": [1]}}`, "400:0", 1},
+		"an input that is no feature":  {`{\"dataframe_records\": [{\"a\": 1, \"b\": {\"c\": 2}}, {\"a\": 3, \"b\": 4}]}`, "400:0 400:2", 1},
+		"a good one":                   {`{\"dataframe_records\": [{\"a\": 1, \"b\": 2}]}`, "400:2", 0},
+	} {
+		from := strings.Index(text, `"request":`)
+		to := strings.Index(text, `"response":`)
+		event := text[:from] + `"request": "` + c.request + `", ` + text[to:]
+		into := source.Columns(DefaultLimits())
+		d, err := source.Open(into)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := Record{Known: testKnown, Value: []byte(event)}
+		if err := d.Append(rec); err == nil && c.unknown > 0 {
+			t.Errorf("%s: taken of a request that went well", name)
+		}
+		into.Predictions.Reset()
+		rec.Value = []byte(strings.Replace(event, `"status_code": 200`, `"status_code": 400`, 1))
+		if err := d.Append(rec); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		p := into.Predictions
+		var got []string
+		for row := range p.Len() {
+			got = append(got, fmt.Sprintf("%s:%d", p.Status.At(row), p.Numbers.Offsets[row+1]-p.Numbers.Offsets[row]))
+		}
+		if strings.Join(got, " ") != c.want || p.Unknown != c.unknown {
+			t.Errorf("%s: rows %s, %d unknown, want %s", name, got, p.Unknown, c.want)
+		}
+	}
+}
