@@ -18,6 +18,7 @@ import (
 	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
 	"github.com/plumbline-slo/plumbline/alerting/slack"
 	"github.com/plumbline-slo/plumbline/analyze"
+	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
 	"github.com/plumbline-slo/plumbline/dashboards"
 	pages "github.com/plumbline-slo/plumbline/dashboards/web"
 	"github.com/plumbline-slo/plumbline/ingest"
@@ -340,6 +341,11 @@ func (a *App) mountPages(alerts *alerting.Service) error {
 		return err
 	}
 	a.web.mux.Handle("/", page)
+	asker, err := ask.New(ask.DefaultConfig(), a.db.Conn())
+	if err != nil {
+		return err
+	}
+	a.web.mux.Handle("GET "+ask.Path, ask.Handler(asker, a.log))
 	if a.cfg.Dashboards.Dir == "" {
 		return nil
 	}
