@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/peers"
 )
 
 // drift asks how far a model's window is from its references.
@@ -19,7 +20,7 @@ func (c *cli) drift() {
 	clause := c.app.Command("drift", "Say how far what a model saw is from a reference, from the rollups.")
 	where := whereFlags(clause)
 	var p ask.Params
-	clause.Flag("model", "Model in question.").Required().StringVar(&p.Model)
+	clause.Flag("model", "Model in question.").StringVar(&p.Model)
 	clause.Flag("window", "Length of the window: 24h, 7d, 4w.").Default("24h").StringVar(&p.Window)
 	clause.Flag("to", "End of the window, RFC 3339. Default: now.").StringVar(&p.To)
 	clause.Flag("reference", "training, previous-deploy, sliding[:7d], same-hours[:4w], FROM..TO or auto; may be repeated. Default: training.").StringsVar(&p.References)
@@ -30,10 +31,20 @@ func (c *cli) drift() {
 	clause.Flag("feature", "Feature to compare; may be repeated. Default: all features, score, prediction and class.").StringsVar(&p.Features)
 	clause.Flag("series", "score, predicted_value, predicted or feature:NAME; may be repeated.").StringsVar(&p.Series)
 	asJSON := clause.Flag("json", "Print JSON, as the service does at "+ask.Path+".").Bool()
+	clause.Flag("why", "Take what is in breach apart: values, deploys, segments and hours that carry it.").BoolVar(&p.Why)
+	raw := addRawFlags(clause)
 	c.add(clause, func(ctx context.Context) error {
+		if *raw.dialect == "help" {
+			return peers.List(c.stdout)
+		}
 		q, err := p.Question(time.Now())
 		if err != nil {
 			return usageError{asFlags(err)}
+		}
+		if wanted, err := raw.wanted(); err != nil {
+			return usageError{err}
+		} else if wanted {
+			return c.driftRaw(ctx, where, q, raw, *asJSON)
 		}
 		answer, err := askDrift(ctx, where, q)
 		if err != nil {
@@ -42,7 +53,10 @@ func (c *cli) drift() {
 		if *asJSON {
 			return writeJSON(c.stdout, answer)
 		}
-		return printDrift(c.stdout, answer)
+		if err := printDrift(c.stdout, answer); err != nil || !q.Why {
+			return err
+		}
+		return printWhy(c.stdout, answer)
 	})
 }
 

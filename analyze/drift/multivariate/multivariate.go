@@ -2,6 +2,7 @@ package multivariate
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -93,6 +94,25 @@ type Result struct {
 	// insufficient with too few rows, else ok. Assumes says what it rests on.
 	Verdict string `json:"verdict"`
 	Assumes string `json:"assumes"`
+}
+
+// MarshalJSON writes null for the numbers of a result that says nothing.
+func (r Result) MarshalJSON() ([]byte, error) {
+	type plain Result // without this method
+	said := func(v float64) *float64 {
+		if math.IsNaN(v) {
+			return nil
+		}
+		return &v
+	}
+	out := struct {
+		AUC  *float64 `json:"auc"`
+		Low  *float64 `json:"low"`
+		High *float64 `json:"high"`
+		P    *float64 `json:"p"`
+		plain
+	}{said(r.AUC), said(r.Low), said(r.High), said(r.P), plain(r)}
+	return json.Marshal(out)
 }
 
 // normal975 is the normal quantile of a two-sided interval of 95 %.

@@ -86,6 +86,21 @@ func (t Table) Features() []plumbline.Feature {
 	return slices.Sorted(maps.Keys(names))
 }
 
+// Only returns the table with no more than these columns; rows are shared.
+func (t Table) Only(features []plumbline.Feature) Table {
+	numbers, words := map[plumbline.Feature][]float64{}, map[plumbline.Feature]Words{}
+	for _, f := range features {
+		if v, ok := t.Numbers[f]; ok {
+			numbers[f] = v
+		}
+		if w, ok := t.Words[f]; ok {
+			words[f] = w
+		}
+	}
+	t.Numbers, t.Words = numbers, words
+	return t
+}
+
 // Sample counts one column on the grid, as a rollup of these rows would.
 func (t Table) Sample(f plumbline.Feature) (drift.Sample, error) {
 	s := drift.Sample{Values: map[string]uint64{}}
