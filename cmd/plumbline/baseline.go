@@ -17,7 +17,6 @@ import (
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/baseline"
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/ingest/decode"
-	"github.com/plumbline-slo/plumbline/ingest/dial"
 )
 
 func (c *cli) baseline() {
@@ -27,8 +26,8 @@ func (c *cli) baseline() {
 
 // importFlags are the flags that do not fit an option as they are.
 type importFlags struct {
-	config, model, deploy, format, at, sql *string
-	brokers                                *[]string
+	kafkaFlags
+	model, deploy, format, at, sql *string
 	// Lists of columns: repeated, or separated by commas.
 	features, skip, segments, texts *[]string
 }
@@ -37,8 +36,8 @@ func (c *cli) baselineImport(parent *kingpin.CmdClause) {
 	clause := parent.Command("import", "Produce the rows of a file or of a SELECT as events of the stage training. Prints what the columns hold and which the grid does not resolve.")
 	o := baseline.DefaultOptions()
 	f := importFlags{
-		config:   configFlag(clause),
-		brokers:  clause.Flag("kafka.brokers", "Address of a Kafka without TLS and SASL, host:port, instead of the configuration's; may be repeated.").Strings(),
+		kafkaFlags: newKafkaFlags(clause),
+
 		model:    clause.Flag("model", "The model.").Required().String(),
 		deploy:   clause.Flag("deploy-hash", "The deploy that was trained on it.").Required().String(),
 		format:   clause.Flag("format", "csv, tsv, jsonl, parquet or arrow, where the file's name does not tell.").Default("auto").Enum("auto", "csv", "tsv", "jsonl", "parquet", "arrow"),
@@ -127,23 +126,12 @@ func answer(ctx context.Context, cfg app.Config, query, dir string) (string, err
 	return baseline.Query(ctx, dsn, cfg.ClickHouse.Database, query, dir)
 }
 
-// configure reads the configuration file, where the flags do not replace it: a
-// dry run of a file needs none, and --kafka.brokers replaces all but the
-// ClickHouse of --sql.
+// configure reads the configuration file. A dry run of a file needs none; the
+// ClickHouse of --sql stands nowhere else.
 func (f importFlags) configure(o *baseline.Options) (app.Config, error) {
-	cfg, err := app.Load(*f.config)
-	switch {
-	case errors.Is(err, os.ErrNotExist) && *f.sql == "" && (o.DryRun || len(*f.brokers) > 0):
-		cfg = app.DefaultConfig()
-	case err != nil:
-		return app.Config{}, fmt.Errorf("%w; or name the Kafka with --kafka.brokers", err)
-	}
-	how := cfg.Kafka.Config
-	if o.Brokers = cfg.Kafka.Brokers; len(o.Brokers) == 0 {
-		o.Brokers = []string{cfg.Kafka.Embedded.Listen}
-	}
-	if len(*f.brokers) > 0 {
-		o.Brokers, how = *f.brokers, dial.DefaultConfig()
+	cfg, err := f.load(*f.sql == "" && (o.DryRun || f.named()))
+	if err != nil {
+		return app.Config{}, err
 	}
 	o.Predictions, o.Labels, o.Limits = cfg.Ingest.Topics.Predictions, cfg.Ingest.Topics.Labels, cfg.Ingest.Limits
 	o.ScoreIsNumber = cfg.Ingest.ScoreKinds[o.Model] == ingest.ScoreNumber
@@ -155,6 +143,6 @@ func (f importFlags) configure(o *baseline.Options) (app.Config, error) {
 	if o.DryRun {
 		return cfg, nil
 	}
-	o.Dialer, err = dial.New(how)
+	o.Brokers, o.Dialer, err = connection(cfg)
 	return cfg, err
 }

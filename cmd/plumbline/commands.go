@@ -66,8 +66,11 @@ func (c *cli) log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
 }
 
+// usualConfig is where the configuration is unless a flag says otherwise.
+const usualConfig = "plumbline.yml"
+
 func configFlag(clause *kingpin.CmdClause) *string {
-	return clause.Flag("config.file", "Configuration file.").Default("plumbline.yml").String()
+	return clause.Flag("config.file", "Configuration file.").Default(usualConfig).String()
 }
 
 // where says which service a command asks: by its configuration, or by its data

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -14,56 +15,41 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/ingest/deadletters"
-	"github.com/plumbline-slo/plumbline/ingest/dial"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
 
 // excerpt is how many characters of a value a list shows.
 const excerpt = 80
 
-// kafkaFlags say where the dead letters are.
-type kafkaFlags struct {
-	config, topic *string
-	brokers       *[]string
+// letterFlags say where the dead letters are.
+type letterFlags struct {
+	kafkaFlags
+	topic *string
 }
 
-func deadLetterFlags(clause *kingpin.CmdClause) kafkaFlags {
-	return kafkaFlags{
-		config:  configFlag(clause),
-		brokers: clause.Flag("kafka.brokers", "Address of a Kafka without TLS and SASL, host:port, instead of a configuration file; may be repeated.").Strings(),
-		topic:   clause.Flag("dead-letter-topic", "The dead-letter topic, where it is not the configured one.").String(),
+func deadLetterFlags(clause *kingpin.CmdClause) letterFlags {
+	return letterFlags{
+		kafkaFlags: newKafkaFlags(clause),
+		topic:      clause.Flag("dead-letter-topic", "The dead-letter topic, where it is not the configured one.").String(),
 	}
 }
 
 // open returns the dead-letter topic that the flags name; with opens set it can
 // open sealed letters, if the configuration has the keys.
-func (k kafkaFlags) open(opens bool) (*deadletters.Box, error) {
+func (f letterFlags) open(opens bool) (_ *deadletters.Box, err error) {
+	file, err := f.load(f.named())
+	if err != nil {
+		return nil, usageError{err}
+	}
 	cfg := deadletters.DefaultConfig()
-	how := dial.DefaultConfig()
-	cfg.Brokers = *k.brokers
-	if len(cfg.Brokers) == 0 {
-		file, err := app.Load(*k.config)
-		if err != nil {
-			return nil, usageError{fmt.Errorf("%w; or name the Kafka with --kafka.brokers", err)}
-		}
-		how = file.Kafka.Config
-		cfg.Topic = file.Ingest.Topics.DeadLetters
-		if cfg.Brokers = file.Kafka.Brokers; len(cfg.Brokers) == 0 {
-			cfg.Brokers = []string{file.Kafka.Embedded.Listen}
-		}
-		if path := file.Ingest.Privacy.KeysFile; opens && path != "" {
-			if cfg.Keys, err = privacy.ReadKeys(path); err != nil {
-				return nil, usageError{err}
-			}
+	cfg.Topic = cmp.Or(*f.topic, file.Ingest.Topics.DeadLetters)
+	if path := file.Ingest.Privacy.KeysFile; opens && path != "" {
+		if cfg.Keys, err = privacy.ReadKeys(path); err != nil {
+			return nil, usageError{err}
 		}
 	}
-	if *k.topic != "" {
-		cfg.Topic = *k.topic
-	}
-	var err error
-	if cfg.Dialer, err = dial.New(how); err != nil {
+	if cfg.Brokers, cfg.Dialer, err = connection(file); err != nil {
 		return nil, usageError{err}
 	}
 	box, err := deadletters.New(cfg)

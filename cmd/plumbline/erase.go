@@ -16,7 +16,6 @@ import (
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/ingest/deadletters"
-	"github.com/plumbline-slo/plumbline/ingest/dial"
 	"github.com/plumbline-slo/plumbline/ingest/erase"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
@@ -144,10 +143,7 @@ func backups(cfg app.Config, out io.Writer) error {
 // bear what was searched for.
 func inKafka(ctx context.Context, cfg app.Config, r erase.Request, out io.Writer) (err error) {
 	in := cfg.Ingest
-	if in.Brokers = cfg.Kafka.Brokers; len(in.Brokers) == 0 {
-		in.Brokers = []string{cfg.Kafka.Embedded.Listen}
-	}
-	if in.Dialer, err = dial.New(cfg.Kafka.Config); err != nil {
+	if in.Brokers, in.Dialer, err = connection(cfg); err != nil {
 		return usageError{err}
 	}
 	for _, s := range in.AllSources() {
