@@ -206,7 +206,11 @@ func (d *Detector) Step(b Block) Verdict {
 
 // decide moves the evidence and the ticket.
 func (d *Detector) decide(v *Verdict, b Block) {
-	class := int(b.End.UnixNano()/int64(d.cfg.Block)) % d.cfg.Spacing
+	seconds := max(1, int64(d.cfg.Block/time.Second))
+	class := b.End.Unix() / seconds % int64(d.cfg.Spacing)
+	if class < 0 {
+		class += int64(d.cfg.Spacing)
+	}
 	if d.state.Open {
 		d.cool(v)
 		return

@@ -17,15 +17,20 @@ type History struct {
 	Recent []float64
 }
 
-// outlier is how many times what is expected one block may add at most: beyond
-// the 99 % point of chi-square with one degree of freedom, 6.63. It holds a
-// quiet history's mean down by 3 %, and keeps one bad day from becoming usual.
+// outlier is how many times what is expected one block may add at most once
+// there is a history: the 99 % point of chi-square with one degree of freedom,
+// 6.63. It holds a quiet history's mean down by 3 %, and keeps one bad day from
+// becoming usual.
 const outlier = 6.63
 
 // add takes a quiet block.
 func (h *History) add(n null, c Config) {
 	noise := n.noise * n.freedom
-	h.Recent = append(h.Recent, min(n.energy-noise, outlier*(n.level+noise)))
+	beyond := n.energy - noise
+	if n.blocks >= float64(c.Lag) {
+		beyond = min(beyond, outlier*(n.level+noise))
+	}
+	h.Recent = append(h.Recent, beyond)
 	for len(h.Recent) > c.Lag {
 		if h.Blocks >= c.Memory {
 			keep := 1 - 1/c.Memory
@@ -83,8 +88,13 @@ func (d *Detector) null(b Block) (null, bool) {
 		n.noise /= rootMean(n.freedom)
 	}
 	blocks, sum := d.state.History.counted(d.cfg)
-	n.student = d.cfg.PriorBlocks + worth*blocks
-	n.level = (d.cfg.PriorBlocks*n.effect/4 + worth*max(0, sum)) / n.student
+	guess, prior := n.effect/4, d.cfg.PriorBlocks
+	if blocks > 0 && sum/blocks > guess {
+		// A guess that history contradicts is worth that much less.
+		prior *= (guess * blocks / sum) * (guess * blocks / sum)
+	}
+	n.student = prior + worth*blocks
+	n.level = (prior*guess + worth*max(0, sum)) / n.student
 	n.blocks = blocks
 	return n, true
 }
