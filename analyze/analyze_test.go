@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -94,11 +95,16 @@ func checkDrift(t *testing.T, findings []Finding) {
 		breaches := find(findings, func(f Finding) bool {
 			return f.Signal == plumbline.SignalDrift && f.Model == model && f.Verdict == plumbline.VerdictBreach
 		})
-		if len(breaches) != 1 || breaches[0].Feature != "distance" || breaches[0].Deploy != "v2" || breaches[0].Value < 1 {
-			t.Errorf("drift breaches of %s: %+v, want distance of v2 alone", model, breaches)
+		for _, f := range breaches {
+			if f.Feature != "distance" || f.Deploy != "v2" || f.Value < 1 || f.P > 1e-6 || f.Effect >= f.Value || f.Reference != plumbline.ReferenceTraining {
+				t.Errorf("a drift breach of %s: %+v, want those of distance of v2 alone", model, f)
+			}
+		}
+		if len(breaches) != 2 || breaches[0].Measure != plumbline.MeasurePSI || breaches[1].Measure != "wasserstein_normalised" {
+			t.Errorf("%d drift breaches of %s, want PSI and Wasserstein distance: %+v", len(breaches), model, breaches)
 		}
 		clock := find(findings, func(f Finding) bool {
-			return f.Signal == plumbline.SignalDrift && f.Model == model && f.Deploy == "v2" && f.Feature == "weekday"
+			return f.Signal == plumbline.SignalDrift && f.Model == model && f.Deploy == "v2" && f.Feature == "weekday" && f.Measure == plumbline.MeasurePSI
 		})
 		if len(clock) != 1 || clock[0].Value < 1 || clock[0].Verdict != plumbline.VerdictOK {
 			t.Errorf("the weekday of three hours: %+v, want a large PSI that is no breach", clock)
@@ -127,15 +133,15 @@ func checkQuality(t *testing.T, findings []Finding) {
 // checkStored compares the rows of the table with what Step returned.
 func checkStored(t *testing.T, db *storage.DB, findings []Finding) {
 	t.Helper()
-	rows, err := db.Conn().Query(t.Context(), "SELECT at, signal, model, deploy_hash, stage, feature, slo, reference, window, window_end, measure, value, low, high, count, coverage, verdict, assumes FROM findings")
+	rows, err := db.Conn().Query(t.Context(), "SELECT at, signal, model, deploy_hash, stage, feature, slo, reference, window, window_end, measure, value, null_mean, low, high, p, effect, count, coverage, verdict, assumes FROM findings")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rows.Close()
-	type key struct{ signal, model, deploy, stage, feature, slo, window, measure string }
+	type key struct{ signal, model, deploy, stage, feature, slo, reference, window, measure string }
 	want := map[key]Finding{}
 	for _, f := range findings {
-		want[key{string(f.Signal), string(f.Model), string(f.Deploy), string(f.Stage), string(f.Feature), string(f.SLO), plumbline.WindowName(f.Window), f.Measure}] = f
+		want[key{string(f.Signal), string(f.Model), string(f.Deploy), string(f.Stage), string(f.Feature), string(f.SLO), f.Reference, plumbline.WindowName(f.Window), f.Measure}] = f
 	}
 	if len(want) != len(findings) {
 		t.Errorf("%d findings have %d identities", len(findings), len(want))
@@ -145,18 +151,20 @@ func checkStored(t *testing.T, db *storage.DB, findings []Finding) {
 		var (
 			k                          key
 			at, end                    time.Time
-			reference, verdict, reason string
+			verdict, reason            string
 			value, low, high, coverage float64
+			null, p, effect            float64
 			count                      uint64
 		)
-		if err := rows.Scan(&at, &k.signal, &k.model, &k.deploy, &k.stage, &k.feature, &k.slo, &reference, &k.window, &end, &k.measure, &value, &low, &high, &count, &coverage, &verdict, &reason); err != nil {
+		if err := rows.Scan(&at, &k.signal, &k.model, &k.deploy, &k.stage, &k.feature, &k.slo, &k.reference, &k.window, &end, &k.measure, &value, &null, &low, &high, &p, &effect, &count, &coverage, &verdict, &reason); err != nil {
 			t.Fatal(err)
 		}
 		n++
 		f, ok := want[k]
 		same := func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
 		if !ok || !at.Equal(f.At) || !same(value, f.Value) || !same(low, f.Low) || !same(high, f.High) || !same(coverage, f.Coverage) ||
-			count != f.Count || verdict != f.Verdict || reference != f.Reference || reason != f.Assumes || !f.WindowEnd.IsZero() && !end.Equal(f.WindowEnd) {
+			!same(null, f.NullMean) || !same(p, f.P) || !same(effect, f.Effect) ||
+			count != f.Count || verdict != f.Verdict || reason != f.Assumes || !f.WindowEnd.IsZero() && !end.Equal(f.WindowEnd) {
 			t.Errorf("row %+v at %s ending %s: %v [%v, %v] of %d, %s; want %+v", k, at, end, value, low, high, count, verdict, f)
 		}
 	}
@@ -219,8 +227,12 @@ func TestExplainKnowsNothingWithoutAnError(t *testing.T) {
 }
 
 func TestConfigSaysEveryMistake(t *testing.T) {
-	err := Config{DriftWindows: []time.Duration{90 * time.Minute}, QualityWindows: []time.Duration{0}, ReferenceRefresh: -1, DriftMinEffect: -1}.Validate()
-	for _, field := range []string{"interval", "drift_windows", "quality_windows", "reference_refresh", "max_label_lag", "drift_min_effect"} {
+	err := Config{DriftWindows: []time.Duration{90 * time.Minute}, QualityWindows: []time.Duration{0}, ReferenceRefresh: -1, DriftMinEffect: -1,
+		References: []string{"yesterday"}, Measures: Measures{Numbers: []measure.ID{"mad"}, Categories: []measure.ID{measure.KS}}, MinEffect: map[measure.ID]float64{"mad": 1}, Segments: -1,
+		LabelWindow: time.Hour, LabelHistory: 25 * time.Hour, DataQualityWindow: 90 * time.Minute, DataQualityMinEffect: map[string]float64{"mad": 1}}.Validate()
+	for _, field := range []string{"interval", "drift_windows", "quality_windows", "reference_refresh", "max_label_lag", "drift_min_effect",
+		"references", "measures.numbers", "measures.categories", "min_effect", "segments", "drift_interval", "segment_interval", "alarm.budget", "alarm.history",
+		"label_interval", "label_window", "label_history", "data_quality_interval", "data_quality_window", "data_quality_min_effect"} {
 		if err == nil || !strings.Contains(err.Error(), "analyze."+field) {
 			t.Errorf("%v does not name %s", err, field)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/burn"
 	"github.com/plumbline-slo/plumbline/analyze/dataquality"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 	"github.com/plumbline-slo/plumbline/storage"
 )
@@ -46,6 +47,20 @@ type Config struct {
 	// DataQualityMinEffect overrides the least effects of the checks by measure,
 	// for example null_share: 0.05, in the unit that docs/data-quality.md names.
 	DataQualityMinEffect map[string]float64 `yaml:"data_quality_min_effect"`
+	// DriftInterval is the pause between two looks at drift. Default 1 min: rollups
+	// are by hour.
+	DriftInterval time.Duration `yaml:"drift_interval"`
+	// References are what drift is measured against: training, previous-deploy,
+	// sliding:7d, same-hours:4w, a range, auto. Default training and
+	// same-hours:4w.
+	References []string `yaml:"references"`
+	// Segments is how many of the declared segments of a model are looked at by
+	// themselves, those with most requests first. Default 10; 0 is none.
+	Segments int `yaml:"segments"`
+	// SegmentInterval is the pause between two looks at segments. Default 5 min.
+	SegmentInterval time.Duration `yaml:"segment_interval"`
+	// Alarm says when drift is worth a ticket.
+	Alarm AlarmConfig `yaml:"alarm"`
 	// Measures are the distances that drift is measured with.
 	Measures Measures `yaml:"measures"`
 	// MinEffect overrides the least effects of the measures, for example psi: 0.1,
@@ -99,6 +114,9 @@ func DefaultConfig() Config {
 		DriftMinEffect:   drift.DefaultOptions().MinEffect,
 		DuplicateShare:   0.01,
 
+		DriftInterval: time.Minute, SegmentInterval: 5 * time.Minute, Segments: 10,
+		References: []string{plumbline.ReferenceTraining, "same-hours:4w"},
+		Alarm:      defaultAlarm(),
 		Measures: Measures{
 			Numbers:    []measure.ID{measure.PSI, measure.WassersteinScale},
 			Categories: []measure.ID{measure.PSI, measure.TVD},
@@ -122,6 +140,15 @@ func (c Config) Validate() error {
 	positive("max_label_lag", c.MaxLabelLag)
 	positive("data_quality_interval", c.DataQualityInterval)
 	positive("label_interval", c.LabelInterval)
+	positive("drift_interval", c.DriftInterval)
+	positive("segment_interval", c.SegmentInterval)
+	if c.Segments < 0 {
+		errs = append(errs, fmt.Errorf("analyze.segments: %d is negative", c.Segments))
+	}
+	if _, err := c.references(); err != nil {
+		errs = append(errs, fmt.Errorf("analyze.references: %w", err))
+	}
+	errs = append(errs, c.Alarm.validate())
 	errs = append(errs, c.Measures.validate())
 	if err := c.distances().Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("analyze.min_effect: %w", err))
@@ -163,6 +190,22 @@ func (c Config) driftOptions() drift.Options {
 	o := drift.DefaultOptions()
 	o.MinEffect = c.DriftMinEffect
 	return o
+}
+
+// references returns the references as they are asked for.
+func (c Config) references() ([]ask.Reference, error) {
+	var all []ask.Reference
+	for _, text := range c.References {
+		r, err := ask.ParseReference(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("there is none")
+	}
+	return all, nil
 }
 
 // distances returns the options that distances are judged with.

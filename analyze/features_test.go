@@ -12,9 +12,9 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 )
 
-// stream is a world of nine days: v1 all along, and v2 for the last day, whose
+// feed is a world of nine days: v1 all along, and v2 for the last day, whose
 // events change makes.
-func stream(random *rand.Rand, training bool, change func(e *event)) []event {
+func feed(random *rand.Rand, training bool, change func(e *event)) []event {
 	var events []event
 	add := func(deploy, stage string, at, clock time.Time) {
 		e := event{deploy: deploy, stage: stage, at: at}
@@ -67,7 +67,7 @@ func inBreach(findings []Finding) string {
 func TestDataQualityFindsEachFault(t *testing.T) {
 	random := rand.New(rand.NewPCG(11, 11))
 	n := 0
-	findings := dataQuality(t, evil, stream(random, true, func(e *event) {
+	findings := dataQuality(t, evil, feed(random, true, func(e *event) {
 		n++
 		e.numbers["fresh"] = random.Float64() // a new feature
 		e.categories["country"] = "c1"        // constant
@@ -109,7 +109,7 @@ func TestDataQualityFindsEachFault(t *testing.T) {
 // training set or only the week before: not with the hour, not with the weekday.
 func TestDataQualityOfAQuietDeploy(t *testing.T) {
 	for _, training := range []bool{true, false} {
-		findings := dataQuality(t, "m", stream(rand.New(rand.NewPCG(12, 12)), training, func(*event) {}))
+		findings := dataQuality(t, "m", feed(rand.New(rand.NewPCG(12, 12)), training, func(*event) {}))
 		if got := inBreach(findings); got != "" {
 			t.Errorf("training %v: in breach: %s", training, got)
 		}
@@ -123,7 +123,7 @@ func TestDataQualityOfAQuietDeploy(t *testing.T) {
 // A model without a past is missing, once a check and not once a feature.
 func TestDataQualityWithoutAReference(t *testing.T) {
 	var events []event
-	for _, e := range stream(rand.New(rand.NewPCG(13, 13)), false, func(*event) {}) {
+	for _, e := range feed(rand.New(rand.NewPCG(13, 13)), false, func(*event) {}) {
 		if e.deploy == "v2" {
 			events = append(events, e)
 		}

@@ -10,9 +10,9 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 )
 
-// minLabels is the number of labels on either side under which nothing is called
+// minEvents is the number of events on either side under which nothing is called
 // ok.
-const minLabels = 100
+const minEvents = 100
 
 // truth remembers when the labels of a model were looked at. It belongs to the
 // one goroutine that steps.
@@ -143,7 +143,7 @@ func (f *Finding) measured(r measure.Result, n, m uint64) {
 		f.Verdict = plumbline.VerdictInsufficient
 	case r.Alarm:
 		f.Verdict = plumbline.VerdictBreach
-	case min(n, m) < minLabels:
+	case min(n, m) < minEvents:
 		f.Verdict = plumbline.VerdictInsufficient
 	default:
 		f.Verdict = plumbline.VerdictOK
@@ -155,7 +155,7 @@ func (f *Finding) measured(r measure.Result, n, m uint64) {
 func (l *truth) conceptDrift(d deploy, p concept.Periods, q concept.Query) (Finding, error) {
 	f := l.finding(plumbline.SignalConceptDrift, concept.MeasureConditional, d, q)
 	before, now := p.Before[d.hash], p.Now[d.hash]
-	if before.Total() < minLabels {
+	if before.Total() < minEvents {
 		others := map[plumbline.DeployHash]concept.Labels{"": concept.Merge(p.Before)}
 		for hash, labels := range p.Now {
 			if hash != d.hash {
@@ -185,7 +185,7 @@ func (l *truth) conceptDrift(d deploy, p concept.Periods, q concept.Query) (Find
 		f.Verdict = plumbline.VerdictInsufficient
 	case r.P <= o.Alpha && f.Effect >= least:
 		f.Verdict = plumbline.VerdictBreach
-	case min(r.Labels, r.Reference) < minLabels:
+	case min(r.Labels, r.Reference) < minEvents:
 		f.Verdict = plumbline.VerdictInsufficient
 	default:
 		f.Verdict = plumbline.VerdictOK

@@ -143,7 +143,7 @@ func TestConceptDriftOfANewDeploy(t *testing.T) {
 // Without a label nothing is known, which is not healthy.
 func TestNoLabelsAreMissing(t *testing.T) {
 	db := startDB(t)
-	store(t, db, "m", stream(rand.New(rand.NewPCG(23, 23)), false, func(*event) {}))
+	store(t, db, "m", feed(rand.New(rand.NewPCG(23, 23)), false, func(*event) {}))
 	models, err := serving(t.Context(), db.Conn(), "m", now)
 	if err != nil {
 		t.Fatal(err)

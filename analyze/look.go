@@ -3,7 +3,6 @@ package analyze
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -15,46 +14,9 @@ import (
 
 // What the numbers rest on.
 const (
-	assumesDrift   = "hours of the window against every training row of the model; breach is judged on the part beyond the same hours before the deploy"
 	assumesQuality = "labels that are in stand for those that are not"
 	assumesBurn    = "labels missing inside the window err like those that are in; the window ends where enough labels are in, not now"
 )
-
-// lookDrift compares every deploy that served within the window.
-func (r *Runner) lookDrift(ctx context.Context, t traffic) ([]Finding, error) {
-	reference, err := r.references.of(ctx, t.model, r.now())
-	if err != nil {
-		return nil, fmt.Errorf("drift: %w", err)
-	}
-	var (
-		findings []Finding
-		errs     []error
-	)
-	for _, window := range r.cfg.DriftWindows {
-		for _, d := range t.deploys {
-			if !d.served(t.end, window) {
-				continue
-			}
-			shifts, err := r.shifts(ctx, reference, t, d, window)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("drift: %w", err))
-				continue
-			}
-			for _, s := range shifts {
-				f := newFinding(plumbline.SignalDrift, plumbline.MeasurePSI)
-				f.Model, f.Deploy, f.Stage, f.Feature = t.model, d.hash, d.stage, s.Feature
-				f.Reference, f.Window, f.WindowEnd = plumbline.ReferenceTraining, window, t.end
-				f.Count, f.Verdict = s.Current, s.Verdict
-				f.Assumes = assumesDrift
-				if s.Verdict == plumbline.VerdictOK || s.Verdict == plumbline.VerdictBreach {
-					f.Value = s.PSI
-				}
-				findings = append(findings, f)
-			}
-		}
-	}
-	return findings, errors.Join(errs...)
-}
 
 // lookQuality counts accuracy and coverage of every deploy.
 func (r *Runner) lookQuality(ctx context.Context, t traffic) ([]Finding, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/concept"
 	"github.com/plumbline-slo/plumbline/analyze/dataquality"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
 	"github.com/plumbline-slo/plumbline/analyze/quality"
 	"github.com/plumbline-slo/plumbline/storage"
 )
@@ -34,6 +35,8 @@ type Runner struct {
 	references *references
 	hygiene    *hygiene
 	truth      *truth
+	watch      *watch
+	alarms     *alarms
 }
 
 // New does nothing but check the configuration and the objectives.
@@ -63,6 +66,16 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 	r.references = newReferences(r.drift, cfg.ReferenceRefresh)
 	r.hygiene = newHygiene(dataquality.Reader{Conn: conn}, cfg)
 	r.truth = newTruth(concept.Reader{Conn: conn}, cfg)
+	asker, err := ask.New(ask.DefaultConfig(), conn)
+	if err != nil {
+		return nil, fmt.Errorf("analyze: %w", err)
+	}
+	if r.watch, err = newWatch(cfg, asker); err != nil {
+		return nil, fmt.Errorf("analyze: %w", err)
+	}
+	if r.alarms, err = newAlarms(cfg, asker); err != nil {
+		return nil, fmt.Errorf("analyze: %w", err)
+	}
 	if err := r.metrics.register(deps.Registerer); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
@@ -145,7 +158,8 @@ func (r *Runner) look(ctx context.Context, now time.Time) ([]Finding, error) {
 	byModel := map[plumbline.Model]traffic{}
 	for _, t := range models {
 		byModel[t.model] = t
-		add(r.lookDrift(ctx, t))
+		add(r.lookDrift(ctx, t, now))
+		add(r.alarms.look(ctx, t, now))
 		add(r.lookQuality(ctx, t))
 		add(r.hygiene.look(ctx, t, now))
 		add(r.truth.look(ctx, t, now))

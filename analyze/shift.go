@@ -59,22 +59,29 @@ func (r *references) of(ctx context.Context, model plumbline.Model, now time.Tim
 // shifts compares what a deploy saw in the window before end with the training
 // set, the most moved feature first.
 func (r *Runner) shifts(ctx context.Context, reference drift.Window, t traffic, d deploy, window time.Duration) ([]Shift, error) {
+	m, err := r.measured(ctx, reference, t, d, window)
+	if err != nil {
+		return nil, err
+	}
+	return m.shifts(r.cfg.driftOptions()), nil
+}
+
+// measured reads what a deploy saw in the window before end, and what is usual.
+func (r *Runner) measured(ctx context.Context, reference drift.Window, t traffic, d deploy, window time.Duration) (measured, error) {
 	s := spanOf(t, d, window)
 	current, err := r.drift.Read(ctx, s.query(t.model, d))
 	if err != nil {
-		return nil, err
+		return measured{}, err
 	}
 	m := measured{reference: reference, current: current, whole: current}
 	if whole, ok := s.wholeHours(d); ok && whole != s {
 		if m.whole, err = r.drift.Read(ctx, whole.query(t.model, d)); err != nil {
-			return nil, err
+			return measured{}, err
 		}
 		s = whole
 	}
-	if m.usual, err = r.usual(ctx, t.model, d, s); err != nil {
-		return nil, err
-	}
-	return m.shifts(r.cfg.driftOptions()), nil
+	m.usual, err = r.usual(ctx, t.model, d, s)
+	return m, err
 }
 
 // span is a range of event time, by hour; to is exclusive.

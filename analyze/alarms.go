@@ -1,0 +1,288 @@
+package analyze
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/analyze/drift/alarm"
+	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
+	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
+)
+
+// AlarmConfig says when drift is worth a ticket.
+type AlarmConfig struct {
+	// Budget is how many false tickets are expected in a quarter at most, for one
+	// model, over all features, measures and references. Default 1.
+	Budget float64 `yaml:"budget"`
+	// History is how far back closed days are looked at when the service starts:
+	// detectors learn from it what is usual. Default 91 days.
+	History time.Duration `yaml:"history"`
+}
+
+func defaultAlarm() AlarmConfig { return AlarmConfig{Budget: 1, History: 91 * day} }
+
+func (c AlarmConfig) validate() error {
+	var errs []error
+	if !(c.Budget > 0) {
+		errs = append(errs, fmt.Errorf("analyze.alarm.budget: %v is not positive", c.Budget))
+	}
+	if c.History < 7*day || c.History > 400*day {
+		errs = append(errs, fmt.Errorf("analyze.alarm.history: %s is not between 7 and 400 days", c.History))
+	}
+	return errors.Join(errs...)
+}
+
+// daysAtOnce bounds how many closed days of a model one look goes through: a
+// service that starts catches up over some looks, and others are not kept
+// waiting.
+const daysAtOnce = 7
+
+// alarms keeps the closed days of each model and has detectors decide over them.
+// All of it follows from the rollups: it is the same after a restart, and it is
+// computed anew when the training set is another one. It belongs to the one
+// goroutine that steps.
+type alarms struct {
+	cfg    Config
+	watch  *watch
+	models map[plumbline.Model]*days
+}
+
+// days are the closed days of one model, compared with its references.
+type days struct {
+	blocks map[stream][]closedDay
+	// next is the start of the first day that was not looked at, last the end of
+	// the latest one with requests.
+	next, last time.Time
+	// training is how many requests the training set has: another number is
+	// another set.
+	training uint64
+	told     time.Time
+}
+
+// stream is what one detector watches.
+type stream struct {
+	series    plumbline.Series
+	reference string
+	measure   measure.ID
+}
+
+// closedDay is one block of a stream with the row that it is of.
+type closedDay struct {
+	block alarm.Block
+	row   ask.Row
+}
+
+func newAlarms(cfg Config, asker *ask.Asker) (*alarms, error) {
+	w, err := newWatch(cfg, asker)
+	if err != nil {
+		return nil, err
+	}
+	return &alarms{cfg: cfg, watch: w, models: map[plumbline.Model]*days{}}, nil
+}
+
+// look takes the days that have closed, some at a time, and says where each
+// stream stands once it has caught up.
+func (a *alarms) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
+	newest, ok := t.newest()
+	if !ok {
+		return nil, nil
+	}
+	closed := t.end.Add(-settle).Truncate(day)
+	d := a.models[t.model]
+	if d == nil {
+		d = &days{next: a.from(t, closed), blocks: map[stream][]closedDay{}}
+		a.models[t.model] = d
+	}
+	for range daysAtOnce {
+		if d.next.Before(closed) {
+			if err := a.take(ctx, t, d, closed); err != nil {
+				return nil, fmt.Errorf("drift alarm: %w", err)
+			}
+		}
+	}
+	if d.next.Before(closed) || now.Sub(d.told) < a.cfg.SegmentInterval {
+		return nil, nil
+	}
+	d.told = now
+	d.forget(closed.Add(-a.cfg.Alarm.History))
+	findings, err := a.decide(newest, t.model, d)
+	if err != nil {
+		return nil, fmt.Errorf("drift alarm: %w", err)
+	}
+	return findings, nil
+}
+
+// from returns the first day that is looked at: that of a young model's first
+// traffic.
+func (a *alarms) from(t traffic, closed time.Time) time.Time {
+	first := t.end
+	for _, d := range t.deploys {
+		if d.first.Before(first) {
+			first = d.first
+		}
+	}
+	if first.After(t.end.Add(day - lookback)) {
+		return first.Truncate(day)
+	}
+	return closed.Add(-a.cfg.Alarm.History)
+}
+
+// take compares the next closed day with its references, all production traffic
+// of it.
+func (a *alarms) take(ctx context.Context, t traffic, d *days, closed time.Time) error {
+	end := d.next.Add(day)
+	answer, err := a.watch.asker.Ask(ctx, ask.Question{
+		Model: t.model, From: d.next, To: end, References: a.watch.references, Measures: a.watch.measures, Options: a.cfg.distances(),
+	})
+	if err != nil {
+		return err
+	}
+	if training := trainingOf(answer); answer.Current.Requests > 0 && training != d.training {
+		if len(d.blocks) > 0 {
+			// Every day is another one now.
+			*d = days{next: a.from(t, closed), blocks: map[stream][]closedDay{}}
+			return nil
+		}
+		d.training = training
+	}
+	d.next = end
+	if answer.Current.Requests == 0 {
+		return nil
+	}
+	d.last = end
+	for _, r := range answer.Rows {
+		if r.Verdict == plumbline.VerdictMissing || !(comparison{cfg: a.cfg}).wanted(r, answer) {
+			continue
+		}
+		s := stream{r.Series, r.Reference, r.Measure}
+		d.blocks[s] = append(d.blocks[s], closedDay{row: r, block: alarm.Block{
+			End: end, Reference: r.Reference, Events: r.Count, Freedom: alarm.Freedom(r.Measure, filled(r, answer)), Result: r.Result,
+		}})
+	}
+	return nil
+}
+
+// trainingOf returns how many requests the training set of an answer has.
+func trainingOf(answer ask.Answer) uint64 {
+	for _, r := range answer.References {
+		if r.Chosen.Kind == ask.Training {
+			return r.Window.Requests
+		}
+	}
+	return 0
+}
+
+// filled returns how many cells either sample of a row fills.
+func filled(r ask.Row, answer ask.Answer) int {
+	for _, reference := range answer.References {
+		if reference.Asked.String() != r.Reference {
+			continue
+		}
+		before, now := reference.Window.Sample(r.Series), answer.Current.Sample(r.Series)
+		cut, n := drift.NewCut(before), 0
+		p, q := cut.Count(before), cut.Count(now)
+		for i := range p {
+			if p[i]+q[i] > 0 {
+				n++
+			}
+		}
+		return n
+	}
+	return 0
+}
+
+// forget drops the days that ended by then, as a service that starts would not
+// look at them.
+func (d *days) forget(then time.Time) {
+	for s, blocks := range d.blocks {
+		kept := slices.DeleteFunc(blocks, func(b closedDay) bool { return !b.block.End.After(then) })
+		if len(kept) == 0 {
+			delete(d.blocks, s)
+			continue
+		}
+		d.blocks[s] = kept
+	}
+}
+
+// decision is where a stream stands.
+type decision struct {
+	stream  stream
+	day     closedDay
+	verdict alarm.Verdict
+	since   time.Time
+}
+
+// decide steps a detector through the days of every stream and returns the
+// findings of the last one.
+func (a *alarms) decide(newest deploy, model plumbline.Model, d *days) ([]Finding, error) {
+	cfg := alarm.DefaultConfig()
+	cfg.Budget, cfg.Streams = a.cfg.Alarm.Budget, max(1, len(d.blocks))
+	var all []decision
+	for s, blocks := range d.blocks {
+		detector, err := alarm.New(cfg)
+		if err != nil {
+			return nil, err
+		}
+		now := decision{stream: s}
+		for _, b := range blocks {
+			now.day, now.verdict = b, detector.Step(b.block)
+		}
+		now.since = detector.State().Since
+		if now.day.block.End.Equal(d.last) {
+			all = append(all, now)
+		}
+	}
+	slices.SortFunc(all, func(a, b decision) int { return cmp.Compare(fmt.Sprint(a.stream), fmt.Sprint(b.stream)) })
+	return a.findings(newest, model, all), nil
+}
+
+// findings lists the decisions; the open tickets among them know their rank.
+func (a *alarms) findings(newest deploy, model plumbline.Model, all []decision) []Finding {
+	ranks := ranked(all)
+	findings := make([]Finding, len(all))
+	for i, d := range all {
+		f := newFinding(plumbline.SignalDriftAlarm, string(d.stream.measure))
+		f.Model, f.Deploy, f.Stage = model, newest.hash, plumbline.StageProduction
+		f.Feature, f.Reference = d.day.row.Feature, d.stream.reference
+		if f.Feature == "" {
+			f.Feature = plumbline.Feature(d.stream.series)
+		}
+		f.Window, f.WindowEnd, f.Count = day, d.day.block.End, d.day.row.Count
+		f.P, f.Assumes = d.verdict.P, d.verdict.Assumption
+		f.Value, f.Verdict = d.verdict.Evidence/d.verdict.Threshold, plumbline.VerdictOK
+		switch d.verdict.Status {
+		case alarm.Insufficient, alarm.Repeated:
+			f.Value, f.Verdict = math.NaN(), plumbline.VerdictInsufficient
+		case alarm.Opened, alarm.Open:
+			f.Value, f.Verdict = max(1, f.Value), plumbline.VerdictBreach
+			f.Assumes = fmt.Sprintf("open since the day that ended %s; %s; %s", d.since.Format(time.DateOnly), ranks[i], f.Assumes)
+		}
+		findings[i] = f
+	}
+	return findings
+}
+
+// ranked says of each open ticket which place it takes among them.
+func ranked(all []decision) map[int]string {
+	var (
+		open []int
+		p    []float64
+	)
+	for i, d := range all {
+		if d.verdict.Status == alarm.Opened || d.verdict.Status == alarm.Open {
+			open, p = append(open, i), append(p, d.verdict.P)
+		}
+	}
+	places := map[int]string{}
+	for place, r := range alarm.Rank(p) {
+		places[open[r.Index]] = fmt.Sprintf("number %d of %d, adjusted p %.2g", place+1, len(open), r.Adjusted)
+	}
+	return places
+}

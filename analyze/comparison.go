@@ -1,0 +1,209 @@
+package analyze
+
+import (
+	"slices"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
+	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
+)
+
+// comparison turns the answer about one deploy, window and segment into
+// findings.
+type comparison struct {
+	cfg     Config
+	traffic traffic
+	deploy  deploy
+	window  time.Duration
+	// measured holds what is usual at these hours; nil where that was not read.
+	measured *measured
+}
+
+func (c comparison) finding(signal plumbline.SignalName, name string, segment plumbline.Segment) Finding {
+	f := newFinding(signal, name)
+	f.Model, f.Deploy, f.Stage, f.Segment = c.traffic.model, c.deploy.hash, c.deploy.stage, segment
+	f.Window, f.WindowEnd = c.window, c.traffic.end
+	return f
+}
+
+// shiftFindings are the PSI of each feature against the training set, with the
+// verdict of its shift: what charts, pages and alert texts show.
+func (c comparison) shiftFindings(shifts []Shift, answer ask.Answer) []Finding {
+	var findings []Finding
+	for _, s := range shifts {
+		f := c.finding(plumbline.SignalDrift, plumbline.MeasurePSI, plumbline.SegmentAll)
+		f.Feature, f.Reference = s.Feature, plumbline.ReferenceTraining
+		f.Count, f.Verdict, f.Assumes = s.Current, s.Verdict, assumesShift
+		if s.Verdict == plumbline.VerdictOK || s.Verdict == plumbline.VerdictBreach {
+			f.Value, f.NullMean, f.Effect = s.PSI, s.NullMean, s.PSI-s.NullMean
+			i := slices.IndexFunc(answer.Rows, func(r ask.Row) bool { return isShift(r) && r.Feature == s.Feature })
+			if i >= 0 && answer.Rows[i].Method != measure.None {
+				r := answer.Rows[i]
+				f.Value, f.NullMean, f.Low, f.High, f.P, f.Effect = r.Value, r.NullMean, r.Low, r.High, r.P, r.Debiased
+			}
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// isShift reports whether a row of all traffic says what shiftFindings say.
+func isShift(r ask.Row) bool {
+	return r.Feature != "" && r.Measure == measure.PSI && r.Reference == plumbline.ReferenceTraining
+}
+
+// findings returns what else the answer says, by the measures of each kind of
+// series. A reference that is missing is one finding and not one of every
+// feature; a series that it lacks is one and not one of every measure.
+func (c comparison) findings(answer ask.Answer) []Finding {
+	var findings []Finding
+	missing := map[string]string{}
+	for _, r := range answer.References {
+		if r.Missing != "" {
+			name := r.Asked.String()
+			missing[name] = r.Missing
+			f := c.finding(plumbline.SignalDrift, "", answer.Segment)
+			f.Reference, f.Assumes, f.Count = name, r.Missing, answer.Current.Requests
+			findings = append(findings, f)
+		}
+	}
+	lacking := map[string]bool{}
+	for _, r := range answer.Rows {
+		if missing[r.Reference] != "" || !c.wanted(r, answer) || answer.Segment == plumbline.SegmentAll && isShift(r) {
+			continue
+		}
+		if r.Verdict == plumbline.VerdictMissing {
+			key := string(r.Series) + " " + r.Reference
+			if lacking[key] {
+				continue
+			}
+			lacking[key] = true
+		}
+		findings = append(findings, c.row(r, answer))
+	}
+	return findings
+}
+
+// wanted reports whether a measure is configured for the kind of the series.
+func (c comparison) wanted(r ask.Row, answer ask.Answer) bool {
+	numeric, odds := kindOf(r.Series, answer)
+	switch {
+	case !numeric:
+		return slices.Contains(c.cfg.Measures.Categories, r.Measure)
+	case odds:
+		// Odds have no length: KS stands in for Wasserstein.
+		wasserstein := r.Measure == measure.Wasserstein || r.Measure == measure.WassersteinScale
+		return !wasserstein && (r.Measure == measure.KS || slices.Contains(c.cfg.Measures.Numbers, r.Measure))
+	}
+	return slices.Contains(c.cfg.Measures.Numbers, r.Measure)
+}
+
+// kindOf reports whether a series is one of numbers, and whether those are
+// probabilities counted by their odds.
+func kindOf(series plumbline.Series, answer ask.Answer) (numeric, odds bool) {
+	samples := []drift.Sample{answer.Current.Sample(series)}
+	for _, r := range answer.References {
+		samples = append(samples, r.Window.Sample(series))
+	}
+	for _, s := range samples {
+		if s.Numbers.Total() > 0 {
+			return true, s.Grid != ""
+		}
+	}
+	return false, false
+}
+
+// row is the finding of one series, reference and measure.
+func (c comparison) row(r ask.Row, answer ask.Answer) Finding {
+	signal, name := plumbline.SignalDrift, r.Feature
+	if name == "" {
+		signal, name = plumbline.SignalPredictionDrift, plumbline.Feature(r.Series)
+	}
+	f := c.finding(signal, string(r.Measure), answer.Segment)
+	f.Feature, f.Reference, f.Count, f.Verdict = name, r.Reference, r.Count, r.Verdict
+	f.Value, f.NullMean, f.Low, f.High, f.P, f.Effect = r.Value, r.NullMean, r.Low, r.High, r.P, r.Debiased
+	f.Assumes = r.Assumption
+	if r.Why != "" {
+		f.Assumes = r.Why
+	}
+	if !byTheClock(r.Reference, answer) {
+		f.Assumes += assumesClock
+		if f.Verdict == plumbline.VerdictBreach && c.explained(r, answer) {
+			f.Verdict = plumbline.VerdictOK
+		}
+	}
+	return f
+}
+
+// byTheClock reports whether a reference is the same hours already.
+func byTheClock(reference string, answer ask.Answer) bool {
+	return slices.ContainsFunc(answer.References, func(r ask.Resolved) bool {
+		return r.Asked.String() == reference && r.Chosen.Kind == ask.SameHours
+	})
+}
+
+// explained reports whether the series is near what it was in the same hours
+// before, by the same measure: then the clock moved it.
+func (c comparison) explained(r ask.Row, answer ask.Answer) bool {
+	for _, other := range answer.Rows {
+		if other.Series == r.Series && other.Measure == r.Measure && other.Verdict == plumbline.VerdictOK && byTheClock(other.Reference, answer) {
+			return true
+		}
+	}
+	if c.measured == nil {
+		return false
+	}
+	for _, reference := range answer.References {
+		if reference.Asked.String() != r.Reference {
+			continue
+		}
+		current, before := c.measured.whole.Sample(r.Series), reference.Window.Sample(r.Series)
+		for _, w := range c.measured.usual {
+			if c.usual(r, before, w.Sample(r.Series), current) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// usual reports whether what was usual is no breach away from what is current,
+// or about as far from the reference, as another weekday is that comes every
+// week. It does not ask whether either sample is large enough to tell: a breach
+// needs evidence against what is usual, too.
+func (c comparison) usual(r ask.Row, reference, usual, current drift.Sample) bool {
+	if usual.Present() < minEvents || current.Present() < minEvents {
+		return false
+	}
+	if near, ok := apart(usual, current, r.Measure, c.cfg.distances()); ok && !near.Alarm {
+		return true
+	}
+	then, ok := apart(reference, usual, r.Measure, c.cfg.distances())
+	now, also := apart(reference, current, r.Measure, c.cfg.distances())
+	return ok && also && now.Debiased-then.Debiased < r.MinEffect
+}
+
+// apart compares two samples by one measure, false if they cannot be.
+func apart(reference, current drift.Sample, id measure.ID, o measure.Options) (measure.Result, bool) {
+	d, ok := measure.Lookup(id)
+	if !ok || reference.Grid != current.Grid {
+		return measure.Result{}, false
+	}
+	var (
+		results []measure.Result
+		err     error
+	)
+	if d.OnCells {
+		cut := drift.NewCut(reference)
+		results, err = measure.Cells{Reference: cut.Count(reference), Current: cut.Count(current)}.Compare(o, id)
+	} else {
+		results, err = measure.Numbers{Reference: measure.Histogram(reference.Numbers), Current: measure.Histogram(current.Numbers)}.Compare(o, id)
+	}
+	if err != nil {
+		// One of a measure or of options that were checked at the start.
+		return measure.Result{}, false
+	}
+	return results[0], results[0].Method != measure.None
+}

@@ -1,0 +1,150 @@
+package analyze
+
+import (
+	"context"
+	_ "embed" // the statement
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
+	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
+)
+
+// What the numbers rest on.
+const (
+	assumesShift = "hours of the window against every training row of the model; breach is judged on the part beyond the same hours before the deploy"
+	assumesClock = "; a breach is one against the same hours before, too, where there was traffic"
+)
+
+// watch says what a look at drift asks and remembers when it was asked. It
+// belongs to the one goroutine that steps.
+type watch struct {
+	cfg        Config
+	asker      *ask.Asker
+	references []ask.Reference
+	measures   []measure.ID
+	looked     map[plumbline.Model]time.Time
+	segments   map[plumbline.Model]time.Time
+}
+
+func newWatch(cfg Config, asker *ask.Asker) (*watch, error) {
+	references, err := cfg.references()
+	if err != nil {
+		return nil, err
+	}
+	return &watch{
+		cfg: cfg, asker: asker, references: references, measures: cfg.Measures.all(),
+		looked: map[plumbline.Model]time.Time{}, segments: map[plumbline.Model]time.Time{},
+	}, nil
+}
+
+// all returns every measure of either kind, and the one that stands in for a
+// Wasserstein distance where numbers are counted by their odds.
+func (m Measures) all() []measure.ID {
+	ids := slices.Concat(m.Numbers, m.Categories)
+	if len(onGrid(m.Numbers)) > 0 {
+		ids = append(ids, measure.KS)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// lookDrift compares every deploy that served within the window, and its
+// segments.
+func (r *Runner) lookDrift(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
+	if now.Sub(r.watch.looked[t.model]) < r.cfg.DriftInterval {
+		return nil, nil
+	}
+	reference, err := r.references.of(ctx, t.model, now)
+	if err != nil {
+		return nil, fmt.Errorf("drift: %w", err)
+	}
+	withSegments := now.Sub(r.watch.segments[t.model]) >= r.cfg.SegmentInterval
+	var (
+		findings []Finding
+		errs     []error
+	)
+	for _, window := range r.cfg.DriftWindows {
+		for _, d := range t.deploys {
+			if !d.served(t.end, window) {
+				continue
+			}
+			found, err := r.driftOf(ctx, reference, t, d, window, withSegments)
+			findings = append(findings, found...)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("drift: %w", err))
+			}
+		}
+	}
+	if len(errs) == 0 {
+		r.watch.looked[t.model] = now
+		if withSegments {
+			r.watch.segments[t.model] = now
+		}
+	}
+	return findings, errors.Join(errs...)
+}
+
+// driftOf compares one deploy in one window.
+func (r *Runner) driftOf(ctx context.Context, reference drift.Window, t traffic, d deploy, window time.Duration, withSegments bool) ([]Finding, error) {
+	m, err := r.measured(ctx, reference, t, d, window)
+	if err != nil {
+		return nil, err
+	}
+	s := spanOf(t, d, window)
+	c := comparison{cfg: r.cfg, traffic: t, deploy: d, window: window, measured: &m}
+	q := ask.Question{
+		Model: t.model, Deploys: []plumbline.DeployHash{d.hash}, Stage: d.stage, From: s.from, To: s.to,
+		References: r.watch.references, Measures: r.watch.measures, Options: r.cfg.distances(),
+	}
+	answer, err := r.watch.asker.Ask(ctx, q)
+	if err != nil {
+		return c.shiftFindings(m.shifts(r.cfg.driftOptions()), ask.Answer{}), err
+	}
+	findings := append(c.shiftFindings(m.shifts(r.cfg.driftOptions()), answer), c.findings(answer)...)
+	if !withSegments || r.cfg.Segments == 0 {
+		return findings, nil
+	}
+	segments, err := r.segmentsOf(ctx, t.model, d, s)
+	if err != nil {
+		return findings, err
+	}
+	// What is usual was read of all traffic.
+	c.measured = nil
+	for _, segment := range segments {
+		q.Segment = segment
+		if answer, err = r.watch.asker.Ask(ctx, q); err != nil {
+			return findings, err
+		}
+		findings = append(findings, c.findings(answer)...)
+	}
+	return findings, nil
+}
+
+//go:embed sql/segments.sql
+var segmentsSQL string
+
+// segmentsOf returns the segments of a deploy with most requests.
+func (r *Runner) segmentsOf(ctx context.Context, model plumbline.Model, d deploy, s span) ([]plumbline.Segment, error) {
+	rows, err := r.db.Conn().Query(ctx, segmentsSQL, clickhouse.Named("model", string(model)), clickhouse.Named("deploy", string(d.hash)),
+		clickhouse.Named("stage", string(d.stage)), clickhouse.Named("from", s.from.Unix()), clickhouse.Named("to", s.to.Unix()), clickhouse.Named("most", r.cfg.Segments))
+	if err != nil {
+		return nil, fmt.Errorf("read segments of model %q: %w", model, err)
+	}
+	defer rows.Close()
+	var segments []plumbline.Segment
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, fmt.Errorf("read segments of model %q: %w", model, err)
+		}
+		segments = append(segments, plumbline.Segment(name))
+	}
+	return segments, rows.Err()
+}
