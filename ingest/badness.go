@@ -31,7 +31,7 @@ func (n *badness) add(b *batch) {
 			n.byReason[reason] /= 2
 		}
 	}
-	n.events += b.rows.Len() + b.rows.tally().Skipped + len(b.letters)
+	n.events += b.rows.Len() + b.rows.Tally().Skipped + len(b.letters)
 	n.refused += len(b.letters)
 	for _, l := range b.letters {
 		if n.byReason == nil {

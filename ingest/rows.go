@@ -13,8 +13,9 @@ import (
 )
 
 // rows is the column buffer of one topic: what its source holds, nil for the
-// rest, and the decoder into it.
+// rest, each with what it needs to become rows of tables, and the decoder.
 type rows struct {
+	decode.Columns
 	decoder     decode.Decoder
 	predictions *predictionRows
 	labels      *labelRows
@@ -34,7 +35,7 @@ func (c Config) newRows(topic string, policy *privacy.Filter) (*rows, error) {
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", topic, err)
 	}
-	r := &rows{decoder: decoder}
+	r := &rows{Columns: columns, decoder: decoder}
 	if columns.Predictions != nil {
 		r.predictions = &predictionRows{columns.Predictions, decode.NewPredictions(c.Limits), newFold(c.ScoreKinds, c.Segments), policy.NewColumns()}
 	}
@@ -45,21 +46,6 @@ func (c Config) newRows(topic string, policy *privacy.Filter) (*rows, error) {
 		r.deployments = &deploymentRows{columns.Deployments, decode.NewDeployments(c.Limits)}
 	}
 	return r, nil
-}
-
-// Len returns the number of rows of every kind.
-func (r *rows) Len() int {
-	n := 0
-	if r.predictions != nil {
-		n += r.predictions.Len()
-	}
-	if r.labels != nil {
-		n += r.labels.Len()
-	}
-	if r.deployments != nil {
-		n += r.deployments.Len()
-	}
-	return n
 }
 
 // of returns the number of events that a table's rows are made of.
@@ -75,31 +61,7 @@ func (r *rows) of(table plumbline.TableName) int {
 
 func (r *rows) Reset() {
 	r.protected = false
-	if r.predictions != nil {
-		r.predictions.Reset()
-	}
-	if r.labels != nil {
-		r.labels.Reset()
-	}
-	if r.deployments != nil {
-		r.deployments.Reset()
-	}
-}
-
-// tally is what the decoder met beside the rows it made.
-func (r *rows) tally() decode.Tally {
-	var t decode.Tally
-	add := func(o decode.Tally) { t.Unknown, t.Skipped = t.Unknown+o.Unknown, t.Skipped+o.Skipped }
-	if r.predictions != nil {
-		add(r.predictions.Tally)
-	}
-	if r.labels != nil {
-		add(r.labels.Tally)
-	}
-	if r.deployments != nil {
-		add(r.deployments.Tally)
-	}
-	return t
+	r.Columns.Reset()
 }
 
 // span returns the range of the rows' event times.

@@ -21,7 +21,7 @@ type avroDecoder struct {
 
 // Append decodes one event.
 func (a *avroDecoder) Append(rec Record) error {
-	if err := a.limits().startOf(len(rec.Value), rec.Known); err != nil {
+	if err := a.into.limits().startOf(len(rec.Value), rec.Known); err != nil {
 		return err
 	}
 	body, header := rec.Value, []byte(nil)

@@ -82,11 +82,3 @@ func (u *Unavailable) Error() string { return "cannot decode now: " + u.Cause.Er
 
 // Unwrap returns the cause.
 func (u *Unavailable) Unwrap() error { return u.Cause }
-
-// Columns are what the events of one topic are decoded into; a kind that the
-// topic does not hold is nil.
-type Columns struct {
-	Predictions *Predictions
-	Labels      *Labels
-	Deployments *Deployments
-}

@@ -86,7 +86,7 @@ func (d *genAI) message(rec Record) *Error {
 		}
 	}
 	if index == 0 {
-		d.skip() // it holds no log record, or none where they belong
+		d.into.skip() // it holds no log record, or none where they belong
 	}
 	return nil
 }
@@ -112,16 +112,8 @@ func (d *genAI) log(rec Record, resource, log ref) *Error {
 			return d.evaluation(rec, log, attributes)
 		}
 	}
-	d.skip()
+	d.into.skip()
 	return nil
-}
-
-func (d *genAI) skip() {
-	if d.into.Predictions != nil {
-		d.into.Predictions.Skipped++
-		return
-	}
-	d.into.Labels.Skipped++
 }
 
 // find returns the value of an attribute: the member of its AnyValue.
@@ -362,7 +354,7 @@ func (d *genAI) evaluation(rec Record, log, attributes ref) (err *Error) {
 		return err
 	}
 	if string(d.attribute(attributes, "gen_ai.evaluation.name")) != d.options.Evaluation || !scored && len(verdict) == 0 {
-		d.skip() // another one, or one that failed
+		d.into.skip() // another one, or one that failed
 		return nil
 	}
 	e := label{hasLabel: true, hasTS: true}

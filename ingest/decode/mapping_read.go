@@ -37,24 +37,12 @@ func (d *mapping) record(rec Record) (err *Error) {
 	}
 	switch {
 	case read == 0:
-		d.skip()
+		d.into.skip()
 	case read > 1 && len(d.refused) > 0:
 		// A row sent again would be read by the section that took it, too.
 		return d.refused[0].Error
 	}
 	return nil
-}
-
-// skip counts a record in which no section found an event.
-func (d *mapping) skip() {
-	switch {
-	case d.into.Predictions != nil:
-		d.into.Predictions.Skipped++
-	case d.into.Labels != nil:
-		d.into.Labels.Skipped++
-	default:
-		d.into.Deployments.Skipped++
-	}
 }
 
 // section reads the rows of one kind and returns how many events it found.

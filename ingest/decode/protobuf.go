@@ -60,7 +60,7 @@ func messagePath(header []byte) []int {
 
 // Append decodes one event.
 func (d *protoDecoder) Append(rec Record) error {
-	if err := d.limits().start(rec); err != nil {
+	if err := d.into.limits().start(rec); err != nil {
 		return err
 	}
 	body, header := rec.Value, []byte(nil)

@@ -23,18 +23,7 @@ type several struct {
 	id      []byte
 }
 
-func newSeveral(into Columns) several {
-	s := several{into: into}
-	switch {
-	case into.Predictions != nil:
-		s.limits = into.Predictions.limits
-	case into.Labels != nil:
-		s.limits = into.Labels.limits
-	case into.Deployments != nil:
-		s.limits = into.Deployments.limits
-	}
-	return s
-}
+func newSeveral(into Columns) several { return several{into: into, limits: *into.limits()} }
 
 // run reads a record. If read fails, or panics, the columns are as they were. So
 // they are if none of the events was taken, or if the refused ones, each with what

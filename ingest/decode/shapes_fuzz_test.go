@@ -121,19 +121,6 @@ func graftFragment(document []byte, at uint16, fragment []byte) []byte {
 	return w.out
 }
 
-// Reset empties every kind.
-func (c Columns) Reset() {
-	if c.Predictions != nil {
-		c.Predictions.Reset()
-	}
-	if c.Labels != nil {
-		c.Labels.Reset()
-	}
-	if c.Deployments != nil {
-		c.Deployments.Reset()
-	}
-}
-
 func checkRows(t *testing.T, c Columns) {
 	t.Helper()
 	if p := c.Predictions; p != nil {

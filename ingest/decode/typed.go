@@ -62,16 +62,6 @@ func (t *typed) know(names [][]byte) {
 	t.named = p.life + 1 // 0 is none
 }
 
-func (t *typed) limits() *Limits {
-	switch {
-	case t.into.Predictions != nil:
-		return &t.into.Predictions.limits
-	case t.into.Labels != nil:
-		return &t.into.Labels.limits
-	}
-	return &t.into.Deployments.limits
-}
-
 // begin forgets the event before.
 func (t *typed) begin() {
 	t.event = prediction{}

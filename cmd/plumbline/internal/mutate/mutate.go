@@ -157,8 +157,8 @@ func attack(ctx context.Context, s sample, others [][]byte, n int, r *rand.Rand,
 		if i%1024 == 0 && ctx.Err() != nil {
 			return t, ctx.Err()
 		}
-		if rows(columns) >= batchRows {
-			reset(columns)
+		if columns.Len() >= batchRows {
+			columns.Reset()
 		}
 		value := m.mutate(s.value)
 		wrong := t.wrong()
@@ -173,9 +173,9 @@ func attack(ctx context.Context, s sample, others [][]byte, n int, r *rand.Rand,
 // one decodes a record and counts what became of it.
 func one(d decode.Decoder, c decode.Columns, rec decode.Record, t *tally) {
 	t.sent++
-	before, skipped := rows(c), skips(c)
+	before, skipped := c.Len(), c.Tally().Skipped
 	err, panicked := appendTo(d, rec)
-	added := rows(c) - before
+	added := c.Len() - before
 	var some *decode.Refusals
 	var whole *decode.Error
 	switch {
@@ -183,7 +183,7 @@ func one(d decode.Decoder, c decode.Columns, rec decode.Record, t *tally) {
 		t.panics++
 	case err == nil && added > 0:
 		t.stored++
-	case err == nil && skips(c) > skipped:
+	case err == nil && c.Tally().Skipped > skipped:
 		t.skipped++
 	case err == nil:
 		t.vanished++
@@ -213,44 +213,6 @@ func appendTo(d decode.Decoder, rec decode.Record) (err error, panicked bool) {
 		}
 	}()
 	return d.Append(rec), false
-}
-
-func rows(c decode.Columns) (n int) {
-	if c.Predictions != nil {
-		n += c.Predictions.Len()
-	}
-	if c.Labels != nil {
-		n += c.Labels.Len()
-	}
-	if c.Deployments != nil {
-		n += c.Deployments.Len()
-	}
-	return n
-}
-
-func skips(c decode.Columns) (n int) {
-	if c.Predictions != nil {
-		n += c.Predictions.Skipped
-	}
-	if c.Labels != nil {
-		n += c.Labels.Skipped
-	}
-	if c.Deployments != nil {
-		n += c.Deployments.Skipped
-	}
-	return n
-}
-
-func reset(c decode.Columns) {
-	if c.Predictions != nil {
-		c.Predictions.Reset()
-	}
-	if c.Labels != nil {
-		c.Labels.Reset()
-	}
-	if c.Deployments != nil {
-		c.Deployments.Reset()
-	}
 }
 
 // even reports whether the columns are equally long.

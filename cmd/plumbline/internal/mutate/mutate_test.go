@@ -86,7 +86,7 @@ func TestWrongsAreSeen(t *testing.T) {
 			return nil
 		}, tally{sent: 1, stored: 1, ragged: 1}},
 	} {
-		reset(columns)
+		columns.Reset()
 		var got tally
 		one(c.d, columns, decode.Record{Known: known}, &got)
 		if got != c.want {
