@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -28,8 +29,14 @@ func (c *cli) checkProducer() {
 	at := clause.Flag("at", "The Kafka timestamp to assume, RFC 3339. Default: now.").String()
 	config := clause.Flag("config.file", "Configuration file whose limits hold. Default: the default limits.").String()
 	topic := clause.Flag("topic", "Read the records as those of this topic, in the shape that the configuration says.").String()
+	headers := clause.Flag("header", "NAME=VALUE: a Kafka header that every record has, such as ce_id of a CloudEvent; may be repeated. With --topic.").Strings()
+	key := clause.Flag("key", "The Kafka key that every record has. With --topic.").String()
 	c.add(clause, func(context.Context) error {
 		cfg, known, err := sampleSettings(*config, *at)
+		if err != nil {
+			return usageError{fmt.Errorf("check producer: %w", err)}
+		}
+		around, err := envelope(*headers, *key, *topic)
 		if err != nil {
 			return usageError{fmt.Errorf("check producer: %w", err)}
 		}
@@ -37,7 +44,7 @@ func (c *cli) checkProducer() {
 		if err != nil {
 			return usageError{fmt.Errorf("check producer: %w", err)}
 		}
-		report, err := checkSample(text, cfg, *topic, sample.Kind(*kind), known)
+		report, err := checkSample(text, around, cfg, *topic, sample.Kind(*kind), known)
 		if err != nil {
 			return usageError{fmt.Errorf("check producer: %s: %w", *file, err)}
 		}
@@ -54,6 +61,24 @@ func (c *cli) checkProducer() {
 func kindFlag(clause *kingpin.CmdClause) *string {
 	return clause.Flag("kind", "Kind of the events: prediction, label or deployment.").Default(string(sample.Prediction)).
 		Enum(string(sample.Prediction), string(sample.Label), string(sample.Deployment))
+}
+
+// envelope reads what the flags say that records have beside their value.
+func envelope(headers []string, key, topic string) (e sample.Envelope, err error) {
+	if topic == "" && (len(headers) > 0 || key != "") {
+		return e, errors.New("--header and --key: our own JSON reads neither; name the shape with --topic")
+	}
+	if key != "" {
+		e.Key = []byte(key)
+	}
+	for _, h := range headers {
+		name, value, ok := strings.Cut(h, "=")
+		if !ok || name == "" {
+			return e, fmt.Errorf("--header %q: write NAME=VALUE", h)
+		}
+		e.Fields = append(e.Fields, sample.Header{Name: name, Value: value})
+	}
+	return e, nil
 }
 
 func sampleSettings(config, at string) (cfg ingest.Config, known time.Time, err error) {
@@ -74,7 +99,7 @@ func sampleSettings(config, at string) (cfg ingest.Config, known time.Time, err 
 }
 
 // checkSample reads our own JSON of one kind, or what a topic holds.
-func checkSample(text []byte, cfg ingest.Config, topic string, kind sample.Kind, known time.Time) (sample.Report, error) {
+func checkSample(text []byte, around sample.Envelope, cfg ingest.Config, topic string, kind sample.Kind, known time.Time) (sample.Report, error) {
 	if topic == "" {
 		return sample.Check(text, kind, known, cfg.Limits)
 	}
@@ -83,7 +108,7 @@ func checkSample(text []byte, cfg ingest.Config, topic string, kind sample.Kind,
 			continue
 		}
 		if s.Format != decode.FormatJSON {
-			return sample.CheckSource(text, s, known, cfg.Limits)
+			return sample.CheckSource(text, around, s, known, cfg.Limits)
 		}
 		return sample.Check(text, kindOf(s), known, cfg.Limits)
 	}

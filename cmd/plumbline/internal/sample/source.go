@@ -4,15 +4,37 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 )
 
+// Envelope is what a record has beside its value.
+type Envelope struct {
+	Key    []byte
+	Fields []Header
+}
+
+// Header is a header of a record.
+type Header struct{ Name, Value string }
+
+// Headers gives them in their order.
+func (e Envelope) Headers() iter.Seq2[[]byte, []byte] {
+	return func(yield func([]byte, []byte) bool) {
+		for _, h := range e.Fields {
+			if !yield([]byte(h.Name), []byte(h.Value)) {
+				return
+			}
+		}
+	}
+}
+
 // CheckSource reads records as ingest would read those of a topic, whatever
 // their shape: one record a line, or, where the text is a single JSON document
-// or no JSON at all, one record. A record may hold several events, or none.
-func CheckSource(text []byte, source decode.Source, at time.Time, limits decode.Limits) (Report, error) {
+// or no JSON at all, one record. A record may hold several events, or none. All
+// have the same envelope.
+func CheckSource(text []byte, around Envelope, source decode.Source, at time.Time, limits decode.Limits) (Report, error) {
 	if err := source.Validate(); err != nil {
 		return Report{}, err
 	}
@@ -21,7 +43,7 @@ func CheckSource(text []byte, source decode.Source, at time.Time, limits decode.
 	if err != nil {
 		return Report{}, err
 	}
-	s := sourced{decoder: d, columns: columns, at: at}
+	s := sourced{decoder: d, columns: columns, around: around, at: at}
 	for i, line := range records(text) {
 		if len(bytes.TrimSpace(line)) > 0 {
 			s.read(i+1, line)
@@ -29,6 +51,10 @@ func CheckSource(text []byte, source decode.Source, at time.Time, limits decode.
 	}
 	if len(s.report.Events) == 0 {
 		return Report{}, ErrNone
+	}
+	fromHeaders := source.Format == decode.FormatKServe || source.Format == decode.FormatSeldon
+	if fromHeaders && s.report.Refused() > 0 && len(around.Fields) == 0 {
+		s.report.Hints = append(s.report.Hints, "the platform says some of this in the record's headers: give them as --header NAME=VALUE, and the key as --key")
 	}
 	return s.report, nil
 }
@@ -48,14 +74,14 @@ func records(text []byte) [][]byte {
 type sourced struct {
 	decoder decode.Decoder
 	columns decode.Columns
+	around  Envelope
 	at      time.Time
 	report  Report
 }
 
 func (s *sourced) read(line int, value []byte) {
-	c := s.columns
-	reset(c)
-	err := s.decoder.Append(decode.Record{Offset: int64(line), Known: s.at.UnixMilli(), Value: value})
+	s.columns.Reset()
+	err := s.decoder.Append(decode.Record{Offset: int64(line), Known: s.at.UnixMilli(), Key: s.around.Key, Value: value, Headers: s.around})
 	var whole *decode.Error
 	var some *decode.Refusals
 	events := s.rows(line)
@@ -77,39 +103,23 @@ func (s *sourced) read(line int, value []byte) {
 // rows describes every row of the record that was read last.
 func (s *sourced) rows(line int) []Event {
 	var all []Event
-	unknown := 0
 	if p := s.columns.Predictions; p != nil {
 		for i := range p.Len() {
 			all = append(all, Event{Line: line, Fields: predictions{&decode.JSONPredictions{Predictions: p}}.row(i)})
 		}
-		unknown += p.Unknown
 	}
 	if l := s.columns.Labels; l != nil {
 		for i := range l.Len() {
 			all = append(all, Event{Line: line, Fields: labels{&decode.JSONLabels{Labels: l}}.row(i)})
 		}
-		unknown += l.Unknown
 	}
 	if d := s.columns.Deployments; d != nil {
 		for i := range d.Len() {
 			all = append(all, Event{Line: line, Fields: deployments{&decode.JSONDeployments{Deployments: d}}.row(i)})
 		}
-		unknown += d.Unknown
 	}
-	if len(all) > 0 && unknown > 0 {
+	if len(all) > 0 && s.columns.Tally().Unknown > 0 {
 		all[0].Hints = append(all[0].Hints, "the record holds values that are left out, such as nested features; they are counted as unknown fields")
 	}
 	return all
-}
-
-func reset(c decode.Columns) {
-	if c.Predictions != nil {
-		c.Predictions.Reset()
-	}
-	if c.Labels != nil {
-		c.Labels.Reset()
-	}
-	if c.Deployments != nil {
-		c.Deployments.Reset()
-	}
 }

@@ -36,7 +36,7 @@ func TestCheckSource(t *testing.T) {
 		{"refused as a whole", azure, `{"type":"azureml.inference.request"}`, 1, 1, "", ""},
 		{"no JSON", azure, "\x00\x01", 1, 1, "", ""},
 	} {
-		report, err := CheckSource([]byte(tt.text), tt.source, at.AddDate(0, 7, 0), decode.DefaultLimits())
+		report, err := CheckSource([]byte(tt.text), Envelope{}, tt.source, at.AddDate(0, 7, 0), decode.DefaultLimits())
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -52,7 +52,46 @@ func TestCheckSource(t *testing.T) {
 			t.Errorf("%s: %d events, %d refused\n%s\n%s", tt.name, len(report.Events), report.Refused(), &fields, &hints)
 		}
 	}
-	if _, err := CheckSource([]byte(" \n"), azure, at, decode.DefaultLimits()); !errors.Is(err, ErrNone) {
+	if _, err := CheckSource([]byte(" \n"), Envelope{}, azure, at, decode.DefaultLimits()); !errors.Is(err, ErrNone) {
 		t.Errorf("an empty sample: %v", err)
+	}
+}
+
+// What a platform says in headers and key is part of a sample.
+func TestCheckSourceWithHeaders(t *testing.T) {
+	holds := []decode.Kind{decode.KindPredictions}
+	kserve := decode.Source{Topic: "t", Format: decode.FormatKServe, Holds: holds, DeployHeader: "deploy"}
+	seldon := decode.Source{Topic: "seldon.prod.model.income.inputs", Format: decode.FormatSeldon, Holds: holds, DeployHeader: "deploy"}
+	const payload = `{"inputs":[{"name":"age","datatype":"INT64","shape":[1],"data":[42]}]}`
+	headers := []Header{
+		{"ce_specversion", "1.0"}, {"ce_id", "r-1"}, {"ce_type", "org.kubeflow.serving.inference.request"},
+		{"ce_time", "2026-03-01T09:59:59Z"}, {"ce_inferenceservicename", "income"}, {"deploy", "d1"},
+	}
+	for _, tt := range []struct {
+		name   string
+		source decode.Source
+		around Envelope
+		want   string
+	}{
+		{"kserve", kserve, Envelope{Fields: headers}, `prediction_id "r-1" model "income" deploy_hash "d1"`},
+		{"kserve without headers", kserve, Envelope{}, "--header"},
+		{"seldon", seldon, Envelope{Key: []byte("k-1"), Fields: headers[5:]}, `prediction_id "k-1" model "income" deploy_hash "d1"`},
+		{"seldon without a key", seldon, Envelope{}, "--key"},
+	} {
+		report, err := CheckSource([]byte(payload), tt.around, tt.source, at, decode.DefaultLimits())
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		var told strings.Builder
+		for _, e := range report.Events {
+			for _, f := range e.Fields {
+				told.WriteString(f.Name + " " + f.Value + " ")
+			}
+		}
+		told.WriteString(strings.Join(report.Hints, " "))
+		if !strings.Contains(told.String(), tt.want) || (report.Refused() == 0) != (len(report.Hints) == 0) {
+			t.Errorf("%s: %s; %+v", tt.name, &told, report.Events)
+		}
 	}
 }
