@@ -169,7 +169,7 @@ func predictionsTable() Table {
 			knownIndex, offsetIndex,
 			// The join looks a prediction up by id; a projection is atomic with
 			// its part, a second table or a view would not be.
-			"PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, weight, half, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)",
+			"PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, weight, half, segments, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)",
 		},
 	}
 }
@@ -273,7 +273,7 @@ func batchesTable() Table {
 			{Name: "rows", Type: TypeUint64, Doc: "Rows the batch put into the table. Fewer in predictions than events - dead: raw rows were left out, all of a batch because the disk was nearly full or some because the privacy policy samples. They are in the rollups and cannot be joined with labels."},
 			{Name: "events", Type: TypeUint64, Doc: "Events of the batch that the table's rows are made of, and those that were refused; records that hold no event of ours are none."},
 			{Name: "dead", Type: TypeUint64, Doc: "Events that went to the dead letters."},
-			{Name: "plan", Type: TypeName, Doc: "Hash of decoder, schema, mapping and PII settings."},
+			{Name: "plan", Type: TypeName, Doc: "Hash of decoder, schema, mapping and PII settings; behind a + that of the declared segments, if there are any."},
 			{Name: "known_min", Type: TypeTime, Doc: "Least Kafka timestamp of the batch."},
 			{Name: "known_max", Type: TypeTime, Doc: "Greatest Kafka timestamp of the batch."},
 			{Name: "stored", Type: TypeTime, Doc: "Wall clock at which the batch was complete."},
@@ -320,6 +320,7 @@ func outcomesTable() Table {
 			{Name: "labelled", Type: TypeInt8, Doc: "Change in the number of labelled predictions: 1 for the first label, 0 for a correction, -1 for a deletion."},
 			{Name: "correct", Type: TypeInt8, Doc: "Change in the number of correct predictions: 1, 0 or -1."},
 			{Name: "requests", Type: TypeUint64, Default: "1", Doc: "Requests that the prediction stands for by its weight: what labelled and correct are multiplied with in outcome_cells."},
+			{Name: "segments", Type: TypeNames, Doc: "Declared segments that the row counts in, as key=value; of a delivery that does not count, those of all deliveries."},
 			{Name: "version", Type: TypeUint64, Doc: "Rows of labels and predictions this row was computed from; it only grows."},
 		}),
 		PartitionBy: "toDate(ts)", OrderBy: "model, ts, prediction_id, known, label_topic, label_partition, label_offset, deploy_hash, stage",

@@ -13,6 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/ingest/segment"
 )
 
 func TestDefaultConfigIsValid(t *testing.T) {
@@ -31,6 +32,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		"max_event_bytes": func(c *Config) { c.Limits.MaxBytes = 0 },
 		"max_features":    func(c *Config) { c.Limits.MaxFeatures = 0 },
 		"max_event_age":   func(c *Config) { c.Limits.MaxAge = 0 },
+		"segments[0]":     func(c *Config) { c.Segments = segment.Declared{"m": {Segments: []segment.Segment{{Name: "a"}}}} },
 		"score_kinds":     func(c *Config) { c.ScoreKinds = map[plumbline.Model]ScoreKind{"m": "odd"} },
 		"flush_rows":      func(c *Config) { c.FlushRows = 2 << 20 },
 		"flush_bytes":     func(c *Config) { c.FlushBytes = 1 },
@@ -69,6 +71,11 @@ func TestPlanChangesWithWhatDecidesRows(t *testing.T) {
 	limits, kinds := base, base
 	limits.Limits.MaxAge++
 	kinds.ScoreKinds = map[plumbline.Model]ScoreKind{"m": ScoreNumber}
+	sliced := base
+	sliced.Segments = segment.Declared{"m": {Segments: []segment.Segment{{Name: "a", Values: []string{"b"}}}}}
+	if other := sliced.plan("predictions", nil); other != plan+"+"+sliced.Segments.ID() {
+		t.Errorf("declared segments change the plan %s to %s", plan, other)
+	}
 	for name, other := range map[string]string{"limits": limits.plan("predictions", nil), "score kinds": kinds.plan("predictions", nil), "topic": base.plan("labels", nil)} {
 		if other == plan {
 			t.Errorf("%s do not change the plan", name)

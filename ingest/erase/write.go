@@ -115,6 +115,7 @@ type remain struct {
 	offset                   int64
 	labelled, correct        int8
 	requests, version        uint64
+	segments                 []string
 }
 
 // eraseOutcomes puts rows without identifiers in the place of a person's, so
@@ -157,7 +158,7 @@ func (r Request) remains(ctx context.Context, at place, query string, args ...an
 	defer rows.Close()
 	for rows.Next() {
 		var o remain
-		if err := rows.Scan(&o.model, &o.deploy, &o.stage, &o.id, &o.ts, &o.known, &o.topic, &o.partition, &o.offset, &o.labelled, &o.correct, &o.requests, &o.version); err != nil {
+		if err := rows.Scan(&o.model, &o.deploy, &o.stage, &o.id, &o.ts, &o.known, &o.topic, &o.partition, &o.offset, &o.labelled, &o.correct, &o.requests, &o.version, &o.segments); err != nil {
 			return nil, fmt.Errorf("read what labels changed: %w", err)
 		}
 		all = append(all, o)
@@ -167,12 +168,12 @@ func (r Request) remains(ctx context.Context, at place, query string, args ...an
 
 func writeRemains(ctx context.Context, at place, remains []remain) error {
 	batch, err := at.db.Conn().PrepareBatch(durably(ctx, at.db), "INSERT INTO "+at.local+
-		" (model, deploy_hash, stage, prediction_id, ts, known, label_topic, label_partition, label_offset, labelled, correct, requests, version)", driver.WithReleaseConnection())
+		" (model, deploy_hash, stage, prediction_id, ts, known, label_topic, label_partition, label_offset, labelled, correct, requests, version, segments)", driver.WithReleaseConnection())
 	if err != nil {
 		return fmt.Errorf("write what labels changed: %w", err)
 	}
 	for _, o := range remains {
-		if err := batch.Append(o.model, o.deploy, o.stage, o.id, o.ts, o.known, o.topic, o.partition, o.offset, o.labelled, o.correct, o.requests, o.version); err != nil {
+		if err := batch.Append(o.model, o.deploy, o.stage, o.id, o.ts, o.known, o.topic, o.partition, o.offset, o.labelled, o.correct, o.requests, o.version, o.segments); err != nil {
 			return fmt.Errorf("write what labels changed: %w", err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/plumbline-slo/plumbline/ingest/segment"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -20,6 +21,9 @@ type Config struct {
 	// follows; a single stored batch is never split. Default 100,000, which
 	// bounds the memory of a step to some hundred megabytes in the engine.
 	MaxBatchOffsets int64 `yaml:"max_batch_offsets"`
+	// Segments are those that models declare: outcomes are counted in them as
+	// predictions are.
+	Segments segment.Declared `yaml:"-"`
 }
 
 // DefaultConfig returns the defaults that the fields name.
@@ -36,7 +40,7 @@ func (c Config) Validate() error {
 	if c.MaxBatchOffsets < 1 {
 		errs = append(errs, fmt.Errorf("join.max_batch_offsets: %d is less than 1", c.MaxBatchOffsets))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Segments.Validate())...)
 }
 
 // Dependencies are what the join works with.

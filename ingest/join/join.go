@@ -91,7 +91,7 @@ func (j *Join) Step(ctx context.Context) (Progress, error) {
 	if err != nil || w.empty() {
 		return Progress{}, err
 	}
-	parameters := w.parameters()
+	parameters := append(w.parameters(), j.cfg.Segments.Parameter())
 	var progress Progress
 	row := j.db.Conn().QueryRow(ctx, withTouched(countsSQL), parameters...)
 	if err := row.Scan(&progress.Labels, &progress.Waiting, &progress.Predictions); err != nil {

@@ -20,7 +20,7 @@ var errKilled = errors.New("killed")
 func newJoin(t *testing.T, db *storage.DB, limit int64) *Join {
 	t.Helper()
 	cfg := DefaultConfig()
-	cfg.MaxBatchOffsets = limit
+	cfg.MaxBatchOffsets, cfg.Segments = limit, declared()
 	j, err := New(cfg, Dependencies{DB: db})
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func TestStepSaysWhatItDid(t *testing.T) {
 		t.Fatalf("the prediction arrives: %+v, %v", p, err)
 	}
 	compareCells(t, storedCells(t, db), map[cell]counts{
-		{"m", "a", "production", start, start.Add(time.Hour).Truncate(time.Hour)}: {1, 1, 1},
+		{"m", "a", "production", start, start.Add(time.Hour).Truncate(time.Hour), ""}: {1, 1, 1},
 	})
 	if p, err := j.Step(t.Context()); err != nil || p != (Progress{}) {
 		t.Fatalf("nothing new: %+v, %v", p, err)
@@ -249,7 +249,7 @@ func TestRunRepeatsAKilledStep(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	compareCells(t, storedCells(t, db), map[cell]counts{{"m", "a", "production", start, start.Add(time.Hour).Truncate(time.Hour)}: {1, 1, 1}})
+	compareCells(t, storedCells(t, db), map[cell]counts{{"m", "a", "production", start, start.Add(time.Hour).Truncate(time.Hour), ""}: {1, 1, 1}})
 	if n := testutil.ToFloat64(j.metrics.errors); n != 2 {
 		t.Errorf("%v steps counted as errors, want 2", n)
 	}

@@ -13,6 +13,7 @@ import (
 type cell struct {
 	model, deploy, stage string
 	minute, hour         time.Time
+	segment              string
 }
 
 // counts are those of a cell: requests, and the predictions they were counted
@@ -23,12 +24,14 @@ type counts struct{ labelled, correct, rows int64 }
 // every instant, look at everything known by then and count what holds.
 func oracle(rows []row) map[cell]counts {
 	type id struct{ model, id string }
-	predictions, labels := map[id][]row{}, map[id][]row{}
+	predictions, labels, questions := map[id][]row{}, map[id][]row{}, map[id][]row{}
 	for _, r := range rows {
 		key := id{r.model, r.id}
 		switch {
 		case r.topic == "labels":
 			labels[key] = append(labels[key], r)
+		case r.half == "request" && r.stage != "training":
+			questions[key] = append(questions[key], r)
 		case r.stage != "training":
 			predictions[key] = append(predictions[key], r)
 		}
@@ -38,9 +41,11 @@ func oracle(rows []row) map[cell]counts {
 		if len(predictions[key]) == 0 {
 			continue
 		}
-		p := slices.MinFunc(predictions[key], func(a, b row) int {
+		first := func(a, b row) int {
 			return cmp.Or(a.known.Compare(b.known), cmp.Compare(a.partition, b.partition), cmp.Compare(a.offset, b.offset))
-		})
+		}
+		p := slices.MinFunc(predictions[key], first)
+		slices.SortFunc(questions[key], first)
 		since := func(l row) time.Time {
 			if l.known.Before(p.known) {
 				return p.known
@@ -55,12 +60,14 @@ func oracle(rows []row) map[cell]counts {
 		var before counts
 		for _, at := range slices.Compact(instants) {
 			now := state(p, heard, func(l row) bool { return !since(l).After(at) })
-			c := cell{key.model, p.deploy, p.stage, p.ts.Truncate(time.Minute), at.Truncate(time.Hour)}
-			sum := cells[c]
-			sum.labelled += now.labelled - before.labelled
-			sum.correct += now.correct - before.correct
-			sum.rows += now.rows - before.rows
-			cells[c] = sum
+			for _, segment := range append([]string{""}, segmentsOf(p, questions[key])...) {
+				c := cell{key.model, p.deploy, p.stage, p.ts.Truncate(time.Minute), at.Truncate(time.Hour), segment}
+				sum := cells[c]
+				sum.labelled += now.labelled - before.labelled
+				sum.correct += now.correct - before.correct
+				sum.rows += now.rows - before.rows
+				cells[c] = sum
+			}
 			before = now
 		}
 	}
@@ -70,6 +77,41 @@ func oracle(rows []row) map[cell]counts {
 		}
 	}
 	return cells
+}
+
+// segmentsOf names those of a prediction, or else of the first question that has
+// any: what the declarations of model m mean, spelled out.
+func segmentsOf(p row, questions []row) []string {
+	for _, r := range append([]row{p}, questions...) {
+		if names := segmentsOfRow(r); len(names) > 0 {
+			return names
+		}
+	}
+	return nil
+}
+
+func segmentsOfRow(r row) (names []string) {
+	if r.model != "m" {
+		return nil
+	}
+	region, hasRegion := r.segments["region"]
+	device, hasDevice := r.segments["device"]
+	if region != "eu" && region != "us" {
+		region = "other"
+	}
+	if device != "phone" {
+		device = "other"
+	}
+	if hasRegion {
+		names = append(names, "region="+region)
+	}
+	if hasDevice {
+		names = append(names, "device="+device)
+	}
+	if hasRegion && hasDevice {
+		names = append(names, "device="+device+",region="+region)
+	}
+	return names
 }
 
 // state is what the labels that are known say of a prediction.
@@ -102,7 +144,7 @@ func state(p row, labels []row, known func(row) bool) counts {
 func storedCells(t *testing.T, db *storage.DB) map[cell]counts {
 	t.Helper()
 	rows, err := db.Conn().Query(t.Context(),
-		"SELECT model, deploy_hash, stage, time, known, labelled, correct, rows FROM outcome_cells FINAL WHERE segment = '' AND (labelled != 0 OR correct != 0 OR rows != 0)")
+		"SELECT model, deploy_hash, stage, time, known, segment, labelled, correct, rows FROM outcome_cells FINAL WHERE labelled != 0 OR correct != 0 OR rows != 0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +155,7 @@ func storedCells(t *testing.T, db *storage.DB) map[cell]counts {
 			c cell
 			n counts
 		)
-		if err := rows.Scan(&c.model, &c.deploy, &c.stage, &c.minute, &c.hour, &n.labelled, &n.correct, &n.rows); err != nil {
+		if err := rows.Scan(&c.model, &c.deploy, &c.stage, &c.minute, &c.hour, &c.segment, &n.labelled, &n.correct, &n.rows); err != nil {
 			t.Fatal(err)
 		}
 		c.minute, c.hour = c.minute.UTC(), c.hour.UTC()
@@ -130,7 +172,7 @@ func compareCells(t *testing.T, got, want map[cell]counts) {
 	different := 0
 	differ := func(c cell) {
 		if different++; different <= 5 {
-			t.Errorf("%s %s %s, minute %s, known %s: %+v, want %+v", c.model, c.deploy, c.stage,
+			t.Errorf("%s %s %s %q, minute %s, known %s: %+v, want %+v", c.model, c.deploy, c.stage, c.segment,
 				c.minute.Format(time.TimeOnly), c.hour.Format(time.TimeOnly), got[c], want[c])
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/ingest/segment"
 )
 
 //go:embed sql/touched.sql
@@ -28,12 +29,14 @@ var pendingSQL string
 //go:embed sql/verify.sql
 var verifySQL string
 
-// withTouched puts the shared subquery into a statement, and the number of
-// requests that a prediction stands for.
+// withTouched puts the shared subquery into a statement, and what is computed
+// of a prediction.
 func withTouched(statement string) string {
-	return withRequests(strings.Replace(statement, "/*touched*/", touchedSQL, 1))
+	return ofPrediction(strings.Replace(statement, "/*touched*/", touchedSQL, 1))
 }
 
-func withRequests(statement string) string {
-	return strings.Replace(statement, "/*requests*/", plumbline.RequestsSQL, 1)
+// ofPrediction puts in the number of requests that a row of predictions stands
+// for, and the names of its declared segments.
+func ofPrediction(statement string) string {
+	return strings.NewReplacer("/*requests*/", plumbline.RequestsSQL, "/*segments*/", segment.SQL).Replace(statement)
 }

@@ -13,20 +13,22 @@ type Verification struct {
 	// the raw rows; Labelled and Correct those of the stored cells.
 	WantLabelled, WantCorrect, Labelled, Correct int64
 	// Differ is the number of cells (model, deploy, stage, minute, hour of
-	// knowing) that are not equal.
-	Differ uint64
+	// knowing) that are not equal, SegmentsDiffer that of the cells of segments.
+	// A prediction whose labels all came before its segments were declared as
+	// they are now is in none of them, so they differ there and rightly.
+	Differ, SegmentsDiffer uint64
 }
 
 // Equal reports whether every cell is what the raw rows say.
-func (v Verification) Equal() bool { return v.Differ == 0 }
+func (v Verification) Equal() bool { return v.Differ == 0 && v.SegmentsDiffer == 0 }
 
 // Verify reads every raw row, so it is for checks and not for a schedule. It
 // compares what is stored with what is joined: run it when the join has caught
 // up, and while the raw rows have not expired.
 func (j *Join) Verify(ctx context.Context) (Verification, error) {
 	var v Verification
-	row := j.db.Conn().QueryRow(ctx, withRequests(verifySQL))
-	if err := row.Scan(&v.WantLabelled, &v.WantCorrect, &v.Labelled, &v.Correct, &v.Differ); err != nil {
+	row := j.db.Conn().QueryRow(ctx, ofPrediction(verifySQL), j.cfg.Segments.Parameter())
+	if err := row.Scan(&v.WantLabelled, &v.WantCorrect, &v.Labelled, &v.Correct, &v.Differ, &v.SegmentsDiffer); err != nil {
 		return Verification{}, fmt.Errorf("verify outcome cells: %w", err)
 	}
 	return v, nil

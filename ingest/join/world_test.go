@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbline-slo/plumbline/ingest/segment"
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/testenv"
 )
@@ -35,11 +36,32 @@ type row struct {
 	topic, epoch  string
 	partition     int32
 	offset        int64
-	deploy, stage string   // predictions
-	weight        int      // predictions; 0 is 1
-	class         string   // predicted or label
-	value         *float64 // predicted_value or label_value
-	deleted       bool     // labels
+	deploy, stage string            // predictions
+	weight        int               // predictions; 0 is 1
+	class         string            // predicted or label
+	value         *float64          // predicted_value or label_value
+	deleted       bool              // labels
+	half          string            // predictions
+	segments      map[string]string // predictions
+}
+
+// declared are the segments of model m; n has none.
+func declared() segment.Declared {
+	return segment.Declared{"m": {Segments: []segment.Segment{
+		{Name: "region", Values: []string{"eu", "us"}}, {Name: "device", Values: []string{"phone"}}, {Joint: []string{"device", "region"}}}}}
+}
+
+// randomSegments are some that are declared, with values that are listed and
+// such that are not.
+func randomSegments(random *rand.Rand) map[string]string {
+	segments := map[string]string{"else": "eu"}
+	if random.IntN(3) > 0 {
+		segments["region"] = []string{"eu", "us", "apac", "ant"}[random.IntN(4)]
+	}
+	if random.IntN(3) > 0 {
+		segments["device"] = []string{"phone", "tv"}[random.IntN(2)]
+	}
+	return segments
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
@@ -57,7 +79,10 @@ func (r row) json() map[string]any {
 		return m
 	}
 	m["deploy_hash"], m["stage"], m["predicted"], m["predicted_value"] = r.deploy, r.stage, r.class, r.value
-	m["weight"] = max(r.weight, 1)
+	m["weight"], m["half"], m["segments"] = max(r.weight, 1), r.half, r.segments
+	if r.segments == nil {
+		m["segments"] = map[string]string{}
+	}
 	return m
 }
 
@@ -195,6 +220,11 @@ func (w *world) history(random *rand.Rand, rows int) {
 				r.stage = []string{"canary", "training"}[random.IntN(2)]
 			}
 			r.weight = 1 + random.IntN(10)
+			r.segments = randomSegments(random)
+			r.half = []string{"", "", "request", "response"}[random.IntN(4)]
+			if r.half == "response" && random.IntN(2) > 0 {
+				r.segments = nil
+			}
 			r.ts = minute(90).Truncate(10 * time.Second)
 			r.known = r.ts.Add(time.Duration(random.IntN(120_000)) * time.Millisecond)
 		} else {

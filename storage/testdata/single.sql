@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`predictions`
     `_offset` Int64 COMMENT 'Kafka offset of the record.' CODEC(Delta, ZSTD(1)),
     INDEX known_range known TYPE minmax GRANULARITY 1,
     INDEX offset_range _offset TYPE minmax GRANULARITY 1,
-    PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, weight, half, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)
+    PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, weight, half, segments, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)
 )
 ENGINE = MergeTree()
 PARTITION BY toDate(ts)
@@ -164,7 +164,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`batches`
     `rows` UInt64 COMMENT 'Rows the batch put into the table. Fewer in predictions than events - dead: raw rows were left out, all of a batch because the disk was nearly full or some because the privacy policy samples. They are in the rollups and cannot be joined with labels.',
     `events` UInt64 COMMENT 'Events of the batch that the table''s rows are made of, and those that were refused; records that hold no event of ours are none.',
     `dead` UInt64 COMMENT 'Events that went to the dead letters.',
-    `plan` LowCardinality(String) COMMENT 'Hash of decoder, schema, mapping and PII settings.',
+    `plan` LowCardinality(String) COMMENT 'Hash of decoder, schema, mapping and PII settings; behind a + that of the declared segments, if there are any.',
     `known_min` DateTime64(3, 'UTC') COMMENT 'Least Kafka timestamp of the batch.',
     `known_max` DateTime64(3, 'UTC') COMMENT 'Greatest Kafka timestamp of the batch.',
     `stored` DateTime64(3, 'UTC') COMMENT 'Wall clock at which the batch was complete.',
@@ -210,6 +210,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`outcomes`
     `labelled` Int8 COMMENT 'Change in the number of labelled predictions: 1 for the first label, 0 for a correction, -1 for a deletion.',
     `correct` Int8 COMMENT 'Change in the number of correct predictions: 1, 0 or -1.',
     `requests` UInt64 DEFAULT 1 COMMENT 'Requests that the prediction stands for by its weight: what labelled and correct are multiplied with in outcome_cells.',
+    `segments` Array(LowCardinality(String)) COMMENT 'Declared segments that the row counts in, as key=value; of a delivery that does not count, those of all deliveries.',
     `version` UInt64 COMMENT 'Rows of labels and predictions this row was computed from; it only grows.'
 )
 ENGINE = ReplacingMergeTree(version)

@@ -4,7 +4,7 @@
 -- the identifier tells their persons apart.
 WITH once AS (
     SELECT
-        model, deploy_hash, stage, prediction_id, ts, known, label_topic, label_partition, label_offset, labelled, correct, requests, version,
+        model, deploy_hash, stage, prediction_id, ts, known, label_topic, label_partition, label_offset, labelled, correct, requests, version, segments,
         (label_topic, label_partition, label_offset, toUInt8OrZero(splitByChar('/', prediction_id)[-1])) AS person
     FROM /*table*/ FINAL
     WHERE model = {model:String} AND match(prediction_id, '^erased/[^/]+/[0-9]+/[0-9]+/[0-9]+/[0-9]+$') AND version % 2 = 1

@@ -2,31 +2,43 @@
 -- frontier: rows of a batch that is not complete yet may still be taken back.
 INSERT INTO outcomes (
     model, deploy_hash, stage, prediction_id, ts, known, label_topic, label_partition, label_offset,
-    predicted, label, predicted_value, label_value, score, labelled, correct, requests, version)
+    predicted, label, predicted_value, label_value, score, labelled, correct, requests, segments, version)
 WITH
 touched AS (
 /*touched*/
 ),
 deliveries AS (
     -- The delivery that counts is the one known first; the others are kept as
-    -- candidates, since one of them may have been the first before.
+    -- candidates, since one of them may have been the first before. Where an
+    -- exchange comes in halves, the answer is what counts, and it lies in the
+    -- segments of the question if it names none itself.
     SELECT
         model, prediction_id,
         count() AS deliveries,
-        argMin(
-            tuple(known, ts, toString(deploy_hash), toString(stage), toString(predicted), predicted_value, score, /*requests*/),
-            tuple(known, toString(_topic), _partition, _offset)) AS chosen,
-        groupUniqArray(tuple(known, ts, toString(deploy_hash), toString(stage))) AS candidates
-    FROM predictions
-    WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
-      AND stage != 'training' AND half != 'request'
-      AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
+        argMinIf(
+            tuple(known, ts, toString(deploy_hash), toString(stage), toString(predicted), predicted_value, score, requests), place,
+            half != 'request') AS chosen,
+        argMinIf(names, place, half != 'request') AS answered,
+        if(empty(answered), argMinIf(names, place, half = 'request' AND notEmpty(names)), answered) AS segments,
+        groupUniqArrayArray(names) AS any_segments,
+        groupUniqArrayIf(tuple(known, ts, toString(deploy_hash), toString(stage)), half != 'request') AS candidates
+    FROM (
+        SELECT *, /*requests*/ AS requests, tuple(known, toString(_topic), _partition, _offset) AS place, /*segments*/ AS names
+        FROM (
+            SELECT model, prediction_id, known, ts, deploy_hash, stage, predicted, predicted_value, score, weight, half, segments, _topic, _partition, _offset
+            FROM predictions
+            WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
+              AND stage != 'training'
+              AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
+        )
+    )
     GROUP BY model, prediction_id
+    HAVING notEmpty(candidates)
 ),
 heard AS (
     SELECT
         model, prediction_id, known, _topic, _partition, _offset, _epoch, deleted, label, label_value,
-        deliveries, chosen, candidates,
+        deliveries, chosen, candidates, segments, any_segments,
         greatest(known, chosen.1) AS since,
         tuple(ts, toString(_topic), _partition, _offset, toString(_epoch)) AS precedence,
         -- A class is compared with a class; numbers only where neither side has
@@ -66,13 +78,15 @@ changes AS (
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
 )
 -- Each change stands where the chosen delivery is; every other candidate gets
--- zeros, which cancel what stood there while it was the chosen one.
+-- zeros, which cancel what stood there while it was the chosen one, in whichever
+-- segments it was.
 SELECT
     model, candidate.3, candidate.4, prediction_id, candidate.2, greatest(known, candidate.1), _topic, _partition, _offset,
     any(chosen.5), max(label), any(chosen.6), any(label_value), any(chosen.7),
     toInt8(sumIf(labelled, candidate = tuple(chosen.1, chosen.2, chosen.3, chosen.4))),
     toInt8(sumIf(correct, candidate = tuple(chosen.1, chosen.2, chosen.3, chosen.4))),
     any(chosen.8),
+    any(if(candidate = tuple(chosen.1, chosen.2, chosen.3, chosen.4), segments, any_segments)),
     any(deliveries + labels)
 FROM changes
 ARRAY JOIN candidates AS candidate

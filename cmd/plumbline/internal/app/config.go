@@ -21,6 +21,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/dial"
 	ingesthttp "github.com/plumbline-slo/plumbline/ingest/http"
 	"github.com/plumbline-slo/plumbline/ingest/join"
+	"github.com/plumbline-slo/plumbline/ingest/segment"
 	"github.com/plumbline-slo/plumbline/rules"
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/storage/engine"
@@ -112,6 +113,41 @@ type Dashboards struct {
 // page or route.
 type DeclaredModel struct {
 	Name plumbline.Model `yaml:"name"`
+	// Segments are the slices of its traffic that are counted apart.
+	Segments []segment.Segment `yaml:"segments"`
+	// SegmentBudget is how many segments it may have at most, counting each
+	// value and each combination. Default 200.
+	SegmentBudget int `yaml:"segment_budget"`
+}
+
+func (m DeclaredModel) segments() segment.Model {
+	return segment.Model{Segments: m.Segments, Budget: m.SegmentBudget}
+}
+
+// declareSegments tells those who count what the models declare; what is
+// declared wrongly is left out, validateModels says why.
+func (c *Config) declareSegments() {
+	declared := segment.Declared{}
+	for _, m := range c.Models {
+		if len(m.Segments) > 0 && m.segments().Validate() == nil {
+			declared[m.Name] = m.segments()
+		}
+	}
+	c.Ingest.Segments, c.Join.Segments = declared, declared
+}
+
+func (c Config) validateModels() error {
+	var errs []error
+	seen := map[plumbline.Model]bool{}
+	for i, m := range c.Models {
+		at := fmt.Sprintf("models[%d]", i)
+		if seen[m.Name] {
+			errs = append(errs, fmt.Errorf("%s.name: %q stands twice", at, m.Name))
+		}
+		seen[m.Name] = true
+		errs = append(errs, prefixed(at, m.segments().Validate()))
+	}
+	return errors.Join(errs...)
 }
 
 // DefaultConfig returns the defaults of every section.
@@ -151,6 +187,7 @@ func Load(path string) (Config, error) {
 		return Config{}, fmt.Errorf("%s: a second YAML document begins; one file holds one configuration", path)
 	}
 	cfg.resolve(filepath.Dir(path))
+	cfg.declareSegments()
 	for i := range cfg.Ingest.Sources {
 		if err := cfg.Ingest.Sources[i].ReadFiles(); err != nil {
 			return Config{}, fmt.Errorf("%s: ingest.sources[%d].%w", path, i, err)
@@ -244,6 +281,7 @@ func (c Config) validateIn(path string) error {
 	}
 	add(prefixed("ingest", c.Ingest.Validate()))
 	add(prefixed("http_ingest", c.HTTPIngest.Validate()))
+	add(c.validateModels())
 	add(c.Join.Validate())
 	add(c.Analyze.Validate())
 	add(prefixed("rules", c.Rules.Validate()))
