@@ -39,6 +39,8 @@ func (m Move) String() string {
 // percent spells a share, rounded for people.
 func percent(share float64) string {
 	switch p := 100 * share; {
+	case p == 0:
+		return "0 %"
 	case p > 0 && p < 0.1:
 		return "<0.1 %"
 	case p < 10:
@@ -50,33 +52,22 @@ func percent(share float64) string {
 	}
 }
 
-// leastMove is the change of a share, in either direction, below which a run of
-// numbers has no words of its own.
-const leastMove = 0.005
-
 // moves divides the cells into moves, the greatest share first: every category
-// is one, and numbers make runs that gain or lose together. odds says that
+// is one, and numbers make as few runs as tell of the change. odds says that
 // buckets are those of the odds of probabilities.
 func (c change) moves(cells []drift.Cell, reference, current []uint64, odds bool) []Move {
 	n, m := total(reference), total(current)
-	gain := func(i int) float64 { return float64(current[i])/m - float64(reference[i])/n }
-	var numeric, all [][]int
+	var numeric []int
+	var all [][]int
 	for i, cell := range cells {
 		switch filled := reference[i]+current[i] > 0; {
 		case filled && cell.Numeric:
-			numeric = append(numeric, []int{i})
+			numeric = append(numeric, i)
 		case filled:
 			all = append(all, []int{i})
 		}
 	}
-	noise := func(run []int) float64 {
-		pooled := 0.0
-		for _, i := range run {
-			pooled += float64(reference[i]+current[i]) / (n + m)
-		}
-		return max(leastMove, 2*math.Sqrt(pooled*(1-pooled)*(1/n+1/m)))
-	}
-	all = append(all, smooth(numeric, gain, noise)...)
+	all = append(all, runs(numeric, reference, current)...)
 	value := c.value()
 	moves := make([]Move, 0, len(all))
 	for _, run := range all {
@@ -91,7 +82,7 @@ func (c change) moves(cells []drift.Cell, reference, current []uint64, odds bool
 		move.Values = cells[run[0]].Name
 		if move.numeric {
 			first, last := run[0], run[len(run)-1]
-			move.Values = axis{odds}.span(cells[first].From, cells[last].To, first == numeric[0][0], last == numeric[len(numeric)-1][0])
+			move.Values = axis{odds}.span(cells[first].From, cells[last].To, first == numeric[0], last == numeric[len(numeric)-1])
 		}
 		moves = append(moves, move)
 	}
@@ -99,45 +90,76 @@ func (c change) moves(cells []drift.Cell, reference, current []uint64, odds bool
 	return moves
 }
 
-// smooth joins neighbouring cells that gain or lose together, and then takes the
-// run of least change into its neighbours until each is beyond its noise.
-func smooth(runs [][]int, gain func(int) float64, noise func([]int) float64) [][]int {
-	change := func(run []int) float64 {
-		sum := 0.0
-		for _, i := range run {
-			sum += gain(i)
-		}
-		return sum
+const (
+	// mostRuns is the greatest number of runs that numbers are divided into.
+	mostRuns = 6
+	// A cut must keep at least this portion of the PSI of all cells, and so many
+	// times what a cut keeps on average by chance, which is 1/n + 1/m.
+	leastKept   = 0.05
+	chancesKept = 10
+)
+
+// runs divides the cells, which are in the order of their numbers, into the
+// fewest runs that keep most of the PSI between the samples: merging cells
+// loses distance, and further cuts would win back too little to be worth words.
+// The best division into k runs is found by dynamic programming (Fisher 1958).
+func runs(cells []int, reference, current []uint64) [][]int {
+	if len(cells) == 0 {
+		return nil
 	}
-	runs = joinAlike(runs, change)
-	for len(runs) > 1 {
-		least := -1
-		for i, run := range runs {
-			if math.Abs(change(run)) < noise(run) && (least < 0 || math.Abs(change(run)) < math.Abs(change(runs[least]))) {
-				least = i
-			}
+	n, m := total(reference), total(current)
+	kept := func(from, to int) float64 { // of cells[from:to] as one
+		var x, y uint64
+		for _, i := range cells[from:to] {
+			x, y = x+reference[i], y+current[i]
 		}
-		if least < 0 {
-			break
-		}
-		from, to := max(least-1, 0), min(least+1, len(runs)-1)
-		runs = slices.Concat(runs[:from], [][]int{slices.Concat(runs[from : to+1]...)}, runs[to+1:])
-		runs = joinAlike(runs, change)
+		p, q := max(float64(x), 0.5)/n, max(float64(y), 0.5)/m
+		return (q - p) * math.Log(q/p)
 	}
-	return runs
+	whole := 0.0
+	for k := range cells {
+		whole += kept(k, k+1)
+	}
+	best, cut := divisions(len(cells), min(mostRuns, len(cells)), kept)
+	least := max(leastKept*whole, chancesKept*(1/n+1/m))
+	chosen := 0
+	for k := range best {
+		if best[k]-best[chosen] > least*float64(k-chosen) {
+			chosen = k
+		}
+	}
+	var out [][]int
+	for to, k := len(cells), chosen; k >= 0; k-- {
+		from := cut[k][to]
+		out = append(out, cells[from:to])
+		to = from
+	}
+	slices.Reverse(out)
+	return out
 }
 
-// joinAlike joins neighbours whose changes have one sign.
-func joinAlike(runs [][]int, change func([]int) float64) [][]int {
-	var joined [][]int
-	for _, run := range runs {
-		if n := len(joined); n > 0 && (change(joined[n-1]) > 0) == (change(run) > 0) {
-			joined[n-1] = slices.Concat(joined[n-1], run)
-			continue
-		}
-		joined = append(joined, run)
+// divisions finds the best divisions of n cells into 1 to most runs: best[k] is
+// the most that k+1 runs keep, and cut[k][to] where the last of the k+1 runs of
+// the first to cells begins.
+func divisions(n, most int, kept func(from, to int) float64) (best []float64, cut [][]int) {
+	before := make([]float64, n+1) // what k runs of the first cells keep
+	for to := range before[1:] {
+		before[to+1] = math.Inf(-1) // no run holds nothing
 	}
-	return joined
+	for range most {
+		now, from := make([]float64, n+1), make([]int, n+1)
+		now[0] = math.Inf(-1)
+		for to := 1; to <= n; to++ {
+			now[to] = math.Inf(-1)
+			for start := range to {
+				if v := before[start] + kept(start, to); v > now[to] {
+					now[to], from[to] = v, start
+				}
+			}
+		}
+		best, cut, before = append(best, now[n]), append(cut, from), now
+	}
+	return best, cut
 }
 
 // axis is what buckets are of: numbers, or odds of probabilities.
