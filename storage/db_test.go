@@ -49,8 +49,9 @@ func TestMigrateIsIdempotentAndExtends(t *testing.T) {
 	}
 }
 
-// A database of the version that counted rows and knew no weights: its rollups
-// say how many rows they were counted from, and the join finds the weight by id.
+// A database of the version that counted rows and knew neither weights nor
+// segments of outcomes: its rollups say how many rows they were counted from, and
+// the join finds what it needs of a prediction by id.
 func TestMigrateFromTheVersionWithoutWeights(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{})
 	ctx, conn := t.Context(), env.DB.Conn()
@@ -63,7 +64,7 @@ func TestMigrateFromTheVersionWithoutWeights(t *testing.T) {
 	for _, table := range []string{"series_minute", "series_hour", "categories_hour", "outcome_cells"} {
 		exec("ALTER TABLE " + table + " DROP COLUMN rows")
 	}
-	exec("ALTER TABLE outcomes DROP COLUMN requests")
+	exec("ALTER TABLE outcomes DROP COLUMN requests, DROP COLUMN segments")
 	exec("ALTER TABLE predictions DROP PROJECTION by_id SETTINGS mutations_sync = 2")
 	exec("ALTER TABLE predictions ADD PROJECTION by_id (SELECT model, prediction_id, ts ORDER BY model, prediction_id)")
 	exec("INSERT INTO predictions (model, prediction_id, ts, weight) SELECT 'm', toString(number), now64(3), 1 FROM numbers(10)")
@@ -85,9 +86,10 @@ func TestMigrateFromTheVersionWithoutWeights(t *testing.T) {
 		"SELECT sum(rows) FROM categories_hour":         7,
 		"SELECT toUInt64(sum(rows)) FROM outcome_cells": 5,
 		"SELECT sum(requests) FROM outcomes":            1,
+		"SELECT sum(length(segments)) FROM outcomes":    0,
 		"SELECT toUInt64(sum(weight)) FROM predictions": 10,
 		"SELECT count() FROM system.mutations WHERE command LIKE '%MATERIALIZE PROJECTION%' AND database = currentDatabase()":  1,
-		"SELECT countIf(query LIKE '%score, weight, half, known%') FROM system.projections WHERE database = currentDatabase()": 1,
+		"SELECT countIf(query LIKE '%score, weight, half, segments, known%') FROM system.projections WHERE database = currentDatabase()": 1,
 	} {
 		var n uint64
 		if err := conn.QueryRow(ctx, query).Scan(&n); err != nil || n != want {

@@ -64,7 +64,7 @@ func (r *run) waitFor(ctx context.Context, conn driver.Conn, facts flights.Facts
 	for {
 		err := errors.Join(
 			conn.QueryRow(ctx, "SELECT sum(events) FROM batches FINAL WHERE table IN ('predictions', 'labels', 'deployments')").Scan(&events),
-			conn.QueryRow(ctx, "SELECT sum(labelled) FROM outcome_cells FINAL").Scan(&labelled),
+			conn.QueryRow(ctx, "SELECT sum(labelled) FROM outcome_cells FINAL WHERE segment = ''").Scan(&labelled),
 		)
 		if err == nil && events >= uint64(r.feed.sent) && labelled >= int64(facts.Joined()) {
 			return nil

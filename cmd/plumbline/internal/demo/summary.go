@@ -57,7 +57,7 @@ func (d *demo) count(ctx context.Context) (c counts, err error) {
 		conn.QueryRow(ctx, "SELECT sum(rows), sum(dead) FROM batches FINAL WHERE table IN ('predictions', 'labels', 'deployments')").Scan(&c.events, &c.dead),
 		conn.QueryRow(ctx, "SELECT count() FROM predictions").Scan(&c.predictions),
 		conn.QueryRow(ctx, "SELECT sum(count) FROM series_hour WHERE model != '' AND series = 'requests' AND segment = ''").Scan(&c.rolled),
-		conn.QueryRow(ctx, "SELECT sum(labelled) FROM outcome_cells FINAL").Scan(&c.labelled),
+		conn.QueryRow(ctx, "SELECT sum(labelled) FROM outcome_cells FINAL WHERE segment = ''").Scan(&c.labelled),
 	)
 	if err != nil {
 		return counts{}, fmt.Errorf("demo: count what is stored: %w", err)
@@ -135,7 +135,7 @@ func (d *demo) summarise(ctx context.Context, page delivered) (summary, error) {
 func (d *demo) accuracy(ctx context.Context, deploy plumbline.DeployHash) (float64, error) {
 	var accuracy float64
 	row := d.service.DB().Conn().QueryRow(ctx,
-		"SELECT sum(correct) / sum(labelled) FROM outcome_cells FINAL WHERE model = {model:String} AND deploy_hash = {deploy:String} AND stage = 'production'",
+		"SELECT sum(correct) / sum(labelled) FROM outcome_cells FINAL WHERE model = {model:String} AND deploy_hash = {deploy:String} AND stage = 'production' AND segment = ''",
 		clickhouse.Named("model", string(d.slo.Model)), clickhouse.Named("deploy", string(deploy)))
 	if err := row.Scan(&accuracy); err != nil {
 		return 0, fmt.Errorf("demo: accuracy of %s: %w", deploy, err)
