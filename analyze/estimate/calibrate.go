@@ -186,8 +186,9 @@ func fitIsotonic(examples []Example) curveOf {
 	}
 	share := total / float64(max(len(sorted), 1))
 	var fit stairs
+	y := 0.0
 	for _, s := range pooled {
-		y := inside((s.hits + share) / (s.n + 1))
+		y = max(y, inside((s.hits+share)/(s.n+1))) // a small step moves further than a large one
 		fit.x, fit.y = append(fit.x, s.from), append(fit.y, y)
 		if s.to > s.from {
 			fit.x, fit.y = append(fit.x, s.to), append(fit.y, y)

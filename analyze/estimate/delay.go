@@ -111,7 +111,7 @@ func (c Curve) Settled() bool {
 		return true
 	}
 	quiet := c.followed - last
-	before := c.Share(last) - c.Share(last-quiet-1)
+	before := c.Share(last) - c.Share(last-quiet)
 	// Of the share before labels times predictions, e^-3 = 5 % is the chance that
 	// 3 expected labels all stay away.
 	return before*float64(c.Predictions) >= 3

@@ -158,3 +158,37 @@ func (s *Study) DelayCurves(now float64) (map[estimate.Stratum]estimate.Curve, e
 }
 
 func days(d float64) time.Duration { return time.Duration(d * 24 * float64(time.Hour)) }
+
+// Reconsidered returns how many of the disjoint windows that were answered had
+// their answer contradicted by its own labels once 90 % of them were in, and how
+// many there were. What a model that was fitted before the window expected is held
+// against labels that came after the answer.
+func (s *Study) Reconsidered(points []Point) (suspected, windows int, err error) {
+	next := math.Inf(-1)
+	for _, p := range points {
+		if p.End < next {
+			continue
+		}
+		next = p.End + s.WindowDays
+		windows++
+		rows := between(s.world.monitored, p.End-s.WindowDays, p.End)
+		seen, err := s.world.AsOf(s.world.Maturity(rows, 0.9, p.End)).Window(p.End-s.WindowDays, p.End)
+		if err != nil {
+			return 0, 0, err
+		}
+		events := make([]estimate.Event, len(seen))
+		for i, r := range seen {
+			events[i] = p.events[i]
+			if r.Known {
+				events[i] = events[i].With(one(r.Right))
+			}
+		}
+		c := estimate.Config{PriorLabels: s.prior, Spread: estimate.SpreadOf(s.residuals, floorSpread), Widen: 1}
+		verdict, err := estimate.Contradict(events, c)
+		if err != nil {
+			return 0, 0, err
+		}
+		suspected += int(one(verdict.Suspected))
+	}
+	return suspected, windows, nil
+}

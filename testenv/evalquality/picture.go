@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/plumbline-slo/plumbline/analyze/estimate"
-	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
 )
 
 // picture is a chart of lines and bands over days or numbers, as SVG.
@@ -20,6 +19,7 @@ type picture struct {
 	dates               bool
 	lines               []lineOf
 	bands               []bandOf
+	notes               []noteAt
 	xs, ys              [2]float64
 }
 
@@ -27,6 +27,11 @@ type lineOf struct {
 	name, colour string
 	x, y         []float64
 	dashed, dots bool
+}
+
+type noteAt struct {
+	x, y         float64
+	text, colour string
 }
 
 type bandOf struct {
@@ -86,8 +91,14 @@ func (p *picture) svg() string {
 		} else {
 			fmt.Fprintf(&b, `<path d="%s" fill="none" stroke="%s" stroke-width="1.8"%s/>`, p.path(l.x, l.y), l.colour, style)
 		}
+		if l.name == "" {
+			continue
+		}
 		fmt.Fprintf(&b, `<path d="M%d 40h18" stroke="%s" stroke-width="3"%s/><text x="%d" y="44">%s</text>`, at, l.colour, style, at+23, html.EscapeString(l.name))
-		at += 40 + 7*len(l.name)
+		at += 44 + 6*len(l.name)
+	}
+	for _, n := range p.notes {
+		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="middle" fill="%s">%s</text>`, p.px(n.x), p.py(n.y), n.colour, html.EscapeString(n.text))
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
@@ -97,15 +108,37 @@ func (p *picture) axes(b *strings.Builder) {
 	for _, y := range ticks(p.ys, 6) {
 		fmt.Fprintf(b, `<path d="M%d %.1fH%d" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%g</text>`, left, p.py(y), wide-right, left-6, p.py(y)+4, math.Round(y*1e6)/1e6)
 	}
-	for _, x := range ticks(p.xs, 8) {
+	for _, x := range p.xTicks() {
 		name := fmt.Sprintf("%g", x)
 		if p.dates {
-			name = time.Unix(int64(x*86400), 0).UTC().Format("2 Jan 06")
+			name = time.Unix(int64(x*86400), 0).UTC().Format("Jan 06")
 		}
 		fmt.Fprintf(b, `<path d="M%.1f %dv5" stroke="#666"/><text x="%.1f" y="%d" text-anchor="middle">%s</text>`, p.px(x), high-below, p.px(x), high-below+18, name)
 	}
 	fmt.Fprintf(b, `<text x="14" y="%d" transform="rotate(-90 14 %d)" text-anchor="middle">%s</text>`, high/2, high/2, html.EscapeString(p.yName))
 	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">%s</text>`, (wide+left-right)/2, high-8, html.EscapeString(p.xName))
+}
+
+// xTicks returns the first of every month, or of every third, where x is a date.
+func (p *picture) xTicks() []float64 {
+	if !p.dates {
+		return ticks(p.xs, 8)
+	}
+	months := 1
+	if p.xs[1]-p.xs[0] > 500 {
+		months = 3
+	}
+	first := time.Unix(int64(p.xs[0]*86400), 0).UTC()
+	var out []float64
+	for t := time.Date(first.Year(), first.Month(), 1, 0, 0, 0, 0, time.UTC); ; t = t.AddDate(0, months, 0) {
+		x := float64(t.Unix()) / 86400
+		if x > p.xs[1] {
+			return out
+		}
+		if x >= p.xs[0] {
+			out = append(out, x)
+		}
+	}
 }
 
 // ticks returns round numbers within a range.
@@ -173,7 +206,7 @@ func drawPoints(points []Point, title string) *picture {
 }
 
 func (r *Report) drawBreach() *picture {
-	p := drawPoints(r.Nowcast, fmt.Sprintf("%s: asked on the last day of each window, whatever was in; targets and what was found", r.Name))
+	p := drawPoints(r.Nowcast, fmt.Sprintf("%s: asked on the last day of each window. On each target: blue found, red false", r.Name))
 	for _, target := range r.Study.Targets() {
 		p.lines = append(p.lines, lineOf{colour: "#999", x: p.xs[:], y: []float64{target, target}, dashed: true})
 		var found, missed lineOf
@@ -193,23 +226,23 @@ func (r *Report) drawBreach() *picture {
 }
 
 func (r *Report) drawRandom() *picture {
-	p := &picture{title: fmt.Sprintf("%s: width of a 95 %% interval from %g %% random labels of a window, and how often it held", r.Name, 100*r.Study.Sample),
-		yName: "share", xName: "end of the window", dates: true}
-	var x, ours, wilson, theory, held, promised []float64
+	p := &picture{title: fmt.Sprintf("%s: width of a 95 %% interval from %g %% random labels of a window, and how often ours held", r.Name, 100*r.Study.Sample),
+		yName: "width, points of accuracy", xName: "end of the window; in blue, the share of draws in which our interval held the truth", dates: true}
+	var x, ours, wilson, theory []float64
+	greatest := 1.0
 	for _, s := range r.Random {
-		x, ours, wilson, theory = append(x, s.End), append(ours, s.Width), append(wilson, s.Wilson), append(theory, s.Theory*s.Wilson)
-		held, promised = append(held, s.Covered), append(promised, metric.Level)
+		x, ours, wilson, theory = append(x, s.End), append(ours, 100*s.Width), append(wilson, 100*s.Wilson), append(theory, 100*s.Theory*s.Wilson)
+		p.notes = append(p.notes, noteAt{s.End, 0.4, fmt.Sprintf("%.1f %%", 100*s.Covered), blue})
+		greatest = max(greatest, 100*s.Wilson, 100*s.Width)
 	}
 	if len(x) == 0 {
 		x = []float64{0, 1}
 	}
-	p.xs, p.ys = [2]float64{x[0] - 5, x[len(x)-1] + 5}, [2]float64{0, 1}
+	p.xs, p.ys = [2]float64{x[0] - 10, x[len(x)-1] + 10}, [2]float64{0, math.Ceil(greatest*1.1/5) * 5}
 	p.lines = []lineOf{
-		{name: "Wilson's width, labels alone", colour: red, x: x, y: wilson},
-		{name: "our width", colour: blue, x: x, y: ours},
-		{name: "width in theory", colour: black, dashed: true, x: x, y: theory},
-		{name: "share of our intervals that held", colour: orange, x: x, y: held},
-		{name: "promised", colour: "#999", dashed: true, x: x, y: promised},
+		{name: "Wilson's interval, labels alone", colour: red, x: x, y: wilson},
+		{name: "our interval", colour: blue, x: x, y: ours},
+		{name: "ours in theory", colour: black, dashed: true, x: x, y: theory},
 	}
 	return p
 }

@@ -118,12 +118,11 @@ const tolerated = 0.01
 // which know of a drift that the reference has not seen. Where none does, it takes
 // the nearest.
 func (s *Study) tunePrior(ctx context.Context, windows [][]Row, events [][]estimate.Event) error {
-	const draws = 1000
 	best := math.Inf(1)
 	for _, prior := range []float64{25, 50, 100, 200, 400} {
 		covered, sampled := 0.0, 0.0
 		for i, rows := range windows {
-			r, err := s.draw(ctx, rows, slices.Clone(events[i]), prior, draws)
+			r, err := s.draw(ctx, rows, slices.Clone(events[i]), prior, s.TuneDraws)
 			if err != nil {
 				return err
 			}

@@ -16,6 +16,9 @@ type Report struct {
 	Delayed []Point // empty where labels are known at once
 	Nowcast []Point
 	Random  []Sampled
+	// Suspected of Reconsidered disjoint windows were contradicted by their labels
+	// once 90 % of them were in.
+	Suspected, Reconsidered int
 	// Bars says that the bars of the hotel booking data hold for this data; the
 	// others are printed without a goal.
 	Bars bool
@@ -39,6 +42,9 @@ func Run(ctx context.Context, name string, w *World, c Config, delays, bars bool
 	}
 	if r.Nowcast, err = s.Delayed(ctx, true); err != nil {
 		return nil, fmt.Errorf("%s, nowcast: %w", name, err)
+	}
+	if r.Suspected, r.Reconsidered, err = s.Reconsidered(r.Delayed); err != nil {
+		return nil, fmt.Errorf("%s, reconsidered: %w", name, err)
 	}
 	return r, nil
 }
@@ -93,6 +99,7 @@ func (r *Report) delayedFigures() []figure.Figure {
 		plain("MAE of our model without any label"+when, model.MAE, "points"),
 		plain("MAE that the unknown labels alone cause"+when, floor, "points"),
 		plain("windows with suspected concept drift"+when, suspected, "windows"),
+		plain(fmt.Sprintf("disjoint windows, of %d, with suspected concept drift once 90 %% of labels were in", r.Reconsidered), float64(r.Suspected), "windows"),
 	}
 	for _, w := range ways() {
 		share, width := Covered(r.Delayed, w.interval)

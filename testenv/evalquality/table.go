@@ -107,7 +107,6 @@ func parquetWords(f *os.File, wanted []string) (map[string][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer raw.Close()
 	reader, err := pqarrow.NewFileReader(raw, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
 	if err != nil {
 		return nil, err

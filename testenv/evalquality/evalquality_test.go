@@ -1,0 +1,315 @@
+package evalquality
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/xml"
+	"errors"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/pqarrow"
+)
+
+// made is a made-up world: 30 predictions a day, labels late by a lead that also
+// drives how often the model is right.
+func made(t *testing.T, mutate func(*Row)) *World {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	rows := func(from, days int) []Row {
+		var out []Row
+		for d := range days {
+			for range 30 {
+				lead := math.Floor(100 * rng.Float64() * rng.Float64())
+				score := rng.Float64()
+				p := score * (1 - lead/200)
+				r := Row{At: float64(from + d), Score: score, Chosen: score > 0.5, Driver: lead, truth: rng.Float64() < p}
+				r.knownAt = r.At + lead
+				out = append(out, r)
+			}
+		}
+		return out
+	}
+	reference, monitored := rows(17000, 120), rows(17120, 200)
+	if mutate != nil {
+		for i := range monitored {
+			mutate(&monitored[i])
+		}
+	}
+	w, err := NewWorld(reference, monitored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func madeStudy(t *testing.T, w *World) *Study {
+	t.Helper()
+	c := DefaultConfig()
+	c.Draws, c.TuneDraws, c.Sample = 40, 20, 0.05
+	s, err := NewStudy(t.Context(), w, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// answers are everything that was said up to a day.
+func answers(t *testing.T, w *World, asOf float64) []Answer {
+	t.Helper()
+	s := madeStudy(t, w)
+	var given []Answer
+	var past history
+	for end := 17150.0; end <= asOf; end += s.WindowDays {
+		a, err := s.answer(w.AsOf(end+10), end, past)
+		if err != nil {
+			t.Fatal(err)
+		}
+		past = append(past, a)
+		given = append(given, a)
+	}
+	for i := range given {
+		given[i].events = nil
+	}
+	return given
+}
+
+// Every label that became known after the last answer is turned round, and every
+// prediction after it is another: whatever had looked at them answers otherwise.
+func TestNobodyLooksAhead(t *testing.T) {
+	const last = 17240.0 // windows end at 17150, 17180, 17210, 17240, each asked 10 days later
+	want := answers(t, made(t, nil), last)
+	got := answers(t, made(t, func(r *Row) {
+		if r.knownAt > last+10 {
+			r.truth = !r.truth
+		}
+		if r.At >= last+10 {
+			r.Score, r.Chosen, r.Driver = 1-r.Score, !r.Chosen, 99-r.Driver
+		}
+	}), last)
+	if len(want) != 4 || !reflect.DeepEqual(got, want) {
+		t.Errorf("answers change with the future:\n%+v\nwant\n%+v", got, want)
+	}
+	// The same change one day earlier must show: the test can fail.
+	seen := answers(t, made(t, func(r *Row) {
+		if r.knownAt > last-40 {
+			r.truth = !r.truth
+		}
+	}), last)
+	if reflect.DeepEqual(seen, want) {
+		t.Error("labels that were known change nothing")
+	}
+}
+
+func TestTuningDoesNotSeeWhatIsMonitored(t *testing.T) {
+	want := madeStudy(t, made(t, nil))
+	got := madeStudy(t, made(t, func(r *Row) { r.truth, r.Score = !r.truth, 1-r.Score }))
+	if got.Choice != want.Choice || got.prior != want.prior || !slices.Equal(got.cuts, want.cuts) ||
+		!slices.Equal(got.past, want.past) || !slices.Equal(got.residuals, want.residuals) || !slices.Equal(got.Targets(), want.Targets()) {
+		t.Errorf("tuned to %+v and to %+v", got, want)
+	}
+}
+
+func TestAViewHidesWhatIsNotKnown(t *testing.T) {
+	w := made(t, nil)
+	v := w.AsOf(17200)
+	seen, err := v.Window(17150, 17200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := between(w.monitored, 17150, 17200)
+	known := 0
+	for i, s := range seen {
+		if s.Known != (rows[i].knownAt <= 17200) || s.Known && s.Truth != rows[i].truth || !s.Known && (s.Truth || s.Right) || s.truth || !math.IsNaN(s.knownAt) {
+			t.Fatalf("row %d is seen as %+v, and is %+v", i, s, rows[i])
+		}
+		if s.Known {
+			known++
+		}
+	}
+	if known == 0 || known == len(seen) {
+		t.Errorf("%d of %d are known: the test tests nothing", known, len(seen))
+	}
+	if _, err := v.Window(17180, 17201); err == nil {
+		t.Error("a window that is not over is shown")
+	}
+	for _, s := range v.Labelled(17190, 17220) {
+		if s.At >= 17190 {
+			t.Fatalf("a prediction of day %g is learnt from for a window from day 17190", s.At)
+		}
+	}
+}
+
+func TestTheWholeReport(t *testing.T) {
+	c := DefaultConfig()
+	c.Draws, c.TuneDraws, c.Sample = 40, 20, 0.05
+	r, err := Run(t.Context(), "made up", made(t, nil), c, true, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Random) != 6 || len(r.Delayed) != 171 || len(r.Nowcast) != 171 || r.Reconsidered != 6 {
+		t.Errorf("%d windows sampled, %d and %d asked about, %d reconsidered", len(r.Random), len(r.Delayed), len(r.Nowcast), r.Reconsidered)
+	}
+	values := make(map[string]float64)
+	for _, f := range r.Figures() {
+		if _, twice := values[f.Name]; twice {
+			t.Errorf("%q is printed twice", f.Name)
+		}
+		values[f.Name] = f.Value
+	}
+	const when = ", 30 days with 30 % of labels"
+	if ours, labels := values["made up: MAE of the estimate"+when], values["made up: MAE of labels only"+when]; !(ours > 0 && ours < 3 && ours < labels) {
+		t.Errorf("the estimate is wrong by %g points, labels alone by %g", ours, labels)
+	}
+	if covered := values["made up: coverage, 5 % random labels"]; !(covered > 85) {
+		t.Errorf("random labels cover %g %%", covered)
+	}
+	dir := t.TempDir()
+	if err := r.Draw(dir); err != nil {
+		t.Fatal(err)
+	}
+	drawn, err := filepath.Glob(filepath.Join(dir, "quality-made-up-*.svg"))
+	if err != nil || len(drawn) != 4 {
+		t.Fatalf("drew %v, %v", drawn, err)
+	}
+	for _, path := range drawn {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for in := xml.NewDecoder(bytes.NewReader(text)); ; {
+			if _, err := in.Token(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+		}
+		if strings.Contains(string(text), "NaN") {
+			t.Errorf("%s holds NaN", path)
+		}
+	}
+}
+
+func TestBreachesAreJudgedByRuns(t *testing.T) {
+	s := madeStudy(t, made(t, nil))
+	var points []Point
+	for i, truth := range []float64{0.9, 0.7, 0.7, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9} {
+		p := Point{Truth: truth}
+		p.End = 17150 + float64(i)
+		points = append(points, p)
+	}
+	at := func(days ...int) func(Point) bool {
+		return func(p Point) bool { return slices.Contains(days, int(p.End)-17150) }
+	}
+	b := s.Breached(points, 0.8, at(2, 3, 12))
+	if b.Episodes != 1 || b.Found != 1 || b.False != 1 || b.FalseDays != 2 || b.Late != 1 {
+		t.Errorf("judged %+v", b)
+	}
+	if b := s.Breached(points, 0.8, at()); b.Found != 0 || !math.IsNaN(b.Lead) {
+		t.Errorf("no alarm is judged %+v", b)
+	}
+}
+
+const table = "id,when,p,hat,y,wait,size\n1,2020-01-01,0.25,0,1,2.5,7\n2,2020-01-02 12:00:00,0.75,1,0,0,\n"
+
+func write(t *testing.T, name string, text []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func columns() Columns {
+	return Columns{Timestamp: "when", Score: "p", Chosen: "hat", Label: "y", Delay: "wait"}
+}
+
+func TestTablesAreRead(t *testing.T) {
+	var packed bytes.Buffer
+	gz := gzip.NewWriter(&packed)
+	if _, err := gz.Write([]byte(table)); err != nil {
+		t.Fatal(err)
+	}
+	if err := gz.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want := []Row{
+		{At: 18262, Score: 0.25, Driver: 2.5, truth: true, knownAt: 18264.5},
+		{At: 18263.5, Score: 0.75, Chosen: true, knownAt: 18263.5},
+	}
+	for name, path := range map[string]string{
+		"CSV": write(t, "t.csv", []byte(table)), "gzip": write(t, "t.csv.gz", packed.Bytes()), "Parquet": write(t, "t.parquet", parquetTable(t)),
+	} {
+		got, err := Read(path, columns())
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: read %+v, %v", name, got, err)
+		}
+	}
+}
+
+func parquetTable(t *testing.T) []byte {
+	t.Helper()
+	schema := arrow.NewSchema([]arrow.Field{
+		{Name: "when", Type: arrow.FixedWidthTypes.Timestamp_us}, {Name: "p", Type: arrow.PrimitiveTypes.Float64},
+		{Name: "hat", Type: arrow.PrimitiveTypes.Int32}, {Name: "y", Type: arrow.FixedWidthTypes.Boolean}, {Name: "wait", Type: arrow.PrimitiveTypes.Float32},
+	}, nil)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	b.Field(0).(*array.TimestampBuilder).AppendValues([]arrow.Timestamp{18262 * 86400e6, 18263.5 * 86400e6}, nil)
+	b.Field(1).(*array.Float64Builder).AppendValues([]float64{0.25, 0.75}, nil)
+	b.Field(2).(*array.Int32Builder).AppendValues([]int32{0, 1}, nil)
+	b.Field(3).(*array.BooleanBuilder).AppendValues([]bool{true, false}, nil)
+	b.Field(4).(*array.Float32Builder).AppendValues([]float32{2.5, 0}, nil)
+	record := b.NewRecord()
+	var out bytes.Buffer
+	w, err := pqarrow.NewFileWriter(schema, &out, parquet.NewWriterProperties(), pqarrow.DefaultWriterProps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Write(record), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestWhatCannotBeReadIsRefused(t *testing.T) {
+	for name, broken := range map[string]string{
+		"a score over 1":     strings.Replace(table, "0.75", "1.5", 1),
+		"a class of 2":       strings.Replace(table, ",1,0,0,", ",2,0,0,", 1),
+		"an unknown label":   strings.Replace(table, ",1,0,0,", ",1,maybe,0,", 1),
+		"a negative delay":   strings.Replace(table, "2.5", "-2.5", 1),
+		"a time without one": strings.Replace(table, "2020-01-01", "soon", 1),
+		"a missing column":   strings.Replace(table, "hat", "cap", 1),
+		"a ragged row":       table + "3,4\n",
+		"nothing":            "",
+	} {
+		if _, err := Read(write(t, "t.csv", []byte(broken)), columns()); err == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+	if _, err := Read(write(t, "t.parquet", []byte(table)), columns()); err == nil {
+		t.Error("text is read as Parquet")
+	}
+	c := columns()
+	c.Driver = "size"
+	if _, err := Read(write(t, "t.csv", []byte(table)), c); err == nil {
+		t.Error("an empty driver is read as a number")
+	}
+	if _, err := NewWorld(nil, []Row{{}}); err == nil {
+		t.Error("a world without a reference")
+	}
+	if err := (Config{}).Validate(); err == nil {
+		t.Error("an empty configuration is valid")
+	}
+}
