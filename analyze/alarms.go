@@ -250,10 +250,7 @@ func (a *alarms) findings(newest deploy, model plumbline.Model, all []decision) 
 	for i, d := range all {
 		f := newFinding(plumbline.SignalDriftAlarm, string(d.stream.measure))
 		f.Model, f.Deploy, f.Stage = model, newest.hash, plumbline.StageProduction
-		f.Feature, f.Reference = d.day.row.Feature, d.stream.reference
-		if f.Feature == "" {
-			f.Feature = plumbline.Feature(d.stream.series)
-		}
+		f.Feature, f.Reference = nameOf(d.stream.series), d.stream.reference
 		f.Window, f.WindowEnd, f.Count = day, d.day.block.End, d.day.row.Count
 		f.P, f.Assumes = d.verdict.P, d.verdict.Assumption
 		f.Value, f.Verdict = d.verdict.Evidence/d.verdict.Threshold, plumbline.VerdictOK

@@ -38,7 +38,7 @@ func (c comparison) shiftFindings(shifts []Shift, answer ask.Answer) []Finding {
 		f.Count, f.Verdict, f.Assumes = s.Current, s.Verdict, assumesShift
 		if s.Verdict == plumbline.VerdictOK || s.Verdict == plumbline.VerdictBreach {
 			f.Value, f.NullMean, f.Effect = s.PSI, s.NullMean, s.PSI-s.NullMean
-			i := slices.IndexFunc(answer.Rows, func(r ask.Row) bool { return isShift(r) && r.Feature == s.Feature })
+			i := slices.IndexFunc(answer.Rows, func(r ask.Row) bool { return isShift(r) && nameOf(r.Series) == s.Feature })
 			if i >= 0 && answer.Rows[i].Method != measure.None {
 				r := answer.Rows[i]
 				f.Value, f.NullMean, f.Low, f.High, f.P, f.Effect = r.Value, r.NullMean, r.Low, r.High, r.P, r.Debiased
@@ -51,7 +51,8 @@ func (c comparison) shiftFindings(shifts []Shift, answer ask.Answer) []Finding {
 
 // isShift reports whether a row of all traffic says what shiftFindings say.
 func isShift(r ask.Row) bool {
-	return r.Feature != "" && r.Measure == measure.PSI && r.Reference == plumbline.ReferenceTraining
+	_, feature := r.Series.Feature()
+	return feature && r.Measure == measure.PSI && r.Reference == plumbline.ReferenceTraining
 }
 
 // findings returns what else the answer says, by the measures of each kind of
@@ -117,9 +118,9 @@ func kindOf(series plumbline.Series, answer ask.Answer) (numeric, odds bool) {
 
 // row is the finding of one series, reference and measure.
 func (c comparison) row(r ask.Row, answer ask.Answer) Finding {
-	signal, name := plumbline.SignalDrift, r.Feature
-	if name == "" {
-		signal, name = plumbline.SignalPredictionDrift, plumbline.Feature(r.Series)
+	signal, name := plumbline.SignalDrift, nameOf(r.Series)
+	if _, feature := r.Series.Feature(); !feature {
+		signal = plumbline.SignalPredictionDrift
 	}
 	f := c.finding(signal, string(r.Measure), answer.Segment)
 	f.Feature, f.Reference, f.Count, f.Verdict = name, r.Reference, r.Count, r.Verdict
@@ -135,6 +136,14 @@ func (c comparison) row(r ask.Row, answer ask.Answer) Finding {
 		}
 	}
 	return f
+}
+
+// nameOf is what the column feature says of a series.
+func nameOf(s plumbline.Series) plumbline.Feature {
+	if f, ok := s.Feature(); ok {
+		return f
+	}
+	return plumbline.Feature(s)
 }
 
 // byTheClock reports whether a reference is the same hours already.

@@ -22,6 +22,7 @@ type Shift struct {
 	// the PSI where there was no traffic then.
 	Excess float64
 	// Verdict is breach where Excess lies beyond the noise and the least effect,
+	// and the window itself is beyond both from those hours,
 	// insufficient where the samples are too small, missing without a training
 	// set, and ok otherwise.
 	Verdict string
@@ -188,9 +189,13 @@ func (m measured) shift(f plumbline.Feature, o drift.Options) Shift {
 	if d := drift.Compare(reference, whole); d.Enough(o) {
 		judged = d
 	}
-	explained := 0.0
+	explained, near := 0.0, false
 	for _, w := range m.usual {
 		explained = max(explained, drift.Explained(reference, whole, sample(w, f), o))
+		// Far from the reference a PSI varies by more than its noise at home: what
+		// is near the usual itself has no excess either.
+		d := drift.Compare(sample(w, f), whole)
+		near = near || d.Enough(o) && !d.Beyond(d.PSI, o)
 	}
 	s.Excess = judged.PSI - explained
 	switch {
@@ -198,7 +203,7 @@ func (m measured) shift(f plumbline.Feature, o drift.Options) Shift {
 		s.Verdict = plumbline.VerdictMissing
 	case !judged.Enough(o):
 		s.Verdict = plumbline.VerdictInsufficient
-	case judged.Beyond(s.Excess, o):
+	case judged.Beyond(s.Excess, o) && !near:
 		s.Verdict = plumbline.VerdictBreach
 	default:
 		s.Verdict = plumbline.VerdictOK

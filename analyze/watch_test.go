@@ -1,0 +1,213 @@
+package analyze
+
+import (
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/storage/grid"
+)
+
+// answers is a world of six weeks with a training set: hourly rollups of a
+// feature, a score and a class, for all traffic and a segment of it. mean and
+// share say what an hour is like.
+type answers struct {
+	t      *testing.T
+	random *rand.Rand
+	series []map[string]any
+	texts  []map[string]any
+}
+
+// hour adds an hour of n requests.
+func (w *answers) hour(deploy, stage, segment string, at time.Time, n int, mean, share float64) {
+	row := func(series plumbline.Series, version grid.Version, buckets map[int32]uint64) {
+		sorted, counts := slices.AppendSeq([]int32{}, maps.Keys(buckets)), []uint64{}
+		slices.Sort(sorted)
+		for _, b := range sorted {
+			counts = append(counts, buckets[b])
+		}
+		w.series = append(w.series, map[string]any{"model": "m", "deploy_hash": deploy, "stage": stage, "segment": segment, "series": series,
+			"grid": version, "time": at.Truncate(time.Hour).Unix(), "count": n, "hist": []any{sorted, counts}})
+	}
+	feature, score, yes := map[int32]uint64{}, map[int32]uint64{}, 0
+	for range n {
+		feature[grid.Bucket(mean+w.random.NormFloat64())]++
+		p := 1 / (1 + math.Exp(-(mean - 10 + w.random.NormFloat64())))
+		score[grid.OddsBucket(p)]++
+		if w.random.Float64() < share {
+			yes++
+		}
+	}
+	row(plumbline.SeriesRequests, "", nil)
+	row(plumbline.Feature("amount").Series(), grid.Full, feature)
+	row(plumbline.SeriesScore, grid.FullOdds, score)
+	for class, count := range map[string]int{"yes": yes, "no": n - yes} {
+		w.texts = append(w.texts, map[string]any{"model": "m", "deploy_hash": deploy, "stage": stage, "segment": segment, "series": plumbline.SeriesClass,
+			"value": class, "kind": 0, "time": at.Truncate(time.Hour).Unix(), "count": count})
+	}
+}
+
+// store adds the training set and hours before now, as of says.
+func (w *answers) store(db *storage.DB, length, every time.Duration, of func(at time.Time) (mean, share float64)) {
+	w.hour("v1", "training", "", now.Add(-100*day), 20_000, 10, .3)
+	for at := now.Add(-length).Truncate(time.Hour); at.Before(now); at = at.Add(every) {
+		mean, share := of(at)
+		w.hour("v1", "production", "", at, 60*int(every/time.Hour), mean, share)
+	}
+	insert(w.t, db, "series_hour", w.series)
+	insert(w.t, db, "categories_hour", w.texts)
+}
+
+func TestDriftAgainstSeveralReferences(t *testing.T) {
+	db := startDB(t)
+	w := &answers{t: t, random: rand.New(rand.NewPCG(31, 31))}
+	// Since a day all is otherwise.
+	w.store(db, 29*day, 2*time.Hour, func(at time.Time) (float64, float64) {
+		if at.After(now.Add(-day)) {
+			return 12, .6
+		}
+		return 10, .3
+	})
+	w.series, w.texts = nil, nil
+	for at := now.Add(-day).Truncate(time.Hour); at.Before(now); at = at.Add(time.Hour) {
+		w.hour("v1", "production", "region=eu", at, 20, 12, .3)
+	}
+	insert(t, db, "series_hour", w.series)
+	insert(t, db, "categories_hour", w.texts)
+	r := newRunner(t, db)
+	findings, err := r.Step(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	type row struct{ signal, feature, segment, reference, measure, verdict string }
+	got := map[row]Finding{}
+	for _, f := range findings {
+		if f.Signal == plumbline.SignalDrift || f.Signal == plumbline.SignalPredictionDrift {
+			got[row{string(f.Signal), string(f.Feature), string(f.Segment), f.Reference, f.Measure, f.Verdict}] = f
+		}
+	}
+	for _, want := range []row{
+		{"drift", "amount", "", "training", "psi", "breach"},
+		{"drift", "amount", "", "training", "wasserstein_normalised", "breach"},
+		{"drift", "amount", "", "same-hours:4w", "psi", "breach"},
+		{"prediction_drift", "score", "", "training", "psi", "breach"},
+		{"prediction_drift", "score", "", "same-hours:4w", "ks", "breach"},
+		{"prediction_drift", "predicted", "", "training", "tvd", "breach"},
+		{"prediction_drift", "predicted", "", "same-hours:4w", "psi", "breach"},
+		// The training set knows no segments, and the weeks before had none.
+		{"drift", "", "region=eu", "training", "", "missing"},
+		{"drift", "", "region=eu", "same-hours:4w", "", "missing"},
+	} {
+		if f, ok := got[want]; !ok {
+			t.Errorf("no finding %+v", want)
+		} else if want.verdict == "breach" && (f.P > 1e-6 || math.Abs(f.Effect-(f.Value-f.NullMean)) > 1e-12 || !(f.Low <= f.Value && f.Value <= f.High)) {
+			t.Errorf("%+v is not told in full", f)
+		}
+	}
+	for k := range got {
+		if k.measure == "tvd" && k.feature == "amount" || strings.HasPrefix(k.measure, "wasserstein") && k.feature == "score" {
+			t.Errorf("%+v was not asked for", k)
+		}
+	}
+	if again, err := r.lookDrift(t.Context(), traffic{model: "m"}, now.Add(time.Second)); err != nil || len(again) != 0 {
+		t.Errorf("drift is looked at again at once: %v, %v", again, err)
+	}
+}
+
+// What a day of the week always is, is no breach, whatever the reference.
+func TestTheWeekendIsNoDrift(t *testing.T) {
+	db := startDB(t)
+	w := &answers{t: t, random: rand.New(rand.NewPCG(32, 32))}
+	w.store(db, 29*day, 2*time.Hour, func(at time.Time) (float64, float64) {
+		if at.Weekday() == now.Weekday() || at.Weekday() == now.Add(-day).Weekday() {
+			return 12, .6
+		}
+		return 10, .3
+	})
+	cfg := DefaultConfig()
+	cfg.References = []string{"training", "same-hours:4w", "sliding:7d", "auto"}
+	r, err := New(cfg, Dependencies{DB: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.now = func() time.Time { return now }
+	findings, err := r.Step(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, f := range findings {
+		if f.Signal != plumbline.SignalDrift && f.Signal != plumbline.SignalPredictionDrift {
+			continue
+		}
+		seen[f.Reference]++
+		if f.Verdict == plumbline.VerdictBreach {
+			t.Errorf("in breach: %+v", f)
+		}
+		if f.Feature == "amount" && f.Reference == "training" && f.Measure == "psi" && f.Effect < .5 {
+			t.Errorf("the weekend is not far from the training set: %+v", f)
+		}
+	}
+	for _, reference := range cfg.References {
+		if seen[reference] < 4 {
+			t.Errorf("%d findings against %s", seen[reference], reference)
+		}
+	}
+}
+
+// A ticket opens once a change has lasted, stays open, and is the same for a
+// service that starts later; quiet weeks open none.
+func TestAlarmOverClosedDays(t *testing.T) {
+	db := startDB(t)
+	w := &answers{t: t, random: rand.New(rand.NewPCG(33, 33))}
+	w.store(db, 22*day, 6*time.Hour, func(at time.Time) (float64, float64) {
+		if at.After(now.Add(-5 * day)) {
+			return 12, .3
+		}
+		return 10, .3
+	})
+	served := traffic{model: "m", end: now, deploys: []deploy{{hash: "v1", stage: plumbline.StageProduction, first: now.Add(-22 * day), last: now.Truncate(time.Hour)}}}
+	newAlarms := func() *alarms { return newRunner(t, db).alarms }
+	catchUp := func(a *alarms, end time.Time) []Finding {
+		then := served
+		then.end = end
+		for i := range 40 {
+			findings, err := a.look(t.Context(), then, end.Add(time.Duration(i)*time.Second))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(findings) > 0 {
+				return findings
+			}
+		}
+		t.Fatal("the alarm does not catch up")
+		return nil
+	}
+	running := newAlarms()
+	quiet := catchUp(running, now.Add(-6*day))
+	if got := inBreach(quiet); got != "" || len(quiet) < 8 {
+		t.Errorf("in quiet weeks: %s of %d", got, len(quiet))
+	}
+	later := catchUp(running, now)
+	if got := inBreach(later); !strings.Contains(got, "amount psi") || !strings.Contains(got, "score psi") || strings.Contains(got, "predicted") {
+		t.Errorf("tickets %q, want the feature and the score", got)
+	}
+	again := catchUp(newAlarms(), now)
+	if len(again) != len(later) {
+		t.Fatalf("%d streams after a restart, %d without", len(again), len(later))
+	}
+	for i, f := range again {
+		if f.Verdict != later[i].Verdict || f.Feature != later[i].Feature || f.Assumes != later[i].Assumes || !(f.Value == later[i].Value || math.IsNaN(f.Value)) {
+			t.Errorf("a restart says %+v, not %+v", f, later[i])
+		}
+		if f.Verdict == plumbline.VerdictBreach && (f.Value < 1 || !strings.Contains(f.Assumes, "open since the day that ended") || !strings.Contains(f.Assumes, "adjusted p")) {
+			t.Errorf("a ticket is not told in full: %+v", f)
+		}
+	}
+}
