@@ -170,9 +170,6 @@ func (r Reader) window(ctx context.Context, q drift.Query, limit int, labels boo
 		return nil, 0, fmt.Errorf("limit of %d rows: must be at least 1", limit)
 	}
 	parameters := parameters(q, limit)
-	if err := r.each(ctx, totalSQL, parameters, func(rows driver.Rows) error { return rows.Scan(&total) }); err != nil {
-		return nil, 0, err
-	}
 	err = r.each(ctx, rowsSQL, parameters, func(rows driver.Rows) error {
 		var w row
 		if err := rows.Scan(&w.id, &w.at, &w.numbers, &w.values, &w.words, &w.texts, &w.score, &w.predicted); err != nil {
@@ -184,6 +181,12 @@ func (r Reader) window(ctx context.Context, q drift.Query, limit int, labels boo
 	if err == nil && labels {
 		err = r.label(ctx, parameters, all)
 	}
+	if err != nil {
+		return nil, 0, err
+	}
+	// Last, so that rows which come in meanwhile make no sample larger than what
+	// it was drawn from.
+	err = r.each(ctx, totalSQL, parameters, func(rows driver.Rows) error { return rows.Scan(&total) })
 	return all, total, err
 }
 
