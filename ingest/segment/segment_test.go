@@ -2,6 +2,8 @@ package segment_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +121,25 @@ func TestSQLNamesTheSegmentsOfARow(t *testing.T) {
 		}
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+// The statements of docs/segments.md run.
+func TestDocumentedStatementsRun(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "segments.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	statements := strings.Split(string(text), "```sql\n")[1:]
+	if len(statements) != 3 {
+		t.Errorf("%d statements, want 3", len(statements))
+	}
+	for _, statement := range statements {
+		statement, _, _ = strings.Cut(statement, "```")
+		if err := env.DB.Conn().Exec(t.Context(), statement); err != nil {
+			t.Errorf("%s: %v", statement, err)
 		}
 	}
 }
