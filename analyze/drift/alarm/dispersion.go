@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 )
 
 // Dispersion says how many times the variance of the counts of past blocks is
@@ -23,7 +25,8 @@ type Dispersion struct {
 // degrees of freedom, since a level that moves from block to block moves all
 // cells at once; confidence is that of the bound, in (0, 1). Each block is a
 // list of counts in the same cells. Where a level moves, the factor grows with
-// the size of the blocks: apply it to blocks of that size.
+// the size of the blocks: apply it to blocks of that size; see OverdispersionOf
+// for measures other than sums over cells.
 //
 // It returns an error if the lists differ in length, or with fewer than three
 // blocks with events, of which nothing can be learnt.
@@ -63,6 +66,43 @@ func Overdispersion(blocks [][]uint64, confidence float64) (Dispersion, error) {
 	raw := statistic / (free * float64(d.Cells-1))
 	d.Factor = max(1, raw)
 	d.Upper = max(d.Factor, raw*free/chiSquareQuantile(1-confidence, free))
+	return d, nil
+}
+
+// OverdispersionOf estimates the dispersion for one measure from what it was in
+// past quiet windows: the mean of their distances, in squared units, over what
+// independent events would have. It is the one to take where a level moves: that
+// moves all cells one way, which Overdispersion spreads over every direction
+// there is, and a measure such as KS sees whole. freedom is that of Freedom. The
+// bound takes a window as worth a third of an independent one, as the detector
+// does. All results must be of one measure and be judged with an overdispersion
+// of 1; those without a distance are left out. It returns an error with fewer
+// than three, or of more than one measure.
+func OverdispersionOf(past []measure.Result, freedom, confidence float64) (Dispersion, error) {
+	if !(confidence > 0 && confidence < 1) {
+		return Dispersion{}, fmt.Errorf("overdispersion: confidence %v is not between 0 and 1", confidence)
+	}
+	d, sum := Dispersion{Factor: 1, Upper: 1}, 0.0
+	for _, r := range past {
+		if r.Measure != past[0].Measure {
+			return Dispersion{}, fmt.Errorf("overdispersion of %s and %s at once", past[0].Measure, r.Measure)
+		}
+		if r.Method == measure.None || !(r.NullMean > 0) {
+			continue
+		}
+		d.Blocks++
+		ratio := r.Value / r.NullMean
+		if squares(r.Measure) {
+			ratio *= ratio * rootMean(r.Measure, max(1, freedom))
+		}
+		sum += ratio
+	}
+	if d.Blocks < 3 {
+		return Dispersion{}, fmt.Errorf("overdispersion of %d distances: want at least 3", d.Blocks)
+	}
+	mean, free := sum/float64(d.Blocks), max(1, worth*float64(d.Blocks))
+	d.Factor = max(1, mean)
+	d.Upper = max(d.Factor, mean*free/chiSquareQuantile(1-confidence, free))
 	return d, nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 )
 
 // scipy 1.17.1: stats.chi2_contingency of the table gives X^2 = 22.468541 with 6
@@ -80,6 +82,65 @@ func TestOverdispersionOfBursts(t *testing.T) {
 		}
 		if math.Abs(mean/float64(burst)-1) > 0.06 || covered < runs*95/100 {
 			t.Errorf("bursts of %d: mean factor %v, covered in %d of %d", burst, mean, covered, runs)
+		}
+	}
+}
+
+// Of a level that moves all cells one way, KS sees far more than the mean over
+// the cells: against a fixed large reference its factor is 1 + m times the
+// level's share of the null variance, worked out here by simulating both.
+func TestOverdispersionOfDistances(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	const m, windows = 2000, 60
+	var reference []uint64
+	for range 50 {
+		for i, n := range draw(r, m, 1, 0) {
+			if reference == nil {
+				reference = make([]uint64, 8)
+			}
+			reference[i] += n
+		}
+	}
+	for _, level := range []float64{0, 0.1} {
+		var psi, ks []measure.Result
+		for range windows {
+			cells := measure.Cells{Reference: reference, Current: draw(r, m, 1, level*r.NormFloat64())}
+			results, err := cells.Compare(measure.DefaultOptions(), measure.PSI)
+			if err != nil {
+				t.Fatal(err)
+			}
+			psi = append(psi, results...)
+			buckets := []int32{1, 2, 3, 4, 5, 6, 7, 8}
+			numbers := measure.Numbers{Reference: measure.Histogram{Buckets: buckets, Counts: cells.Reference}, Current: measure.Histogram{Buckets: buckets, Counts: cells.Current}}
+			if results, err = numbers.Compare(measure.DefaultOptions(), measure.KS); err != nil {
+				t.Fatal(err)
+			}
+			ks = append(ks, results...)
+		}
+		a, err := OverdispersionOf(psi, Freedom(measure.PSI, 8), 0.95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := OverdispersionOf(ks, Freedom(measure.KS, 8), 0.95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if level == 0 && (a.Factor > 1.3 || b.Factor > 1.3 || a.Blocks != windows) {
+			t.Errorf("independent events: %+v by PSI, %+v by KS", a, b)
+		}
+		// The energy of the level is m .01 = 20 events' worth times the slope of
+		// the cells, 7 directions share it in PSI.
+		if level > 0 && (b.Factor < 1.5*a.Factor || a.Factor < 1.5 || b.Upper <= b.Factor) {
+			t.Errorf("a level that moves: %+v by PSI, %+v by KS, want more by KS, and bounds above", a, b)
+		}
+		if _, err := OverdispersionOf(append(ks, psi...), 1, 0.95); err == nil {
+			t.Error("two measures at once")
+		}
+		if _, err := OverdispersionOf(ks[:2], 1, 0.95); err == nil {
+			t.Error("two distances")
+		}
+		if _, err := OverdispersionOf(ks, 1, 0); err == nil {
+			t.Error("no confidence")
 		}
 	}
 }

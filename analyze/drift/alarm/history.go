@@ -85,7 +85,7 @@ func (d *Detector) null(b Block) (null, bool) {
 	n := null{freedom: max(1, b.Freedom), energy: squared(r.Measure, r.Value), effect: squared(r.Measure, r.MinEffect)}
 	n.noise = squared(r.Measure, r.NullMean) / n.freedom
 	if squares(r.Measure) {
-		n.noise /= rootMean(n.freedom)
+		n.noise /= rootMean(r.Measure, n.freedom)
 	}
 	blocks, sum := d.state.History.counted(d.cfg)
 	guess, prior := n.effect/4, d.cfg.PriorBlocks
@@ -117,8 +117,18 @@ func squared(id measure.ID, v float64) float64 {
 	return v
 }
 
-// rootMean is the square of the mean of the root of chi-square over its mean.
-func rootMean(freedom float64) float64 {
+// rootMean is the square of the mean of a root over the mean of its square, at
+// the null: of chi-square's root; of Kolmogorov's distribution, whose mean is
+// sqrt(pi/2) ln 2 and whose mean square pi^2/12 (Marsaglia, Tsang and Wang 2003,
+// eq. 2, integrated); and of the root of the integral of a squared Brownian
+// bridge, whose mean is .3781 (see package measure) and whose mean square 1/6.
+func rootMean(id measure.ID, freedom float64) float64 {
+	switch id {
+	case measure.KS:
+		return 6 * math.Ln2 * math.Ln2 / math.Pi
+	case measure.CramerVonMises:
+		return 0.3781 * 0.3781 * 6
+	}
 	a, _ := math.Lgamma((freedom + 1) / 2)
 	b, _ := math.Lgamma(freedom / 2)
 	return 2 * math.Exp(2*(a-b)) / freedom
