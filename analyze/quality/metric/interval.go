@@ -78,11 +78,11 @@ func betaCDF(x, a, b float64) float64 {
 	for m := 1.0; m < 10_000; m++ {
 		even := m * (b - m) * x / ((a + 2*m - 1) * (a + 2*m))
 		d = 1 / nonZero(1+even*d)
-		c = nonZero(1+even/c)
+		c = nonZero(1 + even/c)
 		sum *= d * c
 		odd := -(a + m) * (a + b + m) * x / ((a + 2*m) * (a + 2*m + 1))
 		d = 1 / nonZero(1+odd*d)
-		c = nonZero(1+odd/c)
+		c = nonZero(1 + odd/c)
 		sum *= d * c
 		if math.Abs(d*c-1) < eps {
 			break
