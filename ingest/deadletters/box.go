@@ -10,11 +10,9 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/ingest/dial"
+	"github.com/plumbline-slo/plumbline/ingest/fetch"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
-
-// fetchBytes bounds one fetch.
-const fetchBytes = 4 << 20
 
 // Config says where the dead letters are.
 type Config struct {
@@ -56,6 +54,9 @@ type Box struct {
 	keys   privacy.Keys
 	client *kafka.Client
 	own    *kafka.Transport // of the client
+	// readers have a connection each, as soon as they are used.
+	fetches *fetch.Fetcher
+	readers map[place]*fetch.Partition
 }
 
 // New returns a Box that has not connected. Close ends its connections.
@@ -63,13 +64,24 @@ func New(cfg Config) (*Box, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Box{topic: cfg.Topic, keys: cfg.Keys, own: cfg.Dialer.Transport("plumbline-dlq")}
+	reading := fetch.DefaultConfig()
+	reading.Brokers, reading.ClientID, reading.Dial, reading.Timeout = cfg.Brokers, "plumbline-dlq", cfg.Dialer.DialContext, cfg.Timeout
+	fetches, err := fetch.New(reading)
+	if err != nil {
+		return nil, err
+	}
+	b := &Box{topic: cfg.Topic, keys: cfg.Keys, own: cfg.Dialer.Transport("plumbline-dlq"), fetches: fetches, readers: map[place]*fetch.Partition{}}
 	b.client = &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Timeout: cfg.Timeout, Transport: b.own}
 	return b, nil
 }
 
 // Close ends the connections.
-func (b *Box) Close() { b.own.CloseIdleConnections() }
+func (b *Box) Close() {
+	b.own.CloseIdleConnections()
+	for _, r := range b.readers {
+		_ = r.Close() // a connection that cannot be closed is closed
+	}
+}
 
 // Each visits the letters that match, partition by partition in the order of
 // their offsets, up to the ends that the partitions have when it reaches them.

@@ -19,7 +19,6 @@
 // opened with the keys in memory only, and a replay writes the opened record,
 // never the sealed bytes.
 //
-// The package knows Kafka and nothing of ours but the headers and the seal: it
-// may not decode events or know tables. It does not drop records of aborted
-// transactions, because ingest writes letters without transactions.
+// The package knows Kafka and nothing of ours but the headers, the seal, and
+// packages dial and fetch: it may not decode events or know tables.
 package deadletters

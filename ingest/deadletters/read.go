@@ -1,16 +1,17 @@
 package deadletters
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
+
+	"github.com/plumbline-slo/plumbline/ingest/fetch"
 )
 
 // record is one Kafka record, with memory of its own.
@@ -19,6 +20,12 @@ type record struct {
 	Time       time.Time
 	Key, Value []byte
 	Headers    []kafka.Header
+}
+
+// place is a topic partition.
+type place struct {
+	topic     string
+	partition int
 }
 
 // errStop is returned by a visitor that has seen enough.
@@ -77,101 +84,47 @@ func (b *Box) scan(ctx context.Context, topic string, partition int, from, to in
 		return err
 	}
 	from, end = max(from, first), min(to, end)
-	for empty := 0; from < end; {
-		next, err := b.fetch(ctx, topic, partition, from, end, visit)
-		if errors.Is(err, errStop) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read %s/%d at %d: %w", topic, partition, from, err)
-		}
-		if empty++; next > from {
-			from, empty = next, 0
-		}
+	p := b.reader(topic, partition)
+	for empty := 0; from < end; empty++ {
 		if empty == patience {
 			return fmt.Errorf("read %s/%d at %d: the broker sent nothing, %d times, though the partition ends at %d", topic, partition, from, patience, end)
+		}
+		chunk, err := p.Fetch(ctx, from, time.Second)
+		if err != nil {
+			return err
+		}
+		for r := range chunk.Records() {
+			if r.Offset >= end {
+				return nil
+			}
+			if err := visit(copied(r)); errors.Is(err, errStop) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+		if chunk.Next > from {
+			from, empty = chunk.Next, -1
 		}
 	}
 	return nil
 }
 
-// fetch visits the records of one answer and returns the offset to go on from.
-func (b *Box) fetch(ctx context.Context, topic string, partition int, from, end int64, visit func(record) error) (int64, error) {
-	r, err := b.client.Fetch(ctx, &kafka.FetchRequest{
-		Topic: topic, Partition: partition, Offset: from,
-		MinBytes: 1, MaxBytes: fetchBytes, MaxWait: time.Second, IsolationLevel: kafka.ReadCommitted,
-	})
-	if err == nil {
-		err = r.Error
+// reader returns what reads a partition, with the connection of the last scan.
+func (b *Box) reader(topic string, partition int) *fetch.Partition {
+	at := place{topic, partition}
+	if b.readers[at] == nil {
+		b.readers[at] = b.fetches.Partition(topic, partition)
 	}
-	if err != nil {
-		return from, err
-	}
-	next := from
-	err = readAll(r.Records, &next, end, visit)
-	return next, err
+	return b.readers[at]
 }
 
-// readAll walks the batches of an answer. Control records of transactions move
-// the offset and are not visited.
-func readAll(r kafka.RecordReader, next *int64, end int64, visit func(record) error) error {
-	switch r := r.(type) {
-	case *protocol.RecordStream:
-		for _, inner := range r.Records {
-			if err := readAll(inner, next, end, visit); err != nil {
-				return err
-			}
-		}
-		return nil
-	case *protocol.ControlBatch:
-		return skipControl(r, next)
+func copied(r fetch.Record) record {
+	c := record{Offset: r.Offset, Time: time.UnixMilli(r.Timestamp), Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)}
+	for key, value := range r.Headers() {
+		c.Headers = append(c.Headers, kafka.Header{Key: string(key), Value: bytes.Clone(value)})
 	}
-	for {
-		rec, err := r.ReadRecord()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := visitOne(rec, next, end, visit); err != nil {
-			return err
-		}
-	}
-}
-
-func skipControl(r *protocol.ControlBatch, next *int64) error {
-	for {
-		c, err := r.ReadControlRecord()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		*next = max(*next, c.Offset+1)
-	}
-}
-
-// visitOne copies a record. A broker answers with whole batches, which may
-// begin before the offset and reach beyond the end.
-func visitOne(rec *protocol.Record, next *int64, end int64, visit func(record) error) error {
-	key, err1 := protocol.ReadAll(rec.Key)
-	value, err2 := protocol.ReadAll(rec.Value)
-	if err := errors.Join(err1, err2); err != nil {
-		return err
-	}
-	for _, bytes := range []protocol.Bytes{rec.Key, rec.Value} {
-		if bytes != nil {
-			// Returns pages to a pool; it cannot fail.
-			_ = bytes.Close()
-		}
-	}
-	if rec.Offset < *next || rec.Offset >= end {
-		return nil
-	}
-	*next = rec.Offset + 1
-	return visit(record{Offset: rec.Offset, Time: rec.Time, Key: key, Value: value, Headers: rec.Headers})
+	return c
 }
 
 // at returns the record of a position, if it is still there.

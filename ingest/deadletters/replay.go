@@ -110,10 +110,6 @@ func (b *Box) collect(ctx context.Context, f Filter) (all []pair, err error) {
 // replayed finds the records that earlier replays made of these letters: it
 // reads each source partition from the oldest refused record on.
 func (b *Box) replayed(ctx context.Context, letters []pair) (map[Origin]Position, error) {
-	type place struct {
-		topic     string
-		partition int
-	}
 	oldest := make(map[place]int64)
 	for _, l := range letters {
 		if l.malformed {
