@@ -213,25 +213,10 @@ func (w *worker) rollUpMonth(ctx context.Context, b *batch, table plumbline.Tabl
 		_, ok := present[month]
 		return ok, err
 	}
-	token := b.at.token(b.first, b.last, table, month, w.plan+"/sql")
-	failed := false
-	err := w.i.retry(ctx, "insert", func(ctx context.Context) (err error) {
-		if failed {
-			if err := w.settle(ctx); err != nil {
-				return err
-			}
-			if there, err := stored(ctx); there || err != nil {
-				return err
-			}
-		}
-		if err := w.confirm(ctx, b); err != nil {
-			return err
-		}
-		err = sendAgain(ctx, token, insert, w.orExpired(table, month, stored))
-		failed = failed || err != nil
-		return err
-	}, retryable)
-	return w.parkUnless(ctx, err, retryable, "roll up %s", b)
+	return w.once(ctx, b, statement{
+		table: table, key: month, token: b.at.token(b.first, b.last, table, month, w.plan+"/sql"),
+		insert: insert, stored: stored, sent: true,
+	})
 }
 
 // insertRollup returns the beginning of an INSERT into a rollup table and the

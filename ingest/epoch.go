@@ -34,8 +34,8 @@ func epochOf(at source, f fingerprint) string {
 }
 
 // epoch finds out which life of the partition this is, waiting for the first
-// record of an empty one, and stores its fingerprint if it is new. It reports
-// whether it replaces another, whose offsets then mean nothing.
+// record of an empty one, and stores its fingerprint if it is new. first is the
+// first offset that Kafka still has.
 func (w *worker) epoch(ctx context.Context, c committed) (epoch string, first int64, err error) {
 	stored, known, here, err := w.latestEpoch(ctx)
 	if err != nil {

@@ -243,51 +243,49 @@ func TestParkedPartitionSaysWhenItGoesOn(t *testing.T) {
 // A commit that was lost with its intent doubles nothing where raw rows cannot
 // tell what is stored: left out for the disk, or by a sample.
 func TestLostIntentWithoutRawRows(t *testing.T) {
-	for _, rate := range []float64{0, 1e-9, 0.5} {
-		for _, unfinished := range []string{"series_hour", "series_minute", "categories_hour", "batches"} {
-			t.Run(fmt.Sprintf("%g, unfinished %s", rate, unfinished), func(t *testing.T) {
-				env := testenv.Start(t, testenv.Setup{Kafka: true, Storage: func(c *storage.Config) { c.DedupWindow = 0 }})
-				p, db := startProxy(t, env)
-				cfg := testConfig(env)
-				cfg.Partitions = 1
-				disk := new(room)
-				disk.full.Store(rate == 0)
-				if rate > 0 {
-					cfg.Privacy.Models = []privacy.Policy{{Model: "fraud", RawRate: privacy.Rate(rate)}}
+	for unfinished, rate := range map[string]float64{"series_hour": 0, "series_minute": 1e-9, "categories_hour": 0.5} {
+		t.Run(fmt.Sprintf("%g, unfinished %s", rate, unfinished), func(t *testing.T) {
+			env := testenv.Start(t, testenv.Setup{Kafka: true, Storage: func(c *storage.Config) { c.DedupWindow = 0 }})
+			p, db := startProxy(t, env)
+			cfg := testConfig(env)
+			cfg.Partitions = 1
+			disk := new(room)
+			disk.full.Store(rate == 0)
+			if rate > 0 {
+				cfg.Privacy.Models = []privacy.Policy{{Model: "fraud", RawRate: privacy.Rate(rate)}}
+			}
+			if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+				t.Fatal(err)
+			}
+			applied := false
+			p.reset(func(_ int, query string) fault {
+				switch {
+				case !strings.Contains(query, "`"+unfinished+"`"):
+					return pass
+				case applied:
+					return refuse
 				}
-				if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
-					t.Fatal(err)
-				}
-				applied := false
-				p.reset(func(_ int, query string) fault {
-					switch {
-					case !strings.Contains(query, "`"+unfinished+"`"):
-						return pass
-					case applied:
-						return refuse
-					}
-					applied = true
-					return lie
-				})
-				want := produce(t, env, cfg, options(61, 300))
-				stop := start(t, cfg, ingest.Dependencies{DB: db, Raw: disk})
-				p.await(t)
-				stop()
-				p.reset(func(int, string) fault { return pass })
-				commitAs(t, env, cfg, 0, "")
-				start(t, cfg, ingest.Dependencies{DB: db, Raw: disk})
-				want = plus(want, produce(t, env, cfg, options(62, 300)))
-				until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
-				for query, n := range map[string]int{
-					requests: want.Predictions,
-					"SELECT sum(count) FROM series_minute WHERE series = 'requests' AND model != ''":              want.Predictions,
-					"SELECT sum(count) FROM categories_hour WHERE series = 'feature:channel' AND model = 'fraud'": want.Predictions,
-				} {
-					if got := count(t, env, query); got != uint64(n) {
-						t.Errorf("%s = %d, want %d", query, got, n)
-					}
-				}
+				applied = true
+				return lie
 			})
-		}
+			want := produce(t, env, cfg, options(61, 300))
+			stop := start(t, cfg, ingest.Dependencies{DB: db, Raw: disk})
+			p.await(t)
+			stop()
+			p.reset(func(int, string) fault { return pass })
+			commitAs(t, env, cfg, 0, "")
+			start(t, cfg, ingest.Dependencies{DB: db, Raw: disk})
+			want = plus(want, produce(t, env, cfg, options(62, 300)))
+			until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+			for query, n := range map[string]int{
+				requests: want.Predictions,
+				"SELECT sum(count) FROM series_minute WHERE series = 'requests' AND model != ''":              want.Predictions,
+				"SELECT sum(count) FROM categories_hour WHERE series = 'feature:channel' AND model = 'fraud'": want.Predictions,
+			} {
+				if got := count(t, env, query); got != uint64(n) {
+					t.Errorf("%s = %d, want %d", query, got, n)
+				}
+			}
+		})
 	}
 }

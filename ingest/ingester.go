@@ -34,7 +34,7 @@ type Dependencies struct {
 // told: one alone may be a broker that is starting.
 const maxRefusals = 3
 
-// Ingester consumes the three topics as one member of a consumer group and
+// Ingester consumes the configured topics as one member of a consumer group and
 // stores what it reads exactly once. Any number may run in one group.
 type Ingester struct {
 	cfg     Config

@@ -72,9 +72,7 @@ func (m *metrics) window(t tableRows, window int) {
 }
 
 // storeRun inserts the rows of one ClickHouse partition unless they are stored.
-// After every failure it looks again before it sends them again: an insert may
-// have been applied although its answer was an error. present is nil for a batch
-// that is stored for the first time.
+// present is nil for a batch that is stored for the first time.
 func (w *worker) storeRun(ctx context.Context, b *batch, t tableRows, r run, present map[partKey]uint64) error {
 	if stored, err := w.isStored(b, t, r, present); stored || err != nil {
 		return err
@@ -94,8 +92,27 @@ func (w *worker) storeRun(ctx context.Context, b *batch, t tableRows, r run, pre
 		}
 		return w.isStored(b, t, r, present)
 	}
-	token := b.at.token(b.first, b.last, t.table, r.key, w.plan)
-	sent := present != nil
+	return w.once(ctx, b, statement{
+		table: t.table, key: r.key, token: b.at.token(b.first, b.last, t.table, r.key, w.plan),
+		insert: insert, stored: stored, sent: present != nil,
+	})
+}
+
+// statement is an INSERT into one ClickHouse partition of one table.
+type statement struct {
+	table  plumbline.TableName
+	key    partKey
+	token  string
+	insert func(ctx context.Context, token string) error
+	stored func(ctx context.Context) (bool, error)
+	// sent says that it may have been sent before.
+	sent bool
+}
+
+// once sends a statement until its rows are stored. After every failure it looks
+// before it sends them again: an insert may have been applied although its answer
+// was an error.
+func (w *worker) once(ctx context.Context, b *batch, s statement) error {
 	failed := false
 	err := w.i.retry(ctx, "insert", func(ctx context.Context) (err error) {
 		defer func() { failed = failed || err != nil }()
@@ -103,19 +120,19 @@ func (w *worker) storeRun(ctx context.Context, b *batch, t tableRows, r run, pre
 			if err := w.settle(ctx); err != nil {
 				return err
 			}
-			if there, err := stored(ctx); there || err != nil {
+			if there, err := s.stored(ctx); there || err != nil {
 				return err
 			}
 		}
 		if err := w.confirm(ctx, b); err != nil {
 			return err
 		}
-		if !sent && !failed {
-			return insert(ctx, token)
+		if !s.sent && !failed {
+			return s.insert(ctx, s.token)
 		}
-		return sendAgain(ctx, token, insert, w.orExpired(t.table, r.key, stored))
+		return sendAgain(ctx, s.token, s.insert, w.orExpired(s.table, s.key, s.stored))
 	}, retryable)
-	return w.parkUnless(ctx, err, retryable, "store %s in %s", b, t.table)
+	return w.parkUnless(ctx, err, retryable, "store %s in %s", b, s.table)
 }
 
 // maxTokens bounds how many tokens of one statement may be spent. Each one more

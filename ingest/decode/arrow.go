@@ -69,7 +69,7 @@ func checkArrow(s Source) error {
 	if len(s.Holds) > 1 {
 		return errors.New("holds: arrow holds one kind of events a topic")
 	}
-	if s.Stage != "" && stageFault([]byte(s.Stage)) != nil {
+	if s.Stage != "" && checkStage([]byte(s.Stage)) != nil {
 		return fmt.Errorf("stage: %q is none of production, canary, shadow and training", s.Stage)
 	}
 	for _, name := range []string{string(s.Model), string(s.Deploy)} {

@@ -140,7 +140,7 @@ func (a *arrowPredictions) stages(b *arrowBatch, column int) {
 		return
 	}
 	v := &b.vectors[column]
-	if v.index != nil && !slices.ContainsFunc(v.dict.texts, func(text []byte) bool { return text != nil && stageFault(text) != nil }) {
+	if v.index != nil && !slices.ContainsFunc(v.dict.texts, func(text []byte) bool { return text != nil && checkStage(text) != nil }) {
 		return
 	}
 	for i := range b.rows {
@@ -148,19 +148,10 @@ func (a *arrowPredictions) stages(b *arrowBatch, column int) {
 		if !ok {
 			continue
 		}
-		if err := stageFault(text); err != nil {
+		if err := checkStage(text); err != nil {
 			a.faults.add(b.first+i, err.at("stage"))
 		}
 	}
-}
-
-// stageFault refuses what is no stage of the domain.
-func stageFault(text []byte) *Error {
-	switch string(text) {
-	case "production", "canary", "shadow", "training":
-		return nil
-	}
-	return bad(BadValue, "send production, canary, shadow or training")
 }
 
 func (a *arrowPredictions) weights(b *arrowBatch, column int) {

@@ -146,7 +146,7 @@ func (f *arrowFields) deployment(row int) (e deployment, err *Error) {
 		return e, err
 	}
 	if e.stage != nil {
-		if err = stageFault(e.stage); err != nil {
+		if err = checkStage(e.stage); err != nil {
 			return e, err.at("stage")
 		}
 	}

@@ -200,9 +200,5 @@ func (s *scanner) stage() ([]byte, *Error) {
 	if err != nil || b == nil {
 		return nil, err
 	}
-	switch string(b) {
-	case "production", "canary", "shadow", "training":
-		return b, nil
-	}
-	return nil, bad(BadValue, "send production, canary, shadow or training")
+	return b, checkStage(b)
 }

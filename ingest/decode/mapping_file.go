@@ -136,8 +136,8 @@ func (f *mappingFile) units(m *mapped, name string, n *yaml.Node, field string) 
 	case "weight":
 		known = []string{"", "share"}
 	case "stage":
-		if stages := []string{"", "production", "canary", "shadow", "training"}; !slices.Contains(stages, string(m.constant)) {
-			f.fail(n, field, "%q is none of %s", m.constant, strings.Join(stages[1:], ", "))
+		if len(m.constant) > 0 && checkStage(m.constant) != nil {
+			f.fail(n, field, "%q is none of production, canary, shadow and training", m.constant)
 		}
 		return
 	default:

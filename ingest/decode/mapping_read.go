@@ -236,11 +236,10 @@ func (d *mapping) stageOf(m *mapped) ([]byte, *Error) {
 	if err != nil || len(b) == 0 {
 		return nil, err
 	}
-	switch string(b) {
-	case "production", "canary", "shadow", "training":
-		return b, nil
+	if err := checkStage(b); err != nil {
+		return nil, err.at("stage")
 	}
-	return nil, bad(BadValue, "send production, canary, shadow or training").at("stage")
+	return b, nil
 }
 
 func (d *mapping) classOf(m *mapped) (class []byte, v float64, number bool, err *Error) {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-
-	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 // Tabular are the options of the shapes that log what a model was sent and what
@@ -78,9 +76,7 @@ func (s Source) checkNames() error {
 	if len(s.Model) > maxName || len(s.Deploy) > maxName {
 		errs = append(errs, errors.New("model and deploy_hash: at most 256 bytes"))
 	}
-	switch s.Stage {
-	case "", plumbline.StageProduction, plumbline.StageCanary, plumbline.StageShadow, plumbline.StageTraining:
-	default:
+	if s.Stage != "" && !s.Stage.Valid() {
 		errs = append(errs, fmt.Errorf("stage: %q is none of production, canary, shadow and training", s.Stage))
 	}
 	return errors.Join(errs...)

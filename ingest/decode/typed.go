@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 // typed collects one event of a shape with a schema and makes it a row. Its
@@ -118,8 +120,9 @@ func (t *typed) text(at slot, b []byte) *Error {
 	case slotDeploy:
 		e.deploy = b
 	case slotStage:
-		e.stage = b
-		return checkStage(b)
+		if e.stage = b; len(b) > 0 {
+			return checkStage(b)
+		}
 	case slotStatus:
 		e.status = b
 	case slotPredicted, slotLabel:
@@ -128,9 +131,9 @@ func (t *typed) text(at slot, b []byte) *Error {
 	return nil
 }
 
+// checkStage refuses what is no stage of the domain.
 func checkStage(b []byte) *Error {
-	switch string(b) {
-	case "", "production", "canary", "shadow", "training":
+	if plumbline.Stage(text(b)).Valid() {
 		return nil
 	}
 	return bad(BadValue, "send production, canary, shadow or training")

@@ -61,9 +61,6 @@ func (f *Filter) Keys() Keys {
 	return f.keys
 }
 
-// Seals reports whether dead letters are sealed: wherever there are keys.
-func (f *Filter) Seals() bool { return f != nil && len(f.keys) > 0 }
-
 // Columns applies a Filter to the columns of one buffer, whose memory it shares.
 // It serves one goroutine.
 type Columns struct {

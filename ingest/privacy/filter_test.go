@@ -423,7 +423,7 @@ func TestNilFilterKeepsEverything(t *testing.T) {
 	if f != nil || err != nil {
 		t.Fatalf("%v, %v", f, err)
 	}
-	if f.Identity() != "" || f.Samples() || f.Keys() != nil || f.Seals() || f.NewColumns() != nil {
+	if f.Identity() != "" || f.Samples() || f.Keys() != nil || f.NewColumns() != nil {
 		t.Error("a nil filter does something")
 	}
 	p := decode.NewPredictions(decode.DefaultLimits())
