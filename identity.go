@@ -45,8 +45,9 @@ type PredictionID string
 // Feature names one input of a model.
 type Feature string
 
-// Segment is one marginal slice of traffic as "key=value"; SegmentAll is the
-// whole of it.
+// Segment is one declared slice of a model's traffic: "key=value", "key=other"
+// for the values that are not listed, or "a=x,b=y" for a joint one. SegmentAll is
+// the whole of it.
 type Segment string
 
 // SegmentAll is the segment that holds all traffic.

@@ -154,7 +154,7 @@ func predictionsTable() Table {
 			{Name: "numbers", Type: TypeNumbers, Codec: "ZSTD(1)", Doc: "Numeric features by name."},
 			{Name: "categories", Type: TypeCategories, Codec: "ZSTD(1)", Doc: "Text and boolean features by name."},
 			{Name: "nulls", Type: TypeNames, Codec: "ZSTD(1)", Doc: "Names of the features that were sent as null."},
-			{Name: "segments", Type: TypeCategories, Codec: "ZSTD(1)", Doc: "Declared slices the prediction belongs to."},
+			{Name: "segments", Type: TypeCategories, Codec: "ZSTD(1)", Doc: "Slices the prediction belongs to, as the event names them; docs/segments.md says which are counted."},
 			{Name: "score", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "Score or probability in the model's own unit."},
 			{Name: "predicted", Type: TypeName, Doc: "Predicted class; empty for a regression."},
 			{Name: "predicted_value", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "Predicted number of a regression."},
@@ -217,7 +217,7 @@ func seriesTable(name TableName, grain string, level RetentionLevel) Table {
 		Name: name, Doc: "Rollup of every numeric series by " + grain + ", on the one grid; rows of one key add up.",
 		Engine: "AggregatingMergeTree",
 		Columns: columns(keyColumns(), []Column{
-			{Name: "segment", Type: TypeName, Doc: "Marginal slice as key=value; empty for all traffic."},
+			{Name: "segment", Type: TypeName, Doc: "Declared segment as key=value, key=other or a=x,b=y; empty for all traffic, which the others are part of."},
 			{Name: "series", Type: TypeName, Doc: "requests, score, predicted_value, latency_ms or feature:NAME. A row of model '' marks what is stored of the source that series then names, see ingest."},
 			{Name: "grid", Type: TypeName, Doc: "Grid version of the buckets; different versions never merge."},
 			{Name: "time", Type: TypeSecond, Doc: "Start of the " + grain + ", event time."},
@@ -245,7 +245,7 @@ func categoriesTable() Table {
 		Name: TableCategories, Doc: "Rollup of every categorical series by hour: a count a value; rows of one key add up.",
 		Engine: "AggregatingMergeTree",
 		Columns: columns(keyColumns(), []Column{
-			{Name: "segment", Type: TypeName, Doc: "Marginal slice as key=value; empty for all traffic."},
+			{Name: "segment", Type: TypeName, Doc: "Declared segment as key=value, key=other or a=x,b=y; empty for all traffic, which the others are part of."},
 			{Name: "series", Type: TypeName, Doc: "predicted or feature:NAME. A row of model '' marks what is stored of the source that series then names, see ingest."},
 			{Name: "time", Type: TypeSecond, Doc: "Start of the hour, event time."},
 			{Name: "value", Type: TypeString, Codec: "ZSTD(1)", Doc: "The category, cut at 256 bytes."},
@@ -333,7 +333,7 @@ func outcomeCellsTable() Table {
 		Name: TableOutcomeCells, Doc: "Outcomes counted by minute of the prediction and hour in which they became known; the greatest version replaces the others. State as known at T is the sum of the cells known by T.",
 		Engine: "ReplacingMergeTree(version)",
 		Columns: columns(keyColumns(), []Column{
-			{Name: "segment", Type: TypeName, Doc: "Marginal slice; empty for all traffic."},
+			{Name: "segment", Type: TypeName, Doc: "Declared segment as key=value, key=other or a=x,b=y; empty for all traffic, which the others are part of."},
 			{Name: "time", Type: TypeSecond, Doc: "Minute of the prediction, event time."},
 			{Name: "known", Type: TypeSecond, Doc: "Hour in which the labels became known."},
 			{Name: "labelled", Type: TypeInt64, Doc: "Labelled requests gained in that hour: each prediction as often as its weight says."},

@@ -53,6 +53,10 @@
 // marker at or beyond last says that this batch is in. Markers merge, so their
 // number does not grow with the batches.
 //
+// Every event is counted in the whole and in the declared segments that it
+// carries, see package segment: which those are depends on the event and on the
+// configuration, never on what came before.
+//
 // The plan is a hash of everything that decides how an event becomes rows. If
 // an intent was written under another plan, the stored raw rows are the truth
 // if they are complete (rollups are then made from them in SQL); otherwise
