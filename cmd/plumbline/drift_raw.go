@@ -212,22 +212,25 @@ func (s rawSides) missing(out io.Writer, asJSON bool, all *[]missingReference) f
 
 // ours is what the rollups say of a feature against a reference, in words.
 func (s rawSides) ours(reference string, f plumbline.Feature) string {
-	verdict, value := "", ""
-	for _, r := range s.answer.Rows {
+	var said *ask.Row
+	for i, r := range s.answer.Rows {
 		if r.Reference != reference || r.Feature != f {
 			continue
 		}
-		if verdict == "" || r.Verdict == plumbline.VerdictBreach {
-			verdict = r.Verdict
+		// Rows come in the order of their effects: the first breach says most, and
+		// PSI is what everybody knows.
+		if r.Verdict == plumbline.VerdictBreach {
+			said = &s.answer.Rows[i]
+			break
 		}
-		if value == "" || r.Measure == measure.PSI {
-			value = fmt.Sprintf("%s %s, noise %s", r.Measure, digits(r.Value), digits(r.NullMean))
+		if said == nil || r.Measure == measure.PSI {
+			said = &s.answer.Rows[i]
 		}
 	}
-	if verdict == "" {
+	if said == nil {
 		return "-"
 	}
-	return verdict + ": " + value
+	return fmt.Sprintf("%s: %s %s, noise %s", said.Verdict, said.Measure, digits(said.Value), digits(said.NullMean))
 }
 
 // told is how well the windows can be told apart.

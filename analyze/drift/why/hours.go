@@ -23,8 +23,8 @@ const leastExcess = 0.1
 // busiest returns the run of slots whose share exceeds its traffic most, which
 // is where a change that began and ended within the window lies: the maximum
 // subarray of share - traffic (Bentley 1984). starts are the slots' beginnings,
-// in order, each length long.
-func busiest(parts []Part, starts []time.Time, length time.Duration) Run {
+// in order.
+func busiest(parts []Part, starts []time.Time, slots Parts) Run {
 	if len(parts) == 0 {
 		return Run{}
 	}
@@ -41,7 +41,10 @@ func busiest(parts []Part, starts []time.Time, length time.Duration) Run {
 	if best < leastExcess {
 		bestFrom, bestTo = 0, len(parts)
 	}
-	run := Run{From: starts[bestFrom], To: starts[bestTo-1].Add(length), Whole: best < leastExcess}
+	run := Run{From: starts[bestFrom], To: starts[bestTo-1].Add(slots.SlotLength), Whole: best < leastExcess}
+	if end := slots.End; !end.IsZero() && run.To.After(end) {
+		run.To = end
+	}
 	for _, p := range parts[bestFrom:bestTo] {
 		run.Share += p.Share
 		run.Traffic += p.Traffic

@@ -117,7 +117,7 @@ func (r Reader) Read(ctx context.Context, s Scope) (map[plumbline.Series]Parts, 
 	}
 	for _, series := range s.Series {
 		version := cmp.Or(s.Current.Sample(series).Grid, grid.Full)
-		parts := Parts{Deploys: map[plumbline.DeployHash]drift.Sample{}, Slots: map[time.Time]drift.Sample{}, SlotLength: slot(s.Window)}
+		parts := Parts{Deploys: map[plumbline.DeployHash]drift.Sample{}, Slots: map[time.Time]drift.Sample{}, SlotLength: slot(s.Window), End: s.Window.To}
 		for _, k := range window.keys() {
 			sample := window.sample(k, series, version)
 			deploy, begin := plumbline.DeployHash(k.deploy), time.Unix(k.begin, 0).UTC()

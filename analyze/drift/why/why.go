@@ -35,6 +35,9 @@ type Parts struct {
 	// Slots are runs of SlotLength of event time, by their beginning.
 	Slots      map[time.Time]drift.Sample
 	SlotLength time.Duration
+	// End is the end of the window, where the last slot is cut off; zero cuts
+	// nothing.
+	End time.Time
 	// Segments are the values of each segment key. What a request without the
 	// key holds is in none.
 	Segments map[string]map[string]Sides
@@ -156,7 +159,7 @@ func (q Question) divide(f *Explained, cut drift.Cut, reference []uint64) error 
 		return err
 	}
 	f.add(ByHour, hours)
-	f.Run = busiest(hours, starts, q.Parts.SlotLength)
+	f.Run = busiest(hours, starts, q.Parts)
 	for _, key := range slices.Sorted(maps.Keys(q.Parts.Segments)) {
 		parts, err := q.segments(cut, reference, q.Parts.Segments[key], top)
 		if err != nil {
@@ -260,7 +263,7 @@ func (r *Report) together(questions []Question) {
 		}
 		parts := slices.SortedFunc(maps.Values(sums), func(a, b Part) int { return cmp.Compare(a.Name, b.Name) })
 		if like.By == ByHour {
-			r.Run = busiest(parts, slices.SortedFunc(maps.Keys(questions[0].Parts.Slots), time.Time.Compare), questions[0].Parts.SlotLength)
+			r.Run = busiest(parts, slices.SortedFunc(maps.Keys(questions[0].Parts.Slots), time.Time.Compare), questions[0].Parts)
 		} else {
 			byShare(parts)
 		}
