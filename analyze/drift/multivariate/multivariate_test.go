@@ -66,7 +66,7 @@ func TestAreaEqualsBruteForce(t *testing.T) {
 	}
 }
 
-// scipy.stats.norm.ppf(scipy.stats.rankdata([3,1,3,7,2])/6)
+// The values are scipy.stats.norm.ppf(scipy.stats.rankdata([3,1,3,7,2])/6).
 func TestNormalScoresEqualScipy(t *testing.T) {
 	scores, missing := normalScores([]float64{3, 1, 3, math.NaN(), math.Inf(1), 2})
 	want := []float64{0.21042839424792484, -0.967421566101701, 0.21042839424792484, 0, 0.967421566101701, -0.43072729929545756}
