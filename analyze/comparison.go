@@ -30,7 +30,7 @@ func (c comparison) finding(signal plumbline.SignalName, name string, segment pl
 
 // shiftFindings are the PSI of each feature against the training set, with the
 // verdict of its shift: what charts, pages and alert texts show.
-func (c comparison) shiftFindings(shifts []Shift, answer ask.Answer) []Finding {
+func (c comparison) shiftFindings(shifts []Shift) []Finding {
 	var findings []Finding
 	for _, s := range shifts {
 		f := c.finding(plumbline.SignalDrift, plumbline.MeasurePSI, plumbline.SegmentAll)
@@ -38,9 +38,8 @@ func (c comparison) shiftFindings(shifts []Shift, answer ask.Answer) []Finding {
 		f.Count, f.Verdict, f.Assumes = s.Current, s.Verdict, assumesShift
 		if s.Verdict == plumbline.VerdictOK || s.Verdict == plumbline.VerdictBreach {
 			f.Value, f.NullMean, f.Effect = s.PSI, s.NullMean, s.PSI-s.NullMean
-			i := slices.IndexFunc(answer.Rows, func(r ask.Row) bool { return isShift(r) && nameOf(r.Series) == s.Feature })
-			if i >= 0 && answer.Rows[i].Method != measure.None {
-				r := answer.Rows[i]
+			r, ok := apart(sample(c.measured.reference, s.Feature), sample(c.measured.current, s.Feature), measure.PSI, c.cfg.distances())
+			if ok {
 				f.Value, f.NullMean, f.Low, f.High, f.P, f.Effect = r.Value, r.NullMean, r.Low, r.High, r.P, r.Debiased
 			}
 		}

@@ -97,17 +97,23 @@ func (r *Runner) driftOf(ctx context.Context, reference drift.Window, t traffic,
 	if err != nil {
 		return nil, err
 	}
-	s := spanOf(t, d, window)
 	c := comparison{cfg: r.cfg, traffic: t, deploy: d, window: window, measured: &m}
+	findings := c.shiftFindings(m.shifts(r.cfg.driftOptions()))
+	// What else is compared counts the whole hours of the deploy: those that it
+	// served in part differ from the same hours before for no other reason.
+	s, ok := spanOf(t, d, window).wholeHours(d)
+	if !ok {
+		return findings, nil
+	}
 	q := ask.Question{
 		Model: t.model, Deploys: []plumbline.DeployHash{d.hash}, Stage: d.stage, From: s.from, To: s.to,
 		References: r.watch.references, Measures: r.watch.measures, Options: r.cfg.distances(),
 	}
 	answer, err := r.watch.asker.Ask(ctx, q)
 	if err != nil {
-		return c.shiftFindings(m.shifts(r.cfg.driftOptions()), ask.Answer{}), err
+		return findings, err
 	}
-	findings := append(c.shiftFindings(m.shifts(r.cfg.driftOptions()), answer), c.findings(answer)...)
+	findings = append(findings, c.findings(answer)...)
 	if !withSegments || r.cfg.Segments == 0 {
 		return findings, nil
 	}
