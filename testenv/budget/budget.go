@@ -145,15 +145,14 @@ func (t Tally) Figures(goal bool) []figure.Figure {
 		n := t.Tickets[start]
 		name := fmt.Sprintf("%s, %s: false tickets a model-quarter", t.Scenario.Name, start)
 		upper := PoissonUpper(n) / float64(t.Quarters)
-		seen := figure.Figure{Name: name, Value: float64(n) / float64(t.Quarters), Unit: "tickets", Goal: "none", Met: true}
+		seen := beside(name, float64(n)/float64(t.Quarters), "tickets")
 		bound := figure.AtMost(name+", upper 95 % bound", upper, "tickets", 1)
 		if !goal {
 			bound.Name, bound.Goal, bound.Met = bound.Name+" (beyond the goal)", "none", true
 		}
 		all = append(all, seen, bound)
 	}
-	return append(all, figure.Figure{Name: fmt.Sprintf("%s: alarms a model-quarter of each day on its own at 1 %%", t.Scenario.Name),
-		Value: float64(t.Naive) / float64(t.Quarters), Unit: "alarms", Goal: "none", Met: true})
+	return append(all, beside(t.Scenario.Name+": alarms a model-quarter of each day on its own at 1 %", float64(t.Naive)/float64(t.Quarters), "alarms"))
 }
 
 // PoissonUpper returns the upper 95 % confidence bound of the mean of a Poisson

@@ -13,6 +13,9 @@ func multinomial(r *rand.Rand, counts []uint64, shares []float64, n int, worth u
 		if n == 0 {
 			return
 		}
+		if share < 1e-15 && i < len(shares)-1 {
+			continue
+		}
 		x := n
 		if i < len(shares)-1 {
 			x = binomial(r, n, min(1, max(0, share/rest)))
@@ -23,14 +26,23 @@ func multinomial(r *rand.Rand, counts []uint64, shares []float64, n int, worth u
 	}
 }
 
-// binomial draws by inversion outwards from the mode, in time that grows with
-// the standard deviation.
+// binomial draws by inversion: from 0 where the mean is small, else outwards from
+// the mode, in time that grows with the standard deviation.
 func binomial(r *rand.Rand, n int, p float64) int {
 	if p >= 1 {
 		return n
 	}
 	if p <= 0 {
 		return 0
+	}
+	if p < 0.5 && float64(n)*p < 16 {
+		odds, at := p/(1-p), math.Exp(float64(n)*math.Log1p(-p))
+		u, k := r.Float64()-at, 0
+		for ; u > 0 && k < n; k++ {
+			at *= float64(n-k) / float64(k+1) * odds
+			u -= at
+		}
+		return k
 	}
 	trials, odds := float64(n), p/(1-p)
 	mode := math.Floor((trials + 1) * p)

@@ -17,7 +17,7 @@ const (
 	bins, trained, week = 20, 28, 7
 	// fine is the number of cells of equal width in which the training set is
 	// drawn before it is cut.
-	fine = 240
+	fine = 120
 )
 
 // against names a reference.

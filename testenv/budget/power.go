@@ -172,9 +172,9 @@ func (d Delay) Figures() []figure.Figure {
 	if d.Ramp > 0 {
 		name = fmt.Sprintf("%+g sd over %d days, %s, %g a day", d.Shift, d.Ramp, d.Scenario.Name, d.Volume)
 	}
-	median := figure.Figure{Name: name + ": ticket, median", Value: float64(d.Days[len(d.Days)/2]), Unit: "day", Goal: "none", Met: true}
+	median := beside(name+": ticket, median", float64(d.Days[len(d.Days)/2]), "day")
 	if d.Ramp > 0 {
 		return []figure.Figure{figure.AtLeast(name+": ticket within 45 days", 100*d.Within(45), "%", 95), median}
 	}
-	return []figure.Figure{{Name: name + ": ticket within 7 days", Value: 100 * d.Within(7), Unit: "%", Goal: "none", Met: true}, median}
+	return []figure.Figure{beside(name+": ticket within 7 days", 100*d.Within(7), "%"), median}
 }

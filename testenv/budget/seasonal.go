@@ -86,7 +86,7 @@ type Alarms struct {
 	// reference that auto chose.
 	Auto float64
 	// Injected is the share of windows that alarm with Auto once one standard
-	// deviation is added; NaN if none was.
+	// deviation is added; negative if none was.
 	Injected float64
 	// Chosen counts the windows by what auto chose.
 	Chosen map[string]int
@@ -101,7 +101,7 @@ const (
 // Judge judges every window that has eight weeks and the past windows of auto
 // before it.
 func (s Series) Judge() (Alarms, error) {
-	a := Alarms{Series: s.Name, Injected: math.NaN(), Chosen: map[string]int{}}
+	a := Alarms{Series: s.Name, Injected: -1, Chosen: map[string]int{}}
 	if s.deviation > 0 {
 		a.Injected = 0
 	}
@@ -123,6 +123,9 @@ func (s Series) Judge() (Alarms, error) {
 			}
 			past[kind].add(s.end(i), r)
 		}
+	}
+	if a.Windows == 0 {
+		return Alarms{}, fmt.Errorf("judge %s: %d windows are too few to have eight weeks before one", s.Name, len(s.Windows))
 	}
 	for _, share := range []*float64{&a.Naive, &a.SameHour, &a.Auto, &a.Injected} {
 		*share /= float64(a.Windows)
