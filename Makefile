@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage calibration clean
+.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage calibration eval-drift clean
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -161,6 +161,14 @@ bench-storage: go-check engine ## Rows and bytes of raw rows and rollups at 1, 1
 CALIBRATION_ARGS ?=
 calibration: go-check ## False alarms of every drift measure on nulls, at nominal 5 % and 1 % (CALIBRATION_ARGS=-full)
 	@go run ./testenv/calibration/cmd/calibration $(CALIBRATION_ARGS)
+
+# The short form takes about 2 CPU-minutes. EVAL_DRIFT_ARGS=-full is 1,002 months
+# a scenario, about 20 CPU-minutes; -part=budget and -part=power are its halves,
+# -harder goes beyond the goal. -results=FILE keeps what was measured, and
+# EVAL_DRIFT_ARGS="-draw=FILE" draws docs/pictures/drift-*.svg from it.
+EVAL_DRIFT_ARGS ?=
+eval-drift: go-check ## False tickets of the drift alarm in quiet months, and what drift measures and the alarm find (EVAL_DRIFT_ARGS=-full)
+	@go run ./testenv/budget/cmd/eval-drift -flights="$$(ls $(FLIGHTS) 2>/dev/null || true)" $(EVAL_DRIFT_ARGS)
 
 # Counted, not timed: a fuzzer that is stopped by the clock under load fails
 # with "context deadline exceeded" and has found nothing.
