@@ -169,6 +169,9 @@ func (r Reader) window(ctx context.Context, q drift.Query, limit int, labels boo
 	if limit < 1 {
 		return nil, 0, fmt.Errorf("limit of %d rows: must be at least 1", limit)
 	}
+	if _, values := pairs(q.Segment); slices.Contains(values, otherValue) {
+		return nil, 0, fmt.Errorf("segment %q: raw rows do not tell which values are counted as %s", q.Segment, otherValue)
+	}
 	parameters := parameters(q, limit)
 	err = r.each(ctx, rowsSQL, parameters, func(rows driver.Rows) error {
 		var w row
@@ -236,12 +239,29 @@ func parameters(q drift.Query, limit int) []any {
 	if !q.To.IsZero() {
 		to = q.To.UnixMilli()
 	}
-	key, value, _ := strings.Cut(string(q.Segment), "=")
+	keys, values := pairs(q.Segment)
 	return []any{
 		clickhouse.Named("model", string(q.Model)), clickhouse.Named("stage", string(q.Stage)),
 		clickhouse.Named("deploys", deploys), clickhouse.Named("from", from), clickhouse.Named("to", to),
-		clickhouse.Named("key", key), clickhouse.Named("value", value), clickhouse.Named("limit", uint64(limit)),
+		clickhouse.Named("keys", keys), clickhouse.Named("values", values), clickhouse.Named("limit", uint64(limit)),
 	}
+}
+
+// otherValue is the value of a segment that holds what its declaration does not
+// list (docs/segments.md).
+const otherValue = "other"
+
+// pairs takes a segment key=value, or several of them with commas between, apart.
+func pairs(s plumbline.Segment) (keys, values []string) {
+	keys, values = []string{}, []string{}
+	if s == plumbline.SegmentAll {
+		return keys, values
+	}
+	for pair := range strings.SplitSeq(string(s), ",") {
+		key, value, _ := strings.Cut(pair, "=")
+		keys, values = append(keys, key), append(values, value)
+	}
+	return keys, values
 }
 
 // fill turns rows into columns.

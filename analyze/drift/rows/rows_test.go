@@ -97,6 +97,14 @@ func TestReadTakesTheSameRowsInTheirOrder(t *testing.T) {
 	if f := slice.Features(); !slices.Equal(f, []plumbline.Feature{"amount", "country"}) {
 		t.Errorf("features %v", f)
 	}
+	q.Windows[0].Segment, q.Windows[1].Segment = "region=eu,plan=gold", "region=us"
+	if joint, err := reader.Read(t.Context(), q); err != nil || joint.Total != 150 {
+		t.Errorf("a joint slice without rows and one of 150: %d, %v", joint.Total, err)
+	}
+	q.Windows[1].Segment = "region=other"
+	if _, err := reader.Read(t.Context(), q); err == nil || !strings.Contains(err.Error(), `segment "region=other": raw rows do not tell`) {
+		t.Errorf("other: %v", err)
+	}
 	if _, err := reader.Read(t.Context(), Query{Windows: q.Windows, Limit: 1}); err == nil || !strings.Contains(err.Error(), `model "m": limit of 0 rows`) {
 		t.Errorf("less than a row a window: %v", err)
 	}

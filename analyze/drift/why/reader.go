@@ -130,16 +130,24 @@ func (r Reader) Read(ctx context.Context, s Scope) (map[plumbline.Series]Parts, 
 	return all, nil
 }
 
+// keyAndValue takes a slice apart: "eu" of "region" for region=eu, and for a
+// joint one such as a=x,b=y "x,y" of "a,b", which divides the traffic too.
+// Names hold neither of the signs, and values no comma (docs/segments.md).
+func keyAndValue(slice string) (key, value string) {
+	var keys, values []string
+	for pair := range strings.SplitSeq(slice, ",") {
+		k, v, _ := strings.Cut(pair, "=")
+		keys, values = append(keys, k), append(values, v)
+	}
+	return strings.Join(keys, ","), strings.Join(values, ",")
+}
+
 // segments sorts the slices key=value of one series by key.
 func segments(current, reference pieces, series plumbline.Series, version grid.Version) map[string]map[string]Sides {
 	all := map[string]map[string]Sides{}
 	for i, side := range []pieces{current, reference} {
 		for _, k := range side.keys() {
-			key, value, ok := strings.Cut(k.slice, "=")
-			if !ok || strings.Contains(value, "=") {
-				// A joint slice overlaps others: it is no part of a division.
-				continue
-			}
+			key, value := keyAndValue(k.slice)
 			if all[key] == nil {
 				all[key] = map[string]Sides{}
 			}

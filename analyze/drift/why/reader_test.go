@@ -144,6 +144,16 @@ func TestReaderDividesTheRollups(t *testing.T) {
 	}
 }
 
+func TestKeyAndValueOfSlices(t *testing.T) {
+	for slice, want := range map[string][2]string{
+		"region=eu": {"region", "eu"}, "kind=a=b": {"kind", "a=b"}, "region=eu,device=phone": {"region,device", "eu,phone"},
+	} {
+		if key, value := keyAndValue(slice); key != want[0] || value != want[1] {
+			t.Errorf("%s is %q of %q", slice, value, key)
+		}
+	}
+}
+
 func TestSlotsAreFew(t *testing.T) {
 	for days, want := range map[int]time.Duration{1: time.Hour, 8: time.Hour, 9: 6 * time.Hour, 48: 6 * time.Hour, 49: day} {
 		if got := slot(drift.Query{From: start, To: start.Add(time.Duration(days) * day)}); got != want {
