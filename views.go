@@ -20,7 +20,7 @@ type View struct {
 
 // Views returns every view.
 func Views() []View {
-	return []View{predictionsWholeView()}
+	return []View{predictionsWholeView(), driftView()}
 }
 
 func predictionsWholeView() View {

@@ -65,6 +65,7 @@ func TestAsk(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("raw", func(t *testing.T) { againstRaw(t, answer, events) })
+	t.Run("view", func(t *testing.T) { sameAsView(t, db, question, answer) })
 	t.Run("verdicts", func(t *testing.T) { verdicts(t, answer) })
 	t.Run("missing", func(t *testing.T) { missing(t, asker) })
 	t.Run("auto", func(t *testing.T) { auto(t, asker) })

@@ -23,7 +23,9 @@ func (a *Answer) rows(q Question, series plumbline.Series) ([]Row, error) {
 		}
 		for i := range rows {
 			rows[i].Series, rows[i].Reference = series, r.Asked.String()
-			rows[i].Feature, _ = series.Feature()
+			if f, ok := series.Feature(); ok {
+				rows[i].Feature = f
+			}
 		}
 		all = append(all, rows...)
 	}

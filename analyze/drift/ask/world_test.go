@@ -103,6 +103,16 @@ func (r *rollups) add(e event) {
 	}
 }
 
+// fill counts n values of a series.
+func (r *rollups) fill(key seriesKey, n int, value func() float64) {
+	key.grid = grid.Full
+	row := &seriesRow{count: uint64(n), rows: uint64(n), nans: 2, hist: map[int32]uint64{}}
+	for range n {
+		row.hist[grid.Bucket(value())]++
+	}
+	r.series[key] = row
+}
+
 // store writes the rows in two inserts, so that keys have several of them.
 func (r *rollups) store(t *testing.T, db *storage.DB) {
 	t.Helper()
