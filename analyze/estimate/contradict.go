@@ -52,7 +52,7 @@ func Contradict(events []Event, c Config) (Contradiction, error) {
 		known += p.known
 		gap += p.residual
 		v := p.variance / p.n // what the model expects: it is the model that is tested
-		own := p.known*v + p.known*p.known*c.Spread*c.Spread
+		own := p.known*v + p.known*p.known*c.Spread*c.Spread*v
 		variance += own
 		if p.known >= contradictLabels {
 			looks++

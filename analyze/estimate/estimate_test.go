@@ -95,7 +95,7 @@ func TestStrataMendWhatDelayDistorts(t *testing.T) {
 	const size, windows = 2000, 300
 	rng := rand.New(rand.NewPCG(9, 1))
 	c := estimate.DefaultConfig()
-	c.Spread = 0.2
+	c.Spread = 0.5
 	var held, bias, alone float64
 	for range windows {
 		var events []estimate.Event
@@ -158,7 +158,7 @@ func TestAStratumWithoutLabelsIsNotCorrected(t *testing.T) {
 	second := mustMean(t, []estimate.Event{estimate.Outcome(1, 0.8, 1, 0)}, estimate.Delayed, c)
 	near(t, "no label", second.Value, 0.8, 1e-12)
 	near(t, "no label", second.Expected, 0.8, 1e-12)
-	near(t, "its error", second.Error, math.Sqrt(0.8*0.2+c.Spread*c.Spread), 1e-12)
+	near(t, "its error", second.Error, math.Sqrt(0.8*0.2*(1+c.Spread*c.Spread)), 1e-12)
 }
 
 func TestOutcomesAreWhatTheyAreWorth(t *testing.T) {
@@ -220,19 +220,19 @@ func TestSpreadIsWhatLabelsCannotExplain(t *testing.T) {
 		var out []estimate.Residual
 		for range 400 {
 			n := int64(50 + rng.IntN(500))
-			out = append(out, estimate.Residual{Labels: n, Variance: 0.1, Mean: spread*rng.NormFloat64() + math.Sqrt(0.1/float64(n))*rng.NormFloat64()})
+			out = append(out, estimate.Residual{Labels: n, Variance: 0.1, Mean: spread*math.Sqrt(0.1)*rng.NormFloat64() + math.Sqrt(0.1/float64(n))*rng.NormFloat64()})
 		}
 		return out
 	}
-	near(t, "a spread of 0.03", estimate.SpreadOf(residuals(0.03), 0), 0.03, 0.005)
-	near(t, "no spread", estimate.SpreadOf(residuals(0), 0.001), 0.001, 0.006)
+	near(t, "a spread of 0.1", estimate.SpreadOf(residuals(0.1), 0), 0.1, 0.015)
+	near(t, "no spread", estimate.SpreadOf(residuals(0), 0.001), 0.001, 0.02)
 	near(t, "no history", estimate.SpreadOf(nil, 0.02), 0.02, 0)
 }
 
 func TestLabelsThatContradictAreSuspected(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 6))
 	c := estimate.DefaultConfig()
-	c.Spread = 0.005
+	c.Spread = 0.01
 	window := func(drift float64, labels int) []estimate.Event {
 		var events []estimate.Event
 		for i := range 1200 {

@@ -63,17 +63,19 @@ type Config struct {
 	// handful of labels has no scatter at all, and an interval from it alone would
 	// have no width.
 	PriorLabels float64
-	// Spread is the standard deviation, in units of the metric, by which a
-	// stratum's true mean differs from the model's expectation from window to
-	// window, from past windows as known then (SpreadOf).
+	// Spread is the standard deviation by which a stratum's true mean differs from
+	// the model's expectation from window to window, in standard deviations of one
+	// of its residuals, from past windows as known then (SpreadOf). Relative, for a
+	// stratum of rare events errs by less than one of frequent events.
 	Spread float64
 	// Widen multiplies the width of the interval, from Judge.
 	Widen float64
 }
 
-// DefaultConfig returns the defaults. The spread of two points is deliberately
-// more than a fair model shows: it holds only until there is a history.
-func DefaultConfig() Config { return Config{PriorLabels: 100, Spread: 0.02, Widen: 1} }
+// DefaultConfig returns the defaults. The spread is deliberately more than a fair
+// model shows (a share of 80 % is then off by 4 points): it holds only until there
+// is a history.
+func DefaultConfig() Config { return Config{PriorLabels: 100, Spread: 0.1, Widen: 1} }
 
 // Validate reports what cannot be used.
 func (c Config) Validate() error {
@@ -161,12 +163,12 @@ func Mean(events []Event, arrival Arrival, c Config) (Estimate, error) {
 		independent += p.unknown * v
 		correction := 0.0
 		if p.known > 0 {
-			weight := p.weight(v, arrival, c.Spread)
+			weight := p.weight(v, arrival, c.Spread*p.deviation())
 			correction = weight * p.residual / p.known
 			independent += p.unknown * p.unknown * weight * v / p.known
 		} else {
 			out.Uncorrected = append(out.Uncorrected, s)
-			together += p.unknown * c.Spread // nothing says that such strata err in different directions
+			together += p.unknown * c.Spread * p.deviation() // nothing says that such strata err in different directions
 		}
 		total += p.actual + p.expected + p.unknown*correction
 		expected += p.all
@@ -181,6 +183,9 @@ func Mean(events []Event, arrival Arrival, c Config) (Estimate, error) {
 	out.Assumes = assumptions(arrival, len(out.Uncorrected), out.Known == out.Predictions, c)
 	return out, nil
 }
+
+// deviation is the standard deviation of one residual, as the model expects it.
+func (p *part) deviation() float64 { return math.Sqrt(p.variance / p.n) }
 
 // weight is how much of the labels' mean residual corrects the unknown. A random
 // sample corrects in full, so that the interval holds whatever the model is worth.
@@ -214,7 +219,7 @@ func assumptions(arrival Arrival, uncorrected int, complete bool, c Config) []st
 		out = append(out, "within a stratum, whether a label is in does not depend on what it says")
 	}
 	if uncorrected > 0 {
-		out = append(out, fmt.Sprintf("%d strata have no label: there the score, calibrated on earlier labels, still means what it meant, to within %.3g", uncorrected, c.Spread))
+		out = append(out, fmt.Sprintf("%d strata have no label: there the score, calibrated on earlier labels, still means what it meant, to within %.3g standard deviations of a label", uncorrected, c.Spread))
 	}
 	if c.Widen > 1 {
 		out = append(out, fmt.Sprintf("past intervals did not hold as often as promised: this one is %.2f times as wide", c.Widen))
@@ -237,7 +242,8 @@ type Residual struct {
 }
 
 // SpreadOf returns the standard deviation of the model's error from window to
-// window and stratum to stratum, beyond the noise of the labels that show it (the
+// window and stratum to stratum, in standard deviations of a residual and beyond
+// the noise of the labels that show it (the
 // moment estimator of DerSimonian & Laird 1986, each weighed by its labels). It is
 // floor where there are fewer than 3 residuals, and never less than floor.
 func SpreadOf(past []Residual, floor float64) float64 {
@@ -247,11 +253,11 @@ func SpreadOf(past []Residual, floor float64) float64 {
 	excess, weights := 0.0, 0.0
 	for _, r := range past {
 		n := float64(r.Labels)
-		if n <= 0 {
+		if n <= 0 || r.Variance <= 0 {
 			continue
 		}
 		w := n / (1 + n/200) // beyond some hundreds a label more says nothing of the next window
-		excess += w * (r.Mean*r.Mean - r.Variance/n)
+		excess += w * (r.Mean*r.Mean/r.Variance - 1/n)
 		weights += w
 	}
 	if weights == 0 {

@@ -16,6 +16,9 @@ type Report struct {
 	Delayed []Point // empty where labels are known at once
 	Nowcast []Point
 	Random  []Sampled
+	// Strict is Delayed with a reference of labels known when monitoring began;
+	// empty where those are too few to tune on.
+	Strict []Point
 	// Suspected of Reconsidered disjoint windows were contradicted by their labels
 	// once 90 % of them were in.
 	Suspected, Reconsidered int
@@ -43,10 +46,26 @@ func Run(ctx context.Context, name string, w *World, c Config, delays, bars bool
 	if r.Nowcast, err = s.Delayed(ctx, true); err != nil {
 		return nil, fmt.Errorf("%s, nowcast: %w", name, err)
 	}
+	if r.Strict, err = strict(ctx, w, c); err != nil {
+		return nil, fmt.Errorf("%s, strict reference: %w", name, err)
+	}
 	if r.Suspected, r.Reconsidered, err = s.Reconsidered(r.Delayed); err != nil {
 		return nil, fmt.Errorf("%s, reconsidered: %w", name, err)
 	}
 	return r, nil
+}
+
+// strict repeats the experiment on delayed labels with a strict reference.
+func strict(ctx context.Context, w *World, c Config) ([]Point, error) {
+	known, err := w.Strict()
+	if err != nil {
+		return nil, nil //nolint:nilerr // no reference label was known: there is no such experiment
+	}
+	s, err := NewStudy(ctx, known, c)
+	if err != nil {
+		return nil, err
+	}
+	return s.Delayed(ctx, false)
 }
 
 // plain is a figure without a goal.
@@ -100,6 +119,12 @@ func (r *Report) delayedFigures() []figure.Figure {
 		plain("MAE that the unknown labels alone cause"+when, floor, "points"),
 		plain("windows with suspected concept drift"+when, suspected, "windows"),
 		plain(fmt.Sprintf("disjoint windows, of %d, with suspected concept drift once 90 %% of labels were in", r.Reconsidered), float64(r.Suspected), "windows"),
+	}
+	if len(r.Strict) > 0 {
+		e := ErrorsOf(r.Strict, func(p Point) float64 { return p.Value })
+		share, _ := Covered(r.Strict, func(p Point) metric.Interval { return p.Interval })
+		const known = "with a reference of labels known when monitoring began, "
+		out = append(out, plain(known+"bias of the estimate"+when, e.Bias, "points"), plain(known+"MAE of the estimate"+when, e.MAE, "points"), plain(known+"coverage", share, "%"))
 	}
 	for _, w := range ways() {
 		share, width := Covered(r.Delayed, w.interval)

@@ -207,9 +207,9 @@ func (m history) matured(s *Study, v View, before float64) (past []estimate.Past
 	return past, residuals, nil
 }
 
-// floorSpread is the least spread from window to window, in points of accuracy:
-// no history is long enough to prove that a model never errs.
-const floorSpread = 0.002
+// floorSpread is the least spread from window to window, in standard deviations of
+// a residual: no history is long enough to prove that a model never errs.
+const floorSpread = 0.01
 
 // answer estimates the window that ends at end with what the view shows.
 func (s *Study) answer(v View, end float64, m history) (Answer, error) {

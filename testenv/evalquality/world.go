@@ -53,6 +53,20 @@ func between(rows []Row, from, to float64) []Row {
 	return rows[low:max(high, low)]
 }
 
+// Strict returns the world with a reference of only those predictions whose label
+// was known on the first day that is monitored, for who had no complete set to
+// accept the model on.
+func (w *World) Strict() (*World, error) {
+	start, _ := span(w.monitored)
+	var known []Row
+	for _, r := range w.reference {
+		if r.knownAt <= start {
+			known = append(known, r)
+		}
+	}
+	return NewWorld(known, w.monitored)
+}
+
 // span is the first day and the day after the last of rows in order.
 func span(rows []Row) (from, to float64) {
 	return math.Floor(rows[0].At), math.Floor(rows[len(rows)-1].At) + 1
