@@ -39,7 +39,7 @@ func drawTickets(tallies []Tally) string {
 	quarters := tallies[0].Quarters
 	p := newPlot("False tickets of a quiet model in a quarter",
 		fmt.Sprintf("%d months a scenario, 50 features x 2 measures x 2 references; upper 95 %% Poisson bounds; logarithmic", months*quarters),
-		0, float64(len(tallies)), 0.001, 100_000, true)
+		float64(len(tallies)), 0.001, 100_000, true)
 	p.levels("", 0.001, 0.01, 0.1, 1, 10, 100, 1000, 10_000)
 	for i, t := range tallies {
 		per := float64(t.Quarters)
@@ -59,7 +59,7 @@ func drawTickets(tallies []Tally) string {
 
 func drawPower(powers []Power) string {
 	p := newPlot("Changes found by the drift measures at their defaults",
-		"share of pairs of samples of equal size in which at least one measure alarms", 0, 1, 0, 100, false)
+		"share of pairs of samples of equal size in which at least one measure alarms", 1, 0, 100, false)
 	p.levels(" %", 0, 25, 50, 75, 100)
 	p.ticks("shift of the mean in standard deviations", 0, 0.2, 0.4, 0.6, 0.8, 1)
 	colours := []string{red, "#d97706", green, blue}
@@ -84,7 +84,7 @@ func drawPower(powers []Power) string {
 
 func drawSeasonal(series []Alarms) string {
 	p := newPlot("Windows of three hours that alarm at nominal 5 %", "quiet series with seasons; injected: one standard deviation is added to the window",
-		0, float64(len(series)), 0, 115, false)
+		float64(len(series)), 0, 115, false)
 	p.levels(" %", 0, 25, 50, 75, 100)
 	for i, a := range series {
 		p.bar("#9ca3af", i, 0, 4, 100*a.Naive, number(100*a.Naive))
@@ -104,7 +104,7 @@ func drawSeasonal(series []Alarms) string {
 
 func drawRamp(delays []Delay) string {
 	p := newPlot("A ramp of +1 standard deviation over 30 days: tickets by day",
-		"share of features with a ticket against the training set, after a quiet month", 0, watchedFor, 0, 100, false)
+		"share of features with a ticket against the training set, after a quiet month", watchedFor, 0, 100, false)
 	p.levels(" %", 0, 25, 50, 75, 95, 100)
 	p.ticks("days since the ramp began", 0, 10, 20, 30, 40, 45, 50, 60)
 	colours := []string{blue, green, "#d97706", red}

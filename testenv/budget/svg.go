@@ -10,9 +10,9 @@ import (
 // plot is an inline SVG of one chart: its frame, axes and title. Shapes are
 // added in the units of the data.
 type plot struct {
-	b                      strings.Builder
-	left, right, low, high float64
-	log                    bool
+	b                strings.Builder
+	right, low, high float64
+	log              bool
 }
 
 // The area of a plot, in SVG units.
@@ -25,10 +25,10 @@ const (
 	grey, ink, blue, red, green = "#d0d5dd", "#1f2937", "#2563eb", "#dc2626", "#059669"
 )
 
-// newPlot starts a picture whose axes run from left to right and from low to
-// high; with log the vertical one is logarithmic.
-func newPlot(title, subtitle string, left, right, low, high float64, log bool) *plot {
-	p := &plot{left: left, right: right, low: low, high: high, log: log}
+// newPlot starts a picture whose axes run from 0 to right and from low to high;
+// with log the vertical one is logarithmic.
+func newPlot(title, subtitle string, right, low, high float64, log bool) *plot {
+	p := &plot{right: right, low: low, high: high, log: log}
 	fmt.Fprintf(&p.b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", width, height, width, height)
 	fmt.Fprintf(&p.b, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", width, height)
 	p.textAt(marginLeft, 22, ink, "start", 15, title)
@@ -37,7 +37,7 @@ func newPlot(title, subtitle string, left, right, low, high float64, log bool) *
 }
 
 func (p *plot) x(v float64) float64 {
-	return marginLeft + areaWidth*(v-p.left)/(p.right-p.left)
+	return marginLeft + areaWidth*v/p.right
 }
 
 func (p *plot) y(v float64) float64 {

@@ -71,6 +71,9 @@ const (
 // Verdict is what one block says.
 type Verdict struct {
 	Status Status
+	// Ticket says that a ticket is open after this block, also where the status
+	// is insufficient or repeated.
+	Ticket bool
 	// P is the probability that a quiet block lies as far away, NaN if nothing
 	// could be said. E is its e-value.
 	P, E float64
@@ -185,11 +188,12 @@ func (d *Detector) follow(b Block) bool {
 func (d *Detector) Step(b Block) Verdict {
 	v := Verdict{Status: Insufficient, P: math.NaN(), E: 1, Threshold: d.cfg.Threshold()}
 	if !d.follow(b) {
-		v.Status = Repeated
+		v.Status, v.Ticket = Repeated, d.state.Open
 		return v
 	}
 	n, ok := d.null(b)
 	if !ok {
+		v.Ticket = d.state.Open
 		v.Assumption = fmt.Sprintf("nothing: fewer than %d events or no distance", d.cfg.MinEvents)
 		return v
 	}
@@ -198,6 +202,7 @@ func (d *Detector) Step(b Block) Verdict {
 	v.Practical = b.Result.Debiased >= b.Result.MinEffect
 	v.Assumption = n.assumption(d.cfg)
 	d.decide(&v, b)
+	v.Ticket = d.state.Open
 	if v.Status == Quiet || v.Status == Suspect {
 		d.state.History.add(n, d.cfg)
 	}

@@ -66,6 +66,9 @@ func TestOneTicketForAChange(t *testing.T) {
 	if got, want := statuses(d, 30, repeat(1, 40)...), "T"+strings.Repeat("o", 39); got != want {
 		t.Errorf("a change that stays: %s, want %s", got, want)
 	}
+	if v := d.Step(psiBlock(69, 0)); v.Status != Repeated || !v.Ticket {
+		t.Errorf("an open ticket, repeated: %+v", v)
+	}
 	// Two quiet days are none yet, three close the ticket, the next change is
 	// another ticket.
 	if got, want := statuses(d, 70, 0, 0, 1, 0, 0, 0, 0, 1, 1), "ooooo..To"; got != want {
