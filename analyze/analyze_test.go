@@ -190,6 +190,9 @@ func TestExplainNamesTheFeature(t *testing.T) {
 	if d := e.Drifted[0]; !strings.HasPrefix(d.Before, "median 5") || !strings.HasSuffix(d.After, ",000") {
 		t.Errorf("in words: %q -> %q", d.Before, d.After)
 	}
+	if w := e.Why.Series; len(w) != 1 || w[0].Series != "feature:distance" || w[0].Share != 1 || !strings.Contains(w[0].Words(), " or more, was 0 %") {
+		t.Errorf("why: %+v", w)
+	}
 	for _, s := range e.Features {
 		if s.Feature != "distance" && math.Abs(s.Excess) > .25 {
 			t.Errorf("%s has an excess of %v: a feature of the clock cries wolf", s.Feature, s.Excess)

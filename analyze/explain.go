@@ -11,6 +11,8 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
+	"github.com/plumbline-slo/plumbline/analyze/drift/why"
 	"github.com/plumbline-slo/plumbline/analyze/quality"
 )
 
@@ -22,6 +24,9 @@ const (
 	explainWindow = day
 	// beforeWindow is how far back it looks at the deploy before.
 	beforeWindow = 7 * day
+	// mostTakenApart is how many drifted features are taken apart, as many as a
+	// page lists.
+	mostTakenApart = 5
 )
 
 // Explanation is what the tables know about why a deploy fails its users.
@@ -37,6 +42,10 @@ type Explanation struct {
 	// Drifted are the features whose shift is in breach, worst first; Features
 	// are all of them.
 	Drifted, Features []Shift
+	// Why takes the distances of the drifted features apart: values that moved,
+	// segments and hours that carry them. It is about all hours of the deploy in
+	// the window, what is usual included.
+	Why why.Report
 	// Before is the quality of the previous deploy in the seven days before this
 	// one began to serve, After that of this one; nil where nothing is known.
 	Before, After *quality.Counts
@@ -109,11 +118,27 @@ func (r *Runner) explainDrift(ctx context.Context, e *Explanation, t traffic, d 
 	if err != nil {
 		return err
 	}
-	e.Features, err = r.shifts(ctx, reference, t, d, explainWindow)
+	m, err := r.measured(ctx, reference, t, d, explainWindow)
+	if err != nil {
+		return err
+	}
+	e.Features = m.shifts(r.cfg.driftOptions())
+	scope := why.Scope{
+		Window: spanOf(t, d, explainWindow).query(t.model, d), Current: m.current, Reference: reference, References: []drift.Query{drift.Training(e.Model)},
+		Weights: map[plumbline.Series]float64{}, Measure: measure.PSI,
+	}
 	for _, s := range e.Features {
-		if s.Verdict == plumbline.VerdictBreach {
-			e.Drifted = append(e.Drifted, s)
+		if s.Verdict != plumbline.VerdictBreach {
+			continue
 		}
+		e.Drifted = append(e.Drifted, s)
+		if series := s.Feature.Series(); len(scope.Series) < mostTakenApart {
+			scope.Series = append(scope.Series, series)
+			scope.Weights[series] = s.Excess
+		}
+	}
+	if len(scope.Series) > 0 {
+		e.Why, err = why.Reader{Conn: r.db.Conn()}.Explain(ctx, scope)
 	}
 	return err
 }

@@ -33,19 +33,21 @@ func (h *hygiene) lookFeatures(ctx context.Context, t traffic) ([]Finding, error
 
 // compared is what the checks of one deploy look at.
 type compared struct {
-	model                 plumbline.Model
-	deploy                deploy
-	end                   time.Time
-	name                  string // of the reference
-	now, reference, usual dataquality.Samples
-	from                  time.Time
-	hours                 map[plumbline.Feature][]dataquality.Hour
+	model          plumbline.Model
+	deploy         deploy
+	end            time.Time
+	name           string // of the reference
+	now, reference dataquality.Samples
+	whole, usual   dataquality.Samples
+	from           time.Time
+	hours          map[plumbline.Feature][]dataquality.Hour
 }
 
 // compared reads the window of a deploy, its reference, and the same hours
 // before: the training set where there is one, else the week before.
 func (h *hygiene) compared(ctx context.Context, t traffic, d deploy, training dataquality.Samples) (compared, error) {
 	s := spanOf(t, d, h.cfg.DataQualityWindow)
+	whole, ok := s.wholeHours(d)
 	s.to = s.to.Add(time.Hour - 1).Truncate(time.Hour)
 	c := compared{model: t.model, deploy: d, end: t.end, name: plumbline.ReferenceTraining, reference: training, from: s.from}
 	production := func(s span) dataquality.Window {
@@ -61,10 +63,15 @@ func (h *hygiene) compared(ctx context.Context, t traffic, d deploy, training da
 			return c, err
 		}
 	}
+	if !ok {
+		whole = s
+	} else if c.whole, err = h.reader.Samples(ctx, dataquality.Window{Model: t.model, Deploy: d.hash, Stage: d.stage, From: whole.from, To: whole.to}); err != nil {
+		return c, err
+	}
 	for _, days := range []int{week, daysBack(d, s.to), 1} {
 		if c.usual.Requests == 0 {
 			back := -time.Duration(days) * day
-			if c.usual, err = h.reader.Samples(ctx, production(span{s.from.Add(back), s.to.Add(back)})); err != nil {
+			if c.usual, err = h.reader.Samples(ctx, production(span{whole.from.Add(back), whole.to.Add(back)})); err != nil {
 				return c, err
 			}
 		}
@@ -84,7 +91,7 @@ func (c compared) pairs() []dataquality.Pair {
 	var pairs []dataquality.Pair
 	for _, f := range slices.Sorted(maps.Keys(names)) {
 		pairs = append(pairs, dataquality.Pair{
-			Feature: f, Now: c.now.Of(f), Reference: c.reference.Of(f), Usual: c.usual.Of(f),
+			Feature: f, Now: c.now.Of(f), Reference: c.reference.Of(f), Whole: c.whole.Of(f), Usual: c.usual.Of(f),
 			Timeline: dataquality.Timeline{Hours: c.hours[f], Now: c.from},
 		})
 	}

@@ -167,7 +167,12 @@ func (l *truth) conceptDrift(d deploy, p concept.Periods, q concept.Query) (Find
 		f.Assumes += "; the reference is another deploy, whose answers may mean something else"
 	}
 	f.Count = now.Total()
-	if before.Total() == 0 || now.Total() == 0 {
+	switch {
+	case before.Total() == 0:
+		return f, nil
+	case now.Total() == 0:
+		f.Verdict = plumbline.VerdictInsufficient
+		f.Assumes += "; none of this deploy is as old as that"
 		return f, nil
 	}
 	r, err := concept.Compare(before, now)

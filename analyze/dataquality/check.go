@@ -49,9 +49,9 @@ type Pair struct {
 	Feature plumbline.Feature
 	// Now is the window, Reference what it is held against.
 	Now, Reference Sample
-	// Usual is production in the same hours before the window; empty without
-	// traffic then.
-	Usual Sample
+	// Whole is the part of the window whose hours the deploy served in full, and
+	// Usual production in the same hours before; empty without traffic then.
+	Whole, Usual Sample
 	// Timeline is what the feature did hour by hour, up to the window's end.
 	Timeline Timeline
 }
@@ -149,6 +149,8 @@ func (o Options) verdict(r Result, p Pair, alpha float64) string {
 		return plumbline.VerdictMissing
 	case math.IsNaN(r.P):
 		return plumbline.VerdictInsufficient
+	case o.beyond(r, alpha) && !r.Known && o.clock(r, p) && p.Whole.Deliveries < o.MinDeliveries:
+		return plumbline.VerdictInsufficient
 	case o.beyond(r, alpha) && !r.Known && o.unusual(r, p, alpha):
 		return plumbline.VerdictBreach
 	case r.Size < o.MinDeliveries:
@@ -176,13 +178,19 @@ func (o Options) beyond(r Result, alpha float64) bool {
 	return r.P <= alpha && effect > 0 && effect >= least
 }
 
+// clock reports whether a check can and must be held against the same hours
+// before.
+func (o Options) clock(r Result, p Pair) bool {
+	return r.Check.Clocked && p.Usual.Deliveries >= o.MinDeliveries
+}
+
 // unusual reports whether what is beyond its reference is so against the same
 // hours before, too, as far as that can be said.
 func (o Options) unusual(r Result, p Pair, alpha float64) bool {
-	if !r.Check.Clocked || p.Usual.Deliveries < o.MinDeliveries {
+	if !o.clock(r, p) {
 		return true
 	}
-	p.Reference = p.Usual
+	p.Now, p.Reference = p.Whole, p.Usual
 	usual, ok := r.Check.judge(p)
 	if !ok {
 		return true

@@ -99,11 +99,15 @@ func TestEachCheckSeesItsFault(t *testing.T) {
 		{"shifted", healthy, func(p *Pair) { p.Now = numbers(2000, normal(r, 2000, 10.5)...) }, "mean p50 p95"},
 		{"shifted as usual at this hour", healthy, func(p *Pair) {
 			p.Now = numbers(2000, normal(r, 2000, 10.5)...)
-			p.Usual = numbers(2000, normal(r, 2000, 10.5)...)
+			p.Whole, p.Usual = p.Now, numbers(2000, normal(r, 2000, 10.5)...)
+		}, ""},
+		{"shifted in parts of hours alone", healthy, func(p *Pair) {
+			p.Now = numbers(2000, normal(r, 2000, 10.5)...)
+			p.Whole, p.Usual = numbers(1000, normal(r, 1000, 10)...), numbers(2000, normal(r, 2000, 10)...)
 		}, ""},
 		{"shifted unlike the same hours", healthy, func(p *Pair) {
 			p.Now = numbers(2000, normal(r, 2000, 10.5)...)
-			p.Usual = numbers(2000, normal(r, 2000, 10)...)
+			p.Whole, p.Usual = p.Now, numbers(2000, normal(r, 2000, 10)...)
 		}, "mean p50 p95"},
 		{"another unit", healthy, func(p *Pair) { p.Now = numbers(2000, normal(r, 2000, 1000)...) }, "out_of_range_share mean p50 p95"},
 		{"constant", healthy, func(p *Pair) {
@@ -111,7 +115,7 @@ func TestEachCheckSeesItsFault(t *testing.T) {
 		}, "p95 constant_share freshness"},
 		{"constant as at every hour", healthy, func(p *Pair) {
 			p.Now = numbers(2000, nans(2000, 10)...)
-			p.Usual = p.Now
+			p.Whole, p.Usual = p.Now, p.Now
 			for i := range p.Timeline.Hours {
 				p.Timeline.Hours[i].Changed = i%48 == 0
 			}
