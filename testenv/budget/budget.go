@@ -42,8 +42,7 @@ const months = 3
 type Tally struct {
 	Scenario Scenario
 	Quarters int
-	// Tickets are false tickets by start: with the days of the training set known
-	// as quiet blocks, and with no past at all.
+	// Tickets are false tickets by start.
 	Tickets map[Start]int
 	// Naive are the alarms if every day of every stream is judged on its own at
 	// p <= 1 % and the least effect.
@@ -59,7 +58,13 @@ const (
 	Primed Start = "history"
 	// Cold: nothing is known but the training set as a whole.
 	Cold Start = "cold start"
+	// Learnt: the first week is taken as quiet and opens no ticket, and nobody
+	// looks at how counts vary within a day.
+	Learnt Start = "first week learnt"
 )
+
+// Starts returns the starts.
+func Starts() []Start { return []Start{Primed, Cold, Learnt} }
 
 // Run simulates the quiet quarters of a scenario on all processors.
 func Run(ctx context.Context, c Config, s Scenario) (Tally, error) {
@@ -141,7 +146,7 @@ func (c Config) Streams() int { return c.Features * len(watched()) * len(referen
 // name of a life beyond the goal.
 func (t Tally) Figures(goal bool) []figure.Figure {
 	var all []figure.Figure
-	for _, start := range []Start{Primed, Cold} {
+	for _, start := range Starts() {
 		n := t.Tickets[start]
 		name := fmt.Sprintf("%s, %s: false tickets a model-quarter", t.Scenario.Name, start)
 		upper := PoissonUpper(n) / float64(t.Quarters)

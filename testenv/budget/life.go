@@ -40,8 +40,8 @@ type watch struct {
 	detector *alarm.Detector
 }
 
-// lived is a day's events in cells, and how many times their variance from hour
-// to hour is that of independent events.
+// lived is a day's events in cells, and how many times their variance from three
+// hours to three hours is that of independent events.
 type lived struct {
 	cells      []uint64
 	dispersion float64
@@ -54,7 +54,7 @@ func newLived(byHour [][]uint64) lived {
 			l.cells[i] += n
 		}
 	}
-	// Fewer than three hours with events tell nothing; the day is then too small
+	// Fewer than three parts with events tell nothing; the day is then too small
 	// for a verdict as well.
 	if d, err := alarm.Overdispersion(byHour, 0.95); err == nil {
 		l.dispersion = d.Factor
@@ -135,7 +135,7 @@ func (l *life) cut(edges []float64, counts []uint64) []int {
 func (l *life) watch(features int) error {
 	cfg := alarm.DefaultConfig()
 	cfg.Streams = Config{Features: features}.Streams()
-	for _, start := range []Start{Primed, Cold} {
+	for _, start := range Starts() {
 		for _, a := range references() {
 			for _, id := range watched() {
 				d, err := alarm.New(cfg)
@@ -163,7 +163,12 @@ func (l *life) step(shift float64) []seen {
 	l.days = append(l.days, newLived(l.f.draw(d, shift, l.volumes[d], l.cuts)))
 	all := make([]seen, 0, len(l.watches))
 	for _, w := range l.watches {
-		if b, ok := l.block(w, d); ok {
+		b, ok := l.block(w, d)
+		switch {
+		case !ok:
+		case w.start == Learnt && d < trained+week:
+			w.detector.Prime(b)
+		default:
 			all = append(all, seen{watch: w, verdict: w.detector.Step(b)})
 		}
 	}
@@ -194,6 +199,10 @@ func (l *life) block(w *watch, d int) (alarm.Block, bool) {
 	if reference == nil {
 		return alarm.Block{}, false
 	}
+	dispersion := l.days[d].dispersion
+	if w.start == Learnt {
+		dispersion = 1
+	}
 	var events uint64
 	for _, n := range l.days[d].cells {
 		events += n
@@ -201,7 +210,7 @@ func (l *life) block(w *watch, d int) (alarm.Block, bool) {
 	return alarm.Block{
 		End: time.Unix(0, 0).Add(time.Duration(d+1) * day), Events: events,
 		Freedom: alarm.Freedom(w.measure, len(reference)),
-		Result:  compare(w.measure, reference, l.days[d].cells, l.days[d].dispersion),
+		Result:  compare(w.measure, reference, l.days[d].cells, dispersion),
 		Within:  within,
 	}, true
 }

@@ -43,17 +43,18 @@ func drawTickets(tallies []Tally) string {
 	p.levels("", 0.001, 0.01, 0.1, 1, 10, 100, 1000, 10_000)
 	for i, t := range tallies {
 		per := float64(t.Quarters)
-		for j, start := range []Start{Primed, Cold} {
+		for j, start := range Starts() {
 			upper := PoissonUpper(t.Tickets[start]) / per
-			p.bar([]string{blue, green}[j], i, j, 3, upper, number(upper))
+			p.bar([]string{blue, green, "#d97706"}[j], i, j, 4, upper, number(upper))
 		}
-		p.bar("#9ca3af", i, 2, 3, float64(t.Naive)/per, number(float64(t.Naive)/per))
+		p.bar("#9ca3af", i, 3, 4, float64(t.Naive)/per, number(float64(t.Naive)/per))
 		p.group(i, t.Scenario.Name)
 	}
 	p.mark(1, "budget")
 	p.legend(blue, "the alarm, days of the training set known", 0)
 	p.legend(green, "the alarm, cold start", 1)
-	p.legend("#9ca3af", "each day on its own, p <= 1 % and least effect (alarms seen)", 2)
+	p.legend("#d97706", "the alarm, first week learnt", 2)
+	p.legend("#9ca3af", "each day on its own, p <= 1 % and least effect (alarms seen)", 3)
 	return p.svg()
 }
 

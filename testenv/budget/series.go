@@ -43,7 +43,8 @@ func Harder() []Scenario {
 	}
 }
 
-const hours = 24
+// hours is how many parts a day is drawn in, each of three hours.
+const hours = 8
 
 // feature is one feature's life, day by day.
 type feature struct {
@@ -61,7 +62,7 @@ func (f *feature) next() {
 	f.level = f.s.Carry*f.level + f.s.Level*math.Sqrt(1-f.s.Carry*f.s.Carry)*f.r.NormFloat64()
 }
 
-// draw returns a day's events by hour in the cells between the cuts, the mean
+// draw returns a day's events by part of the day in the cells between the cuts, the mean
 // being moved by shift. Bursts arrive as a Poisson process.
 func (f *feature) draw(day int, shift, volume float64, cuts []float64) [][]uint64 {
 	mean := shift + f.level
