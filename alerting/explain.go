@@ -20,6 +20,9 @@ type Explainer interface {
 type Explanation struct {
 	// Features are the features that drifted, worst first.
 	Features []FeatureShift
+	// Carriers say in words which segments, deploys or hours carry the drift, a
+	// sentence's part each, for example `segment region "eu" carries 97 %`.
+	Carriers []string
 	Quality  *QualityChange
 	// Coverage is the share of the predictions concerned whose label is known,
 	// between 0 and 1.

@@ -295,6 +295,7 @@ func (known) Explain(context.Context, plumbline.Model, plumbline.DeployHash) (al
 			{Feature: "distance", PSI: 8.1, Share: 0.93, Before: "median 569", After: "412,000"},
 			{Feature: "origin", PSI: 0.12, Share: 0.07},
 		},
+		Carriers: []string{`segment region "eu" carries 97 % with 31 % of the requests`},
 		Quality:  &alerting.QualityChange{Measure: "accuracy", Before: 0.821, After: 0.588, BeforeWhat: "deploy 3f9c21aa", AfterWhat: "this deploy"},
 		Coverage: &coverage,
 		SQL:      "SELECT countIf(NOT correct) / count()\nFROM outcomes\nWHERE model = 'flight-delay' AND deploy_hash = '9c41d2e0'",

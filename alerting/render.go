@@ -207,8 +207,8 @@ func (b Burn) words(q Quoter) string {
 	return words
 }
 
-// Why returns one line for each explaining feature, worst first, or the reason
-// why there is none.
+// Why returns one line for each explaining feature, worst first, and then what
+// carries the drift, or the reason why there is none.
 func (t Text) Why(q Quoter) []string {
 	if t.Missing != "" {
 		return []string{"The explanation is missing: " + q.Sentence(t.Missing) + "."}
@@ -230,6 +230,9 @@ func (t Text) Why(q Quoter) []string {
 			line += fmt.Sprintf(", %s → %s", q.Sentence(f.Before), q.Sentence(f.After))
 		}
 		lines = append(lines, line)
+	}
+	for _, carrier := range t.Carriers[:min(shownCarriers, len(t.Carriers))] {
+		lines = append(lines, q.Sentence(carrier))
 	}
 	return lines
 }

@@ -19,8 +19,12 @@ const (
 	StatusResolved Status = "resolved"
 )
 
-// shownFeatures is how many features a page lists.
-const shownFeatures = 5
+// shownFeatures is how many features a page lists, shownCarriers how many parts
+// of the traffic that carry the drift.
+const (
+	shownFeatures = 5
+	shownCarriers = 4
+)
 
 // Text is everything a page says, before any channel has quoted or laid it out.
 // Names and sentences in it were chosen by producers and rule authors: a
@@ -54,6 +58,7 @@ type Text struct {
 	Coverage string
 	Quality  *QualityChange
 	Features []FeatureShift
+	Carriers []string
 	Info     DeployInfo
 	// Missing says why there is no explanation; empty if there is one.
 	Missing string
@@ -169,7 +174,7 @@ func (t *Text) explainedBy(lead Alert, ex Explanation, err error) {
 	if err != nil {
 		t.Missing, ex = err.Error(), Explanation{}
 	}
-	t.Features, t.Info = ex.Features, ex.Deploy
+	t.Features, t.Carriers, t.Info = ex.Features, ex.Carriers, ex.Deploy
 	if q := ex.Quality; q != nil && finite(q.Before) && finite(q.After) {
 		t.Quality = q
 	}

@@ -85,6 +85,7 @@ func texts(t *testing.T) map[string]alerting.Text {
 	evil.Annotations[plumbline.AnnotationSQL] = "SELECT '```<!here>'"
 	evilCause := ex
 	evilCause.Features = []alerting.FeatureShift{{Feature: hostile, PSI: 1, Before: hostile, After: hostile}}
+	evilCause.Carriers = []string{hostile}
 	blind := example(plumbline.SeverityTicket)
 	blind.Annotations = map[string]string{
 		plumbline.AnnotationSummary:     "flight-delay: nothing is known about SLO late-accuracy",

@@ -184,7 +184,7 @@ func recall(notice alerting.Notice) (text, before alerting.Text) {
 		}
 	}
 	if text.Status == alerting.StatusResolved {
-		text.Features, text.Quality, text.Info = before.Features, before.Quality, before.Info
+		text.Features, text.Carriers, text.Quality, text.Info = before.Features, before.Carriers, before.Quality, before.Info
 		return text, before
 	}
 	return text, before

@@ -31,6 +31,17 @@ func (r Report) Lines() []string {
 	return lines
 }
 
+// Carriers says which segments, deploys and hours carry the whole of the report,
+// for an alert. Empty where it has one deploy, no segments, and lies all over
+// the window.
+func (r Report) Carriers() []string {
+	words := divided(r.Divisions, "")
+	if !r.Run.Whole {
+		words = append(words, r.Run.words()...)
+	}
+	return words
+}
+
 // name quotes a feature's name; what the model answers has a name of ours.
 func name(s plumbline.Series) string {
 	if f, ok := s.Feature(); ok {

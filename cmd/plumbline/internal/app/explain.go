@@ -29,7 +29,7 @@ func (x explainer) Explain(ctx context.Context, model plumbline.Model, deploy pl
 		return alerting.Explanation{}, err
 	}
 	out := alerting.Explanation{
-		SQL: e.SQL, PageURL: pageOf(x.base, model),
+		SQL: e.SQL, PageURL: pageOf(x.base, model), Carriers: e.Why.Carriers(),
 		Deploy: alerting.DeployInfo{
 			Version: e.Deployment.Version, By: e.Deployment.By, Commit: e.Deployment.Commit,
 			At: e.Deployment.Time, Previous: e.Previous,
