@@ -72,6 +72,9 @@ type days struct {
 	// another set.
 	training uint64
 	told     time.Time
+	// dispersion is how many times the distances of past quiet days are those
+	// that independent events have, by stream; 1 where that is not known.
+	dispersion map[stream]float64
 }
 
 // stream is what one detector watches.
@@ -233,21 +236,27 @@ func (a *alarms) decide(newest deploy, model plumbline.Model, d *days) ([]Findin
 	cfg := alarm.DefaultConfig()
 	cfg.Budget, cfg.Streams = a.cfg.Alarm.Budget, max(1, len(d.blocks))
 	var all []decision
+	d.dispersion = map[stream]float64{}
 	for s, blocks := range d.blocks {
 		detector, err := alarm.New(cfg)
 		if err != nil {
 			return nil, err
 		}
 		now := decision{stream: s}
+		var quiet []measure.Result
 		learnt := int(a.cfg.Alarm.Learn / day)
 		for i, b := range blocks {
 			if i < learnt {
 				detector.Prime(b.block)
 				now.day, now.verdict = b, alarm.Verdict{Status: alarm.Insufficient, P: math.NaN(), Assumption: "the first days of a stream are learnt from"}
+				quiet = append(quiet, b.block.Result)
 				continue
 			}
-			now.day, now.verdict = b, detector.Step(b.block)
+			if now.day, now.verdict = b, detector.Step(b.block); now.verdict.Status == alarm.Quiet {
+				quiet = append(quiet, b.block.Result)
+			}
 		}
+		d.dispersion[s] = dispersionOf(quiet, now.day.block.Freedom)
 		now.since = detector.State().Since
 		if now.day.block.End.Equal(d.last) {
 			all = append(all, now)
@@ -255,6 +264,31 @@ func (a *alarms) decide(newest deploy, model plumbline.Model, d *days) ([]Findin
 	}
 	slices.SortFunc(all, func(a, b decision) int { return cmp.Compare(fmt.Sprint(a.stream), fmt.Sprint(b.stream)) })
 	return a.findings(newest, model, all), nil
+}
+
+// leastQuiet is how many quiet days say by how much a stream varies.
+const leastQuiet = 7
+
+// dispersionOf returns how many times the distances of quiet days are those of
+// independent events, 1 with too few to tell.
+func dispersionOf(quiet []measure.Result, freedom float64) float64 {
+	if len(quiet) < leastQuiet {
+		return 1
+	}
+	d, err := alarm.OverdispersionOf(quiet, freedom, 0.95)
+	if err != nil {
+		return 1 // too few of them have a distance
+	}
+	return d.Factor
+}
+
+// dispersionOf returns what was learnt of a series, reference and measure of a
+// model; 1 before anything was.
+func (a *alarms) dispersionOf(model plumbline.Model, r ask.Row) float64 {
+	if d := a.models[model]; d != nil {
+		return max(1, d.dispersion[stream{r.Series, r.Reference, r.Measure}])
+	}
+	return 1
 }
 
 // findings lists the decisions; the open tickets among them know their rank.
@@ -268,10 +302,10 @@ func (a *alarms) findings(newest deploy, model plumbline.Model, all []decision) 
 		f.Window, f.WindowEnd, f.Count = day, d.day.block.End, d.day.row.Count
 		f.P, f.Assumes = d.verdict.P, d.verdict.Assumption
 		f.Value, f.Verdict = d.verdict.Evidence/d.verdict.Threshold, plumbline.VerdictOK
-		switch d.verdict.Status {
-		case alarm.Insufficient, alarm.Repeated:
+		switch {
+		case d.verdict.Status == alarm.Insufficient && !d.verdict.Ticket:
 			f.Value, f.Verdict = math.NaN(), plumbline.VerdictInsufficient
-		case alarm.Opened, alarm.Open:
+		case d.verdict.Ticket:
 			f.Value, f.Verdict = max(1, f.Value), plumbline.VerdictBreach
 			f.Assumes = fmt.Sprintf("open since the day that ended %s; %s; %s", d.since.Format(time.DateOnly), ranks[i], f.Assumes)
 		}
@@ -287,7 +321,7 @@ func ranked(all []decision) map[int]string {
 		p    []float64
 	)
 	for i, d := range all {
-		if d.verdict.Status == alarm.Opened || d.verdict.Status == alarm.Open {
+		if d.verdict.Ticket {
 			open, p = append(open, i), append(p, d.verdict.P)
 		}
 	}

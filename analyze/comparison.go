@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -19,6 +20,9 @@ type comparison struct {
 	window  time.Duration
 	// measured holds what is usual at these hours; nil where that was not read.
 	measured *measured
+	// dispersion says how many times a distance varies as that of independent
+	// events does; nil is once.
+	dispersion func(ask.Row) float64
 }
 
 func (c comparison) finding(signal plumbline.SignalName, name string, segment plumbline.Segment) Finding {
@@ -121,6 +125,7 @@ func (c comparison) row(r ask.Row, answer ask.Answer) Finding {
 	if _, feature := r.Series.Feature(); !feature {
 		signal = plumbline.SignalPredictionDrift
 	}
+	r = c.dispersed(r, answer)
 	f := c.finding(signal, string(r.Measure), answer.Segment)
 	f.Feature, f.Reference, f.Count, f.Verdict = name, r.Reference, r.Count, r.Verdict
 	f.Value, f.NullMean, f.Low, f.High, f.P, f.Effect = r.Value, r.NullMean, r.Low, r.High, r.P, r.Debiased
@@ -135,6 +140,42 @@ func (c comparison) row(r ask.Row, answer ask.Answer) Finding {
 		}
 	}
 	return f
+}
+
+// littleDispersion is the factor up to which a distance is left as it is.
+const littleDispersion = 1.1
+
+// dispersed judges a row again with what past quiet days say of how much the
+// distance varies. Where producers sample it is left as it is: the row knows of
+// the weights.
+func (c comparison) dispersed(r ask.Row, answer ask.Answer) ask.Row {
+	if c.dispersion == nil || r.Method == measure.None || r.Verdict == plumbline.VerdictMissing {
+		return r
+	}
+	o := c.cfg.distances()
+	if o.Overdispersion = c.dispersion(r); o.Overdispersion <= littleDispersion {
+		return r
+	}
+	for _, reference := range answer.References {
+		before, now := reference.Window.Sample(r.Series), answer.Current.Sample(r.Series)
+		if reference.Asked.String() != r.Reference || before.Weight > 1 || now.Weight > 1 {
+			continue
+		}
+		again, ok := apart(before, now, r.Measure, o)
+		if !ok {
+			continue
+		}
+		r.Result = again
+		switch {
+		case again.Alarm:
+			r.Verdict = plumbline.VerdictBreach
+		case again.NullMean > again.MinEffect:
+			r.Verdict, r.Why = plumbline.VerdictInsufficient, fmt.Sprintf("noise alone gives %.3g, more than the %.3g that matters; %s", again.NullMean, again.MinEffect, again.Assumption)
+		default:
+			r.Verdict = plumbline.VerdictOK
+		}
+	}
+	return r
 }
 
 // nameOf is what the column feature says of a series.

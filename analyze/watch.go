@@ -98,6 +98,10 @@ func (r *Runner) driftOf(ctx context.Context, reference drift.Window, t traffic,
 		return nil, err
 	}
 	c := comparison{cfg: r.cfg, traffic: t, deploy: d, window: window, measured: &m}
+	if d.stage == plumbline.StageProduction && window == day {
+		// What was learnt is of days of production.
+		c.dispersion = func(row ask.Row) float64 { return r.alarms.dispersionOf(t.model, row) }
+	}
 	findings := c.shiftFindings(m.shifts(r.cfg.driftOptions()))
 	// What else is compared counts the whole hours of the deploy: those that it
 	// served in part differ from the same hours before for no other reason.
@@ -122,7 +126,7 @@ func (r *Runner) driftOf(ctx context.Context, reference drift.Window, t traffic,
 		return findings, err
 	}
 	// What is usual was read of all traffic.
-	c.measured = nil
+	c.measured, c.dispersion = nil, nil
 	for _, segment := range segments {
 		q.Segment = segment
 		if answer, err = r.watch.asker.Ask(ctx, q); err != nil {

@@ -161,6 +161,57 @@ func TestTheWeekendIsNoDrift(t *testing.T) {
 	}
 }
 
+// Days that stray, each as a whole, make a day that strays no breach: what past
+// days varied is in the noise, and the finding says so.
+func TestDaysThatStrayAreNoBreach(t *testing.T) {
+	db := startDB(t)
+	w := &answers{t: t, random: rand.New(rand.NewPCG(34, 34))}
+	level := map[time.Time]float64{}
+	w.store(db, 29*day, 6*time.Hour, func(at time.Time) (float64, float64) {
+		d := at.Truncate(day)
+		if _, ok := level[d]; !ok {
+			level[d] = 10 + .4*w.random.NormFloat64()
+		}
+		if at.After(now.Add(-26 * time.Hour)) {
+			return 10.5, .3
+		}
+		return level[d], .3
+	})
+	r := newRunner(t, db)
+	r.cfg.DriftInterval = 0
+	find := func() (f Finding) {
+		models, err := serving(t.Context(), db.Conn(), "m", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		findings, err := r.lookDrift(t.Context(), models[0], now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range findings {
+			if f.Measure == "wasserstein_normalised" && f.Reference == "training" {
+				return f
+			}
+		}
+		t.Fatal("no such finding")
+		return f
+	}
+	before := find()
+	models, err := serving(t.Context(), db.Conn(), "m", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 {
+		if _, err := r.alarms.look(t.Context(), models[0], now.Add(time.Duration(i)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := find()
+	if before.Verdict != plumbline.VerdictBreach || after.Verdict == plumbline.VerdictBreach || after.P < .01 || after.Value != before.Value || !strings.Contains(after.Assumes, "times as much") {
+		t.Errorf("before the days were known %+v, after %+v", before, after)
+	}
+}
+
 // A ticket opens once a change has lasted, stays open, and is the same for a
 // service that starts later; quiet weeks open none, though Sundays differ.
 func TestAlarmOverClosedDays(t *testing.T) {
