@@ -20,6 +20,17 @@ type Results struct {
 	Delays  []Delay
 }
 
+// Replace puts a tally in the place of that of the same scenario, or adds it.
+func (r *Results) Replace(t Tally) {
+	for i := range r.Tallies {
+		if r.Tallies[i].Scenario.Name == t.Scenario.Name {
+			r.Tallies[i] = t
+			return
+		}
+	}
+	r.Tallies = append(r.Tallies, t)
+}
+
 // beside is a figure without a goal.
 func beside(name string, value float64, unit string) figure.Figure {
 	return figure.Figure{Name: name, Value: value, Unit: unit, Goal: "none", Met: true}

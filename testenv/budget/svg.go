@@ -48,8 +48,9 @@ func (p *plot) y(v float64) float64 {
 	return marginTop + areaHeight*(1-(v-low)/(high-low))
 }
 
+// textAt writes with a white rim, so that lines and bars do not cross it.
 func (p *plot) textAt(x, y float64, colour, anchor string, size int, text string) {
-	fmt.Fprintf(&p.b, `<text x="%.1f" y="%.1f" fill="%s" text-anchor="%s" font-size="%d">%s</text>`+"\n", x, y, colour, anchor, size, html.EscapeString(text))
+	fmt.Fprintf(&p.b, `<text x="%.1f" y="%.1f" fill="%s" text-anchor="%s" font-size="%d" stroke="#fff" stroke-width="4" paint-order="stroke">%s</text>`+"\n", x, y, colour, anchor, size, html.EscapeString(text))
 }
 
 // levels draws horizontal lines with their values.

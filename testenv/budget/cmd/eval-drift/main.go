@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,7 +29,7 @@ import (
 // options are the flags.
 type options struct {
 	config                  budget.Config
-	part, flights           string
+	part, flights, only     string
 	results, draw, pictures string
 	full, harder            bool
 }
@@ -39,6 +40,7 @@ func parse() options {
 	flag.StringVar(&o.part, "part", "", "budget or power; empty is both")
 	flag.BoolVar(&o.full, "full", false, "1,002 months a scenario, and many pairs of samples")
 	flag.BoolVar(&o.harder, "harder", false, "also simulate lives beyond the goal")
+	flag.StringVar(&o.only, "only", "", "simulate only quiet lives whose name holds this; results of others are kept")
 	flag.IntVar(&quarters, "quarters", 0, "model-quarters a scenario; 0 takes the form's own number")
 	flag.Uint64Var(&seed, "seed", 1, "seed of the simulation")
 	flag.StringVar(&o.flights, "flights", "", "Parquet file of flights, judged as real series; empty leaves them out")
@@ -80,7 +82,6 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	if o.part != "power" {
-		r.Tallies = nil
 		if err := tickets(ctx, o, &r); err != nil {
 			return err
 		}
@@ -136,6 +137,9 @@ func tickets(ctx context.Context, o options, r *budget.Results) error {
 		scenarios = append(scenarios, budget.Harder()...)
 	}
 	for i, s := range scenarios {
+		if !strings.Contains(s.Name, o.only) {
+			continue
+		}
 		started := time.Now()
 		t, err := budget.Run(ctx, o.config, s)
 		if err != nil {
@@ -143,7 +147,7 @@ func tickets(ctx context.Context, o options, r *budget.Results) error {
 		}
 		figures := t.Figures(i < len(goals))
 		if i < len(goals) {
-			r.Tallies = append(r.Tallies, t)
+			r.Replace(t)
 			peers, err := budget.Peers(ctx, s, 10, o.config.Seed)
 			if err != nil {
 				return err
