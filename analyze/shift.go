@@ -57,16 +57,6 @@ func (r *references) of(ctx context.Context, model plumbline.Model, now time.Tim
 	return w, nil
 }
 
-// shifts compares what a deploy saw in the window before end with the training
-// set, the most moved feature first.
-func (r *Runner) shifts(ctx context.Context, reference drift.Window, t traffic, d deploy, window time.Duration) ([]Shift, error) {
-	m, err := r.measured(ctx, reference, t, d, window)
-	if err != nil {
-		return nil, err
-	}
-	return m.shifts(r.cfg.driftOptions()), nil
-}
-
 // measured reads what a deploy saw in the window before end, and what is usual.
 func (r *Runner) measured(ctx context.Context, reference drift.Window, t traffic, d deploy, window time.Duration) (measured, error) {
 	s := spanOf(t, d, window)

@@ -112,22 +112,22 @@ func TestAChangedCorrelationIsFound(t *testing.T) {
 // A shift of 1 sd in a normal variable has an area of Phi(1/sqrt(2)) = .7602.
 func TestAreaOfAShift(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	r, err := Compare(table(random, 3000, 0, 0), table(random, 3000, 0, 1), DefaultOptions())
+	r, err := Compare(table(random, 2000, 0, 0), table(random, 2000, 0, 1), DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if math.Abs(r.AUC-.7602) > .02 || r.Low > .7602 || r.High < .74 || r.Weights[0].Feature != "x" || r.Weights[0].Share < .9 {
+	if math.Abs(r.AUC-.7602) > .025 || r.Low > .7602 || r.High < .74 || r.Weights[0].Feature != "x" || r.Weights[0].Share < .9 {
 		t.Errorf("%+v", r)
 	}
 }
 
 // Two samples of one distribution: at a nominal 5 % the p-value may alarm in
-// 5 %, and three standard errors of 300 draws are 3.8 points.
+// 5 %, and three standard errors of 200 draws are 4.6 points.
 func TestFalseAlarms(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	o := DefaultOptions()
 	o.MinRows, o.Terms = 100, 15
-	const draws = 300
+	const draws = 200
 	alarms, beyond := 0, 0
 	var sum float64
 	for range draws {
@@ -144,7 +144,7 @@ func TestFalseAlarms(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d at 5 %%, %d breaches, mean area %.4f", alarms, draws, beyond, sum/draws)
-	if alarms > 26 || beyond > 8 || math.Abs(sum/draws-.5) > .015 {
+	if alarms > 19 || beyond > 7 || math.Abs(sum/draws-.5) > .015 {
 		t.Errorf("%d of %d equal windows alarm at 5 %%, %d are breaches; the mean area is %v", alarms, draws, beyond, sum/draws)
 	}
 }
