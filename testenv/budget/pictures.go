@@ -45,9 +45,9 @@ func drawTickets(tallies []Tally) string {
 		per := float64(t.Quarters)
 		for j, start := range Starts() {
 			upper := PoissonUpper(t.Tickets[start]) / per
-			p.bar([]string{blue, green, "#d97706"}[j], i, j, 4, upper, number(upper))
+			p.bar([]string{blue, green, "#d97706"}[j], i, j, upper, number(upper))
 		}
-		p.bar("#9ca3af", i, 3, 4, float64(t.Naive)/per, number(float64(t.Naive)/per))
+		p.bar("#9ca3af", i, 3, float64(t.Naive)/per, number(float64(t.Naive)/per))
 		p.group(i, t.Scenario.Name)
 	}
 	p.mark(1, "budget")
@@ -88,11 +88,11 @@ func drawSeasonal(series []Alarms) string {
 		float64(len(series)), 0, 115, false)
 	p.levels(" %", 0, 25, 50, 75, 100)
 	for i, a := range series {
-		p.bar("#9ca3af", i, 0, 4, 100*a.Naive, number(100*a.Naive))
-		p.bar("#d97706", i, 1, 4, 100*a.SameHour, number(100*a.SameHour))
-		p.bar(blue, i, 2, 4, 100*a.Auto, number(100*a.Auto))
+		p.bar("#9ca3af", i, 0, 100*a.Naive, number(100*a.Naive))
+		p.bar("#d97706", i, 1, 100*a.SameHour, number(100*a.SameHour))
+		p.bar(blue, i, 2, 100*a.Auto, number(100*a.Auto))
 		if a.injects() {
-			p.bar(green, i, 3, 4, 100*a.Injected, number(100*a.Injected))
+			p.bar(green, i, 3, 100*a.Injected, number(100*a.Injected))
 		}
 		p.group(i, a.Series)
 	}

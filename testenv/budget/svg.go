@@ -98,10 +98,13 @@ func (p *plot) legend(colour, name string, row int) {
 	p.textAt(marginLeft+32, y, ink, "start", 12, name)
 }
 
+// bars is how many bars a group has room for.
+const bars = 4
+
 // bar draws a bar of a group with its value above it; group and at count from 0.
-func (p *plot) bar(colour string, group, at, bars int, v float64, text string) {
+func (p *plot) bar(colour string, group, at int, v float64, text string) {
 	slot := p.x(float64(group)+1) - p.x(float64(group))
-	each := slot * 0.8 / float64(bars)
+	each := slot * 0.8 / bars
 	x, top := p.x(float64(group))+slot*0.1+each*float64(at), p.y(max(v, p.low))
 	fmt.Fprintf(&p.b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`+"\n", x, top, each-3, max(0, p.y(p.low)-top), colour)
 	p.textAt(x+(each-3)/2, top-4, ink, "middle", 11, text)
