@@ -21,18 +21,18 @@ type Breaches struct {
 	Lead, Late float64
 }
 
-const episodeGap = 7
+const episodeGap = 7.0
 
 // run is days [from, to] of points, by index.
 type run struct{ from, to int }
 
-func runs(points []Point, on func(Point) bool) []run {
+func runs(points []Point, gap float64, on func(Point) bool) []run {
 	var out []run
 	for i, p := range points {
 		if !on(p) {
 			continue
 		}
-		if last := len(out) - 1; last >= 0 && p.End-points[out[last].to].End <= episodeGap {
+		if last := len(out) - 1; last >= 0 && p.End-points[out[last].to].End <= gap {
 			out[last].to = i
 			continue
 		}
@@ -45,7 +45,8 @@ func runs(points []Point, on func(Point) bool) []run {
 // said in the end.
 func (s *Study) Breached(points []Point, target float64, alarm func(Point) bool) Breaches {
 	under := func(p Point) bool { return p.Truth < target }
-	episodes, alarms := runs(points, under), runs(points, alarm)
+	gap := max(episodeGap, s.StepDays)
+	episodes, alarms := runs(points, gap, under), runs(points, gap, alarm)
 	out := Breaches{Episodes: len(episodes), Lead: math.NaN(), Late: math.NaN()}
 	lead, late := 0.0, 0.0
 	for _, e := range episodes {

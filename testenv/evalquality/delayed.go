@@ -23,7 +23,7 @@ type Point struct {
 	Floor float64
 }
 
-// Delayed asks for every window of the monitored time, day by day, as of the
+// Delayed asks for windows over all of the monitored time, step by step, as of the
 // first date on which the share of its labels is in. With now, it is asked at the
 // window's end instead, whatever is in.
 func (s *Study) Delayed(ctx context.Context, now bool) ([]Point, error) {
@@ -31,7 +31,7 @@ func (s *Study) Delayed(ctx context.Context, now bool) ([]Point, error) {
 	var points []Point
 	var past history
 	next := from + s.WindowDays
-	for end := from + s.WindowDays; end <= to; end++ {
+	for end := from + s.WindowDays; end <= to; end += s.StepDays {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

@@ -57,7 +57,7 @@ func made(t *testing.T, mutate func(*Row)) *World {
 func madeStudy(t *testing.T, w *World) *Study {
 	t.Helper()
 	c := DefaultConfig()
-	c.Draws, c.TuneDraws, c.Sample = 40, 20, 0.05
+	c.Draws, c.TuneDraws, c.Sample, c.StepDays = 40, 5, 0.05, 10
 	s, err := NewStudy(t.Context(), w, c)
 	if err != nil {
 		t.Fatal(err)
@@ -153,12 +153,12 @@ func TestAViewHidesWhatIsNotKnown(t *testing.T) {
 
 func TestTheWholeReport(t *testing.T) {
 	c := DefaultConfig()
-	c.Draws, c.TuneDraws, c.Sample = 40, 20, 0.05
+	c.Draws, c.TuneDraws, c.Sample, c.StepDays = 40, 5, 0.05, 10
 	r, err := Run(t.Context(), "made up", made(t, nil), c, true, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Random) != 6 || len(r.Delayed) != 171 || len(r.Nowcast) != 171 || r.Reconsidered != 6 {
+	if len(r.Random) != 6 || len(r.Delayed) != 18 || len(r.Nowcast) != 18 || r.Reconsidered != 6 {
 		t.Errorf("%d windows sampled, %d and %d asked about, %d reconsidered", len(r.Random), len(r.Delayed), len(r.Nowcast), r.Reconsidered)
 	}
 	values := make(map[string]float64)
@@ -203,6 +203,7 @@ func TestTheWholeReport(t *testing.T) {
 
 func TestBreachesAreJudgedByRuns(t *testing.T) {
 	s := madeStudy(t, made(t, nil))
+	s.StepDays = 1
 	var points []Point
 	for i, truth := range []float64{0.9, 0.7, 0.7, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9} {
 		p := Point{Truth: truth}
@@ -312,4 +313,24 @@ func TestWhatCannotBeReadIsRefused(t *testing.T) {
 	if err := (Config{}).Validate(); err == nil {
 		t.Error("an empty configuration is valid")
 	}
+}
+
+func FuzzRow(f *testing.F) {
+	for _, line := range strings.Split(strings.TrimSpace(table), "\n")[1:] {
+		w := strings.Split(line, ",")
+		f.Add(w[1], w[2], w[3], w[4], w[5], "7")
+	}
+	f.Add("1600000000", "1", "True", "0.0", "1e5", "NaN")
+	f.Fuzz(func(t *testing.T, when, score, hat, label, wait, size string) {
+		words := map[string]string{"when": when, "p": score, "hat": hat, "y": label, "wait": wait, "size": size}
+		c := columns()
+		c.Driver = "size"
+		r, err := rowOf(func(name string) string { return words[name] }, c)
+		if err != nil {
+			return
+		}
+		if !(r.Score >= 0 && r.Score <= 1) || !(r.knownAt >= r.At) || math.IsInf(r.knownAt, 0) || math.IsInf(r.Driver, 0) {
+			t.Errorf("%q is read as %+v", words, r)
+		}
+	})
 }

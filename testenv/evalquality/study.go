@@ -12,6 +12,7 @@ import (
 // Config is how an evaluation is run.
 type Config struct {
 	WindowDays float64 // length of a window
+	StepDays   float64 // from the end of a window to that of the next, where windows overlap
 	Share      float64 // of a window's labels that is in when it is asked about
 	Sample     float64 // of a window that is labelled at random
 	Draws      int     // of such samples
@@ -23,12 +24,12 @@ type Config struct {
 
 // DefaultConfig returns the figures of the bars.
 func DefaultConfig() Config {
-	return Config{WindowDays: 30, Share: 0.3, Sample: 0.02, Draws: 400, TuneDraws: 1000, Strata: 5, Seed: 1}
+	return Config{WindowDays: 30, StepDays: 1, Share: 0.3, Sample: 0.02, Draws: 400, TuneDraws: 1000, Strata: 5, Seed: 1}
 }
 
 // Validate reports what cannot be run.
 func (c Config) Validate() error {
-	if !(c.WindowDays >= 1) || !(c.Share > 0 && c.Share < 1) || !(c.Sample > 0 && c.Sample < 1) || c.Draws < 1 || c.TuneDraws < 1 || c.Strata < 1 || !(c.Target >= 0 && c.Target < 1) {
+	if !(c.WindowDays >= 1) || !(c.StepDays >= 1) || !(c.Share > 0 && c.Share < 1) || !(c.Sample > 0 && c.Sample < 1) || c.Draws < 1 || c.TuneDraws < 1 || c.Strata < 1 || !(c.Target >= 0 && c.Target < 1) {
 		return fmt.Errorf("evaluate with %+v: windows of at least a day, shares within (0, 1), at least 1 draw and 1 stratum", c)
 	}
 	return nil

@@ -166,14 +166,14 @@ func rowOf(word func(string) string, c Columns) (Row, error) {
 	}
 	if c.Delay != "" {
 		delay, err := strconv.ParseFloat(word(c.Delay), 64)
-		if err != nil || !(delay >= 0) {
+		if err != nil || !(delay >= 0 && delay < 1e6) {
 			return r, fmt.Errorf("delay %q is no number of days", word(c.Delay))
 		}
 		r.knownAt, r.Driver = r.At+delay, delay
 	}
 	if c.Driver != "" {
-		if r.Driver, err = strconv.ParseFloat(word(c.Driver), 64); err != nil {
-			return r, fmt.Errorf("driver: %w", err)
+		if r.Driver, err = strconv.ParseFloat(word(c.Driver), 64); err != nil || math.IsInf(r.Driver, 0) {
+			return r, fmt.Errorf("driver %q is no number", word(c.Driver))
 		}
 	}
 	return r, nil
@@ -191,7 +191,7 @@ func flag(word string) (bool, error) {
 
 // day returns a time in days since 1970.
 func day(word string) (float64, error) {
-	if seconds, err := strconv.ParseFloat(word, 64); err == nil {
+	if seconds, err := strconv.ParseFloat(word, 64); err == nil && math.Abs(seconds) < 1e12 {
 		return seconds / 86400, nil
 	}
 	for _, layout := range []string{time.DateOnly, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999", time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {

@@ -44,6 +44,7 @@ func main() {
 	flag.StringVar(&o.columns.Known, "known", "", "column of the time at which the label became known")
 	flag.StringVar(&o.columns.Driver, "driver", "", "column of a number that drives the delay; empty takes -delay")
 	flag.Float64Var(&o.config.WindowDays, "window", o.config.WindowDays, "days of a window")
+	flag.Float64Var(&o.config.StepDays, "step", o.config.StepDays, "days from a window to the next, where windows overlap")
 	flag.Float64Var(&o.config.Share, "share", o.config.Share, "share of labels at which a window is asked about")
 	flag.Float64Var(&o.config.Sample, "sample", o.config.Sample, "share of a window that is labelled at random")
 	flag.IntVar(&o.config.Draws, "draws", o.config.Draws, "random samples a window")
