@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage calibration eval-drift clean
+.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift clean
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -148,6 +148,15 @@ bench-ingest: go-check engine ## CPU time an event from Kafka to ClickHouse, nex
 	@go test -c -o bin/bench-client ./ingest
 	@go build -o bin/bench-ingest ./testenv/bench/cmd/bench-ingest
 	@bin/bench-ingest -formats=$(BENCH_FORMATS) -client=bin/bench-client -bento="$$(ls bin/bench-bento 2>/dev/null || true)" $(BENCH_ARGS)
+
+# For example DRIFT_ARGS="-rounds=200 -raw=10000000".
+DRIFT_ARGS ?=
+bench-drift: go-check engine ## What a question about drift costs on rollups of 100 M and 1 G events, and making them (DRIFT_ARGS)
+	@mkdir -p bin
+	@go test -c -o bin/bench-client ./ingest
+	@cd bin && ./bench-client -test.run='^$$' -test.bench='^BenchmarkProfile$$' -test.benchtime=3x | grep '^{'
+	@go build -o bin/bench-drift ./testenv/benchdrift/cmd/bench-drift
+	@bin/bench-drift $(DRIFT_ARGS)
 
 bench-storage: go-check engine ## Rows and bytes of raw rows and rollups at 1, 100 and 10,000 events a second
 	@mkdir -p bin

@@ -38,7 +38,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	figures, err := withEngine(ctx, func(db *storage.DB) ([]figure.Figure, error) { return measureAll(ctx, db, o) })
+	figures, err := withEngine(ctx, func(b bench) ([]figure.Figure, error) { return b.measureAll(ctx, o) })
 	if err == nil {
 		err = figure.Print(os.Stdout, os.Stderr, figures...)
 	}
@@ -49,7 +49,7 @@ func main() {
 }
 
 // withEngine runs f on an empty database.
-func withEngine(ctx context.Context, f func(*storage.DB) ([]figure.Figure, error)) (figures []figure.Figure, err error) {
+func withEngine(ctx context.Context, f func(bench) ([]figure.Figure, error)) (figures []figure.Figure, err error) {
 	dir, err := os.MkdirTemp("", "bench-drift")
 	if err != nil {
 		return nil, err
@@ -80,5 +80,5 @@ func withEngine(ctx context.Context, f func(*storage.DB) ([]figure.Figure, error
 	if err := db.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	return f(db)
+	return f(bench{db: db, engine: e.ChildPID()})
 }
