@@ -15,12 +15,19 @@ import (
 type term struct {
 	name    string
 	a, b    []float64 // the value is a, or a*b where b is not nil
+	codes   []int32   // or 1 where the row's code is code, and 0 elsewhere
+	code    int32
 	feature plumbline.Feature
 	also    plumbline.Feature // the second feature of a product
 }
 
 func (t term) at(i int) float64 {
-	if t.b == nil {
+	switch {
+	case t.codes != nil && t.codes[i] == t.code:
+		return 1
+	case t.codes != nil:
+		return 0
+	case t.b == nil:
 		return t.a[i]
 	}
 	return t.a[i] * t.b[i]
@@ -30,12 +37,11 @@ func (t term) at(i int) float64 {
 // number its normal score, its square, and products with other numbers; for a
 // category whether it is one of the most frequent; whether a value is missing.
 func termsOf(reference, current rows.Table, o Options) []term {
-	n := reference.Len() + current.Len()
 	var numbers, all []term
 	features := slices.Compact(slices.Sorted(slices.Values(slices.Concat(reference.Features(), current.Features()))))
 	for _, f := range features {
-		values := slices.Concat(column(reference, f), column(current, f))
-		scores, missing := normalScores(values)
+		numeric := slices.Concat(column(reference, f), column(current, f))
+		scores, missing := normalScores(numeric)
 		words := slices.Concat(texts(reference, f), texts(current, f))
 		for i, w := range words {
 			if w != nil {
@@ -45,24 +51,15 @@ func termsOf(reference, current rows.Table, o Options) []term {
 		if slices.ContainsFunc(scores, func(v float64) bool { return v != 0 }) {
 			numbers = append(numbers, term{name: string(f), a: scores, feature: f})
 		}
-		for _, value := range frequent(words, o.Categories) {
-			is := make([]float64, n)
-			for i, w := range words {
-				if w != nil && *w == value {
-					is[i] = 1
-				}
-			}
-			all = append(all, term{name: string(f) + " = " + value, a: is, feature: f})
+		values, codes := coded(words, o.Categories)
+		for code, value := range values {
+			all = append(all, term{name: string(f) + " = " + value, codes: codes, code: int32(code) + 1, feature: f})
 		}
-		all = append(all, term{name: string(f) + " missing", a: missing, feature: f})
+		all = append(all, term{name: string(f) + " missing", codes: missing, code: 1, feature: f})
 	}
 	all = append(all, numbers...)
 	for _, t := range numbers {
-		square := make([]float64, n)
-		for i, v := range t.a {
-			square[i] = v * v
-		}
-		all = append(all, term{name: string(t.feature) + " squared", a: square, feature: t.feature})
+		all = append(all, term{name: string(t.feature) + " squared", a: t.a, b: t.a, feature: t.feature, also: t.feature})
 	}
 	for i, t := range numbers[:min(len(numbers), mostNumbers)] {
 		for _, u := range numbers[:i] {
@@ -77,7 +74,7 @@ const mostNumbers = 60
 
 func constant(t term) bool {
 	first := t.at(0)
-	for i := range t.a {
+	for i := range max(len(t.a), len(t.codes)) {
 		if t.at(i) != first {
 			return false
 		}
@@ -107,8 +104,8 @@ func texts(t rows.Table, f plumbline.Feature) []*string {
 // normalScores replaces each number by the normal quantile of its rank among
 // all of them (van der Waerden 1952), so that no outlier leads the fit. What is
 // no number gets 0 and a 1 in missing; infinities rank like others.
-func normalScores(values []float64) (scores, missing []float64) {
-	scores, missing = make([]float64, len(values)), make([]float64, len(values))
+func normalScores(values []float64) (scores []float64, missing []int32) {
+	scores, missing = make([]float64, len(values)), make([]int32, len(values))
 	var at []int
 	var present []float64
 	for i, v := range values {
@@ -124,8 +121,9 @@ func normalScores(values []float64) (scores, missing []float64) {
 	return scores, missing
 }
 
-// frequent returns the most frequent words, at most n.
-func frequent(words []*string, n int) []string {
+// coded returns the most frequent words, at most n, and for each row the number
+// of its word among them from 1 on, 0 for any other.
+func coded(words []*string, n int) (values []string, codes []int32) {
 	counts := map[string]int{}
 	for _, w := range words {
 		if w != nil {
@@ -135,7 +133,18 @@ func frequent(words []*string, n int) []string {
 	all := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
 	})
-	return all[:min(n, len(all))]
+	values = all[:min(n, len(all))]
+	numbers := map[string]int32{}
+	for i, v := range values {
+		numbers[v] = int32(i) + 1
+	}
+	codes = make([]int32, len(words))
+	for i, w := range words {
+		if w != nil {
+			codes[i] = numbers[*w]
+		}
+	}
+	return values, codes
 }
 
 // screen returns the terms that differ most between the windows in the rows, by
