@@ -71,6 +71,7 @@ func TestAsk(t *testing.T) {
 	t.Run("auto", func(t *testing.T) { auto(t, asker) })
 	t.Run("kept", func(t *testing.T) { kept(t, asker, question) })
 	t.Run("http", func(t *testing.T) { overHTTP(t, asker) })
+	t.Run("why", func(t *testing.T) { whyOverHTTP(t, asker) })
 }
 
 func measures() []measure.ID {
