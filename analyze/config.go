@@ -130,10 +130,41 @@ func DefaultConfig() Config {
 
 // Validate returns every mistake of the configuration, by field.
 func (c Config) Validate() error {
+	errs := []error{c.validateTimes(), c.Alarm.validate(), c.Measures.validate()}
+	wrong := func(field string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("analyze.%s: %w", field, err))
+		}
+	}
+	_, err := c.references()
+	wrong("references", err)
+	wrong("min_effect", c.distances().Validate())
+	wrong("data_quality_min_effect", c.dataQuality().Validate())
+	if c.Segments < 0 {
+		errs = append(errs, fmt.Errorf("analyze.segments: %d is negative", c.Segments))
+	}
+	if c.DriftMinEffect < 0 {
+		errs = append(errs, fmt.Errorf("analyze.drift_min_effect: %v is negative", c.DriftMinEffect))
+	}
+	if !(c.DuplicateShare >= 0 && c.DuplicateShare <= 1) {
+		errs = append(errs, fmt.Errorf("analyze.duplicate_share: %v is not between 0 and 1", c.DuplicateShare))
+	}
+	return errors.Join(errs...)
+}
+
+// validateTimes returns the mistakes in intervals and windows.
+func (c Config) validateTimes() error {
 	var errs []error
 	positive := func(field string, d time.Duration) {
 		if d <= 0 {
 			errs = append(errs, fmt.Errorf("analyze.%s: %s is not positive", field, d))
+		}
+	}
+	whole := func(field string, unit time.Duration, units string, all ...time.Duration) {
+		for _, d := range all {
+			if d < unit || d%unit != 0 {
+				errs = append(errs, fmt.Errorf("analyze.%s: %s is not a number of %s", field, d, units))
+			}
 		}
 	}
 	positive("interval", c.Interval)
@@ -142,46 +173,16 @@ func (c Config) Validate() error {
 	positive("label_interval", c.LabelInterval)
 	positive("drift_interval", c.DriftInterval)
 	positive("segment_interval", c.SegmentInterval)
-	if c.Segments < 0 {
-		errs = append(errs, fmt.Errorf("analyze.segments: %d is negative", c.Segments))
-	}
-	if _, err := c.references(); err != nil {
-		errs = append(errs, fmt.Errorf("analyze.references: %w", err))
-	}
-	errs = append(errs, c.Alarm.validate())
-	errs = append(errs, c.Measures.validate())
-	if err := c.distances().Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("analyze.min_effect: %w", err))
-	}
-	for field, d := range map[string]time.Duration{"label_window": c.LabelWindow, "label_history": c.LabelHistory} {
-		if d < day || d%day != 0 {
-			errs = append(errs, fmt.Errorf("analyze.%s: %s is not a number of days", field, d))
-		}
-	}
-	if c.DataQualityWindow < time.Hour || c.DataQualityWindow%time.Hour != 0 || c.DataQualityWindow > 7*day {
-		errs = append(errs, fmt.Errorf("analyze.data_quality_window: %s is not a number of hours up to 7 days", c.DataQualityWindow))
-	}
-	if err := c.dataQuality().Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("analyze.data_quality_min_effect: %w", err))
-	}
 	if c.ReferenceRefresh < 0 {
 		errs = append(errs, fmt.Errorf("analyze.reference_refresh: %s is negative", c.ReferenceRefresh))
 	}
-	for _, d := range c.DriftWindows {
-		if d < time.Hour || d%time.Hour != 0 {
-			errs = append(errs, fmt.Errorf("analyze.drift_windows: %s is not a number of hours", d))
-		}
-	}
-	for _, d := range c.QualityWindows {
-		if d < time.Minute || d%time.Minute != 0 {
-			errs = append(errs, fmt.Errorf("analyze.quality_windows: %s is not a number of minutes", d))
-		}
-	}
-	if c.DriftMinEffect < 0 {
-		errs = append(errs, fmt.Errorf("analyze.drift_min_effect: %v is negative", c.DriftMinEffect))
-	}
-	if !(c.DuplicateShare >= 0 && c.DuplicateShare <= 1) {
-		errs = append(errs, fmt.Errorf("analyze.duplicate_share: %v is not between 0 and 1", c.DuplicateShare))
+	whole("drift_windows", time.Hour, "hours", c.DriftWindows...)
+	whole("quality_windows", time.Minute, "minutes", c.QualityWindows...)
+	whole("label_window", day, "days", c.LabelWindow)
+	whole("label_history", day, "days", c.LabelHistory)
+	whole("data_quality_window", time.Hour, "hours", c.DataQualityWindow)
+	if c.DataQualityWindow > 7*day {
+		errs = append(errs, fmt.Errorf("analyze.data_quality_window: %s is more than 7 days", c.DataQualityWindow))
 	}
 	return errors.Join(errs...)
 }
