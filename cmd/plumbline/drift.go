@@ -165,10 +165,10 @@ func digits(v float64) string {
 	switch {
 	case math.IsNaN(v):
 		return "-"
-	case v != 0 && math.Abs(v) < 1e-4:
+	case v != 0 && math.Abs(v) < 1e-3:
 		return fmt.Sprintf("%.0e", v)
 	}
-	return fmt.Sprintf("%.4g", v)
+	return fmt.Sprintf("%.3g", v)
 }
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
