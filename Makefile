@@ -163,10 +163,10 @@ bench-storage: go-check engine ## Rows and bytes of raw rows and rollups at 1, 1
 	@go test -c -o bin/bench-client ./ingest
 	@cd bin && ./bench-client -test.run='^$$' -test.bench='^BenchmarkStorage$$' -test.benchtime=1x -test.timeout=30m | grep '^{'
 
-# The short form takes about 75 CPU-seconds. CALIBRATION_ARGS=-full is all 200
-# combinations of size, categories and shape with 10,000 nulls each: an estimated
-# 5 CPU-hours, nearly all of it at 1,000 categories. Parts of it:
-# CALIBRATION_ARGS="-full -sizes=100,1000 -categories=2,5,20".
+# The short form takes about 10 CPU-seconds and fails where a rate is not
+# compatible with its bar. The full one, 250 combinations of 10,000 nulls, takes
+# about half an hour of one processor and can go on where it was stopped:
+# CALIBRATION_ARGS="-full -state=/tmp/calibration.jsonl -doc=docs/calibration.md".
 CALIBRATION_ARGS ?=
 calibration: go-check ## False alarms of every drift measure on nulls, at nominal 5 % and 1 % (CALIBRATION_ARGS=-full)
 	@go run ./testenv/calibration/cmd/calibration $(CALIBRATION_ARGS)

@@ -1,63 +1,22 @@
 // Package calibration measures how often the drift measures call two samples of
-// one distribution different: the p-values of package measure on simulated
-// nulls, over sizes, numbers of categories and shapes. A rate is only as exact
-// as its number of nulls; the bars of the figures stay where they are, so a
-// short run may miss one by chance.
+// one distribution different, and how often their intervals hold the true
+// distance: package measure on simulated samples, over sizes, numbers of
+// categories, shapes, and kinds of numbers. It calls what the product calls and
+// nothing beneath it.
 package calibration
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
-	"math"
+	"hash/fnv"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
 
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
-	"github.com/plumbline-slo/plumbline/storage/grid"
-	"github.com/plumbline-slo/plumbline/testenv/figure"
 )
-
-// Shape names a distribution over categories.
-type Shape string
-
-// The shapes.
-const (
-	// Even gives all categories the same share.
-	Even Shape = "even"
-	// Zipf gives the i-th a share proportional to 1/i.
-	Zipf Shape = "zipf"
-	// Geometric halves the share ten times from the first to the last.
-	Geometric Shape = "geometric"
-	// Atom gives half of all to the first, the rest evenly to the others.
-	Atom Shape = "atom"
-)
-
-// shares returns the k shares of the shape.
-func (s Shape) shares(k int) []float64 {
-	shares, sum := make([]float64, k), 0.0
-	for i := range shares {
-		switch s {
-		case Zipf:
-			shares[i] = 1 / float64(i+1)
-		case Geometric:
-			shares[i] = math.Exp2(-10 * float64(i) / float64(max(1, k-1)))
-		case Atom:
-			shares[i] = 1
-			if i == 0 {
-				shares[i] = float64(k - 1)
-			}
-		default:
-			shares[i] = 1
-		}
-		sum += shares[i]
-	}
-	for i := range shares {
-		shares[i] /= sum
-	}
-	return shares
-}
 
 // Config says what is simulated.
 type Config struct {
@@ -67,54 +26,93 @@ type Config struct {
 	// Categories are the numbers of categories.
 	Categories []int
 	Shapes     []Shape
-	// Nulls is the number of pairs of samples for each combination.
-	Nulls int
-	Seed  uint64
+	Kinds      []Kind
+	// Nulls is the number of pairs of samples for each combination, Pairs that
+	// for each true distance of the intervals.
+	Nulls, Pairs int
+	Seed         uint64
 }
 
-// Full is the whole grid: 200 combinations of 10,000 nulls.
+// Full is the whole grid: 200 combinations of categories and 50 of numbers, of
+// 10,000 nulls each.
 func Full() Config {
 	return Config{Sizes: []int{100, 1_000, 10_000, 100_000, 1_000_000}, Ratios: []int{1, 10},
-		Categories: []int{2, 5, 20, 100, 1_000}, Shapes: []Shape{Even, Zipf, Geometric, Atom}, Nulls: 10_000}
+		Categories: []int{2, 5, 20, 100, 1_000}, Shapes: []Shape{Even, Zipf, Geometric, Atom},
+		Kinds: []Kind{Normal, Lognormal, Rounded, Zeros, Spikes}, Nulls: 10_000, Pairs: 4_000}
 }
 
 // Short is what CI runs.
 func Short() Config {
 	return Config{Sizes: []int{100, 10_000}, Ratios: []int{1, 10},
-		Categories: []int{2, 20, 100}, Shapes: []Shape{Even, Zipf}, Nulls: 1_000}
+		Categories: []int{2, 20, 1_000}, Shapes: []Shape{Even, Atom},
+		Kinds: []Kind{Normal, Zeros}, Nulls: 150, Pairs: 200}
 }
 
 // Cell is one combination with its rates, from 0 to 1, by measure.
 type Cell struct {
-	Size, Current, Categories int
-	Shape                     Shape
+	Size, Current int
+	// Categories and Shape are set, or Kind is.
+	Categories int   `json:",omitempty"`
+	Shape      Shape `json:",omitempty"`
+	Kind       Kind  `json:",omitempty"`
+	Nulls      int
 	// Five and One are the shares of nulls with a p-value of at most 5 % and
 	// 1 %, Alarms those with an alarm at the default least effect and 1 %.
 	Five, One, Alarms map[measure.ID]float64
+	// Limit holds the measures that a limit distribution judged, in some null at
+	// least. The others were judged given the pooled counts, tie for tie: where
+	// their rate is low the exact test's is no higher.
+	Limit map[measure.ID]bool
 	// Dense says that every category is expected at least five times in both
-	// samples and that there are more than two: the exact test then attains its
-	// level.
+	// samples and that there are more than two, or that the numbers are many
+	// and not tied: the exact test then attains its level.
 	Dense bool
 }
 
 func (c Cell) String() string {
+	if c.Kind != "" {
+		return fmt.Sprintf("n=%d m=%d %s", c.Size, c.Current, c.Kind)
+	}
 	return fmt.Sprintf("n=%d m=%d K=%d %s", c.Size, c.Current, c.Categories, c.Shape)
 }
 
-// Run simulates every combination on all processors and returns them in order;
-// each has a seed of its own, so the order of work changes nothing. done is
-// called after each, from one goroutine at a time.
-func Run(ctx context.Context, c Config, done func(Cell)) ([]Cell, error) {
+// Cells returns the combinations, without rates.
+func (c Config) Cells() []Cell {
 	var cells []Cell
 	for _, n := range c.Sizes {
 		for _, ratio := range c.Ratios {
 			for _, k := range c.Categories {
 				for _, s := range c.Shapes {
-					cells = append(cells, Cell{Size: n, Current: n * ratio, Categories: k, Shape: s})
+					cells = append(cells, Cell{Size: n, Current: n * ratio, Categories: k, Shape: s, Nulls: c.Nulls})
 				}
+			}
+			for _, k := range c.Kinds {
+				cells = append(cells, Cell{Size: n, Current: n * ratio, Kind: k, Nulls: c.Nulls})
 			}
 		}
 	}
+	return cells
+}
+
+// Run simulates the cells on all processors and fills in their rates; each has a
+// seed of its own, from its name, so the order of work changes nothing. done is
+// called after each, from one goroutine at a time.
+func Run(ctx context.Context, seed uint64, cells []Cell, done func(Cell)) error {
+	var lock sync.Mutex
+	return parallel(len(cells), func(i int) error {
+		if err := cells[i].simulate(ctx, seed); err != nil {
+			return fmt.Errorf("calibrate %s: %w", cells[i], err)
+		}
+		lock.Lock()
+		defer lock.Unlock()
+		done(cells[i])
+		return nil
+	})
+}
+
+// parallel calls work for 0 to n-1 on all processors and returns the first
+// error.
+func parallel(n int, work func(i int) error) error {
 	var (
 		workers sync.WaitGroup
 		lock    sync.Mutex
@@ -124,57 +122,80 @@ func Run(ctx context.Context, c Config, done func(Cell)) ([]Cell, error) {
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for i := range next {
-				err := cells[i].simulate(ctx, c.Nulls, c.Seed+uint64(i))
-				lock.Lock()
-				if err == nil {
-					done(cells[i])
-				} else if failed == nil {
-					failed = fmt.Errorf("calibrate %s: %w", cells[i], err)
+				if err := work(i); err != nil {
+					lock.Lock()
+					if failed == nil {
+						failed = err
+					}
+					lock.Unlock()
 				}
-				lock.Unlock()
 			}
 		})
 	}
-	for i := range cells {
+	for i := range n {
 		next <- i
 	}
 	close(next)
 	workers.Wait()
-	return cells, failed
+	return failed
 }
 
-func (c *Cell) simulate(ctx context.Context, nulls int, seed uint64) error {
-	r := rand.New(rand.NewPCG(seed, 1))
-	shares := c.Shape.shares(c.Categories)
-	c.Dense = c.Categories > 2 && slices.Min(shares)*float64(c.Size) >= 5
+// key is a seed of its own for what the name names.
+func key(seed uint64, name string) (k [32]byte) {
+	h := fnv.New128a()
+	h.Write([]byte(name))
+	binary.LittleEndian.PutUint64(k[:], seed)
+	h.Sum(k[8:8])
+	return k
+}
+
+func (c *Cell) simulate(ctx context.Context, seed uint64) error {
+	shares, buckets := c.distribution()
+	c.Dense = c.Categories > 2 && slices.Min(shares)*float64(c.Size) >= 5 ||
+		(c.Kind == Normal || c.Kind == Lognormal) && c.Size >= 1000
 	c.Five, c.One, c.Alarms = map[measure.ID]float64{}, map[measure.ID]float64{}, map[measure.ID]float64{}
-	buckets := make([]int32, c.Categories)
-	for i := range buckets {
-		// As numbers, the categories are neighbours on the grid.
-		buckets[i] = grid.Bucket(1) + int32(i)
-	}
-	o, each := measure.DefaultOptions(), 1/float64(nulls)
-	for range nulls {
+	c.Limit = map[measure.ID]bool{}
+	s := newSource(rand.New(rand.NewChaCha8(key(seed, c.String()))), shares)
+	o, each := measure.DefaultOptions(), 1/float64(c.Nulls)
+	o.PValueOnly = true
+	for range c.Nulls {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		p, q := multinomial(r, shares, c.Size), multinomial(r, shares, c.Current)
-		results, err := measure.Cells{Reference: p, Current: q}.Compare(o)
+		results, err := c.compare(o, buckets, s.sample(c.Size), s.sample(c.Current))
 		if err != nil {
 			return err
 		}
-		numbers := measure.Numbers{Reference: measure.Histogram{Buckets: buckets, Counts: p}, Current: measure.Histogram{Buckets: buckets, Counts: q}}
-		more, err := numbers.Compare(o, measure.KS, measure.CramerVonMises, measure.Wasserstein)
-		if err != nil {
-			return err
-		}
-		for _, res := range append(results, more...) {
-			c.Five[res.Measure] += each * met(res.P <= 0.05)
-			c.One[res.Measure] += each * met(res.P <= 0.01)
-			c.Alarms[res.Measure] += each * met(res.Alarm)
+		for _, r := range results {
+			c.Five[r.Measure] += each * met(r.P <= 0.05)
+			c.One[r.Measure] += each * met(r.P <= 0.01)
+			c.Alarms[r.Measure] += each * met(r.Alarm)
+			// L-infinity multiplies the cells' exact probabilities, ties and all.
+			if r.Method == measure.Asymptotic || r.Method == measure.Fitted && r.Measure != measure.LInfinity {
+				c.Limit[r.Measure] = true
+			}
 		}
 	}
 	return nil
+}
+
+// distribution returns the shares of the categories, or of buckets.
+func (c *Cell) distribution() (shares []float64, buckets []int32) {
+	if c.Kind != "" {
+		buckets, shares = c.Kind.buckets(0)
+		return shares, buckets
+	}
+	return c.Shape.shares(c.Categories), nil
+}
+
+// compare returns every measure there is for the samples. Wasserstein in standard
+// deviations stands for Wasserstein: the p-values are the same.
+func (c *Cell) compare(o measure.Options, buckets []int32, p, q []uint64) ([]measure.Result, error) {
+	if c.Kind != "" {
+		numbers := measure.Numbers{Reference: measure.Histogram{Buckets: buckets, Counts: p}, Current: measure.Histogram{Buckets: buckets, Counts: q}}
+		return numbers.Compare(o, measure.KS, measure.CramerVonMises, measure.WassersteinScale)
+	}
+	return measure.Cells{Reference: p, Current: q}.Compare(o)
 }
 
 func met(b bool) float64 {
@@ -182,47 +203,4 @@ func met(b bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// Figures returns, for each measure, the greatest rate at 5 % and 1 % over all
-// cells, the least over the dense ones, and the greatest excess of alarms over
-// p-values. The worst cell stands in the name.
-func Figures(cells []Cell) []figure.Figure {
-	var figures []figure.Figure
-	for _, d := range measure.Table() {
-		id := d.ID
-		if len(cells) == 0 || cells[0].Five == nil {
-			continue
-		}
-		if _, ok := cells[0].Five[id]; !ok {
-			continue
-		}
-		five := func(c Cell) float64 { return 100 * c.Five[id] }
-		one := func(c Cell) float64 { return 100 * c.One[id] }
-		v, at := extreme(cells, five, 1)
-		figures = append(figures, figure.AtMost(fmt.Sprintf("%s, greatest rate at 5 %% (%s)", id, at), v, "%", 6))
-		v, at = extreme(cells, one, 1)
-		figures = append(figures, figure.AtMost(fmt.Sprintf("%s, greatest rate at 1 %% (%s)", id, at), v, "%", 1.5))
-		dense := slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return !c.Dense })
-		if len(dense) > 0 {
-			v, at = extreme(dense, five, -1)
-			figures = append(figures, figure.AtLeast(fmt.Sprintf("%s, least rate at 5 %% (%s)", id, at), v, "%", 4))
-			v, at = extreme(dense, one, -1)
-			figures = append(figures, figure.AtLeast(fmt.Sprintf("%s, least rate at 1 %% (%s)", id, at), v, "%", 0.5))
-		}
-		v, at = extreme(cells, func(c Cell) float64 { return 100 * (c.Alarms[id] - c.One[id]) }, 1)
-		figures = append(figures, figure.AtMost(fmt.Sprintf("%s, alarms beyond p-values (%s)", id, at), v, "%", 0))
-	}
-	return figures
-}
-
-// extreme returns the greatest (sign 1) or least (sign -1) value, and its cell.
-func extreme(cells []Cell, of func(Cell) float64, sign float64) (float64, Cell) {
-	worst := cells[0]
-	for _, c := range cells {
-		if sign*of(c) > sign*of(worst) {
-			worst = c
-		}
-	}
-	return of(worst), worst
 }

@@ -25,7 +25,7 @@ func (c Cells) Compare(o Options, ids ...ID) ([]Result, error) {
 	}
 	t := newTwo(c)
 	results := make([]Result, len(ids))
-	var simulated []int
+	var simulated, fitted []int
 	for i, id := range ids {
 		switch {
 		case t.n == 0 || t.m == 0:
@@ -34,11 +34,16 @@ func (c Cells) Compare(o Options, ids ...ID) ([]Result, error) {
 			results[i] = Result{Measure: id, P: 1, Method: Exact}.judged(o)
 		case t.large(id):
 			results[i] = t.asymptotic(id, o)
-		default:
+		case !t.many():
 			simulated = append(simulated, i)
+		case id == LInfinity:
+			results[i] = t.greatest(o)
+		default:
+			fitted = append(fitted, i)
 		}
 	}
 	t.simulate(ids, simulated, o, results)
+	t.fit(ids, fitted, o, results)
 	return results, nil
 }
 
@@ -84,19 +89,33 @@ func (t two) expected() float64 {
 }
 
 // large reports whether the limit distribution serves. Pearson's statistic needs
-// five expected events a cell (Cochran 1954); the others differ from it by about
+// five expected events a cell (Cochran 1954), and more where there are many
+// cells, for sparse ones add to its variance. The others differ from it by about
 // a part in the expected count, which must be small against the spread of the
 // statistic. The limits of TVD and L-infinity have no closed form.
 func (t two) large(id ID) bool {
+	root := math.Sqrt(t.freedom())
 	switch id {
 	case ChiSquare:
-		return t.expected() >= 5 && len(t.pooled) > 2
+		return t.expected() >= 5+1.5*root && len(t.pooled) > 2
 	case PSI, KL, JS, Hellinger:
-		return t.expected() >= 5+10*math.Sqrt(t.freedom())
+		return t.expected() >= 5+20*root
 	default:
 		return false
 	}
 }
+
+const (
+	// manyCells is the number of cells beyond which a draw of all of them costs
+	// too much, while sums over them are close to the limits that few cells miss.
+	manyCells = 64
+	// fewEvents is the number of events up to which so many cells are drawn
+	// nevertheless: they are so sparse that sums over them have great ties.
+	fewEvents = 1200
+)
+
+// many reports whether the null is computed from the moments of the cells.
+func (t two) many() bool { return len(t.pooled) > manyCells && t.n+t.m > fewEvents }
 
 // value returns the measure of a split: p and q are counts that add up to n
 // and m.
@@ -195,7 +214,9 @@ func (t two) asymptotic(id ID, o Options) Result {
 		r.NullMean = math.Sqrt(2*scale) * math.Exp(a-b)
 	}
 	r.P = chiSquareTail(squared(id, r.Value)/scale, k)
-	r.Low, r.High = t.invert(id, r.Value, scale, o)
+	if !o.PValueOnly {
+		r.Low, r.High = t.invert(id, r.Value, scale, o)
+	}
 	return r.judged(o)
 }
 
@@ -266,23 +287,18 @@ func (t two) simulate(ids []ID, which []int, o Options, results []Result) {
 		return
 	}
 	stats := make([]statistic, len(which))
-	p, q := make([]float64, len(t.pooled)), make([]float64, len(t.pooled))
+	observed := make([]uint64, len(t.p))
+	for i, x := range t.p {
+		observed[i] = uint64(x)
+	}
 	for j, i := range which {
 		id := ids[i]
 		v := value(id, t.p, t.q, t.n, t.m)
 		results[i] = Result{Measure: id, Value: v, Statistic: t.statistic(id, v)}
-		stats[j] = statistic{
-			observed: v / inflation(id, o),
-			norm:     !isSum(id) || isRoot(id),
-			of: func(x []uint64) float64 {
-				for k, n := range x {
-					p[k], q[k] = float64(n), float64(t.pooled[k]-n)
-				}
-				return value(id, p, q, t.n, t.m)
-			},
-		}
+		of := t.splits(id)
+		stats[j] = statistic{observed: of(observed) / inflation(id, o), norm: !isSum(id) || isRoot(id), of: of}
 	}
-	nulls, method := judge(t.pooled, uint64(t.n), o, stats)
+	nulls, method := judge(t.pooled, uint64(t.n), observed[0], o, stats)
 	for j, i := range which {
 		results[i].Method = method
 		results[i] = t.fromNull(results[i], nulls[j], o)
@@ -304,6 +320,9 @@ func (t two) fromNull(r Result, n null, o Options) Result {
 	if !isSum(r.Measure) {
 		reach := n.quantile * inflate
 		r.Low, r.High = r.Value-reach, r.Value+reach
+		return r.judged(o)
+	}
+	if o.PValueOnly {
 		return r.judged(o)
 	}
 	scale := unit(r.Measure, t.noise()) * o.Overdispersion

@@ -11,9 +11,12 @@
 // is judged given the pooled counts, which say all that is known of that
 // distribution, so neither sample is taken as free of noise. Where counts are
 // large the limit distributions serve (chi-square, Kolmogorov, Anderson and
-// Darling); where they are not, the null is enumerated or simulated given the
-// pooled counts, from a fixed seed: the same counts always give the same
-// result. A simulated p-value takes half of what ties with the value (mid-p).
+// Darling); over many cells the moments of the null are computed and a gamma
+// distribution has them; elsewhere the null is enumerated, or simulated from a
+// fixed seed: the same counts always give the same result. Such a p-value takes
+// half of what ties with the value (mid-p), but never so little that a test with
+// great ties would exceed its level by more than a twentieth. docs/calibration.md
+// says how often every measure errs.
 //
 // Intervals invert the test: they hold the distances that the samples do not
 // refuse. For a sum over cells that is the noncentral chi-square, widened where

@@ -29,14 +29,6 @@ func kolmogorovTail(x float64) float64 {
 // kolmogorovMean is the mean of that greatest value.
 var kolmogorovMean = math.Sqrt(math.Pi/2) * math.Ln2
 
-// kolmogorovScale turns a two-sample distance into Kolmogorov's variable, with
-// Stephens' correction for small sizes (1970). With ties, and so on a grid, the
-// test is cautious.
-func kolmogorovScale(n, m float64) float64 {
-	e := math.Sqrt(n * m / (n + m))
-	return e + 0.12 + 0.11/e
-}
-
 // cramerTail returns the probability that the integral of a squared Brownian
 // bridge is at least x: Smirnov's integral (Darling 1955), which stays exact far
 // out in the tail, where the series of Anderson and Darling (1952) cancels.

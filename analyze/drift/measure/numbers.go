@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sort"
 
 	"github.com/plumbline-slo/plumbline/storage/grid"
 )
@@ -37,11 +36,11 @@ const (
 	// too cautious.
 	fewBuckets = 128
 	// stations is the number of edges at which the null of the Wasserstein
-	// distance is simulated where there are more buckets, and that of
-	// Cramér-von Mises where one of them is an atom.
-	stations = 128
-	// atom is the share of one bucket from which the limit of Cramér-von Mises,
-	// which knows no ties, does not serve.
+	// distance is simulated where there are more buckets, and that of KS where
+	// one of them is an atom.
+	stations = 64
+	// atom is the share of one bucket from which the limits of KS and Cramér-von
+	// Mises, which know no ties, do not serve.
 	atom = 0.02
 )
 
@@ -58,6 +57,7 @@ func (n Numbers) Compare(o Options, ids ...ID) ([]Result, error) {
 	}
 	g := newGaps(n)
 	results := make([]Result, len(ids))
+	few := len(g.pooled) <= fewBuckets
 	atoms := float64(largest(g.pooled)) > atom*(g.n+g.m)
 	var simulated []int
 	for i, id := range ids {
@@ -66,10 +66,10 @@ func (n Numbers) Compare(o Options, ids ...ID) ([]Result, error) {
 			results[i] = undefined(id, o)
 		case len(g.pooled) == 1:
 			results[i] = Result{Measure: id, Bound: g.bound(id), P: 1, Method: Exact}.judged(o)
-		case len(g.pooled) > fewBuckets && id == KS:
+		case !few && id == KS && !atoms:
 			results[i] = g.kolmogorov(o)
-		case len(g.pooled) > fewBuckets && id == CramerVonMises && !atoms:
-			results[i] = g.cramer(o)
+		case !few && id == CramerVonMises:
+			results[i] = g.cramer(o, atoms)
 		default:
 			simulated = append(simulated, i)
 		}
@@ -95,6 +95,7 @@ type gaps struct {
 	n, m   float64
 	sd     float64 // of the reference
 	rms    float64 // root mean square of the reference
+	fourth float64 // central moment of the reference, of its sd
 }
 
 func newGaps(s Numbers) gaps {
@@ -139,6 +140,18 @@ func (g *gaps) moments() {
 		square += c / g.n * (g.at[i] - mean) * (g.at[i] - mean)
 	}
 	g.sd, g.rms = math.Sqrt(square), math.Sqrt(second)
+	for i, c := range g.p {
+		d := (g.at[i] - mean) / g.sd
+		g.fourth += c / g.n * d * d * d * d
+	}
+}
+
+// scaleError is how far the reference's standard deviation may lie from the true
+// one, relative, at the confidence: its standard error is the root of (kurtosis -
+// 1) / 4n by the delta method.
+func (g gaps) scaleError(o Options) float64 {
+	z := math.Sqrt2 * math.Erfinv(o.Confidence)
+	return z * math.Sqrt(max(0, g.fourth-1)/(4*g.n)*o.Overdispersion)
 }
 
 // middle is the value that stands for a bucket: none of its values lies further
@@ -240,31 +253,6 @@ func (g gaps) wassersteinBound(id ID) float64 {
 	return (sum + g.value(WassersteinScale)*off) / (g.sd - off)
 }
 
-// kolmogorov judges KS by Kolmogorov's distribution. It knows no ties, and where
-// there are any, such as one bucket with much of the mass, it is cautious.
-func (g gaps) kolmogorov(o Options) Result {
-	r := Result{Measure: KS, Value: g.value(KS), Bound: g.bound(KS), Method: Asymptotic}
-	scale := kolmogorovScale(g.n/o.Overdispersion, g.m/o.Overdispersion)
-	r.Statistic, r.P, r.NullMean = r.Value, kolmogorovTail(r.Value*scale), kolmogorovMean/scale
-	reach := bisect(0, 10, func(x float64) bool { return kolmogorovTail(x) > 1-o.Confidence }) / scale
-	r.Low, r.High = r.Value-reach, r.Value+reach
-	return r.judged(o)
-}
-
-// cramer judges Cramér-von Mises by the limit distribution of its square.
-func (g gaps) cramer(o Options) Result {
-	r := Result{Measure: CramerVonMises, Value: g.value(CramerVonMises), Bound: g.bound(CramerVonMises), Method: Asymptotic}
-	factor := g.n * g.m / (g.n + g.m)
-	r.Statistic = r.Value * r.Value * factor
-	limit := newCramerLimit(g.n/o.Overdispersion, g.m/o.Overdispersion)
-	r.P = limit.tail(r.Statistic / o.Overdispersion)
-	// The mean of the root of the limit, whose own mean is 1/6.
-	r.NullMean = cramerRootMean * math.Sqrt(6*limit.mean*o.Overdispersion/factor)
-	reach := math.Sqrt(limit.quantile(1-o.Confidence) * o.Overdispersion / factor)
-	r.Low, r.High = r.Value-reach, r.Value+reach
-	return r.judged(o)
-}
-
 // simulate judges ids[i] for every i of which given the pooled counts: on all
 // buckets where there are few, else at stations of each kind of measure.
 func (g gaps) simulate(ids []ID, which []int, o Options, results []Result) {
@@ -274,21 +262,23 @@ func (g gaps) simulate(ids []ID, which []int, o Options, results []Result) {
 		})
 		return
 	}
-	var squares, widths []int
+	var gaps, widths []int
 	for _, i := range which {
-		if ids[i] == CramerVonMises {
-			squares = append(squares, i)
+		if ids[i] == KS {
+			gaps = append(gaps, i)
 		} else {
 			widths = append(widths, i)
 		}
 	}
-	for _, kind := range [][]int{squares, widths} {
-		if len(kind) == 0 {
-			continue
-		}
-		line := g.stations(ids[kind[0]])
+	if len(gaps) > 0 {
+		line := g.posts()
 		pooled := g.between(line)
-		g.on(pooled, ids, kind, o, results, func(id ID, x []uint64) float64 { return g.along(id, line, pooled, x) })
+		g.on(pooled, ids, gaps, o, results, func(_ ID, x []uint64) float64 { return g.greatest(line, pooled, x) })
+	}
+	if len(widths) > 0 {
+		line := g.stations()
+		pooled := g.between(line)
+		g.on(pooled, ids, widths, o, results, func(id ID, x []uint64) float64 { return g.along(id, line, pooled, x) })
 	}
 }
 
@@ -310,87 +300,15 @@ func (g gaps) on(pooled []uint64, ids []ID, which []int, o Options, results []Re
 		results[i] = r
 		stats[j] = statistic{observed: r.Value / inflate, norm: true, of: func(x []uint64) float64 { return value(id, x) }}
 	}
-	nulls, method := judge(pooled, uint64(g.n), o, stats)
+	nulls, method := judge(pooled, uint64(g.n), uint64(g.p[0]), o, stats)
 	for j, null := range nulls {
 		r := results[which[j]]
 		r.Method, r.P, r.NullMean = method, null.p, null.mean*inflate
 		reach := null.quantile * inflate
+		if r.Measure == WassersteinScale {
+			reach += r.Value * g.scaleError(o)
+		}
 		r.Low, r.High = r.Value-reach, r.Value+reach
 		results[which[j]] = r.judged(o)
-	}
-}
-
-// station is an edge that stands for a run of edges in the null.
-type station struct {
-	bucket int // the edge is above this bucket
-	// weight is what the gap here, or its square, counts: the widths or masses
-	// of the run, each scaled by its spread over the spread here.
-	weight float64
-}
-
-// stations cuts the edges into runs of equal contribution to the null mean of
-// the Wasserstein distance, or of the square of Cramér-von Mises, each
-// represented at its median. The null mean itself is kept.
-func (g gaps) stations(id ID) []station {
-	spread, sums := make([]float64, len(g.pooled)-1), make([]float64, len(g.pooled))
-	var below float64
-	for i := range spread {
-		below += float64(g.pooled[i])
-		share := below / (g.n + g.m)
-		var part float64
-		if id == CramerVonMises {
-			spread[i] = share * (1 - share)
-			part = spread[i] * float64(g.pooled[i]) / (g.n + g.m)
-		} else {
-			spread[i] = math.Sqrt(share * (1 - share))
-			part = spread[i] * (g.at[i+1] - g.at[i])
-		}
-		sums[i+1] = sums[i] + part
-	}
-	var line []station
-	last := len(spread) - 1
-	upTo := func(sum float64) int { return sort.SearchFloat64s(sums[1:], sum) }
-	for from := 0; from <= last; {
-		start := sums[from]
-		to := min(last, max(from, upTo(start+sums[last+1]/stations)))
-		at := min(to, max(from, upTo((start+sums[to+1])/2)))
-		line = append(line, station{bucket: at, weight: (sums[to+1] - start) / spread[at]})
-		from = to + 1
-	}
-	return line
-}
-
-// between returns the pooled counts up to each station and those above the last.
-func (g gaps) between(line []station) []uint64 {
-	counts := make([]uint64, len(line)+1)
-	next := 0
-	for i, c := range g.pooled {
-		counts[next] += c
-		if next < len(line) && i == line[next].bucket {
-			next++
-		}
-	}
-	return counts
-}
-
-// along is the distance of a split at the stations.
-func (g gaps) along(id ID, line []station, pooled, x []uint64) float64 {
-	var p, q, out float64
-	for i, s := range line {
-		p += float64(x[i])
-		q += float64(pooled[i] - x[i])
-		gap := math.Abs(p/g.n - q/g.m)
-		if id == CramerVonMises {
-			gap *= gap
-		}
-		out += gap * s.weight
-	}
-	switch id {
-	case CramerVonMises:
-		return math.Sqrt(out)
-	case WassersteinScale:
-		return out / g.sd
-	default:
-		return out
 	}
 }

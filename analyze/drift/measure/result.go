@@ -19,6 +19,11 @@ type Options struct {
 	Overdispersion float64
 	// MinEffect overrides the least effects of Table, in each measure's unit.
 	MinEffect map[ID]float64
+	// PValueOnly leaves out the intervals, which are then NaN, and ends the
+	// simulation of a null once the p-value is plainly above 0.1; its mean is then
+	// rough. P-values of at most 0.1 are the same. It is for simulations that
+	// compare by the million.
+	PValueOnly bool
 	// Seed is that of simulated nulls. The default 0 is as good as any.
 	Seed uint64
 }
@@ -73,11 +78,15 @@ type Method string
 const (
 	// Asymptotic uses the limit distribution.
 	Asymptotic Method = "asymptotic"
-	// Exact goes through every split of the pooled counts, mid-p.
+	// Exact adds up the probabilities of all splits of the pooled counts.
 	Exact Method = "exact"
-	// Simulated draws splits of the pooled counts, mid-p. Below about 0.005 the
+	// Simulated draws splits of the pooled counts. Below about 0.005 the
 	// p-value is a fitted tail and right in its order of magnitude.
 	Simulated Method = "simulated"
+	// Fitted is for many cells: the moments of the null are computed given the
+	// pooled counts, and a gamma distribution has them; for L-infinity the
+	// probabilities of the cells are multiplied.
+	Fitted Method = "fitted"
 	// None: a sample is empty or the measure is not defined for these samples.
 	None Method = "none"
 )
@@ -100,7 +109,8 @@ type Result struct {
 	NullMean, Debiased float64
 	// Low and High bound the true distance at the confidence of the options.
 	Low, High float64
-	// P is the probability that noise alone gives at least Value.
+	// P is the probability that noise alone gives at least Value, ties counted by
+	// half, or as the whole over 1.05 if that is more.
 	P float64
 	// MinEffect is the least debiased value that matters.
 	MinEffect float64
@@ -124,6 +134,9 @@ func (r Result) judged(o Options) Result {
 	r.MinEffect, r.Assumption = o.minEffect(r.Measure), o.assumption()
 	d, _ := Lookup(r.Measure)
 	r.Low, r.High = max(0, r.Low), min(r.High, d.Max)
+	if o.PValueOnly {
+		r.Low, r.High = math.NaN(), math.NaN()
+	}
 	r.Alarm = r.P <= o.Alpha && r.Debiased >= r.MinEffect
 	return r
 }

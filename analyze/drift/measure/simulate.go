@@ -3,16 +3,21 @@ package measure
 import (
 	"cmp"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 )
 
 const (
 	// leastDraws are always made, so that the mean of the null is known to a
-	// fourteenth of its standard deviation.
-	leastDraws = 199
+	// tenth of its standard deviation.
+	leastDraws = 99
+	// plainDraws end a simulation of p-values only if plainBeyond of them are at
+	// or beyond the value: a p-value of 0.1 has that chance once in 65,
+	// one of 0.05 once in 8,000.
+	plainDraws, plainBeyond = 40, 9
 	// mostDraws end a simulation.
-	mostDraws = 1999
+	mostDraws = 999
 	// enoughBeyond draws at or beyond the value end a simulation earlier: the
 	// p-value is then known to a fifth (Besag & Clifford 1991).
 	enoughBeyond = 25
@@ -21,9 +26,9 @@ const (
 	fewBeyond = 10
 	// hopeless is the fitted p-value from which more draws would tell nothing.
 	hopeless = 1e-6
-	// normalVariance is the variance of a hypergeometric count from which it is
-	// drawn as a rounded normal one.
-	normalVariance = 100
+	// atMostTimes is how many times its nominal level a test with ties may reach:
+	// mid-p alone can take half of a great tie too much.
+	atMostTimes = 1.05
 )
 
 // statistic is a function of one split of the pooled counts.
@@ -48,18 +53,18 @@ type null struct {
 const seeds = 0x706c756d62
 
 // fewSplits is the variance of a count up to which all splits of two pooled
-// counts are gone through: some thousands that are not impossible.
-const fewSplits = 2500
+// counts are gone through: some hundreds that are not impossible.
+const fewSplits = 400
 
 // judge returns the nulls of the statistics given the pooled counts, of which n
-// events are the reference's.
-func judge(pooled []uint64, n uint64, o Options, stats []statistic) ([]null, Method) {
+// events are the reference's, first of them in the first cell.
+func judge(pooled []uint64, n, first uint64, o Options, stats []statistic) ([]null, Method) {
 	if len(pooled) == 2 {
 		if h := newHypergeometric(pooled[0], n, pooled[0]+pooled[1]); h.variance <= fewSplits {
-			return enumerate(pooled, n, o.Confidence, stats), Exact
+			return enumerate(pooled, n, first, o.Confidence, stats), Exact
 		}
 	}
-	return simulate(pooled, n, o.Seed, o.Confidence, stats), Simulated
+	return simulate(pooled, n, o, stats), Simulated
 }
 
 // simulate draws splits of the pooled counts into samples of n and the rest, all
@@ -67,14 +72,13 @@ func judge(pooled []uint64, n uint64, o Options, stats []statistic) ([]null, Met
 // p-value. The draws follow from the seed, the pooled counts and n alone: they
 // repeat, they know nothing of the split that was observed, and the chance error
 // of one comparison is not that of the next.
-func simulate(pooled []uint64, n uint64, seed uint64, confidence float64, stats []statistic) []null {
-	s := splitter{pooled: pooled, n: n, x: make([]uint64, len(pooled))}
-	s.r = rand.New(rand.NewPCG(seed^fingerprint(pooled, n), seeds))
-	for _, t := range pooled {
-		s.total += t
-	}
-	s.logs = lnFactorials(s.total)
+func simulate(pooled []uint64, n uint64, o Options, stats []statistic) []null {
+	print := fingerprint(pooled, n)
+	s := newSplitter(rand.New(rand.NewPCG(o.Seed^print, bits.ReverseBytes64(print)^seeds)), pooled, n)
 	runs := make([]run, len(stats))
+	for i := range runs {
+		runs[i].plain = o.PValueOnly
+	}
 	for draws, open := 1, true; open && draws <= mostDraws; draws++ {
 		s.draw()
 		open = false
@@ -87,7 +91,7 @@ func simulate(pooled []uint64, n uint64, seed uint64, confidence float64, stats 
 	}
 	nulls := make([]null, len(stats))
 	for i := range runs {
-		nulls[i] = runs[i].null(stats[i], confidence)
+		nulls[i] = runs[i].null(stats[i], o.Confidence)
 	}
 	return nulls
 }
@@ -106,7 +110,7 @@ func fingerprint(pooled []uint64, n uint64) uint64 {
 type run struct {
 	values         []float64
 	beyond, equals int
-	done           bool
+	done, plain    bool
 }
 
 // tie is how close two values must be, relative, to be one: what the order of
@@ -120,6 +124,10 @@ func (r *run) add(s statistic, v float64) {
 		r.equals++
 	case v > s.observed:
 		r.beyond++
+	}
+	if r.plain && len(r.values) == plainDraws && r.beyond+r.equals >= plainBeyond {
+		r.done = true
+		return
 	}
 	if len(r.values) < leastDraws {
 		return
@@ -143,198 +151,47 @@ func (r *run) tail(s statistic) float64 {
 
 func (r *run) null(s statistic, confidence float64) null {
 	n := float64(len(r.values))
-	reached := float64(r.beyond) + float64(r.equals)/2
-	out := null{p: (reached + 0.5) / (n + 1), mean: fitPearson(r.values).mean, draws: len(r.values)}
+	mid, atLeast := float64(r.beyond)+float64(r.equals)/2, float64(r.beyond+r.equals)
+	if r.beyond+r.equals == enoughBeyond {
+		// Ended by the last of them: their share is the p-value.
+		mid, atLeast = mid/n, atLeast/n
+	} else {
+		// The observed split is one more of those that are equally likely.
+		mid, atLeast = (mid+0.5)/(n+1), (atLeast+1)/(n+1)
+	}
+	out := null{p: max(mid, atLeast/atMostTimes), mean: fitPearson(r.values).mean, draws: len(r.values)}
 	if r.beyond+r.equals < fewBeyond {
-		out.p = min((float64(r.beyond+r.equals)+1)/(n+1), r.tail(s))
+		out.p = min(atLeast, r.tail(s))
 	}
 	slices.Sort(r.values)
 	out.quantile = r.values[min(len(r.values)-1, int(confidence*(n+1)))]
 	return out
 }
 
-// splitter draws splits of pooled counts.
-type splitter struct {
-	r        *rand.Rand
-	pooled   []uint64
-	n, total uint64
-	x        []uint64
-	logs     []float64
-}
-
-// draw fills x with the reference's part of each pooled count.
-func (s *splitter) draw() {
-	left, rest := s.n, s.total
-	for i, t := range s.pooled {
-		s.x[i] = s.part(t, left, rest)
-		left -= s.x[i]
-		rest -= t
-	}
-}
-
-// part returns how many of t events fall among the n of total that make the
-// reference.
-func (s *splitter) part(t, n, total uint64) uint64 {
-	switch {
-	case t == 0 || n == 0:
-		return 0
-	case t == total:
-		return n
-	case n == total:
-		return t
-	case t <= 12:
-		return s.byEvent(t, n, total)
-	}
-	h := newHypergeometric(t, n, total)
-	if h.variance >= normalVariance {
-		v := math.Round(h.mean + math.Sqrt(h.variance)*s.r.NormFloat64())
-		return uint64(min(max(v, h.least), h.most))
-	}
-	h.logs = s.logs
-	return h.invert(s.r.Float64())
-}
-
-func (s *splitter) byEvent(t, n, total uint64) uint64 {
-	var x uint64
-	for range t {
-		if s.r.Uint64N(total) < n {
-			x++
-			n--
-		}
-		total--
-	}
-	return x
-}
-
-// hypergeometric is the distribution of the number of t events that fall among
-// the n of total.
-type hypergeometric struct {
-	t, n, total, mean, variance, least, most float64
-	logs                                     []float64 // of small factorials; may be nil
-}
-
-func newHypergeometric(t, n, total uint64) hypergeometric {
-	h := hypergeometric{t: float64(t), n: float64(n), total: float64(total)}
-	share := h.n / h.total
-	h.mean = h.t * share
-	h.variance = h.mean * (1 - share) * (h.total - h.t) / (h.total - 1)
-	h.least = max(0, h.t+h.n-h.total)
-	h.most = min(h.t, h.n)
-	return h
-}
-
-// at returns the probability of x.
-func (h hypergeometric) at(x float64) float64 {
-	return math.Exp(h.lnChoose(h.t, x) + h.lnChoose(h.total-h.t, h.n-x) - h.lnChoose(h.total, h.n))
-}
-
-func (h hypergeometric) lnChoose(n, k float64) float64 {
-	return h.lnFactorial(n) - h.lnFactorial(k) - h.lnFactorial(n-k)
-}
-
-func (h hypergeometric) lnFactorial(n float64) float64 {
-	if n < float64(len(h.logs)) {
-		return h.logs[int(n)]
-	}
-	if n < 10 {
-		g, _ := math.Lgamma(n + 1)
-		return g
-	}
-	return (n+0.5)*math.Log(n) - n + 0.91893853320467274178 + stirling(n)
-}
-
-// lnFactorials returns ln 0! to at most ln 4095!, and none above the total.
-func lnFactorials(total uint64) []float64 {
-	logs := make([]float64, min(total+1, 4096))
-	for i := 1; i < len(logs); i++ {
-		logs[i] = logs[i-1] + math.Log(float64(i))
-	}
-	return logs
-}
-
-// up returns the ratio of the probability of x+1 to that of x.
-func (h hypergeometric) up(x float64) float64 {
-	return (h.t - x) * (h.n - x) / ((x + 1) * (h.total - h.t - h.n + x + 1))
-}
-
-// mode returns the most probable count.
-func (h hypergeometric) mode() float64 {
-	return min(max(math.Floor((h.t+1)*(h.n+1)/(h.total+2)), h.least), h.most)
-}
-
-// invert returns the count at which u is used up, taking probabilities outwards
-// from the mode, which needs the fewest steps.
-func (h hypergeometric) invert(u float64) uint64 {
-	mode := h.mode()
-	low, high := mode, mode
-	pl := h.at(mode)
-	ph := pl
-	for u -= pl; u > 0; {
-		moved := false
-		if high < h.most {
-			ph *= h.up(high)
-			high++
-			if u -= ph; u <= 0 {
-				return uint64(high)
-			}
-			moved = ph > 0
-		}
-		if low > h.least {
-			pl /= h.up(low - 1)
-			low--
-			if u -= pl; u <= 0 {
-				return uint64(low)
-			}
-			moved = moved || pl > 0
-		}
-		if !moved {
-			break
-		}
-	}
-	return uint64(mode)
-}
-
 // enumerate goes through every split of two pooled counts that is not
-// impossible to ten digits.
-func enumerate(pooled []uint64, n uint64, confidence float64, stats []statistic) []null {
+// impossible to sixteen digits, or as far out as the one that was observed.
+func enumerate(pooled []uint64, n, observed uint64, confidence float64, stats []statistic) []null {
 	h := newHypergeometric(pooled[0], n, pooled[0]+pooled[1])
-	splits, weights := h.list()
+	splits, weights := h.list(float64(observed))
 	nulls := make([]null, len(stats))
+	values := make([]float64, len(splits))
 	for i, s := range stats {
-		values := make([]float64, len(splits))
+		var beyond, equal float64
 		for j, k := range splits {
 			v := s.of([]uint64{k, n - k})
 			switch {
 			case math.Abs(v-s.observed) <= tie*math.Abs(s.observed):
-				nulls[i].p += weights[j] / 2
+				equal += weights[j]
 			case v > s.observed:
-				nulls[i].p += weights[j]
+				beyond += weights[j]
 			}
 			nulls[i].mean += weights[j] * v
 			values[j] = v
 		}
-		nulls[i].p = min(nulls[i].p, 1)
+		nulls[i].p = min(1, max(beyond+equal/2, (beyond+equal)/atMostTimes))
 		nulls[i].quantile = weightedQuantile(values, weights, confidence)
 	}
 	return nulls
-}
-
-// list returns the counts and their probabilities, outwards from the mode until
-// they vanish.
-func (h hypergeometric) list() (counts []uint64, weights []float64) {
-	const vanishing = 1e-300
-	mode := h.mode()
-	for k, p := mode, h.at(mode); k <= h.most && p > vanishing; k++ {
-		counts, weights = append(counts, uint64(k)), append(weights, p)
-		p *= h.up(k)
-	}
-	for k, p := mode, h.at(mode); k > h.least; k-- {
-		if p /= h.up(k - 1); p <= vanishing {
-			break
-		}
-		counts, weights = append(counts, uint64(k-1)), append(weights, p)
-	}
-	return counts, weights
 }
 
 // weightedQuantile returns the least value up to which the weights add up to q.
