@@ -6,7 +6,7 @@ WITH
     FROM predictions ARRAY JOIN mapKeys(numbers) AS feature, mapValues(numbers) AS value
     WHERE model = {model:String} AND deploy_hash = 'v1' GROUP BY feature),
   bins AS (
-    SELECT feature, arrayCount(c -> c < value, at) AS bin, countIf(deploy_hash = 'v1') AS p, countIf(deploy_hash = 'v2') AS q
+    SELECT feature, arrayCount(c -> c < value, at) AS bin, toFloat64(countIf(deploy_hash = 'v1')) AS p, toFloat64(countIf(deploy_hash = 'v2')) AS q
     FROM (SELECT deploy_hash, feature, value FROM predictions ARRAY JOIN mapKeys(numbers) AS feature, mapValues(numbers) AS value WHERE model = {model:String}) AS raw
     INNER JOIN cuts USING (feature)
     GROUP BY feature, bin)

@@ -21,7 +21,6 @@ import (
 
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/storage/engine"
-	"github.com/plumbline-slo/plumbline/testenv/figure"
 )
 
 type options struct {
@@ -38,21 +37,17 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	figures, err := withEngine(ctx, func(b bench) ([]figure.Figure, error) { return b.measureAll(ctx, o) })
-	if err == nil {
-		err = figure.Print(os.Stdout, os.Stderr, figures...)
-	}
-	if err != nil {
+	if err := withEngine(ctx, func(b bench) error { return b.measureAll(ctx, o) }); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-drift:", err)
 		os.Exit(1)
 	}
 }
 
 // withEngine runs f on an empty database.
-func withEngine(ctx context.Context, f func(bench) ([]figure.Figure, error)) (figures []figure.Figure, err error) {
+func withEngine(ctx context.Context, f func(bench) error) (err error) {
 	dir, err := os.MkdirTemp("", "bench-drift")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	cfg := engine.DefaultConfig()
@@ -66,7 +61,7 @@ func withEngine(ctx context.Context, f func(bench) ([]figure.Figure, error)) (fi
 		err = errors.Join(err, <-ended)
 	}()
 	if err := e.WaitReady(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	where := storage.DefaultConfig()
 	where.DSN = e.DSN()
@@ -74,11 +69,11 @@ func withEngine(ctx context.Context, f func(bench) ([]figure.Figure, error)) (fi
 	where.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
 	db, err := storage.New(where)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if err := db.Migrate(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	return f(bench{db: db, engine: e.ChildPID()})
 }

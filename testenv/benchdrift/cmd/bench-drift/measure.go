@@ -38,30 +38,32 @@ type bench struct {
 	engine int
 }
 
-func (b bench) measureAll(ctx context.Context, o options) ([]figure.Figure, error) {
+// measureAll prints each figure as soon as it is there: the raw rows take long.
+func (b bench) measureAll(ctx context.Context, o options) error {
 	small, large := world("m100", 300_000), world("m1000", 3_000_000)
-	var all []figure.Figure
 	for _, w := range []benchdrift.World{small, large} {
 		fmt.Fprintf(os.Stderr, "making rollups of %.4g events\n", w.Events())
 		if err := w.Store(ctx, b.db.Conn()); err != nil {
-			return nil, err
+			return err
 		}
 		rows, buckets, err := w.Size(ctx, b.db.Conn())
 		if err != nil {
-			return nil, err
+			return err
 		}
 		fmt.Fprintf(os.Stderr, "%s: %d rows of numeric series, %d buckets\n", w.Model, rows, buckets)
 	}
-	questions, err := b.questions(ctx, o, small, large)
+	figures, err := b.questions(ctx, o, small, large)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	all = append(all, questions...)
-	if o.raw == 0 {
-		return all, nil
+	if err := figure.Print(os.Stdout, os.Stderr, figures...); err != nil || o.raw == 0 {
+		return err
 	}
 	naive, err := b.naive(ctx, small, o.raw)
-	return append(all, naive), err
+	if err != nil {
+		return err
+	}
+	return figure.Print(os.Stdout, os.Stderr, naive)
 }
 
 // questions asks both worlds in turn, so that a busy moment of the machine is
