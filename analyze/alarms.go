@@ -19,7 +19,8 @@ import (
 // AlarmConfig says when drift is worth a ticket.
 type AlarmConfig struct {
 	// Budget is how many false tickets are expected in a quarter at most, for one
-	// model, over all features, measures and references. Default 1.
+	// model, over all features, answers, segments, measures and references.
+	// Default 1.
 	Budget float64 `yaml:"budget"`
 	// History is how far back closed days are looked at when the service starts:
 	// detectors learn from it what is usual. Default 91 days.
@@ -50,7 +51,7 @@ func (c AlarmConfig) validate() error {
 // daysAtOnce bounds how many closed days of a model one look goes through: a
 // service that starts catches up over some looks, and others are not kept
 // waiting.
-const daysAtOnce = 7
+const daysAtOnce = 4
 
 // alarms keeps the closed days of each model and has detectors decide over them.
 // All of it follows from the rollups: it is the same after a restart, and it is
@@ -79,6 +80,7 @@ type days struct {
 
 // stream is what one detector watches.
 type stream struct {
+	segment   plumbline.Segment
 	series    plumbline.Series
 	reference string
 	measure   measure.ID
@@ -90,12 +92,8 @@ type closedDay struct {
 	row   ask.Row
 }
 
-func newAlarms(cfg Config, asker *ask.Asker) (*alarms, error) {
-	w, err := newWatch(cfg, asker)
-	if err != nil {
-		return nil, err
-	}
-	return &alarms{cfg: cfg, watch: w, models: map[plumbline.Model]*days{}}, nil
+func newAlarms(cfg Config, w *watch) *alarms {
+	return &alarms{cfg: cfg, watch: w, models: map[plumbline.Model]*days{}}
 }
 
 // look takes the days that have closed, some at a time, and says where each
@@ -145,13 +143,15 @@ func (a *alarms) from(t traffic, closed time.Time) time.Time {
 	return closed.Add(-a.cfg.Alarm.History)
 }
 
-// take compares the next closed day with its references, all production traffic
-// of it.
+// take compares the next closed day with its references: all production traffic
+// of it, and its segments.
 func (a *alarms) take(ctx context.Context, t traffic, d *days, closed time.Time) error {
 	end := d.next.Add(day)
-	answer, err := a.watch.asker.Ask(ctx, ask.Question{
-		Model: t.model, From: d.next, To: end, References: a.watch.references, Measures: a.watch.measures, Options: a.cfg.distances(),
-	})
+	q := ask.Question{
+		Model: t.model, Stage: plumbline.StageProduction, From: d.next, To: end,
+		References: a.watch.references, Measures: a.watch.measures, Options: a.cfg.distances(),
+	}
+	answer, err := a.watch.asker.Ask(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -163,21 +163,38 @@ func (a *alarms) take(ctx context.Context, t traffic, d *days, closed time.Time)
 		}
 		d.training = training
 	}
-	d.next = end
-	if answer.Current.Requests == 0 {
-		return nil
+	answers := []ask.Answer{answer}
+	if answer.Current.Requests > 0 {
+		segments, err := a.watch.segmentsOf(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, q.Segment = range segments {
+			if answer, err = a.watch.asker.Ask(ctx, q); err != nil {
+				return err
+			}
+			answers = append(answers, answer)
+		}
+		d.last = end
 	}
-	d.last = end
+	d.next = end
+	for _, answer := range answers {
+		a.keep(d, end, answer)
+	}
+	return nil
+}
+
+// keep adds the rows of one day to the streams.
+func (a *alarms) keep(d *days, end time.Time, answer ask.Answer) {
 	for _, r := range answer.Rows {
 		if r.Verdict == plumbline.VerdictMissing || !(comparison{cfg: a.cfg}).wanted(r, answer) {
 			continue
 		}
-		s := stream{r.Series, r.Reference, r.Measure}
+		s := stream{answer.Segment, r.Series, r.Reference, r.Measure}
 		d.blocks[s] = append(d.blocks[s], closedDay{row: r, block: alarm.Block{
 			End: end, Reference: r.Reference, Events: r.Count, Freedom: alarm.Freedom(r.Measure, filled(r, answer)), Result: r.Result,
 		}})
 	}
-	return nil
 }
 
 // trainingOf returns how many requests the training set of an answer has.
@@ -284,9 +301,9 @@ func dispersionOf(quiet []measure.Result, freedom float64) float64 {
 
 // dispersionOf returns what was learnt of a series, reference and measure of a
 // model; 1 before anything was.
-func (a *alarms) dispersionOf(model plumbline.Model, r ask.Row) float64 {
+func (a *alarms) dispersionOf(model plumbline.Model, segment plumbline.Segment, r ask.Row) float64 {
 	if d := a.models[model]; d != nil {
-		return max(1, d.dispersion[stream{r.Series, r.Reference, r.Measure}])
+		return max(1, d.dispersion[stream{segment, r.Series, r.Reference, r.Measure}])
 	}
 	return 1
 }
@@ -298,7 +315,7 @@ func (a *alarms) findings(newest deploy, model plumbline.Model, all []decision) 
 	for i, d := range all {
 		f := newFinding(plumbline.SignalDriftAlarm, string(d.stream.measure))
 		f.Model, f.Deploy, f.Stage = model, newest.hash, plumbline.StageProduction
-		f.Feature, f.Reference = nameOf(d.stream.series), d.stream.reference
+		f.Segment, f.Feature, f.Reference = d.stream.segment, nameOf(d.stream.series), d.stream.reference
 		f.Window, f.WindowEnd, f.Count = day, d.day.block.End, d.day.row.Count
 		f.P, f.Assumes = d.verdict.P, d.verdict.Assumption
 		f.Value, f.Verdict = d.verdict.Evidence/d.verdict.Threshold, plumbline.VerdictOK

@@ -173,6 +173,31 @@ func checkStored(t *testing.T, db *storage.DB, findings []Finding) {
 	}
 }
 
+// A data directory of a version whose findings had no null mean is read and
+// written on.
+func TestOldFindingsAreKept(t *testing.T) {
+	db := startDB(t)
+	for _, statement := range []string{
+		"ALTER TABLE findings DROP COLUMN null_mean, DROP COLUMN p, DROP COLUMN effect",
+		"INSERT INTO findings (at, signal, model, measure, value, verdict) VALUES (toDateTime64('2026-05-01 00:00:00', 3), 'drift', 'old', 'psi', 0.5, 'ok')",
+	} {
+		if err := db.Conn().Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newRunner(t, db, objective("silent")).Step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var value, null, p, effect float64
+	row := db.Conn().QueryRow(t.Context(), "SELECT value, null_mean, p, effect FROM findings WHERE model = 'old'")
+	if err := row.Scan(&value, &null, &p, &effect); err != nil || value != 0.5 || !math.IsNaN(null) || !math.IsNaN(p) || !math.IsNaN(effect) {
+		t.Errorf("an old row: %v, %v, %v, %v; %v", value, null, p, effect, err)
+	}
+}
+
 func TestExplainNamesTheFeature(t *testing.T) {
 	db := startDB(t)
 	store(t, db, evil, flights(rand.New(rand.NewPCG(2, 2))))

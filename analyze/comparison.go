@@ -22,7 +22,7 @@ type comparison struct {
 	measured *measured
 	// dispersion says how many times a distance varies as that of independent
 	// events does; nil is once.
-	dispersion func(ask.Row) float64
+	dispersion func(plumbline.Segment, ask.Row) float64
 }
 
 func (c comparison) finding(signal plumbline.SignalName, name string, segment plumbline.Segment) Finding {
@@ -153,7 +153,7 @@ func (c comparison) dispersed(r ask.Row, answer ask.Answer) ask.Row {
 		return r
 	}
 	o := c.cfg.distances()
-	if o.Overdispersion = c.dispersion(r); o.Overdispersion <= littleDispersion {
+	if o.Overdispersion = c.dispersion(answer.Segment, r); o.Overdispersion <= littleDispersion {
 		return r
 	}
 	for _, reference := range answer.References {

@@ -70,12 +70,10 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
-	if r.watch, err = newWatch(cfg, asker); err != nil {
+	if r.watch, err = newWatch(cfg, asker, conn); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
-	if r.alarms, err = newAlarms(cfg, asker); err != nil {
-		return nil, fmt.Errorf("analyze: %w", err)
-	}
+	r.alarms = newAlarms(cfg, r.watch)
 	if err := r.metrics.register(deps.Registerer); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}

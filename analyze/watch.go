@@ -27,19 +27,20 @@ const (
 type watch struct {
 	cfg        Config
 	asker      *ask.Asker
+	conn       querier
 	references []ask.Reference
 	measures   []measure.ID
 	looked     map[plumbline.Model]time.Time
 	segments   map[plumbline.Model]time.Time
 }
 
-func newWatch(cfg Config, asker *ask.Asker) (*watch, error) {
+func newWatch(cfg Config, asker *ask.Asker, conn querier) (*watch, error) {
 	references, err := cfg.references()
 	if err != nil {
 		return nil, err
 	}
 	return &watch{
-		cfg: cfg, asker: asker, references: references, measures: cfg.Measures.all(),
+		cfg: cfg, asker: asker, conn: conn, references: references, measures: cfg.Measures.all(),
 		looked: map[plumbline.Model]time.Time{}, segments: map[plumbline.Model]time.Time{},
 	}, nil
 }
@@ -100,7 +101,9 @@ func (r *Runner) driftOf(ctx context.Context, reference drift.Window, t traffic,
 	c := comparison{cfg: r.cfg, traffic: t, deploy: d, window: window, measured: &m}
 	if d.stage == plumbline.StageProduction && window == day {
 		// What was learnt is of days of production.
-		c.dispersion = func(row ask.Row) float64 { return r.alarms.dispersionOf(t.model, row) }
+		c.dispersion = func(segment plumbline.Segment, row ask.Row) float64 {
+			return r.alarms.dispersionOf(t.model, segment, row)
+		}
 	}
 	findings := c.shiftFindings(m.shifts(r.cfg.driftOptions()))
 	// What else is compared counts the whole hours of the deploy: those that it
@@ -118,15 +121,15 @@ func (r *Runner) driftOf(ctx context.Context, reference drift.Window, t traffic,
 		return findings, err
 	}
 	findings = append(findings, c.findings(answer)...)
-	if !withSegments || r.cfg.Segments == 0 {
+	if !withSegments {
 		return findings, nil
 	}
-	segments, err := r.segmentsOf(ctx, t.model, d, s)
+	segments, err := r.watch.segmentsOf(ctx, q)
 	if err != nil {
 		return findings, err
 	}
 	// What is usual was read of all traffic.
-	c.measured, c.dispersion = nil, nil
+	c.measured = nil
 	for _, segment := range segments {
 		q.Segment = segment
 		if answer, err = r.watch.asker.Ask(ctx, q); err != nil {
@@ -140,19 +143,27 @@ func (r *Runner) driftOf(ctx context.Context, reference drift.Window, t traffic,
 //go:embed sql/segments.sql
 var segmentsSQL string
 
-// segmentsOf returns the segments of a deploy with most requests.
-func (r *Runner) segmentsOf(ctx context.Context, model plumbline.Model, d deploy, s span) ([]plumbline.Segment, error) {
-	rows, err := r.db.Conn().Query(ctx, segmentsSQL, clickhouse.Named("model", string(model)), clickhouse.Named("deploy", string(d.hash)),
-		clickhouse.Named("stage", string(d.stage)), clickhouse.Named("from", s.from.Unix()), clickhouse.Named("to", s.to.Unix()), clickhouse.Named("most", r.cfg.Segments))
+// segmentsOf returns the segments with most requests in the window of a
+// question, at most as many as are looked at.
+func (w *watch) segmentsOf(ctx context.Context, q ask.Question) ([]plumbline.Segment, error) {
+	if w.cfg.Segments == 0 {
+		return nil, nil
+	}
+	deploys := make([]string, len(q.Deploys))
+	for i, d := range q.Deploys {
+		deploys[i] = string(d)
+	}
+	rows, err := w.conn.Query(ctx, segmentsSQL, clickhouse.Named("model", string(q.Model)), clickhouse.Named("deploys", deploys),
+		clickhouse.Named("stage", string(q.Stage)), clickhouse.Named("from", q.From.Unix()), clickhouse.Named("to", q.To.Unix()), clickhouse.Named("most", w.cfg.Segments))
 	if err != nil {
-		return nil, fmt.Errorf("read segments of model %q: %w", model, err)
+		return nil, fmt.Errorf("read segments of model %q: %w", q.Model, err)
 	}
 	defer rows.Close()
 	var segments []plumbline.Segment
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
-			return nil, fmt.Errorf("read segments of model %q: %w", model, err)
+			return nil, fmt.Errorf("read segments of model %q: %w", q.Model, err)
 		}
 		segments = append(segments, plumbline.Segment(name))
 	}

@@ -179,7 +179,7 @@ func TestDaysThatStrayAreNoBreach(t *testing.T) {
 	})
 	r := newRunner(t, db)
 	r.cfg.DriftInterval = 0
-	find := func() (f Finding) {
+	look := func() (f Finding) {
 		models, err := serving(t.Context(), db.Conn(), "m", now)
 		if err != nil {
 			t.Fatal(err)
@@ -196,17 +196,17 @@ func TestDaysThatStrayAreNoBreach(t *testing.T) {
 		t.Fatal("no such finding")
 		return f
 	}
-	before := find()
+	before := look()
 	models, err := serving(t.Context(), db.Conn(), "m", now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range 6 {
+	for i := range 10 {
 		if _, err := r.alarms.look(t.Context(), models[0], now.Add(time.Duration(i)*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	after := find()
+	after := look()
 	if before.Verdict != plumbline.VerdictBreach || after.Verdict == plumbline.VerdictBreach || after.P < .01 || after.Value != before.Value || !strings.Contains(after.Assumes, "times as much") {
 		t.Errorf("before the days were known %+v, after %+v", before, after)
 	}
@@ -217,6 +217,9 @@ func TestDaysThatStrayAreNoBreach(t *testing.T) {
 func TestAlarmOverClosedDays(t *testing.T) {
 	db := startDB(t)
 	w := &answers{t: t, random: rand.New(rand.NewPCG(33, 33))}
+	for at := now.Add(-22 * day); at.Before(now); at = at.Add(12 * time.Hour) {
+		w.hour("v1", "production", "region=eu", at, 120, 10, .3)
+	}
 	w.store(db, 22*day, 6*time.Hour, func(at time.Time) (float64, float64) {
 		if at.After(now.Add(-5 * day)) {
 			return 12, .3
@@ -251,6 +254,10 @@ func TestAlarmOverClosedDays(t *testing.T) {
 	later := catchUp(running, now)
 	if got := inBreach(later); !strings.Contains(got, "amount psi") || !strings.Contains(got, "score psi") || strings.Contains(got, "predicted") {
 		t.Errorf("tickets %q, want the feature and the score", got)
+	}
+	eu := find(later, func(f Finding) bool { return f.Segment == "region=eu" })
+	if len(eu) == 0 || inBreach(eu) != "" {
+		t.Errorf("of the segment, which is as it was: %+v", eu)
 	}
 	again := catchUp(newAlarms(), now)
 	if len(again) != len(later) {
