@@ -255,6 +255,50 @@ func TestDivisionIsTheIntegratedGradient(t *testing.T) {
 	}
 }
 
+// New, vanished and empty groups, cells that only one side fills: the shares of
+// any division add up.
+func TestAnyDivisionAddsUp(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 10))
+	for range 300 {
+		cells, groups := 2+random.IntN(6), []group{}
+		some := func(n uint64) []uint64 {
+			counts := make([]uint64, cells)
+			for i := range counts {
+				counts[i] = random.Uint64N(n) * random.Uint64N(2)
+			}
+			return counts
+		}
+		for g := range 1 + random.IntN(5) {
+			one := group{fmt.Sprint(g), some(200), some(40)}
+			switch random.IntN(4) {
+			case 0:
+				one.reference = make([]uint64, cells)
+			case 1:
+				one.current = make([]uint64, cells)
+			}
+			groups = append(groups, one)
+		}
+		reference, current := sum(groups, func(g group) []uint64 { return g.reference }), sum(groups, func(g group) []uint64 { return g.current })
+		if total(reference) == 0 || total(current) == 0 {
+			continue
+		}
+		for _, id := range additive() {
+			c, err := newChange(id, reference, current)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.value() < 1e-9 {
+				continue
+			}
+			// TVD's slope jumps, so its parts are as large as the shares over the value.
+			parts := c.divide(groups, nil)
+			if got := shares(parts); math.Abs(got-1) > 1e-12*(1+1/c.value()) {
+				t.Fatalf("%s of %v: shares %+v add up to %v", id, groups, parts, got)
+			}
+		}
+	}
+}
+
 // A segment that was always different and only grew is mix; Kitagawa's own
 // identity is checked by the sum.
 func TestAGrowingSegmentIsMix(t *testing.T) {
