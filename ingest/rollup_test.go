@@ -101,7 +101,7 @@ func nastySegments() segment.Declared {
 func TestRollupsEqualTheRecomputationInSQL(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{Kafka: true})
 	cfg := testConfig(env)
-	cfg.ScoreKinds = map[plumbline.Model]ingest.ScoreKind{"number": ingest.ScoreNumber}
+	cfg.ScoreKinds = map[plumbline.Model]ingest.ScoreKind{"number": ingest.ScoreNumber, `o'dd\`: ingest.ScoreNumber}
 	cfg.FlushRows = 500
 	cfg.Segments = nastySegments()
 	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
@@ -127,7 +127,7 @@ func TestRollupsEqualTheRecomputationInSQL(t *testing.T) {
 	if got := count(t, env, "SELECT count() FROM predictions"); got != n {
 		t.Fatalf("%d of %d nasty events are stored", got, n)
 	}
-	opts := verify.Options{From: now.Add(-71 * 24 * time.Hour), To: now.Add(time.Hour), NumberModels: []string{"number"}, Segments: cfg.Segments}
+	opts := verify.Options{From: now.Add(-71 * 24 * time.Hour), To: now.Add(time.Hour), NumberModels: []string{"number", `o'dd\`}, Segments: cfg.Segments}
 	report := equal(t, env, opts)
 	for _, table := range report.Tables {
 		if table.Keys < 1000 {
