@@ -326,10 +326,12 @@ func (t two) fromNull(r Result, n null, o Options) Result {
 		return r.judged(o)
 	}
 	scale := unit(r.Measure, t.noise()) * o.Overdispersion
-	if !isRoot(r.Measure) && r.NullMean > 0 {
-		// Sparse counts stretch the null: match its mean.
-		scale = max(scale, r.NullMean/t.freedom())
+	// Sparse counts stretch the null: match its mean.
+	mean := r.NullMean
+	if isRoot(r.Measure) {
+		mean = n.square * o.Overdispersion
 	}
+	scale = max(scale, mean/t.freedom())
 	r.Low, r.High = t.invert(r.Measure, r.Value, scale, o)
 	return r.judged(o)
 }

@@ -33,6 +33,7 @@ func (t two) fit(ids []ID, which []int, o Options, results []Result) {
 		fitted := null{mean: p.mean}
 		if isRoot(id) {
 			fitted.p = p.tail(seen * seen)
+			fitted.square = p.mean
 			fitted.mean = math.Sqrt(p.mean) * (1 - p.sd*p.sd/(8*p.mean*p.mean))
 		} else {
 			fitted.p = p.tail(seen)

@@ -44,6 +44,8 @@ type statistic struct {
 // null is what the simulation or enumeration says of one statistic.
 type null struct {
 	p, mean float64
+	// square is the mean of the square.
+	square float64
 	// quantile is the value that noise exceeds with probability 1-confidence.
 	quantile float64
 	draws    int
@@ -159,7 +161,8 @@ func (r *run) null(s statistic, confidence float64) null {
 		// The observed split is one more of those that are equally likely.
 		mid, atLeast = (mid+0.5)/(n+1), (atLeast+1)/(n+1)
 	}
-	out := null{p: max(mid, atLeast/atMostTimes), mean: fitPearson(r.values).mean, draws: len(r.values)}
+	fit := fitPearson(r.values)
+	out := null{p: max(mid, atLeast/atMostTimes), mean: fit.mean, square: fit.mean*fit.mean + fit.sd*fit.sd, draws: len(r.values)}
 	if r.beyond+r.equals < fewBeyond {
 		out.p = min(atLeast, r.tail(s))
 	}
@@ -186,6 +189,7 @@ func enumerate(pooled []uint64, n, observed uint64, confidence float64, stats []
 				beyond += weights[j]
 			}
 			nulls[i].mean += weights[j] * v
+			nulls[i].square += weights[j] * v * v
 			values[j] = v
 		}
 		nulls[i].p = min(1, max(beyond+equal/2, (beyond+equal)/atMostTimes))
