@@ -84,7 +84,7 @@ func drawPower(powers []Power) string {
 }
 
 func drawSeasonal(series []Alarms) string {
-	p := newPlot("Windows of three hours that alarm at nominal 5 %", "quiet series with seasons; injected: one standard deviation is added to the window",
+	p := newPlot("Windows of three hours that alarm at nominal 5 %", "a simulated quiet series and real flights; injected: one standard deviation is added to the window",
 		float64(len(series)), 0, 115, false)
 	p.levels(" %", 0, 25, 50, 75, 100)
 	for i, a := range series {
