@@ -19,13 +19,15 @@ Written by `+"`make calibration CALIBRATION_ARGS=\"-full -doc docs/calibration.m
 
 Both samples of a null are drawn from one distribution; a rate is the share of %d nulls whose p-value is at most 5 %% or 1 %%. Its own standard error at 10,000 nulls is .22 and .10 points. Wasserstein in standard deviations stands for Wasserstein on numbers; their p-values are the same.
 
+The rows are %d of the %d combinations of the full form.
+
 A rate may be low where the counts are so few that ties are great: no test of that distance attains the level there. The bar on the least rate is held where every category is expected five times in both samples, where a limit distribution judged, and on untied numbers from 1,000 a side.
 
 ## Figures
 
 | figure | value | goal | |
 |---|---|---|---|
-`, c.Seed, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), c.Nulls)
+`, c.Seed, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), c.Nulls, len(cells), len(c.Cells()))
 	for _, f := range figures {
 		met := "met"
 		if !f.Met {

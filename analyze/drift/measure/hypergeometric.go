@@ -34,7 +34,6 @@ func newSplitter(r *rand.Rand, pooled []uint64, n uint64) *splitter {
 	for _, t := range pooled {
 		s.total += t
 	}
-	s.logs = lnFactorials(s.total)
 	rest := s.total
 	for i, c := range pooled {
 		t, total := float64(c), float64(rest)
@@ -78,6 +77,9 @@ func (s *splitter) part(t, n uint64, r *rule) uint64 {
 	}
 	if t <= 12 {
 		return s.byEvent(t, n, r.total)
+	}
+	if s.logs == nil {
+		s.logs = lnFactorials(s.total)
 	}
 	h := newHypergeometric(t, n, r.total)
 	h.logs = s.logs

@@ -21,6 +21,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -38,7 +39,7 @@ const shortErrors = 4
 
 type command struct {
 	config     calibration.Config
-	full       bool
+	full, done bool
 	state, doc string
 	commit     string
 }
@@ -51,6 +52,7 @@ func main() {
 	sizes := flag.String("sizes", "", "sizes of the reference, by commas; empty takes the form's own")
 	categories := flag.String("categories", "", "numbers of categories, by commas; empty takes the form's own; 0 none")
 	flag.StringVar(&c.state, "state", "", "file of combinations that are done, one JSON line each; they are not run again")
+	flag.BoolVar(&c.done, "done", false, "run no combination, report on those in the state")
 	flag.StringVar(&c.doc, "doc", "", "file to write the tables to, in Markdown")
 	flag.StringVar(&c.commit, "commit", "unknown", "commit that the page names")
 	flag.Parse()
@@ -142,6 +144,9 @@ func (c command) cells(ctx context.Context) ([]calibration.Cell, error) {
 		state = f
 	}
 	all := c.config.Cells()
+	if c.done {
+		all = slices.DeleteFunc(all, func(cell calibration.Cell) bool { return done[cell.String()].Nulls != cell.Nulls })
+	}
 	var left []calibration.Cell
 	for _, cell := range all {
 		if d, ok := done[cell.String()]; !ok || d.Nulls != cell.Nulls {
