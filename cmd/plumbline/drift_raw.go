@@ -143,7 +143,7 @@ type rawSides struct {
 
 // each calls visit with every reference's rows and the window's. A reference
 // that is missing is said to be.
-func (s rawSides) each(ctx context.Context, visit func(name string, reference, current rows.Table) error, missing func(name, why string) error) error {
+func (s rawSides) each(ctx context.Context, visit func(r ask.Resolved, reference, current rows.Table) error, missing func(name, why string) error) error {
 	window := drift.Query{Model: s.answer.Model, Deploys: s.answer.Deploys, Stage: s.answer.Stage, Segment: s.answer.Segment, From: s.answer.From, To: s.answer.To}
 	current, err := s.read(ctx, []drift.Query{window})
 	if err != nil {
@@ -160,7 +160,7 @@ func (s rawSides) each(ctx context.Context, visit func(name string, reference, c
 		if err != nil {
 			return err
 		}
-		if err := visit(r.Asked.String(), reference, current); err != nil {
+		if err := visit(r, reference, current); err != nil {
 			return err
 		}
 	}
@@ -176,12 +176,14 @@ type missingReference struct {
 func (s rawSides) dialect(ctx context.Context, out io.Writer, asJSON bool) error {
 	var reports []peers.Report
 	missing := []missingReference{}
-	err := s.each(ctx, func(name string, reference, current rows.Table) error {
+	err := s.each(ctx, func(r ask.Resolved, reference, current rows.Table) error {
+		name := r.Asked.String()
 		report, err := peers.Speak(reference, current, s.options)
 		if err != nil {
 			return err
 		}
 		report.Reference = name
+		report.ReferenceDeliveries, report.Deliveries = r.Window.Deliveries, s.answer.Current.Deliveries
 		reports = append(reports, report)
 		if asJSON {
 			return nil
@@ -242,7 +244,8 @@ type told struct {
 func (s rawSides) multivariate(ctx context.Context, out io.Writer, asJSON bool) error {
 	all := []told{}
 	missing := []missingReference{}
-	err := s.each(ctx, func(name string, reference, current rows.Table) error {
+	err := s.each(ctx, func(r ask.Resolved, reference, current rows.Table) error {
+		name := r.Asked.String()
 		if len(s.options.Features) > 0 {
 			reference, current = reference.Only(s.options.Features), current.Only(s.options.Features)
 		}
@@ -254,7 +257,9 @@ func (s rawSides) multivariate(ctx context.Context, out io.Writer, asJSON bool) 
 		if asJSON {
 			return nil
 		}
-		return printTold(out, name, result)
+		fmt.Fprintf(out, "reference %s: %s; window: %s\n", name,
+			peers.RowsRead(result.Reference, result.ReferenceTotal, r.Window.Deliveries), peers.RowsRead(result.Current, result.CurrentTotal, s.answer.Current.Deliveries))
+		return printTold(out, result)
 	}, s.missing(out, asJSON, &missing))
 	if err != nil || !asJSON {
 		return err
@@ -268,8 +273,7 @@ func (s rawSides) multivariate(ctx context.Context, out io.Writer, asJSON bool) 
 // shownWeights is how many features have words.
 const shownWeights = 5
 
-func printTold(out io.Writer, reference string, r multivariate.Result) error {
-	fmt.Fprintf(out, "reference %s: %d of %d rows; window: %d of %d rows\n", reference, r.Reference, r.ReferenceTotal, r.Current, r.CurrentTotal)
+func printTold(out io.Writer, r multivariate.Result) error {
 	if r.Verdict == plumbline.VerdictInsufficient {
 		_, err := fmt.Fprintf(out, "%s: at least %d rows a side are needed\n", r.Verdict, multivariate.DefaultOptions().MinRows)
 		return err

@@ -55,7 +55,10 @@ type Report struct {
 	// ReferenceRows of ReferenceTotal raw rows, and Rows of Total, were read.
 	ReferenceRows, Rows   int
 	ReferenceTotal, Total uint64
-	Columns               []Column
+	// ReferenceDeliveries and Deliveries are what the rollups count; they exceed
+	// the totals where raw rows have expired, or were sampled or left out.
+	ReferenceDeliveries, Deliveries uint64
+	Columns                         []Column
 	// Dataset is the peer's verdict on all columns together; empty if it has none.
 	Dataset string
 	// Performance is NannyML's estimate, and NoPerformance why there is none;
@@ -194,10 +197,13 @@ type reportJSON struct {
 	ReferenceTotal uint64           `json:"reference_total"`
 	Rows           int              `json:"rows"`
 	Total          uint64           `json:"total"`
-	Columns        []columnJSON     `json:"columns"`
-	Dataset        string           `json:"dataset,omitempty"`
-	Performance    []estimateJSON   `json:"performance,omitempty"`
-	NoPerformance  string           `json:"no_performance,omitempty"`
+	// What the rollups count.
+	ReferenceDeliveries uint64         `json:"reference_deliveries"`
+	Deliveries          uint64         `json:"deliveries"`
+	Columns             []columnJSON   `json:"columns"`
+	Dataset             string         `json:"dataset,omitempty"`
+	Performance         []estimateJSON `json:"performance,omitempty"`
+	NoPerformance       string         `json:"no_performance,omitempty"`
 }
 
 type columnJSON struct {
@@ -228,6 +234,7 @@ func (r Report) MarshalJSON() ([]byte, error) {
 	out := reportJSON{
 		Dialect: r.Peer.Name, Version: r.Peer.Version, Fidelity: r.Peer.Fidelity, Source: r.Peer.Source, Reference: r.Reference,
 		ReferenceRows: r.ReferenceRows, ReferenceTotal: r.ReferenceTotal, Rows: r.Rows, Total: r.Total,
+		ReferenceDeliveries: r.ReferenceDeliveries, Deliveries: r.Deliveries,
 		Columns: []columnJSON{}, Dataset: r.Dataset, NoPerformance: r.NoPerformance,
 	}
 	for _, c := range r.Columns {

@@ -149,6 +149,18 @@ func TestOptionsAreValidated(t *testing.T) {
 	}
 }
 
+func TestRowsReadAreHonest(t *testing.T) {
+	for want, got := range map[string]string{
+		"all 5 rows":              RowsRead(5, 5, 5),
+		"a sample of 5 of 9 rows": RowsRead(5, 9, 9),
+		"all 5 rows (7 were delivered: the others have expired, or were sampled or left out)": RowsRead(5, 5, 7),
+	} {
+		if got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
 func TestListNamesEveryPeer(t *testing.T) {
 	var out bytes.Buffer
 	if err := List(&out); err != nil {

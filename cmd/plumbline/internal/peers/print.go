@@ -35,7 +35,8 @@ func measures(ids []dialect.Measure) string {
 // feature.
 func (r Report) Print(out io.Writer, ours func(plumbline.Feature) string) error {
 	fmt.Fprintf(out, "dialect %s %s (%s), from %s\n", r.Peer.Name, r.Peer.Version, r.Peer.Fidelity, r.Peer.Source)
-	fmt.Fprintf(out, "reference %s: %s; window: %s\n\n", r.Reference, of(r.ReferenceRows, r.ReferenceTotal), of(r.Rows, r.Total))
+	fmt.Fprintf(out, "reference %s: %s; window: %s\n\n", r.Reference,
+		RowsRead(r.ReferenceRows, r.ReferenceTotal, r.ReferenceDeliveries), RowsRead(r.Rows, r.Total, r.Deliveries))
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "FEATURE\tCHUNK\tMEASURE\tVALUE\tP\tTHRESHOLD\t%s\tPLUMBLINE\n", strings.ToUpper(string(r.Peer.Name)))
 	for i, c := range r.Columns {
@@ -76,12 +77,17 @@ func (r Report) summary(out io.Writer) error {
 	return table.Flush()
 }
 
-// of says how many rows were read. A peer would have taken all.
-func of(rows int, total uint64) string {
-	if uint64(rows) == total {
-		return fmt.Sprintf("all %d rows", rows)
+// RowsRead says how many of the stored rows were read, and whether more were
+// delivered, as the rollups count. A peer would have taken all.
+func RowsRead(rows int, total, deliveries uint64) string {
+	words := fmt.Sprintf("all %d rows", rows)
+	if uint64(rows) != total {
+		words = fmt.Sprintf("a sample of %d of %d rows", rows, total)
 	}
-	return fmt.Sprintf("a sample of %d of %d rows", rows, total)
+	if deliveries > total {
+		words += fmt.Sprintf(" (%d were delivered: the others have expired, or were sampled or left out)", deliveries)
+	}
+	return words
 }
 
 func dash(s string) string {
