@@ -171,7 +171,9 @@ func (c Curve) after(age, later time.Duration) float64 {
 }
 
 // MatureIn returns how long from now until a share of the labels that ever come
-// is expected to be in: 0 if it is, false if the curves do not reach it.
+// is expected to be in: 0 if it is, false if the curves do not reach it. Where
+// Maturity says that the curves are not settled, labels that are only late count as
+// never coming, and the answer is too early.
 func MatureIn(share float64, batches []Batch, curves map[Stratum]Curve) (time.Duration, bool) {
 	ever := Maturity(batches, curves).Ever
 	reached := func(later time.Duration) bool {

@@ -69,6 +69,9 @@ func TestMaturityCountsWhatWillCome(t *testing.T) {
 	fresh := estimate.Maturity([]estimate.Batch{{Waiting: 100}}, curves)
 	near(t, "labels ever, of fresh predictions", fresh.Ever, 100*ever, 1e-9)
 	near(t, "their maturity", fresh.Maturity, 0, 0)
+	waited := estimate.Maturity([]estimate.Batch{{Age: 5 * day, Waiting: 100}}, curves)
+	by5 := curves[0].Share(5 * day)
+	near(t, "labels ever, of predictions that have waited for 5 days", waited.Ever, 100*(ever-by5)/(1-by5), 1e-9)
 	old := estimate.Maturity([]estimate.Batch{{Age: 30 * day, Known: 80, Waiting: 20}}, curves)
 	near(t, "maturity once nothing comes any more", old.Maturity, 1, 1e-12)
 	if !old.Settled {

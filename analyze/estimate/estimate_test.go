@@ -264,6 +264,10 @@ func TestLabelsThatContradictAreSuspected(t *testing.T) {
 	if s := suspect(0.15, 600); !s.Suspected || !s.Whole || s.Gap > -0.08 || s.Says == "" {
 		t.Errorf("15 points fewer right: %+v", s)
 	}
+	// The window and three strata are four looks.
+	if s := suspect(0.04, 900); !(s.Chance < 1) || math.Abs(s.Chance/(4*math.Erfc(math.Abs(s.Z)/math.Sqrt2))-1) > 1e-9 {
+		t.Errorf("four looks: %+v", s)
+	}
 	if s := suspect(0.5, 10); s.State != metric.Insufficient || s.Suspected {
 		t.Errorf("10 labels: %+v", s)
 	}
@@ -329,6 +333,13 @@ func TestLoggedPropensitiesAreWeighed(t *testing.T) {
 	}
 	if plainOff/300 < 0.1 {
 		t.Error("the plain mean is right: the test tests nothing")
+	}
+	certain := make([]estimate.Explored, 30)
+	for i := range certain {
+		certain[i] = estimate.Explored{Propensity: 1, Actual: float64(i % 3)}
+	}
+	if e, err := estimate.Weigh(certain, 30); err != nil || e.Value != 1 || e.Error != 0 {
+		t.Errorf("every label in for certain: %+v, %v", e, err)
 	}
 	if _, err := estimate.Weigh([]estimate.Explored{{Propensity: 0}}, 1); err == nil {
 		t.Error("a propensity of 0 is weighed")

@@ -74,6 +74,29 @@ func TestEvidenceChoosesTheCalibration(t *testing.T) {
 	}
 }
 
+func TestTheSimplestWinsUnlessEvidenceIsClear(t *testing.T) {
+	const trials = 20
+	simple := 0
+	for trial := range trials {
+		rng := rand.New(rand.NewPCG(uint64(trial), 1))
+		examples := make([]estimate.Example, 1000)
+		for i := range examples {
+			s := rng.Float64()
+			examples[i] = estimate.Example{Stratum: estimate.Stratum(i % 2), Score: s, Truth: rng.Float64() < s}
+		}
+		choice, err := estimate.Choose(examples)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if choice.Kind == estimate.AsIs {
+			simple++
+		}
+	}
+	if simple < 17 {
+		t.Errorf("calibrated scores are left alone in %d of %d trials", simple, trials)
+	}
+}
+
 func TestStrataAreRightInTheLarge(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	var examples []estimate.Example

@@ -122,25 +122,52 @@ func Covered(points []Point, pick func(Point) metric.Interval) (share, width flo
 	return share, width
 }
 
-// DelayCurves returns the delay curve of every stratum as known on a day, and the
-// outlook of the window that ends there.
-func (s *Study) DelayCurves(now float64) (map[estimate.Stratum]estimate.Curve, estimate.Outlook, float64) {
+// Forecast is what delay curves said of one window at its end, and what came.
+type Forecast struct {
+	End             float64
+	Known, Maturity float64 // share of labels known, in truth and as estimated
+	Mature, InTruth float64 // days until 90 % of them are in, as forecast and in truth; Mature is NaN where no day is
+	Settled         bool
+}
+
+// Forecasts asks the delay curves about every disjoint window at its end.
+func (s *Study) Forecasts() []Forecast {
+	from, to := span(s.world.monitored)
+	var out []Forecast
+	for end := from + s.WindowDays; end <= to; end += s.WindowDays {
+		rows := between(s.world.monitored, end-s.WindowDays, end)
+		if len(rows) == 0 {
+			continue
+		}
+		f := Forecast{End: end, Mature: math.NaN(), InTruth: s.world.Maturity(rows, 0.9, end) - end}
+		for _, r := range rows {
+			f.Known += one(r.knownAt <= end) / float64(len(rows))
+		}
+		curves, batches := s.delays(end)
+		outlook := estimate.Maturity(batches, curves)
+		f.Maturity, f.Settled = outlook.Maturity, outlook.Settled
+		if wait, reached := estimate.MatureIn(0.9, batches, curves); reached {
+			f.Mature = wait.Hours() / 24
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// delays returns the delay curve of every stratum as known on a day, from all
+// predictions before it, and the predictions of the window that ends there.
+func (s *Study) delays(now float64) (map[estimate.Stratum]estimate.Curve, []estimate.Batch) {
 	waits := make(map[estimate.Stratum][]estimate.Wait)
 	var batches []estimate.Batch
 	for _, rows := range [][]Row{s.world.reference, s.world.monitored} {
 		for _, r := range between(rows, math.Inf(-1), now) {
-			known := r.knownAt <= now
-			delay := days(now - r.At)
-			if known {
-				delay = days(r.knownAt - r.At)
+			w := estimate.Wait{Delay: days(now - r.At), Known: r.knownAt <= now, Count: 1}
+			b := estimate.Batch{Stratum: s.cuts.Of(r.Driver), Age: w.Delay, Waiting: 1}
+			if w.Known {
+				w.Delay, b.Known, b.Waiting = days(r.knownAt-r.At), 1, 0
 			}
-			stratum := s.cuts.Of(r.Driver)
-			waits[stratum] = append(waits[stratum], estimate.Wait{Delay: delay, Known: known, Count: 1})
+			waits[b.Stratum] = append(waits[b.Stratum], w)
 			if r.At >= now-s.WindowDays {
-				b := estimate.Batch{Stratum: stratum, Age: days(now - r.At), Known: 1}
-				if !known {
-					b.Known, b.Waiting = 0, 1
-				}
 				batches = append(batches, b)
 			}
 		}
@@ -149,12 +176,7 @@ func (s *Study) DelayCurves(now float64) (map[estimate.Stratum]estimate.Curve, e
 	for stratum, w := range waits {
 		curves[stratum] = estimate.NewCurve(w)
 	}
-	wait, reached := estimate.MatureIn(0.9, batches, curves)
-	in := math.NaN()
-	if reached {
-		in = wait.Hours() / 24
-	}
-	return curves, estimate.Maturity(batches, curves), in
+	return curves, batches
 }
 
 func days(d float64) time.Duration { return time.Duration(d * 24 * float64(time.Hour)) }

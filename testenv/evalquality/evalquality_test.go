@@ -112,6 +112,21 @@ func TestNobodyLooksAhead(t *testing.T) {
 	}
 }
 
+func TestWindowsThatOverlapMakeNoRecord(t *testing.T) {
+	w := made(t, nil)
+	s := madeStudy(t, w)
+	a, err := s.answer(w.AsOf(17160), 17150, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for before, want := range map[float64]bool{17149: false, 17150: true} {
+		past, residuals, err := history{a}.matured(s, w.AsOf(17300), before)
+		if err != nil || (len(past) > 0) != want || (len(residuals) > 0) != want {
+			t.Errorf("before day %g: %d windows, %d residuals, %v", before, len(past), len(residuals), err)
+		}
+	}
+}
+
 func TestTuningDoesNotSeeWhatIsMonitored(t *testing.T) {
 	want := madeStudy(t, made(t, nil))
 	got := madeStudy(t, made(t, func(r *Row) { r.truth, r.Score = !r.truth, 1-r.Score }))

@@ -174,6 +174,37 @@ func (r *Report) breachFigures() []figure.Figure {
 			out = append(out, plain("lead before 90 % of labels, "+w.name, b.Lead, "days"), plain("delay after the breach began, "+w.name, b.Late, "days"))
 		}
 	}
+	out = append(out, r.forecastFigures()...)
 	share, width := Covered(r.Nowcast, func(p Point) metric.Interval { return p.Interval })
 	return append(out, plain("coverage on the last day of each window, ours", share, "%"), plain("mean width on the last day of each window, ours", width, "points"))
+}
+
+// forecastFigures hold the delay curves against the labels that came. A curve that
+// is not settled says so, and its dates are counted apart.
+func (r *Report) forecastFigures() []figure.Figure {
+	var off, settled, maturity, early, unsettled, windows float64
+	for _, f := range r.Study.Forecasts() {
+		windows++
+		maturity += 100 * math.Abs(f.Maturity-f.Known)
+		switch {
+		case math.IsNaN(f.Mature):
+		case f.Settled:
+			settled++
+			off += math.Abs(f.Mature - f.InTruth)
+		default:
+			unsettled++
+			early += f.InTruth - f.Mature
+		}
+	}
+	out := []figure.Figure{
+		plain("maturity by delay curves at the end of a window, mean error", maturity/windows, "points"),
+		plain(fmt.Sprintf("windows, of %g, with a forecast of the date of 90 %% maturity by settled curves", windows), settled, "windows"),
+	}
+	if settled > 0 {
+		out = append(out, plain("date of 90 % maturity by settled curves, mean error", off/settled, "days"))
+	}
+	if unsettled > 0 {
+		out = append(out, plain("date of 90 % maturity by curves that say they are not settled, days too early", early/unsettled, "days"))
+	}
+	return out
 }
