@@ -92,7 +92,7 @@ func TestTheSimplestWinsUnlessEvidenceIsClear(t *testing.T) {
 			simple++
 		}
 	}
-	if simple < 17 {
+	if simple < 18 {
 		t.Errorf("calibrated scores are left alone in %d of %d trials", simple, trials)
 	}
 }
