@@ -68,7 +68,7 @@ func TestDriftAgainstSeveralReferences(t *testing.T) {
 	db := startDB(t)
 	w := &answers{t: t, random: rand.New(rand.NewPCG(31, 31))}
 	// Since a day all is otherwise.
-	w.store(db, 29*day, 2*time.Hour, func(at time.Time) (float64, float64) {
+	w.store(db, 29*day, 4*time.Hour, func(at time.Time) (float64, float64) {
 		if at.After(now.Add(-day)) {
 			return 12, .6
 		}
@@ -124,7 +124,7 @@ func TestDriftAgainstSeveralReferences(t *testing.T) {
 func TestTheWeekendIsNoDrift(t *testing.T) {
 	db := startDB(t)
 	w := &answers{t: t, random: rand.New(rand.NewPCG(32, 32))}
-	w.store(db, 29*day, 2*time.Hour, func(at time.Time) (float64, float64) {
+	w.store(db, 29*day, 4*time.Hour, func(at time.Time) (float64, float64) {
 		if at.Weekday() == now.Weekday() || at.Weekday() == now.Add(-day).Weekday() {
 			return 12, .6
 		}
