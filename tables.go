@@ -256,6 +256,8 @@ func categoriesTable() Table {
 		}),
 		PartitionBy: "toYYYYMM(time)", OrderBy: "model, series, time, deploy_hash, stage, segment, value, kind",
 		Retention: "time", Level: RetainHours,
+		// A day of one series is some thousand rows.
+		Settings: []string{"index_granularity = 1024"},
 	}
 }
 

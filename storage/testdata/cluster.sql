@@ -170,7 +170,7 @@ ENGINE = ReplicatedAggregatingMergeTree()
 PARTITION BY toYYYYMM(time)
 ORDER BY (model, series, time, deploy_hash, stage, segment, value, kind)
 TTL toDateTime(`time`) + toIntervalDay(800)
-SETTINGS replicated_deduplication_window = 10000
+SETTINGS replicated_deduplication_window = 10000, index_granularity = 1024
 COMMENT 'Rollup of every categorical series by hour: a count a value; rows of one key add up.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`categories_hour` ON CLUSTER `analytics` AS `plumbline`.`categories_hour_local`

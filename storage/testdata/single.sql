@@ -150,7 +150,7 @@ ENGINE = AggregatingMergeTree()
 PARTITION BY toYYYYMM(time)
 ORDER BY (model, series, time, deploy_hash, stage, segment, value, kind)
 TTL toDateTime(`time`) + toIntervalDay(800)
-SETTINGS non_replicated_deduplication_window = 10000
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 1024
 COMMENT 'Rollup of every categorical series by hour: a count a value; rows of one key add up.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`batches`
