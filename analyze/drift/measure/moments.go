@@ -36,13 +36,23 @@ func (t two) fit(ids []ID, which []int, o Options, results []Result) {
 			fitted.square = p.mean
 			fitted.mean = math.Sqrt(p.mean) * (1 - p.sd*p.sd/(8*p.mean*p.mean))
 		} else {
-			fitted.p = p.tail(seen)
+			fitted.p = max(p.tail(seen), p.tail(seen-t.step(id)/2)/atMostTimes)
 		}
 		if id == TVD && !o.PValueOnly {
 			fitted.quantile = p.quantile(o.Confidence)
 		}
 		results[i] = t.fromNull(r, fitted, o)
 	}
+}
+
+// step is how far apart the values of a measure are that are all far apart alike:
+// between samples of one size, TVD is a whole number of events. The probability
+// of at least a value is then the tail from half a step below.
+func (t two) step(id ID) float64 {
+	if id == TVD && t.n == t.m {
+		return 1 / t.n
+	}
+	return 0
 }
 
 // class is a group of cells of about one pooled count.
