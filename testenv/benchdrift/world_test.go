@@ -1,0 +1,49 @@
+package benchdrift
+
+import (
+	"testing"
+	"time"
+
+	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// The rollups stand for the events they say, and the naive statement finds every
+// feature of the raw rows.
+func TestWorld(t *testing.T) {
+	db := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
+		const decades = 20 * 365 * 24 * time.Hour
+		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
+	}}).DB
+	w := World{Model: "m", Numeric: 5, Categorical: 2, Start: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC), Before: 3, After: 2, PerHour: 10_000, Training: 5000}
+	if err := w.Store(t.Context(), db.Conn()); err != nil {
+		t.Fatal(err)
+	}
+	window, err := drift.Reader{Conn: db.Conn()}.Read(t.Context(), drift.Query{Model: w.Model, Stage: "production", From: w.Start, To: w.End()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(window.Features) != 7 || float64(window.Requests) != .999*w.Events() {
+		t.Errorf("%d features, %d requests of %v events", len(window.Features), window.Requests, w.Events())
+	}
+	for f, s := range window.Features {
+		if n := float64(s.Present()); n < .99*w.Events() || n > 1.01*w.Events() {
+			t.Errorf("%s: %v of %v events", f, n, w.Events())
+		}
+	}
+	if median := window.Features["n01"].Numbers.Quantile(.5); median < 19.5 || median > 20.7 {
+		t.Errorf("the median of lognormal(3, 1) is %v, not 20.1", median)
+	}
+	if rows, buckets, err := w.Size(t.Context(), db.Conn()); err != nil || rows != 6*6 || buckets < 1000 {
+		t.Errorf("%d rows, %d buckets, %v", rows, buckets, err)
+	}
+	if err := w.StoreRaw(t.Context(), db.Conn(), 2000); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.Naive(t.Context(), db.Conn()); err != nil || n != 5 {
+		t.Errorf("%d features from raw rows, %v", n, err)
+	}
+}
