@@ -45,9 +45,9 @@ func (t two) fit(ids []ID, which []int, o Options, results []Result) {
 	}
 }
 
-// step is how far apart the values of a measure are that are all far apart alike:
-// between samples of one size, TVD is a whole number of events. The probability
-// of at least a value is then the tail from half a step below.
+// step is the distance between neighbouring values of a measure, 0 where it is
+// small: between samples of one size, TVD is a whole number of events. The
+// probability of at least a value is then the tail from half a step below.
 func (t two) step(id ID) float64 {
 	if id == TVD && t.n == t.m {
 		return 1 / t.n

@@ -10,7 +10,7 @@ import (
 // scipy 1.17.1, a = [i*37%509-255 for i in range(120)], b = [i*91%487-150 for i
 // in range(90)], which share 14 values: ks_2samp(a, b, method='asymp').statistic
 // = 0.2222222. Its method='exact' knows no ties; the paths are compared with all
-// orders of the pooled values instead, 20,000 of them drawn.
+// orders of the pooled values instead, 4,000 of them drawn.
 func TestPathsAgainstPermutations(t *testing.T) {
 	var x, y []float64
 	for i := range 120 {
@@ -28,7 +28,7 @@ func TestPathsAgainstPermutations(t *testing.T) {
 	}
 	pooled := slices.Concat(x, y)
 	r := rand.New(rand.NewPCG(2, 3))
-	const draws = 20_000
+	const draws = 4_000
 	reached := 0.0
 	for range draws {
 		r.Shuffle(len(pooled), func(i, j int) { pooled[i], pooled[j] = pooled[j], pooled[i] })
@@ -107,7 +107,7 @@ func TestMomentsAgainstDraws(t *testing.T) {
 
 func compareMoments(t *testing.T, name string, two two) {
 	t.Helper()
-	const draws = 3000
+	const draws = 1500
 	classes := newClasses(two.pooled, two.n/(two.n+two.m))
 	s := newSplitter(rand.New(rand.NewPCG(4, 4)), two.pooled, uint64(two.n))
 	ids := []ID{PSI, KL, JS, Hellinger, ChiSquare, TVD}
