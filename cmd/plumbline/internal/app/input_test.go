@@ -195,6 +195,7 @@ func checkPages(t *testing.T, s *service) {
 		"/runbooks/slo-burn":            "burn",
 		"/runbooks/slo-burn.md":         "burn",
 		"/plumbline.css":                "{",
+		"/api/v1/drift?model=checkout":  "there is no training set",
 	} {
 		if status, body := s.get(t, path); status != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s answers %d without %q:\n%.300s", path, status, want, body)
