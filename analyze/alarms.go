@@ -3,11 +3,14 @@ package analyze
 import (
 	"cmp"
 	"context"
+	_ "embed" // the statement
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
@@ -55,11 +58,13 @@ const daysAtOnce = 4
 
 // alarms keeps the closed days of each model and has detectors decide over them.
 // All of it follows from the rollups: it is the same after a restart, and it is
-// computed anew when the training set is another one. It belongs to the one
+// computed anew when the training set is another one or days came in late. It belongs to the one
 // goroutine that steps.
 type alarms struct {
-	cfg    Config
-	watch  *watch
+	cfg Config
+	// watch is its own: what its asker keeps is dropped with the days.
+	watch  watch
+	fresh  func() (*ask.Asker, error)
 	models map[plumbline.Model]*days
 }
 
@@ -69,9 +74,9 @@ type days struct {
 	// next is the start of the first day that was not looked at, last the end of
 	// the latest one with requests.
 	next, last time.Time
-	// training is how many requests the training set has: another number is
-	// another set.
-	training uint64
+	// requests is how many there were when a day was looked at, under its end,
+	// and in the training set, under the zero time: other numbers are other days.
+	requests map[time.Time]uint64
 	told     time.Time
 	// dispersion is how many times the distances of past quiet days are those
 	// that independent events have, by stream; 1 where that is not known.
@@ -92,8 +97,13 @@ type closedDay struct {
 	row   ask.Row
 }
 
-func newAlarms(cfg Config, w *watch) *alarms {
-	return &alarms{cfg: cfg, watch: w, models: map[plumbline.Model]*days{}}
+func newAlarms(cfg Config, w watch, conn drift.Querier) (*alarms, error) {
+	fresh := func() (*ask.Asker, error) { return ask.New(ask.DefaultConfig(), conn) }
+	var err error
+	if w.asker, err = fresh(); err != nil {
+		return nil, err
+	}
+	return &alarms{cfg: cfg, watch: w, fresh: fresh, models: map[plumbline.Model]*days{}}, nil
 }
 
 // look takes the days that have closed, some at a time, and says where each
@@ -106,18 +116,22 @@ func (a *alarms) look(ctx context.Context, t traffic, now time.Time) ([]Finding,
 	closed := t.end.Add(-settle).Truncate(day)
 	d := a.models[t.model]
 	if d == nil {
-		d = &days{next: a.from(t, closed), blocks: map[stream][]closedDay{}}
+		d = &days{}
+		d.rewind(a.from(t, closed))
 		a.models[t.model] = d
 	}
 	for range daysAtOnce {
 		if d.next.Before(closed) {
-			if err := a.take(ctx, t, d, closed); err != nil {
+			if err := a.take(ctx, t, d); err != nil {
 				return nil, fmt.Errorf("drift alarm: %w", err)
 			}
 		}
 	}
 	if d.next.Before(closed) || now.Sub(d.told) < a.cfg.SegmentInterval {
 		return nil, nil
+	}
+	if changed, err := a.changed(ctx, t, d, closed); err != nil || changed {
+		return nil, err
 	}
 	d.told = now
 	d.forget(closed.Add(-a.cfg.Alarm.History))
@@ -145,7 +159,7 @@ func (a *alarms) from(t traffic, closed time.Time) time.Time {
 
 // take compares the next closed day with its references: all production traffic
 // of it, and its segments.
-func (a *alarms) take(ctx context.Context, t traffic, d *days, closed time.Time) error {
+func (a *alarms) take(ctx context.Context, t traffic, d *days) error {
 	end := d.next.Add(day)
 	q := ask.Question{
 		Model: t.model, Stage: plumbline.StageProduction, From: d.next, To: end,
@@ -155,13 +169,11 @@ func (a *alarms) take(ctx context.Context, t traffic, d *days, closed time.Time)
 	if err != nil {
 		return err
 	}
-	if training := trainingOf(answer); answer.Current.Requests > 0 && training != d.training {
-		if len(d.blocks) > 0 {
-			// Every day is another one now.
-			*d = days{next: a.from(t, closed), blocks: map[stream][]closedDay{}}
-			return nil
-		}
-		d.training = training
+	if training, ok := trainingOf(answer); ok {
+		d.requests[time.Time{}] = training
+	}
+	if answer.Current.Requests > 0 {
+		d.requests[end] = answer.Current.Requests
 	}
 	answers := []ask.Answer{answer}
 	if answer.Current.Requests > 0 {
@@ -197,14 +209,75 @@ func (a *alarms) keep(d *days, end time.Time, answer ask.Answer) {
 	}
 }
 
-// trainingOf returns how many requests the training set of an answer has.
-func trainingOf(answer ask.Answer) uint64 {
-	for _, r := range answer.References {
-		if r.Chosen.Kind == ask.Training {
-			return r.Window.Requests
+// rewind forgets everything from a day on; from the first one, the training set
+// as well.
+func (d *days) rewind(from time.Time) {
+	d.next, d.dispersion = from, nil
+	if d.blocks == nil {
+		d.blocks, d.requests = map[stream][]closedDay{}, map[time.Time]uint64{}
+	}
+	for end := range d.requests {
+		if end.After(from) {
+			delete(d.requests, end)
 		}
 	}
-	return 0
+	for s, blocks := range d.blocks {
+		d.blocks[s] = slices.DeleteFunc(blocks, func(b closedDay) bool { return b.block.End.After(from) })
+	}
+}
+
+//go:embed sql/days.sql
+var daysSQL string
+
+// lateShare is the share of a day's requests that may come in late before it is
+// looked at again.
+const lateShare = 0.01
+
+// changed reports whether days are no longer as they were looked at, and rewinds
+// to the first of them: events came in late, or were loaded from the past, or
+// the training set is another one.
+func (a *alarms) changed(ctx context.Context, t traffic, d *days, closed time.Time) (bool, error) {
+	from := a.from(t, closed)
+	rows, err := a.watch.conn.Query(ctx, daysSQL, clickhouse.Named("model", string(t.model)), clickhouse.Named("from", from.Unix()), clickhouse.Named("to", closed.Unix()))
+	if err != nil {
+		return false, fmt.Errorf("drift alarm: read days of model %q: %w", t.model, err)
+	}
+	defer rows.Close()
+	first := closed
+	for rows.Next() {
+		var number, requests uint64
+		if err := rows.Scan(&number, &requests); err != nil {
+			return false, fmt.Errorf("drift alarm: read days of model %q: %w", t.model, err)
+		}
+		start, end := from, time.Time{} // the training set is that of every day
+		if number > 0 {
+			start = time.Unix(int64(number)*86400, 0).UTC()
+			end = start.Add(day)
+		}
+		known, looked := d.requests[end]
+		if !looked && number == 0 && !slices.Contains(a.watch.references, ask.Reference{Kind: ask.Training}) {
+			continue
+		}
+		if math.Abs(float64(requests)-float64(known)) > lateShare*float64(known) && start.Before(first) {
+			first = start
+		}
+	}
+	if err := rows.Err(); err != nil || !first.Before(closed) {
+		return false, err
+	}
+	d.rewind(first)
+	a.watch.asker, err = a.fresh()
+	return true, err
+}
+
+// trainingOf returns how many requests the training set of an answer has.
+func trainingOf(answer ask.Answer) (uint64, bool) {
+	for _, r := range answer.References {
+		if r.Chosen.Kind == ask.Training {
+			return r.Window.Requests, true
+		}
+	}
+	return 0, false
 }
 
 // filled returns how many cells either sample of a row fills.

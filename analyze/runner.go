@@ -66,14 +66,16 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 	r.references = newReferences(r.drift, cfg.ReferenceRefresh)
 	r.hygiene = newHygiene(dataquality.Reader{Conn: conn}, cfg)
 	r.truth = newTruth(concept.Reader{Conn: conn}, cfg)
-	asker, err := ask.New(ask.DefaultConfig(), conn)
+	asker, err := ask.New(ask.Config{KeepFor: cfg.ReferenceRefresh, KeepCounts: ask.DefaultConfig().KeepCounts}, conn)
 	if err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
 	if r.watch, err = newWatch(cfg, asker, conn); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
-	r.alarms = newAlarms(cfg, r.watch)
+	if r.alarms, err = newAlarms(cfg, *r.watch, conn); err != nil {
+		return nil, fmt.Errorf("analyze: %w", err)
+	}
 	if err := r.metrics.register(deps.Registerer); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}

@@ -259,6 +259,12 @@ func TestAlarmOverClosedDays(t *testing.T) {
 	if len(eu) == 0 || inBreach(eu) != "" {
 		t.Errorf("of the segment, which is as it was: %+v", eu)
 	}
+	// A day that comes in late is looked at again.
+	w.series, w.texts = nil, nil
+	w.hour("v1", "production", "", now.Add(-10*day), 600, 10, .3)
+	insert(t, db, "series_hour", w.series)
+	insert(t, db, "categories_hour", w.texts)
+	later = catchUp(running, now.Add(10*time.Minute))
 	again := catchUp(newAlarms(), now)
 	if len(again) != len(later) {
 		t.Fatalf("%d streams after a restart, %d without", len(again), len(later))
