@@ -41,21 +41,20 @@ type watch struct {
 }
 
 // lived is a day's events in cells, and how many times their variance from three
-// hours to three hours is that of independent events.
+// hours to three hours is that of independent events: 0 if they came in fewer
+// than three parts of the day, so that nobody can tell.
 type lived struct {
 	cells      []uint64
 	dispersion float64
 }
 
 func newLived(byHour [][]uint64) lived {
-	l := lived{cells: make([]uint64, len(byHour[0])), dispersion: 1}
+	l := lived{cells: make([]uint64, len(byHour[0]))}
 	for _, hour := range byHour {
 		for i, n := range hour {
 			l.cells[i] += n
 		}
 	}
-	// Fewer than three parts with events tell nothing; the day is then too small
-	// for a verdict as well.
 	if d, err := alarm.Overdispersion(byHour, 0.95); err == nil {
 		l.dispersion = d.Factor
 	}
@@ -203,12 +202,15 @@ func (l *life) block(w *watch, d int) (alarm.Block, bool) {
 	if w.start == Learnt {
 		dispersion = 1
 	}
+	if dispersion == 0 {
+		return alarm.Block{}, false
+	}
 	var events uint64
 	for _, n := range l.days[d].cells {
 		events += n
 	}
 	return alarm.Block{
-		End: time.Unix(0, 0).Add(time.Duration(d+1) * day), Events: events,
+		End: time.Unix(0, 0).Add(time.Duration(d+1) * day), Events: uint64(float64(events) / dispersion),
 		Freedom: alarm.Freedom(w.measure, len(reference)),
 		Result:  compare(w.measure, reference, l.days[d].cells, dispersion),
 		Within:  within,

@@ -17,7 +17,8 @@ type Block struct {
 	// a training set; a moving reference keeps one name. Another name closes an
 	// open ticket and starts over, history included.
 	Reference string
-	// Events is the number of events of the block.
+	// Events is the number of independent events of the block: where the result
+	// was judged with an overdispersion, the events over it.
 	Events uint64
 	// Freedom is in how many directions the sampling noise of the distance
 	// spreads, see Freedom; 0 counts as 1, which is the most cautious.
