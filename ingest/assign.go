@@ -205,7 +205,7 @@ func (w *worker) replay(ctx context.Context, first, last int64) error {
 }
 
 // refetch visits the records of a range of offsets again.
-func (w *worker) refetch(ctx context.Context, first, last int64, add func(record) error) error {
+func (w *worker) refetch(ctx context.Context, first, last int64, add func(*record) error) error {
 	// A record beyond the range ends it too: what lies between may be compacted
 	// away or control records.
 	beyond := false
@@ -213,7 +213,7 @@ func (w *worker) refetch(ctx context.Context, first, last int64, add func(record
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		after, _, err := w.fetcher.fetch(ctx, next, idleWait, func(rec record) error {
+		after, _, err := w.fetcher.fetch(ctx, next, idleWait, func(rec *record) error {
 			if beyond = rec.Offset > last; beyond {
 				return errStop
 			}

@@ -28,9 +28,6 @@ type batch struct {
 	// raw form is not stored; store sets both.
 	span    span
 	leftOut int
-	// current is the record being decoded; here, so that its headers reach the
-	// decoder without an allocation.
-	current record
 }
 
 // span is a range of times, Unix milliseconds; zero where there are none.
@@ -58,7 +55,7 @@ func (b *batch) empty() bool { return b.last < b.first }
 // refused. A panic of the decoder concerns one record only and makes a dead
 // letter too. An error says that the record cannot be decoded now; the batch is
 // as it was.
-func (b *batch) add(rec record) error {
+func (b *batch) add(rec *record) error {
 	letters, err := b.decode(rec)
 	if err != nil {
 		return err
@@ -69,14 +66,14 @@ func (b *batch) add(rec record) error {
 }
 
 // count takes a record into the range.
-func (b *batch) count(rec record) {
+func (b *batch) count(rec *record) {
 	b.last = rec.Offset
 	b.events++
 	b.bytes += len(rec.Key) + min(len(rec.Value), maxLetter)
 	b.knownMin, b.knownMax = min(b.knownMin, rec.Known), max(b.knownMax, rec.Known)
 }
 
-func (b *batch) decode(rec record) ([]letter, error) {
+func (b *batch) decode(rec *record) ([]letter, error) {
 	err := b.tryDecode(rec)
 	if err == nil {
 		return nil, nil
@@ -86,7 +83,7 @@ func (b *batch) decode(rec record) ([]letter, error) {
 
 // refused makes the dead letters of a record that the decoder did not take as a
 // whole. It is apart from decode because its variables are on the heap.
-func (b *batch) refused(rec record, err error) (letters []letter, _ error) {
+func (b *batch) refused(rec *record, err error) (letters []letter, _ error) {
 	var unavailable *decode.Unavailable
 	var some *decode.Refusals
 	var refused *decode.Error
@@ -104,14 +101,13 @@ func (b *batch) refused(rec record, err error) (letters []letter, _ error) {
 	return []letter{newLetter(b.at, rec, refused)}, nil
 }
 
-func (b *batch) tryDecode(rec record) (err error) {
+func (b *batch) tryDecode(rec *record) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the decoder panicked, which is a bug of plumbline: %v", p)
 		}
 	}()
-	b.current = rec
-	return b.rows.decoder.Append(decode.Record{Offset: rec.Offset, Known: rec.Known, Key: rec.Key, Value: rec.Value, Headers: &b.current})
+	return b.rows.decoder.Append(decode.Record{Offset: rec.Offset, Known: rec.Known, Key: rec.Key, Value: rec.Value, Headers: rec})
 }
 
 // full reports whether the batch must be flushed before another record.

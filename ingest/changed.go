@@ -245,7 +245,7 @@ func (w *worker) insertRollup(table plumbline.TableName) (insert, marker string)
 // part the events that are refused follow.
 func (w *worker) refuseUnstored(ctx context.Context, b *batch, from int64, stored []int64) error {
 	scratch := w.newBatch(from)
-	err := w.refetch(ctx, from, b.last, func(rec record) error {
+	err := w.refetch(ctx, from, b.last, func(rec *record) error {
 		rows := scratch.rows.Len()
 		letters, err := scratch.decode(rec)
 		if err != nil {

@@ -48,7 +48,7 @@ type letter struct {
 }
 
 // newLetter copies a refused record with the reason in its headers.
-func newLetter(at source, rec record, refused *decode.Error) letter {
+func newLetter(at source, rec *record, refused *decode.Error) letter {
 	var headers []kafka.Header
 	size, lacks := 0, []string(nil)
 	for key, value := range rec.Headers() {
@@ -87,9 +87,10 @@ func newLetter(at source, rec record, refused *decode.Error) letter {
 
 // newRowLetter makes a letter of one event of a record that carries several. Its
 // value is that event alone, so that a replay does not send the others again.
-func newRowLetter(at source, rec record, r decode.Refusal) letter {
-	rec.Value = r.Value
-	l := newLetter(at, rec, r.Error)
+func newRowLetter(at source, rec *record, r decode.Refusal) letter {
+	row := *rec
+	row.Value = r.Value
+	l := newLetter(at, &row, r.Error)
 	l.message.Headers = append(l.message.Headers, kafka.Header{Key: deadletters.HeaderEvent, Value: []byte(strconv.Itoa(r.Index))})
 	return l
 }

@@ -113,7 +113,7 @@ func (w *worker) recordAt(ctx context.Context, offset int64) (f fingerprint, err
 		if ctx.Err() != nil {
 			return f, ctx.Err()
 		}
-		next, _, err := w.fetcher.fetch(ctx, offset, idleWait, func(rec record) error {
+		next, _, err := w.fetcher.fetch(ctx, offset, idleWait, func(rec *record) error {
 			f = fingerprint{Offset: rec.Offset, Time: rec.Known, CRC: int64(fingerprintCRC(rec.Key, rec.Value))}
 			found = true
 			return errStop

@@ -9,8 +9,8 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/fetch"
 )
 
-// record is one Kafka record. Key, Value and headers are valid during the visit
-// only.
+// record is one Kafka record. It, with key, value and headers, is valid during the
+// visit only. It goes by reference: each copy would take as long as a field does.
 type record struct {
 	fetch.Record
 	Known int64 // Unix milliseconds
@@ -21,6 +21,7 @@ type record struct {
 type fetcher struct {
 	partition *fetch.Partition
 	name      string
+	current   record // that is visited
 }
 
 func newFetcher(f *fetch.Fetcher, topic string, partition int) fetcher {
@@ -34,14 +35,15 @@ var errStop = errors.New("stop")
 // It returns the offset to go on from and the end of what may be read, behind
 // the last record of no open transaction. A visitor's error ends the fetch;
 // errStop does so without being an error.
-func (f *fetcher) fetch(ctx context.Context, offset int64, wait time.Duration, visit func(record) error) (next, end int64, err error) {
+func (f *fetcher) fetch(ctx context.Context, offset int64, wait time.Duration, visit func(*record) error) (next, end int64, err error) {
 	chunk, err := f.partition.Fetch(ctx, offset, wait)
 	if err != nil {
 		return offset, 0, err
 	}
 	next = offset
 	for r := range chunk.Records() {
-		if err := visit(record{Record: r, Known: r.Timestamp}); errors.Is(err, errStop) {
+		f.current.Record, f.current.Known = r, r.Timestamp
+		if err := visit(&f.current); errors.Is(err, errStop) {
 			return next, chunk.LastStable, nil
 		} else if err != nil {
 			return next, chunk.LastStable, fmt.Errorf("read %s at %d: %w", f.name, r.Offset, err)

@@ -62,7 +62,7 @@ func measureStorage(b *testing.B, rate float64, span time.Duration) {
 		value = e.AppendJSON(value[:0])
 		rec := record{Known: e.TS}
 		rec.Offset, rec.Key, rec.Value = int64(i), e.ID, value
-		if err := current.add(rec); err != nil {
+		if err := current.add(&rec); err != nil {
 			b.Fatal(err)
 		}
 		if current.full(cfg) {

@@ -121,7 +121,7 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 	var due time.Time
 	failures := 0
 	lag := w.i.metrics.lag.WithLabelValues(w.at.Topic, strconv.Itoa(w.at.Partition))
-	visit := func(rec record) error {
+	visit := func(rec *record) error {
 		if b.full(w.i.cfg) {
 			if err := hand(ctx, out, b); err != nil {
 				return err

@@ -81,9 +81,15 @@ func varint(b []byte, at int) (int64, int) {
 	return longVarint(b, at)
 }
 
+// longVarint is varint for more than one byte. Lengths and offsets within a
+// batch mostly take two.
 func longVarint(b []byte, at int) (int64, int) {
 	if at < 0 || at >= len(b) {
 		return 0, -1
+	}
+	if rest := b[at:]; len(rest) > 1 && rest[0] >= 0x80 && rest[1] < 0x80 {
+		x := uint64(rest[0]&0x7f) | uint64(rest[1])<<7
+		return int64(x>>1) ^ -int64(x&1), at + 2
 	}
 	x, n := binary.Uvarint(b[at:])
 	if n <= 0 {
