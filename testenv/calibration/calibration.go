@@ -65,7 +65,7 @@ type Cell struct {
 	Limit map[measure.ID]bool
 	// Dense says that every category is expected at least five times in both
 	// samples and that there are more than two, or that the numbers are many
-	// and not tied: the exact test then attains its level.
+	// and not tied: the exact test of a sum over cells then attains its level.
 	Dense bool
 }
 

@@ -32,7 +32,7 @@ func Figures(cells []Cell, errors float64) []figure.Figure {
 			}
 		}
 		least := func(name string, of rate, bar float64) {
-			attains := func(c Cell) bool { return c.Dense || c.Limit[id] }
+			attains := func(c Cell) bool { return c.Limit[id] || c.Dense && !whole(id) }
 			if v, at, ok := extreme(cells, id, of, -1, errors, attains); ok {
 				figures = append(figures, figure.AtLeast(fmt.Sprintf("%s, least rate at %s%s (%s)", id, name, less, at), 100*v, "%", bar))
 			}
@@ -47,6 +47,14 @@ func Figures(cells []Cell, errors float64) []figure.Figure {
 		}
 	}
 	return figures
+}
+
+// whole reports whether the measure is a whole number of events where sizes are
+// alike, so that an exact test of it need not attain its level however many
+// there are in each cell. Unless a limit judged, such a measure is judged tie for
+// tie, and rejects wherever the exact test does.
+func whole(id measure.ID) bool {
+	return id == measure.TVD || id == measure.LInfinity || id == measure.KS
 }
 
 // rate returns a rate of a cell and the nominal one.

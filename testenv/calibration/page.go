@@ -21,7 +21,7 @@ Both samples of a null are drawn from one distribution; a rate is the share of %
 
 The rows are %d of the %d combinations of the full form.
 
-A rate may be low where the counts are so few that ties are great: no test of that distance attains the level there. The bar on the least rate is held where every category is expected five times in both samples, where a limit distribution judged, and on untied numbers from 1,000 a side.
+A rate may be low where the counts are so few that ties are great: no test of that distance attains the level there. The bar on the least rate is held where a limit distribution judged; and for sums over cells, Cramér-von Mises and Wasserstein also where every category is expected five times in both samples, and on untied numbers from 1,000 a side. TVD, L-infinity and KS are whole numbers of events between samples of one size: where they are judged given the pooled counts, tie for tie, a rate under the bar is that of the exact test.
 
 ## Figures
 
