@@ -3,6 +3,7 @@ package drift
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -43,7 +44,7 @@ func TestBinaryRowsThatEndEarly(t *testing.T) {
 		rows.uint64()
 		rows.int32s(nil)
 		rows.uint64s(nil)
-		if rows.err != io.ErrUnexpectedEOF || rows.next() {
+		if !errors.Is(rows.err, io.ErrUnexpectedEOF) || rows.next() {
 			t.Errorf("%d of %d bytes: %v", end, len(whole), rows.err)
 		}
 	}
