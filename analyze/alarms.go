@@ -78,6 +78,8 @@ type days struct {
 	// and in the training set, under the zero time: other numbers are other days.
 	requests map[time.Time]uint64
 	told     time.Time
+	// settled says that all days were taken before the last look.
+	settled bool
 	// dispersion is how many times the distances of past quiet days are those
 	// that independent events have, by stream; 1 where that is not known.
 	dispersion map[stream]float64
@@ -127,7 +129,14 @@ func (a *alarms) look(ctx context.Context, t traffic, now time.Time) ([]Finding,
 			}
 		}
 	}
-	if d.next.Before(closed) || now.Sub(d.told) < a.cfg.SegmentInterval {
+	if d.next.Before(closed) {
+		return nil, nil
+	}
+	if !d.settled {
+		// Nothing is decided on days that may still be loading.
+		d.settled, d.told = true, now
+	}
+	if now.Sub(d.told) < a.cfg.SegmentInterval {
 		return nil, nil
 	}
 	if changed, err := a.changed(ctx, t, d, closed); err != nil || changed {
@@ -212,7 +221,7 @@ func (a *alarms) keep(d *days, end time.Time, answer ask.Answer) {
 // rewind forgets everything from a day on; from the first one, the training set
 // as well.
 func (d *days) rewind(from time.Time) {
-	d.next, d.dispersion = from, nil
+	d.next, d.settled, d.dispersion = from, false, nil
 	if d.blocks == nil {
 		d.blocks, d.requests = map[stream][]closedDay{}, map[time.Time]uint64{}
 	}

@@ -202,7 +202,7 @@ func TestDaysThatStrayAreNoBreach(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 10 {
-		if _, err := r.alarms.look(t.Context(), models[0], now.Add(time.Duration(i)*time.Second)); err != nil {
+		if _, err := r.alarms.look(t.Context(), models[0], now.Add(time.Duration(i)*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -235,7 +235,7 @@ func TestAlarmOverClosedDays(t *testing.T) {
 		then := served
 		then.end = end
 		for i := range 40 {
-			findings, err := a.look(t.Context(), then, end.Add(time.Duration(i)*time.Second))
+			findings, err := a.look(t.Context(), then, end.Add(time.Duration(i)*time.Hour))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -264,7 +264,10 @@ func TestAlarmOverClosedDays(t *testing.T) {
 	w.hour("v1", "production", "", now.Add(-10*day), 600, 10, .3)
 	insert(t, db, "series_hour", w.series)
 	insert(t, db, "categories_hour", w.texts)
-	later = catchUp(running, now.Add(10*time.Minute))
+	if findings, err := running.look(t.Context(), served, now.Add(60*time.Hour)); err != nil || len(findings) > 0 {
+		t.Errorf("decided on days that have changed: %d findings, %v", len(findings), err)
+	}
+	later = catchUp(running, now)
 	again := catchUp(newAlarms(), now)
 	if len(again) != len(later) {
 		t.Fatalf("%d streams after a restart, %d without", len(again), len(later))
