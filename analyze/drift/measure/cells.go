@@ -215,7 +215,7 @@ func (t two) asymptotic(id ID, o Options) Result {
 	}
 	r.P = chiSquareTail(squared(id, r.Value)/scale, k)
 	if !o.PValueOnly {
-		r.Low, r.High = t.invert(id, r.Value, scale, o)
+		r.Low, r.High = t.invert(id, r.Value, scale, 1, o)
 	}
 	return r.judged(o)
 }
@@ -236,13 +236,14 @@ func squared(id ID, v float64) float64 {
 }
 
 // invert returns the interval of the true distance from the noncentral
-// chi-square distribution, scale being the unit of the measure's square.
-func (t two) invert(id ID, v, scale float64, o Options) (low, high float64) {
+// chi-square distribution, scale being the unit of the measure's square and
+// stretch how many times the null is wider than that distribution.
+func (t two) invert(id ID, v, scale, stretch float64, o Options) (low, high float64) {
 	k := t.freedom()
 	v = squared(id, v)
 	a, b := noncentralities(v/scale, k, o.Confidence)
 	centre := max(0, v-scale*k)
-	widen := t.widening(id, v, scale/unit(id, t.noise()))
+	widen := max(stretch, t.widening(id, v, scale/unit(id, t.noise())))
 	low, high = centre-(centre-a*scale)*widen, centre+(b*scale-centre)*widen
 	low, high = max(0, min(low, a*scale)), max(high, b*scale)
 	if isRoot(id) {
@@ -332,6 +333,10 @@ func (t two) fromNull(r Result, n null, o Options) Result {
 		mean = n.square * o.Overdispersion
 	}
 	scale = max(scale, mean/t.freedom())
-	r.Low, r.High = t.invert(r.Measure, r.Value, scale, o)
+	stretch := 1.0
+	if sd := math.Sqrt(max(0, n.square-n.mean*n.mean)); !isRoot(r.Measure) {
+		stretch = max(1, sd*inflate/(scale*math.Sqrt(2*t.freedom())))
+	}
+	r.Low, r.High = t.invert(r.Measure, r.Value, scale, stretch, o)
 	return r.judged(o)
 }

@@ -30,7 +30,7 @@ func (t two) fit(ids []ID, which []int, o Options, results []Result) {
 		r := Result{Measure: id, Value: v, Statistic: t.statistic(id, v), Method: Fitted}
 		p := t.moments(id, classes)
 		seen := v / inflation(id, o)
-		fitted := null{mean: p.mean}
+		fitted := null{mean: p.mean, square: p.mean*p.mean + p.sd*p.sd}
 		if isRoot(id) {
 			fitted.p = p.tail(seen * seen)
 			fitted.square = p.mean
