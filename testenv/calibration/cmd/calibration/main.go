@@ -48,6 +48,7 @@ func main() {
 	var c command
 	flag.BoolVar(&c.full, "full", false, "run all 250 combinations with 10,000 nulls each")
 	nulls := flag.Int("nulls", 0, "nulls a combination; 0 takes the form's own number")
+	pairs := flag.Int("pairs", 0, "pairs of samples for each true distance; 0 takes the form's own number")
 	seed := flag.Uint64("seed", 1, "seed of the samples")
 	sizes := flag.String("sizes", "", "sizes of the reference, by commas; empty takes the form's own")
 	categories := flag.String("categories", "", "numbers of categories, by commas; empty takes the form's own; 0 none")
@@ -63,6 +64,9 @@ func main() {
 	c.config.Seed = *seed
 	if *nulls > 0 {
 		c.config.Nulls = *nulls
+	}
+	if *pairs > 0 {
+		c.config.Pairs = *pairs
 	}
 	err := errors.Join(override(&c.config.Sizes, *sizes), override(&c.config.Categories, *categories))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
