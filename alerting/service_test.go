@@ -62,6 +62,7 @@ func TestTicketIsInhibitedByThePageOfItsDeploy(t *testing.T) {
 	s.send(t, firing(plumbline.SeverityPage))
 	w.waitSlack(t, func(m []fakeslack.Message) bool { return len(m) == 1 })
 	other := with(firing(plumbline.SeverityTicket), plumbline.LabelSLO, "late-drift")
+	eventually(t, func() bool { return s.Inhibits(t.Context(), other.Labels) })
 	s.send(t, other)
 	s.turns(t, 8)
 	if roots := w.slack.Roots(); len(roots) != 1 {
