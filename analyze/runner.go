@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -95,35 +96,78 @@ func checkPairs(o plumbline.Objective) error {
 // evaluations as known at another time.
 func (r *Runner) Burn() burn.Reader { return r.burn }
 
-// Run steps until the context ends, at once and then every interval. A step
-// that ends in an error is counted and logged; the next one looks again.
+// look is one of the rounds that the runner makes.
+type look struct {
+	name string
+	make func(context.Context, time.Time) ([]Finding, error)
+}
+
+// looks returns the rounds. What a page stands on has one of its own, so that
+// comparing many features, or catching up with past days, never delays it.
+func (r *Runner) looks() []look {
+	return []look{{"service", r.lookService}, {"features", r.lookFeatures}}
+}
+
+// Run looks until the context ends, at once and then every interval. A look that
+// ends in an error is counted and logged; the next one looks again.
 func (r *Runner) Run(ctx context.Context) error {
+	var loops sync.WaitGroup
+	for _, l := range r.looks() {
+		loops.Go(func() { r.repeat(ctx, l) })
+	}
+	loops.Wait()
+	return nil
+}
+
+func (r *Runner) repeat(ctx context.Context, l look) {
 	ticker := time.NewTicker(r.cfg.Interval)
 	defer ticker.Stop()
 	for {
-		if _, err := r.Step(ctx); err != nil && ctx.Err() == nil {
+		if _, err := r.step(ctx, l); err != nil && ctx.Err() == nil {
 			r.metrics.errors.Inc()
-			r.log.Error("analysis step was incomplete and will be repeated", "err", err, "after", r.cfg.Interval)
+			r.log.Error("analysis was incomplete and will be repeated", "look", l.name, "err", err, "after", r.cfg.Interval)
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-ticker.C:
 		}
 	}
 }
 
-// Step looks at every model once, writes what it found in one insert, and
-// returns it. What one model or analyzer cannot say does not keep the others
-// from being written: their findings are stored and the errors returned.
+// Step makes every look once and returns what was found and written. What one
+// model or analyzer cannot say does not keep the others from being written:
+// their findings are stored and the errors returned.
 func (r *Runner) Step(ctx context.Context) ([]Finding, error) {
+	var (
+		findings []Finding
+		errs     []error
+	)
+	for _, l := range r.looks() {
+		found, err := r.step(ctx, l)
+		findings, errs = append(findings, found...), append(errs, err)
+	}
+	return findings, errors.Join(errs...)
+}
+
+// step makes one look and writes its findings in one insert.
+func (r *Runner) step(ctx context.Context, l look) ([]Finding, error) {
 	at := r.now()
-	findings, lookErr := r.look(ctx, at)
+	findings, lookErr := l.make(ctx, at)
+	if len(findings) > 0 {
+		if err := r.write(ctx, findings, at); err != nil {
+			return nil, errors.Join(lookErr, err)
+		}
+	}
+	if lookErr == nil {
+		r.metrics.last.WithLabelValues(l.name).Set(float64(at.Unix()))
+	}
+	return findings, lookErr
+}
+
+func (r *Runner) write(ctx context.Context, findings []Finding, at time.Time) error {
 	for i := range findings {
 		findings[i].At = at
-	}
-	if len(findings) == 0 {
-		return nil, lookErr
 	}
 	rec := record(findings)
 	defer rec.Release()
@@ -134,16 +178,50 @@ func (r *Runner) Step(ctx context.Context) ([]Finding, error) {
 		return r.db.Derived().Insert(ctx, plumbline.TableFindings, token, rec)
 	}
 	if err := storage.Again(ctx, insert); err != nil {
-		return nil, errors.Join(lookErr, err)
+		return err
 	}
 	r.metrics.findings.Add(float64(len(findings)))
-	if lookErr == nil {
-		r.metrics.last.Set(float64(at.Unix()))
-	}
-	return findings, lookErr
+	return nil
 }
 
-func (r *Runner) look(ctx context.Context, now time.Time) ([]Finding, error) {
+// lookService looks at the quality of every model and the burn of every
+// objective.
+func (r *Runner) lookService(ctx context.Context, now time.Time) ([]Finding, error) {
+	byModel := map[plumbline.Model]traffic{}
+	findings, err := r.eachModel(ctx, now, func(t traffic) ([]Finding, error) {
+		byModel[t.model] = t
+		return r.lookQuality(ctx, t)
+	})
+	if err != nil && len(byModel) == 0 {
+		return nil, err // nobody is known to serve, which must not read as nobody serves
+	}
+	errs := []error{err}
+	for _, o := range r.objectives {
+		found, err := r.lookBurn(ctx, o, byModel[o.SLO.Model])
+		findings, errs = append(findings, found...), append(errs, err)
+	}
+	return findings, errors.Join(errs...)
+}
+
+// lookFeatures looks at what every model saw: drift, data quality, and what
+// labels say of both.
+func (r *Runner) lookFeatures(ctx context.Context, now time.Time) ([]Finding, error) {
+	looks := []func(context.Context, traffic, time.Time) ([]Finding, error){r.lookDrift, r.alarms.look, r.hygiene.look, r.truth.look}
+	return r.eachModel(ctx, now, func(t traffic) ([]Finding, error) {
+		var (
+			findings []Finding
+			errs     []error
+		)
+		for _, look := range looks {
+			found, err := look(ctx, t, now)
+			findings, errs = append(findings, found...), append(errs, err)
+		}
+		return findings, errors.Join(errs...)
+	})
+}
+
+// eachModel looks at every model that served lately.
+func (r *Runner) eachModel(ctx context.Context, now time.Time, look func(traffic) ([]Finding, error)) ([]Finding, error) {
 	models, err := serving(ctx, r.db.Conn(), "", now)
 	if err != nil {
 		return nil, err
@@ -152,27 +230,16 @@ func (r *Runner) look(ctx context.Context, now time.Time) ([]Finding, error) {
 		findings []Finding
 		errs     []error
 	)
-	add := func(found []Finding, err error) {
-		findings, errs = append(findings, found...), append(errs, err)
-	}
-	byModel := map[plumbline.Model]traffic{}
 	for _, t := range models {
-		byModel[t.model] = t
-		add(r.lookDrift(ctx, t, now))
-		add(r.alarms.look(ctx, t, now))
-		add(r.lookQuality(ctx, t))
-		add(r.hygiene.look(ctx, t, now))
-		add(r.truth.look(ctx, t, now))
-	}
-	for _, o := range r.objectives {
-		add(r.lookBurn(ctx, o, byModel[o.SLO.Model]))
+		found, err := look(t)
+		findings, errs = append(findings, found...), append(errs, err)
 	}
 	return findings, errors.Join(errs...)
 }
 
 type metrics struct {
 	findings, errors prometheus.Counter
-	last             prometheus.Gauge
+	last             *prometheus.GaugeVec // by look
 }
 
 func newMetrics() metrics {
@@ -181,8 +248,8 @@ func newMetrics() metrics {
 	}
 	return metrics{
 		findings: prometheus.NewCounter(prometheus.CounterOpts(opts("findings_total", "Rows of findings written."))),
-		errors:   prometheus.NewCounter(prometheus.CounterOpts(opts("step_errors_total", "Steps in which something could not be looked at."))),
-		last:     prometheus.NewGauge(prometheus.GaugeOpts(opts("last_complete_step_timestamp_seconds", "Unix time of the last step that looked at everything."))),
+		errors:   prometheus.NewCounter(prometheus.CounterOpts(opts("step_errors_total", "Looks in which something could not be looked at."))),
+		last:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("last_complete_step_timestamp_seconds", "Unix time of the last look that saw everything: service is burn and quality, features is drift and data quality.")), []string{"look"}),
 	}
 }
 
