@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -21,8 +22,14 @@ const (
 	// DefaultBudget is how many segments one model may have, all values of all
 	// declarations together.
 	DefaultBudget = 200
+	// MaxBudget bounds the budget that a model may be given: the cells of a batch
+	// grow with it.
+	MaxBudget = 2000
 	// maxBytes bounds a name and a value, in bytes.
 	maxBytes = 256
+	// maxParameter bounds the declarations of all models as they travel in a
+	// URL, in bytes: ClickHouse takes 128 KiB (http_max_field_value_size).
+	maxParameter = 100 << 10
 )
 
 // Declared is what is declared, by model. A model without declarations is
@@ -33,7 +40,7 @@ type Declared map[plumbline.Model]Model
 type Model struct {
 	Segments []Segment
 	// Budget is how many segments the model may have at most, counting each
-	// value and each combination. Default 200.
+	// value and each combination, at most MaxBudget. Default 200.
 	Budget int
 }
 
@@ -104,6 +111,9 @@ func (m Model) Validate() error {
 	}
 	if m.Budget < 0 {
 		errs = append(errs, fmt.Errorf("segment_budget: %d is negative", m.Budget))
+	}
+	if m.Budget > MaxBudget {
+		errs = append(errs, fmt.Errorf("segment_budget: %d is more than %d, the most that a batch can count; list fewer values, or drop a joint segment", m.Budget, MaxBudget))
 	}
 	if cells := m.Cells(); cells > m.budget() {
 		errs = append(errs, fmt.Errorf("segments: the values and combinations are %d segments, more than the budget of %d: every rollup row is stored up to once more for each; list fewer values, drop a joint segment, or raise segment_budget", cells, m.budget()))
@@ -183,9 +193,13 @@ func (s Segment) validateJoint(at string, names, joints map[string]bool) error {
 	return errors.Join(errs...)
 }
 
-// Validate returns every mistake of every model's declarations.
+// Validate returns every mistake of every model's declarations, and whether all
+// of them together are too long for a statement.
 func (d Declared) Validate() error {
 	var errs []error
+	if n := len(url.QueryEscape(string(d.literal()))); n > maxParameter {
+		errs = append(errs, fmt.Errorf("segments of %d models: they take %d bytes of a statement's parameters, more than %d; list fewer or shorter values, or drop joint segments, which repeat them", len(d), n, maxParameter))
+	}
 	for _, name := range slices.Sorted(maps.Keys(d)) {
 		if err := d[name].Validate(); err != nil {
 			errs = append(errs, fmt.Errorf("model %s: %w", name, err))

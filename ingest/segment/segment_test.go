@@ -10,6 +10,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/segment"
 	"github.com/plumbline-slo/plumbline/testenv"
 )
@@ -54,6 +55,7 @@ func TestDeclarationsAreChecked(t *testing.T) {
 		"over the budget":    {segment.Model{Budget: 60, Segments: []segment.Segment{region, device, {Joint: []string{"region", "device"}}}}, "are 87 segments, more than the budget of 60"},
 		"over the default":   {segment.Model{Segments: []segment.Segment{device, {Name: "q", Values: many(20)}, {Joint: []string{"device", "q"}}}}, "are 483 segments, more than the budget of 200"},
 		"a negative budget":  {segment.Model{Budget: -1}, "segment_budget: -1"},
+		"a huge budget":      {segment.Model{Budget: 1e6}, "segment_budget: 1000000 is more than 2000"},
 		"an overflow":        {segment.Model{Segments: []segment.Segment{device, {Joint: slices.Repeat([]string{"device"}, 40)}}}, "more than the budget"},
 		"every mistake told": {segment.Model{Segments: []segment.Segment{{Name: "a,b"}}}, ".values: none"},
 	} {
@@ -159,4 +161,21 @@ func values(m map[string]string) []string {
 		values = append(values, m[k])
 	}
 	return values
+}
+
+// All declarations travel with every statement.
+func TestDeclarationsFitIntoAStatement(t *testing.T) {
+	declared := func(models int) segment.Declared {
+		d := segment.Declared{}
+		for i := range models {
+			d[plumbline.Model(fmt.Sprintf("model-%d", i))] = segment.Model{Segments: []segment.Segment{{Name: "region", Values: many(20)}, {Name: "device", Values: many(5)}}}
+		}
+		return d
+	}
+	if err := declared(100).Validate(); err != nil {
+		t.Error(err)
+	}
+	if err := declared(2000).Validate(); err == nil || !strings.Contains(err.Error(), "segments of 2000 models") {
+		t.Errorf("2000 models: %v", err)
+	}
 }

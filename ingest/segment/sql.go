@@ -15,7 +15,10 @@ const SQL = `arrayMap(slicing -> arrayStringConcat(arrayMap(part -> concat(part.
     arrayFilter(slicing -> slicing.1 = model AND arrayAll(part -> mapContains(segments, part.1), slicing.2), {declared_segments:Array(Tuple(String, Array(Tuple(String, Array(String)))))}))`
 
 // Parameter is the query parameter declared_segments of SQL.
-func (d Declared) Parameter() any {
+func (d Declared) Parameter() any { return clickhouse.Named("declared_segments", d.literal()) }
+
+// literal is the array of Parameter.
+func (d Declared) literal() literal {
 	var b strings.Builder
 	b.WriteByte('[')
 	for _, model := range slices.Sorted(maps.Keys(d)) {
@@ -38,7 +41,7 @@ func (d Declared) Parameter() any {
 		}
 	}
 	b.WriteByte(']')
-	return clickhouse.Named("declared_segments", literal(b.String()))
+	return literal(b.String())
 }
 
 // literal is an array as ClickHouse reads it. The driver escapes a string once
