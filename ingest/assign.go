@@ -84,7 +84,7 @@ func (w *worker) finishTail(ctx context.Context, from, first int64) (int64, erro
 		if err := w.quiet(ctx); err != nil {
 			return 0, err
 		}
-		raw, marked, err := w.lastStored(ctx, from)
+		predicted, raw, marked, err := w.lastStored(ctx, from)
 		if err != nil {
 			return 0, err
 		}
@@ -92,9 +92,9 @@ func (w *worker) finishTail(ctx context.Context, from, first int64) (int64, erro
 		if last < from {
 			continue
 		}
-		// Where rollups reach further than raw rows, nobody can tell any more
-		// whether these are all there were.
-		sampled := marked > raw || w.i.privacy.Samples()
+		// Where rollups reach further than the predictions they are made from,
+		// nobody can tell any more whether these are all there were.
+		sampled := marked > predicted || w.i.privacy.Samples()
 		next, err := w.takeoverChanged(ctx, intent{Epoch: w.at.Epoch, Last: &last, Plan: "unknown", Sampled: sampled}, from, first)
 		if err == nil && w.db != w.home {
 			err = errReassign
@@ -105,28 +105,32 @@ func (w *worker) finishTail(ctx context.Context, from, first int64) (int64, erro
 	return from, nil
 }
 
-// lastStored returns the greatest offset of a raw row from an offset on, and the
-// greatest last offset of a batch in a rollup; -1 if there is none.
-func (w *worker) lastStored(ctx context.Context, from int64) (raw, marked int64, err error) {
-	raw, marked = -1, -1
+// lastStored returns the greatest offset of a prediction and of any raw row from
+// an offset on, and the greatest last offset of a batch in a rollup; -1 if there
+// is none.
+func (w *worker) lastStored(ctx context.Context, from int64) (predicted, raw, marked int64, err error) {
+	predicted, raw, marked = -1, -1, -1
 	for _, table := range w.i.cfg.rawTables(w.at.Topic) {
 		greatest, err := w.greatest(ctx, table, "SELECT if(count() = 0, toInt64(-1), max(_offset)) FROM "+w.table(table)+inRange, w.at.offsets(from, math.MaxInt64)...)
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, 0, err
 		}
 		raw = max(raw, greatest)
+		if table == plumbline.TablePredictions {
+			predicted = greatest
+		}
 	}
 	if !w.i.cfg.holdsPredictions(w.at.Topic) {
-		return raw, marked, nil
+		return predicted, raw, marked, nil
 	}
 	for _, table := range rollupTables() {
 		greatest, err := w.greatest(ctx, table, "SELECT if(count() = 0, toInt64(-1), toInt64(max("+markColumn(table)+"))) FROM "+w.table(table)+marks, clickhouse.Named("series", w.at.mark()))
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, 0, err
 		}
 		marked = max(marked, greatest)
 	}
-	return raw, marked, nil
+	return predicted, raw, marked, nil
 }
 
 // greatest runs a query for one offset of a table.

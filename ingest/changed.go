@@ -23,9 +23,10 @@ func rollupTables() []plumbline.TableName {
 // records Kafka has dropped in part. Raw rows go in first, so a rollup's marker
 // says that they are complete: then they are the truth, and the missing rollups
 // are made from them in SQL. Otherwise they are deleted by their offsets and
-// the range is stored again as this plan decodes it. A rollup without any raw
-// row says that raw rows were left out: then only the records tell what the
-// missing rollups hold, and this plan decodes them for those.
+// the range is stored again as this plan decodes it. Without any raw row that rollups
+// are made from, nobody can tell whether these were left out: then only the
+// records tell what the missing rollups hold, and this plan decodes them for
+// those.
 func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first int64) (int64, error) {
 	last := *begun.Last
 	begunRange := newBatch(w.at, from, nil)
@@ -37,12 +38,12 @@ func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first 
 	if dropped {
 		w.i.notice(ctx, NoticeOffsetsLost, w.at.String(), "Kafka has dropped the offsets %d to %d of %s before their batch was finished: what is not stored of them is lost.", from, min(first-1, last), w.at)
 	}
-	stored, err := w.storedOffsets(ctx, begunRange)
+	left, others, err := w.storedRaw(ctx, begunRange)
 	if err != nil {
 		return 0, err
 	}
-	if len(stored) == 0 && first <= last {
-		return last + 1, w.replay(ctx, max(from, first), last)
+	if left == 0 && first <= last {
+		return last + 1, w.replayBare(ctx, begunRange, max(from, first), others > 0)
 	}
 	complete, err := w.rawComplete(ctx, begunRange)
 	if err != nil {
@@ -131,18 +132,36 @@ func (w *worker) finishFromRaw(ctx context.Context, b *batch, readable int64) er
 	return w.commit(ctx, committed{b.last + 1, w.idle()})
 }
 
-// storedOffsets returns the sorted offsets of the raw rows of a batch, one a
-// row.
-func (w *worker) storedOffsets(ctx context.Context, b *batch) (stored []int64, err error) {
+// storedRaw returns how many raw rows of a batch are stored: those that its
+// rollups are made from, or all if it has no rollups, and the others. Labels and
+// deployments of a topic are stored also where its predictions were left out, so
+// they say nothing of these.
+func (w *worker) storedRaw(ctx context.Context, b *batch) (counted, others int, err error) {
 	for _, table := range w.i.cfg.rawTables(w.at.Topic) {
 		offsets, err := w.storedIn(ctx, b, table)
 		if err != nil {
-			return nil, err
+			return 0, 0, err
 		}
-		stored = append(stored, offsets...)
+		if table == plumbline.TablePredictions || !w.i.cfg.holdsPredictions(w.at.Topic) {
+			counted += len(offsets)
+		} else {
+			others += len(offsets)
+		}
 	}
-	slices.Sort(stored)
-	return stored, nil
+	return counted, others, nil
+}
+
+// replayBare stores again what is readable of a batch of which no raw row is
+// stored that rollups are made from. Its other raw rows go first, as this plan
+// may make others of them.
+func (w *worker) replayBare(ctx context.Context, b *batch, from int64, others bool) error {
+	if others {
+		b.first = from
+		if err := w.deleteRange(ctx, b); err != nil {
+			return err
+		}
+	}
+	return w.replay(ctx, from, b.last)
 }
 
 func (w *worker) storedIn(ctx context.Context, b *batch, table plumbline.TableName) (offsets []int64, err error) {

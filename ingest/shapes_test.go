@@ -133,3 +133,65 @@ func TestSeveralKindsFinishedInSQL(t *testing.T) {
 		t.Errorf("statements that write and cannot be seen running: %q", p.bare)
 	}
 }
+
+// Labels of a batch are stored also where its predictions were left out: its
+// rollups are made from the records all the same, by whoever finishes it.
+func TestSeveralKindsFinishedWithoutPredictions(t *testing.T) {
+	for name, c := range map[string]struct {
+		full bool // still, when it is finished
+		lost bool // the intent too
+	}{
+		"room again":                 {false, false},
+		"full still":                 {true, false},
+		"room again, intent is lost": {false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := testenv.Start(t, testenv.Setup{Kafka: true})
+			p, db := startProxy(t, env)
+			p.reset(func(_ int, query string) fault {
+				if strings.Contains(query, "`series_minute`") {
+					return refuse
+				}
+				return pass
+			})
+			cfg := testConfig(env)
+			cfg.Partitions = 1
+			const n = 50
+			mixed(t, env, &cfg, n, time.Now().Truncate(time.Minute))
+			disk := new(room)
+			disk.full.Store(true)
+			stop := start(t, cfg, ingest.Dependencies{DB: db, Raw: disk})
+			p.await(t)
+			stop()
+			if labels := count(t, env, "SELECT count() FROM labels"); labels == 0 {
+				t.Fatal("no label is stored: nothing is tested")
+			}
+			p.reset(func(int, string) fault { return pass })
+			if c.lost {
+				topic := cfg
+				topic.Topics.Predictions = cfg.Sources[0].Topic
+				commitAs(t, env, topic, 0, "")
+			}
+			cfg.Limits.MaxFeatures = 999
+			disk.full.Store(c.full)
+			start(t, cfg, ingest.Dependencies{DB: db, Raw: disk})
+			const good = 3*n - n/10
+			until(t, env, "SELECT sum(rows) FROM batches FINAL WHERE table IN ('labels', 'deployments')", n+1)
+			raw := uint64(good)
+			if c.full {
+				raw = 0
+			}
+			for query, want := range map[string]uint64{
+				requests: good, rawRows: raw, tornBatches: 0,
+				"SELECT count() FROM labels":      n,
+				"SELECT count() FROM deployments": 1,
+				"SELECT sum(count) FROM series_minute WHERE series = 'requests' AND model != ''": good,
+				"SELECT sum(dead) FROM batches FINAL WHERE table = 'predictions'":                n / 10,
+			} {
+				if got := count(t, env, query); got != want {
+					t.Errorf("%s = %d, want %d", query, got, want)
+				}
+			}
+		})
+	}
+}
