@@ -60,7 +60,7 @@ func (a *Asker) Ask(ctx context.Context, q Question) (Answer, error) {
 		return Answer{}, fmt.Errorf("drift of model %q: %w", q.Model, err)
 	}
 	answer.References = references
-	if err := answer.compare(q); err != nil {
+	if err := answer.compare(ctx, q); err != nil {
 		return Answer{}, fmt.Errorf("drift of model %q: %w", q.Model, err)
 	}
 	if q.Why {
@@ -85,8 +85,9 @@ func (a *Asker) window(ctx context.Context, queries []drift.Query) (drift.Window
 	return w, nil
 }
 
-// compare fills in the rows, several series at a time.
-func (a *Answer) compare(q Question) error {
+// compare fills in the rows, several series at a time, or stops when the context
+// ends.
+func (a *Answer) compare(ctx context.Context, q Question) error {
 	series := a.series(q)
 	var (
 		wait sync.WaitGroup
@@ -102,10 +103,16 @@ func (a *Answer) compare(q Question) error {
 		})
 	}
 	for i := range series {
+		if ctx.Err() != nil {
+			break
+		}
 		next <- i
 	}
 	close(next)
 	wait.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return fmt.Errorf("compare %d series: %w", len(series), err)
+	}
 	for _, r := range rows {
 		a.Rows = append(a.Rows, r...)
 	}

@@ -71,6 +71,7 @@ func TestAsk(t *testing.T) {
 	t.Run("auto", func(t *testing.T) { auto(t, asker) })
 	t.Run("kept", func(t *testing.T) { kept(t, asker, question) })
 	t.Run("http", func(t *testing.T) { overHTTP(t, asker) })
+	t.Run("bounds", func(t *testing.T) { boundedOverHTTP(t, db.Conn()) })
 	t.Run("why", func(t *testing.T) { whyOverHTTP(t, asker) })
 }
 
@@ -353,11 +354,12 @@ func kept(t *testing.T, asker *Asker, q Question) {
 	if _, ok := asker.kept.get(key, start.Add(DefaultConfig().KeepFor)); ok {
 		t.Error("a reference is kept for ever")
 	}
-	small := &windows{cfg: Config{KeepFor: time.Hour, KeepCounts: 3}, kept: map[string]keptWindow{}}
+	each := sizeOf("a", drift.Window{})
+	small := &windows{cfg: Config{KeepFor: time.Hour, KeepCounts: 3 * each}, kept: map[string]keptWindow{}}
 	for _, name := range []string{"a", "b", "c", "d", "d"} {
 		small.put(name, drift.Window{}, start)
 	}
-	if _, ok := small.get("a", start); ok || small.size != 3 || len(small.kept) != 3 {
-		t.Errorf("%d counts of %v are kept, 3 are allowed", small.size, small.order)
+	if _, ok := small.get("a", start); ok || small.size != 3*each || len(small.kept) != 3 {
+		t.Errorf("%d counts of %v are kept, %d are allowed", small.size, small.order, 3*each)
 	}
 }

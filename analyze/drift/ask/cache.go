@@ -3,6 +3,7 @@ package ask
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,8 +17,8 @@ type Config struct {
 	// min: events that come in late for a past window show after that. 0 keeps
 	// nothing.
 	KeepFor time.Duration `yaml:"keep_for"`
-	// KeepCounts bounds what is kept, in counts of buckets and categories, of
-	// about 12 bytes each. Default 4 million.
+	// KeepCounts bounds what is kept, in counts of a bucket, of 12 bytes each. A
+	// category costs its text and 64 bytes of them. Default 4 million: 48 MB.
 	KeepCounts int `yaml:"keep_counts"`
 }
 
@@ -57,28 +58,36 @@ func (c *windows) get(key string, now time.Time) (drift.Window, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k, ok := c.kept[key]
-	if !ok || now.Sub(k.at) >= c.cfg.KeepFor || now.Before(k.at) {
+	if !ok || !c.fresh(k, now) {
 		return drift.Window{}, false
 	}
 	return k.window, true
 }
 
-// put keeps a window if it fits at all.
+func (c *windows) fresh(k keptWindow, now time.Time) bool {
+	return now.Sub(k.at) < c.cfg.KeepFor && !now.Before(k.at)
+}
+
+// put keeps a window if it fits at all, and drops what is too old to be used.
 func (c *windows) put(key string, w drift.Window, now time.Time) {
-	size := counts(w)
+	size := sizeOf(key, w)
 	if c.cfg.KeepFor == 0 || size > c.cfg.KeepCounts {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if old, ok := c.kept[key]; ok {
-		c.size += size - old.size
-	} else {
-		c.size += size
-		c.order = append(c.order, key)
-	}
+	c.order = slices.DeleteFunc(c.order, func(other string) bool {
+		k := c.kept[other]
+		if other != key && c.fresh(k, now) {
+			return false
+		}
+		c.size -= k.size
+		delete(c.kept, other)
+		return true
+	})
+	c.order, c.size = append(c.order, key), c.size+size
 	c.kept[key] = keptWindow{window: w, at: now, size: size}
-	for c.size > c.cfg.KeepCounts && len(c.order) > 0 {
+	for c.size > c.cfg.KeepCounts {
 		oldest := c.order[0]
 		c.order = c.order[1:]
 		c.size -= c.kept[oldest].size
@@ -86,16 +95,34 @@ func (c *windows) put(key string, w drift.Window, now time.Time) {
 	}
 }
 
-// counts is how many counts a window holds, and one for itself.
-func counts(w drift.Window) int {
-	n := 1
-	for _, s := range w.Features {
-		n += 1 + len(s.Numbers.Buckets) + len(s.Values)
+// What a window takes in memory, in bytes beside its texts; maps are rounded to
+// what an entry takes between two growths (Go 1.26: a category 51 to 71 with a
+// text of 16).
+const (
+	bucketBytes   = 12 // an int32 and a uint64
+	categoryBytes = 64
+	seriesBytes   = 256
+	windowBytes   = 256
+)
+
+// sizeOf is what a window takes, its key included, in buckets.
+func sizeOf(key string, w drift.Window) int {
+	bytes := windowBytes + len(key) + 8*len(w.Each)
+	for f, s := range w.Features {
+		bytes += len(f) + sampleBytes(s)
 	}
-	for _, s := range w.Outputs {
-		n += 1 + len(s.Numbers.Buckets) + len(s.Values)
+	for o, s := range w.Outputs {
+		bytes += len(o) + sampleBytes(s)
 	}
-	return n
+	return (bytes + bucketBytes - 1) / bucketBytes
+}
+
+func sampleBytes(s drift.Sample) int {
+	bytes := seriesBytes + bucketBytes*len(s.Numbers.Buckets)
+	for value := range s.Values {
+		bytes += categoryBytes + len(value)
+	}
+	return bytes
 }
 
 // keyOfQueries names what queries read; %q keeps names of producers apart.

@@ -74,6 +74,10 @@ func (p Params) Question(now time.Time) (Question, error) {
 		check("to", err)
 	}
 	q.From = q.To.Add(-window)
+	if from, to := wholeHours(q.From, q.To); to.Sub(from) > maxLength {
+		// Only the longest windows that end within an hour, as now does.
+		check("window", fmt.Errorf("%q until %s is %d hours, with the hours it begins and ends in: at most 400d; write a shorter one, or an end at a full hour (to)", p.Window, spell(q.To), int(to.Sub(from)/time.Hour)))
+	}
 	if key, value, ok := strings.Cut(p.Segment, "="); p.Segment != "" && (!ok || key == "" || value == "") {
 		check("segment", fmt.Errorf("%q is no segment: write key=value", p.Segment))
 	}

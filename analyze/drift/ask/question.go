@@ -58,12 +58,7 @@ func (q Question) settled() (Question, error) {
 	if !q.Stage.Valid() {
 		errs = append(errs, fmt.Errorf("stage %q: must be one of %v", q.Stage, plumbline.Stages()))
 	}
-	q.From = q.From.UTC().Truncate(time.Hour)
-	if end := q.To.UTC().Truncate(time.Hour); end.Before(q.To) {
-		q.To = end.Add(time.Hour)
-	} else {
-		q.To = end
-	}
+	q.From, q.To = wholeHours(q.From, q.To)
 	if !q.From.Before(q.To) || q.To.Sub(q.From) > maxLength {
 		errs = append(errs, fmt.Errorf("window %s to %s: must be 1h to 400d", spell(q.From), spell(q.To)))
 	}
@@ -90,6 +85,16 @@ func (q Question) settled() (Question, error) {
 		q.Options = measure.DefaultOptions()
 	}
 	return q, errors.Join(append(errs, q.Options.Validate())...)
+}
+
+// wholeHours takes from back to the start of its hour and to forward to the end
+// of its: rollups are by hour.
+func wholeHours(from, to time.Time) (time.Time, time.Time) {
+	end := to.UTC().Truncate(time.Hour)
+	if end.Before(to) {
+		end = end.Add(time.Hour)
+	}
+	return from.UTC().Truncate(time.Hour), end
 }
 
 // query returns the part of the question that the reader answers.
