@@ -50,7 +50,7 @@ func formats() []format {
 		{FormatArrow, "arrow/1", []Kind{KindPredictions, KindLabels, KindDeployments}, checkArrow, openArrow},
 		{FormatSageMaker, "sagemaker/1", []Kind{KindPredictions}, checkSageMaker, openSageMaker},
 		{FormatSageMakerTruth, "sagemaker-groundtruth/1", []Kind{KindLabels}, checkSageMaker, openSageMaker},
-		{FormatMLflow, "mlflow/1", []Kind{KindPredictions}, checkTabular, openMLflow},
+		{FormatMLflow, "mlflow/2", []Kind{KindPredictions}, checkTabular, openMLflow},
 		{FormatAzureML, "azureml/1", []Kind{KindPredictions}, checkTabular, openAzureML},
 		{FormatGenAI, "otel-genai/1", []Kind{KindPredictions, KindLabels}, checkGenAI, openGenAI},
 		{FormatMapping, "mapping/1", []Kind{KindPredictions, KindLabels, KindDeployments}, checkMapping, openMapping},
