@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,39 +19,47 @@ const (
 // settle is how long after its end an hour counts as closed: events come late.
 const settle = 10 * time.Minute
 
-// hygiene remembers what of a model was looked at: its features lately, and the
-// last closed hour. It belongs to the one goroutine that steps.
+// hygiene remembers what of a model was looked at: its features lately, its
+// training set, and the last closed hour. It belongs to the one goroutine that
+// steps.
 type hygiene struct {
 	reader   dataquality.Reader
 	cfg      Config
-	features map[plumbline.Model]time.Time
+	features map[plumbline.Model]featureLook
+	trained  map[plumbline.Model]trained
 	hours    map[plumbline.Model]time.Time
 }
 
+// featureLook is when features were last looked at, and what went wrong.
+type featureLook struct {
+	at  time.Time
+	err error
+}
+
 func newHygiene(reader dataquality.Reader, cfg Config) *hygiene {
-	return &hygiene{reader: reader, cfg: cfg, features: map[plumbline.Model]time.Time{}, hours: map[plumbline.Model]time.Time{}}
+	return &hygiene{
+		reader: reader, cfg: cfg, features: map[plumbline.Model]featureLook{}, trained: map[plumbline.Model]trained{},
+		hours: map[plumbline.Model]time.Time{},
+	}
 }
 
 // look returns what the checks say of the events of a model. Nothing wrong with
-// the types makes no finding; repeats of a closed hour always make one.
+// the types makes no finding; repeats of a closed hour always make one. What
+// fails is dear as well as what succeeds, so features are looked at again only
+// after their interval; until then the error stands.
 func (h *hygiene) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
 	var findings []Finding
-	if now.Sub(h.features[t.model]) >= h.cfg.DataQualityInterval {
-		types, err := h.lookTypes(ctx, t)
-		if err != nil {
-			return nil, fmt.Errorf("data quality: %w", err)
-		}
-		checks, err := h.lookFeatures(ctx, t)
-		if findings = append(types, checks...); err != nil {
-			return findings, fmt.Errorf("data quality: %w", err)
-		}
-		h.features[t.model] = now
+	if now.Sub(h.features[t.model].at) >= h.cfg.DataQualityInterval {
+		types, typesErr := h.lookTypes(ctx, t)
+		checks, err := h.lookFeatures(ctx, t, now)
+		findings = append(types, checks...)
+		h.features[t.model] = featureLook{at: now, err: errors.Join(typesErr, err)}
 	}
 	repeats, err := h.lookRepeats(ctx, t, now)
-	if err != nil {
-		return findings, fmt.Errorf("data quality: %w", err)
+	if err = errors.Join(h.features[t.model].err, err); err != nil {
+		err = fmt.Errorf("data quality: %w", err)
 	}
-	return append(findings, repeats...), nil
+	return append(findings, repeats...), err
 }
 
 func (h *hygiene) lookTypes(ctx context.Context, t traffic) ([]Finding, error) {

@@ -12,8 +12,8 @@ import (
 
 // lookFeatures runs every check on every feature of the deploys that served in
 // the window.
-func (h *hygiene) lookFeatures(ctx context.Context, t traffic) ([]Finding, error) {
-	training, err := h.reader.Samples(ctx, dataquality.Training(t.model))
+func (h *hygiene) lookFeatures(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
+	training, err := h.training(ctx, t.model, now)
 	if err != nil {
 		return nil, err
 	}
@@ -26,9 +26,38 @@ func (h *hygiene) lookFeatures(ctx context.Context, t traffic) ([]Finding, error
 		if err != nil {
 			return findings, err
 		}
+		c.closed = t.closed(now)
 		findings = append(findings, c.findings(h.cfg)...)
 	}
 	return findings, nil
+}
+
+// closed returns up to when the hours of a model are over and their events in.
+func (t traffic) closed(now time.Time) time.Time {
+	if settled := now.Add(-settle); settled.Before(t.end) {
+		return settled
+	}
+	return t.end // data is behind: what there is has had its time
+}
+
+// trained is a training set with when it was read.
+type trained struct {
+	at      time.Time
+	samples dataquality.Samples
+}
+
+// training returns the training set of a model, read at most ReferenceRefresh
+// ago.
+func (h *hygiene) training(ctx context.Context, model plumbline.Model, now time.Time) (dataquality.Samples, error) {
+	if kept, ok := h.trained[model]; ok && now.Sub(kept.at) < h.cfg.ReferenceRefresh && !now.Before(kept.at) {
+		return kept.samples, nil
+	}
+	samples, err := h.reader.Samples(ctx, dataquality.Training(model))
+	if err != nil {
+		return dataquality.Samples{}, err
+	}
+	h.trained[model] = trained{at: now, samples: samples}
+	return samples, nil
 }
 
 // compared is what the checks of one deploy look at.
@@ -39,7 +68,7 @@ type compared struct {
 	name           string // of the reference
 	now, reference dataquality.Samples
 	whole, usual   dataquality.Samples
-	from           time.Time
+	from, closed   time.Time
 	hours          map[plumbline.Feature][]dataquality.Hour
 }
 
@@ -92,7 +121,7 @@ func (c compared) pairs() []dataquality.Pair {
 	for _, f := range slices.Sorted(maps.Keys(names)) {
 		pairs = append(pairs, dataquality.Pair{
 			Feature: f, Now: c.now.Of(f), Reference: c.reference.Of(f), Whole: c.whole.Of(f), Usual: c.usual.Of(f),
-			Timeline: dataquality.Timeline{Hours: c.hours[f], Now: c.from},
+			Timeline: dataquality.Timeline{Hours: c.hours[f], Now: c.from, Closed: c.closed},
 		})
 	}
 	return pairs

@@ -1,6 +1,8 @@
 package analyze
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -9,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/dataquality"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -138,5 +143,106 @@ func TestDataQualityWithoutAReference(t *testing.T) {
 	missing := find(findings, func(f Finding) bool { return f.Verdict == plumbline.VerdictMissing && f.Feature == "" })
 	if len(missing) == 0 || len(missing) != len(find(findings, func(f Finding) bool { return f.Measure != plumbline.MeasureDuplicateShare })) {
 		t.Errorf("%d of %d findings are missing", len(missing), len(findings))
+	}
+}
+
+// counting counts the queries that read training rows and those about features,
+// and refuses the latter while it is broken.
+type counting struct {
+	dataquality.Querier
+	broken             bool
+	training, features int
+}
+
+var errBroken = errors.New("the features cannot be read")
+
+func (c *counting) Query(ctx context.Context, query string, args ...any) (driver.Rows, error) {
+	for _, a := range args {
+		if n, ok := a.(driver.NamedValue); ok && n.Name == "stage" {
+			c.features++
+			if n.Value == string(plumbline.StageTraining) {
+				c.training++
+			}
+			if c.broken {
+				return nil, errBroken
+			}
+		}
+	}
+	return c.Querier.Query(ctx, query, args...)
+}
+
+// hygieneOf returns what looks at model m, which has a training set.
+func hygieneOf(t *testing.T, cfg Config) (*hygiene, *counting, traffic) {
+	t.Helper()
+	db := startDB(t)
+	var events []event
+	for i := range 300 {
+		e := event{deploy: "v1", stage: "training", at: now.Add(-60 * day), numbers: map[string]float64{"amount": float64(i)}}
+		events = append(events, e)
+		e.stage, e.at = "production", now.Add(-time.Duration(i)*time.Minute)
+		events = append(events, e)
+	}
+	store(t, db, "m", events)
+	models, err := serving(t.Context(), db.Conn(), "m", now)
+	if err != nil || len(models) != 1 {
+		t.Fatal(models, err)
+	}
+	conn := &counting{Querier: db.Conn()}
+	return newHygiene(dataquality.Reader{Conn: conn}, cfg), conn, models[0]
+}
+
+func TestDataQualityKeepsTheTrainingSet(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.ReferenceRefresh, cfg.DataQualityInterval = time.Hour, time.Minute
+	h, conn, served := hygieneOf(t, cfg)
+	const once = 3 // requests, numbers, categories
+	for _, tt := range []struct {
+		after time.Duration
+		want  int
+	}{{0, once}, {time.Minute, once}, {59 * time.Minute, once}, {time.Hour, 2 * once}} {
+		findings, err := h.look(t.Context(), served, now.Add(tt.after))
+		compared := find(findings, func(f Finding) bool { return f.Reference == plumbline.ReferenceTraining })
+		if err != nil || len(compared) == 0 {
+			t.Fatalf("after %s: %d findings, %v", tt.after, len(compared), err)
+		}
+		if conn.training != tt.want {
+			t.Errorf("after %s training rows were read by %d queries, want %d", tt.after, conn.training, tt.want)
+		}
+	}
+}
+
+// A look that failed is not made again before its interval, during which its
+// error stands; what does not depend on it is looked at all the same.
+func TestDataQualityThatFailedWaits(t *testing.T) {
+	cfg := DefaultConfig()
+	h, conn, served := hygieneOf(t, cfg)
+	conn.broken = true
+	if _, err := h.look(t.Context(), served, now); !errors.Is(err, errBroken) {
+		t.Fatalf("the first look: %v", err)
+	}
+	if h.hours[served.model].IsZero() {
+		t.Error("repeats were not looked at")
+	}
+	conn.broken = false
+	tried := conn.features
+	if _, err := h.look(t.Context(), served, now.Add(cfg.DataQualityInterval-time.Second)); !errors.Is(err, errBroken) || conn.features != tried {
+		t.Errorf("before the interval: %v after %d more queries", err, conn.features-tried)
+	}
+	findings, err := h.look(t.Context(), served, now.Add(cfg.DataQualityInterval))
+	if err != nil || len(findings) == 0 || conn.features == tried {
+		t.Errorf("after the interval: %d findings, %v", len(findings), err)
+	}
+}
+
+// Hours count as closed when late events are in, none beyond the last that came.
+func TestDataQualityClosedHours(t *testing.T) {
+	for _, tt := range []struct{ end, now, want time.Time }{
+		{now, now, now.Add(-settle)},
+		{now.Add(-time.Minute), now, now.Add(-settle)},
+		{now.Add(-time.Hour), now, now.Add(-time.Hour)},
+	} {
+		if got := (traffic{end: tt.end}).closed(tt.now); !got.Equal(tt.want) {
+			t.Errorf("traffic up to %s, looked at %s: closed up to %s, want %s", tt.end, tt.now, got, tt.want)
+		}
 	}
 }

@@ -54,15 +54,25 @@ func rarefied(counts []uint64, n, m uint64) (expected, variance float64) {
 	return expected, variance
 }
 
+// mostFactors is up to how many factors allAmong multiplies: logarithms of
+// factorials are less exact, the more so the greater the total (1e-6 of a
+// probability at 1e8 events), but take the same time for any.
+const mostFactors = 256
+
 // allAmong returns the probability that c given events of total all fall among n
-// chosen at random: C(total-c, n-c) / C(total, n).
+// chosen at random: C(total-c, n-c) / C(total, n). It is the same that the
+// total - n others all miss the c.
 func allAmong(c, n, total uint64) float64 {
 	if c > n {
 		return 0
 	}
+	few, many := min(c, total-n), max(c, total-n)
+	if few > mostFactors {
+		return min(1, math.Exp(lnChoose(float64(total-c), float64(n-c))-lnChoose(float64(total), float64(n))))
+	}
 	p := 1.0
-	for i := uint64(0); i < c && p > 1e-300; i++ {
-		p *= float64(n-i) / float64(total-i)
+	for i := range few {
+		p *= float64(total-many-i) / float64(total-i)
 	}
 	return p
 }

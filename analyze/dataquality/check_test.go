@@ -62,7 +62,7 @@ func normal(r *rand.Rand, n int, mean float64) []float64 {
 // hours is a timeline in which the feature changes every hour, but for the last
 // so many.
 func hours(n, stale int) Timeline {
-	t := Timeline{Now: start.Add(time.Duration(n-24) * time.Hour)}
+	t := Timeline{Now: start.Add(time.Duration(n-24) * time.Hour), Closed: start.Add(time.Duration(n) * time.Hour)}
 	for i := range n {
 		at := start.Add(time.Duration(i) * time.Hour)
 		t.Hours = append(t.Hours, Hour{At: at, Changed: i < n-stale, Max: float64(at.Unix() + 1800)})
@@ -143,6 +143,61 @@ func TestEachCheckSeesItsFault(t *testing.T) {
 				t.Errorf("in breach: %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A job computes the features at minute five of an hour, every so many hours. At
+// no minute is it late, before it ran in the hour under way or after; once it
+// stands still, the closed hours say so.
+func TestTheHourUnderWayIsNotOld(t *testing.T) {
+	judge := func(every, late time.Duration, minute int) Result {
+		end := start.Add(8*24*time.Hour + 2*time.Hour + time.Duration(minute)*time.Minute)
+		p := Pair{Feature: FeatureTimestamp, Now: numbers(1000, 1), Reference: numbers(1000, 1),
+			Timeline: Timeline{Now: end.Truncate(time.Hour).Add(-23 * time.Hour), Closed: end}}
+		for at := start; at.Before(end); at = at.Add(time.Hour) {
+			seen := at.Add(time.Hour) // the newest features of the hour are those at its end, or now
+			if seen.After(end) {
+				seen = end
+			}
+			ran := seen.Add(-late).Add(-2*time.Hour - 5*time.Minute).Truncate(every).Add(2*time.Hour + 5*time.Minute)
+			p.Timeline.Hours = append(p.Timeline.Hours, Hour{At: at, Changed: true, Max: float64(ran.Unix())})
+		}
+		// The week before was in time.
+		for i, h := range p.Timeline.Hours {
+			if h.At.Before(p.Timeline.Now) {
+				p.Timeline.Hours[i].Max += late.Seconds()
+			}
+		}
+		for _, r := range Judge([]Pair{p}, DefaultOptions())[0] {
+			if r.Check.Measure == "feature_age" {
+				return r
+			}
+		}
+		t.Fatal("feature_age was not judged")
+		return Result{}
+	}
+	for _, every := range []time.Duration{time.Hour, 24 * time.Hour} {
+		for minute := range 60 {
+			if r := judge(every, 0, minute); r.Verdict != plumbline.VerdictOK || r.Value > every.Seconds() {
+				t.Errorf("every %s, looked at in minute %d: %s, %v s old", every, minute, r.Verdict, r.Value)
+			}
+			if r := judge(every, 24*time.Hour, minute); r.Verdict != plumbline.VerdictBreach {
+				t.Errorf("every %s, a day late, looked at in minute %d: %s", every, minute, r.Verdict)
+			}
+		}
+	}
+}
+
+// A window none of whose hours is over says nothing of the age, and does not
+// borrow an hour from before it.
+func TestAWindowWithoutAClosedHourIsInsufficient(t *testing.T) {
+	p := Pair{Feature: FeatureTimestamp, Now: numbers(1000, 1), Reference: numbers(1000, 1), Timeline: hours(192, 0)}
+	p.Timeline.Now = p.Timeline.Hours[191].At
+	p.Timeline.Closed = p.Timeline.Now.Add(time.Hour - time.Second)
+	for _, r := range Judge([]Pair{p}, DefaultOptions())[0] {
+		if r.Check.Measure == "feature_age" && (r.Verdict != plumbline.VerdictInsufficient || !math.IsNaN(r.Value)) {
+			t.Errorf("age %v is %s, want none, insufficient", r.Value, r.Verdict)
+		}
 	}
 }
 

@@ -29,8 +29,14 @@ func featureAge() Check {
 			if p.Feature != FeatureTimestamp || len(hours) == 0 {
 				return Result{}, false
 			}
-			last := hours[len(hours)-1]
-			r := Result{Value: age(last), NullMean: math.NaN(), Low: math.NaN(), High: math.NaN(), P: math.NaN(), Size: math.MaxUint64}
+			r := Result{Value: math.NaN(), NullMean: math.NaN(), Low: math.NaN(), High: math.NaN(), P: math.NaN(), Size: math.MaxUint64}
+			// The hour under way is not held against whole ones: its features may
+			// yet be computed.
+			last, ok := p.Timeline.lastClosed()
+			if !ok {
+				return r, true
+			}
+			r.Value = age(last)
 			sum, n, beyond := 0.0, 0, 0
 			for _, h := range hours {
 				if a := age(h); h.At.Before(p.Timeline.Now) && !math.IsNaN(a) {

@@ -24,6 +24,20 @@ type Timeline struct {
 	Hours []Hour
 	// Now is where the window begins.
 	Now time.Time
+	// Closed is up to when hours are over and their events in. An hour that ends
+	// later is under way.
+	Closed time.Time
+}
+
+// lastClosed returns the last hour of the window that is over, and false if the
+// feature came in none.
+func (t Timeline) lastClosed() (Hour, bool) {
+	for i := len(t.Hours) - 1; i >= 0 && !t.Hours[i].At.Before(t.Now); i-- {
+		if !t.Hours[i].At.Add(time.Hour).After(t.Closed) {
+			return t.Hours[i], true
+		}
+	}
+	return Hour{}, false
 }
 
 // past is what is usual of a feature.

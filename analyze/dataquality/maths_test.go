@@ -1,6 +1,7 @@
 package dataquality
 
 import (
+	"fmt"
 	"math"
 	"math/bits"
 	"math/rand/v2"
@@ -58,6 +59,30 @@ func TestAgainstScipy(t *testing.T) {
 	near(t, "all among", allAmong(7, 400, 1000), 0.0015872121445912532, 1e-9)
 	near(t, "normal", normalP(5, 2), 0.012419330651552265, 1e-9)
 	near(t, "stretch", stretch(24, 10, 100), 2.7582252823008127e-18, 1e-9)
+}
+
+// Values of Python's decimal at 40 digits: the product over i < min(c, total-n)
+// of (total - max(c, total-n) - i) / (total - i). With a factor for each event
+// the last ones would not end.
+func TestAllAmongOfManyEvents(t *testing.T) {
+	for _, tt := range []struct {
+		c, n, total     uint64
+		want, tolerance float64
+	}{
+		{300, 2000, 2500, 6.084596280246017e-32, 1e-10},
+		{1000, 4000, 5000, 1.906153803628727e-110, 1e-10},
+		{500, 700, 1300, 7.494729395154439e-195, 1e-10},
+		{400, 1e10, 1e10 + 1e6, .9607913598383924, 1e-3},
+		{2000, 1e8, 1e8 + 2e5, .01838821651925938, 1e-5},
+		{3e7, 1e8, 1e8 + 1000, 1.255947738834217e-155, 1e-5},
+	} {
+		near(t, fmt.Sprint(tt.c, " among ", tt.n), allAmong(tt.c, tt.n, tt.total), tt.want, tt.tolerance)
+	}
+	for range 20_000 {
+		if p := allAmong(3e7, 1e8, 1e8+1000); !(p > 0) {
+			t.Fatalf("3e7 of 1e8: %v", p)
+		}
+	}
 }
 
 // Bennett's bound is no less than how often the number of categories in a
