@@ -6,6 +6,7 @@ import (
 	_ "embed" // the statement
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -26,12 +27,16 @@ type AlarmConfig struct {
 	// Default 1.
 	Budget float64 `yaml:"budget"`
 	// History is how far back closed days are looked at when the service starts:
-	// detectors learn from it what is usual. Default 91 days.
+	// detectors learn from it what is usual. A ticket that is open for longer than
+	// that ends without being closed: what it says has become the usual.
+	// Default 91 days.
 	History time.Duration `yaml:"history"`
 	// Learn is how many of the first days of a stream are taken as quiet, so that
 	// a feature which is far from its reference every day, as the weekday of one
-	// day is, is known to be. What was wrong from the first day on opens no
-	// ticket: it is a breach of drift. Default 7 days.
+	// day is, is known to be. What is wrong from a stream's first days is learnt
+	// as usual too: it opens no ticket, and once the same hours of the weeks
+	// before look alike, it is no breach of drift either: its distance is shown,
+	// with verdict ok. Default 7 days.
 	Learn time.Duration `yaml:"learn"`
 }
 
@@ -70,16 +75,22 @@ type alarms struct {
 
 // days are the closed days of one model, compared with its references.
 type days struct {
-	blocks map[stream][]closedDay
+	blocks map[stream][]alarm.Block
 	// next is the start of the first day that was not looked at, last the end of
 	// the latest one with requests.
 	next, last time.Time
 	// requests is how many there were when a day was looked at, under its end,
 	// and in the training set, under the zero time: other numbers are other days.
 	requests map[time.Time]uint64
-	told     time.Time
+	// looked is when the model was last looked at, told when it last settled or
+	// was decided on, wrote when findings were last returned.
+	looked, told, wrote time.Time
 	// settled says that all days were taken before the last look.
 	settled bool
+	// found is what was decided last: over the days before through, which is zero
+	// once they were rewound, the latest of which ended at asOf.
+	found         []Finding
+	through, asOf time.Time
 	// dispersion is how many times the distances of past quiet days are those
 	// that independent events have, by stream; 1 where that is not known.
 	dispersion map[stream]float64
@@ -93,12 +104,6 @@ type stream struct {
 	measure   measure.ID
 }
 
-// closedDay is one block of a stream with the row that it is of.
-type closedDay struct {
-	block alarm.Block
-	row   ask.Row
-}
-
 func newAlarms(cfg Config, w watch, conn drift.Querier) (*alarms, error) {
 	fresh := func() (*ask.Asker, error) { return ask.New(ask.DefaultConfig(), conn) }
 	var err error
@@ -108,8 +113,9 @@ func newAlarms(cfg Config, w watch, conn drift.Querier) (*alarms, error) {
 	return &alarms{cfg: cfg, watch: w, fresh: fresh, models: map[plumbline.Model]*days{}}, nil
 }
 
-// look takes the days that have closed, some at a time, and says where each
-// stream stands once it has caught up.
+// look says where each stream stands. While days are caught up with, or cannot
+// be read, that is what was decided last, told as such: a ticket is closed by a
+// decision alone.
 func (a *alarms) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
 	newest, ok := t.newest()
 	if !ok {
@@ -122,33 +128,57 @@ func (a *alarms) look(ctx context.Context, t traffic, now time.Time) ([]Finding,
 		d.rewind(a.from(t, closed))
 		a.models[t.model] = d
 	}
+	d.looked = now
+	maps.DeleteFunc(a.models, func(_ plumbline.Model, d *days) bool { return now.Sub(d.looked) > day }) // they serve no longer
+	decided, err := a.lookAt(ctx, t, d, closed, now)
+	if !decided && now.Sub(d.wrote) < a.cfg.SegmentInterval {
+		return nil, err
+	}
+	d.wrote = now
+	findings := slices.Clone(d.found)
+	for i := range findings {
+		findings[i].Deploy = newest.hash
+		if !decided {
+			findings[i].Assumes += fmt.Sprintf("; as decided for the day that ended %s: days are being read again, or could not be", d.asOf.Format(time.DateOnly))
+		}
+	}
+	return findings, err
+}
+
+// lookAt takes the days that have closed, some at a time, and decides once it
+// has caught up. It reports whether it did.
+func (a *alarms) lookAt(ctx context.Context, t traffic, d *days, closed, now time.Time) (bool, error) {
 	for range daysAtOnce {
 		if d.next.Before(closed) {
-			if err := a.take(ctx, t, d); err != nil {
-				return nil, fmt.Errorf("drift alarm: %w", err)
+			if err := a.take(ctx, t, d, closed); err != nil {
+				return false, fmt.Errorf("drift alarm: %w", err)
 			}
 		}
 	}
 	if d.next.Before(closed) {
-		return nil, nil
+		return false, nil
 	}
 	if !d.settled {
 		// Nothing is decided on days that may still be loading.
 		d.settled, d.told = true, now
 	}
 	if now.Sub(d.told) < a.cfg.SegmentInterval {
-		return nil, nil
+		return false, nil
 	}
 	if changed, err := a.changed(ctx, t, d, closed); err != nil || changed {
-		return nil, err
+		return false, err
 	}
 	d.told = now
-	d.forget(closed.Add(-a.cfg.Alarm.History))
-	findings, err := a.decide(newest, t.model, d)
-	if err != nil {
-		return nil, fmt.Errorf("drift alarm: %w", err)
+	if d.through.Equal(d.next) {
+		return true, nil // of the same days, the same
 	}
-	return findings, nil
+	d.forget(closed.Add(-a.cfg.Alarm.History))
+	found, err := a.decide(t.model, d)
+	if err != nil {
+		return false, fmt.Errorf("drift alarm: %w", err)
+	}
+	d.found, d.through, d.asOf = found, d.next, d.last
+	return true, nil
 }
 
 // from returns the first day that is looked at: that of a young model's first
@@ -167,8 +197,9 @@ func (a *alarms) from(t traffic, closed time.Time) time.Time {
 }
 
 // take compares the next closed day with its references: all production traffic
-// of it, and its segments.
-func (a *alarms) take(ctx context.Context, t traffic, d *days) error {
+// of it, and its segments. If the training set is not that of the days before
+// any more, it goes back to the first day instead.
+func (a *alarms) take(ctx context.Context, t traffic, d *days, closed time.Time) error {
 	end := d.next.Add(day)
 	q := ask.Question{
 		Model: t.model, Stage: plumbline.StageProduction, From: d.next, To: end,
@@ -179,7 +210,16 @@ func (a *alarms) take(ctx context.Context, t traffic, d *days) error {
 		return err
 	}
 	if training, ok := trainingOf(answer); ok {
-		d.requests[time.Time{}] = training
+		known, looked := d.requests[time.Time{}]
+		if looked && differ(training, known) {
+			d.rewind(a.from(t, closed))
+			delete(d.requests, time.Time{})
+			a.watch.asker, err = a.fresh()
+			return err
+		}
+		if !looked {
+			d.requests[time.Time{}] = training
+		}
 	}
 	if answer.Current.Requests > 0 {
 		d.requests[end] = answer.Current.Requests
@@ -212,18 +252,17 @@ func (a *alarms) keep(d *days, end time.Time, answer ask.Answer) {
 			continue
 		}
 		s := stream{answer.Segment, r.Series, r.Reference, r.Measure}
-		d.blocks[s] = append(d.blocks[s], closedDay{row: r, block: alarm.Block{
+		d.blocks[s] = append(d.blocks[s], alarm.Block{
 			End: end, Reference: r.Reference, Events: r.Count, Freedom: alarm.Freedom(r.Measure, filled(r, answer)), Result: r.Result,
-		}})
+		})
 	}
 }
 
-// rewind forgets everything from a day on; from the first one, the training set
-// as well.
+// rewind forgets all days from one on. What was decided last is kept.
 func (d *days) rewind(from time.Time) {
-	d.next, d.settled, d.dispersion = from, false, nil
+	d.next, d.settled, d.dispersion, d.through = from, false, nil, time.Time{}
 	if d.blocks == nil {
-		d.blocks, d.requests = map[stream][]closedDay{}, map[time.Time]uint64{}
+		d.blocks, d.requests = map[stream][]alarm.Block{}, map[time.Time]uint64{}
 	}
 	for end := range d.requests {
 		if end.After(from) {
@@ -231,7 +270,7 @@ func (d *days) rewind(from time.Time) {
 		}
 	}
 	for s, blocks := range d.blocks {
-		d.blocks[s] = slices.DeleteFunc(blocks, func(b closedDay) bool { return b.block.End.After(from) })
+		d.blocks[s] = slices.DeleteFunc(blocks, func(b alarm.Block) bool { return b.End.After(from) })
 	}
 }
 
@@ -239,8 +278,12 @@ func (d *days) rewind(from time.Time) {
 var daysSQL string
 
 // lateShare is the share of a day's requests that may come in late before it is
-// looked at again.
+// looked at again, and by which the training set may change.
 const lateShare = 0.01
+
+func differ(requests, known uint64) bool {
+	return math.Abs(float64(requests)-float64(known)) > lateShare*float64(known)
+}
 
 // changed reports whether days are no longer as they were looked at, and rewinds
 // to the first of them: events came in late, or were loaded from the past, or
@@ -267,7 +310,7 @@ func (a *alarms) changed(ctx context.Context, t traffic, d *days, closed time.Ti
 		if !looked && number == 0 && !slices.Contains(a.watch.references, ask.Reference{Kind: ask.Training}) {
 			continue
 		}
-		if math.Abs(float64(requests)-float64(known)) > lateShare*float64(known) && start.Before(first) {
+		if differ(requests, known) && start.Before(first) {
 			first = start
 		}
 	}
@@ -275,6 +318,9 @@ func (a *alarms) changed(ctx context.Context, t traffic, d *days, closed time.Ti
 		return false, err
 	}
 	d.rewind(first)
+	if first.Equal(from) {
+		delete(d.requests, time.Time{})
+	}
 	a.watch.asker, err = a.fresh()
 	return true, err
 }
@@ -312,7 +358,7 @@ func filled(r ask.Row, answer ask.Answer) int {
 // look at them.
 func (d *days) forget(then time.Time) {
 	for s, blocks := range d.blocks {
-		kept := slices.DeleteFunc(blocks, func(b closedDay) bool { return !b.block.End.After(then) })
+		kept := slices.DeleteFunc(blocks, func(b alarm.Block) bool { return !b.End.After(then) })
 		if len(kept) == 0 {
 			delete(d.blocks, s)
 			continue
@@ -324,14 +370,17 @@ func (d *days) forget(then time.Time) {
 // decision is where a stream stands.
 type decision struct {
 	stream  stream
-	day     closedDay
+	block   alarm.Block // the last one
 	verdict alarm.Verdict
 	since   time.Time
+	// gone says that the stream has no block of the last day.
+	gone bool
 }
 
 // decide steps a detector through the days of every stream and returns the
-// findings of the last one.
-func (a *alarms) decide(newest deploy, model plumbline.Model, d *days) ([]Finding, error) {
+// findings of the last one, and every ticket that was open when its stream was
+// last seen.
+func (a *alarms) decide(model plumbline.Model, d *days) ([]Finding, error) {
 	cfg := alarm.DefaultConfig()
 	cfg.Budget, cfg.Streams = a.cfg.Alarm.Budget, max(1, len(d.blocks))
 	var all []decision
@@ -346,23 +395,24 @@ func (a *alarms) decide(newest deploy, model plumbline.Model, d *days) ([]Findin
 		learnt := int(a.cfg.Alarm.Learn / day)
 		for i, b := range blocks {
 			if i < learnt {
-				detector.Prime(b.block)
-				now.day, now.verdict = b, alarm.Verdict{Status: alarm.Insufficient, P: math.NaN(), Assumption: "the first days of a stream are learnt from"}
-				quiet = append(quiet, b.block.Result)
+				detector.Prime(b)
+				now.block, now.verdict = b, alarm.Verdict{Status: alarm.Insufficient, P: math.NaN(), Assumption: "the first days of a stream are learnt from"}
+				quiet = append(quiet, b.Result)
 				continue
 			}
-			if now.day, now.verdict = b, detector.Step(b.block); now.verdict.Status == alarm.Quiet {
-				quiet = append(quiet, b.block.Result)
+			if now.block, now.verdict = b, detector.Step(b); now.verdict.Status == alarm.Quiet {
+				quiet = append(quiet, b.Result)
 			}
 		}
-		d.dispersion[s] = dispersionOf(quiet, now.day.block.Freedom)
+		d.dispersion[s] = dispersionOf(quiet, now.block.Freedom)
 		now.since = detector.State().Since
-		if now.day.block.End.Equal(d.last) {
+		now.gone = !now.block.End.Equal(d.last)
+		if !now.gone || now.verdict.Ticket {
 			all = append(all, now)
 		}
 	}
 	slices.SortFunc(all, func(a, b decision) int { return cmp.Compare(fmt.Sprint(a.stream), fmt.Sprint(b.stream)) })
-	return a.findings(newest, model, all), nil
+	return a.findings(model, all), nil
 }
 
 // leastQuiet is how many quiet days say by how much a stream varies.
@@ -390,15 +440,16 @@ func (a *alarms) dispersionOf(model plumbline.Model, segment plumbline.Segment, 
 	return 1
 }
 
-// findings lists the decisions; the open tickets among them know their rank.
-func (a *alarms) findings(newest deploy, model plumbline.Model, all []decision) []Finding {
+// findings lists the decisions, of no deploy yet; the open tickets among them
+// know their rank.
+func (a *alarms) findings(model plumbline.Model, all []decision) []Finding {
 	ranks := ranked(all)
 	findings := make([]Finding, len(all))
 	for i, d := range all {
 		f := newFinding(plumbline.SignalDriftAlarm, string(d.stream.measure))
-		f.Model, f.Deploy, f.Stage = model, newest.hash, plumbline.StageProduction
+		f.Model, f.Stage = model, plumbline.StageProduction
 		f.Segment, f.Feature, f.Reference = d.stream.segment, nameOf(d.stream.series), d.stream.reference
-		f.Window, f.WindowEnd, f.Count = day, d.day.block.End, d.day.row.Count
+		f.Window, f.WindowEnd, f.Count = day, d.block.End, d.block.Events
 		f.P, f.Assumes = d.verdict.P, d.verdict.Assumption
 		f.Value, f.Verdict = d.verdict.Evidence/d.verdict.Threshold, plumbline.VerdictOK
 		switch {
@@ -407,6 +458,9 @@ func (a *alarms) findings(newest deploy, model plumbline.Model, all []decision) 
 		case d.verdict.Ticket:
 			f.Value, f.Verdict = max(1, f.Value), plumbline.VerdictBreach
 			f.Assumes = fmt.Sprintf("open since the day that ended %s; %s; %s", d.since.Format(time.DateOnly), ranks[i], f.Assumes)
+		}
+		if d.gone {
+			f.Assumes = fmt.Sprintf("last seen on the day that ended %s, nothing says that it is over; %s", d.block.End.Format(time.DateOnly), f.Assumes)
 		}
 		findings[i] = f
 	}

@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"context"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -239,7 +240,7 @@ func TestAlarmOverClosedDays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(findings) > 0 {
+			if len(findings) > 0 && !strings.Contains(findings[0].Assumes, asBefore) {
 				return findings
 			}
 		}
@@ -264,8 +265,30 @@ func TestAlarmOverClosedDays(t *testing.T) {
 	w.hour("v1", "production", "", now.Add(-10*day), 600, 10, .3)
 	insert(t, db, "series_hour", w.series)
 	insert(t, db, "categories_hour", w.texts)
-	if findings, err := running.look(t.Context(), served, now.Add(60*time.Hour)); err != nil || len(findings) > 0 {
-		t.Errorf("decided on days that have changed: %d findings, %v", len(findings), err)
+	// Until then, and while days cannot be read, stands what was decided last.
+	stands := func(findings []Finding) {
+		t.Helper()
+		if len(findings) != len(later) || inBreach(findings) != inBreach(later) {
+			t.Errorf("%d findings, in breach %q, not the %d decided last with %q", len(findings), inBreach(findings), len(later), inBreach(later))
+		}
+		for _, f := range findings {
+			if !strings.Contains(f.Assumes, asBefore+now.Truncate(day).Format(time.DateOnly)) {
+				t.Errorf("not told to be decided before: %+v", f)
+			}
+		}
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	findings, err := running.look(ended, served, now.Add(50*time.Hour))
+	if stands(findings); err == nil {
+		t.Error("read in a context that had ended")
+	}
+	if findings, err = running.look(t.Context(), served, now.Add(60*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	stands(findings)
+	if findings, err = running.look(t.Context(), served, now.Add(60*time.Hour+time.Second)); err != nil || len(findings) > 0 {
+		t.Errorf("told again at once: %d findings, %v", len(findings), err)
 	}
 	later = catchUp(running, now)
 	again := catchUp(newAlarms(), now)
@@ -278,6 +301,76 @@ func TestAlarmOverClosedDays(t *testing.T) {
 		}
 		if f.Verdict == plumbline.VerdictBreach && (f.Value < 1 || !strings.Contains(f.Assumes, "open since the day that ended") || !strings.Contains(f.Assumes, "adjusted p")) {
 			t.Errorf("a ticket is not told in full: %+v", f)
+		}
+	}
+	if got := lastSeen(t, running.models["m"], running); !strings.Contains(got, "last seen on the day that ended") || !strings.Contains(got, "open since") {
+		t.Errorf("the ticket of a stream that was not seen on the last day: %q", got)
+	}
+	// A model that no longer serves is dropped.
+	other := served
+	other.model = "other"
+	if _, err := running.look(t.Context(), other, now.Add(100*time.Hour)); err != nil || running.models["m"] != nil || running.models["other"] == nil {
+		t.Errorf("models %v, %v", slices.Collect(maps.Keys(running.models)), err)
+	}
+}
+
+// asBefore is how findings begin to say that they were decided before.
+const asBefore = "as decided for the day that ended "
+
+// lastSeen takes the last day from a stream with a ticket and returns what is
+// said of it then.
+func lastSeen(t *testing.T, d *days, a *alarms) string {
+	t.Helper()
+	s := stream{series: plumbline.Feature("amount").Series(), reference: "training", measure: "psi"}
+	if len(d.blocks[s]) == 0 {
+		t.Fatal("no such stream")
+	}
+	d.blocks[s] = d.blocks[s][:len(d.blocks[s])-1]
+	found, err := a.decide("m", d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found {
+		if f.Feature == "amount" && f.Reference == "training" && f.Measure == "psi" && f.Segment == "" && f.Verdict == plumbline.VerdictBreach {
+			return f.Assumes
+		}
+	}
+	return ""
+}
+
+// Days that were compared with another training set are compared anew, also
+// while others are caught up with.
+func TestAlarmOfAnotherTrainingSet(t *testing.T) {
+	db := startDB(t)
+	w := &answers{t: t, random: rand.New(rand.NewPCG(35, 35))}
+	w.store(db, 20*day, 12*time.Hour, func(time.Time) (float64, float64) { return 10, .3 })
+	served := traffic{model: "m", end: now, deploys: []deploy{{hash: "v1", stage: plumbline.StageProduction, first: now.Add(-20 * day), last: now.Truncate(time.Hour)}}}
+	a := newRunner(t, db).alarms
+	look := func() *days {
+		if _, err := a.look(t.Context(), served, now); err != nil {
+			t.Fatal(err)
+		}
+		return a.models["m"]
+	}
+	first := served.deploys[0].first.Truncate(day)
+	if d := look(); !d.next.Equal(first.Add(4*day)) || d.requests[time.Time{}] != 20_000 {
+		t.Fatalf("caught up to %s with a training set of %d", d.next, d.requests[time.Time{}])
+	}
+	w.series, w.texts = nil, nil
+	w.hour("v1", "training", "", now.Add(-101*day), 5_000, 14, .3)
+	insert(t, db, "series_hour", w.series)
+	insert(t, db, "categories_hour", w.texts)
+	var err error
+	if a.watch.asker, err = a.fresh(); err != nil { // it no longer remembers the old set
+		t.Fatal(err)
+	}
+	d := look() // one day notices, three are taken
+	if !d.next.Equal(first.Add(3*day)) || d.requests[time.Time{}] != 25_000 {
+		t.Errorf("caught up to %s with a training set of %d", d.next, d.requests[time.Time{}])
+	}
+	for s, blocks := range d.blocks {
+		if len(blocks) > 3 || s.reference == "training" && len(blocks) != 3 {
+			t.Errorf("%d days of %v", len(blocks), s)
 		}
 	}
 }
