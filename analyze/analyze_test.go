@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -13,8 +14,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/storage/grid"
 )
 
 // evil is a model's name that would end a careless statement.
@@ -298,5 +301,84 @@ func TestRunLooksAgain(t *testing.T) {
 	}
 	if stored < 2 {
 		t.Errorf("%d looks are stored", stored)
+	}
+}
+
+// Each model's findings bear the time at which they were written, and nobody
+// looks at one for longer than the runner is patient.
+func TestModelsAreKeptOneByOne(t *testing.T) {
+	db := startDB(t)
+	var rows []map[string]any
+	for _, model := range []string{"a", "b"} {
+		rows = append(rows, map[string]any{"model": model, "deploy_hash": "v1", "stage": "production", "series": "requests", "time": now.Add(-day).Truncate(time.Hour).Unix(), "count": 1000})
+	}
+	insert(t, db, "series_hour", rows)
+	r := newRunner(t, db)
+	var calls atomic.Int64
+	r.now = func() time.Time { return now.Add(time.Duration(calls.Add(1)) * time.Second) }
+	if _, err := r.step(t.Context(), look{"features", r.lookFeatures}); err != nil {
+		t.Fatal(err)
+	}
+	var times, models uint64
+	if err := db.Conn().QueryRow(t.Context(), "SELECT uniqExact(at), uniqExact(model) FROM findings").Scan(&times, &models); err != nil || times != 2 || models != 2 {
+		t.Errorf("%d times of %d models, %v", times, models, err)
+	}
+	r.patience = time.Millisecond
+	found, err := r.within(t.Context(), func(ctx context.Context) ([]Finding, error) {
+		<-ctx.Done()
+		return []Finding{{Model: "a"}}, ctx.Err()
+	})
+	if !errors.Is(err, context.DeadlineExceeded) || len(found) != 1 {
+		t.Errorf("%d findings of a look without end, %v", len(found), err)
+	}
+}
+
+// What fails is tried again after its interval, and until then it is incomplete.
+func TestAFailureStandsUntilTheNextAttempt(t *testing.T) {
+	r := newRunner(t, startDB(t))
+	served := traffic{model: "m", end: now, deploys: []deploy{{hash: "v1", stage: plumbline.StageProduction, first: now.Add(-2 * day), last: now.Add(-time.Hour)}}}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, tt := range map[string]struct {
+		look  func(context.Context, traffic, time.Time) ([]Finding, error)
+		pause time.Duration
+	}{"labels": {r.truth.look, r.cfg.LabelInterval}, "drift": {r.lookDrift, r.cfg.DriftInterval}} {
+		_, err := tt.look(ended, served, now)
+		if err == nil {
+			t.Fatalf("%s: no error", name)
+		}
+		if findings, again := tt.look(t.Context(), served, now.Add(tt.pause-1)); len(findings) > 0 || !errors.Is(again, err) {
+			t.Errorf("%s: %d findings before the next attempt, %v", name, len(findings), again)
+		}
+		if findings, err := tt.look(t.Context(), served, now.Add(tt.pause)); len(findings) == 0 || err != nil {
+			t.Errorf("%s: %d findings after the pause, %v", name, len(findings), err)
+		}
+	}
+}
+
+// Ten times as many requests, counted from the same deliveries, say no more.
+func TestSampledTrafficSaysNoMoreThanItsDeliveries(t *testing.T) {
+	sample := func(weight uint64, counts ...uint64) drift.Sample {
+		s := drift.Sample{Weight: float64(weight)}
+		for i, n := range counts {
+			s.Numbers.Buckets, s.Numbers.Counts = append(s.Numbers.Buckets, grid.Bucket(float64(i+1))), append(s.Numbers.Counts, n*weight)
+		}
+		return s
+	}
+	pair := func(weight uint64) (reference, current drift.Sample) {
+		return sample(weight, 100, 120, 90, 110), sample(weight, 90, 80, 85, 95)
+	}
+	for _, id := range []measure.ID{measure.PSI, measure.ChiSquare, measure.KS} {
+		reference, current := pair(1)
+		want, ok := apart(reference, current, id, DefaultConfig().distances())
+		reference, current = pair(10)
+		got, also := apart(reference, current, id, DefaultConfig().distances())
+		if !ok || !also || want.P < .05 || math.Abs(got.P-want.P) > .05 || math.Abs(got.NullMean/want.NullMean-1) > .1 {
+			t.Errorf("%s: %+v of deliveries of weight 10, %+v of weight 1", id, got, want)
+		}
+		reference.Weight, current.Weight = 1, 1
+		if more, _ := apart(reference, current, id, DefaultConfig().distances()); more.P > want.P/5 {
+			t.Errorf("%s: %+v of ten times as many", id, more)
+		}
 	}
 }

@@ -234,7 +234,8 @@ func (c comparison) usual(r ask.Row, reference, usual, current drift.Sample) boo
 	return ok && also && now.Debiased-then.Debiased < r.MinEffect
 }
 
-// apart compares two samples by one measure, false if they cannot be.
+// apart compares two samples by one measure, false if they cannot be. Requests
+// are counted, so noise is widened by the weight of their deliveries.
 func apart(reference, current drift.Sample, id measure.ID, o measure.Options) (measure.Result, bool) {
 	d, ok := measure.Lookup(id)
 	if !ok || reference.Grid != current.Grid {
@@ -246,8 +247,10 @@ func apart(reference, current drift.Sample, id measure.ID, o measure.Options) (m
 	)
 	if d.OnCells {
 		cut := drift.NewCut(reference)
-		results, err = measure.Cells{Reference: cut.Count(reference), Current: cut.Count(current)}.Compare(o, id)
+		cells := measure.Cells{Reference: cut.Count(reference), Current: cut.Count(current)}
+		results, err = cells.Compare(ask.Widened(o, reference, current, requests(cells.Reference), requests(cells.Current)), id)
 	} else {
+		o = ask.Widened(o, reference, current, reference.Numbers.Total(), current.Numbers.Total())
 		results, err = measure.Numbers{Reference: measure.Histogram(reference.Numbers), Current: measure.Histogram(current.Numbers)}.Compare(o, id)
 	}
 	if err != nil {
@@ -255,4 +258,12 @@ func apart(reference, current drift.Sample, id measure.ID, o measure.Options) (m
 		return measure.Result{}, false
 	}
 	return results[0], results[0].Method != measure.None
+}
+
+func requests(cells []uint64) uint64 {
+	var n uint64
+	for _, c := range cells {
+		n += c
+	}
+	return n
 }

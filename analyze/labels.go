@@ -19,23 +19,37 @@ const minEvents = 100
 type truth struct {
 	reader concept.Reader
 	cfg    Config
-	looked map[plumbline.Model]time.Time
+	looked map[plumbline.Model]attempt
+}
+
+// attempt is when something was looked at last, and the error of that. It stands
+// until the next attempt: what could not be seen is not complete meanwhile, but
+// a query that fails, and may be a heavy one, waits as one that succeeds does.
+type attempt struct {
+	at  time.Time
+	err error
 }
 
 func newTruth(reader concept.Reader, cfg Config) *truth {
-	return &truth{reader: reader, cfg: cfg, looked: map[plumbline.Model]time.Time{}}
+	return &truth{reader: reader, cfg: cfg, looked: map[plumbline.Model]attempt{}}
 }
 
 // look compares the labels of a model, and of each of its production deploys the
 // labels of like predictions, with those before.
 func (l *truth) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
-	if now.Sub(l.looked[t.model]) < l.cfg.LabelInterval {
-		return nil, nil
+	if last := l.looked[t.model]; now.Sub(last.at) < l.cfg.LabelInterval {
+		return nil, last.err
 	}
 	newest, ok := t.newest()
 	if !ok {
 		return nil, nil
 	}
+	findings, err := l.compare(ctx, t, newest)
+	l.looked[t.model] = attempt{now, err}
+	return findings, err
+}
+
+func (l *truth) compare(ctx context.Context, t traffic, newest deploy) ([]Finding, error) {
 	q := concept.Query{Model: t.model, To: t.end}
 	labels, delay, err := l.reader.Delay(ctx, t.model, t.end.Add(-l.cfg.LabelWindow-l.cfg.LabelHistory), t.end)
 	if err != nil {
@@ -52,7 +66,6 @@ func (l *truth) look(ctx context.Context, t traffic, now time.Time) ([]Finding, 
 			return nil, err
 		}
 	}
-	l.looked[t.model] = now
 	findings, err := l.labelDrift(newest, p, q)
 	if err != nil {
 		return nil, fmt.Errorf("label drift: %w", err)
@@ -156,13 +169,13 @@ func (l *truth) conceptDrift(d deploy, p concept.Periods, q concept.Query) (Find
 	f := l.finding(plumbline.SignalConceptDrift, concept.MeasureConditional, d, q)
 	before, now := p.Before[d.hash], p.Now[d.hash]
 	if before.Total() < minEvents {
-		others := map[plumbline.DeployHash]concept.Labels{"": concept.Merge(p.Before)}
+		others := map[plumbline.DeployHash]concept.Labels{}
 		for hash, labels := range p.Now {
 			if hash != d.hash {
 				others[hash] = labels
 			}
 		}
-		before = concept.Merge(others)
+		before = concept.Merge(p.Before, others)
 		f.Reference = plumbline.ReferencePreviousDeploy
 		f.Assumes += "; the reference is another deploy, whose answers may mean something else"
 	}

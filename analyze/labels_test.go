@@ -158,3 +158,18 @@ func TestNoLabelsAreMissing(t *testing.T) {
 		}
 	}
 }
+
+// A deploy without a hash is one of the others, and takes the place of none.
+func TestConceptDriftBesideADeployWithoutAHash(t *testing.T) {
+	labels := func(n uint64) concept.Labels {
+		return concept.Labels{Strata: map[string]map[string]uint64{"yes": {"yes": 8 * n, "no": 2 * n}}}
+	}
+	p := concept.Periods{
+		Before: map[plumbline.DeployHash]concept.Labels{"v1": labels(100)},
+		Now:    map[plumbline.DeployHash]concept.Labels{"v2": labels(50), "": labels(2)},
+	}
+	f, err := newTruth(concept.Reader{}, DefaultConfig()).conceptDrift(deploy{hash: "v2", stage: plumbline.StageProduction}, p, concept.Query{Model: "m"})
+	if err != nil || f.Verdict != plumbline.VerdictOK || f.Reference != plumbline.ReferencePreviousDeploy || f.Count != 500 {
+		t.Errorf("%+v, %v: not compared with the labels of v1", f, err)
+	}
+}

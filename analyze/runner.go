@@ -29,6 +29,7 @@ type Runner struct {
 	log        *slog.Logger
 	metrics    metrics
 	now        func() time.Time
+	patience   time.Duration
 
 	drift      drift.Reader
 	quality    quality.Reader
@@ -39,6 +40,10 @@ type Runner struct {
 	watch      *watch
 	alarms     *alarms
 }
+
+// patience is how long one analyzer may look at one model: others are not kept
+// waiting for it without end.
+const patience = 3 * time.Minute
 
 // New does nothing but check the configuration and the objectives.
 func New(cfg Config, deps Dependencies) (*Runner, error) {
@@ -59,7 +64,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 	}
 	conn := deps.DB.Conn()
 	r := &Runner{
-		cfg: cfg, db: deps.DB, objectives: deps.Objectives, log: log, metrics: newMetrics(), now: time.Now,
+		cfg: cfg, db: deps.DB, objectives: deps.Objectives, log: log, metrics: newMetrics(), now: time.Now, patience: patience,
 		drift:   drift.Reader{Conn: conn},
 		quality: quality.Reader{Conn: conn},
 		burn:    burn.Reader{Conn: conn, MaxLag: cfg.MaxLabelLag},
@@ -96,11 +101,15 @@ func checkPairs(o plumbline.Objective) error {
 // evaluations as known at another time.
 func (r *Runner) Burn() burn.Reader { return r.burn }
 
-// look is one of the rounds that the runner makes.
+// look is one of the rounds that the runner makes. It keeps what it finds in as
+// many inserts as it likes.
 type look struct {
 	name string
-	make func(context.Context, time.Time) ([]Finding, error)
+	make func(ctx context.Context, now time.Time, keep keeper) error
 }
+
+// keeper writes findings that belong together.
+type keeper func([]Finding) error
 
 // looks returns the rounds. What a page stands on has one of its own, so that
 // comparing many features, or catching up with past days, never delays it.
@@ -150,22 +159,29 @@ func (r *Runner) Step(ctx context.Context) ([]Finding, error) {
 	return findings, errors.Join(errs...)
 }
 
-// step makes one look and writes its findings in one insert.
+// step makes one look and returns the findings that were written.
 func (r *Runner) step(ctx context.Context, l look) ([]Finding, error) {
 	at := r.now()
-	findings, lookErr := l.make(ctx, at)
-	if len(findings) > 0 {
-		if err := r.write(ctx, findings, at); err != nil {
-			return nil, errors.Join(lookErr, err)
+	var written []Finding
+	err := l.make(ctx, at, func(findings []Finding) error {
+		if len(findings) == 0 {
+			return nil
 		}
-	}
-	if lookErr == nil {
+		if err := r.write(ctx, findings); err != nil {
+			return err
+		}
+		written = append(written, findings...)
+		return nil
+	})
+	if err == nil {
 		r.metrics.last.WithLabelValues(l.name).Set(float64(at.Unix()))
 	}
-	return findings, lookErr
+	return written, err
 }
 
-func (r *Runner) write(ctx context.Context, findings []Finding, at time.Time) error {
+// write stores findings in one insert, with the time of writing.
+func (r *Runner) write(ctx context.Context, findings []Finding) error {
+	at := r.now()
 	for i := range findings {
 		findings[i].At = at
 	}
@@ -185,56 +201,64 @@ func (r *Runner) write(ctx context.Context, findings []Finding, at time.Time) er
 }
 
 // lookService looks at the quality of every model and the burn of every
-// objective.
-func (r *Runner) lookService(ctx context.Context, now time.Time) ([]Finding, error) {
+// objective. All it finds is one insert of one time: readers take the newest
+// time of an SLO for its newest look.
+func (r *Runner) lookService(ctx context.Context, now time.Time, keep keeper) error {
 	byModel := map[plumbline.Model]traffic{}
-	findings, err := r.eachModel(ctx, now, func(t traffic) ([]Finding, error) {
+	var findings []Finding
+	err := r.eachModel(ctx, now, func(t traffic) error {
 		byModel[t.model] = t
-		return r.lookQuality(ctx, t)
+		found, err := r.within(ctx, func(ctx context.Context) ([]Finding, error) { return r.lookQuality(ctx, t) })
+		findings = append(findings, found...)
+		return err
 	})
 	if err != nil && len(byModel) == 0 {
-		return nil, err // nobody is known to serve, which must not read as nobody serves
+		return err // nobody is known to serve, which must not read as nobody serves
 	}
 	errs := []error{err}
 	for _, o := range r.objectives {
-		found, err := r.lookBurn(ctx, o, byModel[o.SLO.Model])
+		found, err := r.within(ctx, func(ctx context.Context) ([]Finding, error) { return r.lookBurn(ctx, o, byModel[o.SLO.Model]) })
 		findings, errs = append(findings, found...), append(errs, err)
 	}
-	return findings, errors.Join(errs...)
+	return errors.Join(append(errs, keep(findings))...)
 }
 
 // lookFeatures looks at what every model saw: drift, data quality, and what
-// labels say of both.
-func (r *Runner) lookFeatures(ctx context.Context, now time.Time) ([]Finding, error) {
+// labels say of both. A model's findings are kept before the next model is looked
+// at, so that a slow one neither delays nor ages those of the others.
+func (r *Runner) lookFeatures(ctx context.Context, now time.Time, keep keeper) error {
 	looks := []func(context.Context, traffic, time.Time) ([]Finding, error){r.lookDrift, r.alarms.look, r.hygiene.look, r.truth.look}
-	return r.eachModel(ctx, now, func(t traffic) ([]Finding, error) {
+	return r.eachModel(ctx, now, func(t traffic) error {
 		var (
 			findings []Finding
 			errs     []error
 		)
 		for _, look := range looks {
-			found, err := look(ctx, t, now)
+			found, err := r.within(ctx, func(ctx context.Context) ([]Finding, error) { return look(ctx, t, now) })
 			findings, errs = append(findings, found...), append(errs, err)
 		}
-		return findings, errors.Join(errs...)
+		return errors.Join(append(errs, keep(findings))...)
 	})
 }
 
+// within looks for as long as the runner is patient.
+func (r *Runner) within(ctx context.Context, look func(context.Context) ([]Finding, error)) ([]Finding, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
+	defer cancel()
+	return look(ctx)
+}
+
 // eachModel looks at every model that served lately.
-func (r *Runner) eachModel(ctx context.Context, now time.Time, look func(traffic) ([]Finding, error)) ([]Finding, error) {
+func (r *Runner) eachModel(ctx context.Context, now time.Time, look func(traffic) error) error {
 	models, err := serving(ctx, r.db.Conn(), "", now)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var (
-		findings []Finding
-		errs     []error
-	)
+	var errs []error
 	for _, t := range models {
-		found, err := look(t)
-		findings, errs = append(findings, found...), append(errs, err)
+		errs = append(errs, look(t))
 	}
-	return findings, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 type metrics struct {

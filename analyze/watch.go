@@ -30,7 +30,7 @@ type watch struct {
 	conn       querier
 	references []ask.Reference
 	measures   []measure.ID
-	looked     map[plumbline.Model]time.Time
+	looked     map[plumbline.Model]attempt
 	segments   map[plumbline.Model]time.Time
 }
 
@@ -41,7 +41,7 @@ func newWatch(cfg Config, asker *ask.Asker, conn querier) (*watch, error) {
 	}
 	return &watch{
 		cfg: cfg, asker: asker, conn: conn, references: references, measures: cfg.Measures.all(),
-		looked: map[plumbline.Model]time.Time{}, segments: map[plumbline.Model]time.Time{},
+		looked: map[plumbline.Model]attempt{}, segments: map[plumbline.Model]time.Time{},
 	}, nil
 }
 
@@ -59,9 +59,15 @@ func (m Measures) all() []measure.ID {
 // lookDrift compares every deploy that served within the window, and its
 // segments.
 func (r *Runner) lookDrift(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
-	if now.Sub(r.watch.looked[t.model]) < r.cfg.DriftInterval {
-		return nil, nil
+	if last := r.watch.looked[t.model]; now.Sub(last.at) < r.cfg.DriftInterval {
+		return nil, last.err
 	}
+	findings, err := r.compareDeploys(ctx, t, now)
+	r.watch.looked[t.model] = attempt{now, err}
+	return findings, err
+}
+
+func (r *Runner) compareDeploys(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
 	reference, err := r.references.of(ctx, t.model, now)
 	if err != nil {
 		return nil, fmt.Errorf("drift: %w", err)
@@ -83,11 +89,8 @@ func (r *Runner) lookDrift(ctx context.Context, t traffic, now time.Time) ([]Fin
 			}
 		}
 	}
-	if len(errs) == 0 {
-		r.watch.looked[t.model] = now
-		if withSegments {
-			r.watch.segments[t.model] = now
-		}
+	if len(errs) == 0 && withSegments {
+		r.watch.segments[t.model] = now
 	}
 	return findings, errors.Join(errs...)
 }

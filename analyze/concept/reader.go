@@ -36,7 +36,9 @@ var delaySQL string
 var countsSQL string
 
 // Delay returns how many predictions of a model in [from, to) have a label, and
-// within what time nine of ten of those came: 0 where there is none.
+// within what time nine of ten of those came: 0 where there is none. Of more
+// than some thousand labels that is estimated from a sample by the identifiers,
+// the same one every time, whose rank is right to about one in a hundred.
 func (r Reader) Delay(ctx context.Context, model plumbline.Model, from, to time.Time) (labels uint64, delay time.Duration, err error) {
 	rows, err := r.Conn.Query(ctx, delaySQL, clickhouse.Named("model", string(model)), clickhouse.Named("from", from.Unix()), clickhouse.Named("to", to.Unix()))
 	if err != nil {
@@ -103,23 +105,29 @@ func newLabels() Labels {
 	return Labels{Strata: map[string]map[string]uint64{}, Classes: map[string]uint64{}, Buckets: map[int32]uint64{}}
 }
 
-// Merge returns the labels of several deploys together.
-func Merge(all map[plumbline.DeployHash]Labels) Labels {
+// Merge returns the labels of several deploys and periods together.
+func Merge(periods ...map[plumbline.DeployHash]Labels) Labels {
 	sum := newLabels()
-	for _, l := range all {
-		for stratum, cells := range l.Strata {
-			for cell, n := range cells {
-				sum.add(stratum, cell, n)
-			}
-		}
-		for class, n := range l.Classes {
-			sum.Classes[class] += n
-		}
-		for bucket, n := range l.Buckets {
-			sum.Buckets[bucket] += n
+	for _, deploys := range periods {
+		for _, l := range deploys {
+			sum.merge(l)
 		}
 	}
 	return sum
+}
+
+func (l Labels) merge(other Labels) {
+	for stratum, cells := range other.Strata {
+		for cell, n := range cells {
+			l.add(stratum, cell, n)
+		}
+	}
+	for class, n := range other.Classes {
+		l.Classes[class] += n
+	}
+	for bucket, n := range other.Buckets {
+		l.Buckets[bucket] += n
+	}
 }
 
 func (l Labels) add(stratum, cell string, n uint64) {
