@@ -193,6 +193,9 @@ func (w *worker) takeover(ctx context.Context, begun intent, from, first int64) 
 func (w *worker) replay(ctx context.Context, first, last int64) error {
 	w.confirmed = time.Time{} // the first statement commits the intent under this plan
 	b := w.newBatch(first)
+	// A rollup may be there already. From here on its marker no longer says that
+	// the raw rows are complete: a replay may end among them.
+	b.sampled = true
 	if err := w.refetch(ctx, first, last, b.add); err != nil {
 		return err
 	}

@@ -22,8 +22,11 @@ type batch struct {
 	events      int // records
 	bytes       int
 	plan        string // under which it was begun, if that is not the worker's
-	knownMin    int64
-	knownMax    int64
+	// sampled says that its raw rows cannot tell what its rollups hold, whatever
+	// the policy of the worker.
+	sampled  bool
+	knownMin int64
+	knownMax int64
 	// span is that of the rows' event times, leftOut the number of rows whose
 	// raw form is not stored; store sets both.
 	span    span

@@ -30,7 +30,7 @@ func rollupTables() []plumbline.TableName {
 func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first int64) (int64, error) {
 	last := *begun.Last
 	begunRange := newBatch(w.at, from, nil)
-	begunRange.last, begunRange.plan = last, begun.Plan
+	begunRange.last, begunRange.plan, begunRange.sampled = last, begun.Plan, begun.Sampled
 	if begun.Plan != w.plan {
 		w.i.notice(ctx, NoticePlanChanged, w.at.String(), "The batch %s was begun under plan %s and is finished under plan %s.", begunRange, begun.Plan, w.plan)
 	}

@@ -32,12 +32,13 @@ const (
 )
 
 // proxy stands between ingest and ClickHouse and makes INSERTs fail as decide
-// says, by their number and table. SELECTs pass unless stopped is set.
+// says, by their number and table, and an ALTER as alter says. SELECTs pass.
 type proxy struct {
 	target *url.URL
 
 	mu      sync.Mutex
 	decide  func(n int, query string) fault
+	alter   func(query string) fault // nil passes all
 	inserts int
 	faults  int
 	failed  chan struct{} // closed at the first fault since reset
@@ -69,7 +70,7 @@ func startProxy(t *testing.T, env *testenv.Env) (*proxy, *storage.DB) {
 func (p *proxy) reset(decide func(n int, query string) fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.decide, p.inserts, p.failed = decide, 0, make(chan struct{})
+	p.decide, p.alter, p.inserts, p.failed = decide, nil, 0, make(chan struct{})
 }
 
 // await waits for the first fault since reset.
@@ -97,8 +98,14 @@ func (p *proxy) see(query, comment string) {
 func (p *proxy) next(query string) fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.inserts++
-	f := p.decide(p.inserts, query)
+	f := pass
+	switch {
+	case strings.HasPrefix(query, "INSERT"):
+		p.inserts++
+		f = p.decide(p.inserts, query)
+	case strings.HasPrefix(query, "ALTER") && p.alter != nil:
+		f = p.alter(query)
+	}
 	if f != pass {
 		p.faults++
 		select {
@@ -121,10 +128,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		query = string(body[:min(len(body), 200)])
 	}
 	p.see(query, r.URL.Query().Get("log_comment"))
-	f := pass
-	if strings.HasPrefix(strings.TrimSpace(query), "INSERT") {
-		f = p.next(query)
-	}
+	f := p.next(strings.TrimSpace(query))
 	if f == refuse {
 		http.Error(w, "Code: 252. DB::Exception: Too many parts. (TOO_MANY_PARTS)", http.StatusInternalServerError)
 		return

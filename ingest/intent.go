@@ -15,8 +15,9 @@ type intent struct {
 	Epoch   string `json:"epoch"`
 	Last    *int64 `json:"last,omitempty"`
 	Plan    string `json:"plan,omitempty"`
-	// Sampled says that raw rows are left out by the privacy policy, so they
-	// cannot tell what the rollups hold.
+	// Sampled says that the raw rows cannot tell what the rollups hold: the
+	// privacy policy leaves some out, or a replay stores them anew beside rollups
+	// that are there.
 	Sampled bool `json:"sampled,omitempty"`
 	// Shard is the one whose tables hold the batch; empty if there is only one.
 	Shard string `json:"shard,omitempty"`
