@@ -95,7 +95,7 @@ func (w *worker) finishTail(ctx context.Context, from, first int64) (int64, erro
 		// Where rollups reach further than the predictions they are made from,
 		// nobody can tell any more whether these are all there were.
 		sampled := marked > predicted || w.i.privacy.Samples()
-		next, err := w.takeoverChanged(ctx, intent{Epoch: w.at.Epoch, Last: &last, Plan: "unknown", Sampled: sampled}, from, first)
+		next, err := w.takeoverChanged(ctx, intent{Epoch: w.at.Epoch, Last: &last, Plan: planUnknown, Sampled: sampled}, from, first)
 		if err == nil && w.db != w.home {
 			err = errReassign
 		}
@@ -185,17 +185,18 @@ func (w *worker) takeover(ctx context.Context, begun intent, from, first int64) 
 	if from < first || begun.Plan != w.plan {
 		return w.takeoverChanged(ctx, begun, from, first)
 	}
-	return last + 1, w.replay(ctx, from, last)
+	return last + 1, w.replay(ctx, from, last, begun.Counted)
 }
 
 // replay decodes a range of offsets again, stores what is missing of it and
-// commits.
-func (w *worker) replay(ctx context.Context, first, last int64) error {
+// commits. counted is the plan under which rollups of it may be stored, if that
+// is not the worker's.
+func (w *worker) replay(ctx context.Context, first, last int64, counted string) error {
 	w.confirmed = time.Time{} // the first statement commits the intent under this plan
 	b := w.newBatch(first)
 	// A rollup may be there already. From here on its marker no longer says that
 	// the raw rows are complete: a replay may end among them.
-	b.sampled = true
+	b.sampled, b.counted = true, counted
 	if err := w.refetch(ctx, first, last, b.add); err != nil {
 		return err
 	}

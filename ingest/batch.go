@@ -22,6 +22,7 @@ type batch struct {
 	events      int // records
 	bytes       int
 	plan        string // under which it was begun, if that is not the worker's
+	counted     string // the plan under which rollups of it may be stored, if any
 	// sampled says that its raw rows cannot tell what its rollups hold, whatever
 	// the policy of the worker.
 	sampled  bool

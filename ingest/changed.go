@@ -30,7 +30,7 @@ func rollupTables() []plumbline.TableName {
 func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first int64) (int64, error) {
 	last := *begun.Last
 	begunRange := newBatch(w.at, from, nil)
-	begunRange.last, begunRange.plan, begunRange.sampled = last, begun.Plan, begun.Sampled
+	begunRange.last, begunRange.plan, begunRange.counted, begunRange.sampled = last, begun.Plan, begun.Counted, begun.Sampled
 	if begun.Plan != w.plan {
 		w.i.notice(ctx, NoticePlanChanged, w.at.String(), "The batch %s was begun under plan %s and is finished under plan %s.", begunRange, begun.Plan, w.plan)
 	}
@@ -38,16 +38,20 @@ func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first 
 	if dropped {
 		w.i.notice(ctx, NoticeOffsetsLost, w.at.String(), "Kafka has dropped the offsets %d to %d of %s before their batch was finished: what is not stored of them is lost.", from, min(first-1, last), w.at)
 	}
+	complete, err := w.rawComplete(ctx, begunRange)
+	if err != nil {
+		return 0, err
+	}
+	counted := ""
+	if complete {
+		counted = begunRange.finished(begun.Plan)
+	}
 	left, others, err := w.storedRaw(ctx, begunRange)
 	if err != nil {
 		return 0, err
 	}
 	if left == 0 && first <= last {
-		return last + 1, w.replayBare(ctx, begunRange, max(from, first), others > 0)
-	}
-	complete, err := w.rawComplete(ctx, begunRange)
-	if err != nil {
-		return 0, err
+		return last + 1, w.replayBare(ctx, begunRange, max(from, first), others > 0, counted)
 	}
 	// Of a sample only the records tell what is to be counted; where they are
 	// gone, what is stored of them must do.
@@ -57,7 +61,7 @@ func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first 
 	if err := w.deleteRange(ctx, begunRange); err != nil {
 		return 0, err
 	}
-	return last + 1, w.replay(ctx, from, last)
+	return last + 1, w.replay(ctx, from, last, counted)
 }
 
 // rawComplete reports whether any rollup of the batch is stored, which is never
@@ -154,14 +158,14 @@ func (w *worker) storedRaw(ctx context.Context, b *batch) (counted, others int, 
 // replayBare stores again what is readable of a batch of which no raw row is
 // stored that rollups are made from. Its other raw rows go first, as this plan
 // may make others of them.
-func (w *worker) replayBare(ctx context.Context, b *batch, from int64, others bool) error {
+func (w *worker) replayBare(ctx context.Context, b *batch, from int64, others bool, counted string) error {
 	if others {
 		b.first = from
 		if err := w.deleteRange(ctx, b); err != nil {
 			return err
 		}
 	}
-	return w.replay(ctx, from, b.last)
+	return w.replay(ctx, from, b.last, counted)
 }
 
 func (w *worker) storedIn(ctx context.Context, b *batch, table plumbline.TableName) (offsets []int64, err error) {

@@ -19,6 +19,8 @@ type intent struct {
 	// privacy policy leaves some out, or a replay stores them anew beside rollups
 	// that are there.
 	Sampled bool `json:"sampled,omitempty"`
+	// Counted is the plan before, if rollups of the batch are stored under it.
+	Counted string `json:"counted,omitempty"`
 	// Shard is the one whose tables hold the batch; empty if there is only one.
 	Shard string `json:"shard,omitempty"`
 	// Session is the one in which the statements of the batch are sent.

@@ -16,6 +16,10 @@ import (
 // with every change that counts any row differently.
 const foldVersion = "fold/2"
 
+// planUnknown is the plan of a batch whose intent is lost. Its segments may be
+// any, so they are taken for others than those of every plan.
+const planUnknown = "unknown"
+
 // plan returns the hash of everything that decides how an event of the topic
 // becomes rows: the decoder, its limits, the schema, the mapping and the privacy policy. A batch
 // that was begun under another plan is not finished by this one, see takeover.
@@ -55,8 +59,11 @@ func sliced(plan, segments string) string {
 // by neither.
 func (b *batch) finished(plan string) string {
 	decoded, now, _ := strings.Cut(plan, verify.PlanSeparator)
-	if _, begun, _ := strings.Cut(b.plan, verify.PlanSeparator); b.plan != "" && begun != now {
-		return sliced(decoded, "mixed")
+	for _, before := range []string{b.plan, b.counted} {
+		_, segments, _ := strings.Cut(before, verify.PlanSeparator)
+		if before == planUnknown || before != "" && segments != now {
+			return sliced(decoded, "mixed")
+		}
 	}
 	return plan
 }

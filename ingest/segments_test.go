@@ -93,16 +93,21 @@ func TestBatchOfOtherSegmentsIsFinished(t *testing.T) {
 	for name, tt := range map[string]struct {
 		declared segment.Declared
 		limits   int
+		how      string
 		mixed    bool
 	}{
-		"other segments": {regions("eu", "us"), 0, true},
-		"other limits":   {regions("eu"), 999, false},
+		"other segments":                    {regions("eu", "us"), 0, "", true},
+		"other limits":                      {regions("eu"), 999, "", false},
+		"other segments, no raw rows":       {regions("eu", "us"), 0, "full", true},
+		"other segments, no raw rows twice": {regions("eu", "us"), 0, "full, dies", true},
+		"other limits, no raw rows":         {regions("eu"), 999, "full", false},
+		"none after some, intent is lost":   {nil, 0, "lost", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := testenv.Start(t, testenv.Setup{Kafka: true})
 			p, db := startProxy(t, env)
 			p.reset(func(n int, query string) fault {
-				if n > 3 && strings.Contains(query, "`"+string(plumbline.TableSeriesMinute)+"`") {
+				if (n > 3 || strings.Contains(tt.how, "full")) && strings.Contains(query, "`"+string(plumbline.TableSeriesMinute)+"`") {
 					return refuse
 				}
 				return pass
@@ -113,15 +118,33 @@ func TestBatchOfOtherSegmentsIsFinished(t *testing.T) {
 				t.Fatal(err)
 			}
 			sendRegions(t, env, cfg, 0, 300, time.Now().Add(-3*time.Hour))
-			stop := start(t, cfg, ingest.Dependencies{DB: db})
+			disk := new(room)
+			disk.full.Store(strings.Contains(tt.how, "full"))
+			stop := start(t, cfg, ingest.Dependencies{DB: db, Raw: disk})
 			p.await(t)
 			stop()
-			p.reset(func(int, string) fault { return pass })
+			if tt.how == "lost" {
+				commitAs(t, env, cfg, 0, "")
+			}
 			cfg.Segments = tt.declared
 			if tt.limits > 0 {
 				cfg.Limits.MaxFeatures = tt.limits
 			}
 			seen := newNotices()
+			if strings.Contains(tt.how, "dies") {
+				// Its intent names the new plan; the rollups are of the old.
+				p.reset(func(_ int, query string) fault {
+					if strings.Contains(query, "`"+string(plumbline.TableSeriesMinute)+"`") {
+						return refuse
+					}
+					return pass
+				})
+				disk.full.Store(false)
+				stop := start(t, cfg, ingest.Dependencies{DB: db, Noticer: seen, Raw: disk})
+				p.await(t)
+				stop()
+			}
+			p.reset(func(int, string) fault { return pass })
 			start(t, cfg, ingest.Dependencies{DB: db, Noticer: seen})
 			seen.await(t, ingest.NoticePlanChanged)
 			until(t, env, committedEvents, 300)
@@ -131,8 +154,12 @@ func TestBatchOfOtherSegmentsIsFinished(t *testing.T) {
 			if mixed := count(t, env, "SELECT countIf(endsWith(plan, '+mixed')) FROM batches WHERE table = 'series_minute'") > 0; mixed != tt.mixed || (report.HoursWithoutSegments > 0) != tt.mixed {
 				t.Errorf("mixed: %v, segments of %d hours left out", mixed, report.HoursWithoutSegments)
 			}
-			if n := count(t, env, "SELECT sum(count) FROM series_minute WHERE series = 'requests' AND segment = 'region=eu'"); n != 100 {
-				t.Errorf("%d requests in region=eu by minute, want 100", n)
+			want := uint64(100)
+			if tt.declared == nil {
+				want = 0
+			}
+			if n := count(t, env, "SELECT sum(count) FROM series_minute WHERE series = 'requests' AND segment = 'region=eu'"); n != want {
+				t.Errorf("%d requests in region=eu by minute, want %d", n, want)
 			}
 		})
 	}

@@ -275,7 +275,7 @@ func (w *worker) intend(ctx context.Context, b *batch) error {
 	if err := w.renew(ctx); err != nil {
 		return err
 	}
-	begun := intent{Epoch: w.at.Epoch, Last: &b.last, Plan: cmp.Or(b.plan, w.plan), Sampled: b.sampled || w.i.privacy.Samples(), Shard: w.db.Shard()}
+	begun := intent{Epoch: w.at.Epoch, Last: &b.last, Plan: cmp.Or(b.plan, w.plan), Counted: b.counted, Sampled: b.sampled || w.i.privacy.Samples(), Shard: w.db.Shard()}
 	if !w.lease.session.IsZero() {
 		begun.Session = &w.lease.session
 	}
