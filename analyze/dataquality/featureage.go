@@ -22,7 +22,7 @@ const leastRanks = 100
 func featureAge() Check {
 	return Check{
 		Measure: "feature_age", Unit: "seconds", MinEffect: 3600, EffectUnit: "seconds", Ranked: true,
-		Doc:  "Age of the newest features at the end of the last hour, for models that send the numeric feature feature_ts: the Unix time, in seconds or milliseconds, at which the features of a request were computed. To one hour. A breach is older than in any hour of the week before.",
+		Doc:  "Age of the newest features at the end of the last closed hour, for models that send the numeric feature feature_ts: the Unix time, in seconds or milliseconds, at which the features of a request were computed. To one hour. A breach is older than in any hour of the week before.",
 		Test: "rank among the hours of the week before",
 		judge: func(p Pair) (Result, bool) {
 			hours := p.Timeline.Hours
