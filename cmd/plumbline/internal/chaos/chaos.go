@@ -147,14 +147,25 @@ func (r *run) prepare(ctx context.Context) error {
 	return r.writeConfig()
 }
 
-func (r *run) writeConfig() error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("chaos: find a free port: %w", err)
+// freeAddress returns an address to listen on again after every kill. Its port
+// is below those that the system gives to connections going out: one of them
+// took the service's port between two starts.
+func freeAddress() (string, error) {
+	const first, last = 20_000, 30_000
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	r.web = l.Addr().String()
-	if err := l.Close(); err != nil {
-		return fmt.Errorf("chaos: find a free port: %w", err)
+	return "", fmt.Errorf("chaos: find a free port: %w", err)
+}
+
+func (r *run) writeConfig() error {
+	var err error
+	if r.web, err = freeAddress(); err != nil {
+		return err
 	}
 	t := r.ingest.Topics
 	text := fmt.Sprintf(`data_dir: %s
