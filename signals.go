@@ -3,6 +3,7 @@ package plumbline
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // SignalName names a signal: the value of the column findings.signal.
@@ -138,6 +139,11 @@ func (s Signal) Validate() error {
 
 // Signals returns every signal the service computes.
 func Signals() []Signal {
+	return slices.Concat(serviceSignals(), trafficSignals(), outcomeSignals())
+}
+
+// serviceSignals are those that objectives stand on.
+func serviceSignals() []Signal {
 	return []Signal{
 		{
 			Name: SignalBurn, Unit: "percentunit", Owner: OwnerOnCall, Good: LowerIsBetter,
@@ -177,6 +183,12 @@ GROUP BY time, metric HAVING sum(requests) > 0
 ORDER BY time, metric`,
 			NoRule: "Late labels are normal; a dead label pipeline gets an SLI of its own.",
 		},
+	}
+}
+
+// trafficSignals are about the events that come in.
+func trafficSignals() []Signal {
+	return []Signal{
 		{
 			Name: SignalDrift, Unit: "short", Owner: OwnerModel, Good: LowerIsBetter,
 			Description: "Population stability index of each feature against the training set, over bins of equal mass in the training set.",
@@ -210,6 +222,13 @@ GROUP BY time, metric
 ORDER BY time, metric`,
 			NoRule: "What is wrong with an event hurts as quality or volume, which have their own alerts; this says why.", Runbook: "data-quality",
 		},
+	}
+}
+
+// outcomeSignals are about what the model answers and whether that was right,
+// and the tickets of all drift.
+func outcomeSignals() []Signal {
+	return []Signal{
 		{
 			Name: SignalPredictionDrift, Unit: "short", Owner: OwnerModel, Good: LowerIsBetter,
 			Description: "Distance of what the model answers (score, predicted class, predicted value) from each of the references configured, beyond its noise, in the unit of each measure: below 0 is less than noise.",

@@ -240,6 +240,16 @@ func seriesTable(name TableName, grain string, level RetentionLevel) Table {
 	}
 }
 
+// Kinds of a row of categories_hour.
+const (
+	// KindValue is a category.
+	KindValue uint8 = iota
+	// KindNull counts values sent as null.
+	KindNull
+	// KindOther counts values over the cap of a batch.
+	KindOther
+)
+
 func categoriesTable() Table {
 	return Table{
 		Name: TableCategories, Doc: "Rollup of every categorical series by hour: a count a value; rows of one key add up.",

@@ -141,7 +141,7 @@ func (n *naive) row(row int, segment string) {
 	}
 	from, to = in.Nulls.Row(row)
 	for i := from; i < to; i++ {
-		n.count(hour+"feature:"+string(in.Features.Value(in.Nulls.Keys[i])), "", kindNull, weight)
+		n.count(hour+"feature:"+string(in.Features.Value(in.Nulls.Keys[i])), "", plumbline.KindNull, weight)
 	}
 }
 
@@ -188,10 +188,10 @@ func (n *naive) category(series, value string, weight uint64) {
 	switch known := n.distinct[series]; {
 	case known[value] || len(known) < 10_000:
 		known[value] = true
-		n.count(series, value, kindValue, weight)
+		n.count(series, value, plumbline.KindValue, weight)
 	default:
 		n.others++
-		n.count(series, "", kindOther, weight)
+		n.count(series, "", plumbline.KindOther, weight)
 	}
 }
 

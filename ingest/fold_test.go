@@ -281,9 +281,9 @@ func TestTooManyCategoriesGoToOther(t *testing.T) {
 	var values, other uint64
 	for i := range int(rec.NumRows()) {
 		switch count := column[*array.Uint64](rec, "count").Value(i); column[*array.Uint8](rec, "kind").Value(i) {
-		case kindValue:
+		case plumbline.KindValue:
 			values += count
-		case kindOther:
+		case plumbline.KindOther:
 			other += count
 		}
 	}

@@ -261,13 +261,6 @@ type categoryRows struct {
 	marks []float64
 }
 
-// The kinds of a category row, as the column kind spells them.
-const (
-	kindValue uint8 = iota
-	kindNull
-	kindOther
-)
-
 func (f *fold) categoryRollup(at source, last int64) rollup {
 	c := &f.categories
 	bins := c.sorted()
@@ -290,7 +283,7 @@ func (f *fold) categoryRollup(at source, last int64) rollup {
 		}
 	}, func(key partKey) int {
 		rows.keys.mark(at, key)
-		rows.add(nil, kindValue, 0, 0, float64(last))
+		rows.add(nil, plumbline.KindValue, 0, 0, float64(last))
 		return len(rows.time)
 	})
 	return rollup{plumbline.TableCategories, rows.record(), runs}
@@ -299,15 +292,15 @@ func (f *fold) categoryRollup(at source, last int64) rollup {
 func (f *fold) categoryValue(series, key uint32) ([]byte, uint8) {
 	switch {
 	case key == nullKey:
-		return nil, kindNull
+		return nil, plumbline.KindNull
 	case key == otherKey:
-		return nil, kindOther
+		return nil, plumbline.KindOther
 	case key&cutBit != 0:
-		return f.categories.cuts.Value(int32(key &^ cutBit)), kindValue
+		return f.categories.cuts.Value(int32(key &^ cutBit)), plumbline.KindValue
 	case series == categoryPredicted:
-		return f.in.Predicted.Dict.Value(int32(key)), kindValue
+		return f.in.Predicted.Dict.Value(int32(key)), plumbline.KindValue
 	}
-	return f.in.Values.Value(int32(key)), kindValue
+	return f.in.Values.Value(int32(key)), plumbline.KindValue
 }
 
 func (r *categoryRows) add(value []byte, kind uint8, n, rows uint64, mark float64) {

@@ -118,13 +118,6 @@ func (s *Samples) number(rows driver.Rows) error {
 	return nil
 }
 
-// Kinds of a row of categories_hour.
-const (
-	kindValue = 0
-	kindNull  = 1
-	kindOther = 2
-)
-
 func (s *Samples) category(rows driver.Rows) error {
 	var (
 		series, value string
@@ -140,14 +133,14 @@ func (s *Samples) category(rows driver.Rows) error {
 	}
 	feature := s.Features[name]
 	switch kind {
-	case kindValue:
+	case plumbline.KindValue:
 		if feature.Values == nil {
 			feature.Values = map[string]uint64{}
 		}
 		feature.Values[value] += count
-	case kindNull:
+	case plumbline.KindNull:
 		feature.Nulls += count
-	case kindOther:
+	case plumbline.KindOther:
 		feature.Other += count
 	default:
 		return fmt.Errorf("series %q: category of kind %d", series, kind)

@@ -232,13 +232,6 @@ func (r Reader) Deploys(ctx context.Context, q Query) ([]Served, error) {
 	return all, nil
 }
 
-// Kinds of a row of categories_hour.
-const (
-	kindValue = 0
-	kindNull  = 1
-	kindOther = 2
-)
-
 // category adds one categorical value of one series.
 func (w *Window) category(rows driver.Rows) error {
 	var (
@@ -251,14 +244,14 @@ func (w *Window) category(rows driver.Rows) error {
 	}
 	s := w.at(plumbline.Series(series))
 	switch kind {
-	case kindValue:
+	case plumbline.KindValue:
 		if s.Values == nil {
 			s.Values = map[string]uint64{}
 		}
 		s.Values[value] += count
-	case kindNull:
+	case plumbline.KindNull:
 		s.Nulls += count
-	case kindOther:
+	case plumbline.KindOther:
 		s.Other += count
 	default:
 		return fmt.Errorf("series %q: category of kind %d", series, kind)

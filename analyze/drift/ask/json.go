@@ -9,11 +9,11 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 )
 
-// number is a float64 that JSON can hold: NaN and infinities are null.
-type number float64
+// Number is a float64 that JSON can hold: NaN and infinities are null.
+type Number float64
 
 // MarshalJSON writes null for what is no number.
-func (n number) MarshalJSON() ([]byte, error) {
+func (n Number) MarshalJSON() ([]byte, error) {
 	if v := float64(n); math.IsNaN(v) || math.IsInf(v, 0) {
 		return []byte("null"), nil
 	}
@@ -50,16 +50,16 @@ type rowJSON struct {
 	Feature    plumbline.Feature `json:"feature,omitempty"`
 	Reference  string            `json:"reference"`
 	Measure    measure.ID        `json:"measure"`
-	Value      number            `json:"value"`
-	Bound      number            `json:"bound"`
-	Statistic  number            `json:"statistic"`
-	NullMean   number            `json:"null_mean"`
-	Debiased   number            `json:"debiased"`
-	Low        number            `json:"low"`
-	High       number            `json:"high"`
-	P          number            `json:"p"`
-	MinEffect  number            `json:"min_effect"`
-	Effect     number            `json:"effect"`
+	Value      Number            `json:"value"`
+	Bound      Number            `json:"bound"`
+	Statistic  Number            `json:"statistic"`
+	NullMean   Number            `json:"null_mean"`
+	Debiased   Number            `json:"debiased"`
+	Low        Number            `json:"low"`
+	High       Number            `json:"high"`
+	P          Number            `json:"p"`
+	MinEffect  Number            `json:"min_effect"`
+	Effect     Number            `json:"effect"`
 	Method     measure.Method    `json:"method"`
 	Assumes    string            `json:"assumes,omitempty"`
 	References uint64            `json:"reference_count"`
@@ -89,8 +89,8 @@ func (a Answer) MarshalJSON() ([]byte, error) {
 	for i, r := range a.Rows {
 		out.Rows[i] = rowJSON{
 			Series: r.Series, Feature: r.Feature, Reference: r.Reference, Measure: r.Measure,
-			Value: number(r.Value), Bound: number(r.Bound), Statistic: number(r.Statistic), NullMean: number(r.NullMean), Debiased: number(r.Debiased),
-			Low: number(r.Low), High: number(r.High), P: number(r.P), MinEffect: number(r.MinEffect), Effect: number(r.Effect()),
+			Value: Number(r.Value), Bound: Number(r.Bound), Statistic: Number(r.Statistic), NullMean: Number(r.NullMean), Debiased: Number(r.Debiased),
+			Low: Number(r.Low), High: Number(r.High), P: Number(r.P), MinEffect: Number(r.MinEffect), Effect: Number(r.Effect()),
 			Method: r.Method, Assumes: r.Assumption, References: r.ReferenceCount, Count: r.Count,
 			Before: r.Before, After: r.After, Verdict: r.Verdict, Why: r.Why,
 		}

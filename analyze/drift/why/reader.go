@@ -322,13 +322,6 @@ func scanNumbers(rows driver.Rows, into pieces) error {
 	return nil
 }
 
-// Kinds of a row of categories_hour.
-const (
-	kindValue = 0
-	kindNull  = 1
-	kindOther = 2
-)
-
 func scanCategories(rows driver.Rows, into pieces) error {
 	var (
 		k             pieceKey
@@ -340,11 +333,11 @@ func scanCategories(rows driver.Rows, into pieces) error {
 		return err
 	}
 	switch kind {
-	case kindValue:
+	case plumbline.KindValue:
 		into.add(k, seriesKey{series: plumbline.Series(series)}, drift.Sample{Values: map[string]uint64{value: count}})
-	case kindNull:
+	case plumbline.KindNull:
 		into.add(k, seriesKey{series: plumbline.Series(series)}, drift.Sample{Nulls: count})
-	case kindOther:
+	case plumbline.KindOther:
 		into.add(k, seriesKey{series: plumbline.Series(series)}, drift.Sample{Other: count})
 	default:
 		return fmt.Errorf("series %q: category of kind %d", series, kind)

@@ -9,6 +9,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/dialect"
+	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
 	"github.com/plumbline-slo/plumbline/analyze/drift/rows"
 )
 
@@ -176,17 +177,6 @@ func column(t rows.Table, f plumbline.Feature) (dialect.Column, error) {
 	return dialect.Column{}, errors.New("no row has a value")
 }
 
-// number is a float64 that JSON can hold: what is no number is null.
-type number float64
-
-// MarshalJSON writes null for NaN and infinities.
-func (n number) MarshalJSON() ([]byte, error) {
-	if v := float64(n); math.IsNaN(v) || math.IsInf(v, 0) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(n))
-}
-
 type reportJSON struct {
 	Dialect        dialect.Name     `json:"dialect"`
 	Version        string           `json:"version"`
@@ -210,9 +200,9 @@ type columnJSON struct {
 	Feature   plumbline.Feature `json:"feature"`
 	Chunk     string            `json:"chunk,omitempty"`
 	Measure   dialect.Measure   `json:"measure,omitempty"`
-	Value     number            `json:"value"`
-	P         number            `json:"p"`
-	Threshold number            `json:"threshold"`
+	Value     ask.Number        `json:"value"`
+	P         ask.Number        `json:"p"`
+	Threshold ask.Number        `json:"threshold"`
 	Verdict   string            `json:"verdict"`
 	Refused   string            `json:"refused,omitempty"`
 }
@@ -220,12 +210,12 @@ type columnJSON struct {
 type estimateJSON struct {
 	Chunk         string              `json:"chunk"`
 	Metric        dialect.Performance `json:"metric"`
-	Value         number              `json:"value"`
-	SamplingError number              `json:"sampling_error"`
-	Low           number              `json:"low"`
-	High          number              `json:"high"`
-	Lower         number              `json:"lower_threshold"`
-	Upper         number              `json:"upper_threshold"`
+	Value         ask.Number          `json:"value"`
+	SamplingError ask.Number          `json:"sampling_error"`
+	Low           ask.Number          `json:"low"`
+	High          ask.Number          `json:"high"`
+	Lower         ask.Number          `json:"lower_threshold"`
+	Upper         ask.Number          `json:"upper_threshold"`
 	Verdict       string              `json:"verdict"`
 }
 
@@ -238,16 +228,16 @@ func (r Report) MarshalJSON() ([]byte, error) {
 		Columns: []columnJSON{}, Dataset: r.Dataset, NoPerformance: r.NoPerformance,
 	}
 	for _, c := range r.Columns {
-		line := columnJSON{Feature: c.Feature, Chunk: c.Chunk, Measure: c.Measure, Value: number(c.Value), P: number(c.P), Threshold: number(c.Threshold), Verdict: c.Verdict(), Refused: c.Refused}
+		line := columnJSON{Feature: c.Feature, Chunk: c.Chunk, Measure: c.Measure, Value: ask.Number(c.Value), P: ask.Number(c.P), Threshold: ask.Number(c.Threshold), Verdict: c.Verdict(), Refused: c.Refused}
 		if c.Refused != "" {
-			line.Value, line.P, line.Threshold = number(math.NaN()), number(math.NaN()), number(math.NaN())
+			line.Value, line.P, line.Threshold = ask.Number(math.NaN()), ask.Number(math.NaN()), ask.Number(math.NaN())
 		}
 		out.Columns = append(out.Columns, line)
 	}
 	for _, e := range r.Performance {
 		out.Performance = append(out.Performance, estimateJSON{
-			Chunk: e.Chunk, Metric: e.Metric, Value: number(e.Value), SamplingError: number(e.SamplingError), Low: number(e.Low), High: number(e.High),
-			Lower: number(e.Lower), Upper: number(e.Upper), Verdict: alert(e.Alert),
+			Chunk: e.Chunk, Metric: e.Metric, Value: ask.Number(e.Value), SamplingError: ask.Number(e.SamplingError), Low: ask.Number(e.Low), High: ask.Number(e.High),
+			Lower: ask.Number(e.Lower), Upper: ask.Number(e.Upper), Verdict: alert(e.Alert),
 		})
 	}
 	return json.Marshal(out)
