@@ -346,9 +346,14 @@ const (
 	// long and the short window.
 	AnnotationLongValue  = "long_value"
 	AnnotationShortValue = "short_value"
+	// AnnotationHighValue is the upper end of the long window's interval.
+	AnnotationHighValue = "high_value"
 	AnnotationThreshold  = "threshold"
 	AnnotationTarget     = "target"
 	AnnotationWindows    = "windows"
 	AnnotationPeriod     = "period"
+	// AnnotationBudgetLeft is the share of the period's error budget that is
+	// left; below 0 it is overspent.
+	AnnotationBudgetLeft = "budget_left"
 	AnnotationCoverage   = "coverage"
 )

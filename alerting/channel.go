@@ -29,6 +29,9 @@ type Notifier interface {
 // Notice is what is to be told.
 type Notice struct {
 	Text Text
+	// Alerts are the incident's alerts, resolved ones included, for channels
+	// that pass them on as they are.
+	Alerts []Alert
 	// Repeat says that nothing changed since the last notice but the clock.
 	Repeat bool
 	// State is the notifier's memory of this incident. It is kept with the

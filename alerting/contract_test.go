@@ -69,7 +69,7 @@ var rigs = map[string]func(t *testing.T, timeout time.Duration) rig{
 }
 
 func notice() alerting.Notice {
-	ex, err := known{}.Explain(context.Background(), "", "")
+	ex, err := known{}.Explain(context.Background(), alerting.Question{})
 	text := alerting.NewText([]alerting.Alert{firing(plumbline.SeverityPage)}, plumbline.OwnerEntry{Name: "o"}, ex, err, time.Now())
 	return alerting.Notice{Text: text, State: memory{}}
 }

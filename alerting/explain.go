@@ -13,7 +13,16 @@ import (
 // and after, the deploy. It is asked once for every notice of a firing
 // incident, under a deadline, and its error never stops a page.
 type Explainer interface {
-	Explain(ctx context.Context, m plumbline.Model, deploy plumbline.DeployHash) (Explanation, error)
+	Explain(ctx context.Context, about Question) (Explanation, error)
+}
+
+// Question says which incident is to be explained. SLO may be empty.
+type Question struct {
+	Model  plumbline.Model
+	Deploy plumbline.DeployHash
+	SLO    plumbline.SLOName
+	// Since is when the incident began, Now when its text is written.
+	Since, Now time.Time
 }
 
 // Explanation is what is known about the cause. Every part may be missing.
@@ -73,7 +82,7 @@ var errNoExplainer = errors.New("no explainer is configured")
 
 // explain asks the explainer within the timeout. A panic of the explainer is an
 // error like any other: the page must go out.
-func explain(ctx context.Context, e Explainer, timeout time.Duration, m plumbline.Model, deploy plumbline.DeployHash) (Explanation, error) {
+func explain(ctx context.Context, e Explainer, timeout time.Duration, about Question) (Explanation, error) {
 	if e == nil {
 		return Explanation{}, errNoExplainer
 	}
@@ -88,11 +97,11 @@ func explain(ctx context.Context, e Explainer, timeout time.Duration, m plumblin
 		var a answer
 		defer func() {
 			if p := recover(); p != nil {
-				a.err = fmt.Errorf("explain %s: panic: %v", m, p)
+				a.err = fmt.Errorf("explain %s: panic: %v", about.Model, p)
 			}
 			answers <- a
 		}()
-		a.explanation, a.err = e.Explain(ctx, m, deploy)
+		a.explanation, a.err = e.Explain(ctx, about)
 	}()
 	select {
 	case a := <-answers:

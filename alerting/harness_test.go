@@ -288,7 +288,7 @@ func with(a alerting.Alert, label, value string) alerting.Alert {
 // known explains everything in the same way.
 type known struct{}
 
-func (known) Explain(context.Context, plumbline.Model, plumbline.DeployHash) (alerting.Explanation, error) {
+func (known) Explain(context.Context, alerting.Question) (alerting.Explanation, error) {
 	coverage := 0.74
 	return alerting.Explanation{
 		Features: []alerting.FeatureShift{

@@ -131,7 +131,7 @@ func (d *delivery) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bo
 	text := d.texts.write(ctx, alerts, d.owner)
 	reason, _ := notify.NotificationReason(ctx)
 	result, err := d.notifier.Notify(ctx, Notice{
-		Text: text, Repeat: reason == notify.ReasonRepeatIntervalElapsed, State: state,
+		Text: text, Alerts: plainAlerts(alerts), Repeat: reason == notify.ReasonRepeatIntervalElapsed, State: state,
 	})
 	if o, ok := ctx.Value(outcomeKey{}).(*outcome); ok && err == nil {
 		o.text, o.sent = text, result.Sent

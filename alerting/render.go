@@ -125,7 +125,10 @@ func (t Text) Facts(q Quoter) []Fact {
 	} else {
 		add("Since", fmt.Sprintf("%s (for %s)", clock(t.Since), span(t.At.Sub(t.Since))))
 		if left, ok := t.Exhaustion(); ok {
-			add("Budget", fmt.Sprintf("the whole error budget of %s lasts %s at this rate", q.Sentence(t.Period), span(left)))
+			add("Budget", left.words(q, t.Period))
+		}
+		if t.Acked != nil {
+			add("Taken by", fmt.Sprintf("%s at %s", q.Name(t.Acked.By), clock(t.Acked.At)))
 		}
 	}
 	if c := t.Quality; c != nil {

@@ -148,7 +148,7 @@ func TestEndWhileSilencedIsTold(t *testing.T) {
 // explainerFunc makes an Explainer of a function.
 type explainerFunc func(ctx context.Context) (alerting.Explanation, error)
 
-func (f explainerFunc) Explain(ctx context.Context, _ plumbline.Model, _ plumbline.DeployHash) (alerting.Explanation, error) {
+func (f explainerFunc) Explain(ctx context.Context, _ alerting.Question) (alerting.Explanation, error) {
 	return f(ctx)
 }
 

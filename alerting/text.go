@@ -54,6 +54,12 @@ type Text struct {
 	Burns []Burn
 	// Period is the error budget's window, as the rule wrote it.
 	Period string
+	// BudgetLeft is the share of the period's budget that is left, below 0 if it
+	// is overspent.
+	BudgetLeft Known
+	// Acked says who took the incident; nil while nobody has, and once it is
+	// over.
+	Acked *Ack
 	// Coverage is the share of labels that are in, in words, or empty.
 	Coverage string
 	Quality  *QualityChange
@@ -78,6 +84,15 @@ type Burn struct {
 	// the lower end of an interval, so it is told as "at least". Long and Short
 	// are the bad shares of the two windows, Target is a good share.
 	Value, Long, Short, Threshold, Target Known
+	// High is the upper end of the interval whose lower end is Value.
+	High Known
+}
+
+// Ack says that somebody looks after an incident.
+type Ack struct {
+	// By is a person's name as a channel or the API gave it.
+	By string
+	At time.Time
 }
 
 // Known is a finite number that may be missing.
@@ -107,22 +122,13 @@ func (t Text) Service() bool { return t.Model == "" }
 func (t Text) Pages() bool { return t.Status == StatusFiring && t.Severity == plumbline.SeverityPage }
 
 // SameConditions reports whether both texts tell of the same level and the same
-// firing conditions, whatever their numbers are now.
+// firing conditions, whatever their numbers are now, and of the same person who
+// looks after it.
 func (t Text) SameConditions(o Text) bool {
-	return t.Level() == o.Level() && slices.EqualFunc(t.Burns, o.Burns, func(a, b Burn) bool {
+	acked := t.Acked == nil && o.Acked == nil || t.Acked != nil && o.Acked != nil && t.Acked.By == o.Acked.By
+	return acked && t.Level() == o.Level() && slices.EqualFunc(t.Burns, o.Burns, func(a, b Burn) bool {
 		return a.Severity == b.Severity && a.Windows == b.Windows
 	})
-}
-
-// Exhaustion returns how long a whole error budget lasts at the present rate:
-// period / burn rate (SRE workbook, chapter 5).
-func (t Text) Exhaustion() (time.Duration, bool) {
-	rate, ok := t.Rate()
-	period, hasPeriod := parseDuration(t.Period)
-	if !ok || !hasPeriod || rate <= 0 || float64(period)/rate > math.MaxInt64/2 {
-		return 0, false
-	}
-	return time.Duration(float64(period) / rate), true
 }
 
 // NewText writes the text of the alerts of one incident. An explainErr is told
@@ -143,6 +149,7 @@ func NewText(alerts []Alert, owner plumbline.OwnerEntry, ex Explanation, explain
 		Since: lead.StartsAt, At: now,
 		Period: lead.Annotations[plumbline.AnnotationPeriod],
 	}
+	t.BudgetLeft.V, t.BudgetLeft.OK = parseNumber(lead.Annotations[plumbline.AnnotationBudgetLeft])
 	if t.Owner == "" {
 		t.Owner = plumbline.Owner(lead.Label(plumbline.LabelOwner))
 	}
@@ -186,7 +193,7 @@ func (t *Text) explainedBy(lead Alert, ex Explanation, err error) {
 	}
 	t.SQL = cmp.Or(lead.Annotations[plumbline.AnnotationSQL], ex.SQL)
 	t.link("Runbook", lead.Annotations[plumbline.AnnotationRunbook])
-	t.link("Dashboard", lead.Annotations[plumbline.AnnotationDashboard], ex.DashboardURL)
+	t.link("Dashboard", t.inTime(lead.Annotations[plumbline.AnnotationDashboard]), t.inTime(ex.DashboardURL))
 	t.link("Page", lead.Annotations[plumbline.AnnotationPage], ex.PageURL)
 }
 
@@ -220,7 +227,7 @@ func newBurn(a Alert) Burn {
 		Windows:  a.Annotations[plumbline.AnnotationWindows],
 		Rate:     known(plumbline.AnnotationBurnRate), Value: known(plumbline.AnnotationValue),
 		Long: known(plumbline.AnnotationLongValue), Short: known(plumbline.AnnotationShortValue),
-		Threshold: known(plumbline.AnnotationThreshold), Target: known(plumbline.AnnotationTarget),
+		Threshold: known(plumbline.AnnotationThreshold), Target: known(plumbline.AnnotationTarget), High: known(plumbline.AnnotationHighValue),
 	}
 }
 

@@ -71,7 +71,7 @@ const hostile = "<!channel> <https://evil.example|click> `*_~&\n\u202e@here"
 // texts are the pages the golden files show.
 func texts(t *testing.T) map[string]alerting.Text {
 	t.Helper()
-	ex, err := known{}.Explain(t.Context(), "", "")
+	ex, err := known{}.Explain(t.Context(), alerting.Question{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,8 @@ type texts struct {
 	metrics   *metrics
 	logger    *slog.Logger
 	now       func() time.Time
+	// acked returns who took an incident; nil if nobody can.
+	acked func(incident string) (Ack, bool)
 
 	mu   sync.Mutex
 	last map[string]*cachedText // by group
@@ -45,11 +47,7 @@ func (t *texts) write(ctx context.Context, alerts []*alert.Alert, owner plumblin
 	t.mu.Unlock()
 
 	c.once.Do(func() {
-		plain := make([]Alert, 0, len(alerts))
-		for _, a := range alerts {
-			plain = append(plain, fromAlertmanager(a))
-		}
-		c.text = t.compose(ctx, plain, owner)
+		c.text = t.compose(ctx, plainAlerts(alerts), owner)
 	})
 	if c.text.Status == StatusResolved {
 		t.mu.Lock()
@@ -61,22 +59,47 @@ func (t *texts) write(ctx context.Context, alerts []*alert.Alert, owner plumblin
 	return c.text
 }
 
+func plainAlerts(alerts []*alert.Alert) []Alert {
+	plain := make([]Alert, 0, len(alerts))
+	for _, a := range alerts {
+		plain = append(plain, fromAlertmanager(a))
+	}
+	return plain
+}
+
 func (t *texts) compose(ctx context.Context, alerts []Alert, owner plumbline.OwnerEntry) Text {
 	now := t.now()
 	firing, _ := split(alerts, now)
 	if len(firing) == 0 || owner.Name == "" || firing[0].Label(plumbline.LabelModel) == "" {
 		// What is over needs no cause, nobody reads an undeclared model's, and
 		// no model is the cause of the service's own trouble.
-		return NewText(alerts, owner, Explanation{}, nil, now)
+		text := NewText(alerts, owner, Explanation{}, nil, now)
+		t.ack(&text)
+		return text
 	}
 	lead := firing[0]
-	m, deploy := plumbline.Model(lead.Label(plumbline.LabelModel)), plumbline.DeployHash(lead.Label(plumbline.LabelDeploy))
-	ex, err := explain(ctx, t.explainer, t.timeout, m, deploy)
+	about := Question{
+		Model: plumbline.Model(lead.Label(plumbline.LabelModel)), Deploy: plumbline.DeployHash(lead.Label(plumbline.LabelDeploy)),
+		SLO: plumbline.SLOName(lead.Label(plumbline.LabelSLO)), Since: lead.StartsAt, Now: now,
+	}
+	ex, err := explain(ctx, t.explainer, t.timeout, about)
 	if err != nil {
 		t.metrics.explainFailures.Inc()
-		t.logger.Warn("explain incident", "model", m, "deploy", deploy, "err", err)
+		t.logger.Warn("explain incident", "model", about.Model, "deploy", about.Deploy, "err", err)
 	}
-	return NewText(alerts, owner, ex, err, now)
+	text := NewText(alerts, owner, ex, err, now)
+	t.ack(&text)
+	return text
+}
+
+// ack says who takes care of an incident that goes on.
+func (t *texts) ack(text *Text) {
+	if t.acked == nil || text.Status != StatusFiring {
+		return
+	}
+	if ack, ok := t.acked(text.Incident); ok {
+		text.Acked = &ack
+	}
 }
 
 // flushName names one turn of one aggregation group.

@@ -24,8 +24,8 @@ func trouble(name, object, severity string) alerting.Alert {
 // asked is an explainer that fails the test: no model explains these alerts.
 type asked struct{ t *testing.T }
 
-func (a asked) Explain(_ context.Context, m plumbline.Model, _ plumbline.DeployHash) (alerting.Explanation, error) {
-	a.t.Errorf("the explainer was asked about model %q", m)
+func (a asked) Explain(_ context.Context, about alerting.Question) (alerting.Explanation, error) {
+	a.t.Errorf("the explainer was asked about model %q", about.Model)
 	return alerting.Explanation{}, errors.New("no model")
 }
 

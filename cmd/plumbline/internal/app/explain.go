@@ -18,18 +18,18 @@ type explainer struct {
 }
 
 // Explain implements alerting.Explainer.
-func (x explainer) Explain(ctx context.Context, model plumbline.Model, deploy plumbline.DeployHash) (alerting.Explanation, error) {
+func (x explainer) Explain(ctx context.Context, about alerting.Question) (alerting.Explanation, error) {
 	select {
 	case <-x.stored:
 	case <-ctx.Done():
 		return alerting.Explanation{}, errors.New("ClickHouse does not answer yet")
 	}
-	e, err := x.runner.Explain(ctx, model, deploy, "")
+	e, err := x.runner.Explain(ctx, about.Model, about.Deploy, about.SLO)
 	if err != nil {
 		return alerting.Explanation{}, err
 	}
 	out := alerting.Explanation{
-		SQL: e.SQL, PageURL: pageOf(x.base, model), Carriers: e.Why.Carriers(),
+		SQL: e.SQL, PageURL: pageOf(x.base, about.Model), Carriers: e.Why.Carriers(),
 		Deploy: alerting.DeployInfo{
 			Version: e.Deployment.Version, By: e.Deployment.By, Commit: e.Deployment.Commit,
 			At: e.Deployment.Time, Previous: e.Previous,
