@@ -34,6 +34,16 @@ type Notice struct {
 	Alerts []Alert
 	// Repeat says that nothing changed since the last notice but the clock.
 	Repeat bool
+	// Incident is the history so far: since when, and who took it on. An
+	// acknowledgement is told in a Notice of its own, of which Acknowledged is
+	// true; a channel that knows of acknowledgements passes it on.
+	Incident     Incident
+	Acknowledged bool
+	// MaybeTold says that an earlier notice may have been delivered though the
+	// record of it was lost in a crash: State is older than that notice. A
+	// channel that can ask what it delivered asks before it opens something new;
+	// one that cannot takes the incident as open when it is to be resolved.
+	MaybeTold bool
 	// State is the notifier's memory of this incident. It is kept with the
 	// notification log once Notify succeeds, and starts empty for an incident
 	// that is new or had been resolved.

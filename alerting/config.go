@@ -49,6 +49,9 @@ type Config struct {
 	// Retention is how long resolved alerts, expired silences and notification
 	// log entries are kept.
 	Retention time.Duration `yaml:"retention"`
+	// IncidentRetention is how long resolved incidents are kept here; as rows in
+	// ClickHouse they stay.
+	IncidentRetention time.Duration `yaml:"incident_retention"`
 }
 
 // DefaultConfig returns the defaults; DataDir and Owners have none.
@@ -62,6 +65,8 @@ func DefaultConfig() Config {
 		RestartGrace:   5 * time.Minute,
 		ExplainTimeout: 5 * time.Second,
 		Retention:      120 * time.Hour,
+
+		IncidentRetention: 90 * 24 * time.Hour,
 	}
 }
 
@@ -84,7 +89,7 @@ func (c Config) Validate() error {
 	}{
 		{"group_wait", c.GroupWait}, {"group_interval", c.GroupInterval}, {"repeat_interval", c.RepeatInterval},
 		{"resolve_timeout", c.ResolveTimeout}, {"restart_grace", c.RestartGrace},
-		{"explain_timeout", c.ExplainTimeout}, {"retention", c.Retention},
+		{"explain_timeout", c.ExplainTimeout}, {"retention", c.Retention}, {"incident_retention", c.IncidentRetention},
 	} {
 		if d.value <= 0 {
 			refuse("%s: %s is not above zero", d.key, d.value)

@@ -59,6 +59,7 @@ type core struct {
 	silenceFile  *frameFile
 	silencer     *silence.Silencer
 	nflog        *durableNflog
+	incidents    *incidentLedger
 	groups       marker.GroupMarker
 	routes       *config.Config
 	inhibitor    *inhibit.Inhibitor
@@ -146,7 +147,7 @@ func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
 	if err := os.MkdirAll(c.config.DataDir, filePermissions); err != nil {
 		return fmt.Errorf("create alerting data directory: %w", err)
 	}
-	for _, open := range []func() error{c.openNflog, c.openSilences, c.openAlerts} {
+	for _, open := range []func() error{c.openNflog, c.openSilences, c.openIncidents, c.openAlerts} {
 		if err := open(); err != nil {
 			return err
 		}
@@ -217,6 +218,24 @@ func (c *core) openSilences() error {
 	c.silences, c.silenceFile = silences, file
 	c.silencer = silence.NewSilencer(silences, c.logger, eventrecorder.Recorder{})
 	return nil
+}
+
+func (c *core) openIncidents() error {
+	ledger, err := openLedger(filepath.Join(c.config.DataDir, "incidents"))
+	if err != nil {
+		return err
+	}
+	c.files["incidents"], c.incidents = ledger.file, ledger
+	return nil
+}
+
+// acked returns who took on the open incident of a key.
+func (c *core) acked(key string) (Ack, bool) {
+	i, err := c.incidents.get(key)
+	if err != nil || !i.Open() {
+		return Ack{}, false
+	}
+	return i.Acknowledged()
 }
 
 // append returns the broadcast of a component: each change goes to its file.
@@ -333,6 +352,7 @@ func (c *core) compact() map[string]error {
 	keep("silences", err)
 	keep("silences", c.silenceFile.Replace(c.silences.MarshalBinary))
 	keep("alerts", c.alerts.compact(time.Now().Add(-c.config.Retention)))
+	keep("incidents", c.incidents.compact(time.Now().Add(-c.config.IncidentRetention)))
 	return errs
 }
 

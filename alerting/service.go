@@ -51,15 +51,16 @@ func New(config Config, deps Deps) (*Service, error) {
 		return nil, err
 	}
 	cut, cutNow := context.WithCancel(context.Background())
+	c := &core{
+		files: make(map[string]*frameFile), sends: sendGate{cut: cut, cutNow: cutNow},
+		config: config, channels: deps.Channels, journal: deps.Journal, metrics: m, logger: deps.Logger,
+	}
+	c.texts = &texts{
+		explainer: deps.Explainer, timeout: config.ExplainTimeout, metrics: m, logger: deps.Logger,
+		now: time.Now, acked: c.acked, last: make(map[string]*cachedText),
+	}
 	return &Service{
-		core: &core{
-			files: make(map[string]*frameFile), sends: sendGate{cut: cut, cutNow: cutNow},
-			config: config, channels: deps.Channels, journal: deps.Journal, metrics: m, logger: deps.Logger,
-			texts: &texts{
-				explainer: deps.Explainer, timeout: config.ExplainTimeout, metrics: m, logger: deps.Logger,
-				now: time.Now, last: make(map[string]*cachedText),
-			},
-		},
+		core:    c,
 		seed:    deps.Active,
 		ready:   make(chan struct{}),
 		stopped: make(chan struct{}),
@@ -93,17 +94,8 @@ func (s *Service) Ready() <-chan struct{} { return s.ready }
 // waits until the service is ready. Alerts that are not valid are refused in
 // the error; the others are taken all the same.
 func (s *Service) Send(ctx context.Context, alerts ...Alert) error {
-	select {
-	case <-s.ready:
-	case <-s.stopped:
-		return ErrStopped
-	case <-ctx.Done():
-		return fmt.Errorf("send alerts: %w", ctx.Err())
-	}
-	select {
-	case <-s.stopped:
-		return ErrStopped
-	default:
+	if err := s.awaitReady(ctx); err != nil {
+		return err
 	}
 	valid, err := toAlertmanagers(alerts, time.Now(), s.core.config.ResolveTimeout)
 	s.core.metrics.refused.Add(float64(len(alerts) - len(valid)))

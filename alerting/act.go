@@ -1,0 +1,137 @@
+package alerting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/alertmanager/silence/silencepb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// maxSilence is the longest silence that a person can ask for without writing
+// one through the API.
+const maxSilence = 30 * 24 * time.Hour
+
+// Incidents returns the incidents of the retention, the latest first.
+func (s *Service) Incidents(ctx context.Context) ([]Incident, error) {
+	if err := s.awaitReady(ctx); err != nil {
+		return nil, err
+	}
+	return s.core.incidents.all(), nil
+}
+
+// Incident returns an incident by its ID, or by its key: then the open one, or
+// the last. It returns ErrNoIncident for one that is not known.
+func (s *Service) Incident(ctx context.Context, incident string) (Incident, error) {
+	if err := s.awaitReady(ctx); err != nil {
+		return Incident{}, err
+	}
+	return s.core.incidents.get(incident)
+}
+
+// Acknowledge records that somebody took on an open incident, named by its ID or
+// its key, and returns it when that is on disk. The channels are told at the
+// incident's next turn, at most Config.GroupInterval later, and no repeat is
+// sent at this level any more. The first acknowledgement of a level counts;
+// later ones change nothing. An incident that is over, or not known, is
+// ErrNoIncident.
+func (s *Service) Acknowledge(ctx context.Context, incident, who string) (Incident, error) {
+	return s.act(ctx, incident, who, func(i Incident, at time.Time) Incident {
+		if _, ok := i.Acknowledged(); ok {
+			return i
+		}
+		acks := map[string]Ack{i.Severity: {By: who, At: at}}
+		for level, ack := range i.Acks {
+			acks[level] = ack
+		}
+		i.Acks = acks
+		return i.with(IncidentEvent{At: at, Kind: EventAcknowledged, By: who, Text: i.Severity})
+	})
+}
+
+// Silence keeps an open incident from notifying anybody for d, at most 30 days,
+// and returns the silence's id when it is on disk. It is a silence like any
+// other: amtool lists and expires it. The end of the incident is still told.
+func (s *Service) Silence(ctx context.Context, incident string, d time.Duration, who, comment string) (id string, err error) {
+	if d <= 0 || d > maxSilence {
+		return "", fmt.Errorf("silence incident %s: %s is not between 0 and %s", incident, d, maxSilence)
+	}
+	if err := s.awaitReady(ctx); err != nil {
+		return "", err
+	}
+	i, err := s.core.incidents.get(incident)
+	if err != nil {
+		return "", err
+	}
+	if !i.Open() {
+		return "", fmt.Errorf("silence incident: %w: %q is over", ErrNoIncident, incident)
+	}
+	now := time.Now()
+	silence := &silencepb.Silence{
+		MatcherSets: []*silencepb.MatcherSet{{Matchers: i.matchers()}},
+		StartsAt:    timestamppb.New(now), EndsAt: timestamppb.New(now.Add(d)),
+		CreatedBy: who, Comment: comment,
+	}
+	if err := errors.Join(s.core.silences.Set(ctx, silence), s.core.silenceFile.Err()); err != nil {
+		return "", fmt.Errorf("silence incident %s: %w", incident, err)
+	}
+	_, err = s.act(ctx, i.ID, who, func(i Incident, at time.Time) Incident {
+		return i.with(IncidentEvent{At: at, Kind: EventSilenced, By: who, Text: fmt.Sprintf("for %s: %s", d, comment)})
+	})
+	return silence.Id, err
+}
+
+// matchers match the alerts of the incident and no others.
+func (i Incident) matchers() []*silencepb.Matcher {
+	pairs := [][2]string{{plumbline.LabelModel, string(i.Model)}, {plumbline.LabelDeploy, string(i.Deploy)}, {plumbline.LabelSLO, string(i.SLO)}}
+	if i.Model == "" {
+		pairs = [][2]string{{plumbline.LabelModel, ""}, {"alertname", i.Name}, {plumbline.LabelObject, i.Object}}
+	}
+	var out []*silencepb.Matcher
+	for _, p := range pairs {
+		out = append(out, &silencepb.Matcher{Type: silencepb.Matcher_EQUAL, Name: p[0], Pattern: p[1]})
+	}
+	return out
+}
+
+// act makes a change that a person asked for.
+func (s *Service) act(ctx context.Context, incident, who string, change func(Incident, time.Time) Incident) (Incident, error) {
+	if who == "" {
+		return Incident{}, errors.New("act on an incident: nobody's name is given")
+	}
+	if err := s.awaitReady(ctx); err != nil {
+		return Incident{}, err
+	}
+	now, over := moment(time.Now()), false
+	changed, err := s.core.incidents.change(incident, func(i Incident) Incident {
+		if over = !i.Open(); over {
+			return i
+		}
+		return change(i, now)
+	})
+	if err == nil && over {
+		err = fmt.Errorf("%w: %q is over", ErrNoIncident, incident)
+	}
+	return changed, err
+}
+
+// awaitReady returns when the service takes alerts, or why it does not.
+func (s *Service) awaitReady(ctx context.Context) error {
+	select {
+	case <-s.stopped:
+		return ErrStopped
+	default:
+	}
+	select {
+	case <-s.ready:
+		return nil
+	case <-s.stopped:
+		return ErrStopped
+	case <-ctx.Done():
+		return fmt.Errorf("wait for alerting: %w", ctx.Err())
+	}
+}
