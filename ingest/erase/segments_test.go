@@ -56,3 +56,35 @@ SELECT 'm', 'd', 'production', ?, ?, ?, 'yes', `+p.segments+`, 'p', 'e', ?`, p.i
 		t.Errorf("%d rows of what remains name a segment that nobody declared", n)
 	}
 }
+
+// Two persons of other segments whose labels share a Kafka record, and whose
+// identifiers fall into one of the 256 parts, are erased in one run.
+func TestPersonsOfOneRecordStayInTheirSegments(t *testing.T) {
+	w := newWorld(t)
+	cfg := join.DefaultConfig()
+	cfg.Segments = segment.Declared{"m": {Segments: []segment.Segment{{Name: "region", Values: []string{"eu", "us"}}}}}
+	j, err := join.New(cfg, join.Dependencies{DB: w.env.DB})
+	if err != nil {
+		t.Fatal(err)
+	}
+	twin := fmt.Sprint("p", w.count("SELECT number FROM numbers(1, 100000) WHERE sipHash64(concat('p', toString(number))) % 256 = sipHash64('p0') % 256 LIMIT 1"))
+	for i, p := range []struct{ id, region string }{{"p0", "eu"}, {twin, "us"}} {
+		w.exec(`INSERT INTO predictions (model, deploy_hash, stage, prediction_id, ts, known, predicted, segments, _topic, _epoch, _offset)
+SELECT 'm', 'd', 'production', ?, ?, ?, 'yes', map('region', ?), 'p', 'e', ?`, p.id, at, at, p.region, i)
+		w.label(0, p.id, "yes")
+	}
+	w.complete("p", "predictions", 0, 1)
+	w.complete("l", "labels", 0, 0)
+	if _, err := j.Step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.erase(erase.Request{IDs: []string{"p0", twin}})
+	for _, region := range []string{"eu", "us"} {
+		if n := w.count("SELECT toUInt64(sum(labelled)) FROM outcomes FINAL WHERE has(segments, 'region=" + region + "')"); n != 1 {
+			t.Errorf("%d labelled remain in %s, want 1", n, region)
+		}
+	}
+	if n := w.count("SELECT toUInt64(sum(labelled)) FROM outcomes FINAL"); n != 2 {
+		t.Errorf("%d labelled remain, want 2", n)
+	}
+}

@@ -1,13 +1,13 @@
 -- What remains of persons whose own rows are gone, and was written only once: see
 -- outgrow. A prediction whose identifier merely looks like that has a label, or
--- what was predicted. The labels of one record share a position; the last part of
--- the identifier tells their persons apart.
+-- what was predicted. The labels of one record share a position; the last part but
+-- one of the identifier tells their persons apart.
 WITH once AS (
     SELECT
         model, deploy_hash, stage, prediction_id, ts, known, label_topic, label_partition, label_offset, labelled, correct, requests, version, segments,
-        (label_topic, label_partition, label_offset, toUInt8OrZero(splitByChar('/', prediction_id)[-1])) AS person
+        (label_topic, label_partition, label_offset, toUInt8OrZero(splitByChar('/', prediction_id)[-2])) AS person
     FROM /*table*/ FINAL
-    WHERE model = {model:String} AND match(prediction_id, '^erased/[^/]+/[0-9]+/[0-9]+/[0-9]+/[0-9]+$') AND version % 2 = 1
+    WHERE model = {model:String} AND match(prediction_id, '^erased/[^/]+/[0-9]+/[0-9]+/[0-9]+/[0-9]+/[0-9]+$') AND version % 2 = 1
       AND label = '' AND label_value IS NULL AND predicted = '' AND score IS NULL
 )
 SELECT * EXCEPT person
