@@ -161,6 +161,7 @@ func predictionsTable() Table {
 			{Name: "latency_ms", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "Latency of the answer in milliseconds."},
 			{Name: "status", Type: TypeName, Doc: "ok, or the producer's error class."},
 			{Name: "weight", Type: TypeFloat, Codec: "ZSTD(1)", Doc: "Requests this row stands for, 1 to 1e9; 1 unless the producer samples. Counts take it as a whole number: rounded up by chance where xxHash64(prediction_id) says so, so that they are right on average."},
+			{Name: "propensity", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "Probability with which the prediction is given a label, 1e-9 to 1, where the producer sends it; null where it does not. Labels are weighed by it where only some predictions ever get one."},
 			{Name: "half", Type: TypeName, Doc: "request or response where the two come apart, under one prediction_id: see the view predictions_whole. Empty: the row is both."},
 		}, sourceColumns()),
 		PartitionBy: "toDate(ts)", OrderBy: "model, ts, prediction_id",

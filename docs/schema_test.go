@@ -37,7 +37,7 @@ func fields() map[string][][2]string {
 	return map[string][][2]string{
 		"prediction": {
 			{"prediction_id", `"p"`}, {"model", `"m"`}, {"deploy_hash", `"d"`}, {"ts", now}, {"stage", ""}, {"features", ""}, {"segments", ""},
-			{"score", ""}, {"predicted", ""}, {"latency_ms", ""}, {"status", ""}, {"weight", ""}, {"unheard_of", ""},
+			{"score", ""}, {"predicted", ""}, {"latency_ms", ""}, {"status", ""}, {"weight", ""}, {"propensity", ""}, {"unheard_of", ""},
 		},
 		"label": {{"prediction_id", `"p"`}, {"model", `"m"`}, {"ts", now}, {"label", `"late"`}, {"unheard_of", ""}},
 		"deployment": {

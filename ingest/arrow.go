@@ -176,6 +176,7 @@ func predictionsRecord(at source, p *decode.Predictions) arrow.Record {
 	c.names("status", &p.Status)
 	c.names("half", &p.Half)
 	fixed(c, "weight", p.Weight)
+	c.floats("propensity", &p.Propensity)
 	c.source(at, &p.Source)
 	return c.record()
 }

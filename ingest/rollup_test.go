@@ -67,6 +67,9 @@ func nastyEvent(r *rand.Rand, i int, at time.Time) []byte {
 	if r.IntN(2) > 0 {
 		fields = append(fields, `"weight":`+[]string{"1", "10", "2.5", "1.0000000001", "1e9", "999999999.9999999", "7.125"}[r.IntN(7)])
 	}
+	if i%4 == 0 {
+		fields = append(fields, `"propensity":0.125`)
+	}
 	text, _ := json.Marshal(strings.Repeat("c", r.IntN(3)))
 	fields = append(fields, `"predicted":`+[]string{string(text), "true", "null", nastyNumber(r)}[r.IntN(4)])
 	var segments []string
@@ -126,6 +129,9 @@ func TestRollupsEqualTheRecomputationInSQL(t *testing.T) {
 	until(t, env, committedEvents, n)
 	if got := count(t, env, "SELECT count() FROM predictions"); got != n {
 		t.Fatalf("%d of %d nasty events are stored", got, n)
+	}
+	if got := count(t, env, "SELECT countIf(propensity = 0.125 AND NOT isNull(propensity)) FROM predictions"); got != n/4 {
+		t.Errorf("%d propensities are stored, want %d", got, n/4)
 	}
 	opts := verify.Options{From: now.Add(-71 * 24 * time.Hour), To: now.Add(time.Hour), NumberModels: []string{"number", `o'dd\`}, Segments: cfg.Segments}
 	report := equal(t, env, opts)

@@ -48,7 +48,8 @@ func (a *arrowPredictions) check(b *arrowBatch, known int64) {
 	a.stages(b, p.one[roleStage])
 	a.texts(b, p.one[roleStatus], textRule{max: maxName})
 	a.texts(b, p.one[rolePredicted], textRule{max: maxName})
-	a.weights(b, p.one[roleWeight])
+	a.within(b, p.one[roleWeight], isWeight, weightHint)
+	a.within(b, p.one[rolePropensity], isPropensity, propensityHint)
 	for _, c := range p.features {
 		a.texts(b, c, textRule{max: math.MaxInt})
 	}
@@ -154,14 +155,15 @@ func (a *arrowPredictions) stages(b *arrowBatch, column int) {
 	}
 }
 
-func (a *arrowPredictions) weights(b *arrowBatch, column int) {
+// within refuses the numbers of a column that its role cannot have.
+func (a *arrowPredictions) within(b *arrowBatch, column int, good func(float64) bool, hint string) {
 	if column < 0 {
 		return
 	}
 	v := &b.vectors[column]
 	for i := range b.rows {
-		if !v.isNull(i) && !isWeight(v.float(i)) {
-			a.faults.add(b.first+i, bad(BadValue, weightHint).at("weight"))
+		if !v.isNull(i) && !good(v.float(i)) {
+			a.faults.add(b.first+i, bad(BadValue, hint).at(a.reader.plan.columns[column].name))
 		}
 	}
 }

@@ -20,6 +20,7 @@ const (
 	roleLatency
 	roleStatus
 	roleWeight
+	rolePropensity
 	roleLabel
 	roleVersion // the texts of a deployment, in the order of deployment.texts
 	roleBy
@@ -41,6 +42,7 @@ func arrowRoleOf(kind Kind, name string) arrowRole {
 		KindPredictions: {
 			"prediction_id": roleID, "deploy_hash": roleDeploy, "stage": roleStage, "score": roleScore,
 			"predicted": rolePredicted, "latency_ms": roleLatency, "status": roleStatus, "weight": roleWeight,
+			"propensity": rolePropensity,
 		},
 		KindLabels: {"prediction_id": roleID, "label": roleLabel},
 		KindDeployments: {
@@ -234,7 +236,7 @@ func (p *planner) fits(f *arrowField, role arrowRole) *Error {
 	switch role {
 	case roleTS:
 		ok, want = kind == arrowInt64 || kind == arrowTime && !f.naive, arrowTimeHint
-	case roleScore, roleLatency, roleWeight:
+	case roleScore, roleLatency, roleWeight, rolePropensity:
 		ok, want = kind.number(), "send a column of numbers"
 	case rolePredicted, roleLabel, roleFeature, roleSegment:
 		ok, want = kind.number() || kind.text() || kind == arrowBool, "send a column of numbers, text or bool"

@@ -22,7 +22,7 @@ func event(fields string) string {
 func seeds() []string {
 	return []string{
 		event(""),
-		event(`,"features":{"distance":733,"origin":"ATL","hour":17,"late":false,"gate":null},"segments":{"region":"eu","tier":2,"vip":true},"score":0.31,"predicted":"late","latency_ms":12.5,"status":"ok","weight":2.5,"stage":"canary"`),
+		event(`,"features":{"distance":733,"origin":"ATL","hour":17,"late":false,"gate":null},"segments":{"region":"eu","tier":2,"vip":true},"score":0.31,"predicted":"late","latency_ms":12.5,"status":"ok","weight":2.5,"propensity":0.25,"stage":"canary"`),
 		event(`,"predicted":1e3,"unknown":{"a":[1,2,{"b":null}]},"more":[]`),
 		event(`,"predicted":true,"features":{"\u00e9\n\"":"\ud834\udd1e/\/"}`),
 		`{"ts":"2026-09-21T14:13:20.123456Z","prediction_id":"p","model":"m","deploy_hash":"d"}`,
@@ -80,6 +80,9 @@ func TestRefusals(t *testing.T) {
 		{"deep unknown", event(`,"x":` + strings.Repeat("[", 20) + strings.Repeat("]", 20)), TooNested, "x"},
 		{"stage", event(`,"stage":"test"`), BadValue, "stage"},
 		{"weight", event(`,"weight":0`), BadValue, "weight"},
+		{"propensity of 0", event(`,"propensity":0`), BadValue, "propensity"},
+		{"propensity over 1", event(`,"propensity":1.01`), BadValue, "propensity"},
+		{"propensity that is none", event(`,"propensity":NaN`), BadValue, "propensity"},
 		{"infinite weight", event(`,"weight":Infinity`), BadValue, "weight"},
 		{"fraction of a millisecond", `{"ts":1.5}`, BadValue, "ts"},
 		{"date", `{"ts":"2026-09-21"}`, BadValue, "ts"},

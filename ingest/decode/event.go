@@ -171,6 +171,16 @@ const weightHint = "send how many requests the event stands for: 1 to 1e9"
 // itself.
 func isWeight(v float64) bool { return v >= 1 && v <= maxWeight }
 
+const propensityHint = "send the probability with which this prediction is given a label: over 0, at most 1"
+
+// minPropensity bounds the labels that one may stand for, as maxWeight does the
+// requests.
+const minPropensity = 1e-9
+
+// isPropensity reports whether v can be the probability of a label. One of 0
+// would never be weighed, and a label that came none the less belies it.
+func isPropensity(v float64) bool { return v >= minPropensity && v <= 1 }
+
 // Floats is a column of numbers that may be absent, in Arrow's layout.
 type Floats struct {
 	Values []float64

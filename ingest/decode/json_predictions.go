@@ -36,6 +36,7 @@ const (
 	fieldLatency
 	fieldStatus
 	fieldWeight
+	fieldPropensity
 )
 
 // Append decodes one event. On an error, which is an *Error, the columns are
@@ -143,6 +144,8 @@ func fieldOf(key []byte) uint32 {
 		return fieldStatus
 	case "weight":
 		return fieldWeight
+	case "propensity":
+		return fieldPropensity
 	}
 	return 0
 }
@@ -179,6 +182,8 @@ func (p *JSONPredictions) field(e *prediction, field uint32) (err *Error) {
 		e.status, err = s.name()
 	case fieldWeight:
 		e.weight, e.hasWeight, err = s.weight()
+	case fieldPropensity:
+		e.propensity, e.hasPropensity, err = s.propensity()
 	default:
 		e.unknown++
 		err = s.skip(0)
@@ -190,6 +195,14 @@ func (s *scanner) weight() (float64, bool, *Error) {
 	v, ok, err := s.measured()
 	if err == nil && ok && !isWeight(v) {
 		return 0, false, bad(BadValue, weightHint)
+	}
+	return v, ok, err
+}
+
+func (s *scanner) propensity() (float64, bool, *Error) {
+	v, ok, err := s.measured()
+	if err == nil && ok && !isPropensity(v) {
+		return 0, false, bad(BadValue, propensityHint)
 	}
 	return v, ok, err
 }

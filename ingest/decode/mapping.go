@@ -116,6 +116,7 @@ type section struct {
 	id, model, deploy, stage, ts mapped
 	score, predicted, latency    mapped
 	status, weight, label        mapped
+	propensity                   mapped
 	texts                        [6]mapped
 	all                          mapped
 	without                      []string
@@ -131,7 +132,7 @@ func (s *section) fields() map[string]*mapped {
 	case KindPredictions:
 		f["prediction_id"], f["deploy_hash"], f["stage"] = &s.id, &s.deploy, &s.stage
 		f["score"], f["predicted"], f["latency_ms"] = &s.score, &s.predicted, &s.latency
-		f["status"], f["weight"] = &s.status, &s.weight
+		f["status"], f["weight"], f["propensity"] = &s.status, &s.weight, &s.propensity
 	case KindLabels:
 		f["prediction_id"], f["label"] = &s.id, &s.label
 	case KindDeployments:

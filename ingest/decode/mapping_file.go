@@ -119,6 +119,8 @@ func options(field string) []string {
 		return []string{"at", "value", "unit"}
 	case "predicted", "label":
 		return []string{"at", "classes"}
+	case "propensity":
+		return []string{"at", "value"}
 	case "score", "prediction_id":
 		return []string{"at"}
 	}
@@ -135,6 +137,8 @@ func (f *mappingFile) units(m *mapped, name string, n *yaml.Node, field string) 
 		known = []string{"", "s", "ms", "us", "ns"}
 	case "weight":
 		known = []string{"", "share"}
+	case "propensity":
+		known = []string{""}
 	case "stage":
 		if len(m.constant) > 0 && checkStage(m.constant) != nil {
 			f.fail(n, field, "%q is none of production, canary, shadow and training", m.constant)
@@ -147,7 +151,8 @@ func (f *mappingFile) units(m *mapped, name string, n *yaml.Node, field string) 
 		f.fail(n, field, "unit %q is none of %s", m.unit, strings.Join(known[1:], ", "))
 	}
 	if m.constant != nil {
-		if v, ok := decimalNumber(m.constant); !ok || name == "weight" && !isWeight(v) {
+		v, ok := decimalNumber(m.constant)
+		if !ok || name == "weight" && !isWeight(v) || name == "propensity" && !isPropensity(v) {
 			f.fail(n, field, "the value %q is no number that may stand here", m.constant)
 		}
 	}

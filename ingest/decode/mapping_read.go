@@ -179,6 +179,9 @@ func (d *mapping) prediction(s *section, e *prediction, rec Record, i, n int) (e
 	if e.weight, e.hasWeight, err = d.weight(&s.weight); err != nil {
 		return err
 	}
+	if e.propensity, e.hasPropensity, err = d.propensity(&s.propensity); err != nil {
+		return err
+	}
 	if err = d.features(s, e); err != nil {
 		return err
 	}
@@ -272,6 +275,14 @@ func (d *mapping) weight(m *mapped) (float64, bool, *Error) {
 		return 0, false, bad(BadValue, weightHint).at("weight")
 	}
 	return v, true, nil
+}
+
+func (d *mapping) propensity(m *mapped) (float64, bool, *Error) {
+	v, ok, err := d.measured(m)
+	if err == nil && ok && !isPropensity(v) {
+		return 0, false, bad(BadValue, propensityHint).at("propensity")
+	}
+	return v, ok, err
 }
 
 // perUnit is how many milliseconds a unit has.

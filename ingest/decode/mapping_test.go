@@ -33,6 +33,8 @@ func TestMappingMistakes(t *testing.T) {
 		{goodMapping + "  latency_ms: {at: /t, unit: minutes}\n", `m.yml:6: predictions.latency_ms: unit "minutes" is none of s, ms, us, ns`},
 		{goodMapping + "  latency_ms: {value: fast}\n", `m.yml:6: predictions.latency_ms: the value "fast" is no number`},
 		{goodMapping + "  weight: {value: 0}\n", "m.yml:6: predictions.weight:"},
+		{goodMapping + "  propensity: {value: 0}\n", "m.yml:6: predictions.propensity:"},
+		{goodMapping + "  propensity: {at: /p, unit: share}\n", `"unit" is none of its options: at, value`},
 		{goodMapping + "  stage: {value: live}\n", `m.yml:6: predictions.stage: "live" is none of production`},
 		{goodMapping + "  predicted: {at: /p, classes: maybe}\n", "m.yml:6: predictions.predicted.classes:"},
 		{goodMapping + "  when: {at: /k}\n", "m.yml:6: predictions.when: say where"},

@@ -62,7 +62,7 @@ func parseValue(dec *json.Decoder, depth int) (any, error) {
 type oracleRow struct {
 	id, model, deploy, stage, predicted, status string
 	ts                                          int64
-	score, value, latency                       *float64
+	score, value, latency, propensity           *float64
 	weight                                      float64
 	numbers                                     map[string]float64
 	categories, segments                        map[string]string
@@ -155,6 +155,12 @@ func (row *oracleRow) set(m member, limits Limits) (known bool, err error) {
 			if *w <= 0 {
 				err = errRefused
 			}
+		}
+		return true, err
+	case "propensity":
+		err := number(&row.propensity)
+		if p := row.propensity; p != nil && !(*p >= 1e-9 && *p <= 1) {
+			err = errRefused
 		}
 		return true, err
 	case "predicted":
@@ -322,7 +328,11 @@ func compareRow(t *testing.T, p *Predictions, i int, want *oracleRow) {
 
 func asText(t *testing.T, r *oracleRow) string {
 	t.Helper()
-	text, err := json.Marshal([]any{r.id, r.model, r.deploy, r.stage, r.predicted, r.status, r.ts, r.score, r.value, r.latency, r.weight, r.numbers, r.categories, r.segments, r.nulls})
+	all := []any{r.id, r.model, r.deploy, r.stage, r.predicted, r.status, r.ts, r.score, r.value, r.latency, r.weight, r.numbers, r.categories, r.segments, r.nulls}
+	if r.propensity != nil {
+		all = append(all, *r.propensity)
+	}
+	text, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -334,7 +344,8 @@ func readRow(p *Predictions, i int) *oracleRow {
 		id: string(p.ID.At(i)), model: string(p.Model.At(i)), deploy: string(p.Deploy.At(i)), stage: string(p.Stage.At(i)),
 		predicted: string(p.Predicted.At(i)), status: string(p.Status.At(i)), ts: p.TS[i], weight: p.Weight[i],
 		score: floatAt(&p.Score, i), value: floatAt(&p.PredictedValue, i), latency: floatAt(&p.Latency, i),
-		numbers: map[string]float64{}, categories: map[string]string{}, segments: map[string]string{}, nulls: map[string]bool{},
+		propensity: floatAt(&p.Propensity, i),
+		numbers:    map[string]float64{}, categories: map[string]string{}, segments: map[string]string{}, nulls: map[string]bool{},
 	}
 	from, to := p.Numbers.Row(i)
 	for k := from; k < to; k++ {

@@ -16,6 +16,7 @@ func (p *Predictions) Pick(from *Predictions, i int) {
 	p.PredictedValue.Append(from.PredictedValue.At(i))
 	p.Latency.Append(from.Latency.At(i))
 	p.Weight = append(p.Weight, from.Weight[i])
+	p.Propensity.Append(from.Propensity.At(i))
 	p.Source.pick(&from.Source, i)
 	first, last := from.Numbers.Row(i)
 	for k := first; k < last; k++ {

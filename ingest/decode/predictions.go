@@ -17,7 +17,10 @@ type Predictions struct {
 	PredictedValue Floats
 	Latency        Floats
 	Weight         []float64
-	Source         Origin
+	// Propensity is the probability with which the prediction is given a label,
+	// where its producer knows it.
+	Propensity Floats
+	Source     Origin
 
 	Features     Dict
 	Numbers      List
@@ -72,6 +75,7 @@ func (p *Predictions) Reset() {
 	p.Score.Reset()
 	p.PredictedValue.Reset()
 	p.Latency.Reset()
+	p.Propensity.Reset()
 	p.Source.Reset()
 	p.Features.Reset()
 	p.Values.Reset()
@@ -92,8 +96,9 @@ type prediction struct {
 	fields                                            uint32
 	id, model, deploy, stage, predicted, status, half []byte
 	ts                                                int64
-	score, value, latency, weight                     float64
+	score, value, latency, weight, propensity         float64
 	hasScore, hasValue, hasLatency, hasWeight, hasTS  bool
+	hasPropensity                                     bool
 	unknown                                           int
 }
 
@@ -136,6 +141,7 @@ func (p *Predictions) commit(e *prediction, rec *Record) {
 		e.weight = 1
 	}
 	p.Weight = append(p.Weight, e.weight)
+	p.Propensity.Append(e.propensity, e.hasPropensity)
 	p.Source.add(rec.Known, rec.Offset)
 	p.Numbers.close()
 	p.Categories.close()
@@ -271,7 +277,7 @@ func (p *Predictions) truncate(rows int) {
 	for _, n := range []*Names{&p.Model, &p.Deploy, &p.Stage, &p.Predicted, &p.Status, &p.Half} {
 		n.IDs = n.IDs[:rows]
 	}
-	for _, f := range []*Floats{&p.Score, &p.PredictedValue, &p.Latency} {
+	for _, f := range []*Floats{&p.Score, &p.PredictedValue, &p.Latency, &p.Propensity} {
 		f.truncate(rows)
 	}
 	p.ID.Truncate(rows)

@@ -32,6 +32,7 @@ func ownMessages() map[Kind][]ownField {
 			{"segments", 10, "map<string, string>", ""}, {"score", 11, "optional double", ""},
 			{"predicted_class", 12, "string", "predicted"}, {"predicted_value", 13, "double", "predicted"}, {"predicted_flag", 14, "bool", "predicted"},
 			{"latency_ms", 15, "optional double", ""}, {"status", 16, "string", ""}, {"weight", 17, "optional double", ""},
+			{"propensity", 18, "optional double", ""},
 		},
 		KindLabels: {
 			{"prediction_id", 1, "string", ""}, {"model", 2, "string", ""}, {"ts", 3, "int64", ""},

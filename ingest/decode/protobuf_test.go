@@ -169,6 +169,8 @@ func (r *oracleRow) plain(name, text string, n *float64) {
 		r.latency = n
 	case "weight":
 		r.weight = *n
+	case "propensity":
+		r.propensity = n
 	}
 }
 
@@ -244,6 +246,9 @@ func randomProto(r *rand.Rand, f protoreflect.FieldDescriptor, parent protorefle
 	at := testKnown + r.Int64N(100_000)
 	if f.Name() == "weight" && f.Kind() == protoreflect.DoubleKind {
 		return protoreflect.ValueOfFloat64(1 + r.Float64())
+	}
+	if f.Name() == "propensity" && f.Kind() == protoreflect.DoubleKind {
+		return protoreflect.ValueOfFloat64(1 - r.Float64())
 	}
 	switch f.Kind() {
 	case protoreflect.MessageKind:
@@ -359,7 +364,7 @@ func valuesOf(r *oracleRow) []any {
 		}
 		return *v
 	}
-	return []any{r.id, r.model, r.deploy, r.stage, r.predicted, r.status, r.ts, number(r.score), number(r.value), number(r.latency), r.weight, r.numbers, r.categories, r.segments, r.nulls}
+	return []any{r.id, r.model, r.deploy, r.stage, r.predicted, r.status, r.ts, number(r.score), number(r.value), number(r.latency), number(r.propensity), r.weight, r.numbers, r.categories, r.segments, r.nulls}
 }
 
 // damagedProto decodes damaged bytes: what is stored is what reflection reads,

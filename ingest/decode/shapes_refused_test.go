@@ -72,6 +72,7 @@ func TestShapeRefusals(t *testing.T) {
 		{FormatMapping, "flat", `[0.1, -2, 3e-1]`, `[0.1]`, BadValue, "vector"},
 		{FormatMapping, "flat", `"id"`, `"no"`, MissingField, "prediction_id"},
 		{FormatMapping, "flat", `"sampled": 0.1`, `"sampled": 0`, BadValue, "weight"},
+		{FormatMapping, "flat", `"reviewed": 0.05`, `"reviewed": 5`, BadValue, "propensity"},
 		{FormatMapping, "flat", `"took_us": 8250`, `"took_us": "8250"`, WrongType, "took_us"},
 		{FormatMapping, "rows", `"events"`, `"event"`, MissingField, "rows"},
 		{FormatMapping, "mixed", `"truth"`, `"true"`, MissingField, "label"},

@@ -103,6 +103,9 @@ func dump(c Columns) string {
 			fmt.Fprintf(&out, "prediction %q model %q deploy %q stage %q half %q ts %d score %s predicted %q/%s latency %s status %q weight %v\n",
 				p.ID.At(i), p.Model.At(i), p.Deploy.At(i), p.Stage.At(i), p.Half.At(i), p.TS[i], optional(&p.Score, i),
 				p.Predicted.At(i), optional(&p.PredictedValue, i), optional(&p.Latency, i), p.Status.At(i), p.Weight[i])
+			if v, ok := p.Propensity.At(i); ok {
+				fmt.Fprintf(&out, "  propensity %v\n", v)
+			}
 			dumpFeatures(&out, p, i)
 		}
 		fmt.Fprintf(&out, "predictions unknown %d skipped %d\n", p.Unknown, p.Skipped)

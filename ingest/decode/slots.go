@@ -17,6 +17,7 @@ const (
 	slotLatency
 	slotStatus
 	slotWeight
+	slotPropensity
 	slotLabel
 	slotVersion // the texts of a deployment, in their order
 	slotBy
@@ -55,6 +56,7 @@ func kindFields(kind Kind) []kindField {
 			{"prediction_id", slotID, true}, {"model", slotModel, true}, {"deploy_hash", slotDeploy, true}, {"ts", slotTS, true},
 			{"stage", slotStage, false}, {"features", slotFeatures, false}, {"segments", slotSegments, false}, {"score", slotScore, false},
 			{"predicted", slotPredicted, false}, {"latency_ms", slotLatency, false}, {"status", slotStatus, false}, {"weight", slotWeight, false},
+			{"propensity", slotPropensity, false},
 		}
 	case KindLabels:
 		return []kindField{{"prediction_id", slotID, true}, {"model", slotModel, true}, {"ts", slotTS, true}, {"label", slotLabel, true}}
@@ -84,7 +86,7 @@ func (at slot) takes(v valueType) bool {
 	switch at {
 	case slotTS:
 		return v == valueText || v == valueInteger || v == valueInstant
-	case slotScore, slotLatency, slotWeight:
+	case slotScore, slotLatency, slotWeight, slotPropensity:
 		return v == valueNumber || v == valueInteger
 	case slotPredicted, slotLabel, slotFeature, slotSegment:
 		return true
@@ -99,7 +101,7 @@ func (at slot) wants() string {
 	switch at {
 	case slotTS:
 		return "declare it as a time in milliseconds or microseconds, or as an RFC 3339 string"
-	case slotScore, slotLatency, slotWeight:
+	case slotScore, slotLatency, slotWeight, slotPropensity:
 		return "declare it as a number"
 	case slotPredicted, slotLabel:
 		return "declare it as a string, an enum, a boolean or a number"

@@ -187,6 +187,11 @@ func (t *typed) number(at slot, v float64) *Error {
 			return bad(BadValue, weightHint)
 		}
 		e.weight, e.hasWeight = v, true
+	case slotPropensity:
+		if !isPropensity(v) {
+			return bad(BadValue, propensityHint)
+		}
+		e.propensity, e.hasPropensity = v, true
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`predictions`
     `latency_ms` Nullable(Float64) COMMENT 'Latency of the answer in milliseconds.' CODEC(ZSTD(1)),
     `status` LowCardinality(String) COMMENT 'ok, or the producer''s error class.',
     `weight` Float64 COMMENT 'Requests this row stands for, 1 to 1e9; 1 unless the producer samples. Counts take it as a whole number: rounded up by chance where xxHash64(prediction_id) says so, so that they are right on average.' CODEC(ZSTD(1)),
+    `propensity` Nullable(Float64) COMMENT 'Probability with which the prediction is given a label, 1e-9 to 1, where the producer sends it; null where it does not. Labels are weighed by it where only some predictions ever get one.' CODEC(ZSTD(1)),
     `half` LowCardinality(String) COMMENT 'request or response where the two come apart, under one prediction_id: see the view predictions_whole. Empty: the row is both.',
     `known` DateTime64(3, 'UTC') COMMENT 'Kafka timestamp of the record: when the event became known.' CODEC(Delta, ZSTD(1)),
     `_topic` LowCardinality(String) COMMENT 'Kafka topic of the record.',

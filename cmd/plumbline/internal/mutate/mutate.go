@@ -220,7 +220,7 @@ func even(c decode.Columns) bool {
 	if p := c.Predictions; p != nil {
 		n := p.Len()
 		for _, m := range []int{len(p.Model.IDs), len(p.Deploy.IDs), len(p.Stage.IDs), len(p.TS), len(p.Score.Values), len(p.Predicted.IDs),
-			len(p.PredictedValue.Values), len(p.Latency.Values), len(p.Status.IDs), len(p.Weight), len(p.Source.Known), len(p.Source.Offset)} {
+			len(p.PredictedValue.Values), len(p.Latency.Values), len(p.Status.IDs), len(p.Weight), len(p.Propensity.Values), len(p.Source.Known), len(p.Source.Offset)} {
 			if m != n {
 				return false
 			}

@@ -12,7 +12,7 @@ type predictions struct{ *decode.JSONPredictions }
 func (p predictions) unknown() int { return p.Unknown }
 
 func (p predictions) known() []string {
-	return []string{"prediction_id", "model", "deploy_hash", "stage", "ts", "features", "segments", "score", "predicted", "latency_ms", "status", "weight"}
+	return []string{"prediction_id", "model", "deploy_hash", "stage", "ts", "features", "segments", "score", "predicted", "latency_ms", "status", "weight", "propensity"}
 }
 
 func (p predictions) describe() []Field { return p.row(p.Len() - 1) }
@@ -45,7 +45,7 @@ func (p predictions) row(i int) []Field {
 		fields = append(fields, Field{"half", string(half)})
 	}
 	fields = append(fields, Field{"score", optional(&p.Score, i)}, Field{"predicted", classOrNumber(p.Predicted.At(i), &p.PredictedValue, i)})
-	return append(fields, Field{"latency_ms", optional(&p.Latency, i)}, Field{"status", quoted(p.Status.At(i))}, Field{"weight", number(p.Weight[i])})
+	return append(fields, Field{"latency_ms", optional(&p.Latency, i)}, Field{"status", quoted(p.Status.At(i))}, Field{"weight", number(p.Weight[i])}, Field{"propensity", optional(&p.Propensity, i)})
 }
 
 type labels struct{ *decode.JSONLabels }
