@@ -67,23 +67,29 @@ func imbensManski(gap float64) float64 {
 type Explored struct {
 	Propensity float64 // in (0, 1]
 	Actual     float64
+	// Count is how many alike labels there are; 0 is one.
+	Count int64
 }
+
+// n is the number of labels that the row stands for.
+func (l Explored) n() float64 { return float64(max(l.Count, 1)) }
 
 // Weigh estimates a mean under partial feedback from logged propensities, each
 // label standing for 1/propensity predictions (Hajek's ratio estimate; its
 // linearised variance, Sarndal, Swensson & Wretman 1992, eq. 5.7.4). Without logged
 // propensities or a declared share of exploration there is only Bound.
 func Weigh(labels []Explored, predictions int64) (Estimate, error) {
-	sum, weights := 0.0, 0.0
+	sum, weights, known := 0.0, 0.0, 0.0
 	for i, l := range labels {
 		if !(l.Propensity > 0 && l.Propensity <= 1) {
 			return Estimate{}, fmt.Errorf("weigh label %d: propensity %g is not in (0, 1]", i, l.Propensity)
 		}
-		sum += l.Actual / l.Propensity
-		weights += 1 / l.Propensity
+		sum += l.n() * l.Actual / l.Propensity
+		weights += l.n() / l.Propensity
+		known += l.n()
 	}
 	out := Estimate{Value: math.NaN(), Expected: math.NaN(), Error: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()},
-		Predictions: predictions, Known: int64(len(labels)), State: metric.Missing,
+		Predictions: predictions, Known: int64(known), State: metric.Missing,
 		Assumes: []string{"the logged propensities are those with which labels were in fact chosen, and none of them is 0"}}
 	if len(labels) == 0 {
 		return out, nil
@@ -92,12 +98,12 @@ func Weigh(labels []Explored, predictions int64) (Estimate, error) {
 	variance, heaviest := 0.0, 0.0
 	for _, l := range labels {
 		w := 1 / l.Propensity / weights
-		variance += (1 - l.Propensity) * w * w * (l.Actual - out.Value) * (l.Actual - out.Value)
+		variance += l.n() * (1 - l.Propensity) * w * w * (l.Actual - out.Value) * (l.Actual - out.Value)
 		heaviest = max(heaviest, w)
 	}
 	out.Error = math.Sqrt(variance)
 	out.State = metric.Insufficient
-	if len(labels) >= 20 && heaviest <= 0.1 {
+	if known >= 20 && heaviest <= 0.1 {
 		out.State = metric.OK
 		out.Interval = metric.Interval{Low: out.Value - z95*out.Error, High: out.Value + z95*out.Error}
 	}

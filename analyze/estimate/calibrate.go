@@ -38,6 +38,8 @@ type Example struct {
 	Stratum Stratum
 	Score   float64
 	Truth   bool
+	// Count is how many such predictions there are; 0 is one.
+	Count int64
 }
 
 func (e Example) hit() float64 {
@@ -46,6 +48,9 @@ func (e Example) hit() float64 {
 	}
 	return 0
 }
+
+// n is the number of predictions that the example stands for.
+func (e Example) n() float64 { return float64(max(e.Count, 1)) }
 
 // fitCurve fits one kind to examples.
 func fitCurve(kind Kind, examples []Example) curveOf {
@@ -73,11 +78,12 @@ func logOdds(p float64) float64 {
 // fitPlatt finds the line by Newton's method with halved steps. Platt's targets,
 // (hits+1)/(hits+2) and 1/(misses+2), keep it finite for separable scores.
 func fitPlatt(examples []Example) curveOf {
-	hits := 0.0
+	hits, total := 0.0, 0.0
 	for _, e := range examples {
-		hits += e.hit()
+		hits += e.n() * e.hit()
+		total += e.n()
 	}
-	high, low := (hits+1)/(hits+2), 1/(float64(len(examples))-hits+2)
+	high, low := (hits+1)/(hits+2), 1/(total-hits+2)
 	loss := func(l line) float64 {
 		sum := 0.0
 		for _, e := range examples {
@@ -85,7 +91,7 @@ func fitPlatt(examples []Example) curveOf {
 			if e.Truth {
 				target = high
 			}
-			sum -= target*math.Log(p) + (1-target)*math.Log1p(-p)
+			sum -= e.n() * (target*math.Log(p) + (1-target)*math.Log1p(-p))
 		}
 		return sum
 	}
@@ -118,8 +124,9 @@ func plattStep(l line, examples []Example, high, low float64) line {
 		if e.Truth {
 			target = high
 		}
-		w := p * (1 - p)
-		gx, g1 = gx+(target-p)*x, g1+(target-p)
+		n := e.n()
+		w := n * p * (1 - p)
+		gx, g1 = gx+n*(target-p)*x, g1+n*(target-p)
 		hxx, hx1, h11 = hxx+w*x*x, hx1+w*x, h11+w
 	}
 	hxx, h11 = hxx+1e-9, h11+1e-9
@@ -165,15 +172,16 @@ func fitIsotonic(examples []Example) curveOf {
 	})
 	type step struct{ from, to, hits, n float64 }
 	var steps []step
-	total := 0.0
+	total, size := 0.0, 0.0
 	for _, e := range sorted {
-		total += e.hit()
+		total += e.n() * e.hit()
+		size += e.n()
 		if last := len(steps) - 1; last >= 0 && steps[last].to == e.Score {
-			steps[last].hits += e.hit()
-			steps[last].n++
+			steps[last].hits += e.n() * e.hit()
+			steps[last].n += e.n()
 			continue
 		}
-		steps = append(steps, step{e.Score, e.Score, e.hit(), 1})
+		steps = append(steps, step{e.Score, e.Score, e.n() * e.hit(), e.n()})
 	}
 	pooled := steps[:0]
 	for _, s := range steps {
@@ -184,7 +192,7 @@ func fitIsotonic(examples []Example) curveOf {
 		}
 		pooled = append(pooled, s)
 	}
-	share := total / float64(max(len(sorted), 1))
+	share := total / max(size, 1)
 	var fit stairs
 	y := 0.0
 	for _, s := range pooled {

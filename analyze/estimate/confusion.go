@@ -14,6 +14,8 @@ type Prediction struct {
 	P            float64
 	Chosen       bool
 	Known, Truth bool
+	// Count is how many alike predictions there are; 0 is one.
+	Count int64
 }
 
 // Confusion is the confusion matrix of a window once all labels are in, as
@@ -32,11 +34,12 @@ func ConfusionOf(predictions []Prediction, arrival Arrival, c Config) (Confusion
 	var out Confusion
 	hit, miss, right := make([]Event, len(predictions)), make([]Event, len(predictions)), make([]Event, len(predictions))
 	for i, p := range predictions {
-		out.Predictions++
-		right[i] = Right(p.Stratum, p.P, p.Chosen)
-		hit[i], miss[i] = Event{Stratum: p.Stratum}, Outcome(p.Stratum, p.P, 1, 0)
+		n := max(p.Count, 1)
+		out.Predictions += n
+		right[i] = Right(p.Stratum, p.P, p.Chosen).Times(n)
+		hit[i], miss[i] = Event{Stratum: p.Stratum, Count: n}, Outcome(p.Stratum, p.P, 1, 0).Times(n)
 		if p.Chosen {
-			out.Called++
+			out.Called += n
 			hit[i], miss[i] = miss[i], hit[i]
 		}
 		if p.Known {

@@ -10,7 +10,14 @@ import (
 type Miss struct {
 	Stratum         Stratum
 	Predicted, Loss float64
+	// Scatter is the variance of the loss among the predictions that the row
+	// stands for, where Loss is their mean.
+	Scatter float64
+	// Count is how many predictions of one size the row stands for; 0 is one.
+	Count int64
 }
+
+func (m Miss) n() float64 { return float64(max(m.Count, 1)) }
 
 // ErrorModel expects the loss of a prediction from its size and its stratum: the
 // mean loss of labelled predictions of alike size, shrunk towards that of all of
@@ -24,27 +31,37 @@ type ErrorModel struct {
 
 type lossCell struct{ n, mean, variance float64 }
 
-func (l *lossCell) add(x float64) { // Welford 1962
-	l.n++
-	d := x - l.mean
-	l.mean += d / l.n
-	l.variance += (d*(x-l.mean) - l.variance) / l.n
+// add takes in n losses of mean x and variance v (Chan, Golub & LeVeque 1979).
+func (l *lossCell) add(x, v, n float64) {
+	d, before := x-l.mean, l.n
+	l.n += n
+	l.mean += d * n / l.n
+	l.variance = (before*l.variance + n*v + d*d*before*n/l.n) / l.n
 }
 
 const (
 	errorBins  = 20 // of equal mass in the labelled predictions
 	priorCount = 20 // labels that the neighbours' mean is worth in a cell
+	// cutResolution is in how many parts of the labels a size's share is weighed.
+	cutResolution = 1000
 )
 
 // FitErrors fits to labelled predictions, which must be older than what the model
 // is then asked about.
 func FitErrors(misses []Miss) (*ErrorModel, error) {
-	if len(misses) < 2*errorBins {
-		return nil, fmt.Errorf("fit an error model to %d labels: at least %d are needed", len(misses), 2*errorBins)
+	labels := 0.0
+	var sizes []float64
+	for _, m := range misses {
+		labels += m.n()
 	}
-	sizes := make([]float64, len(misses))
-	for i, m := range misses {
-		sizes[i] = m.Predicted
+	if labels < 2*errorBins {
+		return nil, fmt.Errorf("fit an error model to %.0f labels: at least %d are needed", labels, 2*errorBins)
+	}
+	for _, m := range misses {
+		// Many of one size weigh as many, but need not all stand in the list.
+		for range max(1, int(m.n()/labels*cutResolution)) {
+			sizes = append(sizes, m.Predicted)
+		}
 	}
 	cuts, err := CutStrata(sizes, errorBins)
 	if err != nil {
@@ -55,8 +72,8 @@ func FitErrors(misses []Miss) (*ErrorModel, error) {
 		bin := int(cuts.Of(m.Predicted))
 		key := [2]int{int(m.Stratum), bin}
 		cell, size := model.cells[key], model.sizes[bin]
-		cell.add(m.Loss)
-		size.add(m.Loss)
+		cell.add(m.Loss, m.Scatter, m.n())
+		size.add(m.Loss, m.Scatter, m.n())
 		model.cells[key], model.sizes[bin] = cell, size
 	}
 	return model, nil

@@ -18,6 +18,20 @@ type Event struct {
 	Expected, Variance float64
 	Known              bool
 	Actual             float64
+	// Scatter is the variance of Actual among the predictions that the event
+	// stands for, where it is their mean.
+	Scatter float64
+	// Count is how many alike predictions the event stands for; 0 is one.
+	Count int64
+}
+
+// n is the number of predictions that the event stands for.
+func (e Event) n() float64 { return float64(max(e.Count, 1)) }
+
+// Times returns the event as so many alike predictions.
+func (e Event) Times(n int64) Event {
+	e.Count = n
+	return e
 }
 
 // Outcome is an event that is worth one of two numbers: ifPositive with
@@ -123,18 +137,19 @@ func parts(events []Event, arrival Arrival) map[Stratum]*part {
 			p = &part{}
 			out[s] = p
 		}
-		p.n++
-		p.all += e.Expected
-		p.variance += e.Variance
+		n := e.n()
+		p.n += n
+		p.all += n * e.Expected
+		p.variance += n * e.Variance
 		if !e.Known {
-			p.unknown++
-			p.expected += e.Expected
+			p.unknown += n
+			p.expected += n * e.Expected
 			continue
 		}
-		p.known++
-		p.actual += e.Actual
-		p.residual += e.Actual - e.Expected
-		p.squares += (e.Actual - e.Expected) * (e.Actual - e.Expected)
+		p.known += n
+		p.actual += n * e.Actual
+		p.residual += n * (e.Actual - e.Expected)
+		p.squares += n * ((e.Actual-e.Expected)*(e.Actual-e.Expected) + e.Scatter)
 	}
 	return out
 }

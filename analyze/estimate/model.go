@@ -46,32 +46,33 @@ func Choose(examples []Example) (Choice, error) {
 		return Choice{}, err
 	}
 	base := heldOut(examples, Choice{Kind: AsIs})
-	best, bestLosses := Choice{Kind: AsIs, LogLoss: mean(base)}, base
+	best, bestLosses := Choice{Kind: AsIs, LogLoss: mean(base, examples)}, base
 	for _, candidate := range []Choice{
 		{Kind: Platt}, {Kind: Isotonic}, {Kind: Platt, ByStratum: true}, {Kind: Isotonic, ByStratum: true},
 	} {
 		losses := heldOut(examples, candidate)
-		gain, err := difference(bestLosses, losses)
+		gain, err := difference(bestLosses, losses, examples)
 		if gain <= err {
 			continue
 		}
-		candidate.LogLoss = mean(losses)
-		candidate.Gain, candidate.GainError = difference(base, losses)
+		candidate.LogLoss = mean(losses, examples)
+		candidate.Gain, candidate.GainError = difference(base, losses, examples)
 		best, bestLosses = candidate, losses
 	}
 	return best, nil
 }
 
 func enough(examples []Example) error {
-	hits := 0
+	hits, total := 0.0, 0.0
 	for _, e := range examples {
 		if math.IsNaN(e.Score) {
 			return fmt.Errorf("calibrate on %d examples: a score is NaN", len(examples))
 		}
-		hits += int(e.hit())
+		hits += e.n() * e.hit()
+		total += e.n()
 	}
-	if min(hits, len(examples)-hits) < leastExamples {
-		return fmt.Errorf("calibrate on %d examples, %d of them positive: %d of either kind are needed", len(examples), hits, leastExamples)
+	if min(hits, total-hits) < leastExamples {
+		return fmt.Errorf("calibrate on %.0f examples, %.0f of them positive: %d of either kind are needed", total, hits, leastExamples)
 	}
 	return nil
 }
@@ -116,7 +117,7 @@ func Fit(examples []Example, choice Choice) (*Model, error) {
 
 func fit(examples []Example, choice Choice) *Model {
 	m := &Model{
-		Choice: choice, Examples: len(examples), pooled: fitCurve(choice.Kind, examples),
+		Choice: choice, Examples: number(examples), pooled: fitCurve(choice.Kind, examples),
 		strata: make(map[Stratum]curveOf), offsets: make(map[Stratum]float64),
 	}
 	if choice.Kind == AsIs {
@@ -131,11 +132,12 @@ func fit(examples []Example, choice Choice) *Model {
 		if !choice.ByStratum {
 			continue
 		}
-		hits := 0
+		hits, size := 0.0, 0.0
 		for _, e := range part {
-			hits += int(e.hit())
+			hits += e.n() * e.hit()
+			size += e.n()
 		}
-		if min(hits, len(part)-hits) >= stratumEvents {
+		if min(hits, size-hits) >= stratumEvents {
 			m.strata[s] = fitCurve(choice.Kind, part)
 		}
 	}
@@ -161,8 +163,8 @@ func (m *Model) offset(part []Example) float64 {
 		gradient, curvature := -precision*offset, precision
 		for i, e := range part {
 			p := 1 / (1 + math.Exp(-odds[i]-offset))
-			gradient += e.hit() - p
-			curvature += p * (1 - p)
+			gradient += e.n() * (e.hit() - p)
+			curvature += e.n() * p * (1 - p)
 		}
 		step := min(max(gradient/curvature, -1), 1)
 		offset += step
@@ -185,22 +187,35 @@ func (m *Model) P(score float64, s Stratum) float64 {
 	return p
 }
 
-func mean(values []float64) float64 {
-	sum := 0.0
-	for _, v := range values {
-		sum += v
+// number is how many predictions the examples stand for.
+func number(examples []Example) int {
+	n := 0.0
+	for _, e := range examples {
+		n += e.n()
 	}
-	return sum / float64(len(values))
+	return int(n)
 }
 
-// difference returns the mean of a - b and its standard error.
-func difference(a, b []float64) (gain, err float64) {
-	n, squares := float64(len(a)), 0.0
-	for i := range a {
-		gain += (a[i] - b[i]) / n
+// mean is the mean of a value of each example.
+func mean(values []float64, of []Example) float64 {
+	sum, n := 0.0, 0.0
+	for i, v := range values {
+		sum += of[i].n() * v
+		n += of[i].n()
 	}
+	return sum / n
+}
+
+// difference returns the mean of a - b over the examples and its standard error.
+func difference(a, b []float64, of []Example) (gain, err float64) {
+	n, squares := 0.0, 0.0
 	for i := range a {
-		squares += (a[i] - b[i] - gain) * (a[i] - b[i] - gain)
+		gain += of[i].n() * (a[i] - b[i])
+		n += of[i].n()
+	}
+	gain /= n
+	for i := range a {
+		squares += of[i].n() * (a[i] - b[i] - gain) * (a[i] - b[i] - gain)
 	}
 	return gain, math.Sqrt(squares / (n - 1) / n)
 }
