@@ -98,6 +98,44 @@ func TestMigrateFromTheVersionWithoutWeights(t *testing.T) {
 	}
 }
 
+// A database of a version that declared other codecs takes the new ones once.
+func TestMigrateAltersCodecs(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	conn := env.DB.Conn()
+	codec := func(column string) (codec string) {
+		t.Helper()
+		if err := conn.QueryRow(t.Context(), "SELECT compression_codec FROM system.columns WHERE database = currentDatabase() AND table = 'predictions' AND name = ?", column).Scan(&codec); err != nil {
+			t.Fatal(err)
+		}
+		return codec
+	}
+	known, model := codec("known"), codec("model")
+	for _, change := range []string{"known CODEC(LZ4)", "model CODEC(ZSTD(3))"} {
+		if err := conn.Exec(t.Context(), "ALTER TABLE predictions MODIFY COLUMN "+change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := env.DB.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if k, m := codec("known"), codec("model"); k != known || m != model || known == "" || model != "" {
+		t.Errorf("known is stored with %q and model with %q, want %q and %q", k, m, known, model)
+	}
+	// What stands everywhere as it is declared is not altered again.
+	for _, table := range plumbline.Tables() {
+		for _, c := range table.Columns {
+			var stands string
+			if err := conn.QueryRow(t.Context(), "SELECT compression_codec FROM system.columns WHERE database = currentDatabase() AND table = ? AND name = ?", string(table.Name), c.Name).Scan(&stands); err != nil {
+				t.Fatal(err)
+			}
+			stands = strings.NewReplacer("CODEC(", "", "Delta(8)", "Delta", "Delta(4)", "Delta", "1))", "1)", "LZ4)", "LZ4").Replace(stands)
+			if stands != c.Codec {
+				t.Errorf("codec of %s.%s is %q, declared as %q", table.Name, c.Name, stands, c.Codec)
+			}
+		}
+	}
+}
+
 func TestMigrateAltersRetentionAndWindow(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{})
 	cfg := storage.DefaultConfig()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -13,9 +14,11 @@ import (
 
 // Migrate creates the database and every declared table, adds declared columns
 // that a table lacks, builds projections again that are declared otherwise,
-// brings retention and the deduplication window to the configured values, and
-// creates every declared view anew. It never drops or retypes a column: a column
-// of another type is an error that names it. Running it again changes nothing.
+// brings codecs, retention and the deduplication window to the declared and
+// configured values, and creates every declared view anew. Stored parts keep
+// their codecs until they are merged, and a table its index granularity for ever.
+// It never drops or retypes a column: a column of another type is an error that
+// names it. Running it again changes nothing.
 // Shards that no cluster joins are migrated one by one, others ON CLUSTER.
 func (db *DB) Migrate(ctx context.Context) error {
 	if err := db.migrate(ctx); err != nil {
@@ -91,19 +94,27 @@ func (db *DB) createDatabase(ctx context.Context) error {
 // reconcile compares the columns of a table as it stands under a name with its
 // declaration.
 func (db *DB) reconcile(ctx context.Context, t plumbline.Table, name string) error {
-	have, err := db.columnTypes(ctx, name)
+	have, err := db.columnsOf(ctx, name)
 	if err != nil {
 		return err
 	}
 	for _, c := range t.Columns {
-		switch typ, ok := have[c.Name]; {
+		switch is, ok := have[c.Name]; {
 		case !ok:
 			add := fmt.Sprintf("ALTER TABLE %s.%s%s ADD COLUMN IF NOT EXISTS %s", quoteIdentifier(db.cfg.Database), quoteIdentifier(name), db.cfg.onCluster(), columnDDL(c))
 			if err := db.conn.Exec(ctx, add); err != nil {
 				return fmt.Errorf("add column %s.%s: %w", name, c.Name, err)
 			}
-		case typ != string(c.Type):
-			return fmt.Errorf("column %s.%s is %s in the database and %s in this version: move the table aside and start again", name, c.Name, typ, c.Type)
+		case is.typ != string(c.Type):
+			return fmt.Errorf("column %s.%s is %s in the database and %s in this version: move the table aside and start again", name, c.Name, is.typ, c.Type)
+		case name == db.Local(t.Name) && is.codec != c.Codec:
+			change := " CODEC(" + c.Codec + ")"
+			if c.Codec == "" {
+				change = " REMOVE CODEC"
+			}
+			if err := db.conn.Exec(ctx, "ALTER TABLE "+db.qualified(t.Name)+db.cfg.onCluster()+" MODIFY COLUMN "+quoteIdentifier(c.Name)+change); err != nil {
+				return fmt.Errorf("change codec of %s.%s: %w", name, c.Name, err)
+			}
 		}
 	}
 	return nil
@@ -161,20 +172,27 @@ func (db *DB) reconcileOptions(ctx context.Context, t plumbline.Table) error {
 	return nil
 }
 
-func (db *DB) columnTypes(ctx context.Context, table string) (map[string]string, error) {
-	rows, err := db.conn.Query(ctx, "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}",
+// stored is a column as it stands in the database.
+type stored struct{ typ, codec string }
+
+// width is what ClickHouse adds to the name of a codec that depends on the type.
+var width = regexp.MustCompile(`Delta\(\d+\)`)
+
+func (db *DB) columnsOf(ctx context.Context, table string) (map[string]stored, error) {
+	rows, err := db.conn.Query(ctx, "SELECT name, type, compression_codec FROM system.columns WHERE database = {database:String} AND table = {table:String}",
 		clickhouse.Named("database", db.cfg.Database), clickhouse.Named("table", table))
 	if err != nil {
 		return nil, fmt.Errorf("read columns of %s: %w", table, err)
 	}
 	defer rows.Close()
-	types := make(map[string]string)
+	columns := make(map[string]stored)
 	for rows.Next() {
-		var name, typ string
-		if err := rows.Scan(&name, &typ); err != nil {
+		var name, typ, codec string
+		if err := rows.Scan(&name, &typ, &codec); err != nil {
 			return nil, fmt.Errorf("read columns of %s: %w", table, err)
 		}
-		types[name] = typ
+		codec = strings.TrimSuffix(strings.TrimPrefix(codec, "CODEC("), ")")
+		columns[name] = stored{typ, width.ReplaceAllString(codec, "Delta")}
 	}
-	return types, rows.Err()
+	return columns, rows.Err()
 }
