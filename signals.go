@@ -348,10 +348,10 @@ const (
 	AnnotationShortValue = "short_value"
 	// AnnotationHighValue is the upper end of the long window's interval.
 	AnnotationHighValue = "high_value"
-	AnnotationThreshold  = "threshold"
-	AnnotationTarget     = "target"
-	AnnotationWindows    = "windows"
-	AnnotationPeriod     = "period"
+	AnnotationThreshold = "threshold"
+	AnnotationTarget    = "target"
+	AnnotationWindows   = "windows"
+	AnnotationPeriod    = "period"
 	// AnnotationBudgetLeft is the share of the period's error budget that is
 	// left; below 0 it is overspent.
 	AnnotationBudgetLeft = "budget_left"

@@ -145,7 +145,7 @@ func TestGoldenTexts(t *testing.T) {
 	for name, text := range texts(t) {
 		t.Run(name, func(t *testing.T) {
 			golden(t, name+".txt", []byte(alerting.RenderText(text)))
-			golden(t, name+".slack.json", indented(t, slack.Blocks(text)))
+			golden(t, name+".slack.json", indented(t, slack.Blocks(text, slack.Buttons{})))
 			action := "trigger"
 			if text.Status == alerting.StatusResolved {
 				action = "resolve"
@@ -237,7 +237,7 @@ func FuzzSlackBlocks(f *testing.F) {
 
 func checkBlocks(t *testing.T, text alerting.Text) {
 	t.Helper()
-	raw, err := json.Marshal(slack.Blocks(text))
+	raw, err := json.Marshal(slack.Blocks(text, slack.Buttons{Shown: true, Gate: true}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,8 @@ const (
 	maxHeader  = 150
 	maxSection = 3000
 	maxScreen  = 2500
+	// maxButtons is the room that the labels of the buttons take.
+	maxButtons = 60
 
 	maxStatement = 700
 
@@ -71,9 +73,12 @@ func cut(s string, n int) string {
 }
 
 // Blocks lays the text out in Block Kit: the headline, the numbers, the cause,
-// where to look next, the SQL statement.
-func Blocks(t alerting.Text) []slack.Block {
+// where to look next, the SQL statement, the buttons.
+func Blocks(t alerting.Text, buttons Buttons) []slack.Block {
 	blocks, _ := layout(t)
+	if row := buttons.row(t); row != nil {
+		blocks = append(blocks, row)
+	}
 	return blocks
 }
 
@@ -115,7 +120,7 @@ func layout(t alerting.Text) (blocks []slack.Block, sql string) {
 		return blocks, ""
 	}
 	code := codeBlock(t.SQL)
-	if seen+utf8.RuneCountInString(code) > maxScreen {
+	if seen+utf8.RuneCountInString(code) > maxScreen-maxButtons {
 		add("The SQL statement that returns the number is in the thread.")
 		return blocks, t.SQL
 	}
@@ -169,23 +174,12 @@ func section(text string) slack.Block {
 }
 
 // message is what post and update have in common.
-func message(t alerting.Text) []slack.MsgOption {
+func message(t alerting.Text, buttons Buttons) []slack.MsgOption {
 	return []slack.MsgOption{
 		slack.MsgOptionText(headline(t), false),
-		slack.MsgOptionBlocks(Blocks(t)...),
+		slack.MsgOptionBlocks(Blocks(t, buttons)...), metadata(t),
 		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
 	}
-}
-
-// metadata marks the root message with the incident, so that it can be found
-// again in the channel's history.
-func metadata(t alerting.Text) slack.MsgOption {
-	return slack.MsgOptionMetadata(slack.SlackMetadata{
-		EventType: "plumbline_incident",
-		EventPayload: map[string]any{
-			"incident": t.Incident, "since": t.Since.UTC().Format("2006-01-02T15:04:05Z"),
-		},
-	})
 }
 
 // replies returns what belongs in the thread now, and whether the whole channel
@@ -195,7 +189,7 @@ func replies(notice alerting.Notice, text, before alerting.Text, update bool) (r
 	var q quoter
 	if update {
 		broadcast = text.Pages() && before.Level() == "TICKET"
-		replies = append(replies, history(notice, text, q))
+		replies = append(replies, history(notice, text, before, q))
 	}
 	if _, sql := layout(text); sql != "" && sql != before.SQL {
 		// A statement too long for one message is cut: it is there to be read,
@@ -211,12 +205,14 @@ func replies(notice alerting.Notice, text, before alerting.Text, update bool) (r
 	return replies, broadcast
 }
 
-func history(notice alerting.Notice, text alerting.Text, q quoter) string {
+func history(notice alerting.Notice, text, before alerting.Text, q quoter) string {
 	switch {
 	case text.Status == alerting.StatusResolved:
 		return "Resolved: " + text.Headline(q) + "."
 	case notice.Repeat:
 		return "Still firing: " + text.Headline(q) + "."
+	case text.Acked != nil && (before.Acked == nil || before.Acked.By != text.Acked.By):
+		return "Taken by " + q.Name(text.Acked.By) + "."
 	}
 	return text.Level() + ": " + text.Headline(q) + "."
 }

@@ -1,7 +1,3 @@
-// Package slack tells owners about incidents in Slack: one root message an
-// incident, changed in place, with its history in the thread. It knows
-// alerting's texts and Slack's Web API and may import nothing else of the
-// module.
 package slack
 
 import (
@@ -24,14 +20,23 @@ import (
 
 // Config says how to reach Slack. Without a token the channel reaches nobody.
 type Config struct {
-	// Token is a bot token (xoxb-) with the scope chat:write. TokenFile is read
-	// before every call, so that a rotated token is picked up; it goes first.
+	// Token is a bot token (xoxb-) with the scopes chat:write and
+	// channels:history (groups:history for private channels), and channels:read
+	// where channels are given by name. TokenFile is read before every call, so
+	// that a rotated token is picked up; it goes first.
 	Token     string `yaml:"token"`
 	TokenFile string `yaml:"token_file"`
 	// APIURL is the Web API's address.
 	APIURL string `yaml:"api_url"`
-	// Channel receives the incidents of owners who name no channel.
+	// Channel receives the incidents of owners who name no channel: an id
+	// (C0123456789) or a name (#ml-oncall). A name costs a look-up.
 	Channel string `yaml:"channel"`
+	// SigningSecretFile holds the app's signing secret. Without it messages have
+	// no buttons. It is read for every callback.
+	SigningSecretFile string `yaml:"signing_secret_file"`
+	// Users are the ids (U0123456789) of those whom the buttons obey; nobody
+	// else is.
+	Users []string `yaml:"users"`
 	// Timeout bounds one HTTP call.
 	Timeout time.Duration `yaml:"timeout"`
 	// Interval is the least time between two messages to one channel; Slack
@@ -59,6 +64,14 @@ func (c Config) Validate() error {
 	if c.Interval < 0 {
 		errs = append(errs, fmt.Errorf("interval: %s is below zero", c.Interval))
 	}
+	for i, user := range c.Users {
+		if !userID.MatchString(user) {
+			errs = append(errs, fmt.Errorf("users[%d]: %q is not a member id such as U0123456789; names can be changed by whoever bears them", i, user))
+		}
+	}
+	if len(c.Users) > 0 && c.SigningSecretFile == "" {
+		errs = append(errs, errors.New("signing_secret_file: is missing, and users are listed: without it no button is shown"))
+	}
 	return errors.Join(errs...)
 }
 
@@ -67,27 +80,58 @@ type Channel struct {
 	config         Config
 	client         *http.Client
 	threadFailures prometheus.Counter
+	searchFailures prometheus.Counter
+	adopted        prometheus.Counter
+	// gate says that messages have a button that runs the gate.
+	gate bool
+	// searching spaces the reads of histories: Slack counts them by workspace.
+	searching *alerting.Pacer
 
-	mu     sync.Mutex
-	pacers map[string]*alerting.Pacer
+	mu      sync.Mutex
+	targets map[string]*target
 }
 
+// target is one channel that messages go to.
+type target struct {
+	name   string
+	pacer  *alerting.Pacer
+	search search
+}
+
+// Option changes a Channel.
+type Option func(*Channel)
+
+// WithGate gives messages a button that runs the gate; Callbacks must have one.
+func WithGate() Option { return func(c *Channel) { c.gate = true } }
+
+// historyPace is how much longer than Interval one waits between two reads of
+// histories: Slack allows 50 a minute.
+const historyPace = 1.2
+
 // New returns the channel. It opens nothing and registers its metrics.
-func New(config Config, registry prometheus.Registerer) (*Channel, error) {
+func New(config Config, registry prometheus.Registerer, options ...Option) (*Channel, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	c := &Channel{
-		config: config,
-		client: &http.Client{Timeout: config.Timeout},
-		threadFailures: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "plumbline_alerting_slack_thread_failures_total",
-			Help: "Replies in an incident's Slack thread that could not be posted. The root message was.",
-		}),
-		pacers: make(map[string]*alerting.Pacer),
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "plumbline_alerting_slack_" + name, Help: help})
 	}
-	if err := registry.Register(c.threadFailures); err != nil {
-		return nil, fmt.Errorf("register Slack metrics: %w", err)
+	c := &Channel{
+		config:         config,
+		client:         &http.Client{Timeout: config.Timeout},
+		threadFailures: counter("thread_failures_total", "Replies in an incident's Slack thread that could not be posted. The root message was."),
+		searchFailures: counter("search_failures_total", "New incidents posted without a look into the channel's history, because Slack refused it: a send lost in a crash may stand twice."),
+		adopted:        counter("adopted_total", "Messages found again in a channel's history, whose record had been lost."),
+		searching:      alerting.NewPacer(time.Duration(float64(config.Interval) * historyPace)),
+		targets:        make(map[string]*target),
+	}
+	for _, option := range options {
+		option(c)
+	}
+	for _, metric := range []prometheus.Collector{c.threadFailures, c.searchFailures, c.adopted} {
+		if err := registry.Register(metric); err != nil {
+			return nil, fmt.Errorf("register Slack metrics: %w", err)
+		}
 	}
 	return c, nil
 }
@@ -98,21 +142,30 @@ func (*Channel) Name() string { return "slack" }
 // Notifier returns the notifier of the owner's channel, or nil if there is no
 // token or no channel.
 func (c *Channel) Notifier(owner plumbline.OwnerEntry) alerting.Notifier {
-	target := owner.SlackChannel
-	if target == "" {
-		target = c.config.Channel
+	name := owner.SlackChannel
+	if name == "" {
+		name = c.config.Channel
 	}
-	if target == "" || (c.config.Token == "" && c.config.TokenFile == "") {
+	if name == "" || (c.config.Token == "" && c.config.TokenFile == "") {
 		return nil
 	}
+	return &notifier{Channel: c, target: c.target(name)}
+}
+
+func (c *Channel) target(name string) *target {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	pacer, ok := c.pacers[target]
+	t, ok := c.targets[name]
 	if !ok {
-		pacer = alerting.NewPacer(c.config.Interval)
-		c.pacers[target] = pacer
+		t = &target{name: name, pacer: alerting.NewPacer(c.config.Interval)}
+		c.targets[name] = t
 	}
-	return &notifier{Channel: c, target: target, pacer: pacer}
+	return t
+}
+
+// buttons says which buttons a message of the text has.
+func (c *Channel) buttons() Buttons {
+	return Buttons{Shown: c.config.SigningSecretFile != "", Gate: c.gate}
 }
 
 func (c *Channel) api() (*slack.Client, error) {
@@ -137,8 +190,7 @@ const (
 
 type notifier struct {
 	*Channel
-	target string
-	pacer  *alerting.Pacer
+	target *target
 }
 
 // Notify implements alerting.Notifier.
@@ -149,12 +201,22 @@ func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting
 	}
 	text, before := recall(notice)
 	ts, posted := notice.State.GetStr(stateTS)
+	adopted := false
 	if !posted && text.Status == alerting.StatusResolved {
 		return alerting.Result{}, nil // nobody was told that it began
 	}
 	if posted && !notice.Repeat && text.SameConditions(before) {
 		// What changed was never shown: an inhibited ticket has ended.
 		return alerting.Result{}, nil
+	}
+	if !posted {
+		// The last process, or the other replica, may have posted and died before
+		// anybody wrote it down.
+		if adopted, err = n.adopt(ctx, api, notice.State, text); err != nil {
+			return alerting.Result{Retry: true}, err
+		}
+		posted = adopted
+		ts, _ = notice.State.GetStr(stateTS)
 	}
 	if posted {
 		err = n.update(ctx, api, notice.State, ts, text)
@@ -170,7 +232,7 @@ func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting
 	if err != nil {
 		return alerting.Result{Retry: retryable(err)}, err
 	}
-	n.thread(ctx, api, notice, text, before, posted)
+	n.thread(ctx, api, notice, text, before, posted && !adopted)
 	return alerting.Result{Sent: true}, remember(notice.State, text)
 }
 
@@ -202,9 +264,9 @@ func remember(state alerting.State, text alerting.Text) error {
 }
 
 func (n *notifier) post(ctx context.Context, api *slack.Client, state alerting.State, text alerting.Text) error {
-	channel, ts, err := n.send(ctx, api, n.target, append(message(text), slack.MsgOptionPost(), metadata(text))...)
+	channel, ts, err := n.send(ctx, api, n.target.name, append(message(text, n.buttons()), slack.MsgOptionPost())...)
 	if err != nil {
-		return fmt.Errorf("post incident to Slack channel %s: %w", n.target, err)
+		return fmt.Errorf("post incident to Slack channel %s: %w", n.target.name, err)
 	}
 	state.SetStr(stateChannel, channel)
 	state.SetStr(stateTS, ts)
@@ -213,8 +275,8 @@ func (n *notifier) post(ctx context.Context, api *slack.Client, state alerting.S
 
 func (n *notifier) update(ctx context.Context, api *slack.Client, state alerting.State, ts string, text alerting.Text) error {
 	channel, _ := state.GetStr(stateChannel)
-	if _, _, err := n.send(ctx, api, channel, append(message(text), slack.MsgOptionUpdate(ts))...); err != nil {
-		return fmt.Errorf("update incident in Slack channel %s: %w", n.target, err)
+	if _, _, err := n.send(ctx, api, channel, append(message(text, n.buttons()), slack.MsgOptionUpdate(ts))...); err != nil {
+		return fmt.Errorf("update incident in Slack channel %s: %w", n.target.name, err)
 	}
 	return nil
 }
@@ -244,15 +306,25 @@ func (n *notifier) thread(ctx context.Context, api *slack.Client, notice alertin
 
 // send makes one call at the channel's pace.
 func (n *notifier) send(ctx context.Context, api *slack.Client, channel string, options ...slack.MsgOption) (id, ts string, err error) {
-	if err := n.pacer.Wait(ctx); err != nil {
-		return "", "", fmt.Errorf("wait for Slack's rate limit: %w", err)
+	err = paced(ctx, n.target.pacer, func() error {
+		id, ts, _, err = api.SendMessageContext(ctx, channel, options...)
+		return err
+	})
+	return id, ts, err
+}
+
+// paced makes one call at the pacer's pace, and holds the next ones back for as
+// long as Slack says.
+func paced(ctx context.Context, pacer *alerting.Pacer, call func() error) error {
+	if err := pacer.Wait(ctx); err != nil {
+		return fmt.Errorf("wait for Slack's rate limit: %w", err)
 	}
-	id, ts, _, err = api.SendMessageContext(ctx, channel, options...)
+	err := call()
 	var limited *slack.RateLimitedError
 	if errors.As(err, &limited) {
-		n.pacer.Hold(limited.RetryAfter)
+		pacer.Hold(limited.RetryAfter)
 	}
-	return id, ts, err
+	return err
 }
 
 // retryable says whether the same call may succeed later. What is neither an

@@ -11,7 +11,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -23,6 +25,10 @@ const maxBody = 4 << 20
 // Fault is what happens to one request instead of, or before, its answer. The
 // zero Fault lets the request through.
 type Fault struct {
+	// Path limits the fault to requests whose path ends with it; empty means
+	// every request. A fault waits in the script until its request comes, and
+	// holds up no fault behind it.
+	Path string
 	// Delay passes before anything else happens, or until the client hangs up.
 	Delay time.Duration
 	// Hang holds the request until the client hangs up.
@@ -97,7 +103,8 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// Fail appends faults to the script: each of the next requests takes one.
+// Fail appends faults to the script: each of the next requests takes the first
+// that is for its path.
 func (s *Server) Fail(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,8 +181,11 @@ func (s *Server) arrived(r Request) Fault {
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, r)
 	var fault Fault
-	if len(s.faults) > 0 {
-		fault, s.faults = s.faults[0], s.faults[1:]
+	for i, f := range s.faults {
+		if strings.HasSuffix(r.Path, f.Path) {
+			fault, s.faults = f, slices.Delete(s.faults, i, i+1)
+			break
+		}
 	}
 	s.wake()
 	return fault

@@ -1,7 +1,7 @@
 // Package fakeslack is a Slack that keeps its messages in memory: enough of the
-// Web API (chat.postMessage, chat.update) for the tests and the demo, with
-// Slack's documented limits enforced and faults on demand. It may be imported
-// by tests, testenv and cmd only.
+// Web API (posting, changing, finding messages) and of its signed callbacks for
+// the tests and the demo, with Slack's documented limits enforced and faults on
+// demand. It may be imported by tests, testenv and cmd only.
 package fakeslack
 
 import (
@@ -11,8 +11,10 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/plumbline-slo/plumbline/testenv/fakehttp"
 )
@@ -24,6 +26,9 @@ const (
 	maxSectionText = 3000
 	maxHeaderText  = 150
 	maxBlocksTotal = 13200
+	maxElements    = 25
+	maxValue       = 2000
+	maxURL         = 3000
 )
 
 // Message is one message as it stands now.
@@ -39,6 +44,8 @@ type Message struct {
 	Metadata json.RawMessage
 	// Updates counts the successful chat.update calls.
 	Updates int
+	// Ephemeral is the user who alone sees the message, empty for all others.
+	Ephemeral string
 }
 
 // Server is a running fake. It is safe for concurrent use.
@@ -55,6 +62,9 @@ func Start(addr string) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/chat.postMessage", s.method(s.post))
 	mux.HandleFunc("POST /api/chat.update", s.method(s.update))
+	mux.HandleFunc("POST /api/chat.postEphemeral", s.method(s.ephemeral))
+	mux.HandleFunc("POST /api/conversations.history", s.history)
+	mux.HandleFunc("POST /api/conversations.list", s.list)
 	server, err := fakehttp.Start(addr, mux)
 	if err != nil {
 		return nil, fmt.Errorf("fake Slack: %w", err)
@@ -75,7 +85,9 @@ func (s *Server) Messages() []Message {
 }
 
 // Roots returns the messages that are not replies.
-func (s *Server) Roots() []Message { return s.filter(func(m Message) bool { return m.ThreadTS == "" }) }
+func (s *Server) Roots() []Message {
+	return s.filter(func(m Message) bool { return m.ThreadTS == "" && m.Ephemeral == "" })
+}
 
 // Thread returns the replies to the message with the time stamp ts.
 func (s *Server) Thread(ts string) []Message {
@@ -165,8 +177,23 @@ func (s *Server) post(form url.Values) (Message, string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m.TS = fmt.Sprintf("1700000000.%06d", len(s.messages)+1)
+	m.TS = fmt.Sprintf("%d.%06d", time.Now().Unix(), len(s.messages)+1)
 	s.messages = append(s.messages, m)
+	return m, ""
+}
+
+func (s *Server) ephemeral(form url.Values) (Message, string) {
+	if form.Get("user") == "" {
+		return Message{}, "user_not_in_channel"
+	}
+	m, problem := s.post(form)
+	if problem != "" {
+		return m, problem
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.Ephemeral = form.Get("user")
+	s.messages[slices.IndexFunc(s.messages, func(o Message) bool { return o.TS == m.TS })] = m
 	return m, ""
 }
 
@@ -179,6 +206,9 @@ func (s *Server) update(form url.Values) (Message, string) {
 			continue
 		}
 		m.Text, m.Blocks = form.Get("text"), json.RawMessage(form.Get("blocks"))
+		if metadata := form.Get("metadata"); metadata != "" {
+			m.Metadata = json.RawMessage(metadata)
+		}
 		if problem := check(m); problem != "" {
 			return m, problem
 		}
@@ -191,7 +221,10 @@ func (s *Server) update(form url.Values) (Message, string) {
 
 // channelID turns a name into an id, as Slack does: chat.update takes ids only.
 func channelID(name string) string {
-	return "C" + strings.ToUpper(strings.TrimLeft(name, "#C"))
+	if strings.HasPrefix(name, "C") {
+		return name
+	}
+	return "C" + strings.ToUpper(strings.TrimPrefix(name, "#"))
 }
 
 // check returns Slack's error for a message over the limits.
@@ -203,10 +236,14 @@ func check(m Message) string {
 		return ""
 	}
 	var blocks []struct {
-		Type     string                           `json:"type"`
-		Text     *struct{ Text string }           `json:"text"`
-		Fields   []struct{ Text string }          `json:"fields"`
-		Elements []struct{ Text json.RawMessage } `json:"elements"`
+		Type     string                  `json:"type"`
+		Text     *struct{ Text string }  `json:"text"`
+		Fields   []struct{ Text string } `json:"fields"`
+		Elements []struct {
+			Text  json.RawMessage
+			Value string
+			URL   string
+		} `json:"elements"`
 	}
 	if err := json.Unmarshal(m.Blocks, &blocks); err != nil || len(blocks) > maxBlocks {
 		return "invalid_blocks"
@@ -224,7 +261,13 @@ func check(m Message) string {
 			}
 			total += n
 		}
+		if len(b.Elements) > maxElements {
+			return "invalid_blocks"
+		}
 		for _, e := range b.Elements {
+			if len([]rune(e.Value)) > maxValue || len([]rune(e.URL)) > maxURL {
+				return "invalid_blocks"
+			}
 			total += len(e.Text)
 		}
 		for _, f := range b.Fields {

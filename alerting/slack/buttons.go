@@ -1,0 +1,71 @@
+package slack
+
+import (
+	"encoding/json"
+
+	"github.com/slack-go/slack"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
+)
+
+// Buttons says which buttons a message has.
+type Buttons struct {
+	// Shown is false where nothing answers callbacks: a button that does nothing
+	// is worse than none.
+	Shown bool
+	// Gate adds the one that runs the gate on the incident's deploy.
+	Gate bool
+}
+
+// The action ids of the buttons.
+const (
+	actionAck       = "plumbline_ack"
+	actionSilence   = "plumbline_silence"
+	actionGate      = "plumbline_gate"
+	actionDashboard = "plumbline_dashboard"
+
+	// blockActions names the row, so that a person who reads the JSON knows it.
+	blockActions = "plumbline_actions"
+	// maxValue is Slack's limit of a button's value.
+	maxValue = 2000
+)
+
+// row returns the buttons of an incident that goes on, or nil.
+func (b Buttons) row(t alerting.Text) slack.Block {
+	if !b.Shown || t.Status != alerting.StatusFiring {
+		return nil
+	}
+	button := func(action, value, label string) *slack.ButtonBlockElement {
+		return slack.NewButtonBlockElement(action, value, slack.NewTextBlockObject(slack.PlainTextType, label, false, false))
+	}
+	var row []slack.BlockElement
+	if t.Acked == nil {
+		row = append(row, button(actionAck, t.Incident, "Acknowledge").WithStyle(slack.StylePrimary))
+	}
+	row = append(row, button(actionSilence, t.Incident, "Silence 1 h"))
+	if url := t.Link("Dashboard"); url != "" {
+		row = append(row, button(actionDashboard, "", "Dashboard").WithURL(url))
+	}
+	if value := gateValue(t); b.Gate && value != "" {
+		row = append(row, button(actionGate, value, "Run the gate"))
+	}
+	return slack.NewActionBlock(blockActions, row...)
+}
+
+// gateTarget is what the gate is run on. A button's value is ours: Slack signs
+// what it sends back.
+type gateTarget struct {
+	Model  plumbline.Model      `json:"m"`
+	Deploy plumbline.DeployHash `json:"d"`
+}
+
+// gateValue is empty if there is no deploy to judge, or its name is longer than
+// a button can carry.
+func gateValue(t alerting.Text) string {
+	value, err := json.Marshal(gateTarget{t.Model, t.Deploy})
+	if err != nil || t.Model == "" || t.Deploy == "" || len(value) > maxValue {
+		return ""
+	}
+	return string(value)
+}

@@ -1,0 +1,194 @@
+package slack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/plumbline-slo/plumbline/alerting"
+)
+
+// How far a search goes: a page as large as Slack recommends, and not for ever
+// in a busy channel.
+const (
+	searchPage  = 200
+	searchPages = 10
+	// clockSlack is how much earlier than the incident its message may seem.
+	clockSlack = 10 * time.Minute
+	// longestWait is the longest rate limit that a search waits for. A page that
+	// may stand twice is better than one that comes a minute later.
+	longestWait = 30 * time.Second
+)
+
+var (
+	channelID = regexp.MustCompile(`^[CGD][A-Z0-9]{5,}$`)
+	userID    = regexp.MustCompile(`^[UW][A-Z0-9]{5,}$`)
+)
+
+// search remembers the last look into one channel's history, so that many
+// incidents that begin at once share one.
+type search struct {
+	mu     sync.Mutex
+	id     string // the channel's
+	began  time.Time
+	oldest time.Time
+	roots  map[string]string // open incidents: their message's time stamp
+}
+
+// adopt finds the open root message of the incident in the channel's history and
+// remembers it. An error means that the search can be made again; where Slack
+// refuses it for good, nothing is found and that is counted.
+func (n *notifier) adopt(ctx context.Context, api *slack.Client, state alerting.State, text alerting.Text) (bool, error) {
+	asked := time.Now()
+	s := &n.target.search
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	oldest := text.Since.Add(-clockSlack)
+	if s.began.Before(asked) || s.oldest.After(oldest) {
+		began := time.Now()
+		roots, err := n.openRoots(ctx, api, oldest)
+		var limited *slack.RateLimitedError
+		switch {
+		case err == nil:
+			s.began, s.oldest, s.roots = began, oldest, roots
+		case retryable(err) && (!errors.As(err, &limited) || limited.RetryAfter <= longestWait):
+			return false, fmt.Errorf("look for incident in the history of Slack channel %s: %w", n.target.name, err)
+		default:
+			n.searchFailures.Inc()
+			return false, nil
+		}
+	}
+	ts, ok := s.roots[text.Incident]
+	if !ok {
+		return false, nil
+	}
+	n.adopted.Inc()
+	state.SetStr(stateChannel, s.id)
+	state.SetStr(stateTS, ts)
+	return true, nil
+}
+
+// openRoots returns the time stamps of the messages of incidents that are open.
+// The search's lock is held.
+func (n *notifier) openRoots(ctx context.Context, api *slack.Client, oldest time.Time) (map[string]string, error) {
+	id, err := n.channelOf(ctx, api)
+	if err != nil || id == "" {
+		return nil, err
+	}
+	n.target.search.id = id
+	roots := make(map[string]string)
+	cursor := ""
+	for range searchPages {
+		var page *slack.GetConversationHistoryResponse
+		err := paced(ctx, n.searching, func() (err error) {
+			page, err = api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
+				ChannelID: id, Cursor: cursor, Limit: searchPage, IncludeAllMetadata: true,
+				Oldest: strconv.FormatInt(oldest.Unix(), 10), Inclusive: true,
+			})
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range page.Messages { // the newest first
+			incident, open := incidentOf(m.Metadata)
+			if _, seen := roots[incident]; incident == "" || seen {
+				continue
+			}
+			roots[incident] = ""
+			if open {
+				roots[incident] = m.Timestamp
+			}
+		}
+		if cursor = page.ResponseMetaData.NextCursor; !page.HasMore || cursor == "" {
+			return openOnly(roots), nil
+		}
+	}
+	// What is further back than a channel's last two thousand messages is not
+	// what a crash has just lost.
+	return openOnly(roots), nil
+}
+
+// openOnly drops the incidents whose newest message says that they are over.
+func openOnly(roots map[string]string) map[string]string {
+	for incident, ts := range roots {
+		if ts == "" {
+			delete(roots, incident)
+		}
+	}
+	return roots
+}
+
+// channelOf returns the id of the target's channel: histories are read by id
+// only. A name that is in no list gives an error that is final.
+func (n *notifier) channelOf(ctx context.Context, api *slack.Client) (string, error) {
+	if id := n.target.search.id; id != "" {
+		return id, nil
+	}
+	if channelID.MatchString(n.target.name) {
+		return n.target.name, nil
+	}
+	want := strings.TrimPrefix(n.target.name, "#")
+	cursor := ""
+	for range searchPages {
+		var (
+			channels []slack.Channel
+			next     string
+		)
+		err := paced(ctx, n.searching, func() (err error) {
+			channels, next, err = api.GetConversationsContext(ctx, &slack.GetConversationsParameters{
+				Cursor: cursor, Limit: 1000, ExcludeArchived: true, Types: []string{"public_channel", "private_channel"},
+			})
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+		for _, c := range channels {
+			if c.Name == want {
+				return c.ID, nil
+			}
+		}
+		if cursor = next; cursor == "" {
+			break
+		}
+	}
+	return "", slack.SlackErrorResponse{Err: "channel_not_found"}
+}
+
+// What the metadata of a root message says.
+const (
+	eventType    = "plumbline_incident"
+	metaIncident = "incident"
+	metaStatus   = "status"
+	metaSince    = "since"
+)
+
+// metadata marks the root message with the incident and whether it is over, so
+// that it can be found again in the channel's history.
+func metadata(t alerting.Text) slack.MsgOption {
+	return slack.MsgOptionMetadata(slack.SlackMetadata{
+		EventType: eventType,
+		EventPayload: map[string]any{
+			metaIncident: t.Incident, metaStatus: string(t.Status), metaSince: t.Since.UTC().Format(time.RFC3339),
+		},
+	})
+}
+
+// incidentOf reads what metadata wrote; the incident is empty for a message that
+// is none of ours.
+func incidentOf(m slack.SlackMetadata) (incident string, open bool) {
+	if m.EventType != eventType {
+		return "", false
+	}
+	incident, _ = m.EventPayload[metaIncident].(string)
+	status, _ := m.EventPayload[metaStatus].(string)
+	return incident, status == string(alerting.StatusFiring)
+}
