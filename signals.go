@@ -316,6 +316,10 @@ const (
 	// LabelWindow is the long window of the pair that fired, for example 2h. It
 	// keeps two pairs of one severity apart and is no part of the identity.
 	LabelWindow = "window"
+	// LabelDatasetHash and LabelFeatureJob correlate alerts of different models:
+	// what they share went wrong before either of them.
+	LabelDatasetHash = "dataset_hash"
+	LabelFeatureJob  = "feature_job"
 	// LabelObject says what an alert about the service itself is about: a topic
 	// partition, a data directory. Such an alert has no model; its identity is
 	// (alertname, object).

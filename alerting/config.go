@@ -28,6 +28,9 @@ type Config struct {
 	// RoutePrefix is the path under which Handler serves /api/v2, "/" by default.
 	RoutePrefix string `yaml:"route_prefix"`
 
+	// Cluster makes replicas page once; without it each pages for itself.
+	Cluster ClusterConfig `yaml:"cluster"`
+
 	// GroupWait is how long the first alert of an incident waits for others.
 	// Short, because an incident is one model, deploy and SLO.
 	GroupWait time.Duration `yaml:"group_wait"`
@@ -67,6 +70,7 @@ func DefaultConfig() Config {
 		Retention:      120 * time.Hour,
 
 		IncidentRetention: 90 * 24 * time.Hour,
+		Cluster:           defaultClusterConfig(),
 	}
 }
 
@@ -103,6 +107,7 @@ func (c Config) Validate() error {
 	if c.Retention < 2*c.RepeatInterval {
 		refuse("retention: %s is shorter than two repeat intervals (%s)", c.Retention, 2*c.RepeatInterval)
 	}
+	errs = append(errs, c.Cluster.validate()...)
 	return errors.Join(append(errs, c.validateOwners()...)...)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/api"
+	"github.com/prometheus/alertmanager/cluster"
 	"github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/alertmanager/eventrecorder"
@@ -42,6 +43,8 @@ const (
 	apiTimeout      = 30 * time.Second
 	stopGrace       = 10 * time.Second
 	filePermissions = 0o700
+	// nflogRetention outlives the longest silence of an incident.
+	nflogRetention = maxSilence + 24*time.Hour
 )
 
 // core is one running tree of Alertmanager's parts. It is built by start and
@@ -67,6 +70,8 @@ type core struct {
 	handler      http.Handler
 	files        map[string]*frameFile
 	maintenances sync.WaitGroup
+	peer         *cluster.Peer // nil alone
+	durable      []*durableState
 	sends        sendGate
 }
 
@@ -133,8 +138,11 @@ func (d *durableNflog) Query(params ...nflog.QueryParam) ([]*nflogpb.Entry, erro
 
 // Log implements notify.NotificationLog. The broadcast that the log makes of
 // every entry has been appended to the file when it returns.
-func (d *durableNflog) Log(r *nflogpb.Receiver, key string, firing, resolved []uint64, store *nflog.Store, expiry time.Duration) error {
-	if err := d.log.Log(r, key, firing, resolved, store, expiry); err != nil {
+// An entry is kept for the log's retention and not, as Alertmanager asks, for two
+// repeat intervals: an incident that was silenced or acknowledged for longer is
+// still the same.
+func (d *durableNflog) Log(r *nflogpb.Receiver, key string, firing, resolved []uint64, store *nflog.Store, _ time.Duration) error {
+	if err := d.log.Log(r, key, firing, resolved, store, 0); err != nil {
 		return err
 	}
 	return d.file.Err()
@@ -151,6 +159,9 @@ func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
 		if err := open(); err != nil {
 			return err
 		}
+	}
+	if err := c.openCluster(); err != nil {
+		return err
 	}
 	if err := c.alerts.load(ctx, time.Now(), c.config.RestartGrace); err != nil {
 		return err
@@ -170,10 +181,14 @@ func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
 	stages, _ := c.pipeline()
 	c.dispatcher = dispatch.NewDispatcher(
 		c.alerts, dispatch.NewRoute(parsed.Route, nil), stages, c.groups,
-		func(d time.Duration) time.Duration { return max(d, notify.MinTimeout) },
+		func(d time.Duration) time.Duration { return max(d, notify.MinTimeout) + c.turn() },
 		dispatchUpkeep, nil, c.logger, eventrecorder.Recorder{},
 		dispatch.NewDispatcherMetrics(false, c.metrics.alertmanager, featurecontrol.NoopFlags{}), nil,
 	)
+	if c.peer != nil {
+		c.maintenances.Add(1)
+		go c.join(ctx)
+	}
 	go c.dispatcher.Run(time.Now())
 	c.dispatcher.WaitForLoading()
 	return c.buildAPI()
@@ -193,7 +208,7 @@ func (c *core) openNflog() error {
 		return err
 	}
 	log, err := nflog.New(nflog.Options{
-		SnapshotReader: bytes.NewReader(content), Retention: c.config.Retention, Logger: c.logger, Metrics: c.metrics.alertmanager,
+		SnapshotReader: bytes.NewReader(content), Retention: max(c.config.Retention, nflogRetention), Logger: c.logger, Metrics: c.metrics.alertmanager,
 	})
 	if err != nil {
 		return fmt.Errorf("load notification log: %w", err)
@@ -294,8 +309,12 @@ func (c *core) seed(ctx context.Context, active ActiveAlerts) {
 }
 
 func (c *core) buildAPI() error {
+	var peers cluster.ClusterPeer // the nil interface alone
+	if c.peer != nil {
+		peers = c.peer
+	}
 	apiHandler, err := api.New(api.Options{
-		Alerts: c.alerts, Silences: c.silences, GroupMutedFunc: c.groups.Muted,
+		Peer: peers, Alerts: c.alerts, Silences: c.silences, GroupMutedFunc: c.groups.Muted,
 		Timeout: apiTimeout, Logger: c.logger, Registry: c.metrics.alertmanager,
 		RequestDuration: c.metrics.requestDurations, GroupFunc: c.dispatcher.Groups,
 	})
@@ -351,6 +370,9 @@ func (c *core) compact() map[string]error {
 	_, err = c.silences.GC()
 	keep("silences", err)
 	keep("silences", c.silenceFile.Replace(c.silences.MarshalBinary))
+	for _, d := range c.durable {
+		d.forget()
+	}
 	keep("alerts", c.alerts.compact(time.Now().Add(-c.config.Retention)))
 	keep("incidents", c.incidents.compact(time.Now().Add(-c.config.IncidentRetention)))
 	return errs
@@ -360,6 +382,7 @@ func (c *core) compact() map[string]error {
 func (c *core) stop() error {
 	c.dispatcher.Stop()
 	c.sends.close(stopGrace)
+	c.leave()
 	c.inhibitor.Stop()
 	if c.alerts != nil && c.alerts.Alerts != nil {
 		c.alerts.Close()

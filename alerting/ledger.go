@@ -3,6 +3,7 @@ package alerting
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,7 +15,7 @@ import (
 // and told to the other replicas. It is safe for concurrent use.
 type incidentLedger struct {
 	file      *frameFile
-	broadcast func([]byte)  // to the other replicas; set before use
+	broadcast func([]byte)  // to the other replicas
 	changed   chan struct{} // one slot: a row to be written
 
 	mu    sync.Mutex
@@ -41,10 +42,17 @@ func openLedger(path string) (*incidentLedger, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read incidents from %s: %w", path, err)
+		return nil, errors.Join(fmt.Errorf("read incidents from %s: %w", path, err), file.Close())
 	}
 	l.poke()
 	return l, nil
+}
+
+// setBroadcast says how other replicas hear of a change.
+func (l *incidentLedger) setBroadcast(broadcast func([]byte)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broadcast = broadcast
 }
 
 func (l *incidentLedger) poke() {

@@ -15,9 +15,6 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 )
 
-// noWait is the position in a cluster of one.
-func noWait() time.Duration { return 0 }
-
 // pipeline builds what Alertmanager's PipelineBuilder builds, but for two
 // things: muting lets resolved alerts pass, and what was sent is recorded after
 // the notification log has it.
@@ -25,12 +22,12 @@ func (c *core) pipeline() (notify.RoutingStage, map[string][]notify.Integration)
 	stages := make(notify.RoutingStage)
 	integrations := make(map[string][]notify.Integration)
 	notifyMetrics := notify.NewMetrics(c.metrics.alertmanager, featurecontrol.NoopFlags{})
-	// The nil interface, not a nil *cluster.Peer: the stage asks whether there
-	// is a cluster by comparing with nil.
 	before := notify.MultiStage{
-		notify.NewClusterGossipSettleStage(nil),
-		muteFiring{notify.NewMuteStage(c.inhibitor, notifyMetrics)},
-		muteFiring{notify.NewMuteStage(c.silencer, notifyMetrics)},
+		notify.NewClusterGossipSettleStage(c.settled()),
+		muteFiring{
+			notify.NewMuteStage(c.inhibitor, notifyMetrics),
+			notify.NewMuteStage(c.silencer, notifyMetrics),
+		},
 	}
 	for _, owner := range c.config.Owners {
 		name := receiverName(owner.Name)
@@ -45,7 +42,8 @@ func (c *core) pipeline() (notify.RoutingStage, map[string][]notify.Integration)
 			integrations[name] = append(integrations[name], integration)
 			fanout = append(fanout, c.integrationStage(d, integration, i, name, notifyMetrics))
 		}
-		stages[name] = append(append(notify.MultiStage{}, before...), fanout)
+		sees := &sightings{core: c, owner: owner}
+		stages[name] = append(append(notify.MultiStage{}, before...), notify.StageFunc(sees.observe), fanout)
 	}
 	d := &delivery{core: c, notifier: nobody{}}
 	integration := notify.NewIntegration(d, sendResolved{}, undeclared, 0, undeclared)
@@ -57,13 +55,13 @@ func (c *core) pipeline() (notify.RoutingStage, map[string][]notify.Integration)
 }
 
 func (c *core) integrationStage(d *delivery, integration notify.Integration, idx int, receiver string, m *notify.Metrics) notify.Stage {
-	entry := &nflogpb.Receiver{GroupName: receiver, Integration: integration.Name(), Idx: uint32(idx)}
+	d.entry = &nflogpb.Receiver{GroupName: receiver, Integration: integration.Name(), Idx: uint32(idx)}
 	return c.sends.wrap(notify.MultiStage{
 		notify.StageFunc(withOutcome),
-		notify.NewClusterWaitStage(noWait),
-		notify.NewDedupStage(sendResolved{}, c.nflog, entry),
+		notify.NewClusterWaitStage(c.turn),
+		&dedup{stage: notify.NewDedupStage(sendResolved{}, c.nflog, d.entry), delivery: d},
 		notify.NewRetryStage(integration, receiver, m, eventrecorder.Recorder{}),
-		notify.NewSetNotifiesStage(c.nflog, entry),
+		notify.NewSetNotifiesStage(c.nflog, d.entry),
 		notify.StageFunc(d.record),
 	})
 }
@@ -71,12 +69,27 @@ func (c *core) integrationStage(d *delivery, integration notify.Integration, idx
 // muteFiring mutes firing alerts only. Alertmanager mutes resolved ones too, so
 // that an incident whose alert ends while it is silenced or inhibited stays
 // open for ever (alertmanager#3664). Nobody is told of an end they were not
-// told the beginning of: deduplication sees to that.
-type muteFiring struct{ stage notify.Stage }
+// told the beginning of: deduplication sees to that. And while any alert of the
+// incident fires, heard or muted, the incident is not over: nothing is told.
+type muteFiring []notify.Stage
 
 // Exec implements notify.Stage.
 func (m muteFiring) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
-	var firing, resolved []*alert.Alert
+	firing, resolved := splitAlerts(alerts)
+	fire := len(firing) > 0
+	for _, stage := range m {
+		var err error
+		if ctx, firing, err = stage.Exec(ctx, l, firing...); err != nil {
+			return ctx, nil, err
+		}
+	}
+	if fire && len(firing) == 0 {
+		return ctx, nil, nil
+	}
+	return ctx, append(firing, resolved...), nil
+}
+
+func splitAlerts(alerts []*alert.Alert) (firing, resolved []*alert.Alert) {
 	for _, a := range alerts {
 		if a.Resolved() {
 			resolved = append(resolved, a)
@@ -84,8 +97,7 @@ func (m muteFiring) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.A
 			firing = append(firing, a)
 		}
 	}
-	ctx, firing, err := m.stage.Exec(ctx, l, firing...)
-	return ctx, append(firing, resolved...), err
+	return firing, resolved
 }
 
 // sendResolved says that every channel is told of the end.
@@ -100,8 +112,16 @@ type nobody struct{}
 // Notify implements Notifier.
 func (nobody) Notify(context.Context, Notice) (Result, error) { return Result{Sent: true}, nil }
 
-// outcome carries what was sent past the stages of Alertmanager.
+// outcome carries what the stages of Alertmanager do not: what is known before
+// a send, and what was sent after it.
 type outcome struct {
+	incident Incident
+	entry    *nflogpb.Entry // what the notification log had; nil if nothing
+	// maybeTold says that an earlier send may have been delivered though its
+	// record is missing; acknowledged that the channel is to be told of an
+	// acknowledgement; quiet that only the record is to be renewed.
+	maybeTold, acknowledged, quiet bool
+
 	text Text
 	sent bool
 }
@@ -109,7 +129,9 @@ type outcome struct {
 type outcomeKey struct{}
 
 func withOutcome(ctx context.Context, _ *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
-	return context.WithValue(ctx, outcomeKey{}, new(outcome)), alerts, nil
+	o := new(outcome)
+	o.incident, _ = ctx.Value(incidentKey{}).(Incident)
+	return context.WithValue(ctx, outcomeKey{}, o), alerts, nil
 }
 
 // delivery is one channel of one owner as Alertmanager sees it.
@@ -118,23 +140,37 @@ type delivery struct {
 	owner    plumbline.OwnerEntry
 	channel  string
 	notifier Notifier
+	entry    *nflogpb.Receiver
 }
 
-// Notify implements notify.Notifier.
+// Notify implements notify.Notifier. That a send begins is on disk before it
+// does: one that was delivered, and whose record a crash took, is known by that.
 func (d *delivery) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
-	state, ok := notify.NflogStore(ctx)
-	if !ok {
+	store, ok := notify.NflogStore(ctx)
+	o, known := ctx.Value(outcomeKey{}).(*outcome)
+	if !ok || !known {
 		return false, errors.New("notify: the notification log's store is missing")
+	}
+	if o.quiet {
+		return false, nil
 	}
 	ctx, cancel := d.sends.detach(ctx)
 	defer cancel()
 	text := d.texts.write(ctx, alerts, d.owner)
+	if err := d.intend(ctx, o); err != nil {
+		return true, err
+	}
+	maybeTold := o.maybeTold
+	o.maybeTold = true // of the next attempt
 	reason, _ := notify.NotificationReason(ctx)
 	result, err := d.notifier.Notify(ctx, Notice{
-		Text: text, Alerts: plainAlerts(alerts), Repeat: reason == notify.ReasonRepeatIntervalElapsed, State: state,
+		Text: text, Alerts: plainAlerts(alerts), Repeat: reason == notify.ReasonRepeatIntervalElapsed, State: store,
+		Incident: o.incident, Acknowledged: o.acknowledged, MaybeTold: maybeTold,
 	})
-	if o, ok := ctx.Value(outcomeKey{}).(*outcome); ok && err == nil {
+	if err == nil {
 		o.text, o.sent = text, result.Sent
+		store.Delete(stateIntent)
+		store.SetStr(stateAck, o.incident.ackName())
 	}
 	return result.Retry, err
 }
@@ -155,7 +191,12 @@ func (d *delivery) record(ctx context.Context, _ *slog.Logger, alerts ...*alert.
 	case reason == notify.ReasonFirstNotification:
 		kind = EventOpened
 	}
+	why := reason.String()
+	if o.acknowledged {
+		why = string(EventAcknowledged)
+	}
 	d.metrics.events.WithLabelValues(d.channel, string(kind)).Inc()
+	d.remember(o, kind, why)
 	if d.journal == nil {
 		return ctx, alerts, nil
 	}
@@ -163,12 +204,27 @@ func (d *delivery) record(ctx context.Context, _ *slog.Logger, alerts ...*alert.
 	defer cancel()
 	if err := d.journal.Record(recordCtx, Event{
 		At: time.Now(), Kind: kind, Incident: o.text.Incident, Model: o.text.Model, Deploy: o.text.Deploy, SLO: o.text.SLO,
-		Severity: o.text.Severity, Owner: o.text.Owner, Channel: d.channel, Reason: reason.String(), Text: o.text,
+		Severity: o.text.Severity, Owner: o.text.Owner, Channel: d.channel, Reason: why, Text: o.text,
 	}); err != nil {
 		d.metrics.journalFailures.Inc()
 		d.logger.Warn("record incident event", "incident", o.text.Incident, "kind", kind, "err", err)
 	}
 	return ctx, alerts, nil
+}
+
+// remember adds the notice to the incident's own history.
+func (d *delivery) remember(o *outcome, kind EventKind, why string) {
+	if o.incident.ID == "" {
+		return
+	}
+	event := IncidentEvent{At: time.Now(), Kind: EventNotified, Channel: d.channel, Text: why}
+	if kind == EventResolved {
+		event.Text = "resolved"
+	}
+	if _, err := d.incidents.change(o.incident.ID, func(i Incident) Incident { return i.with(event) }); err != nil {
+		d.metrics.storageFailures.WithLabelValues("incidents").Inc()
+		d.logger.Error("store a notice of an incident", "incident", o.incident.ID, "err", err)
+	}
 }
 
 // journalTimeout keeps a slow journal from holding up the next page.

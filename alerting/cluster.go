@@ -1,0 +1,236 @@
+package alerting
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/prometheus/alertmanager/cluster"
+	"github.com/prometheus/alertmanager/nflog/nflogpb"
+	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/alertmanager/silence/silencepb"
+	"google.golang.org/protobuf/proto"
+)
+
+// ClusterConfig lets replicas share what they know, by Alertmanager's gossip, so
+// that they page once. Each replica is sent every alert, keeps it, and waits its
+// turn: the first sends at once, the next PeerTimeout later unless it has heard
+// that it was sent. Replicas that cannot reach each other both page: a partition
+// costs a second page, never a missing one. Their clocks must agree to about a
+// second.
+type ClusterConfig struct {
+	// Listen is the address of the gossip, host:port by UDP and TCP. Empty runs
+	// alone.
+	Listen string `yaml:"listen"`
+	// Advertise is the address that the others are told, if not Listen.
+	Advertise string `yaml:"advertise"`
+	// Peers are addresses of other replicas; one that answers is enough.
+	Peers []string `yaml:"peers"`
+	// Label keeps clusters that reach each other apart. Default plumbline.
+	Label string `yaml:"label"`
+	// PeerTimeout is how long a replica waits for each before it. Default 15 s.
+	PeerTimeout time.Duration `yaml:"peer_timeout"`
+	// Settle is how long a replica that starts waits at most until it has heard
+	// what the others know. Default 10 s.
+	Settle time.Duration `yaml:"settle"`
+	// GossipInterval is how often news are passed on, PushPullInterval how often
+	// two replicas compare everything. Default 200 ms and 30 s.
+	GossipInterval   time.Duration `yaml:"gossip_interval"`
+	PushPullInterval time.Duration `yaml:"push_pull_interval"`
+	// ProbeInterval and ProbeTimeout find replicas that died. Default 1 s and
+	// 500 ms.
+	ProbeInterval time.Duration `yaml:"probe_interval"`
+	ProbeTimeout  time.Duration `yaml:"probe_timeout"`
+	// Reconnect is how often a replica that was lost is called again. Default 5 s.
+	Reconnect time.Duration `yaml:"reconnect"`
+}
+
+func defaultClusterConfig() ClusterConfig {
+	return ClusterConfig{
+		Label: "plumbline", PeerTimeout: 15 * time.Second, Settle: 10 * time.Second,
+		GossipInterval: cluster.DefaultGossipInterval, PushPullInterval: 30 * time.Second,
+		ProbeInterval: cluster.DefaultProbeInterval, ProbeTimeout: cluster.DefaultProbeTimeout, Reconnect: 5 * time.Second,
+	}
+}
+
+func (c ClusterConfig) validate() []error {
+	if c.Listen == "" {
+		if len(c.Peers) > 0 {
+			return []error{errors.New("cluster.peers: are given, but cluster.listen is empty")}
+		}
+		return nil
+	}
+	var errs []error
+	for key, address := range map[string]string{"listen": c.Listen, "advertise": c.Advertise} {
+		if _, _, err := net.SplitHostPort(address); err != nil && (address != "" || key == "listen") {
+			errs = append(errs, fmt.Errorf("cluster.%s: %q is not host:port", key, address))
+		}
+	}
+	for i, peer := range c.Peers {
+		if _, _, err := net.SplitHostPort(peer); err != nil {
+			errs = append(errs, fmt.Errorf("cluster.peers[%d]: %q is not host:port", i, peer))
+		}
+	}
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"peer_timeout", c.PeerTimeout}, {"settle", c.Settle}, {"gossip_interval", c.GossipInterval},
+		{"push_pull_interval", c.PushPullInterval}, {"probe_interval", c.ProbeInterval}, {"probe_timeout", c.ProbeTimeout},
+		{"reconnect", c.Reconnect},
+	} {
+		if d.value <= 0 {
+			errs = append(errs, fmt.Errorf("cluster.%s: %s is not above zero", d.key, d.value))
+		}
+	}
+	return errs
+}
+
+// clusterTCPTimeout and clusterResolve bound one connection and one look-up.
+const (
+	clusterTCPTimeout = 10 * time.Second
+	clusterResolve    = 15 * time.Second
+	clusterLeave      = 2 * time.Second
+	forgetPeer        = 6 * time.Hour
+)
+
+// openCluster makes this replica known to nobody yet: what the others tell it
+// goes to states that exist, so join comes last.
+func (c *core) openCluster() error {
+	cfg := c.config.Cluster
+	if cfg.Listen == "" {
+		return nil
+	}
+	peer, err := cluster.Create(c.logger, c.metrics.alertmanager, cfg.Listen, cfg.Advertise, cfg.Peers, false,
+		cfg.PushPullInterval, cfg.GossipInterval, clusterTCPTimeout, clusterResolve, cfg.ProbeTimeout, cfg.ProbeInterval,
+		nil, true, cfg.Label, "")
+	if err != nil {
+		return fmt.Errorf("open cluster: %w", err)
+	}
+	c.peer = peer
+	for _, s := range []struct {
+		key   string
+		state cluster.State
+		file  *frameFile
+		tell  func(broadcast func([]byte))
+		empty func() proto.Message
+	}{
+		{"nfl", c.nflog.log, c.nflog.file, c.nflog.log.SetBroadcast, func() proto.Message { return new(nflogpb.MeshEntry) }},
+		{"sil", c.silences, c.silenceFile, c.silences.SetBroadcast, func() proto.Message { return new(silencepb.MeshSilence) }},
+	} {
+		d := &durableState{State: s.state, name: s.key, empty: s.empty, keep: c.append(s.key, s.file), seen: make(map[[sha256.Size]byte]bool)}
+		channel := peer.AddState(s.key, d, c.metrics.alertmanager)
+		s.tell(func(b []byte) {
+			d.append(b)
+			channel.Broadcast(b)
+		})
+		c.durable = append(c.durable, d)
+	}
+	c.incidents.setBroadcast(peer.AddState("inc", c.incidents, c.metrics.alertmanager).Broadcast)
+	return nil
+}
+
+// join tells the others that this replica is there, and lets it send once it has
+// heard what they know, or after the time to settle: blind is worse than twice.
+func (c *core) join(ctx context.Context) {
+	defer c.maintenances.Done()
+	ctx, cancel := context.WithTimeout(ctx, c.config.Cluster.Settle)
+	defer cancel()
+	joined := make(chan error, 1)
+	go func() { joined <- c.peer.Join(c.config.Cluster.Reconnect, forgetPeer) }()
+	select {
+	case err := <-joined:
+		if err != nil {
+			c.logger.Warn("no other replica answers yet", "peers", c.config.Cluster.Peers, "err", err)
+		}
+	case <-ctx.Done():
+	}
+	c.peer.Settle(ctx, c.config.Cluster.GossipInterval)
+}
+
+func (c *core) leave() {
+	if c.peer == nil {
+		return
+	}
+	if err := c.peer.Leave(clusterLeave); err != nil {
+		c.logger.Warn("leave the cluster", "err", err)
+	}
+}
+
+// settled is the peer as the stage wants it: the nil interface, not a nil
+// *cluster.Peer, for the stage asks whether there is a cluster by comparing.
+func (c *core) settled() notify.Peer {
+	if c.peer == nil {
+		return nil
+	}
+	return c.peer
+}
+
+// turn is how long this replica lets the ones before it send.
+func (c *core) turn() time.Duration {
+	if c.peer == nil {
+		return 0
+	}
+	return time.Duration(c.peer.Position()) * c.config.Cluster.PeerTimeout
+}
+
+// durableState is a state of Alertmanager's whose merges reach the disk too: the
+// state itself tells of the small ones only.
+type durableState struct {
+	cluster.State
+	name  string
+	empty func() proto.Message // what a frame holds
+	keep  func([]byte)
+
+	mu   sync.Mutex
+	seen map[[sha256.Size]byte]bool // frames that are in the file
+}
+
+// append writes the frames that are not in the file yet.
+func (d *durableState) append(b []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var news []byte
+	// A torn message is refused by the state that decodes it.
+	_ = eachFrame(b, func(frame []byte) error {
+		sum, err := d.sum(frame)
+		if err == nil && !d.seen[sum] {
+			d.seen[sum] = true
+			news = appendFrame(news, frame)
+		}
+		return err
+	})
+	if len(news) > 0 {
+		d.keep(news)
+	}
+}
+
+// sum is the same for the same content, however its maps were written.
+func (d *durableState) sum(frame []byte) ([sha256.Size]byte, error) {
+	content := d.empty()
+	if err := proto.Unmarshal(frame, content); err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	same, err := proto.MarshalOptions{Deterministic: true}.Marshal(content)
+	return sha256.Sum256(same), err
+}
+
+// forget empties the memory after the whole state was written.
+func (d *durableState) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.seen)
+}
+
+// Merge implements cluster.State.
+func (d *durableState) Merge(b []byte) error {
+	if err := d.State.Merge(b); err != nil {
+		return fmt.Errorf("merge %s of another replica: %w", d.name, err)
+	}
+	d.append(b)
+	return nil
+}

@@ -1,0 +1,116 @@
+package alerting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/nflog"
+	"github.com/prometheus/alertmanager/nflog/nflogpb"
+	"github.com/prometheus/alertmanager/notify"
+)
+
+// What the notification log remembers of an incident beside the notifier's own
+// state. Notifiers' keys begin with their channel's name.
+const (
+	// stateIntent is set from before a send until its record.
+	stateIntent = "core_intent"
+	// stateAck names the acknowledgement that the channel was told of.
+	stateAck = "core_ack"
+)
+
+// ackName names the acknowledgement of the incident's present level.
+func (i Incident) ackName() string {
+	ack, ok := i.Acknowledged()
+	if !ok {
+		return ""
+	}
+	return i.Severity + " " + ack.At.Format("2006-01-02T15:04:05.000Z") + " " + ack.By
+}
+
+// dedup is Alertmanager's deduplication and what it does not know: that a send
+// may have been delivered without a record, that somebody acknowledged, and that
+// fewer alerts fire than were told of.
+type dedup struct {
+	stage    notify.Stage
+	delivery *delivery
+}
+
+// Exec implements notify.Stage.
+func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+	o, ok := ctx.Value(outcomeKey{}).(*outcome)
+	key, hasKey := notify.GroupKey(ctx)
+	if !ok || !hasKey {
+		return ctx, nil, errors.New("deduplicate: the group or the outcome is missing")
+	}
+	entry, err := d.delivery.nflog.entry(key, d.delivery.entry)
+	if err != nil {
+		return ctx, nil, err
+	}
+	o.entry = entry
+	store := nflog.NewStore(entry)
+	intent, _ := store.GetStr(stateIntent)
+	o.maybeTold = intent != ""
+
+	ctx, told, err := d.stage.Exec(ctx, l, alerts...)
+	if err != nil {
+		return ctx, nil, err
+	}
+	ack := o.incident.ackName()
+	toldAck, _ := store.GetStr(stateAck)
+	firing, _ := notify.FiringAlerts(ctx)
+	o.acknowledged = ack != "" && ack != toldAck && len(firing) > 0
+	if len(told) > 0 {
+		reason, _ := notify.NotificationReason(ctx)
+		o.quiet = reason == notify.ReasonRepeatIntervalElapsed && ack != "" && !o.acknowledged
+		return ctx, told, nil
+	}
+	switch {
+	case entry == nil:
+		return ctx, nil, nil
+	case o.maybeTold, o.acknowledged, fewer(entry.FiringAlerts, firing):
+		return ctx, alerts, nil
+	}
+	return ctx, nil, nil
+}
+
+// fewer reports whether an alert that people were told of fires no more.
+func fewer(told, firing []uint64) bool {
+	return slices.ContainsFunc(told, func(hash uint64) bool { return !slices.Contains(firing, hash) })
+}
+
+// intend writes down that a send begins, once a turn.
+func (d *delivery) intend(ctx context.Context, o *outcome) error {
+	if o.maybeTold || d.channel == "" {
+		return nil // it stands there already, or nothing is sent
+	}
+	key, ok := notify.GroupKey(ctx)
+	if !ok {
+		return errors.New("notify: the group is missing")
+	}
+	store := nflog.NewStore(o.entry)
+	store.SetStr(stateIntent, "1")
+	var firing, resolved []uint64
+	if o.entry != nil {
+		firing, resolved = o.entry.FiringAlerts, o.entry.ResolvedAlerts
+	}
+	if err := d.nflog.Log(d.entry, key, firing, resolved, store, 0); err != nil {
+		return fmt.Errorf("write down that a notice begins: %w", err)
+	}
+	return nil
+}
+
+// entry returns what the log has of a group and a receiver, nil if nothing.
+func (d *durableNflog) entry(key string, receiver *nflogpb.Receiver) (*nflogpb.Entry, error) {
+	entries, err := d.log.Query(nflog.QGroupKey(key), nflog.QReceiver(receiver))
+	if errors.Is(err, nflog.ErrNotFound) || err == nil && len(entries) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask the notification log: %w", err)
+	}
+	return entries[0], nil
+}

@@ -1,0 +1,79 @@
+package alerting
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/common/model"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// incidentKey is where the stages find the incident of their turn.
+type incidentKey struct{}
+
+// sightings is the stage that keeps the incidents: it stands behind everything
+// that mutes, so that an incident is what people are told of, and before
+// everything that sends, so that it is on disk when they are.
+type sightings struct {
+	*core
+	owner plumbline.OwnerEntry
+}
+
+// observe implements notify.Stage. An incident that cannot be stored is counted
+// and paged all the same: its alerts and notices are durable without it.
+func (s *sightings) observe(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+	if len(alerts) == 0 {
+		return ctx, alerts, nil
+	}
+	seen, err := s.incidents.observe(s.look(alerts))
+	if err != nil {
+		s.metrics.storageFailures.WithLabelValues("incidents").Inc()
+		l.Error("store incident", "incident", seen.ID, "err", err)
+	}
+	return context.WithValue(ctx, incidentKey{}, seen), alerts, nil
+}
+
+// look reads the alerts of one incident.
+func (s *sightings) look(alerts []*alert.Alert) sighting {
+	firing, resolved := splitAlerts(alerts)
+	told := firing
+	if len(told) == 0 {
+		told = resolved
+	}
+	lead := told[0]
+	label := func(name string) string { return string(lead.Labels[model.LabelName(name)]) }
+	seen := sighting{Incident: Incident{
+		Model: plumbline.Model(label(plumbline.LabelModel)), Deploy: plumbline.DeployHash(label(plumbline.LabelDeploy)),
+		SLO: plumbline.SLOName(label(plumbline.LabelSLO)), Name: label(model.AlertNameLabel), Object: label(plumbline.LabelObject),
+		Owner: s.owner.Name,
+	}}
+	seen.Key = IncidentKey(seen.Model, seen.Deploy, seen.SLO)
+	if seen.Model == "" {
+		seen.Key = ServiceIncidentKey(seen.Name, seen.Object)
+	}
+	for _, a := range told {
+		severity := string(a.Labels[plumbline.LabelSeverity])
+		seen.Severity = higher(seen.Severity, severity)
+		seen.OpenedAt = earliest(seen.OpenedAt, a.StartsAt)
+		if severity == plumbline.SeverityPage {
+			seen.EscalatedAt = earliest(seen.EscalatedAt, a.StartsAt)
+		}
+		seen.DatasetHash = max(seen.DatasetHash, string(a.Labels[plumbline.LabelDatasetHash]))
+		seen.FeatureJob = max(seen.FeatureJob, string(a.Labels[plumbline.LabelFeatureJob]))
+	}
+	seen.OpenedAt, seen.EscalatedAt = moment(seen.OpenedAt), moment(seen.EscalatedAt)
+	if len(firing) == 0 {
+		var last time.Time
+		for _, a := range resolved {
+			last = latest(last, a.EndsAt)
+			if last.IsZero() {
+				last = a.EndsAt
+			}
+		}
+		seen.over = last
+	}
+	return seen
+}
