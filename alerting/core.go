@@ -63,6 +63,7 @@ type core struct {
 	silencer     *silence.Silencer
 	nflog        *durableNflog
 	incidents    *incidentLedger
+	fence        *fence
 	groups       marker.GroupMarker
 	routes       *config.Config
 	inhibitor    *inhibit.Inhibitor
@@ -155,7 +156,7 @@ func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
 	if err := os.MkdirAll(c.config.DataDir, filePermissions); err != nil {
 		return fmt.Errorf("create alerting data directory: %w", err)
 	}
-	for _, open := range []func() error{c.openNflog, c.openSilences, c.openIncidents, c.openAlerts} {
+	for _, open := range []func() error{c.openNflog, c.openSilences, c.openIncidents, c.openFence, c.openAlerts} {
 		if err := open(); err != nil {
 			return err
 		}
@@ -330,7 +331,7 @@ func (c *core) buildAPI() error {
 	if prefix != "/" {
 		router = router.WithPrefix(prefix)
 	}
-	c.handler = durableSilences(apiHandler.Register(router, prefix), c.silenceFile)
+	c.handler = c.fence.fenced(durableSilences(apiHandler.Register(router, prefix), c.silenceFile))
 	return nil
 }
 
@@ -373,6 +374,7 @@ func (c *core) compact() map[string]error {
 	for _, d := range c.durable {
 		d.forget()
 	}
+	keep("terms", c.fence.file.Replace(c.fence.frames))
 	keep("alerts", c.alerts.compact(time.Now().Add(-c.config.Retention)))
 	keep("incidents", c.incidents.compact(time.Now().Add(-c.config.IncidentRetention)))
 	return errs

@@ -109,17 +109,18 @@ func (s *Service) Send(ctx context.Context, alerts ...Alert) error {
 }
 
 // Handler serves Alertmanager's API v2 beneath Config.RoutePrefix, for amtool
-// and Grafana; until the service is ready it answers 503. It authenticates
-// nobody: whoever serves it must.
+// and Grafana, and the incidents beside it; until the service is ready it
+// answers 503. It authenticates nobody: whoever serves it must.
 func (s *Service) Handler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	prefix := "/" + strings.Trim(s.core.config.RoutePrefix, "/")
+	return s.incidentAPI(prefix, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-s.ready:
 			s.core.handler.ServeHTTP(w, r)
 		default:
 			http.Error(w, "alerting is starting", http.StatusServiceUnavailable)
 		}
-	})
+	}))
 }
 
 // durableSilences makes a change of a silence succeed only if it is on disk: the

@@ -1,0 +1,142 @@
+package alerting
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// TermHeader carries the Term of whoever posts alerts.
+const TermHeader = "Plumbline-Term"
+
+// Term is the right to evaluate a rule group: of two evaluators of a group, the
+// one with the greater number is the later, and the former is refused.
+type Term struct {
+	Group  string
+	Number int64
+}
+
+// String returns the term as TermHeader carries it.
+func (t Term) String() string { return strconv.FormatInt(t.Number, 10) + " " + t.Group }
+
+// ParseTerm reads what String wrote.
+func ParseTerm(text string) (Term, error) {
+	number, group, ok := strings.Cut(text, " ")
+	n, err := strconv.ParseInt(number, 10, 64)
+	if !ok || err != nil || group == "" || n < 0 {
+		return Term{}, fmt.Errorf("%s: %q is not a number and a rule group", TermHeader, text)
+	}
+	return Term{Group: group, Number: n}, nil
+}
+
+// ErrFenced is returned for alerts of an evaluator that another has replaced.
+var ErrFenced = errors.New("another evaluator has taken over the rule group")
+
+// fence remembers the greatest term of every group, durably: a restart must not
+// let a former evaluator in again.
+type fence struct {
+	file *frameFile
+
+	mu    sync.Mutex
+	terms map[string]int64
+}
+
+func (c *core) openFence() error {
+	file, content, err := c.open("terms")
+	if err != nil {
+		return err
+	}
+	f := &fence{file: file, terms: make(map[string]int64)}
+	err = eachFrame(content, func(frame []byte) error {
+		var t Term
+		if err := json.Unmarshal(frame, &t); err != nil {
+			return err
+		}
+		f.terms[t.Group] = max(f.terms[t.Group], t.Number)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read terms: %w", err)
+	}
+	c.fence = f
+	return c.fence.file.Replace(f.frames)
+}
+
+func (f *fence) frames() ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var frames []byte
+	for group, number := range f.terms {
+		content, err := json.Marshal(Term{group, number})
+		if err != nil {
+			return nil, err
+		}
+		frames = appendFrame(frames, content)
+	}
+	return frames, nil
+}
+
+// pass lets the holder of the greatest term in.
+func (f *fence) pass(t Term) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch known := f.terms[t.Group]; {
+	case t.Number < known:
+		return fmt.Errorf("%w: term %d of %q, but %d is known", ErrFenced, t.Number, t.Group, known)
+	case t.Number == known && known > 0:
+		return nil
+	}
+	content, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	if err := f.file.Append(appendFrame(nil, content)); err != nil {
+		return fmt.Errorf("store term: %w", err)
+	}
+	f.terms[t.Group] = t.Number
+	return nil
+}
+
+// maxPost bounds one post of alerts.
+const maxPost = 16 << 20
+
+// fenced refuses alerts of a former evaluator and answers an announcement, which
+// is a post without alerts. Posts without a term pass: they are a Prometheus'
+// or a person's.
+func (f *fence) fenced(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := r.Header.Get(TermHeader)
+		if header == "" || r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/alerts") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		t, err := ParseTerm(header)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		if err := f.pass(t); errors.Is(err, ErrFenced) {
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		} else if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPost))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		if text := bytes.TrimSpace(body); bytes.Equal(text, []byte("[]")) || len(text) == 0 {
+			return // an announcement; the answer is 200
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, r)
+	})
+}
