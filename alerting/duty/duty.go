@@ -1,0 +1,234 @@
+package duty
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/plumbline-slo/plumbline/alerting"
+)
+
+// Config of the consumer group.
+type Config struct {
+	// Topic is the internal topic, Group the consumer group. Default
+	// plumbline.rule-groups for both.
+	Topic string `yaml:"topic"`
+	Group string `yaml:"group"`
+	// Partitions is in how many parts the rule groups are shared; it cannot be
+	// changed while the topic exists. Default 8.
+	Partitions int `yaml:"partitions"`
+	// Replication of the topic. Default 1; a real Kafka takes 3.
+	Replication int `yaml:"replication"`
+	// Session is after how long without a sign of life a member is replaced.
+	// With Rebalance it bounds the failover. Default 10 s and 5 s.
+	Session   time.Duration `yaml:"session"`
+	Rebalance time.Duration `yaml:"rebalance"`
+}
+
+// DefaultConfig returns the defaults: a failover takes at most 15 s and an
+// evaluation interval.
+func DefaultConfig() Config {
+	return Config{
+		Topic: "plumbline.rule-groups", Group: "plumbline.rule-groups", Partitions: 8, Replication: 1,
+		Session: 10 * time.Second, Rebalance: 5 * time.Second,
+	}
+}
+
+// Validate returns every problem, each naming its key.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Topic == "" || c.Group == "" {
+		errs = append(errs, errors.New("topic, group: one is empty"))
+	}
+	if c.Partitions < 1 || c.Replication < 1 {
+		errs = append(errs, fmt.Errorf("partitions, replication: %d and %d, one is not above zero", c.Partitions, c.Replication))
+	}
+	if c.Session < time.Second || c.Rebalance < time.Second {
+		errs = append(errs, fmt.Errorf("session, rebalance: %s and %s, one is under 1s", c.Session, c.Rebalance))
+	}
+	return errors.Join(errs...)
+}
+
+// Announcer tells the replicas of a term before it is used.
+type Announcer interface {
+	Announce(ctx context.Context, term alerting.Term) error
+}
+
+// Member is one candidate for duties. Make it with New, run it with Run.
+type Member struct {
+	cfg      Config
+	brokers  []string
+	dialer   *kafka.Dialer
+	client   *kafka.Client
+	announce Announcer
+	log      *slog.Logger
+
+	mu    sync.Mutex
+	terms map[int]int64 // by partition
+}
+
+// New returns a member that has no duty. Announcer may be nil.
+func New(cfg Config, brokers []string, dialer *kafka.Dialer, transport *kafka.Transport, announce Announcer, log *slog.Logger) (*Member, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("duty: %w", err)
+	}
+	client := &kafka.Client{Addr: kafka.TCP(brokers...), Timeout: cfg.Session}
+	if transport != nil {
+		client.Transport = transport
+	}
+	return &Member{
+		cfg: cfg, brokers: brokers, dialer: dialer, announce: announce, log: log, terms: make(map[int]int64), client: client,
+	}, nil
+}
+
+// Term returns the term under which this member evaluates a rule group, false if
+// another does.
+func (m *Member) Term(group string) (alerting.Term, bool) {
+	p := m.partition(group)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	number, ok := m.terms[p]
+	return term(p, number), ok
+}
+
+// Duties returns how many parts of the rule groups this member has.
+func (m *Member) Duties() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.terms)
+}
+
+func (m *Member) partition(group string) int {
+	h := fnv.New32a()
+	// A hash never refuses to be written to.
+	_, _ = h.Write([]byte(group))
+	return int(h.Sum32() % uint32(m.cfg.Partitions))
+}
+
+func term(partition int, number int64) alerting.Term {
+	return alerting.Term{Group: "rules-" + strconv.Itoa(partition), Number: number}
+}
+
+// Run takes part until ctx is done. An error of Kafka costs the duties, which
+// another member takes over, and is tried again.
+func (m *Member) Run(ctx context.Context) error {
+	defer m.drop()
+	for ctx.Err() == nil {
+		err := m.takePart(ctx)
+		m.drop()
+		if ctx.Err() != nil {
+			return nil
+		}
+		m.log.Warn("rule groups: no part in the consumer group, tried again", "err", err)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+func (m *Member) takePart(ctx context.Context) error {
+	if err := m.ensureTopic(ctx); err != nil {
+		return err
+	}
+	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: m.cfg.Group, Brokers: m.brokers, Dialer: m.dialer, Topics: []string{m.cfg.Topic},
+		SessionTimeout: m.cfg.Session, RebalanceTimeout: m.cfg.Rebalance, HeartbeatInterval: m.cfg.Session / 5,
+		JoinGroupBackoff: time.Second, GroupBalancers: []kafka.GroupBalancer{kafka.RoundRobinGroupBalancer{}},
+	})
+	if err != nil {
+		return fmt.Errorf("join the consumer group: %w", err)
+	}
+	defer func() { _ = group.Close() }() // leaving is a courtesy; the session ends by itself
+	for {
+		generation, err := group.Next(ctx)
+		if err != nil {
+			return fmt.Errorf("next generation: %w", err)
+		}
+		ended := make(chan struct{})
+		generation.Start(func(ctx context.Context) {
+			defer close(ended)
+			<-ctx.Done()
+			m.drop()
+		})
+		if err := m.take(ctx, generation, ended); err != nil {
+			m.log.Warn("rule groups: a duty was not taken", "err", err)
+		}
+	}
+}
+
+// take raises the terms of the assigned partitions, tells the replicas, and only
+// then has the duties.
+func (m *Member) take(ctx context.Context, generation *kafka.Generation, ended <-chan struct{}) error {
+	offsets, terms := make(map[int]int64), make(map[int]int64)
+	for _, a := range generation.Assignments[m.cfg.Topic] {
+		terms[a.ID] = max(a.Offset, 0) + 1
+		offsets[a.ID] = terms[a.ID]
+	}
+	if len(terms) == 0 {
+		return nil
+	}
+	if err := generation.CommitOffsets(map[string]map[int]int64{m.cfg.Topic: offsets}); err != nil {
+		return fmt.Errorf("raise terms: %w", err)
+	}
+	if m.announce != nil {
+		for p, number := range terms {
+			if err := m.announce.Announce(ctx, term(p, number)); err != nil {
+				m.log.Warn("rule groups: a replica hears of the term with its first alert", "err", err)
+			}
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	select {
+	case <-ended:
+	default:
+		m.terms = terms
+	}
+	return nil
+}
+
+func (m *Member) drop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.terms)
+}
+
+func (m *Member) ensureTopic(ctx context.Context) error {
+	known, err := m.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{m.cfg.Topic}})
+	if err != nil {
+		return fmt.Errorf("look for topic %s: %w", m.cfg.Topic, err)
+	}
+	for _, t := range known.Topics {
+		if t.Name == m.cfg.Topic && t.Error == nil {
+			return m.sized(len(t.Partitions))
+		}
+	}
+	r, err := m.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
+		Topic: m.cfg.Topic, NumPartitions: m.cfg.Partitions, ReplicationFactor: m.cfg.Replication,
+	}}})
+	if err == nil {
+		err = r.Errors[m.cfg.Topic]
+	}
+	if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+		return fmt.Errorf("create topic %s: %w", m.cfg.Topic, err)
+	}
+	return nil
+}
+
+// sized refuses another number of partitions: two members would not agree on
+// whose a rule group is.
+func (m *Member) sized(partitions int) error {
+	if partitions != m.cfg.Partitions {
+		return fmt.Errorf("topic %s has %d partitions, configured are %d; set duty.partitions to %d or name another topic", m.cfg.Topic, partitions, m.cfg.Partitions, partitions)
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package duty_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/alerting/duty"
+	"github.com/plumbline-slo/plumbline/testenv/broker"
+)
+
+// told keeps the terms in the order in which they were announced.
+type told struct {
+	mu    sync.Mutex
+	terms []alerting.Term
+}
+
+func (a *told) Announce(_ context.Context, t alerting.Term) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.terms = append(a.terms, t)
+	return nil
+}
+
+func kafka(t *testing.T) []string {
+	t.Helper()
+	cfg := broker.DefaultConfig()
+	cfg.DataDir, cfg.Listen, cfg.MinSession, cfg.MaxRebalance = t.TempDir(), "127.0.0.1:0", 500*time.Millisecond, 2*time.Second
+	b, err := broker.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return b.Addresses()
+}
+
+func join(t *testing.T, brokers []string, a duty.Announcer) (m *duty.Member, leave func()) {
+	t.Helper()
+	cfg := duty.DefaultConfig()
+	cfg.Partitions, cfg.Session, cfg.Rebalance = 4, 2*time.Second, time.Second
+	m, err := duty.New(cfg, brokers, nil, nil, a, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := m.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	var once sync.Once
+	leave = func() { once.Do(func() { cancel(); <-done }) }
+	t.Cleanup(leave)
+	return m, leave
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(5 * time.Minute)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatal("waited in vain until " + what)
+		}
+	}
+}
+
+// Every rule group has an evaluator, never two of the same term, and the one
+// that takes over has a greater term.
+func TestDutiesMoveWithGreaterTerms(t *testing.T) {
+	brokers, heard := kafka(t), &told{}
+	first, leave := join(t, brokers, heard)
+	eventually(t, "the first has every duty", func() bool { return first.Duties() == 4 })
+	before := map[string]int64{}
+	for _, group := range []string{"a", "b", "c", "d", "e"} {
+		term, ok := first.Term(group)
+		if !ok || term.Number < 1 {
+			t.Fatalf("group %s: %v %t", group, term, ok)
+		}
+		before[group] = term.Number
+	}
+	second, _ := join(t, brokers, heard)
+	eventually(t, "both share", func() bool { return first.Duties() == 2 && second.Duties() == 2 })
+	leave()
+	if first.Duties() != 0 {
+		t.Error("who has left still has duties")
+	}
+	eventually(t, "the second has every duty", func() bool { return second.Duties() == 4 })
+	for group, was := range before {
+		if term, ok := second.Term(group); !ok || term.Number <= was {
+			t.Errorf("group %s: term %d after %d, %t", group, term.Number, was, ok)
+		}
+	}
+	heard.mu.Lock()
+	defer heard.mu.Unlock()
+	seen := map[alerting.Term]bool{}
+	for _, term := range heard.terms {
+		if seen[term] {
+			t.Errorf("term %v was announced twice", term)
+		}
+		seen[term] = true
+	}
+}
