@@ -16,7 +16,7 @@ type adder struct {
 }
 
 // add adds counts to their buckets; they may come in any order.
-func (a *adder) add(buckets []int32, counts []uint64) error {
+func add[C uint32 | uint64](a *adder, buckets []int32, counts []C) error {
 	if len(buckets) != len(counts) {
 		return fmt.Errorf("histogram of %d buckets and %d counts", len(buckets), len(counts))
 	}
@@ -33,7 +33,7 @@ func (a *adder) add(buckets []int32, counts []uint64) error {
 				a.pages[n] = page
 			}
 		}
-		page[b&(1<<pageBits-1)] += counts[i]
+		page[b&(1<<pageBits-1)] += uint64(counts[i])
 	}
 	return nil
 }

@@ -55,12 +55,20 @@ func (c Cut) Count(s Sample) []uint64 {
 	return out
 }
 
-// Words says in words what moved most between two samples, the first of which
-// the cells are cut on: medians, or the share of the cell with the greatest part
-// in the PSI. They hold text of the producer, quoted.
-func (c Cut) Words(reference, current Sample) (before, after string) {
+// Compare counts two samples as Count does, and says in words what moved most
+// between them: medians, or the share of the cell with the greatest part in the
+// PSI. The words hold text of the producer, quoted. The cells were cut on the
+// first sample.
+func (c Cut) Compare(reference, current Sample) (p, q []uint64, before, after string) {
 	reference.Weight, current.Weight = 1, 1
-	return c.cells.words(reference, current, c.cells.count(reference), c.cells.count(current))
+	was, is := c.cells.count(reference), c.cells.count(current)
+	before, after = c.cells.words(reference, current, was, is)
+	order := c.order()
+	p, q = make([]uint64, len(order)), make([]uint64, len(order))
+	for to, from := range order {
+		p[to], q[to] = was[from], is[from]
+	}
+	return p, q, before, after
 }
 
 // order lists the cells below, bins, above and then the rest.

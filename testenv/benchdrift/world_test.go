@@ -1,6 +1,7 @@
 package benchdrift
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -39,6 +40,15 @@ func TestWorld(t *testing.T) {
 	}
 	if rows, buckets, err := w.Size(t.Context(), db.Conn()); err != nil || rows != 6*6 || buckets < 1000 {
 		t.Errorf("%d rows, %d buckets, %v", rows, buckets, err)
+	}
+	wide := World{Model: "wide", Numeric: 5, Start: w.Start, Before: 2, PerHour: 1_000_000_000_000, Training: 5000}
+	if err := wide.Store(t.Context(), db.Conn()); err != nil {
+		t.Fatal(err)
+	}
+	// Of whole numbers from 1 to 100 each has ten thousand million an hour.
+	window, err = drift.Reader{Conn: db.Conn()}.Read(t.Context(), drift.Query{Model: wide.Model, Stage: "production"})
+	if h := window.Features["n04"].Numbers; err != nil || len(h.Counts) != 100 || slices.Min(h.Counts) < 2e10-10 || slices.Max(h.Counts) > 2e10+10 {
+		t.Errorf("%v, %v", h, err)
 	}
 	if err := w.StoreRaw(t.Context(), db.Conn(), 2000); err != nil {
 		t.Fatal(err)

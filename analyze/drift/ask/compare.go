@@ -75,9 +75,8 @@ func (p pair) rows(q Question, missing string) ([]Row, error) {
 		}
 		return rows, nil
 	}
-	cut := drift.NewCut(p.reference)
-	before, after := cut.Words(p.reference, p.current)
-	rows, err := p.cells(q, cut, onCells)
+	was, is, before, after := drift.NewCut(p.reference).Compare(p.reference, p.current)
+	rows, err := p.cells(q, measure.Cells{Reference: was, Current: is}, onCells)
 	if err != nil {
 		return nil, err
 	}
@@ -108,11 +107,10 @@ func missingRow(id measure.ID, why string) Row {
 }
 
 // cells compares the shares of the cells that the reference was cut into.
-func (p pair) cells(q Question, cut drift.Cut, ids []measure.ID) ([]Row, error) {
+func (p pair) cells(q Question, counts measure.Cells, ids []measure.ID) ([]Row, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	counts := measure.Cells{Reference: cut.Count(p.reference), Current: cut.Count(p.current)}
 	n, m := total(counts.Reference), total(counts.Current)
 	results, err := counts.Compare(p.options(q.Options, n, m), ids...)
 	if err != nil {

@@ -1,10 +1,13 @@
 package ask
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -20,16 +23,28 @@ func (a *Asker) resolve(ctx context.Context, q Question) ([]Resolved, error) {
 		asked = append(asked, training)
 	}
 	t := &timeline{reader: a.reader, q: q}
-	all := make([]Resolved, len(asked))
+	all, errs := make([]Resolved, len(asked)), make([]error, len(asked))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wait sync.WaitGroup
+	free := make(chan struct{}, readers)
 	for i, r := range asked {
-		resolved, err := a.resolveOne(ctx, q, t, r)
-		if err != nil {
-			return nil, fmt.Errorf("reference %s: %w", r, err)
-		}
-		all[i] = resolved
+		free <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-free }()
+			if all[i], errs[i] = a.resolveOne(ctx, q, t, r); errs[i] != nil {
+				errs[i] = fmt.Errorf("reference %s: %w", r, errs[i])
+				cancel(errs[i])
+			}
+		})
 	}
-	return all, nil
+	wait.Wait()
+	// Where one fails the others are cancelled: its error is the one to tell.
+	return all, cmp.Or(context.Cause(ctx), errors.Join(errs...))
 }
+
+// readers is how many references are read at a time.
+const readers = 2
 
 func (a *Asker) resolveOne(ctx context.Context, q Question, t *timeline, r Reference) (Resolved, error) {
 	out := Resolved{Asked: r, Chosen: r}
@@ -190,15 +205,19 @@ func (r *Resolved) judge(q Question) {
 func between(from, to time.Time) string { return spell(from) + " to " + spell(to) }
 
 // timeline knows when each deploy served until the window ends. It looks once,
-// when it is needed.
+// when it is needed, and may be asked by several at a time.
 type timeline struct {
 	reader drift.Reader
 	q      Question
+
+	mu     sync.Mutex
 	known  []drift.Served
 	looked bool
 }
 
 func (t *timeline) served(ctx context.Context) ([]drift.Served, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.looked {
 		return t.known, nil
 	}

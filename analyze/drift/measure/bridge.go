@@ -7,7 +7,8 @@ import "math"
 // over all shares; over those at the edges it is smaller by the overshoot of a
 // step.
 func (g gaps) kolmogorov(o Options) Result {
-	r := Result{Measure: KS, Value: g.value(KS), Bound: g.bound(KS), Method: Asymptotic}
+	r := Result{Measure: KS, Method: Asymptotic}
+	r.Value, r.Bound = g.kolmogorovGap()
 	step := 0.0
 	for _, c := range g.pooled {
 		share := float64(c) / (g.n + g.m)

@@ -19,7 +19,7 @@ func TestPathsAgainstPermutations(t *testing.T) {
 	for i := range 90 {
 		y = append(y, float64(i*91%487-150))
 	}
-	g := newGaps(Numbers{histogram(x), histogram(y)})
+	g := newGaps(Numbers{histogram(x), histogram(y)}, true)
 	d := g.value(KS)
 	near(t, "KS", d, 0.22222222222222224, 1e-12)
 	p, ok := g.paths(d)
@@ -54,7 +54,7 @@ func TestPathsAgainstScipy(t *testing.T) {
 			y = append(y, v)
 		}
 	}
-	g := newGaps(Numbers{histogram(x), histogram(y)})
+	g := newGaps(Numbers{histogram(x), histogram(y)}, true)
 	got := g.leaving(func(gap float64) bool { return gap >= 0.05*(1-tie) })
 	near(t, "probability", got, 0.982138875977618, 1e-12)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/plumbline-slo/plumbline/storage/grid"
 )
@@ -55,7 +56,7 @@ func (n Numbers) Compare(o Options, ids ...ID) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := newGaps(n)
+	g := newGaps(n, slices.ContainsFunc(ids, isLength))
 	results := make([]Result, len(ids))
 	few := len(g.pooled) <= fewBuckets
 	atoms := float64(largest(g.pooled)) > atom*(g.n+g.m)
@@ -86,21 +87,32 @@ func largest(counts []uint64) uint64 {
 	return most
 }
 
+// isLength reports whether a measure knows how far apart buckets lie.
+func isLength(id ID) bool { return id == Wasserstein || id == WassersteinScale }
+
 // gaps are two samples in the buckets that at least one of them fills, in
 // order.
 type gaps struct {
 	pooled []uint64
 	p, q   []float64 // counts
-	at     []float64 // the middle of each bucket
 	n, m   float64
-	sd     float64 // of the reference
-	rms    float64 // root mean square of the reference
-	fourth float64 // central moment of the reference, of its sd
+	// What follows is for measures that are lengths.
+	at     []float64 // the middle of each bucket
+	sd     float64   // of the reference
+	rms    float64   // root mean square of the reference
+	fourth float64   // central moment of the reference, of its sd
 }
 
-func newGaps(s Numbers) gaps {
-	var g gaps
+// newGaps puts two samples side by side; where the buckets lie is only found if
+// lengths are asked for.
+func newGaps(s Numbers, lengths bool) gaps {
 	r, c := s.Reference, s.Current
+	most := r.filled(c)
+	counts := make([]float64, 2*most)
+	g := gaps{pooled: make([]uint64, 0, most), p: counts[:0:most], q: counts[most:most]}
+	if lengths {
+		g.at = make([]float64, 0, most)
+	}
 	for i, j := 0, 0; i < len(r.Buckets) || j < len(c.Buckets); {
 		var x, y uint64
 		b := int32(math.MaxInt32)
@@ -121,15 +133,35 @@ func newGaps(s Numbers) gaps {
 		if x+y == 0 {
 			continue
 		}
-		g.pooled, g.at = append(g.pooled, x+y), append(g.at, middle(b))
+		if lengths {
+			g.at = append(g.at, middle(b))
+		}
+		g.pooled = append(g.pooled, x+y)
 		g.p, g.q = append(g.p, float64(x)), append(g.q, float64(y))
 		g.n += float64(x)
 		g.m += float64(y)
 	}
-	g.moments()
+	if lengths {
+		g.moments()
+	}
 	return g
 }
 
+// filled is how many buckets two histograms have together.
+func (h Histogram) filled(other Histogram) int {
+	shared, j := 0, 0
+	for _, b := range h.Buckets {
+		for j < len(other.Buckets) && other.Buckets[j] < b {
+			j++
+		}
+		if j < len(other.Buckets) && other.Buckets[j] == b {
+			shared++
+		}
+	}
+	return len(h.Buckets) + len(other.Buckets) - shared
+}
+
+// moments are those of the reference.
 func (g *gaps) moments() {
 	var mean, square, second float64
 	for i, c := range g.p {
@@ -199,6 +231,10 @@ func (g gaps) distances(id ID, count func(i int) (p, q float64)) float64 {
 }
 
 func (g gaps) value(id ID) float64 {
+	if id == KS {
+		value, _ := g.kolmogorovGap()
+		return value
+	}
 	return g.distances(id, func(i int) (float64, float64) { return g.p[i], g.q[i] })
 }
 
@@ -206,7 +242,8 @@ func (g gaps) value(id ID) float64 {
 func (g gaps) bound(id ID) float64 {
 	switch id {
 	case KS:
-		return g.kolmogorovBound()
+		_, bound := g.kolmogorovGap()
+		return bound
 	case CramerVonMises:
 		sum := 0.0
 		for i, c := range g.pooled {
@@ -219,18 +256,27 @@ func (g gaps) bound(id ID) float64 {
 	}
 }
 
-// kolmogorovBound is how much greater the gap can be inside a bucket: at most
-// when one sample comes wholly before the other there. It is never more than the
-// largest bucket's share.
-func (g gaps) kolmogorovBound() float64 {
-	var x, y, most float64
-	for i := range g.pooled {
-		beforeX, beforeY := x/g.n, y/g.m
-		x += g.p[i]
+// kolmogorovGap returns KS and how much greater the gap can be inside a bucket:
+// at most when one sample comes wholly before the other there. It is never more
+// than the largest bucket's share.
+func (g gaps) kolmogorovGap() (value, bound float64) {
+	var x, y, beforeX, beforeY, most float64
+	for i, p := range g.p {
+		x += p
 		y += g.q[i]
-		most = max(most, x/g.n-beforeY, y/g.m-beforeX)
+		afterX, afterY := x/g.n, y/g.m
+		if gap := math.Abs(afterX - afterY); gap > value {
+			value = gap
+		}
+		if inside := afterX - beforeY; inside > most {
+			most = inside
+		}
+		if inside := afterY - beforeX; inside > most {
+			most = inside
+		}
+		beforeX, beforeY = afterX, afterY
 	}
-	return max(0, most-g.value(KS))
+	return value, max(0, most-value)
 }
 
 // halfWidth is half the relative width of a bucket.

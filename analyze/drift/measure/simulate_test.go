@@ -105,7 +105,7 @@ func TestStationsKeepTheNullMean(t *testing.T) {
 		for range 5000 {
 			x, y = append(x, one()), append(y, one())
 		}
-		g := newGaps(Numbers{histogram(x), histogram(y)})
+		g := newGaps(Numbers{histogram(x), histogram(y)}, true)
 		var want, below float64
 		for i := range len(g.pooled) - 1 {
 			below += float64(g.pooled[i]) / (g.n + g.m)

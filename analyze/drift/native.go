@@ -1,0 +1,197 @@
+package drift
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// native reads ClickHouse's format Native without a revision: blocks of some
+// rows, column by column, little-endian. The numbers of an array column lie one
+// after another, so the engine writes them, and they are read here, a block at a
+// time; the formats by row spell every number by itself, which for a day of
+// histograms costs more than all the rest.
+type native struct {
+	in  *bufio.Reader
+	buf []byte
+	err error
+	// rows and left are the rows of the block and its columns not yet read.
+	rows, left int
+}
+
+const (
+	// readAhead is how many bytes are read at once.
+	readAhead = 256 << 10
+	// maxLength is the greatest length of anything that is believed.
+	maxLength = 1 << 27
+)
+
+func newNative(in io.Reader) *native {
+	return &native{in: bufio.NewReaderSize(in, readAhead)}
+}
+
+// next moves on to the next block that has rows, which must have so many
+// columns, and reports whether there is one.
+func (r *native) next(columns int) bool {
+	if r.err == nil && r.left > 0 {
+		r.err = fmt.Errorf("%d columns of a block were not read", r.left)
+	}
+	for r.err == nil {
+		if _, err := r.in.Peek(1); err != nil {
+			if !errors.Is(err, io.EOF) {
+				r.err = err
+			}
+			return false
+		}
+		r.left, r.rows = r.length(), r.length()
+		if r.err == nil && r.left != columns && r.rows > 0 {
+			r.err = fmt.Errorf("a block of %d columns, want %d", r.left, columns)
+		}
+		if r.err == nil && r.rows > 0 {
+			return true
+		}
+		for r.err == nil && r.left > 0 { // of a header, which has no rows
+			r.left--
+			r.string()
+			r.string()
+		}
+	}
+	return false
+}
+
+// column begins the next column, which must be of the type.
+func (r *native) column(kind string) {
+	r.left--
+	name, found := r.string(), r.string()
+	if r.err == nil && found != kind {
+		r.err = fmt.Errorf("column %q is %s, want %s", name, found, kind)
+	}
+}
+
+// bytes returns the next n bytes, valid until the next call.
+func (r *native) bytes(n int) []byte {
+	r.buf = r.buf[:0]
+	for len(r.buf) < n && r.err == nil {
+		// A length that is a lie costs no more memory than what came.
+		more := min(n-len(r.buf), 1<<20)
+		r.buf = slices.Grow(r.buf, more)
+		part := r.buf[len(r.buf) : len(r.buf)+more]
+		if _, err := io.ReadFull(r.in, part); err != nil {
+			r.fail(err)
+			break
+		}
+		r.buf = r.buf[:len(r.buf)+more]
+	}
+	if r.err != nil {
+		return nil
+	}
+	return r.buf
+}
+
+// fail keeps the first error; an end within a block is one.
+func (r *native) fail(err error) {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	r.err = err
+}
+
+// length returns the length that follows.
+func (r *native) length() int {
+	if r.err != nil {
+		return 0
+	}
+	n, err := binary.ReadUvarint(r.in)
+	if err != nil {
+		r.fail(err)
+		return 0
+	}
+	return r.believed(n)
+}
+
+func (r *native) believed(n uint64) int {
+	if n > maxLength {
+		r.err = fmt.Errorf("a length of %d", n)
+		return 0
+	}
+	return int(n)
+}
+
+func (r *native) string() string { return string(r.bytes(r.length())) }
+
+// strings reads a column String.
+func (r *native) strings(to []string) []string {
+	r.column("String")
+	to = to[:0]
+	for range r.rows {
+		if r.err != nil {
+			break
+		}
+		to = append(to, r.string())
+	}
+	return to
+}
+
+// counts reads a column of sums of UInt64.
+func (r *native) counts(to []uint64) []uint64 {
+	r.column("SimpleAggregateFunction(sum, UInt64)")
+	return append64(to[:0], r.bytes(8*r.rows))
+}
+
+// ends reads where the array of each row of the column ends, and returns the
+// length of all of them.
+func (r *native) ends(to []uint64) ([]uint64, int) {
+	to = append64(to[:0], r.bytes(8*r.rows))
+	last := uint64(0)
+	for _, end := range to {
+		if end < last {
+			r.err = fmt.Errorf("an array that ends at %d after %d", end, last)
+			return nil, 0
+		}
+		last = end
+	}
+	return to, r.believed(last)
+}
+
+// int32s reads a column Array(Int32): the arrays of all rows one after another,
+// and where each ends.
+func (r *native) int32s(to []int32, ends []uint64) ([]int32, []uint64) {
+	r.column("Array(Int32)")
+	ends, n := r.ends(ends)
+	b := r.bytes(4 * n)
+	to = slices.Grow(to[:0], len(b)/4)
+	for ; len(b) >= 4; b = b[4:] {
+		to = append(to, int32(binary.LittleEndian.Uint32(b)))
+	}
+	return to, ends
+}
+
+// uint32s reads a column Array(UInt32) likewise.
+func (r *native) uint32s(to []uint32, ends []uint64) ([]uint32, []uint64) {
+	r.column("Array(UInt32)")
+	ends, n := r.ends(ends)
+	b := r.bytes(4 * n)
+	to = slices.Grow(to[:0], len(b)/4)
+	for ; len(b) >= 4; b = b[4:] {
+		to = append(to, binary.LittleEndian.Uint32(b))
+	}
+	return to, ends
+}
+
+// uint64s reads a column Array(UInt64) likewise.
+func (r *native) uint64s(to, ends []uint64) ([]uint64, []uint64) {
+	r.column("Array(UInt64)")
+	ends, n := r.ends(ends)
+	return append64(to[:0], r.bytes(8*n)), ends
+}
+
+func append64(to []uint64, b []byte) []uint64 {
+	to = slices.Grow(to, len(b)/8)
+	for ; len(b) >= 8; b = b[8:] {
+		to = append(to, binary.LittleEndian.Uint64(b))
+	}
+	return to
+}
