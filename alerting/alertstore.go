@@ -71,6 +71,8 @@ func (s *alertStore) load(ctx context.Context, now time.Time, grace time.Duratio
 			s.mu.Unlock()
 			return fmt.Errorf("load alerts: %w", err)
 		}
+		// What is remembered is older than whatever anybody says from now on.
+		a.UpdatedAt = r.StartsAt
 		alerts = append(alerts, a)
 	}
 	s.mu.Unlock()

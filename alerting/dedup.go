@@ -46,6 +46,13 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 	if !ok || !hasKey {
 		return ctx, nil, errors.New("deduplicate: the group or the outcome is missing")
 	}
+	// This replica has waited its turn: others may have spoken meanwhile.
+	if alerts = d.delivery.current(alerts); len(alerts) == 0 {
+		return ctx, nil, nil
+	}
+	if i, err := d.delivery.incidents.get(o.incident.ID); err == nil {
+		o.incident = i
+	}
 	entry, err := d.delivery.nflog.entry(key, d.delivery.entry)
 	if err != nil {
 		return ctx, nil, err

@@ -225,6 +225,16 @@ func (l *incidentLedger) get(name string) (Incident, error) {
 	return l.find(name)
 }
 
+// last is the open incident of a key, or the one that opened last.
+func (l *incidentLedger) last(key string) (Incident, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i, ok := l.openOf(key); ok {
+		return i, true
+	}
+	return l.lastOf(key)
+}
+
 // all returns the incidents, the latest first.
 func (l *incidentLedger) all() []Incident {
 	l.mu.Lock()

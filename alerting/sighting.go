@@ -25,6 +25,7 @@ type sightings struct {
 // observe implements notify.Stage. An incident that cannot be stored is counted
 // and paged all the same: its alerts and notices are durable without it.
 func (s *sightings) observe(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+	alerts = s.current(alerts)
 	if len(alerts) == 0 {
 		return ctx, alerts, nil
 	}
@@ -34,6 +35,40 @@ func (s *sightings) observe(ctx context.Context, l *slog.Logger, alerts ...*aler
 		l.Error("store incident", "incident", seen.ID, "err", err)
 	}
 	return context.WithValue(ctx, incidentKey{}, seen), alerts, nil
+}
+
+// current leaves out firing alerts that are old news: their incident is over, as
+// another replica knew first, and nobody has said since that they fire. They are
+// what a replica remembers that was down, or heard late, when they ended.
+// Without any other firing alert nothing is left: who told the end told it.
+func (c *core) current(alerts []*alert.Alert) []*alert.Alert {
+	firing, resolved := splitAlerts(alerts)
+	if len(firing) == 0 {
+		return alerts
+	}
+	last, ok := c.incidents.last(keyOfAlert(firing[0]))
+	if !ok || last.Open() {
+		return alerts
+	}
+	var kept []*alert.Alert
+	for _, a := range firing {
+		if a.UpdatedAt.After(last.ResolvedAt) || a.StartsAt.After(last.ResolvedAt) {
+			kept = append(kept, a)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return append(kept, resolved...)
+}
+
+// keyOfAlert is the key of the alert's incident.
+func keyOfAlert(a *alert.Alert) string {
+	label := func(name string) string { return string(a.Labels[model.LabelName(name)]) }
+	if label(plumbline.LabelModel) == "" {
+		return ServiceIncidentKey(label(model.AlertNameLabel), label(plumbline.LabelObject))
+	}
+	return IncidentKey(plumbline.Model(label(plumbline.LabelModel)), plumbline.DeployHash(label(plumbline.LabelDeploy)), plumbline.SLOName(label(plumbline.LabelSLO)))
 }
 
 // look reads the alerts of one incident.
@@ -50,10 +85,7 @@ func (s *sightings) look(alerts []*alert.Alert) sighting {
 		SLO: plumbline.SLOName(label(plumbline.LabelSLO)), Name: label(model.AlertNameLabel), Object: label(plumbline.LabelObject),
 		Owner: s.owner.Name,
 	}}
-	seen.Key = IncidentKey(seen.Model, seen.Deploy, seen.SLO)
-	if seen.Model == "" {
-		seen.Key = ServiceIncidentKey(seen.Name, seen.Object)
-	}
+	seen.Key = keyOfAlert(lead)
 	for _, a := range told {
 		severity := string(a.Labels[plumbline.LabelSeverity])
 		seen.Severity = higher(seen.Severity, severity)
