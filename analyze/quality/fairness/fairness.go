@@ -42,6 +42,9 @@ type Group struct {
 	Predictions, Called int64
 	// Labelled counts those whose label is in.
 	Labelled metric.Confusion
+	// Thinning is what a counted prediction is worth where the producer samples;
+	// 0 means metric.Each.
+	Thinning metric.Thinning
 }
 
 // Gap is one criterion between a group and the group it is compared with.
@@ -59,8 +62,11 @@ type Gap struct {
 	Ratio metric.Value
 }
 
-// rate is hits of n.
-type rate struct{ hits, n int64 }
+// rate is hits of n, each worth a thinning.
+type rate struct {
+	hits, n int64
+	thin    float64
+}
 
 func (r rate) share() float64 {
 	if r.n == 0 {
@@ -69,17 +75,23 @@ func (r rate) share() float64 {
 	return float64(r.hits) / float64(r.n)
 }
 
+// size is the effective number of events.
+func (r rate) size() float64 { return float64(r.n) * r.thin }
+
 func (c Criterion) rate(g Group) rate {
-	l := g.Labelled
+	l, thin := g.Labelled, float64(g.Thinning)
+	if g.Thinning == 0 {
+		thin = float64(metric.Each)
+	}
 	switch c {
 	case DemographicParity:
-		return rate{g.Called, g.Predictions}
+		return rate{g.Called, g.Predictions, thin}
 	case EqualOpportunity:
-		return rate{l.TP, l.TP + l.FN}
+		return rate{l.TP, l.TP + l.FN, thin}
 	case FalsePositiveParity:
-		return rate{l.FP, l.FP + l.TN}
+		return rate{l.FP, l.FP + l.TN, thin}
 	}
-	return rate{l.TP, l.TP + l.FP}
+	return rate{l.TP, l.TP + l.FP, thin}
 }
 
 // Compare returns every criterion of a group against another.
@@ -143,7 +155,7 @@ func compare(c Criterion, group, with Group, z float64) Gap {
 		out.Difference.Why, out.Ratio.Why = "a group has no events", "a group has no events"
 		return out
 	}
-	if min(a.n, b.n) < leastGroup {
+	if min(a.size(), b.size())*(1+1e-12) < leastGroup {
 		return out
 	}
 	out.Difference.Interval, out.Difference.State, out.Difference.Why = newcombe(a, b, z), metric.OK, ""
@@ -162,7 +174,7 @@ func value(metricID metric.ID, v float64, labelled int64) metric.Value {
 
 // wilson is the score interval of a share at another level than 95 %.
 func wilson(r rate, z float64) (low, high float64) {
-	n, p := float64(r.n), r.share()
+	n, p := r.size(), r.share()
 	centre := (p + z*z/(2*n)) / (1 + z*z/n)
 	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
 	return max(centre-half, 0), min(centre+half, 1)
@@ -184,7 +196,7 @@ func newcombe(a, b rate, z float64) metric.Interval {
 // 1978), with half an event added on every side, so that no hits have an upper
 // end (Walter 1975).
 func ratioInterval(a, b rate, z float64) metric.Interval {
-	ha, na, hb, nb := float64(a.hits)+0.5, float64(a.n)+0.5, float64(b.hits)+0.5, float64(b.n)+0.5
+	ha, na, hb, nb := float64(a.hits)*a.thin+0.5, a.size()+0.5, float64(b.hits)*b.thin+0.5, b.size()+0.5
 	centre := math.Log(ha / na * nb / hb)
 	half := z * math.Sqrt(max(1/ha-1/na+1/hb-1/nb, 0))
 	i := metric.Interval{Low: math.Exp(centre - half), High: math.Exp(centre + half)}

@@ -13,35 +13,38 @@ func (c Confusion) seen() seen {
 }
 
 // Values returns accuracy, precision, recall, specificity, F1 and MCC.
-func (c Confusion) Values() []Value {
+func (c Confusion) Values() []Value { return c.ValuesAt(Each) }
+
+// ValuesAt is Values where the counts know less than they are.
+func (c Confusion) ValuesAt(t Thinning) []Value {
 	return []Value{
-		c.share(Accuracy, c.TP+c.TN, c.Labelled()),
-		c.share(Precision, c.TP, c.TP+c.FP),
-		c.share(Recall, c.TP, c.TP+c.FN),
-		c.share(Specificity, c.TN, c.TN+c.FP),
-		c.f1(),
-		c.mcc(),
+		c.share(Accuracy, c.TP+c.TN, c.Labelled(), t),
+		c.share(Precision, c.TP, c.TP+c.FP, t),
+		c.share(Recall, c.TP, c.TP+c.FN, t),
+		c.share(Specificity, c.TN, c.TN+c.FP, t),
+		c.f1(t),
+		c.mcc(t),
 	}
 }
 
-func (c Confusion) share(id ID, hits, n int64) Value {
-	return judge(id, ratio(float64(hits), float64(n)), c.seen(), func() Interval { return Wilson(hits, n) })
+func (c Confusion) share(id ID, hits, n int64, t Thinning) Value {
+	return judgeAt(id, ratio(float64(hits), float64(n)), c.seen(), t, func() Interval { return t.wilson(hits, n) })
 }
 
-func (c Confusion) f1() Value {
+func (c Confusion) f1(t Thinning) Value {
 	rows := c.TP + c.FP + c.FN
-	return judge(F1, ratio(2*float64(c.TP), float64(2*c.TP+c.FP+c.FN)), c.seen(), func() Interval {
-		j := Wilson(c.TP, rows)
+	return judgeAt(F1, ratio(2*float64(c.TP), float64(2*c.TP+c.FP+c.FN)), c.seen(), t, func() Interval {
+		j := t.wilson(c.TP, rows)
 		return Interval{2 * j.Low / (1 + j.Low), 2 * j.High / (1 + j.High)}
 	})
 }
 
-func (c Confusion) mcc() Value {
+func (c Confusion) mcc(t Thinning) Value {
 	tp, fp, fn, tn := float64(c.TP), float64(c.FP), float64(c.FN), float64(c.TN)
 	called, positive, negative, passed := tp+fp, tp+fn, tn+fp, tn+fn
 	scale := math.Sqrt(called) * math.Sqrt(positive) * math.Sqrt(negative) * math.Sqrt(passed)
 	m := ratio(tp*tn-fp*fn, scale)
-	return judge(MCC, m, c.seen(), func() Interval {
+	return judgeAt(MCC, m, c.seen(), t, func() Interval {
 		// The coefficient does not change if all counts are doubled, so that by
 		// Euler its gradient is orthogonal to the counts, and the multinomial
 		// variance is sum n g^2 alone.
@@ -49,7 +52,7 @@ func (c Confusion) mcc() Value {
 			tn*square(tp/scale-m/2*(1/negative+1/passed)) +
 			fp*square(-fn/scale-m/2*(1/called+1/negative)) +
 			fn*square(-fp/scale-m/2*(1/positive+1/passed))
-		return fisher(m, math.Sqrt(variance))
+		return fisher(m, math.Sqrt(variance/float64(t)))
 	})
 }
 
@@ -70,11 +73,14 @@ type CostMatrix struct{ TP, FP, FN, TN float64 }
 
 // Worth returns the mean value of one prediction. (NannyML's "per prediction"
 // divides by column sums instead, against its own documentation.)
-func (c Confusion) Worth(m CostMatrix) Value {
+func (c Confusion) Worth(m CostMatrix) Value { return c.WorthAt(m, Each) }
+
+// WorthAt is Worth where the counts know less than they are.
+func (c Confusion) WorthAt(m CostMatrix, t Thinning) Value {
 	sum := Moments{}
 	sum.AddTimes(m.TP, c.TP)
 	sum.AddTimes(m.FP, c.FP)
 	sum.AddTimes(m.FN, c.FN)
 	sum.AddTimes(m.TN, c.TN)
-	return sum.Mean(BusinessValue)
+	return sum.MeanAt(BusinessValue, sum.N, sum.N, t)
 }

@@ -72,7 +72,21 @@ func (c Curve) seen() seen {
 // ROCAUC returns the area under the ROC curve. Its variance is DeLong's, from
 // the placement of every positive among the negatives and the reverse, ties
 // counting half, which needs one pass over the cells.
-func (c Curve) ROCAUC() Value {
+func (c Curve) ROCAUC() Value { return c.ROCAUCAt(Each) }
+
+// Ties is half the share of the pairs of a positive and a negative that have one
+// score, sum P_b N_b / (2 P N): where scores were counted in buckets, the most
+// that the area can be off by.
+func (c Curve) Ties() float64 {
+	tied := 0.0
+	for _, cell := range c.cells {
+		tied += float64(cell.Positives) * float64(cell.Negatives)
+	}
+	return ratio(tied, 2*float64(c.positives)*float64(c.negatives))
+}
+
+// ROCAUCAt is ROCAUC where the counts know less than they are.
+func (c Curve) ROCAUCAt(t Thinning) Value {
 	p, n := float64(c.positives), float64(c.negatives)
 	var below, above Moments // placements of negatives and of positives
 	seenP, seenN := 0.0, 0.0
@@ -86,29 +100,32 @@ func (c Curve) ROCAUC() Value {
 	if p == 0 || n == 0 {
 		auc = math.NaN()
 	}
-	return judge(ROCAUC, auc, c.seen(), func() Interval {
-		variance := sampleVariance(above)/p + sampleVariance(below)/n
+	return judgeAt(ROCAUC, auc, c.seen(), t, func() Interval {
+		variance := sampleVariance(above, t)/t.of(c.positives) + sampleVariance(below, t)/t.of(c.negatives)
 		if auc <= 0 || auc >= 1 || variance == 0 {
 			// A perfect ranking leaves DeLong without a variance. Each positive
 			// ranked right is then one hit of as many trials, which is cautious.
-			return perfect(auc, min(c.positives, c.negatives))
+			return perfect(auc, min(c.positives, c.negatives), t)
 		}
 		half := z95 * math.Sqrt(variance) / (auc * (1 - auc))
 		return Interval{expit(logit(auc) - half), expit(logit(auc) + half)}
 	})
 }
 
-func sampleVariance(m Moments) float64 {
-	n := float64(m.N)
-	return max(m.SquareSum-m.Sum*m.Sum/n, 0) / (n - 1)
+func sampleVariance(m Moments, t Thinning) float64 {
+	n, mean := t.of(m.N), m.mean()
+	return max(m.SquareSum/float64(m.N)-mean*mean, 0) * n / (n - 1)
 }
 
-func perfect(share float64, n int64) Interval {
-	return Wilson(int64(math.Round(share*float64(n))), n)
+func perfect(share float64, n int64, t Thinning) Interval {
+	return t.wilson(int64(math.Round(share*float64(n))), n)
 }
 
 // PRAUC returns the average precision.
-func (c Curve) PRAUC() Value {
+func (c Curve) PRAUC() Value { return c.PRAUCAt(Each) }
+
+// PRAUCAt is PRAUC where the counts know less than they are.
+func (c Curve) PRAUCAt(t Thinning) Value {
 	p := float64(c.positives)
 	tp, called, area := 0.0, 0.0, 0.0
 	for _, cell := range c.cells {
@@ -121,11 +138,11 @@ func (c Curve) PRAUC() Value {
 	if p == 0 {
 		area = math.NaN()
 	}
-	return judge(PRAUC, area, c.seen(), func() Interval {
+	return judgeAt(PRAUC, area, c.seen(), t, func() Interval {
 		if area >= 1 {
-			return perfect(1, c.positives)
+			return perfect(1, c.positives, t)
 		}
-		half := z95 / math.Sqrt(p*area*(1-area))
+		half := z95 / math.Sqrt(t.of(c.positives)*area*(1-area))
 		return Interval{expit(logit(area) - half), expit(logit(area) + half)}
 	})
 }
@@ -154,7 +171,11 @@ func Bins(scores []float64, truth []bool, bins int) []Bin {
 // CalibrationError returns the expected calibration error over bins. The plug-in
 // value is never 0 by noise alone: the interval's lower end is lowered by what
 // perfectly calibrated scores would show.
-func CalibrationError(bins []Bin) Value {
+func CalibrationError(bins []Bin) Value { return CalibrationErrorAt(bins, Each) }
+
+// CalibrationErrorAt is CalibrationError where the counts know less than they
+// are.
+func CalibrationErrorAt(bins []Bin, t Thinning) Value {
 	var s seen
 	for _, b := range bins {
 		s.Labelled += b.N
@@ -171,12 +192,13 @@ func CalibrationError(bins []Bin) Value {
 		ece += weight * math.Abs(b.ScoreSum/n-p)
 		// Half an event of either kind is added, so that a bin of one class has
 		// a variance.
-		q := (float64(b.Positives) + 0.5) / (n + 1)
-		spread := q * (1 - q) / n
+		size := t.of(b.N)
+		q := (float64(b.Positives)*float64(t) + 0.5) / (size + 1)
+		spread := q * (1 - q) / size
 		noise += weight * math.Sqrt(2/math.Pi*spread)
 		variance += weight * weight * spread
 	}
-	return judge(ECE, ece, s, func() Interval {
+	return judgeAt(ECE, ece, s, t, func() Interval {
 		half := z95 * math.Sqrt(variance)
 		return Interval{max(ece-noise-half, 0), min(ece+half, 1)}
 	})
@@ -199,10 +221,5 @@ func Losses(scores []float64, truth []bool) (logLoss, brier Value) {
 		squares.Add(miss * miss)
 	}
 	negatives := logs.N - positives
-	logLoss = logs.MeanOf(LogLoss, positives, negatives)
-	if math.IsInf(logLoss.Value, 1) {
-		logLoss.Interval, logLoss.State = none(), Insufficient
-		logLoss.Why = "a score of 0 or 1 was wrong, so the mean is infinite"
-	}
-	return logLoss, squares.MeanOf(Brier, positives, negatives)
+	return LogLossOf(logs, positives, negatives, Each), squares.MeanOf(Brier, positives, negatives)
 }

@@ -30,16 +30,22 @@ func (m Moments) Mean(id ID) Value { return m.MeanOf(id, m.N, m.N) }
 
 // MeanOf is Mean over events of which some are positive and some negative.
 func (m Moments) MeanOf(id ID, positives, negatives int64) Value {
+	return m.MeanAt(id, positives, negatives, Each)
+}
+
+// MeanAt is MeanOf where the events know less than they are.
+func (m Moments) MeanAt(id ID, positives, negatives int64, t Thinning) Value {
 	s := seen{Labelled: m.N, Positives: positives, Negatives: negatives, Predicted: m.N}
-	return judge(id, m.mean(), s, m.student)
+	return judgeAt(id, m.mean(), s, t, func() Interval { return m.studentAt(t) })
 }
 
 func (m Moments) mean() float64 { return ratio(m.Sum, float64(m.N)) }
 
-func (m Moments) student() Interval {
-	n := float64(m.N)
-	mean := m.mean()
-	variance := max(m.SquareSum-n*mean*mean, 0) / (n - 1)
+func (m Moments) student() Interval { return m.studentAt(Each) }
+
+func (m Moments) studentAt(t Thinning) Interval {
+	n, mean := t.of(m.N), m.mean()
+	variance := max(m.SquareSum/float64(m.N)-mean*mean, 0) * n / (n - 1)
 	half := StudentQuantile((1+Level)/2, n-1) * math.Sqrt(variance/n)
 	return Interval{mean - half, mean + half}
 }

@@ -14,6 +14,7 @@ type totals struct {
 	truth, called []float64
 	right, n      float64
 	rarest        int64 // labels of the class that has the fewest
+	thin          Thinning
 }
 
 func (m Matrix) totals() (totals, error) {
@@ -41,13 +42,17 @@ func (m Matrix) totals() (totals, error) {
 
 // Values returns accuracy, macro precision, recall and F1, and MCC. A class that
 // was never chosen has precision and F1 0, as scikit-learn has it.
-func (m Matrix) Values() ([]Value, error) {
+func (m Matrix) Values() ([]Value, error) { return m.ValuesAt(Each) }
+
+// ValuesAt is Values where the counts know less than they are.
+func (m Matrix) ValuesAt(thin Thinning) ([]Value, error) {
 	t, err := m.totals()
 	if err != nil {
 		return nil, err
 	}
 	s := seen{Labelled: int64(t.n), Positives: t.rarest}
-	accuracy := judge(Accuracy, ratio(t.right, t.n), s, func() Interval { return Wilson(int64(t.right), int64(t.n)) })
+	t.thin = thin
+	accuracy := judgeAt(Accuracy, ratio(t.right, t.n), s, thin, func() Interval { return thin.wilson(int64(t.right), int64(t.n)) })
 	return []Value{
 		accuracy,
 		m.macro(MacroPrecision, s, t, func(i, j int) (float64, float64) { return t.called[j], 0 }),
@@ -74,7 +79,7 @@ func (m Matrix) macro(id ID, s seen, t totals, margins func(i, j int) (float64, 
 		}
 		mean += rates[c] / float64(k)
 	}
-	return judge(id, mean, s, func() Interval {
+	return judgeAt(id, mean, s, t.thin, func() Interval {
 		// The metric has degree 0 in the counts: the variance is sum n g^2.
 		variance := 0.0
 		for i := range m {
@@ -97,7 +102,7 @@ func (m Matrix) macro(id ID, s seen, t totals, margins func(i, j int) (float64, 
 				variance += float64(count) * square(g/float64(k))
 			}
 		}
-		return logitInterval(mean, math.Sqrt(variance), t.n)
+		return logitInterval(mean, math.Sqrt(variance/float64(t.thin)), t.n*float64(t.thin))
 	})
 }
 
@@ -121,7 +126,7 @@ func (m Matrix) mcc(s seen, t totals) Value {
 	}
 	a, b := square(t.n)-calledSquares, square(t.n)-truthSquares
 	value := ratio(t.right*t.n-products, math.Sqrt(a)*math.Sqrt(b))
-	return judge(MultiMCC, value, s, func() Interval {
+	return judgeAt(MultiMCC, value, s, t.thin, func() Interval {
 		variance := 0.0
 		for i := range m {
 			for j, count := range m[i] {
@@ -133,7 +138,7 @@ func (m Matrix) mcc(s seen, t totals) Value {
 				variance += float64(count) * g * g
 			}
 		}
-		return fisher(value, math.Sqrt(variance))
+		return fisher(value, math.Sqrt(variance/float64(t.thin)))
 	})
 }
 
@@ -159,7 +164,10 @@ func (m Matrix) Class(class int) Confusion {
 
 // Worth returns the mean value of one prediction by a matrix of values of the
 // same shape.
-func (m Matrix) Worth(values [][]float64) (Value, error) {
+func (m Matrix) Worth(values [][]float64) (Value, error) { return m.WorthAt(values, Each) }
+
+// WorthAt is Worth where the counts know less than they are.
+func (m Matrix) WorthAt(values [][]float64, t Thinning) (Value, error) {
 	if len(values) != len(m) {
 		return Value{}, fmt.Errorf("value of predictions: %d rows of values for %d classes", len(values), len(m))
 	}
@@ -172,7 +180,7 @@ func (m Matrix) Worth(values [][]float64) (Value, error) {
 			sum.AddTimes(values[i][j], count)
 		}
 	}
-	return sum.Mean(BusinessValue), nil
+	return sum.MeanAt(BusinessValue, sum.N, sum.N, t), nil
 }
 
 // TopKHit reports whether the true class is among the k highest scores. Where
@@ -189,6 +197,9 @@ func TopKHit(scores []float64, truth, k int) bool {
 }
 
 // TopKAccuracy returns the share of hits.
-func TopKAccuracy(hits, labelled int64) Value {
-	return judge(TopK, ratio(float64(hits), float64(labelled)), seen{Labelled: labelled}, func() Interval { return Wilson(hits, labelled) })
+func TopKAccuracy(hits, labelled int64) Value { return TopKAccuracyAt(hits, labelled, Each) }
+
+// TopKAccuracyAt is TopKAccuracy where the counts know less than they are.
+func TopKAccuracyAt(hits, labelled int64, t Thinning) Value {
+	return judgeAt(TopK, ratio(float64(hits), float64(labelled)), seen{Labelled: labelled}, t, func() Interval { return t.wilson(hits, labelled) })
 }

@@ -36,12 +36,16 @@ func (e *Errors) Merge(o Errors) {
 }
 
 // Values returns MAE, RMSE, MAPE and bias.
-func (e Errors) Values() []Value {
-	squared := e.Squared.Mean(MAE) // judged alike; only the interval is used
-	rmse := judge(RMSE, math.Sqrt(e.Squared.mean()), seen{Labelled: e.Squared.N}, func() Interval {
+func (e Errors) Values() []Value { return e.ValuesAt(Each) }
+
+// ValuesAt is Values where the counts know less than they are.
+func (e Errors) ValuesAt(t Thinning) []Value {
+	mean := func(m Moments, id ID) Value { return m.MeanAt(id, m.N, m.N, t) }
+	rmse := judgeAt(RMSE, math.Sqrt(e.Squared.mean()), seen{Labelled: e.Squared.N}, t, func() Interval {
+		squared := e.Squared.studentAt(t)
 		return Interval{math.Sqrt(max(squared.Low, 0)), math.Sqrt(squared.High)}
 	})
-	return []Value{e.Absolute.Mean(MAE), rmse, e.Percentage.Mean(MAPE), e.Signed.Mean(Bias)}
+	return []Value{mean(e.Absolute, MAE), rmse, mean(e.Percentage, MAPE), mean(e.Signed, Bias)}
 }
 
 // Determination returns R2 of two columns of equal length. It is not defined

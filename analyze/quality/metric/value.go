@@ -65,20 +65,25 @@ const (
 // seen is what there is, in the terms of Needs.
 type seen Needs
 
-// judge builds a value, without interval unless all that is needed was seen.
+// judge builds a value of events that each know one event.
 func judge(id ID, value float64, s seen, interval func() Interval) Value {
+	return judgeAt(id, value, s, Each, interval)
+}
+
+// judgeAt builds a value, without interval unless all that is needed was seen.
+func judgeAt(id ID, value float64, s seen, t Thinning, interval func() Interval) Value {
 	v := Value{Metric: id, Value: value, Interval: none(), Labelled: s.Labelled, State: Insufficient}
 	d, _ := Lookup(id)
 	switch {
 	case s.Labelled <= 0:
 		v.State, v.Value, v.Why = Missing, math.NaN(), "no labels"
-	case s.Positives < d.Needs.Positives:
+	case t.fewer(s.Positives, d.Needs.Positives):
 		v.Why = "too few labelled positives"
-	case s.Negatives < d.Needs.Negatives:
+	case t.fewer(s.Negatives, d.Needs.Negatives):
 		v.Why = "too few labelled negatives"
-	case s.Predicted < d.Needs.Predicted:
+	case t.fewer(s.Predicted, d.Needs.Predicted):
 		v.Why = "too few predicted positives with a label"
-	case s.Labelled < d.Needs.Labelled:
+	case t.fewer(s.Labelled, d.Needs.Labelled):
 		v.Why = "too few labels"
 	case math.IsNaN(value):
 		v.Why = "not defined on these labels"

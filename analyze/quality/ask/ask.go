@@ -1,0 +1,360 @@
+package ask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+)
+
+// Asker answers questions. Make it with New; it is safe for concurrent use and
+// keeps nothing.
+type Asker struct {
+	conn     Querier
+	declared map[plumbline.Model]Declaration
+	now      func() time.Time
+}
+
+// New returns an Asker over the tables behind the connection, with what is
+// declared of models.
+func New(conn Querier, declared map[plumbline.Model]Declaration) (*Asker, error) {
+	if conn == nil {
+		return nil, errors.New("ask: no database")
+	}
+	return &Asker{conn: conn, declared: declared, now: time.Now}, nil
+}
+
+const (
+	// mostParts bounds what a question is answered for one by one.
+	mostParts = 1000
+	// mostRows bounds the labelled predictions that one question reads, with those
+	// of the window before.
+	mostRows = 20_000_000
+)
+
+// Ask answers a question. What cannot be said is a value with the reason, not an
+// error.
+func (a *Asker) Ask(ctx context.Context, q Question) (Answer, error) {
+	answer, err := a.ask(ctx, q)
+	if err != nil {
+		return Answer{}, fmt.Errorf("quality of model %q: %w", q.Model, err)
+	}
+	return answer, nil
+}
+
+func (a *Asker) ask(ctx context.Context, q Question) (Answer, error) {
+	q, err := q.settled()
+	if err != nil {
+		return Answer{}, err
+	}
+	d := a.declared[q.Model].with(q.Own)
+	counted, err := a.counts(ctx, q, d)
+	if err != nil {
+		return Answer{}, err
+	}
+	rows, err := affordable(q, counted)
+	if err != nil {
+		return Answer{}, err
+	}
+	out := Answer{Model: q.Model, Deploys: q.Deploys, Stage: q.Stage, Segment: q.Segment, From: q.From, To: q.To, AsOf: q.AsOf, By: q.By}
+	if d.Task == "" {
+		if err := a.guess(ctx, q, &d, &out); err != nil {
+			return Answer{}, err
+		}
+	}
+	ids, err := d.wanted(q)
+	if err != nil {
+		return Answer{}, err
+	}
+	out.Task, out.Positive = d.Task, d.Positive
+	m := measured{values: map[string]map[metric.ID]Value{}, counted: counted}
+	if err := a.measure(ctx, q, d, ids, rows, &m); err != nil {
+		return Answer{}, err
+	}
+	m.into(&out, q, ids)
+	if q.Fairness {
+		if out.Fairness, err = a.fairness(ctx, q, d); err != nil {
+			return Answer{}, err
+		}
+	}
+	if q.Why != nil {
+		why, err := a.why(ctx, q, d, ids)
+		if err != nil {
+			return Answer{}, err
+		}
+		out.Why = &why
+	}
+	return out, nil
+}
+
+// counted is what the rollups say of a part.
+type counted struct{ requests, labelled, correct, rows int64 }
+
+func (a *Asker) counts(ctx context.Context, q Question, d Declaration) (map[string]counted, error) {
+	part, slice := q.rolled()
+	all := map[string]counted{}
+	err := a.each(ctx, "counts", q.statement(countsSQL, "/*part*/", part, "/*slice*/", slice, "/*series*/", string(q.series())), q.parameters(d), func(rows driver.Rows) error {
+		var (
+			name string
+			c    counted
+		)
+		if err := rows.Scan(&name, &c.requests, &c.labelled, &c.correct, &c.rows); err != nil {
+			return err
+		}
+		all[name] = c
+		return nil
+	})
+	return all, err
+}
+
+// affordable returns how many labelled predictions the window has, or an error if
+// a question may not read that many.
+func affordable(q Question, parts map[string]counted) (int64, error) {
+	var rows int64
+	for _, c := range parts {
+		rows += c.rows
+	}
+	if rows > mostRows {
+		return 0, ParameterError{Name: "window", Err: fmt.Errorf("it has %d labelled predictions (in as many parts as they lie in), at most %d may be: write a shorter one", rows, mostRows)}
+	}
+	if len(parts) > mostParts {
+		return 0, ParameterError{Name: "by", Err: fmt.Errorf("%q makes %d parts, at most %d may be: write a shorter window", q.By, len(parts), mostParts)}
+	}
+	return rows, nil
+}
+
+// guess takes the task from the labels that are in.
+func (a *Asker) guess(ctx context.Context, q Question, d *Declaration, out *Answer) error {
+	var classes, numbers int64
+	if err := a.each(ctx, "kinds of labels", q.statement(kindsSQL), q.parameters(*d), func(rows driver.Rows) error { return rows.Scan(&classes, &numbers) }); err != nil {
+		return err
+	}
+	d.Task = Multiclass
+	if numbers > classes {
+		d.Task = Regression
+	}
+	out.Notes = append(out.Notes, fmt.Sprintf("no task is declared for this model; its labels make it %s. Declare it under models, quality: a positive class makes it binary", d.Task))
+	return nil
+}
+
+// wanted returns the metrics of a question.
+func (d Declaration) wanted(q Question) ([]metric.ID, error) {
+	ids := q.Metrics
+	if len(ids) == 0 && q.Expression != "" {
+		return nil, nil
+	}
+	if len(ids) == 0 {
+		ids = d.Metrics
+	}
+	if len(ids) == 0 || slices.Equal(ids, []metric.ID{"all"}) {
+		ids = d.metrics()
+		for _, c := range d.Custom {
+			ids = append(ids, metric.ID(c.Name))
+		}
+	}
+	var out []metric.ID
+	for _, id := range ids {
+		if !d.has(id) {
+			return nil, ParameterError{Name: "metric", Err: fmt.Errorf("%q is no metric of a %s model: write all or some of %v", id, d.Task, d.names())}
+		}
+		if !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
+
+// measured collects values by part.
+type measured struct {
+	values  map[string]map[metric.ID]Value
+	matrix  map[string][]Count
+	counted map[string]counted
+	exact   map[string]counted // what was counted from labelled predictions
+	notes   []string
+}
+
+func (m *measured) add(part string, values ...Value) {
+	if m.values[part] == nil {
+		m.values[part] = map[metric.ID]Value{}
+	}
+	for _, v := range values {
+		m.values[part][v.Metric] = v
+	}
+}
+
+// measure computes every metric that is wanted.
+func (a *Asker) measure(ctx context.Context, q Question, d Declaration, ids []metric.ID, rows int64, m *measured) error {
+	var err error
+	wants := func(all ...metric.ID) bool {
+		return slices.ContainsFunc(ids, func(id metric.ID) bool { return slices.Contains(all, id) })
+	}
+	switch d.Task {
+	case Regression:
+		err = a.measureNumbers(ctx, q, d, m)
+	case Ranking:
+		err = a.measureLists(ctx, q, d, m)
+	default:
+		err = a.measureClasses(ctx, q, d, rows, m)
+	}
+	if err == nil && d.ClassScores != "" && wants(metric.TopK) {
+		var best map[string]metric.Value
+		best, err = a.best(ctx, q, d)
+		for part, v := range best {
+			m.add(part, described(v))
+		}
+	}
+	for _, id := range ids {
+		if c := d.custom(id); c != nil && err == nil {
+			err = a.measureCustom(ctx, q, d, *c, m)
+		}
+	}
+	if q.Expression != "" && err == nil {
+		err = a.measureCustom(ctx, q, d, Custom{Name: string(expressionName), SQL: q.Expression}, m)
+	}
+	return err
+}
+
+func (a *Asker) measureClasses(ctx context.Context, q Question, d Declaration, rows int64, m *measured) error {
+	tallies, err := a.classes(ctx, q, d, rows <= mostExact)
+	if err != nil {
+		return err
+	}
+	m.matrix, m.exact = map[string][]Count{}, map[string]counted{}
+	for part, t := range tallies {
+		values, err := t.values(d)
+		if err != nil {
+			return err
+		}
+		m.add(part, values...)
+		m.matrix[part] = t.counts()
+		m.exact[part] = counted{labelled: t.weights, correct: t.correct, rows: t.rows}
+	}
+	if rows > mostExact && d.Task == Binary {
+		m.notes = append(m.notes, "scores were ranked by buckets of 0.4 %; bound is how far the areas may be from those of the scores themselves")
+	}
+	return nil
+}
+
+func (a *Asker) measureNumbers(ctx context.Context, q Question, d Declaration, m *measured) error {
+	all, err := a.numbers(ctx, q, d)
+	m.exact = map[string]counted{}
+	for part, e := range all {
+		m.add(part, e.values()...)
+		m.exact[part] = counted{labelled: e.weights, rows: e.rows}
+	}
+	return err
+}
+
+func (a *Asker) measureLists(ctx context.Context, q Question, d Declaration, m *measured) error {
+	all, err := a.lists(ctx, q, d)
+	bare := int64(0)
+	for part, r := range all {
+		for _, v := range r.Values() {
+			m.add(part, described(v))
+		}
+		bare += r.Bare()
+	}
+	m.notes = append(m.notes, fmt.Sprintf("lists are of the labelled results alone; %d lists without a relevant one are in no metric; labels is the number of lists", bare))
+	return err
+}
+
+// into puts the values into the answer, in order.
+func (m *measured) into(out *Answer, q Question, ids []metric.ID) {
+	if q.Expression != "" {
+		ids = append(slices.Clone(ids), expressionName)
+	}
+	names := map[string]bool{}
+	for name := range m.counted {
+		names[name] = true
+	}
+	for name := range m.values {
+		names[name] = true
+	}
+	if q.By == ByNothing {
+		names[""] = true
+	}
+	hourly := q.AsOf.Equal(q.AsOf.Truncate(time.Hour))
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		c := m.counted[name]
+		exact, stored := m.exact[name]
+		if !hourly && stored {
+			c.labelled, c.rows = exact.labelled, exact.rows
+		}
+		part := Part{Name: name, Requests: c.requests, Labelled: c.labelled, Rows: c.rows, Matrix: m.matrix[name]}
+		for _, id := range ids {
+			part.Values = append(part.Values, m.value(name, id, hourly))
+		}
+		if gone := m.gone(name); hourly && gone > 0 {
+			m.notes = append(m.notes, fmt.Sprintf("of %d labelled requests %d have no row that holds an answer to compare with a label of its kind%s", c.labelled, gone, within(name)))
+		}
+		out.Parts = append(out.Parts, part)
+	}
+	out.Notes = append(out.Notes, m.notes...)
+	out.Notes = append(out.Notes, "intervals are 95 % and take the labels that are in for a random share of all: late labels may not be")
+}
+
+// mostGone is the share of labelled predictions that may be without a row before
+// nothing is said of the rest.
+const mostGone = 0.05
+
+// gone is how many labelled requests of the part have no row to compare.
+func (m *measured) gone(part string) int64 {
+	if m.exact == nil {
+		return 0
+	}
+	return max(m.counted[part].labelled-m.exact[part].labelled, 0)
+}
+
+// value returns a metric of a part. Where raw rows have expired, the accuracy is
+// that of the cells, which are kept longer, and nothing else is said.
+func (m *measured) value(part string, id metric.ID, hourly bool) Value {
+	v, ok := m.values[part][id]
+	if !ok {
+		v = described(missing(id, "no labels"))
+	}
+	c := m.counted[part]
+	if gone := m.gone(part); !hourly || float64(gone) <= mostGone*float64(c.labelled) {
+		return v
+	}
+	if id == metric.Accuracy {
+		counts := metric.Confusion{TP: c.correct, FP: c.labelled - c.correct}
+		return described(counts.ValuesAt(metric.ThinningOf(float64(c.labelled), float64(c.labelled)*float64(c.labelled)/float64(c.rows)))[0])
+	}
+	v.State, v.Interval = metric.Insufficient, metric.Interval{Low: math.NaN(), High: math.NaN()}
+	v.Why = "the rows of too many labelled predictions have expired or hold nothing to compare"
+	return v
+}
+
+func within(part string) string {
+	if part == "" {
+		return ""
+	}
+	return fmt.Sprintf(" in %q", part)
+}
+
+func missing(id metric.ID, why string) metric.Value {
+	return metric.Value{Metric: id, Value: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()}, State: metric.Missing, Why: why}
+}
+
+func share(n, of int64) float64 {
+	if of <= 0 {
+		return math.NaN()
+	}
+	return min(float64(n)/float64(of), 1)
+}
+
+// readonly are the settings of what owners write themselves.
+func readonly(ctx context.Context) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
+		"readonly": 2, "max_rows_to_read": 500_000_000, "max_memory_usage": 4_000_000_000, "max_result_rows": 100_000, "max_execution_time": 60,
+	}))
+}

@@ -1,0 +1,99 @@
+package ask
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+)
+
+const (
+	// expressionName is the metric of a question's own expression.
+	expressionName metric.ID = "expr"
+	// groups is how many of them the jackknife leaves out in turn, and whole the
+	// number under which nothing is.
+	groups, whole = 20, 20
+	// leastCustom is how many labels it takes for each group to be about alike.
+	leastCustom = 100
+)
+
+// joinedSQL is the labelled predictions, with their features where needed.
+func joinedSQL(features bool) string {
+	if !features {
+		return "/*labelled*/ AS l"
+	}
+	return "/*labelled*/ AS l LEFT JOIN (" + featuresSQL + ") AS f ON l.prediction_id = f.id"
+}
+
+// measureCustom computes a metric of the owner's: its value over all rows, and
+// its interval by a delete-a-group jackknife (Kott 2001) with Student's t of 19
+// degrees of freedom, which holds for smooth functions of means, and not for a
+// minimum or maximum.
+func (a *Asker) measureCustom(ctx context.Context, q Question, d Declaration, c Custom, m *measured) error {
+	e, err := ParseExpression(c.SQL)
+	if err != nil {
+		return ParameterError{Name: "expr", Err: err}
+	}
+	columns := ""
+	if e.features {
+		columns = "f.numbers AS numbers, f.categories AS categories, "
+	}
+	replicates := map[string]*[groups + 1]float64{}
+	sizes := map[string]counted{}
+	statement := q.statement(customSQL, "/*expression*/", e.text, "/*features*/", columns, "/*joined*/", joinedSQL(e.features))
+	err = a.each(readonly(ctx), "metric "+c.Name, statement, q.parameters(d), func(rows driver.Rows) error {
+		var (
+			part           string
+			left, n, total int64
+			value          *float64
+		)
+		if err := rows.Scan(&part, &left, &n, &total, &value); err != nil {
+			return err
+		}
+		if replicates[part] == nil {
+			replicates[part] = &[groups + 1]float64{}
+			for i := range replicates[part] {
+				replicates[part][i] = math.NaN()
+			}
+		}
+		if value != nil {
+			replicates[part][left] = *value
+		}
+		if left == whole {
+			sizes[part] = counted{labelled: total, rows: n}
+		}
+		return nil
+	})
+	for part, r := range replicates {
+		m.add(part, Value{Value: jackknife(metric.ID(c.Name), *r, sizes[part])})
+	}
+	return err
+}
+
+// jackknife makes a value of replicates.
+func jackknife(id metric.ID, r [groups + 1]float64, size counted) metric.Value {
+	v := missing(id, "")
+	v.Value, v.Labelled, v.State = r[whole], size.labelled, metric.Insufficient
+	var mean, squares float64
+	for _, x := range r[:groups] {
+		mean += x / groups
+	}
+	for _, x := range r[:groups] {
+		squares += (x - mean) * (x - mean)
+	}
+	half := metric.StudentQuantile((1+metric.Level)/2, groups-1) * math.Sqrt(squares*(groups-1)/groups)
+	switch {
+	case size.rows == 0:
+		v.State, v.Why = metric.Missing, "no labels"
+	case size.rows < leastCustom:
+		v.Why = fmt.Sprintf("too few labels: an interval needs %d", leastCustom)
+	case math.IsNaN(v.Value) || math.IsInf(v.Value, 0) || math.IsNaN(half) || math.IsInf(half, 0):
+		v.Why = "not defined on these labels"
+	default:
+		v.Low, v.High, v.State = v.Value-half, v.Value+half, metric.OK
+	}
+	return v
+}

@@ -1,0 +1,95 @@
+package ask
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/plumbline-slo/plumbline/analyze/quality/fairness"
+)
+
+// fairness compares the values of every protected segment with one of them.
+func (a *Asker) fairness(ctx context.Context, q Question, d Declaration) ([]Gaps, error) {
+	switch {
+	case q.Segment != "":
+		return nil, ParameterError{Name: "segment", Err: fmt.Errorf("%q: fairness compares segments, which are marginal; leave it out", q.Segment)}
+	case len(d.Protected) == 0:
+		return nil, ParameterError{Name: "fairness", Err: fmt.Errorf("no protected segments are declared for model %q: name them under models, quality.protected", q.Model)}
+	case d.Task != Binary:
+		return nil, ParameterError{Name: "fairness", Err: fmt.Errorf("a %s model has no positive class to compare; declare one under models, quality", d.Task)}
+	}
+	var all []Gaps
+	for _, p := range d.Protected {
+		groups, err := a.groups(ctx, q, d, p)
+		if err != nil {
+			return nil, err
+		}
+		gaps, err := compare(p, groups)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, gaps)
+	}
+	return all, nil
+}
+
+// groups counts the predictions of each value of a segment. Those that were
+// called positive are counted in the rollups, which are by hour and count
+// deliveries; labels are counted from their rows.
+func (a *Asker) groups(ctx context.Context, q Question, d Declaration, p Protected) (map[string]fairness.Group, error) {
+	q.By = BySegment + Grouping(":"+p.Segment)
+	tallies, err := a.classes(ctx, q, d, false)
+	if err != nil {
+		return nil, err
+	}
+	groups := map[string]fairness.Group{}
+	args := append(q.parameters(d), clickhouse.Named("key", p.Segment+"="))
+	err = a.each(ctx, "calls by segment", q.statement(calledSQL), args, func(rows driver.Rows) error {
+		var g fairness.Group
+		if err := rows.Scan(&g.Name, &g.Predictions, &g.Called); err != nil {
+			return err
+		}
+		groups[g.Name] = g
+		return nil
+	})
+	for name, t := range tallies {
+		g := groups[name]
+		g.Name, g.Labelled, g.Thinning = name, t.confusion(d.Positive), t.thinning()
+		// A batch whose rollups come a moment after its labels has more of those.
+		g.Predictions = max(g.Predictions, g.Labelled.Labelled())
+		groups[name] = g
+	}
+	return groups, err
+}
+
+func compare(p Protected, groups map[string]fairness.Group) (Gaps, error) {
+	out := Gaps{Segment: p.Segment, Reference: p.Segment + "=" + p.Reference}
+	if p.Reference == "" {
+		most := int64(-1)
+		for _, name := range slices.Sorted(maps.Keys(groups)) {
+			if n := groups[name].Predictions; n > most {
+				most, out.Reference = n, name
+			}
+		}
+	}
+	reference, ok := groups[out.Reference]
+	if len(groups) < 2 || !ok {
+		out.Missing = fmt.Sprintf("%d groups of segment %s have predictions in the window, the reference among them: %t", len(groups), p.Segment, ok)
+		return out, nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		if name == out.Reference {
+			continue
+		}
+		gaps, err := fairness.Compare(groups[name], reference)
+		if err != nil {
+			return out, err
+		}
+		out.Gaps = append(out.Gaps, gaps...)
+	}
+	return out, nil
+}

@@ -1,0 +1,263 @@
+package ask
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/ingest/join"
+	"github.com/plumbline-slo/plumbline/ingest/segment"
+	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+func startDB(t *testing.T) *storage.DB {
+	t.Helper()
+	return testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
+		const decades = 20 * 365 * day
+		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
+	}}).DB
+}
+
+// begin and end are the window of the tests, across a midnight.
+var (
+	begin = time.Date(2026, 3, 31, 20, 0, 0, 0, time.UTC)
+	end   = begin.Add(8 * time.Hour)
+)
+
+// prediction is one event as a producer sent it, with all that was said of it.
+type prediction struct {
+	id, deploy, stage, region string
+	at                        time.Time
+	predicted                 string
+	value, score              float64 // NaN if absent
+	weight                    int
+	halves                    bool // request and response apart
+	repeated                  bool // delivered twice
+	numbers                   map[string]float64
+	categories                map[string]string
+	labels                    []label
+}
+
+type label struct {
+	time, known time.Time
+	class       string
+	value       float64 // NaN if absent
+	deleted     bool
+	offset      int64
+}
+
+// won returns the label that counts as known before an instant.
+func (p prediction) won(asOf time.Time) (label, bool) {
+	var best label
+	found := false
+	for _, l := range p.labels {
+		if !l.known.Before(asOf) {
+			continue
+		}
+		if !found || l.time.After(best.time) || l.time.Equal(best.time) && l.offset > best.offset {
+			best, found = l, true
+		}
+	}
+	return best, found && !best.deleted
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
+
+func present(v float64) any {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return v
+}
+
+// insert stores rows.
+func insert(t *testing.T, db *storage.DB, table string, rows []map[string]any) {
+	t.Helper()
+	if len(rows) == 0 {
+		return
+	}
+	var body bytes.Buffer
+	for _, r := range rows {
+		if err := json.NewEncoder(&body).Encode(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Conn().InsertFormat(t.Context(), "JSONEachRow", "INSERT INTO "+table, &body); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// store writes raw rows and rollups as ingest does, in two batches each, and
+// joins after each: corrections meet labels that are joined already.
+func store(t *testing.T, db *storage.DB, model string, all []prediction) {
+	t.Helper()
+	declared := segment.Declared{plumbline.Model(model): {Segments: []segment.Segment{
+		{Name: "region", Values: []string{"eu", "us"}}, {Name: "device", Values: []string{"phone"}}, {Joint: []string{"region", "device"}}}}}
+	cfg := join.DefaultConfig()
+	cfg.Segments = declared
+	joiner, err := join.New(cfg, join.Dependencies{DB: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var predictions, labels []map[string]any
+	for i, p := range all {
+		predictions = append(predictions, p.rows(model, int64(3*i))...)
+		for _, l := range p.labels {
+			deleted := 0
+			if l.deleted {
+				deleted = 1
+			}
+			labels = append(labels, map[string]any{"model": model, "prediction_id": p.id, "ts": stamp(l.time), "known": stamp(l.known), "label": l.class, "label_value": present(l.value),
+				"deleted": deleted, "_topic": "labels", "_epoch": "e", "_partition": 0, "_offset": l.offset})
+		}
+	}
+	slices.SortFunc(labels, func(a, b map[string]any) int { return int(a["_offset"].(int64) - b["_offset"].(int64)) })
+	batch := func(table string, rows []map[string]any, first int64) int64 {
+		insert(t, db, table, rows)
+		last := rows[len(rows)-1]["_offset"].(int64)
+		insert(t, db, "batches", []map[string]any{{"topic": table, "epoch": "e", "partition": 0, "first": first, "last": last, "table": table, "rows": len(rows), "events": len(rows),
+			"known_min": stamp(begin.Add(-day)), "known_max": stamp(end.Add(30 * day))}})
+		return last + 1
+	}
+	batch("predictions", predictions, 0)
+	next := int64(0)
+	for half := range slices.Chunk(labels, (len(labels)+1)/2) {
+		next = batch("labels", half, next)
+		for more := true; more; {
+			p, err := joiner.Step(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			more = p.More
+		}
+	}
+	rollup(t, db, model, all)
+}
+
+// rows are the deliveries of a prediction.
+func (p prediction) rows(model string, offset int64) []map[string]any {
+	row := func(half string, after time.Duration, n int64) map[string]any {
+		return map[string]any{"model": model, "prediction_id": p.id, "deploy_hash": p.deploy, "stage": p.stage, "ts": stamp(p.at.Add(after)), "known": stamp(p.at.Add(after + time.Second)),
+			"weight": p.weight, "half": half, "_topic": "predictions", "_epoch": "e", "_partition": 0, "_offset": offset + n, "segments": map[string]string{}, "numbers": map[string]float64{}, "categories": map[string]string{}}
+	}
+	ask := func(r map[string]any) map[string]any {
+		r["segments"], r["numbers"], r["categories"] = map[string]string{"region": p.region, "device": "phone"}, p.numbers, p.categories
+		return r
+	}
+	answer := func(r map[string]any) map[string]any {
+		r["predicted"], r["predicted_value"], r["score"] = p.predicted, present(p.value), present(p.score)
+		return r
+	}
+	var rows []map[string]any
+	if p.halves {
+		rows = append(rows, ask(row("request", -time.Second, 0)), answer(row("response", 0, 1)))
+	} else {
+		rows = append(rows, answer(ask(row("", 0, 0))))
+	}
+	if p.repeated && !p.halves {
+		rows = append(rows, answer(ask(row("", 5*time.Minute, 2))))
+	}
+	return rows
+}
+
+// rollup writes the counts of requests and classes.
+func rollup(t *testing.T, db *storage.DB, model string, all []prediction) {
+	t.Helper()
+	var series, classes []map[string]any
+	for _, p := range all {
+		for _, s := range []string{"", "region=" + p.listed(), "device=phone", "region=" + p.listed() + ",device=phone"} {
+			key := func() map[string]any {
+				return map[string]any{"model": model, "deploy_hash": p.deploy, "stage": p.stage, "segment": s, "count": p.weight, "rows": 1, "time": p.at.Truncate(time.Hour).Unix()}
+			}
+			hour, minute, class := key(), key(), key()
+			hour["series"], minute["series"], class["series"], class["value"] = "requests", "requests", "predicted", p.predicted
+			minute["time"] = p.at.Truncate(time.Minute).Unix()
+			insertLater(&series, "series_hour", hour)
+			insertLater(&series, "series_minute", minute)
+			insertLater(&classes, "categories_hour", class)
+		}
+	}
+	for _, table := range []string{"series_hour", "series_minute", "categories_hour"} {
+		var rows []map[string]any
+		for _, r := range append(slices.Clone(series), classes...) {
+			if r["table"] == table {
+				delete(r, "table")
+				rows = append(rows, r)
+			}
+		}
+		insert(t, db, table, rows)
+	}
+}
+
+func insertLater(rows *[]map[string]any, table string, row map[string]any) {
+	row["table"] = table
+	*rows = append(*rows, row)
+}
+
+// listed is the region as it is counted.
+func (p prediction) listed() string {
+	if p.region == "eu" || p.region == "us" {
+		return p.region
+	}
+	return "other"
+}
+
+// binaryWorld is a model that finds fraud, worse in region eu of deploy b: late
+// labels, corrections, withdrawn and repeated ones, halves, repeats, sampling.
+func binaryWorld(random *rand.Rand, n int) []prediction {
+	var all []prediction
+	offset := int64(0)
+	for i := range n {
+		p := prediction{id: fmt.Sprint("id", i), deploy: []string{"a", "b"}[random.IntN(2)], stage: "production", region: []string{"eu", "us", "apac"}[random.IntN(3)],
+			at: begin.Add(time.Duration(random.Int64N(int64(end.Sub(begin))/1e6)) * time.Millisecond), weight: 1 + 4*random.IntN(2), halves: random.IntN(5) == 0, repeated: random.IntN(6) == 0, value: math.NaN()}
+		if random.IntN(12) == 0 {
+			p.stage = "canary"
+		}
+		truth := random.IntN(4) == 0
+		p.score = math.Round(1e3/(1+math.Exp(-random.NormFloat64()-map[bool]float64{true: 1.5, false: -1.5}[truth]))) / 1e3
+		if p.deploy == "b" && p.region == "eu" && random.IntN(2) == 0 {
+			p.score = 0.001 + 0.998*random.Float64()
+		}
+		p.score = min(max(p.score, 0.001), 0.999)
+		p.predicted = []string{"ok", "fraud"}[map[bool]int{true: 1}[p.score > 0.5]]
+		p.numbers = map[string]float64{"amount": math.Round(100 * random.ExpFloat64()), "age": float64(random.IntN(60))}
+		p.categories = map[string]string{"channel": []string{"web", "shop"}[random.IntN(2)]}
+		say := func(class string, delay time.Duration) {
+			p.labels = append(p.labels, label{time: p.at.Add(delay - time.Minute), known: p.at.Add(delay), class: class, value: math.NaN(), offset: offset})
+			offset++
+		}
+		class := []string{"ok", "fraud"}[map[bool]int{true: 1}[truth]]
+		other := []string{"ok", "fraud"}[map[bool]int{false: 1}[truth]]
+		late := time.Duration(1+random.IntN(40*3600)) * time.Second
+		switch random.IntN(8) {
+		case 0: // none
+		case 1:
+			say(other, late)
+			say(class, late+time.Hour)
+		case 2: // an old label that comes after a new one
+			say(class, late)
+			say(other, late+time.Hour)
+			p.labels[1].time = p.labels[0].time.Add(-time.Second)
+		case 3:
+			say(class, late)
+			say("", late+2*time.Hour)
+			p.labels[1].deleted = true
+		case 4:
+			say(class, late)
+			say(class, late+time.Minute)
+		default:
+			say(class, late)
+		}
+		all = append(all, p)
+	}
+	return all
+}
