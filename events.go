@@ -35,6 +35,16 @@ type Label struct {
 	Deleted bool
 }
 
+// KPI is one reading of a business figure.
+type KPI struct {
+	Model Model
+	Name  string
+	Time  time.Time
+	Value float64
+	// Segment is the slice the reading is about; SegmentAll is all traffic.
+	Segment Segment
+}
+
 // Deployment records that a deploy began to serve a model.
 type Deployment struct {
 	Model       Model

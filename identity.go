@@ -71,6 +71,10 @@ const (
 	SeriesValue    Series = "predicted_value"
 	SeriesClass    Series = "predicted"
 	SeriesLatency  Series = "latency_ms"
+	// SeriesDisagreement is that of an ensemble's members; SeriesExplained is 1
+	// for a prediction with an explanation, 0 for one without.
+	SeriesDisagreement Series = "disagreement"
+	SeriesExplained    Series = "explained"
 )
 
 const featurePrefix = "feature:"

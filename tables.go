@@ -19,6 +19,7 @@ const (
 	TableFindings     TableName = "findings"
 	TableNotices      TableName = "notices"
 	TableErasures     TableName = "erasures"
+	TableSLI          TableName = "sli"
 )
 
 // ColumnType is a ClickHouse type as the DDL spells it. storage maps each of
@@ -136,11 +137,11 @@ const offsetIndex = "INDEX offset_range _offset TYPE minmax GRANULARITY 1"
 // Tables returns the whole schema, raw tables first.
 func Tables() []Table {
 	return []Table{
-		predictionsTable(), labelsTable(), deploymentsTable(),
+		predictionsTable(), labelsTable(), deploymentsTable(), kpisTable(),
 		seriesTable(TableSeriesMinute, "minute", RetainMinutes), seriesTable(TableSeriesHour, "hour", RetainHours), categoriesTable(),
 		batchesTable(), epochsTable(),
 		outcomesTable(), outcomeCellsTable(), joinCursorTable(),
-		findingsTable(), noticesTable(), erasuresTable(),
+		findingsTable(), noticesTable(), erasuresTable(), sliTable(),
 	}
 }
 
@@ -162,6 +163,8 @@ func predictionsTable() Table {
 			{Name: "status", Type: TypeName, Doc: "ok, or the producer's error class."},
 			{Name: "weight", Type: TypeFloat, Codec: "ZSTD(1)", Doc: "Requests this row stands for, 1 to 1e9; 1 unless the producer samples. Counts take it as a whole number: rounded up by chance where xxHash64(prediction_id) says so, so that they are right on average."},
 			{Name: "propensity", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "Probability with which the prediction is given a label, 1e-9 to 1, where the producer sends it; null where it does not. Labels are weighed by it where only some predictions ever get one."},
+			{Name: "disagreement", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "How far the members of an ensemble are from one answer: of votes the share that differ from the most frequent class, of scores their variance, else as the producer sends it; null where it tells of no ensemble."},
+			{Name: "explained", Type: TypeFloatOrNull, Codec: "ZSTD(1)", Doc: "1 if the prediction carries an explanation, 0 if it has none, null where its producer does not say. The explanation itself is not stored."},
 			{Name: "half", Type: TypeName, Doc: "request or response where the two come apart, under one prediction_id: see the view predictions_whole. Empty: the row is both."},
 		}, sourceColumns()),
 		PartitionBy: "toDate(ts)", OrderBy: "model, ts, prediction_id",
@@ -219,7 +222,7 @@ func seriesTable(name TableName, grain string, level RetentionLevel) Table {
 		Engine: "AggregatingMergeTree",
 		Columns: columns(keyColumns(), []Column{
 			{Name: "segment", Type: TypeName, Doc: "Declared segment as key=value, key=other or a=x,b=y; empty for all traffic, which the others are part of."},
-			{Name: "series", Type: TypeName, Doc: "requests, score, predicted_value, latency_ms or feature:NAME. A row of model '' marks what is stored of the source that series then names, see ingest."},
+			{Name: "series", Type: TypeName, Doc: "requests, score, predicted_value, latency_ms, disagreement, explained or feature:NAME. A row of model '' marks what is stored of the source that series then names, see ingest."},
 			{Name: "grid", Type: TypeName, Doc: "Grid version of the buckets; different versions never merge."},
 			{Name: "time", Type: TypeSecond, Doc: "Start of the " + grain + ", event time."},
 			{Name: "count", Type: TypeCount, Doc: "Requests that carry a finite value (requests: all of them): each delivery as often as its weight says."},

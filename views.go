@@ -20,7 +20,7 @@ type View struct {
 
 // Views returns every view.
 func Views() []View {
-	return []View{predictionsWholeView(), driftView()}
+	return []View{predictionsWholeView(), driftView(), labelledView(), confusionView(), qualityView(), fairnessView()}
 }
 
 func predictionsWholeView() View {
@@ -30,7 +30,7 @@ func predictionsWholeView() View {
 		Example: `SELECT prediction_id, ts, numbers, predicted, status
 FROM predictions_whole(model = 'iris', since = '2026-09-21 00:00:00', until = '2026-09-22 00:00:00')`,
 		SQL: `SELECT model, deploy_hash, stage, prediction_id, asked AS ts, numbers, categories, nulls, segments, score, predicted, predicted_value,
-  coalesce(latency, if(requests > 0 AND responses > 0, toFloat64(dateDiff('millisecond', asked, answered)), NULL)) AS latency_ms,
+  coalesce(latency, if(requests > 0 AND responses > 0, toFloat64(dateDiff('millisecond', asked, answered)), NULL)) AS latency_ms, disagreement, explained,
   if(responses = 0, 'unanswered', answer) AS status, weight
 FROM (
   SELECT model, deploy_hash, stage, prediction_id,
@@ -39,7 +39,7 @@ FROM (
     anyIf(numbers, half != 'response') AS numbers, anyIf(categories, half != 'response') AS categories, anyIf(nulls, half != 'response') AS nulls,
     anyIf(segments, half != 'response') AS segments,
     anyIf(score, half != 'request') AS score, anyIf(predicted, half != 'request') AS predicted, anyIf(predicted_value, half != 'request') AS predicted_value,
-    any(latency_ms) AS latency, anyIf(status, half != 'request') AS answer, any(weight) AS weight
+    any(latency_ms) AS latency, any(predictions.disagreement) AS disagreement, any(predictions.explained) AS explained, anyIf(status, half != 'request') AS answer, any(weight) AS weight
   FROM predictions
   WHERE model = {model:String} AND ts >= parseDateTime64BestEffort({since:String}, 3, 'UTC') - INTERVAL 1 HOUR AND ts < parseDateTime64BestEffort({until:String}, 3, 'UTC') + INTERVAL 1 HOUR
   GROUP BY model, deploy_hash, stage, prediction_id

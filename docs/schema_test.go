@@ -37,8 +37,10 @@ func fields() map[string][][2]string {
 	return map[string][][2]string{
 		"prediction": {
 			{"prediction_id", `"p"`}, {"model", `"m"`}, {"deploy_hash", `"d"`}, {"ts", now}, {"stage", ""}, {"features", ""}, {"segments", ""},
-			{"score", ""}, {"predicted", ""}, {"latency_ms", ""}, {"status", ""}, {"weight", ""}, {"propensity", ""}, {"unheard_of", ""},
+			{"score", ""}, {"predicted", ""}, {"latency_ms", ""}, {"status", ""}, {"weight", ""}, {"propensity", ""},
+			{"votes", ""}, {"scores", ""}, {"disagreement", ""}, {"explained", ""}, {"explanation", ""}, {"unheard_of", ""},
 		},
+		"kpi":   {{"model", `"m"`}, {"name", `"revenue"`}, {"ts", now}, {"value", "1"}, {"segment", ""}, {"unheard_of", ""}},
 		"label": {{"prediction_id", `"p"`}, {"model", `"m"`}, {"ts", now}, {"label", `"late"`}, {"unheard_of", ""}},
 		"deployment": {
 			{"model", `"m"`}, {"deploy_hash", `"d"`}, {"ts", now}, {"stage", ""}, {"version", ""}, {"by", ""}, {"commit", ""},
@@ -107,7 +109,7 @@ func schemas(t *testing.T) map[string]*jsonschema.Schema {
 		t.Fatal(err)
 	}
 	compiled := map[string]*jsonschema.Schema{}
-	for _, kind := range []string{"prediction", "label", "deployment"} {
+	for _, kind := range []string{"prediction", "label", "deployment", "kpi"} {
 		if compiled[kind], err = compiler.Compile("events.json#/$defs/" + kind); err != nil {
 			t.Fatal(err)
 		}
@@ -129,6 +131,8 @@ func compare(t *testing.T, schema *jsonschema.Schema, kind, text string) {
 		decoder = decode.NewJSONPredictions(decode.DefaultLimits())
 	case "label":
 		decoder = decode.NewJSONLabels(decode.DefaultLimits())
+	case "kpi":
+		decoder = decode.NewJSONKPIs(decode.DefaultLimits())
 	default:
 		decoder = decode.NewJSONDeployments(decode.DefaultLimits())
 	}

@@ -177,6 +177,8 @@ func predictionsRecord(at source, p *decode.Predictions) arrow.Record {
 	c.names("half", &p.Half)
 	fixed(c, "weight", p.Weight)
 	c.floats("propensity", &p.Propensity)
+	c.floats("disagreement", &p.Disagreement)
+	c.floats("explained", &p.Explained)
 	c.source(at, &p.Source)
 	return c.record()
 }
@@ -190,6 +192,17 @@ func labelsRecord(at source, l *decode.Labels) arrow.Record {
 	c.floats("label_value", &l.Value)
 	fixed(c, "deleted", l.Deleted)
 	c.source(at, &l.Source)
+	return c.record()
+}
+
+func kpisRecord(at source, k *decode.KPIs) arrow.Record {
+	c := columnsOf(plumbline.TableKPIs, k.Len())
+	c.names("model", &k.Model)
+	c.names("name", &k.Name)
+	c.names("segment", &k.Segment)
+	fixed(c, "ts", k.TS)
+	fixed(c, "value", k.Value)
+	c.source(at, &k.Source)
 	return c.record()
 }
 

@@ -82,6 +82,8 @@ type Topics struct {
 	Predictions string `yaml:"predictions"`
 	Labels      string `yaml:"labels"`
 	Deployments string `yaml:"deployments"`
+	// KPIs is the topic of business figures; without one there are none.
+	KPIs        string `yaml:"kpis"`
 	DeadLetters string `yaml:"dead_letters"`
 }
 
@@ -89,7 +91,7 @@ type Topics struct {
 func DefaultConfig() Config {
 	return Config{
 		Group:      "plumbline-ingest",
-		Topics:     Topics{Predictions: "predictions", Labels: "labels", Deployments: "deployments", DeadLetters: "plumbline.dead-letters"},
+		Topics:     Topics{Predictions: "predictions", Labels: "labels", Deployments: "deployments", KPIs: "kpis", DeadLetters: "plumbline.dead-letters"},
 		Partitions: 4, Replication: 1, DeadLetterRetention: 7 * 24 * time.Hour,
 		Limits:    decode.DefaultLimits(),
 		FlushRows: 65_536, FlushBytes: 16 << 20, FlushInterval: time.Second,
@@ -121,8 +123,9 @@ func (c Config) AllSources() []decode.Source {
 		{Topic: c.Topics.Predictions, Holds: []decode.Kind{decode.KindPredictions}},
 		{Topic: c.Topics.Labels, Holds: []decode.Kind{decode.KindLabels}},
 		{Topic: c.Topics.Deployments, Holds: []decode.Kind{decode.KindDeployments}},
+		{Topic: c.Topics.KPIs, Holds: []decode.Kind{decode.KindKPIs}},
 	} {
-		if !seen[s.Topic] {
+		if s.Topic != "" && !seen[s.Topic] {
 			all = append(all, s.WithDefaults())
 		}
 	}
@@ -160,7 +163,11 @@ func (c Config) Validate() error {
 		add("group: empty; name the consumer group")
 	}
 	seen := map[string]bool{}
-	for _, t := range []string{c.Topics.Predictions, c.Topics.Labels, c.Topics.Deployments, c.Topics.DeadLetters} {
+	topics := []string{c.Topics.Predictions, c.Topics.Labels, c.Topics.Deployments, c.Topics.DeadLetters}
+	if c.Topics.KPIs != "" {
+		topics = append(topics, c.Topics.KPIs)
+	}
+	for _, t := range topics {
 		if !topicName.MatchString(t) {
 			add("topics: %q is not a topic name; use letters, digits, '.', '_' and '-'", t)
 		}

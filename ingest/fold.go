@@ -28,6 +28,8 @@ const (
 	seriesScore
 	seriesValue
 	seriesLatency
+	seriesDisagreement
+	seriesExplained
 	seriesFeatures
 )
 

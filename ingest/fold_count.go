@@ -78,6 +78,12 @@ func (f *fold) count(rows []int32) {
 	if latency := f.present(&in.Latency, rows, weights); len(latency.at) > 0 {
 		f.coarse(f.numbers(seriesLatency, latency), latency)
 	}
+	if doubt := f.present(&in.Disagreement, rows, weights); len(doubt.at) > 0 {
+		f.numbers(seriesDisagreement, doubt)
+	}
+	if explained := f.present(&in.Explained, rows, weights); len(explained.at) > 0 {
+		f.numbers(seriesExplained, explained)
+	}
 	for len(rows) > 0 {
 		n := f.features(rows, weights)
 		rows, weights = rows[n:], weights[n:]
@@ -97,6 +103,9 @@ func (f *fold) requests(rows []int32, weights []uint32) {
 // present returns the values of an optional column.
 func (f *fold) present(c *decode.Floats, rows []int32, weights []uint32) values {
 	n := 0
+	if c.Nulls == len(c.Values) { // no event of the batch has it
+		rows = nil
+	}
 	for i, row := range rows {
 		if _, ok := c.At(int(row)); ok {
 			f.scratch.at[n], f.scratch.valid[n] = row, weights[i]

@@ -125,6 +125,12 @@ func (n *naive) row(row int, segment string) {
 		if v, ok := in.Latency.At(row); ok {
 			n.value(n.cell(unit, key+"latency_ms"), v, weight, false, minute, true)
 		}
+		if v, ok := in.Disagreement.At(row); ok {
+			n.value(n.cell(unit, key+"disagreement"), v, weight, false, minute, false)
+		}
+		if v, ok := in.Explained.At(row); ok {
+			n.value(n.cell(unit, key+"explained"), v, weight, false, minute, false)
+		}
 		from, to := in.Numbers.Row(row)
 		for i := from; i < to; i++ {
 			series := "feature:" + string(in.Features.Value(in.Numbers.Keys[i]))
@@ -228,7 +234,7 @@ func randomBatch(t *testing.T, r *rand.Rand, rows, features int) *decode.Predict
 			}
 		}
 		optional := ""
-		for _, field := range []string{`"score":0.5,`, `"latency_ms":1,`, `"predicted":"%d",`, `"predicted":1,`} {
+		for _, field := range []string{`"score":0.5,`, `"latency_ms":1,`, `"disagreement":1,`, `"explained":true,`, `"predicted":"%d",`, `"predicted":1,`} {
 			if r.IntN(3) > 0 && !(strings.Contains(optional, "predicted") && strings.Contains(field, "predicted")) {
 				optional += strings.Replace(field, "%d", fmt.Sprint(r.IntN(40*rows)), 1) // more than maxCategories
 			}
@@ -282,7 +288,7 @@ func randomText(r *rand.Rand) string {
 
 // spoil puts odd values into columns.
 func spoil(r *rand.Rand, p *decode.Predictions) {
-	for _, column := range [][]float64{p.Score.Values, p.PredictedValue.Values, p.Latency.Values, p.NumberValues} {
+	for _, column := range [][]float64{p.Score.Values, p.PredictedValue.Values, p.Latency.Values, p.Disagreement.Values, p.Explained.Values, p.NumberValues} {
 		for i := range column {
 			column[i] = randomValue(r)
 		}

@@ -14,7 +14,7 @@ import (
 
 // foldVersion names the rules by which rows are folded into rollups: change it
 // with every change that counts any row differently.
-const foldVersion = "fold/2"
+const foldVersion = "fold/3"
 
 // planUnknown is the plan of a batch whose intent is lost. Its segments may be
 // any, so they are taken for others than those of every plan.

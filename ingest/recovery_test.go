@@ -425,9 +425,10 @@ func TestOnlyBadEvents(t *testing.T) {
 	letters(t, env, cfg, 3)
 }
 
-func TestLabelsAndDeployments(t *testing.T) {
+func TestLabelsDeploymentsAndKPIs(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{Kafka: true})
 	cfg := testConfig(env)
+	cfg.Topics.KPIs = "kpis-" + env.Suffix
 	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -444,14 +445,17 @@ func TestLabelsAndDeployments(t *testing.T) {
 		add(cfg.Topics.Labels, map[string]any{"prediction_id": "p", "model": "m", "ts": now.Format(time.RFC3339), "label": label})
 	}
 	add(cfg.Topics.Deployments, map[string]any{"model": "m", "deploy_hash": "h", "ts": now.UnixMilli(), "version": "v2", "by": "me", "commit": "c", "dataset_hash": "dh", "feature_job": "fj", "note": "n"})
+	add(cfg.Topics.KPIs, map[string]any{"model": "m", "name": "revenue", "ts": now.UnixMilli(), "value": 12.5, "segment": "region=eu"})
+	add(cfg.Topics.KPIs, map[string]any{"model": "m", "name": "revenue", "ts": now.Add(-40 * 24 * time.Hour).UnixMilli(), "value": -1})
 	if err := env.Produce(t.Context(), messages, nil); err != nil {
 		t.Fatal(err)
 	}
 	start(t, cfg, ingest.Dependencies{DB: env.DB})
-	until(t, env, committedEvents, 5)
+	until(t, env, committedEvents, 7)
 	for query, want := range map[string]string{
 		"SELECT arrayStringConcat(arraySort(groupArray(concat(label, '|', ifNull(toString(label_value), '-'), '|', toString(deleted)))), ' ') FROM labels":    "late|-|0 true|-|0 |-|1 |3.5|0",
 		"SELECT any(concat(model, deploy_hash, stage, version, by, commit, dataset_hash, feature_job, note, toString(toUnixTimestamp(ts)))) FROM deployments": "mhproductionv2mecdhfjn" + fmt.Sprint(now.Unix()),
+		"SELECT arrayStringConcat(arraySort(groupArray(concat(model, '|', name, '|', segment, '|', toString(value)))), ' ') FROM kpis":                        "m|revenue|region=eu|12.5 m|revenue||-1",
 	} {
 		var got string
 		if err := env.DB.Conn().QueryRow(t.Context(), query).Scan(&got); err != nil {

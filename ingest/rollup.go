@@ -147,6 +147,10 @@ func (f *fold) seriesName(series uint32) []byte {
 		return []byte(plumbline.SeriesValue)
 	case seriesLatency:
 		return []byte(plumbline.SeriesLatency)
+	case seriesDisagreement:
+		return []byte(plumbline.SeriesDisagreement)
+	case seriesExplained:
+		return []byte(plumbline.SeriesExplained)
 	}
 	return []byte(plumbline.Feature(f.in.Features.Value(int32(series) - seriesFeatures)).Series())
 }

@@ -70,6 +70,8 @@ func nastyEvent(r *rand.Rand, i int, at time.Time) []byte {
 	if i%4 == 0 {
 		fields = append(fields, `"propensity":0.125`)
 	}
+	fields = append(fields, []string{`"votes":["a","b","a"]`, `"scores":[0.1,0.4,0.7]`, `"disagreement":` + nastyNumber(r), `"votes":null`}[r.IntN(4)],
+		[]string{`"explained":true`, `"explained":false`, `"explanation":{"f0":0.5}`, `"explanation":null`, `"explained":null`}[r.IntN(5)])
 	text, _ := json.Marshal(strings.Repeat("c", r.IntN(3)))
 	fields = append(fields, `"predicted":`+[]string{string(text), "true", "null", nastyNumber(r)}[r.IntN(4)])
 	var segments []string

@@ -20,6 +20,7 @@ type rows struct {
 	predictions *predictionRows
 	labels      *labelRows
 	deployments *deploymentRows
+	kpis        *kpiRows
 	// protected says that the privacy policy has been applied.
 	protected bool
 }
@@ -45,6 +46,9 @@ func (c Config) newRows(topic string, policy *privacy.Filter) (*rows, error) {
 	if columns.Deployments != nil {
 		r.deployments = &deploymentRows{columns.Deployments, decode.NewDeployments(c.Limits)}
 	}
+	if columns.KPIs != nil {
+		r.kpis = &kpiRows{columns.KPIs, decode.NewKPIs(c.Limits), decode.NewKPIs(c.Limits), policy.NewColumns()}
+	}
 	return r, nil
 }
 
@@ -55,6 +59,8 @@ func (r *rows) of(table plumbline.TableName) int {
 		return r.labels.Len()
 	case plumbline.TableDeployments:
 		return r.deployments.Len()
+	case plumbline.TableKPIs:
+		return r.kpis.Len()
 	}
 	return r.predictions.Len()
 }
@@ -75,6 +81,9 @@ func (r *rows) span() span {
 	}
 	if r.deployments != nil {
 		s = s.with(r.deployments.TS)
+	}
+	if r.kpis != nil {
+		s = s.with(r.kpis.TS)
 	}
 	return s
 }
@@ -102,6 +111,9 @@ func (r *rows) tables(at source, last int64) []tableRows {
 	}
 	if r.deployments != nil {
 		raw = append(raw, r.deployments.raw(at))
+	}
+	if r.kpis != nil {
+		raw = append(raw, r.kpis.raw(at))
 	}
 	return append(raw, rollups...)
 }
@@ -227,6 +239,19 @@ func (r *deploymentRows) raw(at source) tableRows {
 	return tableRows{plumbline.TableDeployments, deploymentsRecord(at, inOrder(r.Deployments, r.ordered, order)), runs, false}
 }
 
+type kpiRows struct {
+	*decode.KPIs
+	ordered, hidden *decode.KPIs
+	privacy         *privacy.Columns
+}
+
+func (r *kpiRows) raw(at source) tableRows {
+	months := keyer{of: monthKey}
+	raw := r.privacy.KPIs(r.KPIs, r.hidden)
+	runs, order := partitions(raw.Len(), func(row int) partKey { return months.at(raw.TS[row]) })
+	return tableRows{plumbline.TableKPIs, kpisRecord(at, inOrder(raw, r.ordered, order)), runs, false}
+}
+
 // source returns what a topic holds.
 func (c Config) source(topic string) (decode.Source, bool) {
 	for _, s := range c.AllSources() {
@@ -248,6 +273,7 @@ func (c Config) rawTables(topic string) (tables []plumbline.TableName) {
 		{decode.KindPredictions, plumbline.TablePredictions},
 		{decode.KindLabels, plumbline.TableLabels},
 		{decode.KindDeployments, plumbline.TableDeployments},
+		{decode.KindKPIs, plumbline.TableKPIs},
 	} {
 		if slices.Contains(source.Holds, kind.kind) {
 			tables = append(tables, kind.table)

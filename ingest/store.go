@@ -235,6 +235,8 @@ func (w *worker) mayExpire(table plumbline.TableName, key partKey) bool {
 		age = keep.Hours
 	case plumbline.TableSeriesMinute:
 		age = keep.Minutes
+	case plumbline.TableKPIs:
+		age, at = keep.Hours, key.start()
 	default:
 		age, at = keep.Raw, key.start()
 	}

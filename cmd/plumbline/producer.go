@@ -59,8 +59,8 @@ func (c *cli) checkProducer() {
 }
 
 func kindFlag(clause *kingpin.CmdClause) *string {
-	return clause.Flag("kind", "Kind of the events: prediction, label or deployment.").Default(string(sample.Prediction)).
-		Enum(string(sample.Prediction), string(sample.Label), string(sample.Deployment))
+	return clause.Flag("kind", "Kind of the events: prediction, label, deployment or kpi.").Default(string(sample.Prediction)).
+		Enum(string(sample.Prediction), string(sample.Label), string(sample.Deployment), string(sample.KPI))
 }
 
 // envelope reads what the flags say that records have beside their value.
@@ -121,6 +121,8 @@ func kindOf(s decode.Source) sample.Kind {
 		return sample.Label
 	case decode.KindDeployments:
 		return sample.Deployment
+	case decode.KindKPIs:
+		return sample.KPI
 	}
 	return sample.Prediction
 }

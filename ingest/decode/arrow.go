@@ -37,7 +37,7 @@ type arrowPredictions struct {
 	digits                   []byte
 }
 
-// arrowRows is what the decoders of the three kinds share.
+// arrowRows is what the decoders of the kinds share.
 type arrowRows struct {
 	source Source
 	reader arrowReader
@@ -60,6 +60,8 @@ func openArrow(source Source, into Columns) (Decoder, error) {
 		return newArrowLabels(source, into.Labels), nil
 	case into.Deployments != nil:
 		return newArrowDeployments(source, into.Deployments), nil
+	case into.KPIs != nil:
+		return newArrowKPIs(source, into.KPIs), nil
 	}
 	return nil, errors.New("decode: a source that holds nothing")
 }

@@ -56,6 +56,9 @@ func (a *arrowPredictions) check(b *arrowBatch, known int64) {
 	for _, c := range p.segments {
 		a.texts(b, c, textRule{max: maxName})
 	}
+	for _, c := range p.votes {
+		a.texts(b, c, textRule{max: maxName})
+	}
 	if len(p.maps) > 0 {
 		a.maps(b)
 	}

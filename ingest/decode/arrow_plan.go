@@ -21,6 +21,11 @@ const (
 	roleStatus
 	roleWeight
 	rolePropensity
+	roleDisagreement
+	roleExplained
+	roleName // of a KPI, and its value and segment
+	roleValue
+	roleOf
 	roleLabel
 	roleVersion // the texts of a deployment, in the order of deployment.texts
 	roleBy
@@ -32,7 +37,9 @@ const (
 
 	roleFeature
 	roleSegment
-	roleKey // the keys of a map of features or segments
+	roleVote  // the class that one member of an ensemble voted for
+	roleGrade // the score that one gave
+	roleKey   // the keys of a map of features or segments
 )
 
 // arrowRoleOf returns the role of a column by its name, for a kind of events.
@@ -42,13 +49,14 @@ func arrowRoleOf(kind Kind, name string) arrowRole {
 		KindPredictions: {
 			"prediction_id": roleID, "deploy_hash": roleDeploy, "stage": roleStage, "score": roleScore,
 			"predicted": rolePredicted, "latency_ms": roleLatency, "status": roleStatus, "weight": roleWeight,
-			"propensity": rolePropensity,
+			"propensity": rolePropensity, "disagreement": roleDisagreement, "explained": roleExplained,
 		},
 		KindLabels: {"prediction_id": roleID, "label": roleLabel},
 		KindDeployments: {
 			"deploy_hash": roleDeploy, "stage": roleStage, "version": roleVersion, "by": roleBy, "commit": roleCommit,
 			"dataset_hash": roleDatasetHash, "feature_job": roleFeatureJob, "note": roleNote,
 		},
+		KindKPIs: {"name": roleName, "value": roleValue, "segment": roleOf},
 	}
 	if role := common[name]; role != roleUnknown {
 		return role
@@ -75,6 +83,10 @@ func (c *arrowColumn) field() string {
 		return "features." + c.name
 	case roleSegment:
 		return "segments." + c.name
+	case roleVote:
+		return "votes." + c.name
+	case roleGrade:
+		return "scores." + c.name
 	}
 	return c.name
 }
@@ -91,7 +103,9 @@ type arrowPlan struct {
 	// of maps of either. numbers and classes are the features that hold these.
 	features, segments, maps []int
 	numbers, classes         []int
-	unknown                  int
+	// votes and grades are the columns of an ensemble's members.
+	votes, grades []int
+	unknown       int
 	// perSecond is the unit of the event time, if that is a timestamp.
 	perSecond int64
 }
@@ -135,6 +149,9 @@ func compileArrow(fields []arrowField, dictionaries []arrowDictionary, kind Kind
 	if len(p.segments) > maxSegments {
 		return nil, &Error{TooManyFeatures, "segments", "send at most 64 segments"}
 	}
+	if len(p.votes) > maxMembers || len(p.grades) > maxMembers {
+		return nil, bad(TooManyFeatures, "send columns of at most 64 members of an ensemble")
+	}
 	return p.arrowPlan, p.required()
 }
 
@@ -146,7 +163,7 @@ func (p *planner) required() *Error {
 		}
 		return &Error{MissingField, name, hint}
 	}
-	if p.kind != KindDeployments {
+	if p.kind == KindPredictions || p.kind == KindLabels {
 		if err := missing(roleID, "prediction_id", "add a column prediction_id of text"); err != nil {
 			return err
 		}
@@ -154,13 +171,21 @@ func (p *planner) required() *Error {
 	if err := missing(roleModel, "model", "add a column model, or set model in the topic's entry of ingest.sources"); err != nil {
 		return err
 	}
-	if p.kind != KindLabels {
+	if p.kind == KindPredictions || p.kind == KindDeployments {
 		if err := missing(roleDeploy, "deploy_hash", "add a column deploy_hash, or set deploy_hash in the topic's entry of ingest.sources"); err != nil {
 			return err
 		}
 	}
 	if p.kind == KindLabels {
 		if err := missing(roleLabel, "label", "add a column label with the true class or number"); err != nil {
+			return err
+		}
+	}
+	if p.kind == KindKPIs {
+		if err := missing(roleName, "name", "add a column name of text"); err != nil {
+			return err
+		}
+		if err := missing(roleValue, "value", "add a column value of numbers"); err != nil {
 			return err
 		}
 	}
@@ -178,11 +203,21 @@ func (p *planner) top(f *arrowField) *Error {
 		if name, ok := strings.CutPrefix(f.name, "segments."); ok {
 			return p.many(f, roleSegment, name)
 		}
+		if name, ok := strings.CutPrefix(f.name, "votes."); ok {
+			return p.many(f, roleVote, name)
+		}
+		if name, ok := strings.CutPrefix(f.name, "scores."); ok {
+			return p.many(f, roleGrade, name)
+		}
 		switch f.name {
 		case "features":
 			return p.group(f, roleFeature)
 		case "segments":
 			return p.group(f, roleSegment)
+		case "votes":
+			return p.group(f, roleVote)
+		case "scores":
+			return p.group(f, roleGrade)
 		}
 	}
 	role := arrowRoleOf(p.kind, f.name)
@@ -236,9 +271,11 @@ func (p *planner) fits(f *arrowField, role arrowRole) *Error {
 	switch role {
 	case roleTS:
 		ok, want = kind == arrowInt64 || kind == arrowTime && !f.naive, arrowTimeHint
-	case roleScore, roleLatency, roleWeight, rolePropensity:
+	case roleScore, roleLatency, roleWeight, rolePropensity, roleDisagreement, roleValue, roleGrade:
 		ok, want = kind.number(), "send a column of numbers"
-	case rolePredicted, roleLabel, roleFeature, roleSegment:
+	case roleExplained:
+		ok, want = kind == arrowBool, "send a column of bool"
+	case rolePredicted, roleLabel, roleFeature, roleSegment, roleVote:
 		ok, want = kind.number() || kind.text() || kind == arrowBool, "send a column of numbers, text or bool"
 	default:
 		ok, want = kind.text(), "send a column of text"
@@ -273,6 +310,12 @@ func (p *planner) many(f *arrowField, role arrowRole, name string) *Error {
 	case role == roleSegment:
 		p.segments = append(p.segments, at)
 		return nil
+	case role == roleVote:
+		p.votes = append(p.votes, at)
+		return nil
+	case role == roleGrade:
+		p.grades = append(p.grades, at)
+		return nil
 	case kind.number():
 		p.numbers = append(p.numbers, at)
 	case kind != arrowNull:
@@ -296,6 +339,8 @@ func (p *planner) group(f *arrowField, role arrowRole) *Error {
 			}
 		}
 		return nil
+	case role == roleVote || role == roleGrade:
+		return bad(WrongType, fmt.Sprintf("send columns named %s.<member>, or one struct; this one is %s", f.name, f.typeName()))
 	case f.kind == arrowMap && len(f.children) == 1 && len(f.children[0].children) == 2:
 		key, value := &f.children[0].children[0], &f.children[0].children[1]
 		if !p.valueKind(key).text() {

@@ -1,6 +1,6 @@
 package decode
 
-// arrowEvents decodes labels or deployments. They are few and narrow, so they go
+// arrowEvents decodes labels, deployments or KPIs. They are few and narrow, so they go
 // row by row through the checks and columns that JSON's use.
 type arrowEvents struct {
 	arrowRows
@@ -28,6 +28,19 @@ func newArrowDeployments(source Source, into *Deployments) *arrowEvents {
 		arrowRows: newArrowRows(KindDeployments, source, into.limits), into: Columns{Deployments: into}, tally: &into.Tally,
 		take: func(row int, f *arrowFields, rec Record) *Error {
 			e, err := f.deployment(row)
+			if err == nil {
+				err = into.end(&e, rec)
+			}
+			return err
+		},
+	}
+}
+
+func newArrowKPIs(source Source, into *KPIs) *arrowEvents {
+	return &arrowEvents{
+		arrowRows: newArrowRows(KindKPIs, source, into.limits), into: Columns{KPIs: into}, tally: &into.Tally,
+		take: func(row int, f *arrowFields, rec Record) *Error {
+			e, err := f.kpi(row)
 			if err == nil {
 				err = into.end(&e, rec)
 			}
@@ -159,4 +172,81 @@ func (f *arrowFields) deployment(row int) (e deployment, err *Error) {
 	e.stage = orElse(e.stage, []byte(f.source.Stage))
 	e.ts, e.hasTS = f.time(row)
 	return e, nil
+}
+
+func (f *arrowFields) kpi(row int) (e kpi, err *Error) {
+	if e.model, err = f.text(roleModel, row, maxName); err != nil {
+		return e, err
+	}
+	if e.name, err = f.text(roleName, row, maxName); err != nil {
+		return e, err
+	}
+	if e.segment, err = f.text(roleOf, row, maxName); err != nil {
+		return e, err
+	}
+	e.model = orElse(e.model, []byte(f.source.Model))
+	e.ts, e.hasTS = f.time(row)
+	if v := &f.b.vectors[f.plan.one[roleValue]]; !v.isNull(row) {
+		e.value, e.hasValue = v.float(row), true
+	}
+	return e, nil
+}
+
+// doubts appends the disagreement of the rows: as it was sent, else that of the
+// members' columns.
+func (a *arrowPredictions) doubts(b *arrowBatch, from, to int) {
+	plan, p := a.reader.plan, a.Predictions
+	column := plan.one[roleDisagreement]
+	if len(plan.votes) == 0 && len(plan.grades) == 0 {
+		p.Disagreement.appendRows(b, column, from, to)
+		return
+	}
+	for i := from; i < to; i++ {
+		if column >= 0 && !b.vectors[column].isNull(i) {
+			p.Disagreement.Append(b.vectors[column].float(i), true)
+			continue
+		}
+		a.members(b, i)
+		p.Disagreement.Append(p.ensemble.disagreement())
+	}
+}
+
+// members collects what the ensemble of a row answered. A number that voted is
+// written into memory of its own: the next one uses the same digits.
+func (a *arrowPredictions) members(b *arrowBatch, row int) {
+	m := &a.ensemble
+	m.reset()
+	for _, c := range a.reader.plan.votes {
+		v := &b.vectors[c]
+		if text, ok := a.textOf(v, row); ok && bit(v.parent, row) {
+			if v.kind.number() && v.index == nil {
+				from := len(m.digits)
+				m.digits = append(m.digits, text...)
+				text = m.digits[from:]
+			}
+			m.votes = append(m.votes, text)
+		}
+	}
+	for _, c := range a.reader.plan.grades {
+		if v := &b.vectors[c]; !v.isNull(row) && bit(v.parent, row) {
+			m.scores = append(m.scores, v.float(row))
+		}
+	}
+}
+
+// appendTruths appends rows of booleans, or absences if there is no column of
+// them.
+func (f *Floats) appendTruths(b *arrowBatch, column, from, to int) {
+	if column < 0 || b.vectors[column].kind != arrowBool {
+		f.appendRows(b, -1, from, to)
+		return
+	}
+	v := &b.vectors[column]
+	for i := from; i < to; i++ {
+		if v.isNull(i) {
+			f.Append(0, false)
+		} else {
+			f.Append(share(v.bool(i)), true)
+		}
+	}
 }

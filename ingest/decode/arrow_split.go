@@ -79,6 +79,9 @@ func verifyArrow(source Source, limits Limits, rec Record, most int, room func(i
 	case into.Labels != nil:
 		a := newArrowLabels(source, into.Labels)
 		verify, rows = a.verify, &a.arrowRows
+	case into.KPIs != nil:
+		a := newArrowKPIs(source, into.KPIs)
+		verify, rows = a.verify, &a.arrowRows
 	default:
 		a := newArrowDeployments(source, into.Deployments)
 		verify, rows = a.verify, &a.arrowRows

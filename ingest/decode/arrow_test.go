@@ -69,7 +69,7 @@ func randomArrowEvent(r *rand.Rand, i int, nulls bool) arrowEvent {
 			"stage": maybe([]string{"production", "canary", "shadow"}[r.IntN(3)]), "ts": int64(testKnown - r.IntN(1e6)),
 			"score": maybe(r.Float64()), "predicted": maybe([]string{"late", "punctual", "é"}[r.IntN(3)]),
 			"latency_ms": maybe(float64(r.IntN(100))), "status": maybe("error"), "weight": maybe(1 + r.Float64()),
-			"propensity": maybe(1 - r.Float64()),
+			"propensity": maybe(1 - r.Float64()), "disagreement": maybe(r.Float64()), "explained": maybe(r.IntN(2) == 0),
 		},
 		features: map[string]any{"late": maybe(r.IntN(2) == 0)},
 		segments: map[string]any{},
@@ -178,7 +178,8 @@ func (s arrowShape) schema() *arrow.Schema {
 		{Name: "ts", Type: time, Nullable: true}, {Name: "score", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
 		{Name: "predicted", Type: s.text(), Nullable: true}, {Name: "latency_ms", Type: arrow.PrimitiveTypes.Float32, Nullable: true},
 		{Name: "status", Type: s.text(), Nullable: true}, {Name: "weight", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
-		{Name: "propensity", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
+		{Name: "propensity", Type: arrow.PrimitiveTypes.Float64, Nullable: true}, {Name: "disagreement", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
+		{Name: "explained", Type: arrow.FixedWidthTypes.Boolean, Nullable: true},
 	}
 	var features, segments []arrow.Field
 	for _, name := range arrowNumbers {

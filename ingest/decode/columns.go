@@ -6,6 +6,7 @@ type Columns struct {
 	Predictions *Predictions
 	Labels      *Labels
 	Deployments *Deployments
+	KPIs        *KPIs
 }
 
 // Len returns the number of rows of every kind.
@@ -20,6 +21,9 @@ func (c Columns) Len() (n int) {
 	if c.Deployments != nil {
 		n += c.Deployments.Len()
 	}
+	if c.KPIs != nil {
+		n += c.KPIs.Len()
+	}
 	return n
 }
 
@@ -33,6 +37,9 @@ func (c Columns) Reset() {
 	}
 	if c.Deployments != nil {
 		c.Deployments.Reset()
+	}
+	if c.KPIs != nil {
+		c.KPIs.Reset()
 	}
 }
 
@@ -56,7 +63,7 @@ func (c Columns) skip() {
 	}
 }
 
-func (c Columns) tallies() (all [3]*Tally) {
+func (c Columns) tallies() (all [4]*Tally) {
 	if c.Predictions != nil {
 		all[0] = &c.Predictions.Tally
 	}
@@ -65,6 +72,9 @@ func (c Columns) tallies() (all [3]*Tally) {
 	}
 	if c.Deployments != nil {
 		all[2] = &c.Deployments.Tally
+	}
+	if c.KPIs != nil {
+		all[3] = &c.KPIs.Tally
 	}
 	return all
 }
@@ -78,6 +88,8 @@ func (c Columns) limits() *Limits {
 		return &c.Labels.limits
 	case c.Deployments != nil:
 		return &c.Deployments.limits
+	case c.KPIs != nil:
+		return &c.KPIs.limits
 	}
 	return &Limits{}
 }

@@ -37,6 +37,11 @@ const (
 	fieldStatus
 	fieldWeight
 	fieldPropensity
+	fieldVotes
+	fieldScores
+	fieldDisagreement
+	fieldExplained
+	fieldExplanation
 )
 
 // Append decodes one event. On an error, which is an *Error, the columns are
@@ -146,6 +151,16 @@ func fieldOf(key []byte) uint32 {
 		return fieldWeight
 	case "propensity":
 		return fieldPropensity
+	case "votes":
+		return fieldVotes
+	case "scores":
+		return fieldScores
+	case "disagreement":
+		return fieldDisagreement
+	case "explained":
+		return fieldExplained
+	case "explanation":
+		return fieldExplanation
 	}
 	return 0
 }
@@ -184,6 +199,17 @@ func (p *JSONPredictions) field(e *prediction, field uint32) (err *Error) {
 		e.weight, e.hasWeight, err = s.weight()
 	case fieldPropensity:
 		e.propensity, e.hasPropensity, err = s.propensity()
+	case fieldVotes:
+		err = p.votes()
+	case fieldScores:
+		err = p.scores()
+	case fieldDisagreement:
+		e.disagreement, e.hasDisagreement, err = s.measured()
+	case fieldExplained:
+		e.explained, e.hasExplained, err = s.truth()
+	case fieldExplanation:
+		e.explanation, err = s.explanation()
+		e.hasExplanation = true
 	default:
 		e.unknown++
 		err = s.skip(0)

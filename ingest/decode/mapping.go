@@ -117,6 +117,9 @@ type section struct {
 	score, predicted, latency    mapped
 	status, weight, label        mapped
 	propensity                   mapped
+	disagreement, votes, grades  mapped
+	explained, explanation       mapped
+	name, value, of              mapped // of a KPI
 	texts                        [6]mapped
 	all                          mapped
 	without                      []string
@@ -133,8 +136,12 @@ func (s *section) fields() map[string]*mapped {
 		f["prediction_id"], f["deploy_hash"], f["stage"] = &s.id, &s.deploy, &s.stage
 		f["score"], f["predicted"], f["latency_ms"] = &s.score, &s.predicted, &s.latency
 		f["status"], f["weight"], f["propensity"] = &s.status, &s.weight, &s.propensity
+		f["disagreement"], f["votes"], f["scores"] = &s.disagreement, &s.votes, &s.grades
+		f["explained"], f["explanation"] = &s.explained, &s.explanation
 	case KindLabels:
 		f["prediction_id"], f["label"] = &s.id, &s.label
+	case KindKPIs:
+		f["name"], f["value"], f["segment"] = &s.name, &s.value, &s.of
 	case KindDeployments:
 		f["deploy_hash"], f["stage"] = &s.deploy, &s.stage
 		for i, name := range deploymentTextNames() {
@@ -155,6 +162,8 @@ func (s *section) required() []string {
 		return []string{"prediction_id", "model", "ts", "label"}
 	case KindDeployments:
 		return []string{"model", "deploy_hash", "ts"}
+	case KindKPIs:
+		return []string{"model", "name", "ts", "value"}
 	}
 	return []string{"prediction_id", "model", "deploy_hash", "ts"}
 }

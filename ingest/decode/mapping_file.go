@@ -38,8 +38,8 @@ func parseMapping(file string, content []byte) (*mappings, error) {
 	m := &mappings{file: file, sections: map[Kind]*section{}}
 	f.each(document.Content[0], "the file", func(key string, at, value *yaml.Node) {
 		kind := Kind(key)
-		if !slices.Contains([]Kind{KindPredictions, KindLabels, KindDeployments}, kind) {
-			f.fail(at, key, "is none of predictions, labels and deployments")
+		if !slices.Contains(Kinds(), kind) {
+			f.fail(at, key, "is none of predictions, labels, deployments and kpis")
 			return
 		}
 		m.sections[kind] = f.section(kind, at.Line, value)
@@ -121,7 +121,7 @@ func options(field string) []string {
 		return []string{"at", "classes"}
 	case "propensity":
 		return []string{"at", "value"}
-	case "score", "prediction_id":
+	case "score", "prediction_id", "disagreement", "votes", "scores", "explained", "explanation", "value":
 		return []string{"at"}
 	}
 	return []string{"at", "value"}

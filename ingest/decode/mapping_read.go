@@ -101,6 +101,11 @@ func (d *mapping) one(rec Record, s *section, rows ref, i, n int) {
 		if err = d.deployment(s, &e, rec); err == nil {
 			err = d.into.Deployments.end(&e, rec)
 		}
+	case KindKPIs:
+		var e kpi
+		if err = d.kpi(s, &e, rec); err == nil {
+			err = d.into.KPIs.end(&e, rec)
+		}
 	}
 	if err == nil {
 		d.taken++
@@ -180,6 +185,9 @@ func (d *mapping) prediction(s *section, e *prediction, rec Record, i, n int) (e
 		return err
 	}
 	if e.propensity, e.hasPropensity, err = d.propensity(&s.propensity); err != nil {
+		return err
+	}
+	if err = d.doubt(s, e); err != nil {
 		return err
 	}
 	if err = d.features(s, e); err != nil {

@@ -22,7 +22,7 @@ func TestMappingMistakes(t *testing.T) {
 		{"events: {}", `m.yml:1: events: is none of predictions`},
 		{"predictions: /x", "m.yml:1: predictions: must be a mapping"},
 		{goodMapping + "  ts: /t\n", `m.yml:6: predictions: "ts" stands twice`},
-		{goodMapping + "  id: /id\n", "m.yml:6: predictions.id: is no field of predictions; they are rows, when, deploy_hash, features,"},
+		{goodMapping + "  id: /id\n", "m.yml:6: predictions.id: is no field of predictions; they are rows, when, deploy_hash, disagreement, explained, explanation, features,"},
 		{goodMapping + "  score: p\n", `m.yml:6: predictions.score: "p" is no JSON pointer`},
 		{goodMapping + "  score: 0.5\n", "m.yml:6: predictions.score: must be a JSON pointer"},
 		{goodMapping + "  score:\n", "m.yml:6: predictions.score: must be a JSON pointer"},

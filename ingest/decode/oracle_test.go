@@ -63,6 +63,9 @@ type oracleRow struct {
 	id, model, deploy, stage, predicted, status string
 	ts                                          int64
 	score, value, latency, propensity           *float64
+	disagreement, explained                     *float64
+	votes, grades                               []float64 // of votes, a number a class
+	explanation                                 *bool
 	weight                                      float64
 	numbers                                     map[string]float64
 	categories, segments                        map[string]string
@@ -94,6 +97,7 @@ func oracle(text []byte, limits Limits, known int64) (*oracleRow, error) {
 		}
 		seen[m.key] = true
 	}
+	row.doubt()
 	if row.id == "" || row.model == "" || row.deploy == "" || row.ts == math.MinInt64 {
 		return nil, errRefused
 	}
@@ -163,6 +167,8 @@ func (row *oracleRow) set(m member, limits Limits) (known bool, err error) {
 			err = errRefused
 		}
 		return true, err
+	case "votes", "scores", "disagreement", "explained", "explanation":
+		return true, row.setDoubt(m)
 	case "predicted":
 		switch v := m.value.(type) {
 		case float64:
@@ -332,6 +338,12 @@ func asText(t *testing.T, r *oracleRow) string {
 	if r.propensity != nil {
 		all = append(all, *r.propensity)
 	}
+	if r.disagreement != nil {
+		all = append(all, "disagreement", *r.disagreement)
+	}
+	if r.explained != nil {
+		all = append(all, "explained", *r.explained)
+	}
 	text, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
@@ -344,8 +356,8 @@ func readRow(p *Predictions, i int) *oracleRow {
 		id: string(p.ID.At(i)), model: string(p.Model.At(i)), deploy: string(p.Deploy.At(i)), stage: string(p.Stage.At(i)),
 		predicted: string(p.Predicted.At(i)), status: string(p.Status.At(i)), ts: p.TS[i], weight: p.Weight[i],
 		score: floatAt(&p.Score, i), value: floatAt(&p.PredictedValue, i), latency: floatAt(&p.Latency, i),
-		propensity: floatAt(&p.Propensity, i),
-		numbers:    map[string]float64{}, categories: map[string]string{}, segments: map[string]string{}, nulls: map[string]bool{},
+		propensity: floatAt(&p.Propensity, i), disagreement: floatAt(&p.Disagreement, i), explained: floatAt(&p.Explained, i),
+		numbers: map[string]float64{}, categories: map[string]string{}, segments: map[string]string{}, nulls: map[string]bool{},
 	}
 	from, to := p.Numbers.Row(i)
 	for k := from; k < to; k++ {

@@ -17,6 +17,8 @@ func (p *Predictions) Pick(from *Predictions, i int) {
 	p.Latency.Append(from.Latency.At(i))
 	p.Weight = append(p.Weight, from.Weight[i])
 	p.Propensity.Append(from.Propensity.At(i))
+	p.Disagreement.Append(from.Disagreement.At(i))
+	p.Explained.Append(from.Explained.At(i))
 	p.Source.pick(&from.Source, i)
 	first, last := from.Numbers.Row(i)
 	for k := first; k < last; k++ {

@@ -20,7 +20,10 @@ type Predictions struct {
 	// Propensity is the probability with which the prediction is given a label,
 	// where its producer knows it.
 	Propensity Floats
-	Source     Origin
+	// Disagreement is that of an ensemble's members, Explained 1 where the
+	// prediction carries an explanation and 0 where it has none.
+	Disagreement, Explained Floats
+	Source                  Origin
 
 	Features     Dict
 	Numbers      List
@@ -37,6 +40,8 @@ type Predictions struct {
 	SegmentTexts  Dict
 
 	Tally
+	// ensemble is that of the event under way.
+	ensemble ensemble
 
 	// seen is the event in which a feature was last read, seenSeg a segment.
 	seen    []uint64
@@ -76,6 +81,8 @@ func (p *Predictions) Reset() {
 	p.PredictedValue.Reset()
 	p.Latency.Reset()
 	p.Propensity.Reset()
+	p.Disagreement.Reset()
+	p.Explained.Reset()
 	p.Source.Reset()
 	p.Features.Reset()
 	p.Values.Reset()
@@ -99,6 +106,8 @@ type prediction struct {
 	score, value, latency, weight, propensity         float64
 	hasScore, hasValue, hasLatency, hasWeight, hasTS  bool
 	hasPropensity                                     bool
+	disagreement, explained, explanation              float64
+	hasDisagreement, hasExplained, hasExplanation     bool
 	unknown                                           int
 }
 
@@ -142,6 +151,9 @@ func (p *Predictions) commit(e *prediction, rec *Record) {
 	}
 	p.Weight = append(p.Weight, e.weight)
 	p.Propensity.Append(e.propensity, e.hasPropensity)
+	e.doubt(&p.ensemble)
+	p.Disagreement.Append(e.disagreement, e.hasDisagreement)
+	p.Explained.Append(e.explained, e.hasExplained)
 	p.Source.add(rec.Known, rec.Offset)
 	p.Numbers.close()
 	p.Categories.close()
@@ -153,6 +165,7 @@ func (p *Predictions) commit(e *prediction, rec *Record) {
 // begin starts a row and returns what rollback needs.
 func (p *Predictions) begin() mark {
 	p.event++
+	p.ensemble.reset()
 	return p.mark()
 }
 
@@ -277,7 +290,7 @@ func (p *Predictions) truncate(rows int) {
 	for _, n := range []*Names{&p.Model, &p.Deploy, &p.Stage, &p.Predicted, &p.Status, &p.Half} {
 		n.IDs = n.IDs[:rows]
 	}
-	for _, f := range []*Floats{&p.Score, &p.PredictedValue, &p.Latency, &p.Propensity} {
+	for _, f := range []*Floats{&p.Score, &p.PredictedValue, &p.Latency, &p.Propensity, &p.Disagreement, &p.Explained} {
 		f.truncate(rows)
 	}
 	p.ID.Truncate(rows)

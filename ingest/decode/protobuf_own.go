@@ -32,7 +32,7 @@ func ownMessages() map[Kind][]ownField {
 			{"segments", 10, "map<string, string>", ""}, {"score", 11, "optional double", ""},
 			{"predicted_class", 12, "string", "predicted"}, {"predicted_value", 13, "double", "predicted"}, {"predicted_flag", 14, "bool", "predicted"},
 			{"latency_ms", 15, "optional double", ""}, {"status", 16, "string", ""}, {"weight", 17, "optional double", ""},
-			{"propensity", 18, "optional double", ""},
+			{"propensity", 18, "optional double", ""}, {"disagreement", 19, "optional double", ""}, {"explained", 20, "optional bool", ""},
 		},
 		KindLabels: {
 			{"prediction_id", 1, "string", ""}, {"model", 2, "string", ""}, {"ts", 3, "int64", ""},
@@ -44,6 +44,9 @@ func ownMessages() map[Kind][]ownField {
 			{"version", 5, "string", ""}, {"by", 6, "string", ""}, {"commit", 7, "string", ""},
 			{"dataset_hash", 8, "string", ""}, {"feature_job", 9, "string", ""}, {"note", 10, "string", ""},
 		},
+		KindKPIs: {
+			{"model", 1, "string", ""}, {"name", 2, "string", ""}, {"ts", 3, "int64", ""}, {"value", 4, "optional double", ""}, {"segment", 5, "string", ""},
+		},
 	}
 }
 
@@ -53,6 +56,8 @@ func ownName(kind Kind) string {
 		return "Prediction"
 	case KindLabels:
 		return "Label"
+	case KindKPIs:
+		return "KPI"
 	}
 	return "Deployment"
 }
@@ -63,7 +68,7 @@ func ownFile() *descriptorpb.FileDescriptorProto {
 		Name: proto.String("plumbline/v1/events.proto"), Package: proto.String("plumbline.v1"), Syntax: proto.String("proto3"),
 		Dependency: []string{"google/protobuf/struct.proto"},
 	}
-	for _, kind := range []Kind{KindPredictions, KindLabels, KindDeployments} {
+	for _, kind := range Kinds() {
 		m := &descriptorpb.DescriptorProto{Name: proto.String(ownName(kind))}
 		declared := map[string]int32{}
 		var optional []*descriptorpb.FieldDescriptorProto

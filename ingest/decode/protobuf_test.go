@@ -171,6 +171,11 @@ func (r *oracleRow) plain(name, text string, n *float64) {
 		r.weight = *n
 	case "propensity":
 		r.propensity = n
+	case "disagreement":
+		r.disagreement = n
+	case "explained":
+		v := share(text == "true")
+		r.explained = &v
 	}
 }
 

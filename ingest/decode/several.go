@@ -89,13 +89,14 @@ func (s *several) numbered(id []byte, index, of int) ([]byte, *Error) {
 // saved is what columns are restored to.
 type saved struct {
 	mark                                mark
-	labels, deployments                 int
-	names                               [11]int
+	labels, deployments, kpis           int
+	names                               [14]int
 	predictions, labelTally, otherTally Tally
+	kpiTally                            Tally
 }
 
-func (c Columns) names() [11]*Names {
-	var n [11]*Names
+func (c Columns) names() [14]*Names {
+	var n [14]*Names
 	if p := c.Predictions; p != nil {
 		n[0], n[1], n[2], n[3], n[4], n[5] = &p.Model, &p.Deploy, &p.Stage, &p.Predicted, &p.Status, &p.Half
 	}
@@ -104,6 +105,9 @@ func (c Columns) names() [11]*Names {
 	}
 	if d := c.Deployments; d != nil {
 		n[8], n[9], n[10] = &d.Model, &d.Deploy, &d.Stage
+	}
+	if k := c.KPIs; k != nil {
+		n[11], n[12], n[13] = &k.Model, &k.Name, &k.Segment
 	}
 	return n
 }
@@ -124,6 +128,9 @@ func (c Columns) save() saved {
 	if d := c.Deployments; d != nil {
 		s.deployments, s.otherTally = d.Len(), d.Tally
 	}
+	if k := c.KPIs; k != nil {
+		s.kpis, s.kpiTally = k.Len(), k.Tally
+	}
 	return s
 }
 
@@ -140,6 +147,10 @@ func (c Columns) restore(s *saved) {
 	if d := c.Deployments; d != nil {
 		d.cut(s.deployments)
 		d.Tally = s.otherTally
+	}
+	if k := c.KPIs; k != nil {
+		k.cut(s.kpis)
+		k.Tally = s.kpiTally
 	}
 	for i, n := range c.names() {
 		if n != nil {

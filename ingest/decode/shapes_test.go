@@ -63,6 +63,7 @@ func shapeCases() []shapeCase {
 	mapped := Source{Format: FormatMapping, Holds: []Kind{KindPredictions}}
 	all := Source{Format: FormatMapping, Holds: []Kind{KindPredictions, KindLabels, KindDeployments}}
 	both := Source{Format: FormatMapping, Holds: []Kind{KindPredictions, KindLabels}}
+	figures := Source{Format: FormatMapping, Holds: []Kind{KindKPIs}}
 	return []shapeCase{
 		{"csv", capture}, {"csv_batch", named}, {"json_linear_learner", classes}, {"base64", pointed}, {"jsonlines", capture},
 		{"output_only", regression}, {"row_refused", two},
@@ -70,7 +71,7 @@ func shapeCases() []shapeCase {
 		{"gateway", table}, {"legacy", legacy}, {"instances", table}, {"inputs_columns", second}, {"failed", table}, {"bad_request", table}, {"row_refused", table},
 		{"model_inputs", azure}, {"model_outputs", azureClass}, {"request", azure}, {"response", azureNamed}, {"inputs_outputs", azureBoth},
 		{"other_collection", azure}, {"binary", azure}, {"row_refused", azure},
-		{"flat", mapped}, {"rows", mapped}, {"mixed", all}, {"mixed_release", all}, {"mixed_other", all}, {"both", both}, {"both_refused", both},
+		{"flat", mapped}, {"rows", mapped}, {"mixed", all}, {"mixed_release", all}, {"mixed_other", all}, {"both", both}, {"both_refused", both}, {"ensemble", mapped}, {"kpis", figures},
 		{"mixed", genAI}, {"predictions_only", genOnly}, {"labels_by_name", genLabels}, {"refused", genAI},
 	}
 }
@@ -92,12 +93,6 @@ func openShape(t testing.TB, s Source) (Decoder, Columns) {
 // dump writes every row, and what was met beside them.
 func dump(c Columns) string {
 	var out strings.Builder
-	optional := func(f *Floats, i int) string {
-		if v, ok := f.At(i); ok {
-			return fmt.Sprint(v)
-		}
-		return "-"
-	}
 	if p := c.Predictions; p != nil {
 		for i := range p.Len() {
 			fmt.Fprintf(&out, "prediction %q model %q deploy %q stage %q half %q ts %d score %s predicted %q/%s latency %s status %q weight %v\n",
@@ -105,6 +100,12 @@ func dump(c Columns) string {
 				p.Predicted.At(i), optional(&p.PredictedValue, i), optional(&p.Latency, i), p.Status.At(i), p.Weight[i])
 			if v, ok := p.Propensity.At(i); ok {
 				fmt.Fprintf(&out, "  propensity %v\n", v)
+			}
+			if v, ok := p.Disagreement.At(i); ok {
+				fmt.Fprintf(&out, "  disagreement %v\n", v)
+			}
+			if v, ok := p.Explained.At(i); ok {
+				fmt.Fprintf(&out, "  explained %v\n", v)
 			}
 			dumpFeatures(&out, p, i)
 		}
@@ -124,6 +125,12 @@ func dump(c Columns) string {
 			}
 			out.WriteByte('\n')
 		}
+	}
+	if k := c.KPIs; k != nil {
+		for i := range k.Len() {
+			fmt.Fprintf(&out, "kpi model %q name %q ts %d value %v segment %q\n", k.Model.At(i), k.Name.At(i), k.TS[i], k.Value[i], k.Segment.At(i))
+		}
+		fmt.Fprintf(&out, "kpis unknown %d skipped %d\n", k.Unknown, k.Skipped)
 	}
 	return out.String()
 }

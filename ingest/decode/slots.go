@@ -18,6 +18,11 @@ const (
 	slotStatus
 	slotWeight
 	slotPropensity
+	slotDisagreement
+	slotExplained
+	slotKPIName
+	slotKPIValue
+	slotKPISegment
 	slotLabel
 	slotVersion // the texts of a deployment, in their order
 	slotBy
@@ -56,7 +61,7 @@ func kindFields(kind Kind) []kindField {
 			{"prediction_id", slotID, true}, {"model", slotModel, true}, {"deploy_hash", slotDeploy, true}, {"ts", slotTS, true},
 			{"stage", slotStage, false}, {"features", slotFeatures, false}, {"segments", slotSegments, false}, {"score", slotScore, false},
 			{"predicted", slotPredicted, false}, {"latency_ms", slotLatency, false}, {"status", slotStatus, false}, {"weight", slotWeight, false},
-			{"propensity", slotPropensity, false},
+			{"propensity", slotPropensity, false}, {"disagreement", slotDisagreement, false}, {"explained", slotExplained, false},
 		}
 	case KindLabels:
 		return []kindField{{"prediction_id", slotID, true}, {"model", slotModel, true}, {"ts", slotTS, true}, {"label", slotLabel, true}}
@@ -65,6 +70,10 @@ func kindFields(kind Kind) []kindField {
 			{"model", slotModel, true}, {"deploy_hash", slotDeploy, true}, {"ts", slotTS, true}, {"stage", slotStage, false},
 			{"version", slotVersion, false}, {"by", slotBy, false}, {"commit", slotCommit, false},
 			{"dataset_hash", slotDataset, false}, {"feature_job", slotJob, false}, {"note", slotNote, false},
+		}
+	case KindKPIs:
+		return []kindField{
+			{"model", slotModel, true}, {"name", slotKPIName, true}, {"ts", slotTS, true}, {"value", slotKPIValue, true}, {"segment", slotKPISegment, false},
 		}
 	}
 	return nil
@@ -86,10 +95,12 @@ func (at slot) takes(v valueType) bool {
 	switch at {
 	case slotTS:
 		return v == valueText || v == valueInteger || v == valueInstant
-	case slotScore, slotLatency, slotWeight, slotPropensity:
+	case slotScore, slotLatency, slotWeight, slotPropensity, slotDisagreement, slotKPIValue:
 		return v == valueNumber || v == valueInteger
 	case slotPredicted, slotLabel, slotFeature, slotSegment:
 		return true
+	case slotExplained:
+		return v == valueBool
 	case slotFeatures, slotSegments, slotNone:
 		return false
 	}
@@ -101,8 +112,10 @@ func (at slot) wants() string {
 	switch at {
 	case slotTS:
 		return "declare it as a time in milliseconds or microseconds, or as an RFC 3339 string"
-	case slotScore, slotLatency, slotWeight, slotPropensity:
+	case slotScore, slotLatency, slotWeight, slotPropensity, slotDisagreement, slotKPIValue:
 		return "declare it as a number"
+	case slotExplained:
+		return "declare it as a boolean"
 	case slotPredicted, slotLabel:
 		return "declare it as a string, an enum, a boolean or a number"
 	case slotFeatures, slotFeature:

@@ -17,7 +17,12 @@ const (
 	KindPredictions Kind = "predictions"
 	KindLabels      Kind = "labels"
 	KindDeployments Kind = "deployments"
+	// KindKPIs are readings of business figures.
+	KindKPIs Kind = "kpis"
 )
+
+// Kinds returns every kind.
+func Kinds() []Kind { return []Kind{KindPredictions, KindLabels, KindDeployments, KindKPIs} }
 
 // Format is an input shape.
 type Format string
@@ -46,16 +51,16 @@ type format struct {
 // formats returns every shape.
 func formats() []format {
 	return []format{
-		{FormatJSON, "json/1", []Kind{KindPredictions, KindLabels, KindDeployments}, nil, openJSON},
-		{FormatArrow, "arrow/1", []Kind{KindPredictions, KindLabels, KindDeployments}, checkArrow, openArrow},
+		{FormatJSON, "json/1", Kinds(), nil, openJSON},
+		{FormatArrow, "arrow/1", Kinds(), checkArrow, openArrow},
 		{FormatSageMaker, "sagemaker/1", []Kind{KindPredictions}, checkSageMaker, openSageMaker},
 		{FormatSageMakerTruth, "sagemaker-groundtruth/1", []Kind{KindLabels}, checkSageMaker, openSageMaker},
 		{FormatMLflow, "mlflow/2", []Kind{KindPredictions}, checkTabular, openMLflow},
 		{FormatAzureML, "azureml/1", []Kind{KindPredictions}, checkTabular, openAzureML},
 		{FormatGenAI, "otel-genai/1", []Kind{KindPredictions, KindLabels}, checkGenAI, openGenAI},
-		{FormatMapping, "mapping/1", []Kind{KindPredictions, KindLabels, KindDeployments}, checkMapping, openMapping},
-		{FormatAvro, "avro/1", []Kind{KindPredictions, KindLabels, KindDeployments}, checkAvro, openAvro},
-		{FormatProtobuf, "protobuf/1", []Kind{KindPredictions, KindLabels, KindDeployments}, checkProtobuf, openProtobuf},
+		{FormatMapping, "mapping/1", Kinds(), checkMapping, openMapping},
+		{FormatAvro, "avro/1", Kinds(), checkAvro, openAvro},
+		{FormatProtobuf, "protobuf/1", Kinds(), checkProtobuf, openProtobuf},
 		{FormatKServe, "kserve/1", []Kind{KindPredictions}, checkInference, openInference},
 		{FormatSeldon, "seldon/1", []Kind{KindPredictions}, checkInference, openInference},
 	}
@@ -74,8 +79,8 @@ func Formats() []Format {
 type Source struct {
 	// Topic is the Kafka topic.
 	Topic string `yaml:"topic"`
-	// Holds is what its records are: predictions (the default), labels or
-	// deployments. A shape that mixes predictions with labels may name both.
+	// Holds is what its records are: predictions (the default), labels,
+	// deployments or kpis. A shape that mixes predictions with labels may name both.
 	Holds []Kind `yaml:"holds"`
 	// Format is the shape of its records. Default json.
 	Format Format `yaml:"format"`
@@ -165,6 +170,8 @@ func (s Source) Columns(limits Limits) Columns {
 			c.Labels = NewLabels(limits)
 		case KindDeployments:
 			c.Deployments = NewDeployments(limits)
+		case KindKPIs:
+			c.KPIs = NewKPIs(limits)
 		}
 	}
 	return c
@@ -204,6 +211,8 @@ func openJSON(_ Source, into Columns) (Decoder, error) {
 		return newJSONLabels(into.Labels), nil
 	case into.Deployments != nil:
 		return newJSONDeployments(into.Deployments), nil
+	case into.KPIs != nil:
+		return &JSONKPIs{KPIs: into.KPIs}, nil
 	}
 	return nil, errors.New("decode: a source that holds nothing")
 }

@@ -89,6 +89,10 @@ func (t *typed) endOf(rec *Record) *Error {
 		l := label{id: e.id, model: e.model, ts: e.ts, hasTS: e.hasTS, class: e.predicted, value: e.value, hasValue: e.hasValue, hasLabel: t.label, unknown: e.unknown}
 		return t.into.Labels.end(&l, *rec)
 	}
+	if t.into.KPIs != nil {
+		k := kpi{model: e.model, name: e.id, segment: t.texts[0], ts: e.ts, hasTS: e.hasTS, value: e.value, hasValue: e.hasValue, unknown: e.unknown}
+		return t.into.KPIs.end(&k, *rec)
+	}
 	d := deployment{model: e.model, deploy: e.deploy, stage: e.stage, texts: t.texts, ts: e.ts, hasTS: e.hasTS, unknown: e.unknown}
 	return t.into.Deployments.end(&d, *rec)
 }
@@ -113,8 +117,10 @@ func (t *typed) text(at slot, b []byte) *Error {
 		return bad(BadValue, "the text is longer than 256 bytes")
 	}
 	switch at {
-	case slotID:
+	case slotID, slotKPIName:
 		e.id = b
+	case slotKPISegment:
+		t.texts[0] = b
 	case slotModel:
 		e.model = b
 	case slotDeploy:
@@ -180,8 +186,10 @@ func (t *typed) number(at slot, v float64) *Error {
 		e.score, e.hasScore = v, true
 	case slotLatency:
 		e.latency, e.hasLatency = v, true
-	case slotPredicted, slotLabel:
+	case slotPredicted, slotLabel, slotKPIValue:
 		e.value, e.hasValue, t.label = v, true, true
+	case slotDisagreement:
+		e.disagreement, e.hasDisagreement = v, true
 	case slotWeight:
 		if !isWeight(v) {
 			return bad(BadValue, weightHint)
@@ -225,6 +233,9 @@ func milli(v int64, unit time.Duration) int64 {
 func (t *typed) boolean(at slot, v bool) {
 	if at == slotPredicted || at == slotLabel {
 		t.event.predicted, t.label = booleanText(v), true
+	}
+	if at == slotExplained {
+		t.event.explained, t.event.hasExplained = share(v), true
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 )
 
-// kind is one of the three kinds of events.
+// kind is one of the kinds of events.
 type kind struct {
 	name decode.Kind // as in the path, and in metrics
 	// topic takes our own JSON; empty if no topic does.
@@ -60,6 +60,11 @@ func newLabels(limits decode.Limits) decoder {
 func newDeployments(limits decode.Limits) decoder {
 	d := decode.NewJSONDeployments(limits)
 	return decoder{d.Append, func() []byte { return d.Model.At(d.Len() - 1) }}
+}
+
+func newKPIs(limits decode.Limits) decoder {
+	k := decode.NewJSONKPIs(limits)
+	return decoder{k.Append, func() []byte { return k.Model.At(k.Len() - 1) }}
 }
 
 // place says which event of a body is meant.

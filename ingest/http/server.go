@@ -25,7 +25,11 @@ const Prefix = "/api/v1/"
 
 // Paths returns the paths that Handler answers.
 func Paths() []string {
-	return []string{Prefix + string(decode.KindPredictions), Prefix + string(decode.KindLabels), Prefix + string(decode.KindDeployments)}
+	var all []string
+	for _, kind := range decode.Kinds() {
+		all = append(all, Prefix+string(kind))
+	}
+	return all
 }
 
 // Dependencies are what a Server needs from others: the Kafka, topics and
@@ -38,6 +42,8 @@ type Dependencies struct {
 	// Predictions, Labels and Deployments are the usual topics of ingest, which
 	// take events in their format.
 	Predictions, Labels, Deployments string
+	// KPIs is that of business figures; without one they are refused.
+	KPIs string
 	// Sources say what every topic holds that ingest reads. Without any, the
 	// usual topics take our own JSON.
 	Sources []decode.Source
@@ -56,11 +62,15 @@ func (d Dependencies) sources() []decode.Source {
 	if len(d.Sources) > 0 {
 		return d.Sources
 	}
-	return []decode.Source{
+	sources := []decode.Source{
 		{Topic: d.Predictions, Holds: []decode.Kind{decode.KindPredictions}},
 		{Topic: d.Labels, Holds: []decode.Kind{decode.KindLabels}},
 		{Topic: d.Deployments, Holds: []decode.Kind{decode.KindDeployments}},
 	}
+	if d.KPIs != "" {
+		sources = append(sources, decode.Source{Topic: d.KPIs, Holds: []decode.Kind{decode.KindKPIs}})
+	}
+	return sources
 }
 
 // Server answers the requests. Its methods are safe for concurrent use.
@@ -91,6 +101,7 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 			kindOf(decode.KindPredictions, deps.Predictions, deps.sources(), newPredictions),
 			kindOf(decode.KindLabels, deps.Labels, deps.sources(), newLabels),
 			kindOf(decode.KindDeployments, deps.Deployments, deps.sources(), newDeployments),
+			kindOf(decode.KindKPIs, deps.KPIs, deps.sources(), newKPIs),
 		},
 		load:     &pressure{maxRequests: cfg.MaxInFlight, maxBytes: cfg.MaxInFlightBytes},
 		producer: &producer{brokers: deps.Brokers, dialer: deps.Dialer, timeout: cfg.ProduceTimeout, batch: cfg.MaxEvent + recordOverhead},

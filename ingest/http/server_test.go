@@ -220,7 +220,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "max_body_bytes") || !strings.Contains(err.Error(), "brokers") {
 		t.Errorf("New: %v", err)
 	}
-	want := []string{"/api/v1/predictions", "/api/v1/labels", "/api/v1/deployments"}
+	want := []string{"/api/v1/predictions", "/api/v1/labels", "/api/v1/deployments", "/api/v1/kpis"}
 	if got := ingesthttp.Paths(); !reflect.DeepEqual(got, want) {
 		t.Errorf("paths: %v", got)
 	}

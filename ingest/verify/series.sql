@@ -39,7 +39,7 @@ FROM
                 * toInt128(bitShiftLeft(toUInt64(1), toUInt8(greatest(0, toInt64(bitShiftRight(bits, 52)) - 1075))))) AS nano
     FROM
     (
-        SELECT model, deploy_hash, stage, $segments AS slices, $time AS time, $requests AS n, score, predicted_value, latency_ms, numbers
+        SELECT model, deploy_hash, stage, $segments AS slices, $time AS time, $requests AS n, score, predicted_value, latency_ms, disagreement, explained, numbers
         FROM $from
         WHERE $scope
     )
@@ -47,6 +47,8 @@ FROM
         if(isNull(score), [], [('score', assumeNotNull(score))]),
         if(isNull(predicted_value), [], [('predicted_value', assumeNotNull(predicted_value))]),
         if(isNull(latency_ms), [], [('latency_ms', assumeNotNull(latency_ms))]),
+        if(isNull(disagreement), [], [('disagreement', assumeNotNull(disagreement))]),
+        if(isNull(explained), [], [('explained', assumeNotNull(explained))]),
         arrayMap((k, v) -> (concat('feature:', toString(k)), v), mapKeys(numbers), mapValues(numbers))
     ) AS pair
 )

@@ -16,6 +16,8 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`predictions_local` ON CLUSTER `analytics
     `status` LowCardinality(String) COMMENT 'ok, or the producer''s error class.',
     `weight` Float64 COMMENT 'Requests this row stands for, 1 to 1e9; 1 unless the producer samples. Counts take it as a whole number: rounded up by chance where xxHash64(prediction_id) says so, so that they are right on average.' CODEC(ZSTD(1)),
     `propensity` Nullable(Float64) COMMENT 'Probability with which the prediction is given a label, 1e-9 to 1, where the producer sends it; null where it does not. Labels are weighed by it where only some predictions ever get one.' CODEC(ZSTD(1)),
+    `disagreement` Nullable(Float64) COMMENT 'How far the members of an ensemble are from one answer: of votes the share that differ from the most frequent class, of scores their variance, else as the producer sends it; null where it tells of no ensemble.' CODEC(ZSTD(1)),
+    `explained` Nullable(Float64) COMMENT '1 if the prediction carries an explanation, 0 if it has none, null where its producer does not say. The explanation itself is not stored.' CODEC(ZSTD(1)),
     `half` LowCardinality(String) COMMENT 'request or response where the two come apart, under one prediction_id: see the view predictions_whole. Empty: the row is both.',
     `known` DateTime64(3, 'UTC') COMMENT 'Kafka timestamp of the record: when the event became known.' CODEC(Delta, ZSTD(1)),
     `_topic` LowCardinality(String) COMMENT 'Kafka topic of the record.',
@@ -93,13 +95,39 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`deployments` ON CLUSTER `analytics` AS `
 ENGINE = Distributed(`analytics`, `plumbline`, `deployments_local`)
 COMMENT 'Every deploy that began to serve.';
 
+CREATE TABLE IF NOT EXISTS `plumbline`.`kpis_local` ON CLUSTER `analytics`
+(
+    `model` LowCardinality(String) COMMENT 'Model whose users the figure is about.',
+    `name` LowCardinality(String) COMMENT 'Figure, for example revenue or complaints.',
+    `segment` LowCardinality(String) COMMENT 'Slice the reading is about, as the producer names it, for example region=eu; empty for all traffic.',
+    `ts` DateTime64(3, 'UTC') COMMENT 'When the reading was taken.' CODEC(Delta, ZSTD(1)),
+    `value` Float64 COMMENT 'The reading, in the figure''s own unit; always finite.' CODEC(ZSTD(1)),
+    `known` DateTime64(3, 'UTC') COMMENT 'Kafka timestamp of the record: when the event became known.' CODEC(Delta, ZSTD(1)),
+    `_topic` LowCardinality(String) COMMENT 'Kafka topic of the record.',
+    `_epoch` LowCardinality(String) COMMENT 'Epoch of the topic partition: a recreated topic has another.',
+    `_partition` Int32 COMMENT 'Kafka partition of the record.',
+    `_offset` Int64 COMMENT 'Kafka offset of the record.' CODEC(Delta, ZSTD(1)),
+    INDEX known_range known TYPE minmax GRANULARITY 1,
+    INDEX offset_range _offset TYPE minmax GRANULARITY 1
+)
+ENGINE = ReplicatedMergeTree()
+PARTITION BY toYYYYMM(ts)
+ORDER BY (model, name, segment, ts)
+TTL toDateTime(`ts`) + toIntervalDay(800)
+SETTINGS replicated_deduplication_window = 10000
+COMMENT 'Every delivered reading of a business figure, append-only.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`kpis` ON CLUSTER `analytics` AS `plumbline`.`kpis_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `kpis_local`)
+COMMENT 'Every delivered reading of a business figure, append-only.';
+
 CREATE TABLE IF NOT EXISTS `plumbline`.`series_minute_local` ON CLUSTER `analytics`
 (
     `model` LowCardinality(String) COMMENT 'Model the row is about.',
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
     `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
     `segment` LowCardinality(String) COMMENT 'Declared segment as key=value, key=other or a=x,b=y; empty for all traffic, which the others are part of.',
-    `series` LowCardinality(String) COMMENT 'requests, score, predicted_value, latency_ms or feature:NAME. A row of model '''' marks what is stored of the source that series then names, see ingest.',
+    `series` LowCardinality(String) COMMENT 'requests, score, predicted_value, latency_ms, disagreement, explained or feature:NAME. A row of model '''' marks what is stored of the source that series then names, see ingest.',
     `grid` LowCardinality(String) COMMENT 'Grid version of the buckets; different versions never merge.',
     `time` DateTime('UTC') COMMENT 'Start of the minute, event time.',
     `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Requests that carry a finite value (requests: all of them): each delivery as often as its weight says.',
@@ -129,7 +157,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`series_hour_local` ON CLUSTER `analytics
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
     `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
     `segment` LowCardinality(String) COMMENT 'Declared segment as key=value, key=other or a=x,b=y; empty for all traffic, which the others are part of.',
-    `series` LowCardinality(String) COMMENT 'requests, score, predicted_value, latency_ms or feature:NAME. A row of model '''' marks what is stored of the source that series then names, see ingest.',
+    `series` LowCardinality(String) COMMENT 'requests, score, predicted_value, latency_ms, disagreement, explained or feature:NAME. A row of model '''' marks what is stored of the source that series then names, see ingest.',
     `grid` LowCardinality(String) COMMENT 'Grid version of the buckets; different versions never merge.',
     `time` DateTime('UTC') COMMENT 'Start of the hour, event time.',
     `count` SimpleAggregateFunction(sum, UInt64) COMMENT 'Requests that carry a finite value (requests: all of them): each delivery as often as its weight says.',
@@ -370,4 +398,26 @@ COMMENT 'What plumbline erase has taken out of a table, by hour; never whose it 
 CREATE TABLE IF NOT EXISTS `plumbline`.`erasures` ON CLUSTER `analytics` AS `plumbline`.`erasures_local`
 ENGINE = Distributed(`analytics`, `plumbline`, `erasures_local`)
 COMMENT 'What plumbline erase has taken out of a table, by hour; never whose it was. A row is written before the rows it counts go.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`sli_local` ON CLUSTER `analytics`
+(
+    `sli` LowCardinality(String) COMMENT 'What is counted: its kind and a hash of model, segment, threshold and query. Objectives that count the same share it.',
+    `model` LowCardinality(String) COMMENT 'Model the row is about.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model; empty for what is no deploy''s, such as an endpoint''s freshness.',
+    `time` DateTime('UTC') COMMENT 'Start of the minute, event time.',
+    `good` UInt64 COMMENT 'Good events: requests, each delivery as often as its weight says, or a minute.',
+    `total` UInt64 COMMENT 'All events that could be judged.',
+    `rows` UInt64 COMMENT 'Deliveries that total was counted from; less than total where producers sample.',
+    `version` UInt64 COMMENT 'How far the sources were read: unix milliseconds of the newest complete batch.'
+)
+ENGINE = ReplicatedReplacingMergeTree(version)
+PARTITION BY toDate(time)
+ORDER BY (sli, deploy_hash, time, model)
+TTL toDateTime(`time`) + toIntervalDay(400)
+SETTINGS replicated_deduplication_window = 10000
+COMMENT 'Good and all events of each service level indicator by minute, counted from the exact values; the greatest version replaces the others.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`sli` ON CLUSTER `analytics` AS `plumbline`.`sli_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `sli_local`)
+COMMENT 'Good and all events of each service level indicator by minute, counted from the exact values; the greatest version replaces the others.';
 

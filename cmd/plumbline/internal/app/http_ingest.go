@@ -11,7 +11,7 @@ import (
 func (a *App) mountIngest(parts *stack) error {
 	topics := a.cfg.Ingest.Topics
 	s, err := ingesthttp.New(a.cfg.HTTPIngest, ingesthttp.Dependencies{
-		Brokers: a.brokers, Dialer: a.dialer, Predictions: topics.Predictions, Labels: topics.Labels, Deployments: topics.Deployments,
+		Brokers: a.brokers, Dialer: a.dialer, Predictions: topics.Predictions, Labels: topics.Labels, Deployments: topics.Deployments, KPIs: topics.KPIs,
 		Sources: a.cfg.Ingest.AllSources(), Limits: a.cfg.Ingest.Limits, Registry: a.registry, Log: a.log,
 	})
 	if err != nil {

@@ -148,7 +148,7 @@ func (d *demo) standApart(cfg *app.Config) {
 	if len(cfg.Kafka.Brokers) > 0 {
 		cfg.Ingest.Group = name
 		prefix := strings.ReplaceAll(name, "_", "-") + "-"
-		for _, topic := range []*string{&cfg.Ingest.Topics.Predictions, &cfg.Ingest.Topics.Labels, &cfg.Ingest.Topics.Deployments, &cfg.Ingest.Topics.DeadLetters} {
+		for _, topic := range []*string{&cfg.Ingest.Topics.Predictions, &cfg.Ingest.Topics.Labels, &cfg.Ingest.Topics.Deployments, &cfg.Ingest.Topics.KPIs, &cfg.Ingest.Topics.DeadLetters} {
 			*topic = prefix + *topic
 		}
 		d.say("your Kafka %v: the demo's topics begin with %s, and stay", cfg.Kafka.Brokers, prefix)

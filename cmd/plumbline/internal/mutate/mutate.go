@@ -220,7 +220,7 @@ func even(c decode.Columns) bool {
 	if p := c.Predictions; p != nil {
 		n := p.Len()
 		for _, m := range []int{len(p.Model.IDs), len(p.Deploy.IDs), len(p.Stage.IDs), len(p.TS), len(p.Score.Values), len(p.Predicted.IDs),
-			len(p.PredictedValue.Values), len(p.Latency.Values), len(p.Status.IDs), len(p.Weight), len(p.Propensity.Values), len(p.Source.Known), len(p.Source.Offset)} {
+			len(p.PredictedValue.Values), len(p.Latency.Values), len(p.Status.IDs), len(p.Weight), len(p.Propensity.Values), len(p.Disagreement.Values), len(p.Explained.Values), len(p.Source.Known), len(p.Source.Offset)} {
 			if m != n {
 				return false
 			}
@@ -229,6 +229,14 @@ func even(c decode.Columns) bool {
 	if l := c.Labels; l != nil {
 		n := l.Len()
 		for _, m := range []int{len(l.Model.IDs), len(l.TS), len(l.Class.IDs), len(l.Value.Values), len(l.Deleted), len(l.Source.Known), len(l.Source.Offset)} {
+			if m != n {
+				return false
+			}
+		}
+	}
+	if k := c.KPIs; k != nil {
+		n := k.Len()
+		for _, m := range []int{len(k.Model.IDs), len(k.Name.IDs), len(k.Segment.IDs), len(k.Value), len(k.Source.Known), len(k.Source.Offset)} {
 			if m != n {
 				return false
 			}

@@ -106,6 +106,8 @@ func inline() []sample {
 		{"regression", of(decode.FormatJSON, predictions), nil, []byte(`{"prediction_id":"p-2","model":"price","deploy_hash":"d","ts":1790000000123,"features":{"a":1e3,"b":-0.25},"predicted":12.75}`), nil},
 		{"label", of(decode.FormatJSON, labels), nil, []byte(`{"prediction_id":"p-1","model":"fraud","ts":1790000000000,"label":"late"}`), nil},
 		{"deployment", of(decode.FormatJSON, deployments), nil, []byte(`{"model":"fraud","deploy_hash":"abc","ts":1790000000000,"stage":"production","version":"1.2","by":"ann","commit":"deadbeef","dataset_hash":"d0","feature_job":"nightly","note":"x"}`), nil},
+		{"kpi", of(decode.FormatJSON, decode.KindKPIs), nil, []byte(`{"model":"fraud","name":"revenue","ts":1790000000000,"value":1250.5,"segment":"region=eu"}`), nil},
+		{"ensemble", of(decode.FormatJSON, predictions), nil, []byte(`{"prediction_id":"p-3","model":"fraud","deploy_hash":"d","ts":1790000000000,"votes":["a","b",null,1],"scores":[0.1,0.25],"explanation":{"a":[1]}}`), nil},
 		{"request", iris, nil, []byte(`{"id":"x","inputs":[{"name":"sepal","shape":[2,2],"datatype":"FP32","data":[6.8,2.8,6,3.4]},{"name":"colour","shape":[2],"datatype":"BYTES","data":["red",null]}]}`), cloud},
 		{"structured", iris, nil, []byte(`{"specversion":"1.0","id":"s1","type":"io.seldon.serving.inference.response","time":"2026-09-21T14:13:20Z","inferenceservicename":"income","endpoint":"canary","datacontenttype":"application/json","data":{"predictions":[0.75]}}`), nil},
 		{"json", seldon, nil, []byte(`{"inputs":[{"name":"age","shape":[1],"datatype":"INT32","data":[40]}]}`), headers{"x-request-id": "r1", "deploy": "d7"}},
@@ -192,7 +194,7 @@ func holding(s decode.Source) (decode.Source, error) {
 	}
 	s.Topic = "events"
 	var err error
-	for _, kinds := range [][]decode.Kind{{predictions, labels, deployments}, {predictions, labels}, {predictions}} {
+	for _, kinds := range [][]decode.Kind{{predictions, labels, deployments}, {predictions, labels}, {predictions}, {decode.KindKPIs}} {
 		s.Holds = kinds
 		if err = s.Validate(); err == nil {
 			return s, nil

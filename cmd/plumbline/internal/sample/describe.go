@@ -12,7 +12,8 @@ type predictions struct{ *decode.JSONPredictions }
 func (p predictions) unknown() int { return p.Unknown }
 
 func (p predictions) known() []string {
-	return []string{"prediction_id", "model", "deploy_hash", "stage", "ts", "features", "segments", "score", "predicted", "latency_ms", "status", "weight", "propensity"}
+	return []string{"prediction_id", "model", "deploy_hash", "stage", "ts", "features", "segments", "score", "predicted", "latency_ms", "status", "weight", "propensity",
+		"votes", "scores", "disagreement", "explained", "explanation"}
 }
 
 func (p predictions) describe() []Field { return p.row(p.Len() - 1) }
@@ -45,7 +46,8 @@ func (p predictions) row(i int) []Field {
 		fields = append(fields, Field{"half", string(half)})
 	}
 	fields = append(fields, Field{"score", optional(&p.Score, i)}, Field{"predicted", classOrNumber(p.Predicted.At(i), &p.PredictedValue, i)})
-	return append(fields, Field{"latency_ms", optional(&p.Latency, i)}, Field{"status", quoted(p.Status.At(i))}, Field{"weight", number(p.Weight[i])}, Field{"propensity", optional(&p.Propensity, i)})
+	return append(fields, Field{"latency_ms", optional(&p.Latency, i)}, Field{"status", quoted(p.Status.At(i))}, Field{"weight", number(p.Weight[i])}, Field{"propensity", optional(&p.Propensity, i)},
+		Field{"disagreement", optional(&p.Disagreement, i)}, Field{"explained", optional(&p.Explained, i)})
 }
 
 type labels struct{ *decode.JSONLabels }
@@ -87,6 +89,24 @@ func (d deployments) row(i int) []Field {
 		}
 	}
 	return fields
+}
+
+type kpis struct{ *decode.JSONKPIs }
+
+func (k kpis) unknown() int    { return k.Unknown }
+func (k kpis) known() []string { return []string{"model", "name", "ts", "value", "segment"} }
+
+func (k kpis) describe() []Field { return k.row(k.Len() - 1) }
+
+func (k kpis) row(i int) []Field {
+	segment := "none: all traffic"
+	if s := k.Segment.At(i); len(s) > 0 {
+		segment = quoted(s)
+	}
+	return []Field{
+		{"model", quoted(k.Model.At(i))}, {"name", quoted(k.Name.At(i))}, {"ts", instant(k.TS[i])},
+		{"value", number(k.Value[i])}, {"segment", segment},
+	}
 }
 
 // quoted is a producer's text for a terminal.

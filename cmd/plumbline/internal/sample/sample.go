@@ -19,6 +19,7 @@ const (
 	Prediction Kind = "prediction"
 	Label      Kind = "label"
 	Deployment Kind = "deployment"
+	KPI        Kind = "kpi"
 )
 
 // Field is one thing that was understood.
@@ -77,8 +78,10 @@ func Check(text []byte, kind Kind, at time.Time, limits decode.Limits) (Report, 
 		d = labels{decode.NewJSONLabels(limits)}
 	case Deployment:
 		d = deployments{decode.NewJSONDeployments(limits)}
+	case KPI:
+		d = kpis{decode.NewJSONKPIs(limits)}
 	default:
-		return Report{}, fmt.Errorf("kind %q: take prediction, label or deployment", kind)
+		return Report{}, fmt.Errorf("kind %q: take prediction, label, deployment or kpi", kind)
 	}
 	var report Report
 	together := newTogether(kind)

@@ -118,6 +118,11 @@ func (s *sourced) rows(line int) []Event {
 			all = append(all, Event{Line: line, Fields: deployments{&decode.JSONDeployments{Deployments: d}}.row(i)})
 		}
 	}
+	if k := s.columns.KPIs; k != nil {
+		for i := range k.Len() {
+			all = append(all, Event{Line: line, Fields: kpis{&decode.JSONKPIs{KPIs: k}}.row(i)})
+		}
+	}
 	if len(all) > 0 && s.columns.Tally().Unknown > 0 {
 		all[0].Hints = append(all[0].Hints, "the record holds values that are left out, such as nested features; they are counted as unknown fields")
 	}
