@@ -84,6 +84,12 @@ type OwnerEntry struct {
 	SlackChannel string `yaml:"slack_channel"`
 	// PagerDutyKeyFile holds the Events v2 routing key.
 	PagerDutyKeyFile string `yaml:"pagerduty_key_file"`
+	// WebhookURL receives the incident in Alertmanager's format, signed with the
+	// secret that WebhookSecretFile holds.
+	WebhookURL        string `yaml:"webhook_url"`
+	WebhookSecretFile string `yaml:"webhook_secret_file"`
+	// Email receives it as a mail: addresses with commas between them.
+	Email string `yaml:"email"`
 	// Models are the models the owner answers for.
 	Models []Model `yaml:"models"`
 }

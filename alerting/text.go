@@ -131,6 +131,19 @@ func (t Text) SameConditions(o Text) bool {
 	})
 }
 
+// Conditions names what SameConditions compares: two texts with the same
+// conditions have the same 64 hexadecimal digits.
+func (t Text) Conditions() string {
+	parts := []string{t.Level()}
+	if t.Acked != nil {
+		parts = append(parts, "taken", t.Acked.By)
+	}
+	for _, b := range t.Burns {
+		parts = append(parts, b.Severity, b.Windows)
+	}
+	return keyOf(parts...)
+}
+
 // NewText writes the text of the alerts of one incident. An explainErr is told
 // in the text and the explanation ignored. It panics on no alerts.
 func NewText(alerts []Alert, owner plumbline.OwnerEntry, ex Explanation, explainErr error, now time.Time) Text {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -30,17 +31,23 @@ func example(severity string) alerting.Alert {
 		Annotations: map[string]string{
 			plumbline.AnnotationSummary:   "Predictions of flight-delay are wrong more often than the SLO allows",
 			plumbline.AnnotationRunbook:   "https://runbooks.example/slo-burn",
-			plumbline.AnnotationDashboard: "https://grafana.example/d/oncall?var-model=flight-delay&from=now-6h",
+			plumbline.AnnotationDashboard: "https://grafana.example/d/oncall?var-model=flight-delay",
 			plumbline.AnnotationPage:      "http://127.0.0.1:9300/models/flight-delay",
 			plumbline.AnnotationSQL:       "SELECT 1 - sum(correct) / sum(labelled)\nFROM outcome_cells FINAL\nWHERE model = 'flight-delay' AND deploy_hash = '9c41d2e0'",
-			plumbline.AnnotationBurnRate:  "4.12", plumbline.AnnotationValue: "38.1%", plumbline.AnnotationLongValue: "41.2%", plumbline.AnnotationShortValue: "40.3%", plumbline.AnnotationThreshold: "28%",
+			plumbline.AnnotationBurnRate:  "3.81", plumbline.AnnotationValue: "38.1%", plumbline.AnnotationLongValue: "41.2%", plumbline.AnnotationShortValue: "40.3%", plumbline.AnnotationThreshold: "28%",
+			plumbline.AnnotationHighValue: "44.5%", plumbline.AnnotationBudgetLeft: "61%",
 			plumbline.AnnotationTarget: "90%", plumbline.AnnotationWindows: "1h/5m", plumbline.AnnotationPeriod: "7d",
 			plumbline.AnnotationCoverage: "74%",
 		},
 		StartsAt: noon.Add(-12 * time.Minute), EndsAt: noon.Add(4 * time.Minute),
 	}
 	if severity == plumbline.SeverityTicket {
-		a.Annotations[plumbline.AnnotationWindows], a.Annotations[plumbline.AnnotationBurnRate] = "1d/2h", "1.8"
+		for name, value := range map[string]string{
+			plumbline.AnnotationWindows: "1d/2h", plumbline.AnnotationBurnRate: "1.8", plumbline.AnnotationValue: "18%",
+			plumbline.AnnotationLongValue: "18.9%", plumbline.AnnotationShortValue: "40.1%", plumbline.AnnotationHighValue: "19.8%", plumbline.AnnotationThreshold: "15%",
+		} {
+			a.Annotations[name] = value
+		}
 	}
 	return a
 }
@@ -91,6 +98,8 @@ func texts(t *testing.T) map[string]alerting.Text {
 		plumbline.AnnotationSummary:     "flight-delay: nothing is known about SLO late-accuracy",
 		plumbline.AnnotationDescription: "No window of the SLO has had a number for 1h.\nLook at the label pipeline first.",
 	}
+	taken := alerting.NewText([]alerting.Alert{example(plumbline.SeverityPage)}, flights, ex, nil, noon)
+	taken.Acked = &alerting.Ack{By: "ann (U0123ABCD)", At: noon.Add(-2 * time.Minute)}
 	parked := serviceAlert()
 	unparked := serviceAlert()
 	unparked.EndsAt = noon.Add(-time.Minute)
@@ -101,6 +110,7 @@ func texts(t *testing.T) map[string]alerting.Text {
 	return map[string]alerting.Text{
 		"page":     alerting.NewText([]alerting.Alert{example(plumbline.SeverityTicket), example(plumbline.SeverityPage)}, flights, ex, nil, noon),
 		"resolved": alerting.NewText([]alerting.Alert{ended}, flights, alerting.Explanation{}, nil, noon),
+		"taken":    taken,
 		"missing":  alerting.NewText([]alerting.Alert{example(plumbline.SeverityPage)}, flights, ex, errors.New("no answer within 5s"), noon),
 		"hostile":  alerting.NewText([]alerting.Alert{evil}, flights, evilCause, nil, noon),
 		"blind":    alerting.NewText([]alerting.Alert{blind}, flights, alerting.Explanation{}, nil, noon),
@@ -169,12 +179,79 @@ func TestGoldenRoutes(t *testing.T) {
 func TestThePageNamesWhatItMust(t *testing.T) {
 	page := alerting.RenderText(texts(t)["page"])
 	for _, want := range []string{
-		"9c41d2e0", "distance: PSI 8.1", "median 569 → 412,000", "at least 38.1 % bad", "41.2 % over 1h", "40.3 % over 5m", "4.12 times too fast",
-		"2026-11-21 11:48 UTC (for 12m)", "7d lasts 1d 16h", "82.1 %", "58.8 %", "74 %", "flights-oncall (Flights)",
+		"9c41d2e0", "distance: PSI 8.1", "median 569 → 412,000", "at least 38.1 % bad", "41.2 % over 1h", "40.3 % over 5m", "3.81 times too fast",
+		"2026-11-21 11:48 UTC (for 12m)", "61 % of the error budget of 7d is left", "lasts 1d at this rate (between 23h 2m and 1d 2h)", "82.1 %", "58.8 %", "74 %", "flights-oncall (Flights)",
 		"https://runbooks.example/slo-burn", "https://grafana.example/", "SELECT 1 - sum(correct)", "over 2h",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q:\n%s", want, page)
+		}
+	}
+}
+
+// The oracle is arithmetic: period x share left / (bad share / budget).
+func TestExhaustion(t *testing.T) {
+	day := 24 * time.Hour
+	for name, c := range map[string]struct {
+		change map[string]string
+		want   alerting.Exhaustion
+		ok     bool
+	}{
+		"all known":      {nil, alerting.Exhaustion{Left: alerting.Known{V: 0.61, OK: true}, At: 24*time.Hour + 52*time.Minute, Soonest: 23*time.Hour + 2*time.Minute, Latest: 26*time.Hour + 54*time.Minute}, true},
+		"whole budget":   {map[string]string{plumbline.AnnotationBudgetLeft: ""}, alerting.Exhaustion{At: 40*time.Hour + 47*time.Minute, Soonest: 37*time.Hour + 45*time.Minute, Latest: 44*time.Hour + 6*time.Minute}, true},
+		"no upper end":   {map[string]string{plumbline.AnnotationHighValue: "NaN", plumbline.AnnotationBudgetLeft: ""}, alerting.Exhaustion{At: 40*time.Hour + 47*time.Minute, Latest: 44*time.Hour + 6*time.Minute}, true},
+		"a rate alone":   {map[string]string{plumbline.AnnotationTarget: "", plumbline.AnnotationBudgetLeft: "", plumbline.AnnotationBurnRate: "7"}, alerting.Exhaustion{At: day}, true},
+		"spent":          {map[string]string{plumbline.AnnotationBudgetLeft: "-12%"}, alerting.Exhaustion{Left: alerting.Known{V: -0.12, OK: true}}, true},
+		"no period":      {map[string]string{plumbline.AnnotationPeriod: ""}, alerting.Exhaustion{}, false},
+		"no rate":        {map[string]string{plumbline.AnnotationBurnRate: "an unknown share"}, alerting.Exhaustion{}, false},
+		"nothing is bad": {map[string]string{plumbline.AnnotationBurnRate: "0", plumbline.AnnotationLongValue: "0%", plumbline.AnnotationHighValue: ""}, alerting.Exhaustion{Left: alerting.Known{V: 0.61, OK: true}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := example(plumbline.SeverityPage)
+			for k, v := range c.change {
+				a.Annotations[k] = v
+			}
+			text := alerting.NewText([]alerting.Alert{a}, flights, alerting.Explanation{}, nil, noon)
+			got, ok := text.Exhaustion()
+			got.At, got.Soonest, got.Latest = got.At.Round(time.Minute), got.Soonest.Round(time.Minute), got.Latest.Round(time.Minute)
+			if got != c.want || ok != c.ok {
+				t.Errorf("got %+v, %t; want %+v, %t", got, ok, c.want, c.ok)
+			}
+			if page := alerting.RenderText(text); strings.Contains(page, "lasts 0s") {
+				t.Errorf("a budget lasts no time:\n%s", page)
+			}
+		})
+	}
+	spent := example(plumbline.SeverityPage)
+	spent.Annotations[plumbline.AnnotationBudgetLeft] = "-12%"
+	if page := alerting.RenderText(alerting.NewText([]alerting.Alert{spent}, flights, alerting.Explanation{}, nil, noon)); !strings.Contains(page, "the error budget of 7d is spent (-12 % left)") {
+		t.Errorf("a spent budget is not said:\n%s", page)
+	}
+}
+
+// The dashboard shows the time of the incident: from the longest window before
+// it began, to now or half an hour after its end.
+func TestDashboardTimeRange(t *testing.T) {
+	began := noon.Add(-12 * time.Minute).UnixMilli()
+	link := func(url, windows string, over bool) string {
+		a := example(plumbline.SeverityPage)
+		a.Annotations[plumbline.AnnotationDashboard], a.Annotations[plumbline.AnnotationWindows] = url, windows
+		if over {
+			a.EndsAt = noon.Add(-time.Minute)
+		}
+		text := alerting.NewText([]alerting.Alert{a}, flights, alerting.Explanation{}, nil, noon)
+		return text.Link("Dashboard")
+	}
+	hour, sixHours := int64(3_600_000), int64(6*3_600_000)
+	for _, c := range []struct{ got, want string }{
+		{link("https://g.example/d/x?var-model=m", "6h/30m", false), fmt.Sprintf("https://g.example/d/x?var-model=m&from=%d&to=now", began-sixHours)},
+		{link("https://g.example/d/x", "5m", false), fmt.Sprintf("https://g.example/d/x?from=%d&to=now", began-hour)},
+		{link("https://g.example/d/x#panel", "1h/5m", true), fmt.Sprintf("https://g.example/d/x?from=%d&to=%d#panel", began-hour, noon.Add(29*time.Minute).UnixMilli())},
+		{link("https://g.example/d/x?from=now-6h", "1h/5m", false), "https://g.example/d/x?from=now-6h"},
+		{link("javascript:alert(1)", "1h/5m", false), ""},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %s, want %s", c.got, c.want)
 		}
 	}
 }
@@ -247,12 +324,25 @@ func checkBlocks(t *testing.T, text alerting.Text) {
 			Type, Text string
 			Verbatim   bool
 		}
+		Elements []struct {
+			Text       struct{ Text string }
+			Value, URL string
+		}
 	}
 	if err := json.Unmarshal(raw, &blocks); err != nil {
 		t.Fatal(err)
 	}
 	seen := 0
 	for _, b := range blocks {
+		for _, e := range b.Elements {
+			seen += utf8.RuneCountInString(e.Text.Text)
+			if b.Type != "actions" || e.Text.Text == "" || len(e.Value) > 2000 || len(e.URL) > 3000 || len(b.Elements) > 25 {
+				t.Errorf("a button over Slack's limits: %+v", e)
+			}
+		}
+		if b.Type == "actions" {
+			continue
+		}
 		shown := b.Text.Text
 		for _, l := range text.Links {
 			shown = strings.ReplaceAll(shown, "<"+strings.ReplaceAll(l.URL, "&", "&amp;")+"|"+l.Name+">", l.Name)

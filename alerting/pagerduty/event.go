@@ -19,8 +19,9 @@ const (
 )
 
 const (
-	actionTrigger = "trigger"
-	actionResolve = "resolve"
+	actionTrigger     = "trigger"
+	actionAcknowledge = "acknowledge"
+	actionResolve     = "resolve"
 )
 
 // link is an element of V2Event.Links.
@@ -29,8 +30,8 @@ type link struct {
 	Text string `json:"text"`
 }
 
-// NewEvent returns the event that triggers or resolves the incident of the
-// text. The dedup_key is the incident's key (64 characters of the 255).
+// NewEvent returns the event that triggers, acknowledges or resolves the
+// incident of the text. The dedup_key is the incident's key (64 characters of the 255).
 func NewEvent(action, routingKey, clientURL string, t alerting.Text) pagerduty.V2Event {
 	event := pagerduty.V2Event{
 		RoutingKey: routingKey, Action: action, DedupKey: t.Incident,

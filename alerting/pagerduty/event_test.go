@@ -27,6 +27,30 @@ func TestOversizedEventStillPages(t *testing.T) {
 	}
 }
 
+// The regions are PagerDuty's:
+// https://support.pagerduty.com/main/docs/service-regions
+func TestRegions(t *testing.T) {
+	for _, c := range []struct{ region, url, want string }{
+		{"us", "", "https://events.pagerduty.com/v2/enqueue"},
+		{"eu", "", "https://events.eu.pagerduty.com/v2/enqueue"},
+		{"eu", "http://proxy.example/pd/", "http://proxy.example/pd/v2/enqueue"},
+	} {
+		config := DefaultConfig()
+		config.Region, config.APIURL = c.region, c.url
+		if err := config.Validate(); err != nil {
+			t.Error(err)
+		}
+		if got := config.endpoint("/v2/enqueue"); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+	config := DefaultConfig()
+	config.Region, config.APIURL = "mars", "ftp://x"
+	if err := config.Validate(); err == nil || !strings.Contains(err.Error(), "region") || !strings.Contains(err.Error(), "api_url") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestSummaryIsCutInCharacters(t *testing.T) {
 	event := NewEvent(actionTrigger, "key", "https://client", alerting.Text{
 		Model: "m", Summary: "x", Features: []alerting.FeatureShift{{Feature: "ä", Before: strings.Repeat("ä", 900), After: strings.Repeat("ß", 900)}},

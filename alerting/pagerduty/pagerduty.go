@@ -1,6 +1,3 @@
-// Package pagerduty pages owners through PagerDuty's Events API v2: one alert
-// an incident, triggered and resolved under a stable dedup_key. It knows
-// alerting's texts and that API and may import nothing else of the module.
 package pagerduty
 
 import (
@@ -28,8 +25,9 @@ type Config struct {
 	// RoutingKeyFile holds the Events v2 routing key for owners who have none
 	// of their own. It is read before every call.
 	RoutingKeyFile string `yaml:"routing_key_file"`
-	// APIURL is the Events API's address; https://events.eu.pagerduty.com for
-	// the EU service region.
+	// Region is PagerDuty's service region of the account: us or eu.
+	Region string `yaml:"region"`
+	// APIURL is the Events API's address, where it is not the region's: a proxy.
 	APIURL string `yaml:"api_url"`
 	// ClientURL is where "Plumbline" on the incident links to, if the incident
 	// has no page of its own.
@@ -40,13 +38,38 @@ type Config struct {
 
 // DefaultConfig returns the defaults: PagerDuty itself, no routing key.
 func DefaultConfig() Config {
-	return Config{APIURL: "https://events.pagerduty.com", Timeout: 10 * time.Second}
+	return Config{Region: regionUS, Timeout: 10 * time.Second}
+}
+
+// PagerDuty's service regions and where their Events API is:
+// https://developer.pagerduty.com/docs/events-api-v2-overview.
+const (
+	regionUS = "us"
+	regionEU = "eu"
+	urlUS    = "https://events.pagerduty.com"
+	urlEU    = "https://events.eu.pagerduty.com"
+)
+
+// endpoint returns the address of a path of the Events API.
+func (c Config) endpoint(path string) string {
+	base := strings.TrimSuffix(c.APIURL, "/")
+	switch {
+	case base != "":
+	case c.Region == regionEU:
+		base = urlEU
+	default:
+		base = urlUS
+	}
+	return base + path
 }
 
 // Validate returns every problem of the configuration, each naming its key.
 func (c Config) Validate() error {
 	var errs []error
-	if !strings.HasPrefix(c.APIURL, "http://") && !strings.HasPrefix(c.APIURL, "https://") {
+	if c.Region != regionUS && c.Region != regionEU {
+		errs = append(errs, fmt.Errorf("region: %q is not us or eu", c.Region))
+	}
+	if c.APIURL != "" && !strings.HasPrefix(c.APIURL, "http://") && !strings.HasPrefix(c.APIURL, "https://") {
 		errs = append(errs, fmt.Errorf("api_url: %q is not an http or https URL", c.APIURL))
 	}
 	if c.Timeout <= 0 {
@@ -86,6 +109,14 @@ func (*Channel) Name() string { return "pagerduty" }
 // Notifier returns the notifier of the owner's routing key, or nil if there is
 // none.
 func (c *Channel) Notifier(owner plumbline.OwnerEntry) alerting.Notifier {
+	if k := c.key(owner); k != nil {
+		return &notifier{k}
+	}
+	return nil
+}
+
+// key is one routing key and its pace; nil if the owner has none.
+func (c *Channel) key(owner plumbline.OwnerEntry) *key {
 	file := owner.PagerDutyKeyFile
 	if file == "" {
 		file = c.config.RoutingKeyFile
@@ -100,68 +131,101 @@ func (c *Channel) Notifier(owner plumbline.OwnerEntry) alerting.Notifier {
 		pacer = alerting.NewPacer(callInterval)
 		c.pacers[file] = pacer
 	}
-	return &notifier{Channel: c, keyFile: file, pacer: pacer}
+	return &key{Channel: c, file: file, pacer: pacer}
 }
 
-// stateOpen is set while an alert is open at PagerDuty.
-const stateOpen = "pagerduty_open"
-
-type notifier struct {
+type key struct {
 	*Channel
-	keyFile string
-	pacer   *alerting.Pacer
+	file  string
+	pacer *alerting.Pacer
 }
+
+// read returns the routing key as the file has it now.
+func (k *key) read() (string, error) {
+	content, err := os.ReadFile(k.file)
+	if err != nil {
+		return "", fmt.Errorf("read PagerDuty routing key: %w", err)
+	}
+	return strings.TrimSpace(string(content)), nil
+}
+
+// What the notifier remembers: stateOpen is set while an alert is open at
+// PagerDuty, stateAcked while it is acknowledged there because it is here.
+const (
+	stateOpen  = "pagerduty_open"
+	stateAcked = "pagerduty_acked"
+)
+
+type notifier struct{ *key }
 
 // Notify implements alerting.Notifier. A trigger for an alert that is open would
 // only be a line in PagerDuty's log, so it is sent for repeats alone: they open
-// the alert anew if somebody resolved it by hand. A ticket pages nobody; an incident that
-// falls back from page to ticket is resolved here and goes on in Slack.
+// the alert anew if somebody resolved it by hand. A ticket pages nobody; an
+// incident that falls back from page to ticket is resolved here and goes on in
+// Slack. What somebody took here is acknowledged there, and rings no more.
 func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting.Result, error) {
-	opened, _ := notice.State.GetStr(stateOpen)
-	open := opened != ""
-	pages := notice.Text.Pages()
-	var action string
-	switch {
-	case pages && (!open || notice.Repeat):
-		action = actionTrigger
-	case open && !pages:
-		action = actionResolve
-	default:
-		return alerting.Result{}, nil
+	var sent alerting.Result
+	for _, action := range actions(notice) {
+		routingKey, err := n.read()
+		if err != nil {
+			return alerting.Result{Retry: true}, err
+		}
+		body, err := encode(NewEvent(action, routingKey, n.config.ClientURL, notice.Text))
+		if err != nil {
+			return alerting.Result{}, err
+		}
+		if retry, err := n.send(ctx, "/v2/enqueue", body); err != nil {
+			return alerting.Result{Retry: retry}, fmt.Errorf("%s incident at PagerDuty: %w", action, err)
+		}
+		remember(notice.State, action)
+		sent.Sent = true
 	}
-	content, err := os.ReadFile(n.keyFile)
-	if err != nil {
-		return alerting.Result{Retry: true}, fmt.Errorf("read PagerDuty routing key: %w", err)
-	}
-	event := NewEvent(action, strings.TrimSpace(string(content)), n.config.ClientURL, notice.Text)
-	if retry, err := n.send(ctx, event); err != nil {
-		return alerting.Result{Retry: retry}, fmt.Errorf("%s incident at PagerDuty: %w", action, err)
-	}
-	if action == actionTrigger {
-		notice.State.SetStr(stateOpen, "1")
-	} else {
-		notice.State.SetStr(stateOpen, "")
-	}
-	return alerting.Result{Sent: true}, nil
+	return sent, nil
 }
 
-// send posts the event with the status rules of the Events API: 202 is taken,
-// 429 and 5xx may be retried, everything else is refused for good.
-func (n *notifier) send(ctx context.Context, event pagerduty.V2Event) (retry bool, err error) {
-	body, err := encode(event)
-	if err != nil {
-		return false, err
+// actions returns the events that bring PagerDuty to what the notice says.
+func actions(notice alerting.Notice) []string {
+	has := func(key string) bool { v, _ := notice.State.GetStr(key); return v != "" }
+	pages, acked := notice.Text.Pages(), notice.Text.Acked != nil
+	open := has(stateOpen)
+	var todo []string
+	switch {
+	case pages && (!open || notice.Repeat && !acked):
+		todo = append(todo, actionTrigger)
+	case open && !pages:
+		return []string{actionResolve}
 	}
-	if err := n.pacer.Wait(ctx); err != nil {
+	if pages && acked && !has(stateAcked) {
+		todo = append(todo, actionAcknowledge)
+	}
+	return todo
+}
+
+func remember(state alerting.State, action string) {
+	switch action {
+	case actionTrigger:
+		state.SetStr(stateOpen, "1")
+	case actionAcknowledge:
+		state.SetStr(stateAcked, "1")
+	case actionResolve:
+		state.SetStr(stateOpen, "")
+		state.SetStr(stateAcked, "")
+	}
+}
+
+// send posts an event with the status rules of the Events API: 202 is taken,
+// 429 and 5xx may be retried, everything else is refused for good.
+func (k *key) send(ctx context.Context, path string, body []byte) (retry bool, err error) {
+	if err := k.pacer.Wait(ctx); err != nil {
 		return true, fmt.Errorf("wait for the rate limit: %w", err)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(n.config.APIURL, "/")+"/v2/enqueue", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, k.config.endpoint(path), bytes.NewReader(body))
 	if err != nil {
 		return false, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "plumbline")
-	response, err := n.client.Do(request)
+	response, err := k.client.Do(request)
 	if err != nil {
 		return true, err
 	}
@@ -174,7 +238,7 @@ func (n *notifier) send(ctx context.Context, event pagerduty.V2Event) (retry boo
 		return true, fmt.Errorf("status %d, answer cut off: %w", response.StatusCode, err)
 	}
 	if response.StatusCode == http.StatusTooManyRequests {
-		n.pacer.Hold(retryAfter(response.Header))
+		k.pacer.Hold(retryAfter(response.Header))
 	}
 	return temporary(response.StatusCode), fmt.Errorf("status %d: %s", response.StatusCode, reason(answer))
 }

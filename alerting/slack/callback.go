@@ -31,11 +31,12 @@ const Path = "/slack/actions"
 
 // Actions is what the buttons do. An error is told to the person who clicked.
 type Actions interface {
-	// Acknowledge says that by looks after the incident. Twice is once.
-	Acknowledge(ctx context.Context, incident, by string, at time.Time) error
-	// Silence keeps the incident from notifying from then until. The same
-	// silence twice is one.
-	Silence(ctx context.Context, incident, by string, from, until time.Time) error
+	// Acknowledge records that somebody looks after the incident; it is on disk
+	// when it returns, and twice is once.
+	Acknowledge(ctx context.Context, incident, who string) error
+	// Silence keeps the incident from notifying anybody for d; it is on disk when
+	// it returns.
+	Silence(ctx context.Context, incident string, d time.Duration, who string) error
 }
 
 // Gate judges a deploy and says in words what it found.
@@ -185,11 +186,14 @@ func (c *Callbacks) do(ctx context.Context, click click, at time.Time) (status i
 	switch click.action {
 	case actionAck:
 		// The thread hears of it from the notifier, which sees the incident change.
-		err = c.actions.Acknowledge(ctx, click.value, click.by(), at)
+		err = c.actions.Acknowledge(ctx, click.value, click.by())
 		done = "You look after it now."
 	case actionSilence:
-		err = c.actions.Silence(ctx, click.value, click.by(), at, at.Add(silenceFor))
-		done = fmt.Sprintf("Silenced until %s by %s.", at.Add(silenceFor).UTC().Format("15:04 UTC"), q.Name(click.by()))
+		// Counted from the click, so that a callback that was held up for minutes
+		// does not silence for longer than its button says.
+		until := at.Add(silenceFor)
+		err = c.actions.Silence(ctx, click.value, until.Sub(c.now()), click.by())
+		done = fmt.Sprintf("Silenced until %s by %s.", until.UTC().Format("15:04 UTC"), q.Name(click.by()))
 	case actionGate:
 		var target gateTarget
 		if json.Unmarshal([]byte(click.value), &target) != nil || target.Model == "" || c.gate == nil {

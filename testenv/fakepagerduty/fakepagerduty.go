@@ -54,16 +54,34 @@ type Alert struct {
 	DedupKey   string
 	Summary    string
 	Triggers   int
-	Resolved   bool
+	// Acknowledged is set by an acknowledge: it rings no more.
+	Acknowledged bool
+	Resolved     bool
+}
+
+// Change is one accepted change event.
+type Change struct {
+	RoutingKey string `json:"routing_key"`
+	Payload    struct {
+		Summary   string          `json:"summary"`
+		Source    string          `json:"source"`
+		Timestamp string          `json:"timestamp"`
+		Details   json.RawMessage `json:"custom_details"`
+	} `json:"payload"`
+	Links []struct {
+		Href string `json:"href"`
+		Text string `json:"text"`
+	} `json:"links"`
 }
 
 // Server is a running fake. It is safe for concurrent use.
 type Server struct {
 	*fakehttp.Server
 
-	mu     sync.Mutex
-	events []Event
-	alerts []Alert
+	mu      sync.Mutex
+	events  []Event
+	alerts  []Alert
+	changes []Change
 }
 
 // Start serves on addr, for example "127.0.0.1:0", until Close.
@@ -71,6 +89,7 @@ func Start(addr string) (*Server, error) {
 	s := &Server{}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v2/enqueue", s.enqueue)
+	mux.HandleFunc("POST /v2/change/enqueue", s.change)
 	server, err := fakehttp.Start(addr, mux)
 	if err != nil {
 		return nil, fmt.Errorf("fake PagerDuty: %w", err)
@@ -91,6 +110,42 @@ func (s *Server) Alerts() []Alert {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.alerts)
+}
+
+// Changes returns the accepted change events in order.
+func (s *Server) Changes() []Change {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.changes)
+}
+
+// change answers a change event:
+// https://developer.pagerduty.com/docs/send-change-event.
+func (s *Server) change(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the client went away while sending
+	}
+	var c Change
+	problems := []string{}
+	switch err := json.Unmarshal(body, &c); {
+	case len(body) > maxEvent:
+		problems = append(problems, "event is larger than 512 KB")
+	case err != nil:
+		problems = append(problems, "event is not JSON: "+err.Error())
+	case len(c.RoutingKey) != routingKeyLen:
+		problems = append(problems, "'routing_key' must be 32 characters")
+	case c.Payload.Summary == "" || utf8.RuneCountInString(c.Payload.Summary) > maxSummary:
+		problems = append(problems, "'payload.summary' is blank or longer than 1024 characters")
+	}
+	if len(problems) > 0 {
+		answer(w, http.StatusBadRequest, map[string]any{"status": "invalid event", "message": "Event object is invalid", "errors": problems})
+		return
+	}
+	s.mu.Lock()
+	s.changes = append(s.changes, c)
+	s.mu.Unlock()
+	answer(w, http.StatusAccepted, map[string]any{"status": "success", "message": "Change event processed"})
 }
 
 // WaitEvents blocks until ok accepts the events, or the context ends.
@@ -162,6 +217,8 @@ func (s *Server) accept(e Event) {
 	case e.Action == "trigger":
 		s.alerts[open].Triggers++
 		s.alerts[open].Summary = e.Payload.Summary
+	case e.Action == "acknowledge" && open >= 0:
+		s.alerts[open].Acknowledged = true
 	case e.Action == "resolve" && open >= 0:
 		s.alerts[open].Resolved = true
 	}

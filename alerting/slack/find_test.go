@@ -1,0 +1,265 @@
+package slack_test
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/alerting/slack"
+	"github.com/plumbline-slo/plumbline/testenv/fakehttp"
+	"github.com/plumbline-slo/plumbline/testenv/fakeslack"
+)
+
+// memory is a State.
+type memory map[string]string
+
+func (m memory) GetStr(key string) (string, bool) { v, ok := m[key]; return v, ok }
+func (m memory) SetStr(key, value string)         { m[key] = value }
+
+// process is the channel as one process has it: another process remembers
+// nothing of it but what State kept.
+func process(t *testing.T, fake *fakeslack.Server, target string) (alerting.Notifier, *prometheus.Registry) {
+	t.Helper()
+	config := slack.DefaultConfig()
+	config.Token, config.APIURL, config.Interval = "xoxb-test", fake.APIURL(), 0
+	registry := prometheus.NewRegistry()
+	channel, err := slack.New(config, registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return channel.Notifier(plumbline.OwnerEntry{SlackChannel: target}), registry
+}
+
+func start(t *testing.T) *fakeslack.Server {
+	t.Helper()
+	fake, err := fakeslack.Start("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { fake.Close() })
+	return fake
+}
+
+func firing(incident string) alerting.Text {
+	return alerting.Text{
+		Incident: incident, Status: alerting.StatusFiring, Severity: plumbline.SeverityPage, Model: "fare", SLO: "right",
+		Name: "SLOBurn", Summary: "fare is wrong", Since: time.Now().Add(-time.Minute), At: time.Now(),
+	}
+}
+
+func over(text alerting.Text) alerting.Text {
+	text.Status, text.Until = alerting.StatusResolved, time.Now()
+	return text
+}
+
+func tell(t *testing.T, n alerting.Notifier, text alerting.Text, state memory) {
+	t.Helper()
+	if result, err := n.Notify(t.Context(), alerting.Notice{Text: text, State: state}); err != nil || !result.Sent {
+		t.Fatalf("notify %s: %+v, %v", text.Incident, result, err)
+	}
+}
+
+// A process posts and is killed before the notification log has it: the next
+// one, which knows nothing, finds the message and goes on with it.
+func TestALostSendIsFoundAgain(t *testing.T) {
+	for _, target := range []string{"#flights", "CFLIGHTS"} {
+		t.Run(target, func(t *testing.T) {
+			fake := start(t)
+			first, _ := process(t, fake, target)
+			tell(t, first, firing("a"), memory{})
+			tell(t, first, firing("b"), memory{})
+
+			second, registry := process(t, fake, target)
+			state := memory{}
+			tell(t, second, firing("a"), state)
+			roots := fake.Roots()
+			if len(roots) != 2 {
+				t.Fatalf("%d roots, want the two that were posted", len(roots))
+			}
+			if len(fake.Thread(roots[0].TS)) != 0 || roots[0].Updates != 1 || roots[1].Updates != 0 {
+				t.Errorf("found again is not new: %+v", fake.Messages())
+			}
+			tell(t, second, over(firing("a")), state)
+			if roots := fake.Roots(); len(roots) != 2 || !strings.Contains(roots[0].Text, "RESOLVED") || strings.Contains(roots[1].Text, "RESOLVED") {
+				t.Errorf("the end did not reach the message: %+v", roots)
+			}
+			if got := value(t, registry, "plumbline_alerting_slack_adopted_total"); got != 1 {
+				t.Errorf("adopted %v, want 1", got)
+			}
+		})
+	}
+}
+
+// An incident that is over is not the one that begins now.
+func TestAnEndedIncidentIsNotReopened(t *testing.T) {
+	fake := start(t)
+	first, _ := process(t, fake, "#flights")
+	state := memory{}
+	tell(t, first, firing("a"), state)
+	tell(t, first, over(firing("a")), state)
+	second, _ := process(t, fake, "#flights")
+	tell(t, second, firing("a"), memory{})
+	if n := len(fake.Roots()); n != 2 {
+		t.Errorf("%d roots, want one for each incident", n)
+	}
+}
+
+// A send whose answer was cut off is found by the retry, in the same process.
+func TestACutAnswerIsFoundByTheRetry(t *testing.T) {
+	fake := start(t)
+	n, _ := process(t, fake, "#flights")
+	fake.Fail(fakehttp.Fault{Path: "chat.postMessage", CutAfter: true})
+	state := memory{}
+	if result, err := n.Notify(t.Context(), alerting.Notice{Text: firing("a"), State: state}); err == nil || !result.Retry {
+		t.Fatalf("the cut was not seen: %+v, %v", result, err)
+	}
+	tell(t, n, firing("a"), state)
+	if n := len(fake.Roots()); n != 1 {
+		t.Errorf("%d roots, want 1", n)
+	}
+}
+
+// The lost message is on the third page of a busy channel's history.
+func TestASearchTurnsPages(t *testing.T) {
+	fake := start(t)
+	first, _ := process(t, fake, "#flights")
+	tell(t, first, firing("lost"), memory{})
+	for range 120 {
+		if _, err := http.PostForm(fake.APIURL()+"chat.postMessage", map[string][]string{"token": {"x"}, "channel": {"#flights"}, "text": {"chatter"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second, _ := process(t, fake, "#flights")
+	tell(t, second, firing("lost"), memory{})
+	if n := len(fake.Roots()); n != 121 {
+		t.Errorf("%d roots, want 121", n)
+	}
+}
+
+// A search that may succeed later is made again; one that Slack refuses for good
+// is counted, and the page goes out.
+func TestASearchThatFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault fakehttp.Fault
+		retry bool
+	}{
+		"500":                 {fakehttp.Fault{Status: http.StatusInternalServerError}, true},
+		"cut":                 {fakehttp.Fault{Cut: true}, true},
+		"429 for a second":    {fakehttp.Fault{Status: http.StatusTooManyRequests, RetryAfter: time.Second}, true},
+		"429 for an hour":     {fakehttp.Fault{Status: http.StatusTooManyRequests, RetryAfter: time.Hour}, false},
+		"no scope":            {fakehttp.Fault{Status: http.StatusOK, Body: `{"ok":false,"error":"missing_scope"}`}, false},
+		"not in the channel":  {fakehttp.Fault{Status: http.StatusOK, Body: `{"ok":false,"error":"not_in_channel"}`}, false},
+		"403 of a middlebox":  {fakehttp.Fault{Status: http.StatusForbidden}, false},
+		"busy within the API": {fakehttp.Fault{Status: http.StatusOK, Body: `{"ok":false,"error":"internal_error"}`}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := start(t)
+			n, registry := process(t, fake, "CFLIGHTS")
+			c.fault.Path = "conversations.history"
+			fake.Fail(c.fault)
+			result, err := n.Notify(t.Context(), alerting.Notice{Text: firing("a"), State: memory{}})
+			if c.retry {
+				if err == nil || !result.Retry || len(fake.Roots()) != 0 {
+					t.Errorf("%+v, %v, %d roots", result, err, len(fake.Roots()))
+				}
+				return
+			}
+			if err != nil || !result.Sent || len(fake.Roots()) != 1 || value(t, registry, "plumbline_alerting_slack_search_failures_total") != 1 {
+				t.Errorf("%+v, %v, %d roots", result, err, len(fake.Roots()))
+			}
+		})
+	}
+}
+
+// Somebody else's metadata and messages that cannot be changed do not hold a
+// page up.
+func TestMetadataOfOthers(t *testing.T) {
+	fake := start(t)
+	for _, metadata := range []string{
+		`{"event_type":"deploy","event_payload":{"incident":"a","status":"firing"}}`,
+		`{"event_type":"plumbline_incident","event_payload":{"incident":7,"status":[]}}`,
+		`{"event_type":"plumbline_incident","event_payload":null}`,
+	} {
+		if _, err := http.PostForm(fake.APIURL()+"chat.postMessage", map[string][]string{
+			"token": {"x"}, "channel": {"#flights"}, "text": {"x"}, "metadata": {metadata},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n, _ := process(t, fake, "#flights")
+	tell(t, n, firing("a"), memory{})
+	if n := len(fake.Roots()); n != 4 {
+		t.Errorf("%d roots, want 4", n)
+	}
+
+	forged := `{"event_type":"plumbline_incident","event_payload":{"incident":"b","status":"firing"}}`
+	if _, err := http.PostForm(fake.APIURL()+"chat.postMessage", map[string][]string{
+		"token": {"x"}, "channel": {"#flights"}, "text": {"x"}, "metadata": {forged},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	fake.Fail(fakehttp.Fault{Path: "chat.update", Status: http.StatusOK, Body: `{"ok":false,"error":"cant_update_message"}`})
+	tell(t, n, firing("b"), memory{})
+	if n := len(fake.Roots()); n != 6 {
+		t.Errorf("%d roots, want 6", n)
+	}
+}
+
+// Many incidents that begin at once share searches, and each gets its own root.
+func TestIncidentsThatBeginAtOnce(t *testing.T) {
+	fake := start(t)
+	first, _ := process(t, fake, "CFLIGHTS")
+	tell(t, first, firing("0"), memory{})
+	second, _ := process(t, fake, "CFLIGHTS")
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			text := firing(string(rune('0' + i)))
+			if result, err := second.Notify(t.Context(), alerting.Notice{Text: text, State: memory{}}); err != nil || !result.Sent {
+				t.Errorf("%+v, %v", result, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(fake.Roots()); n != 40 {
+		t.Errorf("%d roots, want 40", n)
+	}
+}
+
+// Somebody takes the incident: the message, its buttons and the thread say so.
+func TestAnAcknowledgementIsShown(t *testing.T) {
+	fake := start(t)
+	n, _ := process(t, fake, "#flights")
+	state, text := memory{}, firing("a")
+	tell(t, n, text, state)
+	text.Acked = &alerting.Ack{By: "ann <!here>", At: noon}
+	tell(t, n, text, state)
+	root := fake.Roots()[0]
+	if !strings.Contains(string(root.Blocks), "Taken by") || strings.Contains(string(root.Blocks), "<!here>") {
+		t.Errorf("the message does not say who: %s", root.Blocks)
+	}
+	if thread := fake.Thread(root.TS); len(thread) != 1 || !strings.Contains(thread[0].Text, "Taken by `ann &lt;!here&gt;`") {
+		t.Errorf("the thread: %+v", thread)
+	}
+}
+
+func value(t *testing.T, registry *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
+}
