@@ -38,6 +38,14 @@ func (a Alert) resolvedAt(t time.Time) bool {
 	return !a.EndsAt.IsZero() && !a.EndsAt.After(t)
 }
 
+// incident is the key of the alert's incident.
+func (a Alert) incident() string {
+	if m := a.Label(plumbline.LabelModel); m != "" {
+		return IncidentKey(plumbline.Model(m), plumbline.DeployHash(a.Label(plumbline.LabelDeploy)), plumbline.SLOName(a.Label(plumbline.LabelSLO)))
+	}
+	return ServiceIncidentKey(a.Label("alertname"), a.Label(plumbline.LabelObject))
+}
+
 // IncidentKey is the stable name of the incident of a model, deploy and SLO: 64
 // hexadecimal digits. Two parts that join to the same text stay apart.
 func IncidentKey(m plumbline.Model, deploy plumbline.DeployHash, slo plumbline.SLOName) string {

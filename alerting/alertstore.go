@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -118,6 +119,19 @@ func (s *alertStore) Put(ctx context.Context, alerts ...*alert.Alert) error {
 func (r alertRecord) same(o alertRecord) bool {
 	return r.Resolved == o.Resolved && r.GeneratorURL == o.GeneratorURL && maps.Equal(r.Annotations, o.Annotations) &&
 		(!r.Resolved || r.EndsAt.Equal(o.EndsAt)) && r.StartsAt.Equal(o.StartsAt)
+}
+
+// fires reports whether an alert of an incident fires that is meant.
+func (s *alertStore) fires(incident string, meant func(model.Fingerprint) bool) bool {
+	s.mu.Lock()
+	var of []model.Fingerprint
+	for fp, r := range s.known {
+		if !r.Resolved && r.incident() == incident {
+			of = append(of, fp)
+		}
+	}
+	s.mu.Unlock()
+	return slices.ContainsFunc(of, meant)
 }
 
 // expired writes down that an alert ended because nobody sent it any more.

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/alertmanager/nflog"
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/common/model"
 )
 
 // What the notification log remembers of an incident beside the notifier's own
@@ -47,7 +48,7 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 		return ctx, nil, errors.New("deduplicate: the group or the outcome is missing")
 	}
 	// This replica has waited its turn: others may have spoken meanwhile.
-	if alerts = d.delivery.current(alerts); len(alerts) == 0 {
+	if alerts = d.delivery.current(alerts); len(alerts) == 0 || d.delivery.turn() > 0 && d.delivery.moved(alerts) {
 		return ctx, nil, nil
 	}
 	if i, err := d.delivery.incidents.get(o.incident.ID); err == nil {
@@ -82,6 +83,27 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 		return ctx, alerts, nil
 	}
 	return ctx, nil, nil
+}
+
+// moved reports whether an alert of the incident has begun or ended since the
+// turn began. What a replica saw before it waited must not be told after what
+// another has seen since: the next turn tells how it is then.
+func (c *core) moved(alerts []*alert.Alert) bool {
+	seen := make(map[model.Fingerprint]bool, len(alerts))
+	for _, a := range alerts {
+		seen[a.Fingerprint()] = true
+		now, err := c.alerts.Get(a.Fingerprint())
+		if err != nil && !a.Resolved() || err == nil && now.Resolved() != a.Resolved() {
+			return true // one that was forgotten has ended
+		}
+	}
+	return c.alerts.fires(keyOfAlert(alerts[0]), func(a model.Fingerprint) bool { return !seen[a] && !c.wasMuted(a) })
+}
+
+// wasMuted reports whether an alert is inhibited or silenced.
+func (c *core) wasMuted(fp model.Fingerprint) bool {
+	a, err := c.alerts.Get(fp)
+	return err == nil && (c.inhibitor.Mutes(context.Background(), a.Labels) || c.silencer.Mutes(context.Background(), a.Labels))
 }
 
 // fewer reports whether an alert that people were told of fires no more.

@@ -63,13 +63,7 @@ func (c *core) current(alerts []*alert.Alert) []*alert.Alert {
 }
 
 // keyOfAlert is the key of the alert's incident.
-func keyOfAlert(a *alert.Alert) string {
-	label := func(name string) string { return string(a.Labels[model.LabelName(name)]) }
-	if label(plumbline.LabelModel) == "" {
-		return ServiceIncidentKey(label(model.AlertNameLabel), label(plumbline.LabelObject))
-	}
-	return IncidentKey(plumbline.Model(label(plumbline.LabelModel)), plumbline.DeployHash(label(plumbline.LabelDeploy)), plumbline.SLOName(label(plumbline.LabelSLO)))
-}
+func keyOfAlert(a *alert.Alert) string { return fromAlertmanager(a).incident() }
 
 // look reads the alerts of one incident.
 func (s *sightings) look(alerts []*alert.Alert) sighting {

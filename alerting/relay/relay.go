@@ -297,3 +297,49 @@ func wire(alerts []alerting.Alert) []wireAlert {
 	}
 	return out
 }
+
+// Active returns what any peer that answers takes as firing, silenced and
+// inhibited alerts included: whoever takes over a rule group ends those that it
+// does not see firing itself, for its predecessor cannot any more. The error
+// tells of the peers that did not answer.
+func (r *Relay) Active(ctx context.Context) ([]alerting.Alert, error) {
+	found := make(map[string]alerting.Alert)
+	var errs []error
+	for _, p := range r.peers {
+		alerts, err := r.active(ctx, p.url)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("ask %s for its alerts: %w", p.url, err))
+		}
+		for _, a := range alerts {
+			found[identity(a)] = a
+		}
+	}
+	return slices.Collect(maps.Values(found)), errors.Join(errs...)
+}
+
+// maxActive bounds the answer of a peer.
+const maxActive = 64 << 20
+
+func (r *Relay) active(ctx context.Context, url string) ([]alerting.Alert, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/v2/alerts?active=true&silenced=true&inhibited=true", nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := r.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }() // it has been read
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("status %d", response.StatusCode)
+	}
+	var list []wireAlert
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxActive)).Decode(&list); err != nil {
+		return nil, err
+	}
+	out := make([]alerting.Alert, 0, len(list))
+	for _, a := range list {
+		out = append(out, alerting.Alert{Labels: a.Labels, Annotations: a.Annotations, StartsAt: a.StartsAt, EndsAt: a.EndsAt, GeneratorURL: a.GeneratorURL})
+	}
+	return out, nil
+}

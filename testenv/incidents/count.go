@@ -1,0 +1,165 @@
+package incidents
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/testenv/fakeslack"
+	"github.com/plumbline-slo/plumbline/testenv/figure"
+)
+
+func resolvedRoot(m fakeslack.Message) bool { return strings.Contains(m.Text, "RESOLVED") }
+
+// resolved reports whether everything that was told of is told to be over.
+func (r *run) resolved() bool {
+	alerts, roots := r.pagerduty.Alerts(), r.slack.Roots()
+	if len(alerts) < r.Incidents || len(roots) < r.Incidents {
+		return false
+	}
+	for _, a := range alerts {
+		if !a.Resolved {
+			return false
+		}
+	}
+	for _, m := range roots {
+		if !resolvedRoot(m) {
+			return false
+		}
+	}
+	return true
+}
+
+// tally is what one incident became.
+type tally struct{ pages, pagesOpen, roots, rootsOpen int }
+
+// count holds what people were told against the script.
+func (r *run) count(ctx context.Context) ([]figure.Figure, error) {
+	tallies := make(map[string]*tally, len(r.incidents))
+	for _, i := range r.incidents {
+		tallies[i.key()] = new(tally)
+	}
+	strangers := 0
+	of := func(matches func(key string) bool) *tally {
+		for key, t := range tallies {
+			if matches(key) {
+				return t
+			}
+		}
+		strangers++
+		return new(tally)
+	}
+	alerts, roots := r.pagerduty.Alerts(), r.slack.Roots()
+	for _, a := range alerts {
+		t := of(func(key string) bool { return key == a.DedupKey })
+		t.pages++
+		if !a.Resolved {
+			t.pagesOpen++
+		}
+	}
+	for _, m := range roots {
+		t := of(func(key string) bool { return strings.Contains(string(m.Metadata), key) })
+		t.roots++
+		if !resolvedRoot(m) {
+			t.rootsOpen++
+		}
+	}
+	var missed, doubled, open float64
+	for _, i := range r.incidents {
+		t := tallies[i.key()]
+		if t.pages == 0 || t.roots == 0 {
+			missed++
+		}
+		if t.pages > 1 || t.roots > 1 {
+			doubled++
+		}
+		if t.pagesOpen+t.rootsOpen > 0 {
+			open++
+		}
+		if *t != (tally{pages: 1, roots: 1}) {
+			fmt.Fprintf(r.Text, "  incident %d (kind %d): %+v\n", i.number, i.number%kinds, *t)
+		}
+	}
+	name := "replay_incidents"
+	if r.Kills > 0 {
+		name = "chaos_alerting"
+	}
+	figures := []figure.Figure{
+		figure.Exactly(name+"_pagerduty_incidents", float64(len(alerts)), "incidents", float64(r.Incidents)),
+		figure.Exactly(name+"_slack_roots", float64(len(roots)), "messages", float64(r.Incidents)),
+		figure.Exactly(name+"_missed", missed, "incidents", 0),
+		figure.Exactly(name+"_doubled", doubled, "incidents", 0),
+		figure.Exactly(name+"_not_resolved", open, "incidents", 0),
+		figure.Exactly(name+"_strangers", float64(strangers), "incidents", 0),
+		figure.AtLeast(name+"_restarts", float64(r.restarts), "processes", 1),
+	}
+	records, err := r.countRecords(ctx, name)
+	if r.Kills > 0 {
+		figures = append(figures, figure.Exactly(name+"_kills", float64(r.kills), "kill -9", float64(r.Kills)))
+	}
+	return append(figures, records...), err
+}
+
+// countRecords holds what both replicas remember against what was done.
+func (r *run) countRecords(ctx context.Context, name string) ([]figure.Figure, error) {
+	if err := r.until(ctx, patience, "both replicas answer", func() bool {
+		for _, api := range r.apis {
+			if r.get(ctx, api+"/api/v2/status", nil) != nil {
+				return false
+			}
+		}
+		return true
+	}); err != nil {
+		return nil, err
+	}
+	var rows, acksLost, acksDoubled, silencesLost float64
+	for _, api := range r.apis {
+		var all []alerting.Incident
+		if err := r.get(ctx, api+"/api/incidents", &all); err != nil {
+			return nil, err
+		}
+		n := 0
+		for _, i := range all {
+			if !i.EscalatedAt.IsZero() && !i.Open() {
+				n++
+			}
+		}
+		rows += float64(n)
+		for key, who := range r.acked {
+			var i alerting.Incident
+			if err := r.get(ctx, api+"/api/incidents/"+key, &i); err != nil {
+				acksLost++
+				continue
+			}
+			told := 0
+			for _, e := range i.Events {
+				if e.Kind == alerting.EventAcknowledged && e.By == who {
+					told++
+				}
+			}
+			switch {
+			case told == 0:
+				acksLost++
+			case told > 1:
+				acksDoubled++
+			}
+		}
+		for _, id := range r.silenced {
+			if r.get(ctx, api+"/api/v2/silence/"+id, nil) != nil {
+				silencesLost++
+			}
+		}
+	}
+	figures := []figure.Figure{figure.Exactly(name+"_resolved_records", rows, "incidents", float64(len(r.apis)*r.Incidents))}
+	if r.Kills == 0 {
+		return figures, nil
+	}
+	return append(figures,
+		figure.AtLeast(name+"_acknowledged", float64(len(r.acked)), "incidents", 1),
+		figure.Exactly(name+"_acks_lost", acksLost, "records", 0),
+		figure.Exactly(name+"_acks_doubled", acksDoubled, "records", 0),
+		figure.AtLeast(name+"_silenced", float64(len(r.silenced)), "incidents", 1),
+		figure.Exactly(name+"_silences_lost", silencesLost, "records", 0),
+	), nil
+}
