@@ -66,10 +66,8 @@ const daysAtOnce = 4
 // computed anew when the training set is another one or days came in late. It belongs to the one
 // goroutine that steps.
 type alarms struct {
-	cfg Config
-	// watch is its own: what its asker keeps is dropped with the days.
+	cfg    Config
 	watch  watch
-	fresh  func() (*ask.Asker, error)
 	models map[plumbline.Model]*days
 }
 
@@ -104,13 +102,8 @@ type stream struct {
 	measure   measure.ID
 }
 
-func newAlarms(cfg Config, w watch, conn drift.Querier) (*alarms, error) {
-	fresh := func() (*ask.Asker, error) { return ask.New(ask.DefaultConfig(), conn) }
-	var err error
-	if w.asker, err = fresh(); err != nil {
-		return nil, err
-	}
-	return &alarms{cfg: cfg, watch: w, fresh: fresh, models: map[plumbline.Model]*days{}}, nil
+func newAlarms(cfg Config, w watch) *alarms {
+	return &alarms{cfg: cfg, watch: w, models: map[plumbline.Model]*days{}}
 }
 
 // look says where each stream stands. While days are caught up with, or cannot
@@ -214,8 +207,8 @@ func (a *alarms) take(ctx context.Context, t traffic, d *days, closed time.Time)
 		if looked && differ(training, known) {
 			d.rewind(a.from(t, closed))
 			delete(d.requests, time.Time{})
-			a.watch.asker, err = a.fresh()
-			return err
+			a.watch.asker.Forget(t.model)
+			return nil
 		}
 		if !looked {
 			d.requests[time.Time{}] = training
@@ -253,7 +246,7 @@ func (a *alarms) keep(d *days, end time.Time, answer ask.Answer) {
 		}
 		s := stream{answer.Segment, r.Series, r.Reference, r.Measure}
 		d.blocks[s] = append(d.blocks[s], alarm.Block{
-			End: end, Reference: r.Reference, Events: r.Count, Freedom: alarm.Freedom(r.Measure, filled(r, answer)), Result: r.Result,
+			End: end, Reference: r.Reference, Events: uint64(float64(r.Count) / max(1, r.Design)), Freedom: alarm.Freedom(r.Measure, filled(r, answer)), Result: r.Result,
 		})
 	}
 }
@@ -321,8 +314,8 @@ func (a *alarms) changed(ctx context.Context, t traffic, d *days, closed time.Ti
 	if first.Equal(from) {
 		delete(d.requests, time.Time{})
 	}
-	a.watch.asker, err = a.fresh()
-	return true, err
+	a.watch.asker.Forget(t.model)
+	return true, nil
 }
 
 // trainingOf returns how many requests the training set of an answer has.

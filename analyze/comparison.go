@@ -156,6 +156,8 @@ func (c comparison) dispersed(r ask.Row, answer ask.Answer) ask.Row {
 	if o.Overdispersion = c.dispersion(answer.Segment, r); o.Overdispersion <= littleDispersion {
 		return r
 	}
+	// What was learnt is beyond what clusters are taken for.
+	o.Overdispersion *= max(1, r.Design)
 	for _, reference := range answer.References {
 		before, now := reference.Window.Sample(r.Series), answer.Current.Sample(r.Series)
 		if reference.Asked.String() != r.Reference || before.Weight > 1 || now.Weight > 1 {
@@ -226,11 +228,13 @@ func (c comparison) usual(r ask.Row, reference, usual, current drift.Sample) boo
 	if usual.Present() < minEvents || current.Present() < minEvents {
 		return false
 	}
-	if near, ok := apart(usual, current, r.Measure, c.cfg.distances()); ok && !near.Alarm {
+	o := c.cfg.distances()
+	o.Overdispersion = max(1, r.Design)
+	if near, ok := apart(usual, current, r.Measure, o); ok && !near.Alarm {
 		return true
 	}
-	then, ok := apart(reference, usual, r.Measure, c.cfg.distances())
-	now, also := apart(reference, current, r.Measure, c.cfg.distances())
+	then, ok := apart(reference, usual, r.Measure, o)
+	now, also := apart(reference, current, r.Measure, o)
 	return ok && also && now.Debiased-then.Debiased < r.MinEffect
 }
 

@@ -10,9 +10,11 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/analyze/burn/count"
 	"github.com/plumbline-slo/plumbline/analyze/dataquality"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
+	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 	"github.com/plumbline-slo/plumbline/storage"
 )
@@ -28,8 +30,8 @@ type Config struct {
 	// QualityWindows are the windows of accuracy and coverage. Default 1 h, 6 h
 	// and 24 h.
 	QualityWindows []time.Duration `yaml:"quality_windows"`
-	// ReferenceRefresh is how long a training set that was read is used. Default
-	// 1 min.
+	// ReferenceRefresh is how long a reference that was read is used again, by
+	// every look. Default 10 min: a training set that is imported shows after that.
 	ReferenceRefresh time.Duration `yaml:"reference_refresh"`
 	// MaxLabelLag is how far in the past the latest labelled minute may lie
 	// before an SLO counts as missing. It must exceed the usual label delay.
@@ -61,6 +63,11 @@ type Config struct {
 	SegmentInterval time.Duration `yaml:"segment_interval"`
 	// Alarm says when drift is worth a ticket.
 	Alarm AlarmConfig `yaml:"alarm"`
+	// Proxies says when what speaks before labels is unusual.
+	Proxies ProxyConfig `yaml:"proxies"`
+	// Clusters says of models what their events belong together by, as they
+	// declare it.
+	Clusters cluster.Keys `yaml:"-"`
 	// Measures are the distances that drift is measured with.
 	Measures Measures `yaml:"measures"`
 	// MinEffect overrides the least effects of the measures, for example psi: 0.1,
@@ -109,7 +116,7 @@ func DefaultConfig() Config {
 		Interval:         10 * time.Second,
 		DriftWindows:     []time.Duration{24 * time.Hour},
 		QualityWindows:   []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour},
-		ReferenceRefresh: time.Minute,
+		ReferenceRefresh: 10 * time.Minute,
 		MaxLabelLag:      burn.DefaultMaxLag,
 		DriftMinEffect:   drift.DefaultOptions().MinEffect,
 		DuplicateShare:   0.01,
@@ -117,6 +124,7 @@ func DefaultConfig() Config {
 		DriftInterval: time.Minute, SegmentInterval: 5 * time.Minute, Segments: 10,
 		References: []string{plumbline.ReferenceTraining, "same-hours:4w"},
 		Alarm:      defaultAlarm(),
+		Proxies:    defaultProxies(),
 		Measures: Measures{
 			Numbers:    []measure.ID{measure.PSI, measure.WassersteinScale},
 			Categories: []measure.ID{measure.PSI, measure.TVD},
@@ -130,7 +138,7 @@ func DefaultConfig() Config {
 
 // Validate returns every mistake of the configuration, by field.
 func (c Config) Validate() error {
-	errs := []error{c.validateTimes(), c.Alarm.validate(), c.Measures.validate()}
+	errs := []error{c.validateTimes(), c.Alarm.validate(), c.Proxies.validate(), c.Measures.validate()}
 	wrong := func(field string, err error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("analyze.%s: %w", field, err))
@@ -228,6 +236,10 @@ type Dependencies struct {
 	// Objectives are the SLOs whose burn is computed. Models without one are
 	// analysed all the same.
 	Objectives []plumbline.Objective
+	// Queries runs the statements of SLOs on SQL, as a user that may only read; nil
+	// where there is none. PromQL evaluates the expressions of those on PromQL.
+	Queries count.Querier
+	PromQL  count.Instant
 	// Registerer gets the runner's metrics; nil registers them nowhere.
 	Registerer prometheus.Registerer
 	// Log gets the error of a look that will be repeated; nil drops it.

@@ -17,6 +17,8 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/dataquality"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
+	"github.com/plumbline-slo/plumbline/analyze/proxy"
+	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
 	"github.com/plumbline-slo/plumbline/analyze/quality"
 	"github.com/plumbline-slo/plumbline/storage"
 )
@@ -31,14 +33,14 @@ type Runner struct {
 	now        func() time.Time
 	patience   time.Duration
 
-	drift      drift.Reader
-	quality    quality.Reader
-	burn       burn.Reader
-	references *references
-	hygiene    *hygiene
-	truth      *truth
-	watch      *watch
-	alarms     *alarms
+	drift   drift.Reader
+	quality quality.Reader
+	burn    burn.Reader
+	counted *counted
+	hygiene *hygiene
+	truth   *truth
+	watch   *watch
+	alarms  *alarms
 }
 
 // patience is how long one analyzer may look at one model: others are not kept
@@ -69,19 +71,20 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 		quality: quality.Reader{Conn: conn},
 		burn:    burn.Reader{Conn: conn, MaxLag: cfg.MaxLabelLag},
 	}
-	r.references = newReferences(r.drift, cfg.ReferenceRefresh)
+	r.counted = newCounted(deps, conn)
 	r.hygiene = newHygiene(dataquality.Reader{Conn: conn}, cfg)
 	r.truth = newTruth(concept.Reader{Conn: conn}, cfg)
+	r.proxies = newProxies(proxy.Reader{Conn: conn}, cfg.Proxies)
 	asker, err := ask.New(ask.Config{KeepFor: cfg.ReferenceRefresh, KeepCounts: ask.DefaultConfig().KeepCounts}, conn)
 	if err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
+	// All looks share what was read of references.
+	asker = asker.Clustered(cluster.NewKeeper(cfg.Clusters, conn))
 	if r.watch, err = newWatch(cfg, asker, conn); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
-	if r.alarms, err = newAlarms(cfg, *r.watch, conn); err != nil {
-		return nil, fmt.Errorf("analyze: %w", err)
-	}
+	r.alarms = newAlarms(cfg, *r.watch)
 	if err := r.metrics.register(deps.Registerer); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
@@ -216,7 +219,12 @@ func (r *Runner) lookService(ctx context.Context, now time.Time, keep keeper) er
 		return err // nobody is known to serve, which must not read as nobody serves
 	}
 	errs := []error{err}
+	found, err := r.within(ctx, func(ctx context.Context) ([]Finding, error) { return r.counted.look(ctx, r.objectives, now) })
+	findings, errs = append(findings, found...), append(errs, err)
 	for _, o := range r.objectives {
+		if !o.SLO.SLI.Is(plumbline.SLIQuality) {
+			continue
+		}
 		found, err := r.within(ctx, func(ctx context.Context) ([]Finding, error) { return r.lookBurn(ctx, o, byModel[o.SLO.Model]) })
 		findings, errs = append(findings, found...), append(errs, err)
 	}
@@ -227,7 +235,7 @@ func (r *Runner) lookService(ctx context.Context, now time.Time, keep keeper) er
 // labels say of both. A model's findings are kept before the next model is looked
 // at, so that a slow one neither delays nor ages those of the others.
 func (r *Runner) lookFeatures(ctx context.Context, now time.Time, keep keeper) error {
-	looks := []func(context.Context, traffic, time.Time) ([]Finding, error){r.lookDrift, r.alarms.look, r.hygiene.look, r.truth.look}
+	looks := []func(context.Context, traffic, time.Time) ([]Finding, error){r.lookDrift, r.alarms.look, r.hygiene.look, r.truth.look, r.proxies.look}
 	return r.eachModel(ctx, now, func(t traffic) error {
 		var (
 			findings []Finding

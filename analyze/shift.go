@@ -5,7 +5,6 @@ import (
 	"context"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -26,35 +25,6 @@ type Shift struct {
 	// insufficient where the samples are too small, missing without a training
 	// set, and ok otherwise.
 	Verdict string
-}
-
-// references keeps the training sets that were read, by model.
-type references struct {
-	reader  drift.Reader
-	refresh time.Duration
-
-	mu     sync.Mutex
-	read   map[plumbline.Model]time.Time
-	loaded map[plumbline.Model]drift.Window
-}
-
-func newReferences(reader drift.Reader, refresh time.Duration) *references {
-	return &references{reader: reader, refresh: refresh, read: map[plumbline.Model]time.Time{}, loaded: map[plumbline.Model]drift.Window{}}
-}
-
-// of returns the training set of a model, read at most refresh ago.
-func (r *references) of(ctx context.Context, model plumbline.Model, now time.Time) (drift.Window, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if at, ok := r.read[model]; ok && now.Sub(at) < r.refresh && !now.Before(at) {
-		return r.loaded[model], nil
-	}
-	w, err := r.reader.Read(ctx, drift.Training(model))
-	if err != nil {
-		return drift.Window{}, err
-	}
-	r.read[model], r.loaded[model] = now, w
-	return w, nil
 }
 
 // measured reads what a deploy saw in the window before end, and what is usual.

@@ -68,7 +68,7 @@ func (r *Runner) lookDrift(ctx context.Context, t traffic, now time.Time) ([]Fin
 }
 
 func (r *Runner) compareDeploys(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
-	reference, err := r.references.of(ctx, t.model, now)
+	reference, err := r.watch.asker.Window(ctx, []drift.Query{drift.Training(t.model)})
 	if err != nil {
 		return nil, fmt.Errorf("drift: %w", err)
 	}

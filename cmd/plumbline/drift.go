@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
+	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/peers"
 )
 
@@ -90,7 +91,7 @@ func askDrift(ctx context.Context, w where, q ask.Question) (_ ask.Answer, err e
 	if err != nil {
 		return ask.Answer{}, err
 	}
-	return asker.Ask(ctx, q)
+	return asker.Clustered(cluster.NewKeeper(cfg.Analyze.Clusters, db.Conn())).Ask(ctx, q)
 }
 
 func writeJSON(out io.Writer, v any) error {

@@ -6,6 +6,7 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/analyze/drift/alarm"
+	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 )
 
@@ -19,6 +20,10 @@ type Answer struct {
 	From, To time.Time
 	// Current is what the model saw in the window.
 	Current drift.Window
+	// Clusters is how much events that belong together make counts vary; nil if
+	// the model does not say what belongs together, and events are taken as
+	// independent.
+	Clusters *cluster.Effects
 	// References are in the order asked for, the training set last if only auto
 	// brought it in.
 	References []Resolved
@@ -63,6 +68,9 @@ type Row struct {
 	// ReferenceCount and Count are the requests that the distance was counted
 	// from; on the measures of numbers, those with a number.
 	ReferenceCount, Count uint64
+	// Design is how many times clusters are taken to multiply the variance of the
+	// counts; 1 where events are taken as independent.
+	Design float64
 	// Before and After say in words what moved most. They may hold text of the
 	// producer, quoted.
 	Before, After string

@@ -10,14 +10,23 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/analyze/drift/alarm"
+	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
 )
 
 // Asker answers questions. Make it with New; it is safe for concurrent use.
 type Asker struct {
-	reader  drift.Reader
-	now     func() time.Time
-	kept    *windows
-	choices *choices
+	reader   drift.Reader
+	clusters Clusters
+	now      func() time.Time
+	kept     *windows
+	choices  *choices
+}
+
+// Clusters says how much events that belong together make counts vary, at the
+// end of a window; false if the model does not say what belongs together.
+// cluster.Keeper is one.
+type Clusters interface {
+	Effects(ctx context.Context, model plumbline.Model, stage plumbline.Stage, end time.Time) (cluster.Effects, bool, error)
 }
 
 // New returns an Asker over the rollups behind the connection.
@@ -33,6 +42,14 @@ func New(cfg Config, conn drift.Querier) (*Asker, error) {
 		kept:    &windows{cfg: cfg, kept: map[string]keptWindow{}},
 		choices: &choices{made: map[string]alarm.Choice{}},
 	}, nil
+}
+
+// Clustered returns an asker of the same rollups and the same memory that
+// widens noise by what is known of clusters.
+func (a *Asker) Clustered(by Clusters) *Asker {
+	clustered := *a
+	clustered.clusters = by
+	return &clustered
 }
 
 // Ask answers a question. It reads the window anew and each reference at most
@@ -60,6 +77,9 @@ func (a *Asker) Ask(ctx context.Context, q Question) (Answer, error) {
 		return Answer{}, fmt.Errorf("drift of model %q: %w", q.Model, err)
 	}
 	answer.References = references
+	if err := answer.cluster(ctx, a.clusters, q); err != nil {
+		return Answer{}, fmt.Errorf("drift of model %q: %w", q.Model, err)
+	}
 	if err := answer.compare(ctx, q); err != nil {
 		return Answer{}, fmt.Errorf("drift of model %q: %w", q.Model, err)
 	}
@@ -71,8 +91,27 @@ func (a *Asker) Ask(ctx context.Context, q Question) (Answer, error) {
 	return answer, nil
 }
 
-// window returns the sum of windows, read now or not long ago.
-func (a *Asker) window(ctx context.Context, queries []drift.Query) (drift.Window, error) {
+// cluster fills in what is known of clusters.
+func (a *Answer) cluster(ctx context.Context, by Clusters, q Question) error {
+	if by == nil {
+		return nil
+	}
+	effects, declared, err := by.Effects(ctx, q.Model, q.Stage, q.To)
+	if err == nil && declared {
+		a.Clusters = &effects
+	}
+	return err
+}
+
+// Forget drops what is kept of a model: what was read of it is no longer so.
+func (a *Asker) Forget(model plumbline.Model) {
+	a.kept.forget(model)
+	a.choices.forget(model)
+}
+
+// Window returns the sum of windows of one model, read now or less than
+// Config.KeepFor ago.
+func (a *Asker) Window(ctx context.Context, queries []drift.Query) (drift.Window, error) {
 	key, now := keyOfQueries(queries...), a.now()
 	if w, ok := a.kept.get(key, now); ok {
 		return w, nil

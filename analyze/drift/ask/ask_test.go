@@ -67,6 +67,7 @@ func TestAsk(t *testing.T) {
 	t.Run("raw", func(t *testing.T) { againstRaw(t, answer, events) })
 	t.Run("view", func(t *testing.T) { sameAsView(t, db, question, answer) })
 	t.Run("verdicts", func(t *testing.T) { verdicts(t, answer) })
+	t.Run("clustered", func(t *testing.T) { clustered(t, asker, question, answer) })
 	t.Run("missing", func(t *testing.T) { missing(t, asker) })
 	t.Run("auto", func(t *testing.T) { auto(t, asker) })
 	t.Run("kept", func(t *testing.T) { kept(t, asker, question) })
@@ -344,7 +345,7 @@ func kept(t *testing.T, asker *Asker, q Question) {
 	start := time.Now()
 	asker.now = func() time.Time { return start }
 	defer func() { asker.now = time.Now }()
-	if _, err := asker.window(t.Context(), queries); err != nil {
+	if _, err := asker.Window(t.Context(), queries); err != nil {
 		t.Fatal(err)
 	}
 	key := keyOfQueries(queries...)
@@ -354,10 +355,25 @@ func kept(t *testing.T, asker *Asker, q Question) {
 	if _, ok := asker.kept.get(key, start.Add(DefaultConfig().KeepFor)); ok {
 		t.Error("a reference is kept for ever")
 	}
+	asker.Forget("pa")
+	if _, ok := asker.kept.get(key, start); !ok {
+		t.Error("what is kept of a model is forgotten with another")
+	}
+	asker.Forget("pay")
+	if _, ok := asker.kept.get(key, start); ok {
+		t.Error("what was to be forgotten is kept")
+	}
 	each := sizeOf("a", drift.Window{})
 	small := &windows{cfg: Config{KeepFor: time.Hour, KeepCounts: 3 * each}, kept: map[string]keptWindow{}}
 	for _, name := range []string{"a", "b", "c", "d", "d"} {
 		small.put(name, drift.Window{}, start)
+	}
+	if _, ok := small.get("b", start); !ok {
+		t.Error("a small window is not kept")
+	}
+	small.put("e", drift.Window{}, start)
+	if _, ok := small.get("c", start); ok || slices.Contains(small.order, "c") || !slices.Contains(small.order, "b") {
+		t.Errorf("%v are kept: c was not used for longest", small.order)
 	}
 	if _, ok := small.get("a", start); ok || small.size != 3*each || len(small.kept) != 3 {
 		t.Errorf("%d counts of %v are kept, %d are allowed", small.size, small.order, 3*each)

@@ -3,8 +3,10 @@ package ask
 import (
 	"cmp"
 	"context"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,6 +54,13 @@ func (c *choices) put(key string, choice alarm.Choice) {
 		clear(c.made)
 	}
 	c.made[key] = choice
+}
+
+// forget drops the choices of a model.
+func (c *choices) forget(model plumbline.Model) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.made, func(key string, _ alarm.Choice) bool { return strings.HasPrefix(key, prefixOf(model)) })
 }
 
 // choose returns the choice of auto. It rests on windows that ended before the

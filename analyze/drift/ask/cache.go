@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 )
 
@@ -37,13 +38,15 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// windows keeps windows that were read, the oldest of them to be dropped first.
+// windows keeps windows that were read, the one that was not used for longest to
+// be dropped first: a training set outlives the windows of a day that is asked
+// about once.
 type windows struct {
 	cfg Config
 
 	mu    sync.Mutex
 	kept  map[string]keptWindow
-	order []string // of kept, by age
+	order []string // of kept, by when they were last used
 	size  int
 }
 
@@ -61,8 +64,28 @@ func (c *windows) get(key string, now time.Time) (drift.Window, bool) {
 	if !ok || !c.fresh(k, now) {
 		return drift.Window{}, false
 	}
+	if i := slices.Index(c.order, key); i >= 0 {
+		c.order = append(slices.Delete(c.order, i, i+1), key)
+	}
 	return k.window, true
 }
+
+// forget drops the windows of a model.
+func (c *windows) forget(model plumbline.Model) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.order = slices.DeleteFunc(c.order, func(key string) bool {
+		if !strings.HasPrefix(key, prefixOf(model)) {
+			return false
+		}
+		c.size -= c.kept[key].size
+		delete(c.kept, key)
+		return true
+	})
+}
+
+// prefixOf is what the keys of a model begin with.
+func prefixOf(model plumbline.Model) string { return fmt.Sprintf("%q ", string(model)) }
 
 func (c *windows) fresh(k keptWindow, now time.Time) bool {
 	return now.Sub(k.at) < c.cfg.KeepFor && !now.Before(k.at)

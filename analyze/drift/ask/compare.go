@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 	"github.com/plumbline-slo/plumbline/storage/grid"
 )
@@ -16,13 +18,14 @@ import (
 func (a *Answer) rows(q Question, series plumbline.Series) ([]Row, error) {
 	var all []Row
 	for _, r := range a.References {
-		p := pair{series: series, reference: r.Window.Sample(series), current: a.Current.Sample(series)}
+		p := pair{series: series, reference: r.Window.Sample(series), current: a.Current.Sample(series), clusters: a.Clusters, window: a.To.Sub(a.From)}
 		rows, err := p.rows(q, p.missing(r, a.Current))
 		if err != nil {
 			return nil, fmt.Errorf("series %q against %s: %w", series, r.Asked, err)
 		}
 		for i := range rows {
 			rows[i].Series, rows[i].Reference = series, r.Asked.String()
+			p.clustered(&rows[i])
 			if f, ok := series.Feature(); ok {
 				rows[i].Feature = f
 			}
@@ -36,6 +39,60 @@ func (a *Answer) rows(q Question, series plumbline.Series) ([]Row, error) {
 type pair struct {
 	series             plumbline.Series
 	reference, current drift.Sample
+	// clusters are nil where events are taken as independent.
+	clusters *cluster.Effects
+	window   time.Duration
+}
+
+// design is how many times clusters multiply the variance of counts, as far as a
+// measure sees it.
+func (p pair) design(id measure.ID) float64 {
+	if p.clusters == nil {
+		return 1
+	}
+	return p.clusters.Of(p.series, id, p.window)
+}
+
+// clustered says in a row what is taken for granted of clusters. A breach that
+// rests on events being independent is none where they are said not to be.
+func (p pair) clustered(r *Row) {
+	r.Design = p.design(r.Measure)
+	if p.clusters == nil || r.Verdict == plumbline.VerdictMissing {
+		return
+	}
+	r.Assumption += "; " + p.clusters.String()
+	if !p.clusters.Known() && r.Verdict == plumbline.VerdictBreach {
+		r.Verdict, r.Why = plumbline.VerdictInsufficient, p.clusters.String()
+	}
+}
+
+// each compares measures, those that clusters widen alike at a time, and returns
+// the results in the order asked for.
+func (p pair) each(o measure.Options, ids []measure.ID, compare func(measure.Options, ...measure.ID) ([]measure.Result, error)) ([]measure.Result, error) {
+	if p.clusters == nil {
+		return compare(o, ids...)
+	}
+	alike := map[float64][]measure.ID{}
+	for _, id := range ids {
+		alike[p.design(id)] = append(alike[p.design(id)], id)
+	}
+	of := map[measure.ID]measure.Result{}
+	for design, some := range alike {
+		widened := o
+		widened.Overdispersion *= design
+		found, err := compare(widened, some...)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range found {
+			of[r.Measure] = r
+		}
+	}
+	results := make([]measure.Result, len(ids))
+	for i, id := range ids {
+		results[i] = of[id]
+	}
+	return results, nil
 }
 
 // missing says why the samples cannot be compared; empty if they can.
@@ -112,7 +169,7 @@ func (p pair) cells(q Question, counts measure.Cells, ids []measure.ID) ([]Row, 
 		return nil, nil
 	}
 	n, m := total(counts.Reference), total(counts.Current)
-	results, err := counts.Compare(p.options(q.Options, n, m), ids...)
+	results, err := p.each(p.options(q.Options, n, m), ids, counts.Compare)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +198,7 @@ func (p pair) numbers(q Question, ids []measure.ID) ([]Row, error) {
 		return rows, nil
 	}
 	both := measure.Numbers{Reference: measure.Histogram(p.reference.Numbers), Current: measure.Histogram(p.current.Numbers)}
-	results, err := both.Compare(p.options(q.Options, n, m), asked...)
+	results, err := p.each(p.options(q.Options, n, m), asked, both.Compare)
 	if err != nil {
 		return nil, err
 	}

@@ -10,5 +10,7 @@
 // command line and for HTTP; [Handler] serves it.
 //
 // The package reads no raw rows, writes nothing, and what it says pages nobody.
+// Whoever knows how much events that belong together make counts vary tells an
+// asker by [Asker.Clustered].
 // It keeps references that it has read for a while, within bounds.
 package ask

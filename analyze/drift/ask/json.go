@@ -64,10 +64,19 @@ type rowJSON struct {
 	Assumes    string            `json:"assumes,omitempty"`
 	References uint64            `json:"reference_count"`
 	Count      uint64            `json:"count"`
+	Design     float64           `json:"design_effect,omitempty"`
 	Before     string            `json:"before,omitempty"`
 	After      string            `json:"after,omitempty"`
 	Verdict    string            `json:"verdict"`
 	Why        string            `json:"why,omitempty"`
+}
+
+// design is 0, which is left out, where events are taken as independent.
+func (r Row) design() float64 {
+	if r.Design == 1 {
+		return 0
+	}
+	return r.Design
 }
 
 // MarshalJSON writes the answer without the windows behind it. Numbers that say
@@ -91,7 +100,7 @@ func (a Answer) MarshalJSON() ([]byte, error) {
 			Series: r.Series, Feature: r.Feature, Reference: r.Reference, Measure: r.Measure,
 			Value: Number(r.Value), Bound: Number(r.Bound), Statistic: Number(r.Statistic), NullMean: Number(r.NullMean), Debiased: Number(r.Debiased),
 			Low: Number(r.Low), High: Number(r.High), P: Number(r.P), MinEffect: Number(r.MinEffect), Effect: Number(r.Effect()),
-			Method: r.Method, Assumes: r.Assumption, References: r.ReferenceCount, Count: r.Count,
+			Method: r.Method, Assumes: r.Assumption, References: r.ReferenceCount, Count: r.Count, Design: r.design(),
 			Before: r.Before, After: r.After, Verdict: r.Verdict, Why: r.Why,
 		}
 	}

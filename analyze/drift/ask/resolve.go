@@ -65,7 +65,7 @@ func (a *Asker) resolveOne(ctx context.Context, q Question, t *timeline, r Refer
 		return out, nil
 	}
 	var err error
-	if out.Window, err = a.window(ctx, out.Queries); err != nil {
+	if out.Window, err = a.Window(ctx, out.Queries); err != nil {
 		return Resolved{}, err
 	}
 	out.judge(q)

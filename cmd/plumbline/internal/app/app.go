@@ -19,6 +19,8 @@ import (
 	"github.com/plumbline-slo/plumbline/alerting/slack"
 	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
+	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
+	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
 	"github.com/plumbline-slo/plumbline/dashboards"
 	pages "github.com/plumbline-slo/plumbline/dashboards/web"
 	"github.com/plumbline-slo/plumbline/ingest"
@@ -345,7 +347,12 @@ func (a *App) mountPages(alerts *alerting.Service) error {
 	if err != nil {
 		return err
 	}
-	a.web.mux.Handle("GET "+ask.Path, ask.Handler(asker, a.log))
+	a.web.mux.Handle("GET "+ask.Path, ask.Handler(asker.Clustered(cluster.NewKeeper(a.cfg.Analyze.Clusters, a.db.Conn())), a.log))
+	ofQuality, err := qualityask.New(a.db.Conn(), a.cfg.DeclaredQuality())
+	if err != nil {
+		return err
+	}
+	a.web.mux.Handle("GET "+qualityask.Path, qualityask.Handler(ofQuality, a.log))
 	if a.cfg.Dashboards.Dir == "" {
 		return nil
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
 	"github.com/plumbline-slo/plumbline/alerting/slack"
 	"github.com/plumbline-slo/plumbline/analyze"
+	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
+	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/ingest/dial"
 	ingesthttp "github.com/plumbline-slo/plumbline/ingest/http"
@@ -118,21 +120,52 @@ type DeclaredModel struct {
 	// SegmentBudget is how many segments it may have at most, counting each
 	// value and each combination. Default 200.
 	SegmentBudget int `yaml:"segment_budget"`
+	// Cluster says what events belong together by, such as user: a key of their
+	// segments, declared or not, or else a feature. Drift then takes them as that
+	// much less evidence; see docs/drift.md.
+	Cluster cluster.Key `yaml:"cluster"`
+	// Quality says what its answers and labels mean, and which segments fairness
+	// compares.
+	Quality qualityask.Declaration `yaml:"quality"`
 }
 
 func (m DeclaredModel) segments() segment.Model {
 	return segment.Model{Segments: m.Segments, Budget: m.SegmentBudget}
 }
 
+// segmentNames are the names of its marginal segments.
+func (m DeclaredModel) segmentNames() []string {
+	var names []string
+	for _, s := range m.Segments {
+		if s.Name != "" {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// DeclaredQuality is what the models declare of their answers and labels.
+func (c Config) DeclaredQuality() map[plumbline.Model]qualityask.Declaration {
+	declared := map[plumbline.Model]qualityask.Declaration{}
+	for _, m := range c.Models {
+		declared[m.Name] = m.Quality
+	}
+	return declared
+}
+
 // declareSegments tells those who count what the models declare; what is
 // declared wrongly is left out, validateModels says why.
 func (c *Config) declareSegments() {
-	declared := segment.Declared{}
+	declared, clusters := segment.Declared{}, cluster.Keys{}
 	for _, m := range c.Models {
 		if len(m.Segments) > 0 && m.segments().Validate() == nil {
 			declared[m.Name] = m.segments()
 		}
+		if m.Cluster != "" {
+			clusters[m.Name] = m.Cluster
+		}
 	}
+	c.Analyze.Clusters = clusters
 	c.Ingest.Segments, c.Join.Segments = declared, declared
 }
 
@@ -145,7 +178,7 @@ func (c Config) validateModels() error {
 			errs = append(errs, fmt.Errorf("%s.name: %q stands twice", at, m.Name))
 		}
 		seen[m.Name] = true
-		errs = append(errs, prefixed(at, m.segments().Validate()))
+		errs = append(errs, prefixed(at, m.segments().Validate()), prefixed(at, m.Quality.Validate(m.segmentNames()...)))
 	}
 	return errors.Join(errs...)
 }

@@ -12,7 +12,7 @@ import (
 // Who counts events and who counts outcomes count by the same declarations.
 func TestDeclaredSegmentsReachIngestAndJoin(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "plumbline.yml")
-	text := "models:\n  - name: m\n    segments:\n      - {name: region, values: [eu, 7]}\n  - name: n\n"
+	text := "models:\n  - name: m\n    segments:\n      - {name: region, values: [eu, 7]}\n  - name: n\n    cluster: user\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -25,5 +25,8 @@ func TestDeclaredSegmentsReachIngestAndJoin(t *testing.T) {
 	}
 	if id := cfg.Ingest.Segments.ID(); id == "" || cfg.Join.Segments.ID() != id {
 		t.Errorf("the join counts by %+v", cfg.Join.Segments)
+	}
+	if got := cfg.Analyze.Clusters; len(got) != 1 || got["n"] != "user" {
+		t.Errorf("drift takes clusters by %v", got)
 	}
 }
