@@ -192,7 +192,9 @@ func actions(notice alerting.Notice) []string {
 	switch {
 	case pages && (!open || notice.Repeat && !acked):
 		todo = append(todo, actionTrigger)
-	case open && !pages:
+	case (open || notice.MaybeTold) && !pages:
+		// What may have been triggered is resolved: PagerDuty drops the end of
+		// what it does not know.
 		return []string{actionResolve}
 	}
 	if pages && acked && !has(stateAcked) {

@@ -202,7 +202,7 @@ func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting
 	text, before := recall(notice)
 	ts, posted := notice.State.GetStr(stateTS)
 	adopted := false
-	if !posted && text.Status == alerting.StatusResolved {
+	if !posted && text.Status == alerting.StatusResolved && !notice.MaybeTold {
 		return alerting.Result{}, nil // nobody was told that it began
 	}
 	if posted && !notice.Repeat && text.SameConditions(before) {
@@ -214,6 +214,9 @@ func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting
 		// anybody wrote it down.
 		if adopted, err = n.adopt(ctx, api, notice.State, text); err != nil {
 			return alerting.Result{Retry: true}, err
+		}
+		if !adopted && text.Status == alerting.StatusResolved {
+			return alerting.Result{}, nil // the send that may have been was not
 		}
 		posted = adopted
 		ts, _ = notice.State.GetStr(stateTS)
