@@ -28,6 +28,8 @@ type hygiene struct {
 	features map[plumbline.Model]featureLook
 	trained  map[plumbline.Model]trained
 	hours    map[plumbline.Model]time.Time
+	// repeats is when repeats could not be counted last, and why.
+	repeats map[plumbline.Model]attempt
 }
 
 // featureLook is when features were last looked at, and what went wrong.
@@ -39,7 +41,7 @@ type featureLook struct {
 func newHygiene(reader dataquality.Reader, cfg Config) *hygiene {
 	return &hygiene{
 		reader: reader, cfg: cfg, features: map[plumbline.Model]featureLook{}, trained: map[plumbline.Model]trained{},
-		hours: map[plumbline.Model]time.Time{},
+		hours: map[plumbline.Model]time.Time{}, repeats: map[plumbline.Model]attempt{},
 	}
 }
 
@@ -80,7 +82,18 @@ func (h *hygiene) lookTypes(ctx context.Context, t traffic) ([]Finding, error) {
 	return findings, nil
 }
 
+// lookRepeats counts the repeats of the last closed hour, once. It reads raw
+// rows: what fails waits its interval, and the error stands until then.
 func (h *hygiene) lookRepeats(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
+	if last := h.repeats[t.model]; last.err != nil && now.Sub(last.at) < h.cfg.DataQualityInterval {
+		return nil, last.err
+	}
+	findings, err := h.countRepeats(ctx, t, now)
+	h.repeats[t.model] = attempt{now, err}
+	return findings, err
+}
+
+func (h *hygiene) countRepeats(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
 	hour := now.Add(-settle).Truncate(time.Hour).Add(-time.Hour)
 	if last := t.end.Add(-1).Truncate(time.Hour); last.Before(hour) {
 		hour = last // data is behind: its last hour

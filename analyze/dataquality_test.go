@@ -1,9 +1,13 @@
 package analyze
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/dataquality"
@@ -84,5 +88,33 @@ func TestRepeatedDeliveriesAreReported(t *testing.T) {
 	sampled, err := h.reader.Repeats(t.Context(), "m", hour, 3*5_000_000)
 	if err != nil || len(sampled) != 1 || sampled[0].Deliveries >= 600 || sampled[0].Deliveries < 100 {
 		t.Errorf("a busy hour is not sampled by identifier: %+v, %v", sampled, err)
+	}
+}
+
+// refusing refuses every query and counts them.
+type refusing struct{ asked int }
+
+func (r *refusing) Query(context.Context, string, ...any) (driver.Rows, error) {
+	r.asked++
+	return nil, errRefused
+}
+
+var errRefused = errors.New("refused")
+
+// Repeats that could not be counted are not tried again before their interval,
+// during which the error stands.
+func TestRepeatsThatFailedWait(t *testing.T) {
+	conn := &refusing{}
+	cfg := DefaultConfig()
+	h := newHygiene(dataquality.Reader{Conn: conn}, cfg)
+	served := traffic{model: "m", end: now, deploys: []deploy{{hash: "v1", stage: plumbline.StageProduction, first: now.Add(-day), last: now.Add(-time.Hour)}}}
+	if _, err := h.lookRepeats(t.Context(), served, now); !errors.Is(err, errRefused) || conn.asked != 1 {
+		t.Fatalf("the first look: %v after %d queries", err, conn.asked)
+	}
+	if _, err := h.lookRepeats(t.Context(), served, now.Add(cfg.DataQualityInterval-time.Second)); !errors.Is(err, errRefused) || conn.asked != 1 {
+		t.Errorf("before the interval: %v after %d queries", err, conn.asked)
+	}
+	if _, err := h.lookRepeats(t.Context(), served, now.Add(cfg.DataQualityInterval)); !errors.Is(err, errRefused) || conn.asked != 2 {
+		t.Errorf("after the interval: %v after %d queries", err, conn.asked)
 	}
 }
