@@ -15,8 +15,10 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/alerting/email"
 	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
 	"github.com/plumbline-slo/plumbline/alerting/slack"
+	"github.com/plumbline-slo/plumbline/alerting/webhook"
 	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
 	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
@@ -49,6 +51,8 @@ type App struct {
 	troubles   *troubles
 	stored     chan struct{} // closed when ClickHouse has the tables
 	web        *webServer
+	slack      *slack.Channel
+	pagerduty  *pagerduty.Channel
 	brokers    []string
 	dialer     *dial.Dialer
 	dashboards int
@@ -124,6 +128,9 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := a.startButtons(parts, alerts, runner); err != nil {
+		return err
+	}
 	if err := a.mountPages(alerts); err != nil {
 		return err
 	}
@@ -148,6 +155,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 		return err
 	}
 
+	parts.start("deploy news", a.deployNews().run)
 	parts.start("rules", evaluator.Run)
 	parts.start("analyze", runner.Run)
 	parts.start("join", joiner.Run)
@@ -304,7 +312,7 @@ func (a *App) newAlerting(runner *analyze.Runner) (*rules.Evaluator, *alerting.S
 }
 
 func (a *App) channels() ([]alerting.Channel, error) {
-	toSlack, err := slack.New(a.cfg.Alerting.Slack, a.registry)
+	toSlack, err := slack.New(a.cfg.Alerting.Slack, a.registry, slack.WithGate())
 	if err != nil {
 		return nil, err
 	}
@@ -312,7 +320,18 @@ func (a *App) channels() ([]alerting.Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]alerting.Channel{toSlack, toPagerDuty}, a.extra...), nil
+	byHook, byMail := a.cfg.Alerting.Webhook, a.cfg.Alerting.Email
+	byHook.ExternalURL, byMail.ExternalURL = a.web.externalURL(), a.web.externalURL()
+	toWebhook, err := webhook.New(byHook, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	toMail, err := email.New(byMail, a.log)
+	if err != nil {
+		return nil, err
+	}
+	a.slack, a.pagerduty = toSlack, toPagerDuty
+	return append([]alerting.Channel{toSlack, toPagerDuty, toWebhook, toMail}, a.extra...), nil
 }
 
 func (a *App) newIngest(ctx context.Context) (*ingest.Ingester, error) {

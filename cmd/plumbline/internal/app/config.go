@@ -14,8 +14,10 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/alerting/email"
 	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
 	"github.com/plumbline-slo/plumbline/alerting/slack"
+	"github.com/plumbline-slo/plumbline/alerting/webhook"
 	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
 	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
@@ -99,6 +101,8 @@ type Alerting struct {
 	alerting.Config `yaml:",inline"`
 	Slack           slack.Config     `yaml:"slack"`
 	PagerDuty       pagerduty.Config `yaml:"pagerduty"`
+	Webhook         webhook.Config   `yaml:"webhook"`
+	Email           email.Config     `yaml:"email"`
 }
 
 // Dashboards says where the generated dashboards go.
@@ -196,7 +200,10 @@ func DefaultConfig() Config {
 		Join:       join.DefaultConfig(),
 		Analyze:    analyze.DefaultConfig(),
 		Rules:      Rules{Config: rules.DefaultConfig()},
-		Alerting:   Alerting{Config: alerting.DefaultConfig(), Slack: slack.DefaultConfig(), PagerDuty: pagerduty.DefaultConfig()},
+		Alerting: Alerting{
+			Config: alerting.DefaultConfig(), Slack: slack.DefaultConfig(), PagerDuty: pagerduty.DefaultConfig(),
+			Webhook: webhook.DefaultConfig(), Email: email.DefaultConfig(),
+		},
 	}
 	// Placed below DataDir once that is known.
 	cfg.Rules.RulesDir, cfg.Rules.StateFile = "", ""
@@ -253,8 +260,9 @@ func (c *Config) resolve(dir string) {
 	for i := range c.ClickHouse.Shards {
 		paths = append(paths, &c.ClickHouse.Shards[i].DSNFile)
 	}
+	paths = append(paths, c.Alerting.channelFiles()...)
 	for i := range c.Alerting.Owners {
-		paths = append(paths, &c.Alerting.Owners[i].PagerDutyKeyFile)
+		paths = append(paths, &c.Alerting.Owners[i].PagerDutyKeyFile, &c.Alerting.Owners[i].WebhookSecretFile)
 	}
 	for i := range c.Ingest.Sources {
 		paths = append(paths, &c.Ingest.Sources[i].MappingFile, &c.Ingest.Sources[i].SchemaFile)
@@ -321,6 +329,7 @@ func (c Config) validateIn(path string) error {
 	add(prefixed("alerting", c.Alerting.Validate()))
 	add(prefixed("alerting.slack", c.Alerting.Slack.Validate()))
 	add(prefixed("alerting.pagerduty", c.Alerting.PagerDuty.Validate()))
+	add(prefixed("alerting", c.Alerting.validateChannels()))
 	return errors.Join(errs...)
 }
 

@@ -1,0 +1,219 @@
+package app
+
+import (
+	"context"
+	_ "embed" // the statement
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+//go:embed deploynews.sql
+var deployNewsSQL string
+
+const (
+	// newsLate is how much later than others a row may appear and still be seen.
+	newsLate = 10 * time.Minute
+	// newsPage is the LIMIT of the statement.
+	newsPage = 1000
+)
+
+// knownDeploy is a deployment event and when it became known.
+type knownDeploy struct {
+	plumbline.Deployment
+	known time.Time
+}
+
+// key is the same for an event that was sent twice.
+func (d knownDeploy) key() string {
+	return strconv.Quote(string(d.Model)) + strconv.Quote(string(d.Deploy)) + strconv.Quote(string(d.Stage)) + strconv.FormatInt(d.Time.UnixMilli(), 10)
+}
+
+// deployNews tells PagerDuty of every deploy once, as a change event beside the
+// incidents it may have caused. What was told is on disk; a process killed
+// between the telling and the writing tells it twice, and nobody is notified.
+type deployNews struct {
+	file   string
+	owners map[plumbline.Model]plumbline.OwnerEntry
+	base   string
+	rows   func(ctx context.Context, since time.Time) ([]knownDeploy, error)
+	tell   func(ctx context.Context, owner plumbline.OwnerEntry, d plumbline.Deployment, pageURL string) error
+	now    func() time.Time
+	every  time.Duration
+	log    *slog.Logger
+}
+
+// toldDeploys is what the file holds: deploys known before Since are told, and
+// those in Told, by when they became known.
+type toldDeploys struct {
+	Since time.Time            `json:"since"`
+	Told  map[string]time.Time `json:"told"`
+}
+
+func (a *App) deployNews() *deployNews {
+	n := &deployNews{
+		file: filepath.Join(a.cfg.Alerting.DataDir, "deploys-told.json"), owners: map[plumbline.Model]plumbline.OwnerEntry{},
+		base: a.web.externalURL(), rows: newsReader{a.db}.read, tell: a.pagerduty.Change, now: time.Now, every: a.cfg.Alerting.GroupInterval, log: a.log,
+	}
+	for _, o := range a.cfg.Alerting.Owners {
+		for _, m := range o.Models {
+			n.owners[m] = o
+		}
+	}
+	return n
+}
+
+// run looks for news until ctx is done.
+func (n *deployNews) run(ctx context.Context) error {
+	ticker := time.NewTicker(n.every)
+	defer ticker.Stop()
+	told, err := n.load()
+	if err != nil {
+		return err
+	}
+	for {
+		if err := n.look(ctx, &told); err != nil && ctx.Err() == nil {
+			n.log.Warn("deploy news: will look again", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// load reads what was told. The first start tells no history.
+func (n *deployNews) load() (toldDeploys, error) {
+	told := toldDeploys{Since: n.now(), Told: map[string]time.Time{}}
+	content, err := os.ReadFile(n.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return told, n.save(told)
+	}
+	if err == nil {
+		err = json.Unmarshal(content, &told)
+	}
+	if err != nil {
+		return told, fmt.Errorf("deploy news: %w", err)
+	}
+	if told.Told == nil {
+		told.Told = map[string]time.Time{}
+	}
+	return told, nil
+}
+
+// look tells what is new, in order, until one cannot be told now.
+func (n *deployNews) look(ctx context.Context, told *toldDeploys) error {
+	deploys, err := n.rows(ctx, told.Since)
+	if err != nil {
+		return fmt.Errorf("read deployments: %w", err)
+	}
+	for _, d := range deploys {
+		if _, old := told.Told[d.key()]; old {
+			continue
+		}
+		owner, declared := n.owners[d.Model]
+		if declared {
+			err = n.announce(ctx, owner, d)
+		}
+		if err != nil {
+			return err
+		}
+		told.Told[d.key()] = d.known
+		told.forget(d.known.Add(-newsLate))
+		if !declared {
+			continue // nothing was told that could be told again
+		}
+		if err := n.save(*told); err != nil {
+			return err
+		}
+	}
+	if len(deploys) == newsPage {
+		// More deploys at once than anybody waits for: go on behind them.
+		told.forget(deploys[newsPage-1].known)
+	}
+	return nil
+}
+
+// announce tells one deploy. What PagerDuty will never take is logged and done.
+func (n *deployNews) announce(ctx context.Context, owner plumbline.OwnerEntry, d knownDeploy) error {
+	err := n.tell(ctx, owner, d.Deployment, pageOf(n.base, d.Model))
+	if errors.Is(err, pagerduty.ErrRefused) {
+		n.log.Warn("deploy news: not told", "err", err)
+		return nil
+	}
+	return err
+}
+
+// forget drops what became known before since, and looks no further back.
+func (t *toldDeploys) forget(since time.Time) {
+	if !since.After(t.Since) {
+		return
+	}
+	t.Since = since
+	for key, known := range t.Told {
+		if known.Before(since) {
+			delete(t.Told, key)
+		}
+	}
+}
+
+// save replaces the file in one step.
+func (n *deployNews) save(told toldDeploys) (err error) {
+	content, err := json.Marshal(told)
+	if err != nil {
+		return fmt.Errorf("deploy news: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(n.file), 0o700); err != nil {
+		return fmt.Errorf("deploy news: %w", err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(n.file), ".deploys-told.*")
+	if err != nil {
+		return fmt.Errorf("deploy news: %w", err)
+	}
+	_, err = tmp.Write(content)
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), n.file)
+	}
+	if err != nil {
+		return fmt.Errorf("deploy news: %w", errors.Join(err, os.Remove(tmp.Name())))
+	}
+	return nil
+}
+
+// newsReader reads the table deployments.
+type newsReader struct{ db *storage.DB }
+
+func (r newsReader) read(ctx context.Context, since time.Time) ([]knownDeploy, error) {
+	rows, err := r.db.Conn().Query(ctx, deployNewsSQL, clickhouse.Named("since", since.UnixMilli()))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []knownDeploy
+	for rows.Next() {
+		var (
+			d                   knownDeploy
+			model, hash, served string
+		)
+		if err := rows.Scan(&model, &hash, &served, &d.Time, &d.Version, &d.By, &d.Commit, &d.DatasetHash, &d.FeatureJob, &d.Note, &d.known); err != nil {
+			return nil, err
+		}
+		d.Model, d.Deploy, d.Stage = plumbline.Model(model), plumbline.DeployHash(hash), plumbline.Stage(served)
+		all = append(all, d)
+	}
+	return all, rows.Err()
+}

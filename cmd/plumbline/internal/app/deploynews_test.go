@@ -1,0 +1,145 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
+)
+
+// newsroom is a deployNews whose rows and answers a test writes.
+type newsroom struct {
+	*deployNews
+	all  []knownDeploy
+	told []string
+	// fail is what telling a deploy answers.
+	fail map[plumbline.DeployHash]error
+}
+
+var newsNoon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+func newNewsroom(t *testing.T) *newsroom {
+	t.Helper()
+	r := &newsroom{fail: map[plumbline.DeployHash]error{}}
+	r.deployNews = &deployNews{
+		file: filepath.Join(t.TempDir(), "alerting", "told.json"), base: "http://plumbline.example", log: slog.New(slog.DiscardHandler),
+		owners: map[plumbline.Model]plumbline.OwnerEntry{"fare": {Name: "flights"}}, now: func() time.Time { return newsNoon },
+		rows: func(_ context.Context, since time.Time) ([]knownDeploy, error) {
+			var found []knownDeploy
+			for _, d := range r.all {
+				if !d.known.Before(since) {
+					found = append(found, d)
+				}
+			}
+			slices.SortStableFunc(found, func(a, b knownDeploy) int { return a.known.Compare(b.known) })
+			return found[:min(len(found), newsPage)], nil
+		},
+		tell: func(_ context.Context, owner plumbline.OwnerEntry, d plumbline.Deployment, url string) error {
+			if err := r.fail[d.Deploy]; err != nil {
+				return err
+			}
+			r.told = append(r.told, fmt.Sprintf("%s %s %s", owner.Name, d.Deploy, url))
+			return nil
+		},
+	}
+	return r
+}
+
+func (r *newsroom) deploy(hash string, after time.Duration) {
+	at := newsNoon.Add(after)
+	r.all = append(r.all, knownDeploy{known: at, Deployment: plumbline.Deployment{Model: "fare", Deploy: plumbline.DeployHash(hash), Time: at}})
+}
+
+// restart looks as a new process does.
+func (r *newsroom) restart(t *testing.T, wantErr bool) {
+	t.Helper()
+	told, err := r.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.look(t.Context(), &told); (err != nil) != wantErr {
+		t.Fatalf("look: %v", err)
+	}
+}
+
+func (r *newsroom) wantTold(t *testing.T, want ...string) {
+	t.Helper()
+	var got []string
+	for _, line := range r.told {
+		got = append(got, strings.Fields(line)[1])
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("told %v, want %v", got, want)
+	}
+}
+
+func TestEachDeployIsToldOnce(t *testing.T) {
+	r := newNewsroom(t)
+	r.deploy("history", -time.Hour)
+	r.restart(t, false)
+	r.wantTold(t)
+
+	r.deploy("a", time.Minute)
+	r.deploy("a", time.Minute) // sent twice by its producer
+	r.all = append(r.all, knownDeploy{known: newsNoon.Add(time.Minute), Deployment: plumbline.Deployment{Model: "undeclared", Deploy: "x"}})
+	for range 3 {
+		r.restart(t, false)
+	}
+	r.wantTold(t, "a")
+	if r.told[0] != "flights a http://plumbline.example/models/fare" {
+		t.Errorf("told %q", r.told[0])
+	}
+
+	r.deploy("c", 30*time.Minute)
+	r.restart(t, false)
+	r.deploy("late", 29*time.Minute) // stored after c, known before
+	r.restart(t, false)
+	r.wantTold(t, "a", "c", "late")
+}
+
+func TestADeployThatCannotBeToldNow(t *testing.T) {
+	r := newNewsroom(t)
+	r.restart(t, false)
+	r.deploy("refused", time.Minute)
+	r.deploy("later", 2*time.Minute)
+	r.deploy("after", 3*time.Minute)
+	r.fail["refused"] = fmt.Errorf("change: %w", pagerduty.ErrRefused)
+	r.fail["later"] = errors.New("503")
+	r.restart(t, true)
+	r.wantTold(t)
+	delete(r.fail, "later")
+	r.restart(t, false)
+	r.restart(t, false)
+	r.wantTold(t, "later", "after")
+}
+
+// More deploys in a moment than one page holds do not hide the ones behind them.
+func TestAFloodOfDeploysEnds(t *testing.T) {
+	r := newNewsroom(t)
+	r.restart(t, false)
+	for i := range newsPage + 100 {
+		r.all = append(r.all, knownDeploy{
+			known:      newsNoon.Add(time.Minute + time.Duration(i)*time.Millisecond),
+			Deployment: plumbline.Deployment{Model: "undeclared", Deploy: plumbline.DeployHash(fmt.Sprint(i))},
+		})
+	}
+	r.deploy("behind", 2*time.Minute)
+	told, err := r.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := r.look(t.Context(), &told); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.wantTold(t, "behind")
+}
