@@ -139,7 +139,7 @@ func (s Signal) Validate() error {
 
 // Signals returns every signal the service computes.
 func Signals() []Signal {
-	return slices.Concat(serviceSignals(), trafficSignals(), outcomeSignals())
+	return slices.Concat(serviceSignals(), trafficSignals(), outcomeSignals(), proxySignals())
 }
 
 // serviceSignals are those that objectives stand on.
@@ -288,6 +288,10 @@ func MetricErrorRatio(window string) string { return "slo:sli_error:ratio_rate" 
 // MetricErrorRatioLow is the lower end of the 95 % interval of
 // MetricErrorRatio: a page needs it beyond the threshold.
 func MetricErrorRatioLow(window string) string { return "slo:sli_error:ratio_low" + window }
+
+// MetricNoise is the chance, a minute, that noise at exactly the target starts
+// what the pair with this long window would alert on.
+func MetricNoise(window string) string { return "slo:sli_error:ratio_noise" + window }
 
 // MetricCoverage is the share of a window's predictions whose label is known.
 func MetricCoverage(window string) string { return "slo:sli_coverage:ratio_rate" + window }

@@ -17,8 +17,8 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/dataquality"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
-	"github.com/plumbline-slo/plumbline/analyze/proxy"
 	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
+	"github.com/plumbline-slo/plumbline/analyze/proxy"
 	"github.com/plumbline-slo/plumbline/analyze/quality"
 	"github.com/plumbline-slo/plumbline/storage"
 )
@@ -41,6 +41,7 @@ type Runner struct {
 	truth   *truth
 	watch   *watch
 	alarms  *alarms
+	proxies *proxies
 }
 
 // patience is how long one analyzer may look at one model: others are not kept

@@ -212,6 +212,12 @@ func (g generator) signalPanel(s plumbline.Signal) *timeseries.PanelBuilder {
 	case plumbline.SignalPredictionDrift, plumbline.SignalLabelDrift, plumbline.SignalConceptDrift:
 		// Beyond its noise a distance may be negative.
 		p = seriesPanel(t, gapFindings, main)
+	case plumbline.SignalConfidence, plumbline.SignalKPI:
+		p = seriesPanel(t, gapFindings, main) // a figure may be below what is usual
+	case plumbline.SignalDisagreement:
+		p = seriesPanel(t, gapHours, main).Min(0)
+	case plumbline.SignalExplanation:
+		p = seriesPanel(t, gapHours, main).Min(0).Max(1)
 	case plumbline.SignalDataQuality:
 		p = seriesPanel(t, gapFindings, main).Min(0)
 	case plumbline.SignalDriftAlarm:

@@ -76,6 +76,19 @@ ARRAY JOIN [('prediction_drift', 'score', 'training', 'wasserstein_normalised', 
 INSERT INTO findings (at, signal, model, deploy_hash, stage, feature, reference, window, window_end, measure, value, null_mean, low, high, p, effect, count, coverage, verdict, assumes)
 SELECT toDateTime64({now:Int64} - 3600, 3) AS at, 'drift_alarm', {model:String}, {old:String}, 'production', 'distance', 'training', '1d', at, 'psi', 0.03, nan, nan, nan, 0.2, nan, 17280, nan, 'ok', 'blocks a week apart are independent'
 ;
+INSERT INTO findings (at, signal, model, deploy_hash, stage, segment, feature, reference, window, window_end, measure, value, null_mean, low, high, p, effect, count, coverage, verdict, assumes)
+SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, f.1, {model:String}, if(300 * number < {since:Int64}, {new:String}, {old:String}), 'production', f.2, f.3, 'past-weeks', '1d', toStartOfDay(at), f.4,
+  f.5, f.6, f.5 * 0.9, f.5 * 1.1, 0.4, f.5 - f.6, 17280, nan, 'ok', 'the same hours of 8 of the 8 weeks before are alike but for what is normally distributed: no trend, no holiday'
+FROM numbers(0, 289)
+ARRAY JOIN [('confidence', '', '', 'mean_confidence', 0.81, 0.83), ('confidence', '', '', 'mean_entropy', 0.61, 0.58), ('confidence', '', '', 'low_confidence_share', 0.14, 0.12),
+  ('kpi', '', 'rebookings', 'mean_kpi', 118, 121), ('kpi', 'region=eu', 'rebookings', 'mean_kpi', 41, 40)] AS f
+;
+INSERT INTO series_hour (model, deploy_hash, stage, segment, series, grid, time, count, rows, sum_nano)
+SELECT model, deploy_hash, stage, segment, s.1, 'f8', time, count, count, toInt128(count * s.2 * 1e9)
+FROM series_hour
+ARRAY JOIN [('disagreement', 0.08), ('explained', 0.97)] AS s
+WHERE model = {model:String} AND series = 'requests' AND segment = ''
+;
 INSERT INTO notices (at, kind, model, deploy_hash, slo, object, text)
 SELECT toDateTime64({now:Int64} - 1500, 3), 'alert_opened', {model:String}, {new:String}, {slo:String}, 'pagerduty', 'Page: 39 % of the last hour wrong, 1.3 times the threshold; distance moved most (PSI 2.4).'
 UNION ALL
