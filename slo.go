@@ -26,6 +26,35 @@ type SLO struct {
 	Service string
 	// Description says in one or two sentences what the users of the model get.
 	Description string
+
+	// SLI says what is counted; its zero value is the quality of the model.
+	SLI SLI
+	// Deploy and Segment restrict the objective; empty is each deploy, and all
+	// traffic.
+	Deploy  DeployHash
+	Segment Segment
+	// Budgeting is how the counts become a budget; empty is Occurrences.
+	Budgeting Budgeting
+	// SliceWindow and SliceTarget belong to the budgeting by slices of time.
+	SliceWindow time.Duration
+	SliceTarget float64
+	// Calendar aligns the budget; nil is a rolling one.
+	Calendar *Calendar
+	// Parts are what a composite weighs.
+	Parts []Part
+	// Conditions are burn rates that the file asks for by itself.
+	Conditions []BurnCondition
+	// PartOf names the composite that the objective is only a part of: it has no
+	// alerts of its own.
+	PartOf SLOName
+	// Inert says why nothing evaluates an objective that is correct OpenSLO; a
+	// service refuses it.
+	Inert string
+	// Shadow evaluates the objective and never pages.
+	Shadow bool
+	// Overdispersion is how many times the variance of bad counts exceeds that of
+	// independent events, at least 1; 0 is the default of the evaluation.
+	Overdispersion float64
 }
 
 // WindowPair is one burn-rate condition: the bad share of both windows beyond
@@ -39,6 +68,14 @@ type WindowPair struct {
 	BudgetShare float64
 	// Factor is BudgetShare x period / Long.
 	Factor float64
+	// For is how long the condition must hold; 0 for the workbook's pairs, whose
+	// windows are the delay already.
+	For time.Duration
+	// Noise is the greatest chance, a minute, that noise at exactly the target
+	// starts what the pair would alert on; 0 asks for no such evidence. It is
+	// looked for in the first of Evidence in which a total outage would give it.
+	Noise    float64
+	Evidence []time.Duration
 }
 
 // Threshold returns the bad share beyond which the pair fires for a target.

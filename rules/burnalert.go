@@ -15,7 +15,7 @@ func round12(v float64) float64 { return math.Round(v*1e12) / 1e12 }
 // both beyond the threshold: the long window gives the evidence, the short one
 // ends the alert soon after the fault does. There is no `for`: the windows are
 // the delay already.
-func burnAlert(slo plumbline.SLO, pair Pair, cfg GenerateConfig) rule {
+func burnAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig) rule {
 	long, short := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short)
 	threshold := number(round12(pair.Threshold(slo.Target)))
 	return rule{
@@ -32,7 +32,7 @@ func burnAlert(slo plumbline.SLO, pair Pair, cfg GenerateConfig) rule {
 	}
 }
 
-func burnAnnotations(slo plumbline.SLO, pair Pair, cfg GenerateConfig) map[string]string {
+func burnAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig) map[string]string {
 	long, short := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short)
 	period := plumbline.WindowName(slo.Period)
 	longValue := lookup(plumbline.MetricErrorRatio(long), "humanizePercentage")

@@ -41,7 +41,10 @@ type FindingRow struct {
 	Value, Low float64
 	// Coverage is the share of the window's predictions with a label.
 	Coverage float64
-	Verdict  string
+	// Noise is the chance, a minute, that noise starts what the window shows; NaN
+	// where nothing was tested.
+	Noise   float64
+	Verdict string
 }
 
 // Samples turns burn findings into series: the bad share, the lower end of its
@@ -70,6 +73,7 @@ func Samples(rows []FindingRow) []Sample {
 		}
 		add(plumbline.MetricErrorRatio(r.Window), r.Value)
 		add(plumbline.MetricErrorRatioLow(r.Window), r.Low)
+		add(plumbline.MetricNoise(r.Window), r.Noise)
 	}
 	return samples
 }
@@ -120,7 +124,7 @@ func (r FindingReader) Rows(ctx context.Context) (found []FindingRow, err error)
 		var f FindingRow
 		// Scanned as plain strings: clickhouse-go does not scan into named types.
 		var model, deploy, slo string
-		if err := rows.Scan(&f.At, &model, &deploy, &slo, &f.Window, &f.Measure, &f.Value, &f.Low, &f.Coverage, &f.Verdict); err != nil {
+		if err := rows.Scan(&f.At, &model, &deploy, &slo, &f.Window, &f.Measure, &f.Value, &f.Low, &f.Coverage, &f.Noise, &f.Verdict); err != nil {
 			return nil, fmt.Errorf("reading burn findings: %w", err)
 		}
 		f.Model, f.Deploy, f.SLO = plumbline.Model(model), plumbline.DeployHash(deploy), plumbline.SLOName(slo)

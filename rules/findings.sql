@@ -1,6 +1,6 @@
 -- The newest burn finding per model, deploy, SLO and window. LIMIT BY keeps one
 -- whole row of each, never columns of two.
-SELECT at, model, deploy_hash, slo, window, measure, value, low, coverage, verdict
+SELECT at, model, deploy_hash, slo, window, measure, value, low, coverage, p, verdict
 FROM findings
 WHERE signal = 'burn' AND measure = 'bad_share' AND stage = 'production' AND segment = ''
   AND at >= fromUnixTimestamp64Milli({since:Int64})

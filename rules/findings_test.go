@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 func TestSamples(t *testing.T) {
 	base := rules.FindingRow{
 		At: time.Unix(1000, 0), Model: "m", Deploy: "d", SLO: "s", Window: "2h",
-		Measure: plumbline.MeasureBadShare, Value: 0.3, Low: 0.2, Coverage: 0.9, Verdict: plumbline.VerdictOK,
+		Measure: plumbline.MeasureBadShare, Value: 0.3, Low: 0.2, Coverage: 0.9, Noise: math.NaN(), Verdict: plumbline.VerdictOK,
 	}
 	change := func(f func(*rules.FindingRow)) rules.FindingRow {
 		r := base
@@ -44,6 +44,7 @@ func TestSamples(t *testing.T) {
 		{"no interval", change(func(r *rules.FindingRow) { r.Low = math.NaN() }), map[string]float64{coverage: 0.9, ratio: 0.3}},
 		{"infinite", change(func(r *rules.FindingRow) { r.Value = math.Inf(1) }), map[string]float64{coverage: 0.9, low: 0.2}},
 		{"zero is a number", change(func(r *rules.FindingRow) { r.Value, r.Low = 0, 0 }), map[string]float64{coverage: 0.9, ratio: 0, low: 0}},
+		{"noise", change(func(r *rules.FindingRow) { r.Noise = 1e-9 }), map[string]float64{coverage: 0.9, ratio: 0.3, low: 0.2, "slo:sli_error:ratio_noise2h": 1e-9}},
 		{"another measure", change(func(r *rules.FindingRow) { r.Measure = plumbline.MeasurePSI }), nil},
 	}
 	for _, tt := range tests {
@@ -130,6 +131,10 @@ func TestFindingReader(t *testing.T) {
 		At: now.Add(-time.Minute).UTC(), Model: "flight-delay", Deploy: awkward, SLO: "flights-accuracy", Window: "6h",
 		Measure: "bad_share", Value: 0.766, Low: 0.740, Coverage: 0.8, Verdict: plumbline.VerdictOK,
 	}
+	if !math.IsNaN(rows[0].Noise) {
+		t.Errorf("nothing was tested, but the noise is %v", rows[0].Noise)
+	}
+	rows[0].Noise = 0
 	if got := rows[0]; !got.At.Equal(want.At) {
 		t.Errorf("at %v, want %v", got.At, want.At)
 	} else if got.At = want.At; got != want {

@@ -8,9 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -88,24 +86,15 @@ func Generate(slos []plumbline.SLO, cfg GenerateConfig) ([]byte, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("generating rules: %w", err)
 	}
-	sorted := slices.Clone(slos)
-	slices.SortFunc(sorted, func(a, b plumbline.SLO) int { return strings.Compare(string(a.Name), string(b.Name)) })
-	file := ruleFile{Groups: []ruleGroup{}}
-	var errs []error
-	for i, slo := range sorted {
-		if i > 0 && sorted[i-1].Name == slo.Name {
-			errs = append(errs, fmt.Errorf("generating rules: SLO %s is given twice", slo.Name))
-			continue
-		}
-		set, err := PairsFor(slo)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("generating rules: %w", err))
-			continue
-		}
-		file.Groups = append(file.Groups, group(slo, set, cfg))
+	objectives, err := Objectives(slos)
+	if err != nil {
+		return nil, fmt.Errorf("generating rules: %w", err)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	file := ruleFile{Groups: []ruleGroup{}}
+	for _, o := range objectives {
+		if len(o.Pairs) > 0 {
+			file.Groups = append(file.Groups, group(o, cfg))
+		}
 	}
 	var out bytes.Buffer
 	out.WriteString(generatedHeader)
@@ -170,11 +159,8 @@ func writeDurably(path string, content []byte, mode fs.FileMode) (err error) {
 	return errors.Join(d.Sync(), d.Close(), tmp.Close())
 }
 
-func group(slo plumbline.SLO, set PairSet, cfg GenerateConfig) ruleGroup {
-	identity := map[string]string{
-		plumbline.LabelSLO:   templateText(string(slo.Name)),
-		plumbline.LabelModel: templateText(string(slo.Model)),
-	}
+func group(o plumbline.Objective, cfg GenerateConfig) ruleGroup {
+	slo := o.SLO
 	g := ruleGroup{Name: "plumbline-" + string(slo.Name)}
 	constant := func(name string, v float64) {
 		// Labels of recording rules are no templates.
@@ -185,34 +171,59 @@ func group(slo plumbline.SLO, set PairSet, cfg GenerateConfig) ruleGroup {
 	constant(metricObjective, slo.Target)
 	constant(metricErrorBudget, budget(slo))
 	constant(metricPeriodDays, slo.Period.Hours()/24)
-	shortest := set.Lengths()[0]
+	shortest := o.Pairs[0].Short
+	for _, p := range o.Pairs {
+		shortest = min(shortest, p.Short)
+	}
 	g.Rules = append(g.Rules, rule{
 		Record: metricCurrentBurn,
 		Expr:   series(plumbline.MetricErrorRatio(plumbline.WindowName(shortest)), slo) + " / " + number(budget(slo)),
 	})
-	for _, pair := range set.Pairs {
-		g.Rules = append(g.Rules, burnAlert(slo, pair, cfg))
+	if slo.Shadow {
+		return g // evaluated and shown, and nobody is told
 	}
-	g.Rules = append(g.Rules, rule{
+	for _, pair := range o.Pairs {
+		if slo.SLI.Is(plumbline.SLIQuality) {
+			g.Rules = append(g.Rules, burnAlert(slo, pair, cfg))
+			continue
+		}
+		g.Rules = append(g.Rules, countAlert(slo, pair, cfg))
+	}
+	g.Rules = append(g.Rules, missingAlert(slo, cfg))
+	return g
+}
+
+// missingAlert says that nothing is known, which is not health.
+func missingAlert(slo plumbline.SLO, cfg GenerateConfig) rule {
+	return rule{
 		Alert: plumbline.AlertSLOMissing,
 		// absent returns the labels of its selector, which the templates read.
-		Expr:   "absent(" + series(plumbline.MetricFresh, slo) + ")",
-		For:    plumbline.WindowName(cfg.MissingFor),
-		Labels: with(identity, plumbline.LabelSeverity, plumbline.SeverityTicket, plumbline.LabelOwner, templateText(string(slo.Owner))),
+		Expr: "absent(" + series(plumbline.MetricFresh, slo) + ")",
+		For:  plumbline.WindowName(cfg.MissingFor),
+		Labels: map[string]string{
+			plumbline.LabelSLO: templateText(string(slo.Name)), plumbline.LabelModel: templateText(string(slo.Model)),
+			plumbline.LabelSeverity: plumbline.SeverityTicket, plumbline.LabelOwner: templateText(string(slo.Owner)),
+		},
 		Annotations: withoutEmpty(map[string]string{
-			plumbline.AnnotationSummary: templateText(string(slo.Model)) + ": nothing is known about SLO " + string(slo.Name),
-			plumbline.AnnotationDescription: "No window of the SLO has had a number for " + plumbline.WindowName(cfg.MissingFor) +
-				". Predictions or labels stopped arriving, labels are below the coverage the SLO asks for, or the analysis stands still. Missing data is not health.",
-			plumbline.AnnotationRunbook:   runbook(slo, cfg),
-			plumbline.AnnotationDashboard: link(cfg.DashboardURL, "var-model", plumbline.LabelModel),
-			plumbline.AnnotationPage:      link(cfg.PageURL, "model", plumbline.LabelModel, "slo", plumbline.LabelSLO),
-			plumbline.AnnotationTarget:    percent(slo.Target),
-			plumbline.AnnotationPeriod:    plumbline.WindowName(slo.Period),
+			plumbline.AnnotationSummary:     templateText(string(slo.Model)) + ": nothing is known about SLO " + string(slo.Name),
+			plumbline.AnnotationDescription: missingText(slo, cfg),
+			plumbline.AnnotationRunbook:     runbook(slo, cfg),
+			plumbline.AnnotationDashboard:   link(cfg.DashboardURL, "var-model", plumbline.LabelModel),
+			plumbline.AnnotationPage:        link(cfg.PageURL, "model", plumbline.LabelModel, "slo", plumbline.LabelSLO),
+			plumbline.AnnotationTarget:      percent(slo.Target),
+			plumbline.AnnotationPeriod:      plumbline.WindowName(slo.Period),
 			plumbline.AnnotationSQL: "SELECT at, window, verdict, value, count, coverage FROM findings WHERE signal = 'burn' AND slo = " +
 				sqlLabel(plumbline.LabelSLO) + " ORDER BY at DESC LIMIT 20",
 		}),
-	})
-	return g
+	}
+}
+
+func missingText(slo plumbline.SLO, cfg GenerateConfig) string {
+	text := "No window of the SLO has had a number for " + plumbline.WindowName(cfg.MissingFor) + ". "
+	if slo.SLI.Is(plumbline.SLIQuality) {
+		return text + "Predictions or labels stopped arriving, labels are below the coverage the SLO asks for, or the analysis stands still. Missing data is not health."
+	}
+	return text + "Nothing that it counts arrives, or the analysis stands still. Missing data is not health."
 }
 
 // Names of the metadata series, Sloth's.
@@ -235,17 +246,6 @@ func percent(v float64) string { return number(round12(v*100)) + "%" }
 func series(metric string, slo plumbline.SLO) string {
 	return metric + "{" + plumbline.LabelSLO + "=" + promString(string(slo.Name)) + "," +
 		plumbline.LabelModel + "=" + promString(string(slo.Model)) + "}"
-}
-
-func with(m map[string]string, pairs ...string) map[string]string {
-	all := make(map[string]string, len(m)+len(pairs)/2)
-	for k, v := range m {
-		all[k] = v
-	}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		all[pairs[i]] = pairs[i+1]
-	}
-	return all
 }
 
 func withoutEmpty(m map[string]string) map[string]string {

@@ -101,7 +101,7 @@ func TestGenerateIsOrderFree(t *testing.T) {
 func TestGenerateRefuses(t *testing.T) {
 	good := plumbline.SLO{Name: "a", Model: "m", Owner: "o", Target: 0.9, Period: 30 * day}
 	never := good
-	never.Period = day
+	never.Period, never.Target = day, 0.05
 	for name, tt := range map[string]struct {
 		slos []plumbline.SLO
 		cfg  func(*GenerateConfig)

@@ -55,7 +55,7 @@ func (f *fakeSource) row(deploy, window string, value, low float64) {
 	}
 	f.rows[deploy+window] = FindingRow{
 		Model: "flight-delay", Deploy: plumbline.DeployHash(deploy), SLO: "flights-accuracy",
-		Window: window, Measure: plumbline.MeasureBadShare, Value: value, Low: low, Coverage: 0.8, Verdict: verdict,
+		Window: window, Measure: plumbline.MeasureBadShare, Value: value, Low: low, Coverage: 0.8, Noise: math.NaN(), Verdict: verdict,
 	}
 }
 

@@ -39,8 +39,19 @@ type WindowTable struct {
 	Ladder []time.Duration
 	// ShortDivisor is long window / short window of a re-derived pair.
 	ShortDivisor int
+	// Outage is the pair for an endpoint that is all but down.
+	Outage Outage
+	// RaisedFactor is the factor of page-fast where the period leaves no page.
+	RaisedFactor float64
 	// Use lists the names of the pairs by SLI kind.
-	Use map[SLIKind][]string
+	Use map[plumbline.SLIKind][]string
+}
+
+// Outage is a pair with a bad share in place of a share of the budget.
+type Outage struct {
+	BasePair
+	// BadShare is the threshold, LeastTarget the least target that has the pair.
+	BadShare, LeastTarget float64
 }
 
 // Pair is a burn-rate condition that can fire for its target.
@@ -81,11 +92,20 @@ func Windows() (WindowTable, error) {
 			Long        string  `yaml:"long"`
 			Short       string  `yaml:"short"`
 		} `yaml:"pairs"`
-		Reachable    float64              `yaml:"reachable"`
-		LeastFactor  float64              `yaml:"least_factor"`
-		Ladder       []string             `yaml:"ladder"`
-		ShortDivisor int                  `yaml:"short_divisor"`
-		Use          map[SLIKind][]string `yaml:"use"`
+		Reachable    float64  `yaml:"reachable"`
+		LeastFactor  float64  `yaml:"least_factor"`
+		Ladder       []string `yaml:"ladder"`
+		ShortDivisor int      `yaml:"short_divisor"`
+		RaisedFactor float64  `yaml:"raised_factor"`
+		Outage       struct {
+			Name        string  `yaml:"name"`
+			Severity    string  `yaml:"severity"`
+			BadShare    float64 `yaml:"bad_share"`
+			LeastTarget float64 `yaml:"least_target"`
+			Long        string  `yaml:"long"`
+			Short       string  `yaml:"short"`
+		} `yaml:"outage"`
+		Use map[plumbline.SLIKind][]string `yaml:"use"`
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(windowsYAML))
 	dec.KnownFields(true)
@@ -94,7 +114,7 @@ func Windows() (WindowTable, error) {
 	}
 	t := WindowTable{
 		Reachable: raw.Reachable, LeastFactor: raw.LeastFactor,
-		ShortDivisor: raw.ShortDivisor, Use: raw.Use,
+		ShortDivisor: raw.ShortDivisor, Use: raw.Use, RaisedFactor: raw.RaisedFactor,
 	}
 	var errs []error
 	duration := func(s string) time.Duration {
@@ -110,6 +130,9 @@ func Windows() (WindowTable, error) {
 			Long: duration(p.Long), Short: duration(p.Short),
 		})
 	}
+	t.Outage = Outage{BadShare: raw.Outage.BadShare, LeastTarget: raw.Outage.LeastTarget, BasePair: BasePair{
+		Name: raw.Outage.Name, Severity: raw.Outage.Severity, Long: duration(raw.Outage.Long), Short: duration(raw.Outage.Short),
+	}}
 	for _, step := range raw.Ladder {
 		t.Ladder = append(t.Ladder, duration(step))
 	}
@@ -189,7 +212,51 @@ func (t WindowTable) Derive(target float64, period time.Duration, names ...strin
 		}
 		set.add(p, base)
 	}
+	t.addOutage(&set, target, period, names)
+	t.addRaised(&set, target, period, names)
 	return set, nil
+}
+
+// addOutage adds the pair for an endpoint that is all but down, where the
+// workbook's fast one would be late for it.
+func (t WindowTable) addOutage(set *PairSet, target float64, period time.Duration, names []string) {
+	o := t.Outage
+	if len(names) > 0 && !slices.Contains(names, o.Name) || target < o.LeastTarget {
+		return
+	}
+	i := slices.IndexFunc(t.Pairs, func(b BasePair) bool { return b.Long == o.Long && b.Severity == o.Severity })
+	if i < 0 || t.Pairs[i].Threshold(target, period) <= o.BadShare {
+		return
+	}
+	factor := o.BadShare / (1 - target)
+	p := Pair{Name: o.Name, Rederived: true, WindowPair: plumbline.WindowPair{
+		Severity: o.Severity, Long: o.Long, Short: o.Short, Factor: factor, BudgetShare: factor * float64(o.Long) / float64(period),
+	}, Reason: fmt.Sprintf("%s would ask for a bad share beyond %.3g; a bad share beyond %.3g pages within %s too",
+		t.Pairs[i].Name, t.Pairs[i].Threshold(target, period), o.BadShare, plumbline.WindowName(o.Long))}
+	set.add(p, o.BasePair)
+}
+
+// addRaised adds page-fast with a larger share of the budget, if the period left
+// no page at all.
+func (t WindowTable) addRaised(set *PairSet, target float64, period time.Duration, names []string) {
+	page := func(severity string) bool { return severity == plumbline.SeverityPage }
+	i := slices.IndexFunc(t.Pairs, func(b BasePair) bool { return page(b.Severity) })
+	if i < 0 || slices.ContainsFunc(set.Pairs, func(p Pair) bool { return page(p.Severity) }) ||
+		len(names) > 0 && !slices.Contains(names, t.Pairs[i].Name) {
+		return
+	}
+	base := t.Pairs[i]
+	// Cut to 1e-9 so that the threshold is not one bit beyond what is reachable.
+	factor := math.Floor(min(t.RaisedFactor, t.Reachable/(1-target))*1e9) / 1e9
+	if factor < t.LeastFactor || base.Long > period {
+		return
+	}
+	share := factor * float64(base.Long) / float64(period)
+	set.Refused = slices.DeleteFunc(set.Refused, func(r Refused) bool { return r.Name == base.Name })
+	set.Pairs = slices.Insert(set.Pairs, 0, Pair{Name: base.Name, Rederived: true,
+		WindowPair: plumbline.WindowPair{Severity: base.Severity, Long: base.Long, Short: base.Short, Factor: factor, BudgetShare: share},
+		Reason: fmt.Sprintf("over %s, %.3g of the budget within %s is burning slower than planned; the window is kept and the share is %.3g",
+			plumbline.WindowName(period), base.BudgetShare, plumbline.WindowName(base.Long), share)})
 }
 
 func (s *PairSet) refuse(b BasePair, reason string) {
@@ -234,8 +301,11 @@ func PairsFor(slo plumbline.SLO) (PairSet, error) {
 	if err != nil {
 		return PairSet{}, err
 	}
-	set, err := t.Derive(slo.Target, slo.Period, t.Use[SLIQuality]...)
+	set, err := t.Derive(slo.Target, slo.Period, t.Use[slo.SLI.Name()]...)
 	if err != nil {
+		return PairSet{}, fmt.Errorf("SLO %s: %w", slo.Name, err)
+	}
+	if err := set.addConditions(slo); err != nil {
 		return PairSet{}, fmt.Errorf("SLO %s: %w", slo.Name, err)
 	}
 	if len(set.Pairs) == 0 {
@@ -247,6 +317,28 @@ func PairsFor(slo plumbline.SLO) (PairSet, error) {
 			slo.Name, slo.Target, plumbline.WindowName(slo.Period), errors.Join(reasons...))
 	}
 	return set, nil
+}
+
+// addConditions adds the burn rates that the SLO file asks for by itself. One
+// that can never fire is an error: it was written to be paged by.
+func (s *PairSet) addConditions(slo plumbline.SLO) error {
+	t, err := Windows()
+	if err != nil {
+		return err
+	}
+	for _, c := range slo.Conditions {
+		short := max((c.Lookback / time.Duration(t.ShortDivisor)).Truncate(time.Minute), time.Minute)
+		p := Pair{Name: c.Name, WindowPair: plumbline.WindowPair{
+			Severity: c.Severity, Long: c.Lookback, Short: short, Factor: c.Factor, For: c.After,
+			BudgetShare: c.Factor * float64(c.Lookback) / float64(slo.Period),
+		}}
+		if bad := p.Threshold(slo.Target); bad >= 1 {
+			return fmt.Errorf("condition %s can never fire: a burn of %g asks for a bad share beyond %.3g at a target of %g; lower its threshold below %.3g",
+				c.Name, c.Factor, bad, slo.Target, 1/(1-slo.Target))
+		}
+		s.Pairs = append(s.Pairs, p)
+	}
+	return nil
 }
 
 // Lengths returns every window length the pairs need, shortest first, each

@@ -51,8 +51,9 @@ func TestDerive(t *testing.T) {
 		factors []float64
 		refused []string
 	}{
-		// 14.4 x 0.1 = 1.44 can never fire; 2 h asks for 0.72.
-		{"90 % over 30 d", 0.9, 30 * day, []time.Duration{2 * time.Hour, 6 * time.Hour, day, 3 * day}, []float64{7.2, 6, 3, 1}, nil},
+		// 14.4 x 0.1 = 1.44 can never fire; 2 h asks for 0.72, and an hour of 0.8
+		// pages too.
+		{"90 % over 30 d", 0.9, 30 * day, []time.Duration{2 * time.Hour, 6 * time.Hour, day, 3 * day, time.Hour}, []float64{7.2, 6, 3, 1, 8}, nil},
 		// 3.36 x 0.3 = 1.008; 2 h asks for 0.504. Tickets burn slower than plan.
 		{"70 % over 7 d", 0.7, 7 * day, []time.Duration{2 * time.Hour, 6 * time.Hour}, []float64{1.68, 1.4}, []string{"ticket-fast", "ticket-slow"}},
 		// The flights demo: 4 h would ask for 3.36 x 0.3 = 1.008, 6 h asks for
@@ -60,8 +61,11 @@ func TestDerive(t *testing.T) {
 		{"70 % over 28 d", 0.7, 28 * day, []time.Duration{6 * time.Hour, 12 * time.Hour, day}, []float64{2.24, 2.8, 2.8}, []string{"ticket-slow"}},
 		// 8 h asks for exactly 0.9; both tickets end on 3 d, where one is enough.
 		{"50 % over 30 d", 0.5, 30 * day, []time.Duration{8 * time.Hour, day, 3 * day}, []float64{1.8, 1.5, 1}, []string{"ticket-slow"}},
-		// Half an hour of a day's budget: even the first pair is within plan.
-		{"99.99 % over 1 d", 0.9999, day, nil, nil, []string{"page-fast", "page-slow", "ticket-fast", "ticket-slow"}},
+		// Half an hour of a day's budget: even the first pair is within plan, so it
+		// takes a larger share of the budget.
+		{"99.99 % over 1 d", 0.9999, day, []time.Duration{time.Hour}, []float64{2}, []string{"page-slow", "ticket-fast", "ticket-slow"}},
+		{"50 % over 1 d", 0.5, day, []time.Duration{time.Hour}, []float64{1.8}, []string{"page-slow", "ticket-fast", "ticket-slow"}},
+		{"5 % over 1 d", 0.05, day, nil, nil, []string{"page-fast", "page-slow", "ticket-fast", "ticket-slow"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -73,7 +77,7 @@ func TestDerive(t *testing.T) {
 				t.Fatalf("got %+v", set.Pairs)
 			}
 			for i, p := range set.Pairs {
-				if p.Long != tt.longs[i] || p.Factor != tt.factors[i] {
+				if p.Long != tt.longs[i] || math.Abs(p.Factor-tt.factors[i]) > 1e-9 {
 					t.Errorf("pair %d: got %s over %v at %v", i, p.Name, p.Long, p.Factor)
 				}
 			}
@@ -108,7 +112,15 @@ func TestNoImpossiblePair(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(set.Pairs)+len(set.Refused) != len(table.Pairs) {
+		known := len(set.Pairs) + len(set.Refused)
+		if slices.ContainsFunc(set.Pairs, func(p Pair) bool { return p.Name == table.Outage.Name }) ||
+			slices.ContainsFunc(set.Refused, func(r Refused) bool { return r.Name == table.Outage.Name }) {
+			known--
+		}
+		if !slices.ContainsFunc(set.Pairs, func(p Pair) bool { return p.Severity == plumbline.SeverityPage }) {
+			t.Fatalf("target %v over %v: nothing pages: %+v", target, period, set)
+		}
+		if known != len(table.Pairs) {
 			t.Fatalf("target %v over %v: %d pairs and %d refused", target, period, len(set.Pairs), len(set.Refused))
 		}
 		for _, p := range set.Pairs {
@@ -172,7 +184,7 @@ func TestPairsForQuality(t *testing.T) {
 	if got := set.Lengths(); len(got) != 2 || got[0] != 10*time.Minute || got[1] != 2*time.Hour {
 		t.Errorf("lengths %v", got)
 	}
-	if _, err := PairsFor(plumbline.SLO{Name: "a", Target: 0.9, Period: day}); err == nil {
+	if _, err := PairsFor(plumbline.SLO{Name: "a", Target: 0.05, Period: day}); err == nil {
 		t.Error("an SLO that cannot alert is taken")
 	}
 }

@@ -18,21 +18,7 @@ func (c Config) Objectives() ([]plumbline.Objective, error) {
 	return objectives(slos)
 }
 
-func objectives(slos []plumbline.SLO) ([]plumbline.Objective, error) {
-	all := make([]plumbline.Objective, 0, len(slos))
-	for _, slo := range slos {
-		set, err := rules.PairsFor(slo)
-		if err != nil {
-			return nil, fmt.Errorf("SLO %s: %w", slo.Name, err)
-		}
-		o := plumbline.Objective{SLO: slo}
-		for _, p := range set.Pairs {
-			o.Pairs = append(o.Pairs, p.WindowPair)
-		}
-		all = append(all, o)
-	}
-	return all, nil
-}
+func objectives(slos []plumbline.SLO) ([]plumbline.Objective, error) { return rules.Objectives(slos) }
 
 // GenerateRules returns how rules link to a service at the given address.
 func (c Config) GenerateRules(base string) rules.GenerateConfig {
@@ -50,25 +36,56 @@ func (c Config) DashboardOptions(objectives []plumbline.Objective, base string) 
 	}
 }
 
-// DescribeSLOs checks one OpenSLO file and says in a line what it becomes.
+// DescribeSLOs checks one OpenSLO file and says in a line an SLO what it becomes.
+// An SLO whose source nobody reads is correct, and is said to be inert.
 func DescribeSLOs(file string) (string, error) {
 	slos, err := rules.ParseFile(file)
 	if err != nil {
 		return "", err
 	}
-	all, err := objectives(slos)
-	if err != nil {
-		return "", err
-	}
 	var parts []string
+	var active []plumbline.SLO
+	for _, slo := range slos {
+		if slo.Inert != "" {
+			parts = append(parts, fmt.Sprintf("%s: correct OpenSLO that plumbline would refuse to serve: %s", slo.Name, slo.Inert))
+			continue
+		}
+		active = append(active, slo)
+	}
+	all, err := objectives(active)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
 	for _, o := range all {
+		if o.SLO.PartOf != "" {
+			parts = append(parts, fmt.Sprintf("%s (%s): %s of %s at %g", o.SLO.Name, o.SLO.Model, "part", o.SLO.PartOf, o.SLO.Target))
+			continue
+		}
 		var windows []string
 		for _, p := range o.Pairs {
 			windows = append(windows, fmt.Sprintf("%s over %s and %s at burn %.3g", p.Severity, plumbline.WindowName(p.Long), plumbline.WindowName(p.Short), p.Factor))
 		}
-		parts = append(parts, fmt.Sprintf("%s (%s): %s", o.SLO.Name, o.SLO.Model, strings.Join(windows, "; ")))
+		parts = append(parts, fmt.Sprintf("%s (%s): %s", o.SLO.Name, o.SLO.Model, strings.Join(append(windows, changesOf(o.SLO)...), "; ")))
 	}
 	return strings.Join(parts, "\n  "), nil
+}
+
+// changesOf says which of the workbook's pairs were lengthened or left out.
+func changesOf(slo plumbline.SLO) []string {
+	set, err := rules.PairsFor(slo)
+	if err != nil {
+		return nil // said already
+	}
+	var said []string
+	for _, p := range set.Pairs {
+		if p.Rederived {
+			said = append(said, "re-derived: "+p.Reason)
+		}
+	}
+	for _, r := range set.Refused {
+		said = append(said, "left out: "+r.Name+": "+r.Reason)
+	}
+	return said
 }
 
 func (c Config) declaredModels() []plumbline.Model {

@@ -1,0 +1,207 @@
+package count
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// repeat is how much of the past is counted anew each time, for what comes late;
+// labels and the results of queries may be later.
+const repeat = 15 * time.Minute
+
+// longestStep bounds what one step counts of an indicator, so that catching up
+// does not hold up the others.
+const longestStep = 24 * time.Hour
+
+// thousandths are what counts of PromQL are kept in: increase extrapolates.
+const thousandths = 1000
+
+// byTime counts an indicator that no batch of events tells the news of: from
+// where it was counted to, and a little before.
+func (c *Counter) byTime(ctx context.Context, id plumbline.SLIID, slo plumbline.SLO, now time.Time) error {
+	to := now.Truncate(time.Minute)
+	if slo.SLI.Is(plumbline.SLILabelArrival) {
+		// A minute can be judged when its last prediction's label is late.
+		to = now.Add(-slo.SLI.Within).Truncate(time.Minute)
+	}
+	from := to.Add(-c.cfg.Back)
+	if at, ok := c.cursor[id]; ok {
+		from = maxTime(from, time.UnixMilli(at).Add(-repeat))
+	}
+	from = from.Truncate(time.Minute)
+	to = minTime(to, from.Add(longestStep))
+	if !from.Before(to) {
+		return nil
+	}
+	counted, err := c.count(ctx, slo, from, to)
+	if err != nil {
+		return err
+	}
+	if err := c.write(ctx, id, slo.Model, counted, to.UnixMilli()); err != nil {
+		return err
+	}
+	c.cursor[id] = to.UnixMilli()
+	return nil
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func minTime(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// count counts the minutes of [from, to).
+func (c *Counter) count(ctx context.Context, slo plumbline.SLO, from, to time.Time) ([]row, error) {
+	sli := slo.SLI
+	bounds := []any{clickhouse.Named("model", string(slo.Model)), clickhouse.Named("from", from.Unix()), clickhouse.Named("to", to.Unix())}
+	switch sli.Name() {
+	case plumbline.SLIFreshness:
+		return c.fresh(ctx, slo, from, to)
+	case plumbline.SLILabelArrival:
+		return c.rows(ctx, c.db.Conn(), labelsSQL, append(bounds, clickhouse.Named("within", int64(sli.Within/time.Second)))...)
+	case plumbline.SLIDrift, plumbline.SLIFairness, plumbline.SLIKPI:
+		return c.rows(ctx, c.db.Conn(), findingsSQL, append(bounds,
+			clickhouse.Named("signal", string(sli.Signal)), clickhouse.Named("measure", sli.Measure), clickhouse.Named("segment", string(slo.Segment)),
+			clickhouse.Named("feature", string(sli.Feature)), clickhouse.Named("reference", sli.Reference),
+			clickhouse.Named("op", sli.Op), clickhouse.Named("bound", sli.Value))...)
+	case plumbline.SLISQL:
+		return c.asked(ctx, sli.Query, from, to)
+	case plumbline.SLIPromQL:
+		return c.evaluated(ctx, sli, from, to)
+	}
+	return nil, fmt.Errorf("an SLI of kind %q is not counted", sli.Kind)
+}
+
+// fresh counts the minutes since the model first answered: good are those in
+// which it had answered within slo.SLI.Within before their end.
+func (c *Counter) fresh(ctx context.Context, slo plumbline.SLO, from, to time.Time) (all []row, err error) {
+	rows, err := c.db.Conn().Query(ctx, freshSQL, clickhouse.Named("model", string(slo.Model)),
+		clickhouse.Named("from", from.Add(-c.cfg.Back-slo.SLI.Within).Unix()), clickhouse.Named("to", to.Unix()))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var answered []int64
+	for rows.Next() {
+		var m uint32
+		if err := rows.Scan(&m); err != nil {
+			return nil, err
+		}
+		answered = append(answered, int64(m))
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return freshRows(answered, from.Unix(), to.Unix(), int64(slo.SLI.Within/time.Second)), nil
+}
+
+// freshRows judges the minutes of [from, to), by the minutes that were answered
+// in, in order.
+func freshRows(answered []int64, from, to, within int64) []row {
+	var all []row
+	next := 0
+	last := int64(math.MinInt64)
+	for m := from; m < to; m += 60 {
+		for next < len(answered) && answered[next] <= m {
+			last = answered[next]
+			next++
+		}
+		if last == math.MinInt64 {
+			continue // it has never answered: there is nothing to be fresh
+		}
+		r := row{minute: m, total: 1, rows: 1}
+		if m+60-last <= max(within, 60) {
+			r.good = 1
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// asked runs a user's statement, which returns time, good and total and may
+// return deploy_hash.
+func (c *Counter) asked(ctx context.Context, query string, from, to time.Time) (all []row, err error) {
+	if c.queries == nil {
+		return nil, errors.New("there is no read-only user to run its statement as; see docs/slo.md")
+	}
+	const wrapped = "SELECT toString(deploy), toUInt32(toUnixTimestamp(toStartOfMinute(toDateTime(time, 'UTC')))) AS minute, toUInt64(sum(good)), toUInt64(sum(total)), toUInt64(sum(total)) FROM (SELECT *, %s AS deploy FROM (\n%s\n)) GROUP BY deploy, minute HAVING sum(total) > 0"
+	parameters := []any{clickhouse.Named("from", from.UTC().Format(time.DateTime)), clickhouse.Named("to", to.UTC().Format(time.DateTime))}
+	all, err = c.rows(ctx, c.queries, fmt.Sprintf(wrapped, "deploy_hash", query), parameters...)
+	if err != nil {
+		all, err = c.rows(ctx, c.queries, fmt.Sprintf(wrapped, "''", query), parameters...)
+	}
+	for _, r := range all {
+		if r.good > r.total {
+			return nil, fmt.Errorf("its statement returns %d good of %d events", r.good, r.total)
+		}
+	}
+	return all, err
+}
+
+// evaluated evaluates PromQL at the end of each minute.
+func (c *Counter) evaluated(ctx context.Context, sli plumbline.SLI, from, to time.Time) ([]row, error) {
+	if c.promql == nil {
+		return nil, errors.New("nothing evaluates its PromQL here")
+	}
+	var all []row
+	for m := from; m.Before(to); m = m.Add(time.Minute) {
+		r, ok, err := c.evaluatedAt(ctx, sli, m)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all = append(all, r)
+		}
+	}
+	return all, nil
+}
+
+func (c *Counter) evaluatedAt(ctx context.Context, sli plumbline.SLI, minute time.Time) (row, bool, error) {
+	end := minute.Add(time.Minute)
+	if sli.Raw != "" {
+		share, ok, err := c.promql.At(ctx, sli.Raw, end)
+		if sli.RawFailure {
+			share = 1 - share
+		}
+		if err != nil || !ok || math.IsNaN(share) {
+			return row{}, false, err
+		}
+		return row{minute: minute.Unix(), good: uint64(math.Round(min(max(share, 0), 1) * thousandths * thousandths)), total: thousandths * thousandths, rows: 1}, true, nil
+	}
+	total, ok, err := c.promql.At(ctx, sli.Total, end)
+	if err != nil || !ok || !(total > 0) || math.IsInf(total, 0) {
+		return row{}, false, err
+	}
+	expr := sli.Good + sli.Bad // one of them is empty
+	part, ok, err := c.promql.At(ctx, expr, end)
+	if err != nil {
+		return row{}, false, err
+	}
+	if !ok {
+		part = 0 // a counter that never counted has no series
+	}
+	good := part
+	if sli.Bad != "" {
+		good = total - part
+	}
+	good = min(max(good, 0), total)
+	return row{
+		minute: minute.Unix(), good: uint64(math.Round(good * thousandths)),
+		total: uint64(math.Round(total * thousandths)), rows: uint64(max(math.Round(total), 1)),
+	}, true, nil
+}

@@ -1,0 +1,291 @@
+package count
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+var origin = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+
+func startDB(tb testing.TB) *storage.DB {
+	tb.Helper()
+	return testenv.Start(tb, testenv.Setup{Storage: func(c *storage.Config) {
+		const decades = 20 * 365 * 24 * time.Hour
+		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
+	}}).DB
+}
+
+func exec(tb testing.TB, db *storage.DB, statement string, args ...any) {
+	tb.Helper()
+	if err := db.Conn().Exec(tb.Context(), fmt.Sprintf(statement, args...)); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// storeEvents writes n predictions of model m every step before end, and the row
+// that says that their batch is complete, as ingest would have.
+func storeEvents(tb testing.TB, db *storage.DB, first, n int, step time.Duration, end time.Time, known time.Time) {
+	tb.Helper()
+	exec(tb, db, `INSERT INTO predictions (model, deploy_hash, stage, prediction_id, ts, numbers, segments, latency_ms, status, weight, half, known, _topic, _epoch, _partition, _offset)
+SELECT 'm', concat('d', toString(intHash32(number) %% 2)), if(intHash32(number * 3) %% 10 = 0, 'shadow', 'production'), toString(number),
+    fromUnixTimestamp64Milli(%d - (number - %d) * %d, 'UTC'), map('cost', toFloat64(intHash32(number * 5) %% 100) / 100),
+    map('country', if(intHash32(number * 7) %% 3 = 0, 'DE', 'FR')), if(intHash32(number * 11) %% 20 = 0, NULL, toFloat64(intHash32(number * 13) %% 400)),
+    if(intHash32(number * 17) %% 50 = 0, 'timeout', 'ok'), if(intHash32(number * 19) %% 4 = 0, 2.5, 1), '',
+    fromUnixTimestamp64Milli(%d, 'UTC'), 't', 'e', 0, number
+FROM numbers(%d, %d)`, end.UnixMilli(), first, step.Milliseconds(), known.UnixMilli(), first, n)
+	exec(tb, db, `INSERT INTO batches (topic, epoch, partition, first, last, table, rows, events, known_min, known_max, stored) VALUES
+('t', 'e', 0, %d, %d, 'predictions', %d, %d, '%s', '%s', '%s')`, first, first+n-1, n, n, stamp(known), stamp(known), stamp(known))
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
+
+func pairs() []plumbline.WindowPair {
+	return []plumbline.WindowPair{
+		{Severity: "page", Long: time.Hour, Short: 5 * time.Minute, Factor: 2, Noise: 1e-7, Evidence: []time.Duration{time.Hour, 6 * time.Hour}},
+		{Severity: "ticket", Long: 6 * time.Hour, Short: 30 * time.Minute, Factor: 1, Noise: 1e-6, Evidence: []time.Duration{6 * time.Hour}},
+	}
+}
+
+func objective(name string, sli plumbline.SLI, change func(*plumbline.SLO)) plumbline.Objective {
+	o := plumbline.Objective{SLO: plumbline.SLO{Name: plumbline.SLOName(name), Model: "m", Target: 0.97, SLI: sli}, Pairs: pairs()}
+	if change != nil {
+		change(&o.SLO)
+	}
+	return o
+}
+
+func eventObjectives() []plumbline.Objective {
+	return []plumbline.Objective{
+		objective("latency", plumbline.SLI{Kind: plumbline.SLILatency, Op: "lte", Value: 380}, nil),
+		objective("success", plumbline.SLI{Kind: plumbline.SLISuccess}, nil),
+		objective("cost", plumbline.SLI{Kind: plumbline.SLICost, Feature: "cost", Op: "lt", Value: 0.9}, func(s *plumbline.SLO) { s.Segment = "country=DE" }),
+		objective("one deploy", plumbline.SLI{Kind: plumbline.SLISuccess}, func(s *plumbline.SLO) { s.Deploy = "d1" }),
+	}
+}
+
+// brute counts the raw rows of one window.
+func brute(tb testing.TB, db *storage.DB, name plumbline.SLOName, deploy plumbline.DeployHash, from, end time.Time) burn.Count {
+	tb.Helper()
+	good, where := "status = 'ok'", "1"
+	switch name {
+	case "latency":
+		good, where = "latency_ms <= 380", "isNotNull(latency_ms)"
+	case "cost":
+		good, where = "numbers['cost'] < 0.9", "segments['country'] = 'DE'"
+	}
+	row := db.Conn().QueryRow(tb.Context(), fmt.Sprintf(`SELECT toFloat64(sumIf(r, NOT (%s))), toFloat64(sum(r)), toFloat64(count()) FROM (SELECT *, %s AS r FROM predictions)
+WHERE model = 'm' AND stage = 'production' AND deploy_hash = '%s' AND %s AND ts >= '%s' AND ts < '%s'`, good, plumbline.RequestsSQL, deploy, where, stamp(from), stamp(end)))
+	var c burn.Count
+	if err := row.Scan(&c.Bad, &c.Total, &c.Rows); err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+func equalsBrute(t *testing.T, db *storage.DB, end time.Time) int {
+	t.Helper()
+	all, err := Reader{Conn: db.Conn()}.At(t.Context(), eventObjectives(), end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compared := 0
+	for _, e := range all {
+		for _, c := range e.Counted {
+			if want := brute(t, db, e.Objective.SLO.Name, e.Deploy, end.Add(-c.Pair.Long), end); c.Long != want {
+				t.Fatalf("%s %s: %+v, brute force %+v", e.Objective.SLO.Name, e.Deploy, c.Long, want)
+			}
+			if want := brute(t, db, e.Objective.SLO.Name, e.Deploy, end.Add(-c.Pair.Short), end); want.Total > 0 && c.Short != want {
+				t.Fatalf("%s %s: short %+v, brute force %+v", e.Objective.SLO.Name, e.Deploy, c.Short, want)
+			}
+			compared++
+		}
+	}
+	return compared
+}
+
+func TestCountsEqualBruteForce(t *testing.T) {
+	db := startDB(t)
+	counter := New(DefaultConfig(), db, nil, nil)
+	step := func(now time.Time) {
+		t.Helper()
+		if err := counter.Step(t.Context(), eventObjectives(), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	storeEvents(t, db, 0, 8000, 3*time.Second, origin, origin)
+	step(origin)
+	if n := equalsBrute(t, db, origin); n != 14 {
+		t.Errorf("%d pairs were compared, not 14", n)
+	}
+	// Events that come late change minutes that were counted; the next batch too.
+	storeEvents(t, db, 10_000, 500, 7*time.Second, origin.Add(-2*time.Hour), origin.Add(10*time.Second))
+	storeEvents(t, db, 20_000, 60, time.Second, origin.Add(time.Minute), origin.Add(time.Minute))
+	step(origin.Add(time.Minute))
+	equalsBrute(t, db, origin.Add(time.Minute))
+	// Another process, which knows only what is stored, and one that counts twice.
+	counter = New(DefaultConfig(), db, nil, nil)
+	storeEvents(t, db, 30_000, 60, time.Second, origin.Add(2*time.Minute), origin.Add(2*time.Minute))
+	step(origin.Add(2 * time.Minute))
+	step(origin.Add(2 * time.Minute))
+	equalsBrute(t, db, origin.Add(2*time.Minute))
+	// Thresholds are part of what is counted: another one begins anew.
+	if a, b := eventObjectives()[0].SLO, eventObjectives()[0].SLO; func() bool { b.SLI.Value = 381; return a.SLIID() == b.SLIID() }() {
+		t.Error("two thresholds share their counts")
+	}
+}
+
+func TestSlicesEqualBruteForce(t *testing.T) {
+	db := startDB(t)
+	storeEvents(t, db, 0, 3000, 3*time.Second, origin, origin)
+	slice := func(s *plumbline.SLO) { s.Budgeting, s.SliceWindow, s.SliceTarget = plumbline.Timeslices, 5*time.Minute, 0.95 }
+	ratio := func(s *plumbline.SLO) { s.Budgeting, s.SliceWindow = plumbline.RatioTimeslices, 5*time.Minute }
+	latency := plumbline.SLI{Kind: plumbline.SLILatency, Op: "lte", Value: 380}
+	all := []plumbline.Objective{objective("slices", latency, slice), objective("ratios", latency, ratio)}
+	if err := New(DefaultConfig(), db, nil, nil).Step(t.Context(), all, origin); err != nil {
+		t.Fatal(err)
+	}
+	found, err := Reader{Conn: db.Conn()}.At(t.Context(), all, origin)
+	if err != nil || len(found) != 4 {
+		t.Fatalf("%d evaluations, %v", len(found), err)
+	}
+	for _, e := range found {
+		var bad, n float64
+		for at := origin.Add(-time.Hour); at.Before(origin); at = at.Add(5 * time.Minute) {
+			c := brute(t, db, "latency", e.Deploy, at, at.Add(5*time.Minute))
+			n++
+			if e.Objective.SLO.Budgeting == plumbline.RatioTimeslices {
+				bad += c.Share()
+			} else if 1-c.Share() < 0.95 {
+				bad++
+			}
+		}
+		if got := e.Counted[0].Long; got.Total != n || math.Abs(got.Bad-bad) > 1e-9 {
+			t.Errorf("%s of %s: %+v, by hand %v of %v", e.Objective.SLO.Name, e.Deploy, got, bad, n)
+		}
+	}
+}
+
+func TestCompositeWeighsItsParts(t *testing.T) {
+	db := startDB(t)
+	storeEvents(t, db, 0, 3000, 3*time.Second, origin, origin)
+	all := eventObjectives()[:2]
+	all[0].Pairs, all[1].Pairs = nil, nil
+	whole := objective("whole", plumbline.SLI{Kind: plumbline.SLIComposite}, func(s *plumbline.SLO) {
+		s.Target, s.Parts = 0.97, []plumbline.Part{{SLO: "latency", Weight: 3}, {SLO: "success", Weight: 1}}
+	})
+	if err := New(DefaultConfig(), db, nil, nil).Step(t.Context(), all, origin); err != nil {
+		t.Fatal(err)
+	}
+	found, err := Reader{Conn: db.Conn()}.At(t.Context(), append(all, whole), origin)
+	if err != nil || len(found) != 2 {
+		t.Fatalf("%d evaluations, %v", len(found), err)
+	}
+	for _, e := range found {
+		from := origin.Add(-time.Hour)
+		want := (3*brute(t, db, "latency", e.Deploy, from, origin).Share() + brute(t, db, "success", e.Deploy, from, origin).Share()) / 4
+		if got := e.Counted[0].Long.Share(); math.Abs(got-want) > 1e-12 {
+			t.Errorf("%s: %v, want %v", e.Deploy, got, want)
+		}
+	}
+}
+
+func TestNothingCountedIsMissing(t *testing.T) {
+	found, err := Reader{Conn: startDB(t).Conn()}.At(t.Context(), eventObjectives(), origin)
+	if err != nil || len(found) != 4 {
+		t.Fatalf("%d evaluations, %v", len(found), err)
+	}
+	for _, e := range found {
+		if slices.ContainsFunc(e.Counted, func(c burn.Counted) bool { return c.Verdict != plumbline.VerdictMissing }) {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
+func TestFreshRows(t *testing.T) {
+	const m = 60
+	rows := freshRows([]int64{2 * m, 3 * m, 10 * m}, 0, 12*m, 3*m)
+	var got []string
+	for _, r := range rows {
+		got = append(got, fmt.Sprint(r.minute/m, r.good))
+	}
+	want := []string{"2 1", "3 1", "4 1", "5 1", "6 0", "7 0", "8 0", "9 0", "10 1", "11 1"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if rows := freshRows(nil, 0, 10*m, m); rows != nil {
+		t.Errorf("what never answered is not stale: %v", rows)
+	}
+}
+
+// constants evaluates PromQL to constants.
+type constants map[string]float64
+
+func (c constants) At(_ context.Context, expr string, _ time.Time) (float64, bool, error) {
+	v, ok := c[expr]
+	return v, ok, nil
+}
+
+// TestByTime counts the kinds that no batch of events tells the news of.
+func TestByTime(t *testing.T) {
+	db := startDB(t)
+	storeEvents(t, db, 0, 1200, 6*time.Second, origin, origin)
+	exec(t, db, `INSERT INTO series_minute (model, deploy_hash, stage, series, time, count) SELECT model, deploy_hash, stage, 'requests', toStartOfMinute(ts), 1 FROM predictions WHERE ts < '%s'`, stamp(origin.Add(-30*time.Minute)))
+	exec(t, db, `INSERT INTO outcomes (model, deploy_hash, stage, prediction_id, ts, known, labelled, version) SELECT model, deploy_hash, stage, prediction_id, ts, ts + if(_offset %% 4 = 0, 7200, 60), 1, 1 FROM predictions WHERE _offset %% 5 != 0`)
+	exec(t, db, `INSERT INTO findings (at, signal, model, stage, feature, reference, measure, value, verdict) SELECT toDateTime('%s') - number * 60, 'drift', 'm', 'production', 'amount', 'training', 'psi', if(number < 15, 0.5, 0.1), if(number %% 10 = 0, 'insufficient', 'ok') FROM numbers(60)`, origin.Add(-time.Minute).Format(time.DateTime))
+	statement := "SELECT ts AS time, deploy_hash, toUInt64(status = 'ok') AS good, 1 AS total FROM predictions WHERE stage = 'production' AND ts >= {from:DateTime} AND ts < {to:DateTime}"
+	all := []plumbline.Objective{
+		objective("fresh", plumbline.SLI{Kind: plumbline.SLIFreshness, Within: 5 * time.Minute}, nil),
+		objective("labels", plumbline.SLI{Kind: plumbline.SLILabelArrival, Within: 10 * time.Minute}, nil),
+		objective("drift", plumbline.SLI{Kind: plumbline.SLIDrift, Signal: "drift", Measure: "psi", Feature: "amount", Reference: "training", Op: "lte", Value: 0.25}, nil),
+		objective("sql", plumbline.SLI{Kind: plumbline.SLISQL, Query: statement}, nil),
+		objective("promql", plumbline.SLI{Kind: plumbline.SLIPromQL, Bad: "bad", Total: "all"}, nil),
+	}
+	counter := New(DefaultConfig(), db, db.Conn(), constants{"bad": 0.5, "all": 10})
+	for range 10 { // a day a step
+		if err := counter.Step(t.Context(), all, origin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := Reader{Conn: db.Conn()}.At(t.Context(), all, origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, e := range found {
+		c := e.Counted[0].Long
+		got[fmt.Sprint(e.Objective.SLO.Name, " ", e.Deploy)] = fmt.Sprintf("%.3g of %.0f", c.Share(), c.Total)
+	}
+	// The endpoint fell silent 30 minutes ago and was fresh for 5 of them: 26
+	// minutes, one of which ends as the last answer is 5 minutes old.
+	for name, want := range map[string]string{"fresh ": "0.433 of 60", "drift ": "0.241 of 54", "promql ": "0.05 of 600000"} {
+		if got[name] != want {
+			t.Errorf("%s: %s, want %s (%v)", name, got[name], want, got)
+		}
+	}
+	for _, d := range []plumbline.DeployHash{"d0", "d1"} {
+		var want burn.Count
+		row := db.Conn().QueryRow(t.Context(), fmt.Sprintf(`SELECT toFloat64(countIf(_offset %% 5 = 0 OR _offset %% 4 = 0)), toFloat64(count()), toFloat64(countIf(status != 'ok' AND ts >= '%s')) FROM predictions
+WHERE stage = 'production' AND deploy_hash = '%s' AND ts >= '%s' AND ts < '%s'`, stamp(origin.Add(-time.Hour)), d, stamp(origin.Add(-time.Hour)), stamp(origin.Add(-10*time.Minute))))
+		var failed float64
+		if err := row.Scan(&want.Bad, &want.Total, &failed); err != nil {
+			t.Fatal(err)
+		}
+		if g, w := got["labels "+string(d)], fmt.Sprintf("%.3g of %.0f", want.Share(), want.Total); g != w {
+			t.Errorf("labels of %s: %s, want %s", d, g, w)
+		}
+		if c := got["sql "+string(d)]; c == "" {
+			t.Errorf("no counts of the statement for %s: %v", d, got)
+		}
+	}
+}

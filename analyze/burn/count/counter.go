@@ -1,0 +1,354 @@
+package count
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed" // the statements
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+//go:embed sql/high.sql
+var highSQL string
+
+//go:embed sql/touched.sql
+var touchedSQL string
+
+//go:embed sql/events.sql
+var eventsTemplate string
+
+//go:embed sql/fresh.sql
+var freshSQL string
+
+//go:embed sql/labels.sql
+var labelsSQL string
+
+//go:embed sql/findings.sql
+var findingsSQL string
+
+//go:embed sql/cursor.sql
+var cursorSQL string
+
+// Instant evaluates one PromQL expression; ok is false where it has no value.
+type Instant interface {
+	At(ctx context.Context, expr string, at time.Time) (value float64, ok bool, err error)
+}
+
+// Config of a counter.
+type Config struct {
+	// Back is how far into the past minutes are counted that were not yet, and the
+	// most by which an event may be late: older ones are left as they were counted.
+	// It may not exceed the retention of raw rows.
+	Back time.Duration
+	// Overlap is by how much the clocks of those that store batches may differ.
+	Overlap time.Duration
+}
+
+// DefaultConfig returns seven days and a minute.
+func DefaultConfig() Config { return Config{Back: 7 * 24 * time.Hour, Overlap: time.Minute} }
+
+// Counter counts indicators. It is not safe for concurrent use; two counters
+// over one ClickHouse write the same rows.
+type Counter struct {
+	cfg Config
+	db  *storage.DB
+	// queries runs the statements of users, as a user that can only read.
+	queries Querier
+	promql  Instant
+
+	// cursor is how far each indicator is counted: for events the clock of the
+	// batches, for the others event time, both in unix milliseconds.
+	cursor map[plumbline.SLIID]int64
+}
+
+// New returns a counter. Queries and promql may be nil if no objective needs
+// them.
+func New(cfg Config, db *storage.DB, queries Querier, promql Instant) *Counter {
+	return &Counter{cfg: cfg, db: db, queries: queries, promql: promql, cursor: make(map[plumbline.SLIID]int64)}
+}
+
+// row is the count of one minute.
+type row struct {
+	deploy            plumbline.DeployHash
+	minute            int64
+	good, total, rows uint64
+}
+
+// Step counts what is new of the objectives' indicators up to now. What one
+// cannot be counted for does not keep the others from being counted.
+func (c *Counter) Step(ctx context.Context, objectives []plumbline.Objective, now time.Time) error {
+	slos := make(map[plumbline.SLIID]plumbline.SLO)
+	for _, o := range objectives {
+		if !o.SLO.SLI.Is(plumbline.SLIQuality) && !o.SLO.SLI.Is(plumbline.SLIComposite) {
+			slos[o.SLO.SLIID()] = o.SLO
+		}
+	}
+	if len(slos) == 0 {
+		return nil
+	}
+	if err := c.restore(ctx, slos); err != nil {
+		return fmt.Errorf("count SLIs: %w", err)
+	}
+	var errs []error
+	wrong := func(slo plumbline.SLO, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("count the %s of model %q for SLO %q: %w", slo.SLI.Name(), slo.Model, slo.Name, err))
+		}
+	}
+	events := make(map[plumbline.Model]map[plumbline.SLIID]plumbline.SLO)
+	for id, slo := range slos {
+		switch slo.SLI.Name() {
+		case plumbline.SLILatency, plumbline.SLISuccess, plumbline.SLICost:
+			if events[slo.Model] == nil {
+				events[slo.Model] = make(map[plumbline.SLIID]plumbline.SLO)
+			}
+			events[slo.Model][id] = slo
+		default:
+			wrong(slo, c.byTime(ctx, id, slo, now))
+		}
+	}
+	for _, of := range events {
+		if err := c.events(ctx, of, now); err != nil {
+			for _, slo := range of {
+				wrong(slo, err)
+				break
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// restore reads how far indicators are counted that the counter does not know.
+func (c *Counter) restore(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO) (err error) {
+	var unknown []string
+	for id := range slos {
+		if _, ok := c.cursor[id]; !ok {
+			unknown = append(unknown, string(id))
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	rows, err := c.db.Conn().Query(ctx, cursorSQL, clickhouse.Named("slis", unknown))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var (
+			id      string
+			version uint64
+			last    uint32
+		)
+		if err := rows.Scan(&id, &version, &last); err != nil {
+			return err
+		}
+		c.cursor[plumbline.SLIID(id)] = int64(version)
+	}
+	return rows.Err()
+}
+
+// events counts the minutes in which batches that were completed since have
+// events of the model.
+func (c *Counter) events(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time) error {
+	since := int64(math.MaxInt64)
+	for id := range slos {
+		since = min(since, c.cursor[id])
+	}
+	oldest := now.Add(-c.cfg.Back).Truncate(time.Minute)
+	b, err := c.batches(ctx, since-c.cfg.Overlap.Milliseconds())
+	if err != nil || b.n == 0 {
+		return err
+	}
+	if since == 0 {
+		// Nothing of it was counted yet: whatever the batches are, everything is.
+		b.knownFrom, b.knownTo = 0, math.MaxInt32*int64(1000)
+	}
+	var model plumbline.Model
+	for _, slo := range slos {
+		model = slo.Model
+	}
+	minutes, err := c.touched(ctx, model, b, oldest)
+	if err != nil {
+		return err
+	}
+	for _, span := range spans(minutes) {
+		for id, slo := range slos {
+			counted, err := c.rows(ctx, c.db.Conn(), eventsSQL(), eventParameters(slo, span)...)
+			if err != nil {
+				return err
+			}
+			if err := c.write(ctx, id, slo.Model, counted, b.high); err != nil {
+				return err
+			}
+		}
+	}
+	for id := range slos {
+		c.cursor[id] = b.high
+	}
+	return nil
+}
+
+// eventsSQL is the statement with the expression of the requests that a row
+// stands for, which ingest counts by as well.
+func eventsSQL() string {
+	return strings.Replace(eventsTemplate, "/*requests*/", plumbline.RequestsSQL, 1)
+}
+
+// span is a range of minutes, the end exclusive.
+type span struct{ from, to int64 }
+
+// spans joins minutes that are near each other, and cuts at days: counting a
+// minute that nothing changed in costs little and changes nothing.
+func spans(minutes []int64) []span {
+	const near, long = 10 * 60, 24 * 60 * 60
+	var all []span
+	for _, m := range minutes {
+		if n := len(all); n > 0 && m-all[n-1].to <= near && m+60-all[n-1].from <= long {
+			all[n-1].to = m + 60
+			continue
+		}
+		all = append(all, span{m, m + 60})
+	}
+	return all
+}
+
+func eventParameters(slo plumbline.SLO, s span) []any {
+	op, bound := slo.SLI.Op, slo.SLI.Value
+	if slo.SLI.Is(plumbline.SLISuccess) {
+		op, bound = "gte", 1
+	}
+	keys, values := []string{}, []string{}
+	for _, part := range strings.Split(string(slo.Segment), ",") {
+		if k, v, ok := strings.Cut(part, "="); ok {
+			keys, values = append(keys, k), append(values, v)
+		}
+	}
+	return []any{
+		clickhouse.Named("model", string(slo.Model)), clickhouse.Named("kind", string(slo.SLI.Name())),
+		clickhouse.Named("feature", string(slo.SLI.Feature)), clickhouse.Named("op", op), clickhouse.Named("bound", bound),
+		clickhouse.Named("keys", keys), clickhouse.Named("values", values),
+		clickhouse.Named("from", s.from), clickhouse.Named("to", s.to),
+	}
+}
+
+// completed is what was completed since.
+type completed struct {
+	high, knownFrom, knownTo int64
+	n                        uint64
+}
+
+func (c *Counter) batches(ctx context.Context, since int64) (b completed, err error) {
+	rows, err := c.db.Conn().Query(ctx, highSQL, clickhouse.Named("since", max(since, 0)))
+	if err != nil {
+		return b, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := rows.Scan(&b.high, &b.knownFrom, &b.knownTo, &b.n); err != nil {
+			return b, err
+		}
+	}
+	return b, rows.Err()
+}
+
+func (c *Counter) touched(ctx context.Context, model plumbline.Model, b completed, oldest time.Time) (minutes []int64, err error) {
+	rows, err := c.db.Conn().Query(ctx, touchedSQL, clickhouse.Named("model", string(model)),
+		clickhouse.Named("from", b.knownFrom), clickhouse.Named("to", b.knownTo), clickhouse.Named("oldest", oldest.UnixMilli()))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var m uint32
+		if err := rows.Scan(&m); err != nil {
+			return nil, err
+		}
+		minutes = append(minutes, int64(m))
+	}
+	return minutes, rows.Err()
+}
+
+// rows runs a statement that counts.
+func (c *Counter) rows(ctx context.Context, conn Querier, statement string, parameters ...any) (all []row, err error) {
+	rows, err := conn.Query(ctx, statement, parameters...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	return scanRows(rows)
+}
+
+func scanRows(rows driver.Rows) (all []row, err error) {
+	for rows.Next() {
+		var (
+			r      row
+			deploy string
+			minute uint32
+		)
+		if err := rows.Scan(&deploy, &minute, &r.good, &r.total, &r.rows); err != nil {
+			return nil, err
+		}
+		r.deploy, r.minute = plumbline.DeployHash(deploy), int64(minute)
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+// write stores counts. Rows that were stored before, by an insert whose answer was
+// lost, are replaced by their like.
+func (c *Counter) write(ctx context.Context, id plumbline.SLIID, model plumbline.Model, counted []row, version int64) error {
+	// At most 50 of ClickHouse's partitions, days, a statement.
+	const days = 50 * 24 * 60 * 60
+	for len(counted) > 0 {
+		var part, rest []row
+		for _, r := range counted {
+			if r.minute-counted[0].minute < days && counted[0].minute-r.minute < days {
+				part = append(part, r)
+			} else {
+				rest = append(rest, r)
+			}
+		}
+		counted = rest
+		rec := record(id, model, part, version)
+		err := c.db.Derived().Insert(ctx, plumbline.TableSLI, "sli/"+rand.Text(), rec)
+		rec.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func record(id plumbline.SLIID, model plumbline.Model, counted []row, version int64) arrow.Record {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, storage.ArrowSchema(plumbline.TableSLI))
+	defer b.Release()
+	text := func(column int, s string) {
+		// A dictionary that grows in memory cannot fail.
+		_ = b.Field(column).(*array.BinaryDictionaryBuilder).AppendString(s)
+	}
+	number := func(column int, v uint64) { b.Field(column).(*array.Uint64Builder).Append(v) }
+	for _, r := range counted {
+		text(0, string(id))
+		text(1, string(model))
+		text(2, string(r.deploy))
+		b.Field(3).(*array.TimestampBuilder).Append(arrow.Timestamp(r.minute))
+		number(4, r.good)
+		number(5, r.total)
+		number(6, r.rows)
+		number(7, uint64(version))
+	}
+	return b.NewRecord()
+}

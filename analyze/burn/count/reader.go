@@ -1,0 +1,288 @@
+package count
+
+import (
+	"context"
+	_ "embed" // the statements
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/burn"
+)
+
+//go:embed sql/windows.sql
+var windowsSQL string
+
+//go:embed sql/slices.sql
+var slicesSQL string
+
+// Querier runs one query; clickhouse-go's driver.Conn is one.
+type Querier interface {
+	Query(ctx context.Context, query string, args ...any) (driver.Rows, error)
+}
+
+// Reader evaluates objectives over the stored counts.
+type Reader struct {
+	// Conn is where the table sli is.
+	Conn Querier
+}
+
+// key is one deploy's part in an indicator, budgeted in one way.
+type key struct {
+	of     budgeting
+	deploy plumbline.DeployHash
+}
+
+// budgeting is what counts can be shared by: the same indicator in the same
+// slices.
+type budgeting struct {
+	sli    plumbline.SLIID
+	slice  time.Duration
+	target float64
+}
+
+// ratioTarget stands for no target of a slice: its bad share counts.
+const ratioTarget = 0
+
+func budgetingOf(slo plumbline.SLO) budgeting {
+	b := budgeting{sli: slo.SLIID()}
+	switch slo.Budgeting {
+	case plumbline.Timeslices:
+		b.slice, b.target = slo.SliceWindow, slo.SliceTarget
+	case plumbline.RatioTimeslices:
+		b.slice, b.target = slo.SliceWindow, ratioTarget
+	}
+	return b
+}
+
+// cell is what one bucket of one key holds.
+type cell struct {
+	count  burn.Count
+	last   burn.Count
+	lastAt time.Time
+}
+
+// Evaluation is what one objective says of one deploy.
+type Evaluation struct {
+	Objective plumbline.Objective
+	Deploy    plumbline.DeployHash
+	Counted   []burn.Counted
+}
+
+// At evaluates the objectives in windows that end at end, exclusive, a whole
+// minute. It reads the counts of all of them together. Objectives nobody has
+// counts for are missing, for the deploy ”; those of quality are left out, for
+// their windows end elsewhere, and so are the parts of composites.
+func (r Reader) At(ctx context.Context, objectives []plumbline.Objective, end time.Time) ([]Evaluation, error) {
+	end = end.Truncate(time.Minute)
+	lengths := lengthsOf(objectives)
+	if len(lengths) == 0 {
+		return nil, nil
+	}
+	cells, err := r.cells(ctx, objectives, lengths, end)
+	if err != nil {
+		return nil, fmt.Errorf("evaluate SLOs on counts: %w", err)
+	}
+	byName := make(map[plumbline.SLOName]plumbline.SLO, len(objectives))
+	for _, o := range objectives {
+		byName[o.SLO.Name] = o.SLO
+	}
+	deploys := make(map[budgeting][]plumbline.DeployHash)
+	for k := range cells {
+		deploys[k.of] = append(deploys[k.of], k.deploy)
+	}
+	for _, d := range deploys {
+		slices.Sort(d)
+	}
+	e := evaluator{cells: cells, deploys: deploys, slos: byName, lengths: lengths, end: end}
+	var all []Evaluation
+	for _, o := range objectives {
+		if len(o.Pairs) > 0 && !o.SLO.SLI.Is(plumbline.SLIQuality) {
+			all = append(all, e.objective(o)...)
+		}
+	}
+	return all, nil
+}
+
+// lengthsOf returns every window that the objectives look at, shortest first.
+func lengthsOf(objectives []plumbline.Objective) []time.Duration {
+	var all []time.Duration
+	for _, o := range objectives {
+		if o.SLO.SLI.Is(plumbline.SLIQuality) {
+			continue
+		}
+		for _, p := range o.Pairs {
+			all = append(append(all, p.Long, p.Short), p.Evidence...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// cells reads the counts of every key by bucket: the shortest window it is in.
+func (r Reader) cells(ctx context.Context, objectives []plumbline.Objective, lengths []time.Duration, end time.Time) (map[key]map[time.Duration]cell, error) {
+	asked := make(map[budgeting][]string)
+	for _, o := range objectives {
+		if o.SLO.SLI.Is(plumbline.SLIQuality) || o.SLO.SLI.Is(plumbline.SLIComposite) {
+			continue
+		}
+		b := budgetingOf(o.SLO)
+		group := budgeting{slice: b.slice, target: b.target}
+		if !slices.Contains(asked[group], string(b.sli)) {
+			asked[group] = append(asked[group], string(b.sli))
+		}
+	}
+	windows := make([]int64, len(lengths))
+	for i, l := range lengths {
+		windows[i] = int64(l / time.Second)
+	}
+	found := make(map[key]map[time.Duration]cell)
+	for group, slis := range asked {
+		statement := windowsSQL
+		if group.slice > 0 {
+			statement = slicesSQL
+		}
+		rows, err := r.Conn.Query(ctx, statement,
+			clickhouse.Named("slis", slis), clickhouse.Named("windows", windows),
+			clickhouse.Named("from", end.Add(-lengths[len(lengths)-1]).Unix()), clickhouse.Named("end", end.Unix()),
+			clickhouse.Named("slice", int64(group.slice/time.Second)), clickhouse.Named("target", group.target))
+		if err != nil {
+			return nil, err
+		}
+		if err := scanCells(rows, group, found); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+func scanCells(rows driver.Rows, group budgeting, found map[key]map[time.Duration]cell) (err error) {
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var (
+			sli, deploy string
+			bucket      int64
+			last        uint32
+			c           cell
+		)
+		if err := rows.Scan(&sli, &deploy, &bucket, &c.count.Bad, &c.count.Total, &c.count.Rows, &last, &c.last.Bad, &c.last.Total, &c.last.Rows); err != nil {
+			return err
+		}
+		c.lastAt = time.Unix(int64(last), 0)
+		k := key{of: budgeting{plumbline.SLIID(sli), group.slice, group.target}, deploy: plumbline.DeployHash(deploy)}
+		if found[k] == nil {
+			found[k] = make(map[time.Duration]cell)
+		}
+		found[k][time.Duration(bucket)*time.Second] = c
+	}
+	return rows.Err()
+}
+
+// evaluator evaluates objectives on cells that were read.
+type evaluator struct {
+	cells   map[key]map[time.Duration]cell
+	deploys map[budgeting][]plumbline.DeployHash
+	slos    map[plumbline.SLOName]plumbline.SLO
+	lengths []time.Duration
+	end     time.Time
+}
+
+// objective evaluates one objective for each deploy that has counts in its
+// windows.
+func (e evaluator) objective(o plumbline.Objective) []Evaluation {
+	var hashes []plumbline.DeployHash
+	of := []budgeting{budgetingOf(o.SLO)}
+	if o.SLO.SLI.Is(plumbline.SLIComposite) {
+		of = nil
+		for _, p := range o.SLO.Parts {
+			of = append(of, budgetingOf(e.slos[p.SLO]))
+		}
+	}
+	for _, b := range of {
+		for _, d := range e.deploys[b] {
+			if (o.SLO.Deploy == "" || o.SLO.Deploy == d) && !slices.Contains(hashes, d) && e.spoke(o, key{b, d}) {
+				hashes = append(hashes, d)
+			}
+		}
+	}
+	slices.Sort(hashes)
+	series := len(hashes)
+	if series == 0 {
+		hashes = []plumbline.DeployHash{o.SLO.Deploy}
+	}
+	var all []Evaluation
+	for _, d := range hashes {
+		one := Evaluation{Objective: o, Deploy: d}
+		for _, p := range o.Pairs {
+			if o.SLO.SLI.Is(plumbline.SLIComposite) {
+				one.Counted = append(one.Counted, e.composite(o, p, d, series))
+				continue
+			}
+			one.Counted = append(one.Counted, burn.EvaluateCounts(e.windows(key{of[0], d}, series), o.SLO, p))
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// spoke reports whether a deploy has counts in the longest of the objective's
+// long windows: one that served before has no part in the objective any more.
+func (e evaluator) spoke(o plumbline.Objective, k key) bool {
+	return e.windows(k, 1).Of(o.Longest()).Total > 0
+}
+
+// windows sums the buckets, which are disjoint, up to each length.
+func (e evaluator) windows(k key, series int) burn.Windows {
+	cells := e.cells[k]
+	w := burn.Windows{End: e.end, Series: series, LastAt: time.Unix(0, 0)}
+	for _, c := range cells {
+		if c.lastAt.After(w.LastAt) {
+			w.LastAt, w.Last = c.lastAt, c.last
+		}
+	}
+	w.Of = func(length time.Duration) burn.Count {
+		var sum burn.Count
+		for bucket, c := range cells {
+			if bucket <= length {
+				sum.Bad, sum.Total, sum.Rows = sum.Bad+c.count.Bad, sum.Total+c.count.Total, sum.Rows+c.count.Rows
+			}
+		}
+		return sum
+	}
+	return w
+}
+
+// composite weighs the parts: its burn rate is the weighted mean of theirs, so
+// its bad share is that times its budget. It is missing where a part is, and
+// noise where all of its parts are.
+func (e evaluator) composite(o plumbline.Objective, pair plumbline.WindowPair, deploy plumbline.DeployHash, series int) burn.Counted {
+	sum := burn.Counted{Pair: pair, End: e.end, Threshold: pair.Threshold(o.SLO.Target), Noise: 1, Evidence: pair.Long, Verdict: plumbline.VerdictMissing}
+	var weights, long, short float64
+	rows := burn.Count{}
+	noise := 1.0
+	for _, p := range o.SLO.Parts {
+		slo := e.slos[p.SLO]
+		part := burn.EvaluateCounts(e.windows(key{budgetingOf(slo), deploy}, series*len(o.SLO.Parts)), slo, pair)
+		if part.Verdict == plumbline.VerdictMissing {
+			return sum
+		}
+		weights += p.Weight
+		long += p.Weight * part.Long.Share() / (1 - slo.Target)
+		short += p.Weight * part.Short.Share() / (1 - slo.Target)
+		rows.Total, rows.Rows = rows.Total+part.Long.Total, rows.Rows+part.Long.Rows
+		noise = min(noise, part.Noise)
+	}
+	budget := 1 - o.SLO.Target
+	sum.Long = burn.Count{Bad: long / weights * budget * rows.Total, Total: rows.Total, Rows: rows.Rows}
+	sum.Short = burn.Count{Bad: short / weights * budget * rows.Total, Total: rows.Total, Rows: rows.Rows}
+	sum.Noise, sum.Verdict = noise, plumbline.VerdictOK
+	if sum.Long.Share() > sum.Threshold && sum.Short.Share() > sum.Threshold && (pair.Noise == 0 || noise <= pair.Noise) {
+		sum.Verdict = plumbline.VerdictBreach
+	}
+	return sum
+}

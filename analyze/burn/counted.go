@@ -1,0 +1,172 @@
+package burn
+
+import (
+	"math"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/quality"
+)
+
+// Count is what a window holds. Bad and Total are whole numbers of events, or of
+// slices of time, or for ratio timeslices sums of shares.
+type Count struct {
+	Bad, Total float64
+	// Rows are the deliveries that Total was counted from, fewer where producers
+	// sample.
+	Rows float64
+}
+
+// Share returns the bad share, NaN of an empty window.
+func (c Count) Share() float64 {
+	if !(c.Total > 0) {
+		return math.NaN()
+	}
+	return c.Bad / c.Total
+}
+
+// weight is how many events a delivery stands for.
+func (c Count) weight() float64 {
+	if c.Rows > 0 && c.Rows < c.Total {
+		return c.Total / c.Rows
+	}
+	return 1
+}
+
+// Interval returns the 95 % interval of Share.
+func (c Count) Interval() quality.Interval {
+	return quality.WilsonSampled(int64(math.Round(c.Bad)), int64(math.Round(c.Total)), int64(math.Round(c.Rows)))
+}
+
+// Windows are the counts of windows that all end at one time.
+type Windows struct {
+	// End is the end of the windows in event time, exclusive.
+	End time.Time
+	// Of returns the counts of the window of this length.
+	Of func(time.Duration) Count
+	// Last are the counts of the last minute that has any, in the longest window,
+	// which began at LastAt.
+	Last   Count
+	LastAt time.Time
+	// Series is how many deploys have counts: they share the noise allowed.
+	Series int
+}
+
+// few is below how many events a short window is expected to hold too few for
+// its emptiness to say something.
+const few = 10
+
+// Counted is one window pair on counts.
+type Counted struct {
+	Pair plumbline.WindowPair
+	End  time.Time
+	Long Count
+	// Short is the short window or, where so little comes in that it is usually
+	// empty, the last minute in which something came.
+	Short Count
+	// Evidence is the window that Noise was computed in.
+	Evidence  time.Duration
+	Threshold float64
+	// Noise is the chance a minute that noise starts this; see the function.
+	Noise float64
+	// Verdict is missing if the long window is empty or the short one is although
+	// it should not be, breach if the bad shares of both are beyond the threshold
+	// and noise is not what did it, and ok otherwise.
+	Verdict string
+}
+
+// Breach reports whether the pair's condition holds.
+func (c Counted) Breach() bool { return c.Verdict == plumbline.VerdictBreach }
+
+// EvaluateCounts evaluates one pair of an objective on counts.
+func EvaluateCounts(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) Counted {
+	c := Counted{
+		Pair: pair, End: w.End, Threshold: pair.Threshold(slo.Target), Noise: 1,
+		Long: w.Of(pair.Long), Short: w.Of(pair.Short), Verdict: plumbline.VerdictMissing,
+	}
+	if !(c.Long.Total > 0) {
+		return c
+	}
+	if !(c.Short.Total > 0) {
+		usual := c.Long.Total * float64(pair.Short) / float64(pair.Long)
+		if usual >= few || w.LastAt.Before(w.End.Add(-pair.Long)) {
+			return c
+		}
+		c.Short = w.Last
+	}
+	c.Evidence, c.Noise = evidence(w, slo, pair)
+	c.Verdict = plumbline.VerdictOK
+	beyond := c.Long.Share() > c.Threshold && c.Short.Share() > c.Threshold
+	if beyond && (pair.Noise == 0 || c.Noise <= pair.Noise) {
+		c.Verdict = plumbline.VerdictBreach
+	}
+	return c
+}
+
+// evidence returns the noise in the first window that could give enough evidence
+// if every event in it were bad: which one that is depends on how much came in
+// and not on what of it was bad.
+func evidence(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) (time.Duration, float64) {
+	budget, series := 1-slo.Target, float64(max(w.Series, 1))
+	windows := pair.Evidence
+	if len(windows) == 0 {
+		windows = []time.Duration{pair.Long}
+	}
+	var (
+		length time.Duration
+		noise  = 1.0
+	)
+	for _, length = range windows {
+		count := w.Of(length)
+		phi := Overdispersion(slo) * count.weight()
+		noise = min(1, series*Noise(count.Bad, count.Total, budget, phi, length))
+		if series*Noise(count.Total, count.Total, budget, phi, length) <= pair.Noise {
+			break
+		}
+	}
+	return length, noise
+}
+
+// Overdispersion returns the objective's, or the default.
+func Overdispersion(slo plumbline.SLO) float64 {
+	if slo.Overdispersion >= 1 {
+		return slo.Overdispersion
+	}
+	return DefaultOverdispersion
+}
+
+// EvidenceTime returns how long a bad share must last, at a steady rate of events
+// an hour, until the pair alerts: the closed form of the workbook,
+// (threshold / bad) x long, or what the evidence takes where that is longer. It
+// returns false if it never does. It takes expected counts for counts.
+func EvidenceTime(slo plumbline.SLO, pair plumbline.WindowPair, perHour, bad float64) (time.Duration, bool) {
+	threshold := pair.Threshold(slo.Target)
+	if !(bad > threshold) {
+		return 0, false
+	}
+	longest := pair.Long
+	if n := len(pair.Evidence); n > 0 {
+		longest = pair.Evidence[n-1]
+	}
+	closed := time.Duration(threshold / bad * float64(pair.Long))
+	holds := func(t time.Duration) bool {
+		of := func(window time.Duration) Count {
+			inside, all := min(t, window).Hours()*perHour, window.Hours()*perHour
+			return Count{Bad: inside*bad + (all-inside)*(1-slo.Target), Total: all, Rows: all}
+		}
+		_, noise := evidence(Windows{Of: of, Series: 1}, slo, pair)
+		return pair.Noise == 0 || noise <= pair.Noise
+	}
+	if !holds(longest) {
+		return 0, false
+	}
+	low, high := time.Duration(0), longest
+	for high-low > time.Second {
+		if mid := low + (high-low)/2; holds(mid) {
+			high = mid
+		} else {
+			low = mid
+		}
+	}
+	return max(closed, high), true
+}

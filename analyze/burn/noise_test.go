@@ -1,0 +1,102 @@
+package burn
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// TestNoiseAgainstScipy holds tails to values of scipy 1.x:
+//
+//	python3 -c "from scipy.special import betainc; print(betainc(6, 342, .001))"
+func TestNoiseAgainstScipy(t *testing.T) {
+	tests := []struct {
+		a, b, x, want float64
+	}{
+		{6, 342, 0.001, 1.7344882553874758e-06},
+		{5, 342, 0.001, 3.024398753729819e-05},
+		{2, 113.67, 0.001, 0.006047644036498586},
+		{20, 30, 0.3, 0.0699870933005072},
+		{0.33, 10, 0.02, 0.6230629666259893},
+		{35, 0.17, 0.6666666666666666, 1.5674096473370414e-08},
+		{1800, 400, 0.8, 0.01505079571965714},
+		{18003600.0, 17996400.0, 0.5, 0.115069666747961},
+		{1.5, 2.5, 0.9, 0.9937926042795521},
+	}
+	for _, tt := range tests {
+		if got := betaRegularized(tt.a, tt.b, tt.x); math.Abs(got-tt.want) > 2e-7*tt.want {
+			t.Errorf("I_%g(%g, %g) = %g, want %g", tt.x, tt.a, tt.b, got, tt.want)
+		}
+	}
+}
+
+// TestNoiseIsTheChanceOfAMinute compares with the sums themselves.
+func TestNoiseIsTheChanceOfAMinute(t *testing.T) {
+	const n, p, k = 347, 0.001, 6
+	var tail, starts float64
+	for x := k; x <= n; x++ {
+		lg := func(v float64) float64 { l, _ := math.Lgamma(v + 1); return l }
+		f := float64(x)
+		mass := math.Exp(lg(n) - lg(f) - lg(n-f) + f*math.Log(p) + (n-f)*math.Log(1-p))
+		tail, starts = tail+mass, starts+f*mass
+	}
+	want := min(tail, starts/60)
+	if got := Noise(k, n, p, 1, time.Hour); math.Abs(got-want) > 1e-9*want {
+		t.Errorf("got %g, want %g", got, want)
+	}
+	if worse := Noise(k, n, p, 3, time.Hour); !(worse > 100*want) {
+		t.Errorf("overdispersion makes it %g, not much more than %g", worse, want)
+	}
+	for _, bad := range []float64{0, n * p, 0.3} {
+		if got := Noise(bad, n, p, 3, time.Hour); got != 1 {
+			t.Errorf("%v bad events, as many as allowed, are noise with %g", bad, got)
+		}
+	}
+	if got := Noise(3, 0, p, 3, time.Hour); got != 1 {
+		t.Errorf("nothing came in: %g", got)
+	}
+}
+
+func steady(perHour, bad float64, slo plumbline.SLO) Windows {
+	return Windows{End: origin, LastAt: origin.Add(-time.Minute), Series: 1, Last: Count{Bad: 1, Total: 1, Rows: 1}, Of: func(d time.Duration) Count {
+		n := d.Hours() * perHour
+		return Count{Bad: n * bad, Total: n, Rows: n}
+	}}
+}
+
+func TestEvaluateCounts(t *testing.T) {
+	slo := plumbline.SLO{Target: 0.999}
+	pair := plumbline.WindowPair{Long: time.Hour, Short: 5 * time.Minute, Factor: 14.4, Noise: 1e-7, Evidence: []time.Duration{time.Hour, 6 * time.Hour}}
+	empty := Windows{End: origin, Of: func(time.Duration) Count { return Count{} }}
+	quiet := Windows{End: origin, LastAt: origin.Add(-20 * time.Minute), Last: Count{Bad: 2, Total: 2, Rows: 2}, Of: func(d time.Duration) Count {
+		if d < time.Hour {
+			return Count{}
+		}
+		return Count{Bad: 25, Total: 30, Rows: 30}
+	}}
+	silent := quiet
+	silent.Of = func(d time.Duration) Count {
+		if d < time.Hour {
+			return Count{}
+		}
+		return Count{Bad: 2000, Total: 3000, Rows: 3000}
+	}
+	one := Windows{End: origin, LastAt: origin, Last: Count{Bad: 1, Total: 1, Rows: 1}, Of: func(time.Duration) Count { return Count{Bad: 1, Total: 10, Rows: 10} }}
+	for name, tt := range map[string]struct {
+		w    Windows
+		want string
+	}{
+		"nothing":       {empty, plumbline.VerdictMissing},
+		"within target": {steady(3600, 0.0005, slo), plumbline.VerdictOK},
+		"burning":       {steady(3600, 0.15, slo), plumbline.VerdictBreach},
+		"one failure in ten is 100 times the burn": {one, plumbline.VerdictOK},
+		"the short window is empty, as usual":      {quiet, plumbline.VerdictBreach},
+		"the short window is empty, never else":    {silent, plumbline.VerdictMissing},
+	} {
+		if got := EvaluateCounts(tt.w, slo, pair); got.Verdict != tt.want {
+			t.Errorf("%s: %+v, want %s", name, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/plumbline-slo/plumbline"
+)
+
+// countAlert is the rule of one window pair of an SLO that counts events as they
+// come. It fires, for each deploy, when both bad shares are beyond the threshold
+// and noise at exactly the target is not what did it; a large window needs no
+// second thought there, a handful of events does.
+func countAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig) rule {
+	long, short := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short)
+	threshold := number(round12(pair.Threshold(slo.Target)))
+	expr := fmt.Sprintf("%s > %s and %s > %s",
+		series(plumbline.MetricErrorRatio(long), slo), threshold,
+		series(plumbline.MetricErrorRatio(short), slo), threshold)
+	if pair.Noise > 0 {
+		expr += fmt.Sprintf(" and %s <= %s", series(plumbline.MetricNoise(long), slo), number(pair.Noise))
+	}
+	r := rule{
+		Alert: plumbline.AlertSLOBurn, Expr: expr,
+		Labels: map[string]string{
+			plumbline.LabelSeverity: pair.Severity,
+			plumbline.LabelOwner:    templateText(string(slo.Owner)),
+			plumbline.LabelWindow:   long,
+		},
+		Annotations: countAnnotations(slo, pair, cfg),
+	}
+	if pair.For > 0 {
+		r.For = plumbline.WindowName(pair.For)
+	}
+	return r
+}
+
+// badEvents says in words what is bad about the events that an SLO counts.
+func badEvents(slo plumbline.SLO) string {
+	opposite := map[string]string{"lt": "at least", "lte": "over", "gt": "at most", "gte": "under"}[slo.SLI.Op]
+	bound := opposite + " " + number(slo.SLI.Value)
+	what := "events were bad"
+	switch slo.SLI.Name() {
+	case plumbline.SLILatency:
+		what = "answers took " + bound + " ms"
+	case plumbline.SLISuccess:
+		what = "requests were not answered"
+	case plumbline.SLICost:
+		what = "requests had " + templateText(string(slo.SLI.Feature)) + " " + bound
+	case plumbline.SLIFreshness:
+		what = "minutes had no answer in the " + plumbline.WindowName(slo.SLI.Within) + " before"
+	case plumbline.SLILabelArrival:
+		what = "predictions had no label within " + plumbline.WindowName(slo.SLI.Within)
+	case plumbline.SLIDrift, plumbline.SLIFairness, plumbline.SLIKPI:
+		what = "minutes had " + templateText(slo.SLI.Measure) + " " + bound
+	case plumbline.SLIComposite:
+		what = "budgets of its parts, weighed, were burnt"
+	}
+	if slo.Budgeting != "" && slo.Budgeting != plumbline.Occurrences {
+		return "slices of " + plumbline.WindowName(slo.SliceWindow) + " were bad, that is, too many " + what
+	}
+	return what
+}
+
+func countAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig) map[string]string {
+	long, short := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short)
+	period := plumbline.WindowName(slo.Period)
+	longValue := "{{ $value | humanizePercentage }}"
+	shortValue := lookup(plumbline.MetricErrorRatio(short), "humanizePercentage")
+	threshold, allowed := percent(pair.Threshold(slo.Target)), percent(budget(slo))
+	burn := `{{ with printf "%g / ` + number(budget(slo)) + `" $value | query }}{{ . | first | value | printf "%.2f" }}{{ end }}`
+	bad := badEvents(slo)
+	deploy := "{{ with $labels.deploy_hash }} (deploy {{ . }}){{ end }}"
+	description := strings.Join([]string{
+		"Over the last " + long + " (event time) of {{ $labels.model }}" + deploy + ", " + longValue + " of " + bad + ", and " + shortValue + " over the last " + short + ".",
+		"SLO " + string(slo.Name) + " allows " + allowed + " over " + period + "; this alert fires beyond " + threshold + ", if noise would not do that more than once a model and year.",
+		"The budget burns " + burn + " times as fast as planned.",
+	}, " ")
+	return withoutEmpty(map[string]string{
+		plumbline.AnnotationSummary:     "{{ $labels.model }}: " + longValue + " of " + bad + " over " + long + ", " + allowed + " allowed" + deploy,
+		plumbline.AnnotationDescription: description,
+		plumbline.AnnotationRunbook:     runbook(slo, cfg),
+		plumbline.AnnotationDashboard:   link(cfg.DashboardURL, "var-model", plumbline.LabelModel, "var-deploy_hash", plumbline.LabelDeploy),
+		plumbline.AnnotationPage:        link(cfg.PageURL, "model", plumbline.LabelModel, "deploy_hash", plumbline.LabelDeploy, "slo", plumbline.LabelSLO),
+		plumbline.AnnotationSQL:         strings.Replace(burnSQL(long), "SELECT low, value,", "SELECT value, p AS noise,", 1),
+		plumbline.AnnotationBurnRate:    burn,
+		plumbline.AnnotationValue:       longValue,
+		plumbline.AnnotationLongValue:   longValue,
+		plumbline.AnnotationShortValue:  shortValue,
+		plumbline.AnnotationThreshold:   threshold,
+		plumbline.AnnotationTarget:      percent(slo.Target),
+		plumbline.AnnotationWindows:     long + "/" + short,
+		plumbline.AnnotationPeriod:      period,
+	})
+}

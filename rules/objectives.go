@@ -1,0 +1,94 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/plumbline-slo/plumbline"
+)
+
+// What noise may cost, a model and year, over all of its objectives and pairs:
+// one false page, and a false ticket a month.
+const (
+	falsePagesPerYear   = 1.0
+	falseTicketsPerYear = 12.0
+	minutesPerYear      = 365.25 * 24 * 60
+)
+
+// longestEvidence is the longest window that evidence is looked for in.
+const longestEvidence = 7 * 24 * time.Hour
+
+// Objectives derives the window pairs of the SLOs, in the order of their names,
+// and shares the noise allowed to a model among its pairs. Parts of composites
+// are among them, without pairs of their own. An SLO for which no pair can fire
+// is an error that says why, and so is an inert one.
+func Objectives(slos []plumbline.SLO) ([]plumbline.Objective, error) {
+	sorted := slices.Clone(slos)
+	slices.SortFunc(sorted, func(a, b plumbline.SLO) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	all := make([]plumbline.Objective, 0, len(sorted))
+	type share struct {
+		model    plumbline.Model
+		severity string
+	}
+	pairs := make(map[share]int)
+	var errs []error
+	for i, slo := range sorted {
+		switch {
+		case i > 0 && sorted[i-1].Name == slo.Name:
+			errs = append(errs, fmt.Errorf("SLO %s is given twice", slo.Name))
+			continue
+		case slo.Inert != "":
+			errs = append(errs, fmt.Errorf("SLO %s: nothing would evaluate it: %s", slo.Name, slo.Inert))
+			continue
+		}
+		o := plumbline.Objective{SLO: slo}
+		if slo.PartOf == "" {
+			set, err := PairsFor(slo)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			for _, p := range set.Pairs {
+				o.Pairs = append(o.Pairs, p.WindowPair)
+				pairs[share{slo.Model, p.Severity}]++
+			}
+		}
+		all = append(all, o)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	table, err := Windows()
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range all {
+		if o.SLO.SLI.Is(plumbline.SLIQuality) {
+			continue // its interval is its evidence
+		}
+		for i, p := range o.Pairs {
+			allowed := falseTicketsPerYear
+			if p.Severity == plumbline.SeverityPage {
+				allowed = falsePagesPerYear
+			}
+			o.Pairs[i].Noise = allowed / minutesPerYear / float64(pairs[share{o.SLO.Model, p.Severity}])
+			o.Pairs[i].Evidence = table.evidence(p.Long)
+		}
+	}
+	return all, nil
+}
+
+// evidence returns the windows in which evidence for a pair is looked for: its
+// own, and the longer ones that little traffic needs.
+func (t WindowTable) evidence(long time.Duration) []time.Duration {
+	windows := []time.Duration{long}
+	for _, step := range t.Ladder {
+		if step > long && step <= longestEvidence {
+			windows = append(windows, step)
+		}
+	}
+	return windows
+}

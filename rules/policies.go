@@ -1,0 +1,170 @@
+package rules
+
+import (
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/plumbline-slo/plumbline"
+)
+
+// policies reads an SLO's alert policies: their conditions are burn rates beside
+// the workbook's pairs, their first target is the owner of an SLO that names
+// none.
+func (c *catalog) policies(o *object, slo *plumbline.SLO) plumbline.Owner {
+	n := o.fields["alertPolicies"]
+	if n == nil || n.Tag == "!!null" {
+		return ""
+	}
+	if n.Kind != yaml.SequenceNode {
+		o.fail("alertPolicies", "is "+kindName(n)+", not a list", "write - alertPolicyRef: name under it")
+		return ""
+	}
+	var owner plumbline.Owner
+	for i, item := range n.Content {
+		path := fmt.Sprintf("spec.alertPolicies[%d]", i)
+		p := o.object(item, path, "alertPolicyRef", "kind", "metadata", "spec")
+		if p == nil {
+			continue
+		}
+		r, spec := p.fileReader, p.fields["spec"]
+		at := path + ".spec"
+		if p.has("alertPolicyRef") {
+			d, ok := c.find(p, "alertPolicyRef", kindPolicy)
+			if !ok {
+				continue
+			}
+			r, spec, at = d.fileReader, d.spec, "spec"
+		}
+		if spec == nil {
+			p.fail("alertPolicyRef", "is missing", "write the metadata.name of an AlertPolicy")
+			continue
+		}
+		conditions, target := c.policy(r, spec, at)
+		slo.Conditions = append(slo.Conditions, conditions...)
+		if owner == "" {
+			owner = target
+		}
+	}
+	return owner
+}
+
+// policy reads the spec of an AlertPolicy.
+func (c *catalog) policy(r *fileReader, n *yaml.Node, path string) ([]plumbline.BurnCondition, plumbline.Owner) {
+	o := r.object(n, path, "description", "alertWhenNoData", "alertWhenResolved", "alertWhenBreaching", "conditions", "notificationTargets")
+	if o == nil {
+		return nil, ""
+	}
+	o.description()
+	if noData, given := o.flag("alertWhenNoData"); given && !noData {
+		o.fail("alertWhenNoData", "is false: an objective of which nothing is known is never healthy", "remove it; a ticket says so")
+	}
+	o.flag("alertWhenResolved")
+	if breaching, given := o.flag("alertWhenBreaching"); given && !breaching {
+		o.fail("alertWhenBreaching", "is false", "remove the policy, or make the SLO a shadow by "+annotationShadow)
+	}
+	var conditions []plumbline.BurnCondition
+	if item := o.only("conditions", "write one condition; several are several policies"); item != nil {
+		if b, ok := c.policyCondition(o, item); ok {
+			conditions = append(conditions, b)
+		}
+	}
+	return conditions, c.targets(o)
+}
+
+func (c *catalog) policyCondition(o *object, item *yaml.Node) (plumbline.BurnCondition, bool) {
+	p := o.object(item, o.path+".conditions[0]", "conditionRef", "kind", "metadata", "spec")
+	if p == nil {
+		return plumbline.BurnCondition{}, false
+	}
+	if p.has("conditionRef") {
+		d, ok := c.find(p, "conditionRef", kindCondition)
+		if !ok {
+			return plumbline.BurnCondition{}, false
+		}
+		return c.condition(d.fileReader, d.name, d.spec, "spec")
+	}
+	name := "condition"
+	if meta := p.fields["metadata"]; meta != nil {
+		if m := p.object(meta, p.path+".metadata", "name", "displayName", "labels", "annotations"); m != nil {
+			name = m.required("name", "write a name")
+		}
+	}
+	if !p.has("spec") {
+		p.fail("spec", "is missing", "write spec: with severity and condition, or conditionRef")
+		return plumbline.BurnCondition{}, false
+	}
+	return c.condition(p.fileReader, name, p.fields["spec"], p.path+".spec")
+}
+
+// condition reads the spec of an AlertCondition.
+func (c *catalog) condition(r *fileReader, name string, n *yaml.Node, path string) (plumbline.BurnCondition, bool) {
+	before := len(r.errs)
+	o := r.object(n, path, "description", "severity", "condition")
+	if o == nil {
+		return plumbline.BurnCondition{}, false
+	}
+	o.description()
+	b := plumbline.BurnCondition{Name: name}
+	const severities = "write severity: page or severity: ticket"
+	if b.Severity = o.required("severity", severities); b.Severity != "" && b.Severity != plumbline.SeverityPage && b.Severity != plumbline.SeverityTicket {
+		o.fail("severity", fmt.Sprintf("%q is not routed", b.Severity), severities)
+	}
+	if !o.has("condition") {
+		o.fail("condition", "is missing", "write condition: with kind: burnrate under it")
+		return b, false
+	}
+	if at := o.object(o.fields["condition"], path+".condition", "kind", "op", "threshold", "lookbackWindow", "alertAfter"); at != nil {
+		at.burnRate(&b)
+	}
+	return b, len(r.errs) == before
+}
+
+func (o *object) burnRate(b *plumbline.BurnCondition) {
+	if k := o.text("kind"); k != "" && k != "burnrate" {
+		o.fail("kind", fmt.Sprintf("%q is no condition of OpenSLO v1", k), "write kind: burnrate")
+	}
+	if op := o.text("op"); op != "" && op != "gt" && op != "gte" {
+		o.fail("op", "a burn rate is compared with gt", "write op: gt")
+	}
+	const fix = "write the burn rate, such as threshold: 14.4"
+	if v, ok := o.number("threshold", fix); ok {
+		if b.Factor = v; v < 1 {
+			o.fail("threshold", fmt.Sprintf("%g is no burn beyond what the target allows", v), fix)
+		}
+	}
+	var err error
+	if text := o.required("lookbackWindow", "write lookbackWindow: 1h"); text != "" {
+		if b.Lookback, err = ParseDuration(text); err != nil {
+			o.fail("lookbackWindow", err.Error(), "write lookbackWindow: 1h")
+		}
+	}
+	if text := o.text("alertAfter"); text != "" && text != "0m" {
+		if b.After, err = ParseDuration(text); err != nil {
+			o.fail("alertAfter", err.Error(), "write alertAfter: 5m")
+		}
+	}
+}
+
+// targets checks the notification targets and returns the first one's name.
+func (c *catalog) targets(o *object) plumbline.Owner {
+	n := o.fields["notificationTargets"]
+	if n == nil || n.Tag == "!!null" {
+		return ""
+	}
+	if n.Kind != yaml.SequenceNode {
+		o.fail("notificationTargets", "is "+kindName(n)+", not a list", "write - targetRef: name under it")
+		return ""
+	}
+	var first plumbline.Owner
+	for i, item := range n.Content {
+		t := o.object(item, fmt.Sprintf("%s.notificationTargets[%d]", o.path, i), "targetRef", "kind", "metadata", "spec")
+		if t == nil || !t.has("targetRef") {
+			continue
+		}
+		if d, ok := c.find(t, "targetRef", kindTarget); ok && first == "" {
+			first = plumbline.Owner(d.name)
+		}
+	}
+	return first
+}
