@@ -141,7 +141,7 @@ func Tables() []Table {
 		seriesTable(TableSeriesMinute, "minute", RetainMinutes), seriesTable(TableSeriesHour, "hour", RetainHours), categoriesTable(),
 		batchesTable(), epochsTable(),
 		outcomesTable(), outcomeCellsTable(), joinCursorTable(),
-		findingsTable(), noticesTable(), erasuresTable(), sliTable(),
+		findingsTable(), noticesTable(), erasuresTable(), sliTable(), incidentsTable(),
 	}
 }
 

@@ -53,6 +53,7 @@ type core struct {
 	config   Config
 	channels []Channel
 	journal  Journal
+	recorder Recorder
 	metrics  *metrics
 	logger   *slog.Logger
 	texts    *texts

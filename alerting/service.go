@@ -19,6 +19,7 @@ type Deps struct {
 	Channels  []Channel
 	Explainer Explainer
 	Journal   Journal
+	Recorder  Recorder
 	Active    ActiveAlerts
 	Registry  prometheus.Registerer
 	Logger    *slog.Logger
@@ -53,7 +54,7 @@ func New(config Config, deps Deps) (*Service, error) {
 	cut, cutNow := context.WithCancel(context.Background())
 	c := &core{
 		files: make(map[string]*frameFile), sends: sendGate{cut: cut, cutNow: cutNow},
-		config: config, channels: deps.Channels, journal: deps.Journal, metrics: m, logger: deps.Logger,
+		config: config, channels: deps.Channels, journal: deps.Journal, recorder: deps.Recorder, metrics: m, logger: deps.Logger,
 	}
 	c.texts = &texts{
 		explainer: deps.Explainer, timeout: config.ExplainTimeout, metrics: m, logger: deps.Logger,
@@ -80,8 +81,9 @@ func (s *Service) Run(ctx context.Context) (err error) {
 	if err := s.core.start(ctx, s.seed); err != nil {
 		return fmt.Errorf("start alerting: %w", err)
 	}
-	s.core.maintenances.Add(1)
+	s.core.maintenances.Add(2)
 	go s.core.maintain(ctx)
+	go s.core.recordRows(ctx)
 	close(s.ready)
 	<-ctx.Done()
 	return nil

@@ -42,6 +42,8 @@ func register(application *kingpin.Application, stdout, stderr io.Writer) map[st
 	c.rollup()
 	c.sql()
 	c.drift()
+	c.incident()
+	c.quality()
 	c.dlq()
 	c.erase()
 	c.baseline()

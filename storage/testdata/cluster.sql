@@ -421,3 +421,34 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`sli` ON CLUSTER `analytics` AS `plumblin
 ENGINE = Distributed(`analytics`, `plumbline`, `sli_local`)
 COMMENT 'Good and all events of each service level indicator by minute, counted from the exact values; the greatest version replaces the others.';
 
+CREATE TABLE IF NOT EXISTS `plumbline`.`incidents_local` ON CLUSTER `analytics`
+(
+    `incident` String COMMENT 'Incident: the first 16 digits of its key, a dash, and when it opened in base 36.',
+    `key` String COMMENT 'PagerDuty''s dedup_key, the same for every incident of a model, deploy and SLO.',
+    `model` LowCardinality(String) COMMENT 'Model; empty for an incident of the service itself.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
+    `slo` LowCardinality(String) COMMENT 'Service level objective.',
+    `name` LowCardinality(String) COMMENT 'Alerting rule of the first notice.',
+    `object` String COMMENT 'What an incident of the service itself is about.',
+    `owner` LowCardinality(String) COMMENT 'Owner who was told.',
+    `severity` LowCardinality(String) COMMENT 'Highest level that it reached: page or ticket.',
+    `dataset_hash` LowCardinality(String) COMMENT 'Training set that correlates it with others; empty if none is known.',
+    `feature_job` LowCardinality(String) COMMENT 'Feature pipeline job that correlates it with others; empty if none is known.',
+    `opened` DateTime64(3, 'UTC') COMMENT 'When its first alert began to fire.',
+    `escalated` DateTime64(3, 'UTC') COMMENT 'When its first page began to fire; 1970 for a ticket.',
+    `acknowledged` DateTime64(3, 'UTC') COMMENT 'First acknowledgement at its highest level; 1970 if nobody has.',
+    `acknowledged_by` String COMMENT 'Who acknowledged.',
+    `resolved` DateTime64(3, 'UTC') COMMENT 'When its last alert ended; 1970 while it lasts.',
+    `history` String COMMENT 'What happened, oldest first: JSON objects with at, kind, channel, by, text.' CODEC(ZSTD(1)),
+    `version` UInt64 COMMENT 'Wall clock of the writing in milliseconds.'
+)
+ENGINE = ReplicatedReplacingMergeTree(version)
+PARTITION BY toYYYYMM(opened)
+ORDER BY (model, opened, incident)
+SETTINGS replicated_deduplication_window = 10000
+COMMENT 'One row an incident that people were told of; the greatest version replaces the others.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`incidents` ON CLUSTER `analytics` AS `plumbline`.`incidents_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `incidents_local`)
+COMMENT 'One row an incident that people were told of; the greatest version replaces the others.';
+

@@ -305,7 +305,7 @@ func (a *App) newAlerting(runner *analyze.Runner) (*rules.Evaluator, *alerting.S
 	alertingConfig := a.cfg.Alerting.Config
 	alertingConfig.ExternalURL, alertingConfig.RoutePrefix = external, alertsPrefix
 	alerts, err = alerting.New(alertingConfig, alerting.Deps{
-		Channels: channels, Explainer: explainer{runner: runner, base: external, stored: a.stored}, Journal: notices{db: a.db.Derived()},
+		Channels: channels, Explainer: explainer{runner: runner, base: external, stored: a.stored}, Journal: notices{db: a.db.Derived()}, Recorder: storedIncidents{incidentRows{db: a.db.Derived()}, a.stored},
 		Active: activeAlerts{evaluator}, Registry: prometheus.WrapRegistererWithPrefix("plumbline_alerting_", a.registry), Logger: a.log,
 	})
 	return evaluator, alerts, err
