@@ -79,7 +79,7 @@ func qualityView() View {
 	return View{
 		Name: ViewQuality,
 		Doc: "One row a metric of a model in a range of event time, as known before as_of, with the formulas of docs/quality.md; positive is the positive class of a binary model, or empty. What a metric is not defined for is not a number. " +
-			"needs_labels tells whether there are the 20 labels, and 10 of each class that the metric counts on, below which `plumbline quality` says insufficient; it has the intervals, too. deploy and segment may be empty, which is all.",
+			"needs_labels tells that there are fewer than 20 labels, or than 10 of a class that the metric counts on (of sampled traffic: in effective size), where `plumbline quality` says insufficient; it has the intervals, too. deploy and segment may be empty, which is all.",
 		Example: `SELECT metric, value, labels
 FROM quality(model = 'iris', positive = 'setosa', ` + sliceExample + ")\nWHERE NOT needs_labels",
 		SQL: strings.Replace(qualitySQL, "/*labelled*/", slicedSQL(), 1),
@@ -102,11 +102,11 @@ const qualitySQL = `WITH counted AS (
     )
   ),
   sums AS (
-    SELECT toFloat64(sum(w)) AS n, count() AS rows, toFloat64(sumIf(w, binary AND p AND called)) AS tp, toFloat64(sumIf(w, binary AND NOT p AND called)) AS fp, toFloat64(sumIf(w, binary AND p AND NOT called)) AS fn,
-      toFloat64(sumIf(w, binary AND NOT p AND NOT called)) AS tn, countIf(binary AND p) AS positives, countIf(binary AND NOT p) AS negatives, countIf(binary AND called) AS named,
+    SELECT toFloat64(sum(w)) AS n, least(n / sum(w * w), 1) * (1 + 1e-12) AS thin, n * thin AS rows, toFloat64(sumIf(w, binary AND p AND called)) AS tp, toFloat64(sumIf(w, binary AND NOT p AND called)) AS fp, toFloat64(sumIf(w, binary AND p AND NOT called)) AS fn,
+      toFloat64(sumIf(w, binary AND NOT p AND NOT called)) AS tn, (tp + fn) * thin AS positives, (tn + fp) * thin AS negatives, (tp + fp) * thin AS named,
       toFloat64(sumIf(w, binary AND scored)) AS scores, sumIf(w * -log(if(p, f, 1 - f)), binary AND scored) / scores AS log_loss, sumIf(w * pow(p - f, 2), binary AND scored) / scores AS brier,
       toFloat64(sum(correct * w)) / n AS accuracy,
-      toFloat64(sumIf(w, number)) AS numbers, countIf(number) AS number_rows, sumIf(w * abs(e), number) / numbers AS mae, sqrt(sumIf(w * e * e, number) / numbers) AS rmse, sumIf(w * e, number) / numbers AS bias,
+      toFloat64(sumIf(w, number)) AS numbers, numbers * thin AS number_rows, sumIf(w * abs(e), number) / numbers AS mae, sqrt(sumIf(w * e * e, number) / numbers) AS rmse, sumIf(w * e, number) / numbers AS bias,
       sumIf(w * abs(e / y), number AND y != 0) / sumIf(w, number AND y != 0) AS mape,
       1 - sumIf(w * e * e, number) / (sumIf(w * y * y, number) - pow(sumIf(w * y, number), 2) / numbers) AS r2
     FROM counted

@@ -99,7 +99,8 @@ type Why struct {
 type Way struct {
 	By string
 	// Spread is how unevenly the pieces carry the change: half the sum of the
-	// distances from what each would add if the change were the same everywhere.
+	// distances from what each would add if the change were the same everywhere,
+	// each less its standard error where the metric counts hits.
 	Spread float64
 	cause.Decomposition
 }

@@ -263,7 +263,7 @@ func (a *Asker) measureLists(ctx context.Context, q Question, d Declaration, m *
 		}
 		bare += r.Bare()
 	}
-	m.notes = append(m.notes, fmt.Sprintf("lists are of the labelled results alone; %d lists without a relevant one are in no metric; labels is the number of lists", bare))
+	m.notes = append(m.notes, fmt.Sprintf("lists are of the labelled results alone; %d lists without a relevant one are in no metric; labels is the number of lists, and the share of labels counts those of the hour of as-of", bare))
 	return err
 }
 
@@ -285,9 +285,8 @@ func (m *measured) into(out *Answer, q Question, ids []metric.ID) {
 	hourly := q.AsOf.Equal(q.AsOf.Truncate(time.Hour))
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		c := m.counted[name]
-		exact, stored := m.exact[name]
-		if !hourly && stored {
-			c.labelled, c.rows = exact.labelled, exact.rows
+		if !hourly && m.exact != nil {
+			c.labelled, c.rows = m.exact[name].labelled, m.exact[name].rows
 		}
 		part := Part{Name: name, Requests: c.requests, Labelled: c.labelled, Rows: c.rows, Matrix: m.matrix[name]}
 		for _, id := range ids {

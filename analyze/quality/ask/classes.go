@@ -16,7 +16,7 @@ import (
 const (
 	// mostExact is the number of labelled predictions up to which scores are
 	// ranked as they are; of more, by their buckets.
-	mostExact = 100_000
+	mostExact = 300_000
 	// mostClasses bounds a confusion matrix.
 	mostClasses = 500
 )
@@ -30,7 +30,25 @@ type tally struct {
 	logs, misses                    metric.Moments
 	positives, negatives            int64 // with a score in [0, 1]
 	unranked                        int64 // without a score
-	exact                           bool
+	spans                           map[float64]span
+}
+
+// span is what the scores of a bucket lie between.
+type span struct{ low, high float64 }
+
+// blur marks the buckets that hold more than one score.
+func (t *tally) blur() {
+	for i, c := range t.cells {
+		s := t.spans[c.Score]
+		t.cells[i].Blurred = s.low < s.high
+	}
+}
+
+func (t *tally) stretch(place, low, high float64) {
+	if s, ok := t.spans[place]; ok {
+		low, high = min(low, s.low), max(high, s.high)
+	}
+	t.spans[place] = span{low, high}
 }
 
 type pair struct{ label, predicted string }
@@ -55,13 +73,14 @@ func (a *Asker) classes(ctx context.Context, q Question, d Declaration, exact bo
 			at                                          float64
 			weights, n, squares, correct                int64
 			scoreSum, loss, lossSquares, miss, missSums float64
+			low, high                                   float64
 		)
-		if err := rows.Scan(&part, &p.predicted, &p.label, &bin, &at, &weights, &n, &squares, &correct, &scoreSum, &loss, &lossSquares, &miss, &missSums); err != nil {
+		if err := rows.Scan(&part, &p.predicted, &p.label, &bin, &at, &weights, &n, &squares, &correct, &scoreSum, &loss, &lossSquares, &miss, &missSums, &low, &high); err != nil {
 			return err
 		}
 		t := all[part]
 		if t == nil {
-			t = &tally{matrix: map[pair]int64{}, bins: make([]metric.Bin, 10), exact: exact}
+			t = &tally{matrix: map[pair]int64{}, bins: make([]metric.Bin, 10), spans: map[float64]span{}}
 			all[part] = t
 		}
 		t.rows, t.weights, t.squares, t.correct = t.rows+n, t.weights+weights, t.squares+squares, t.correct+correct
@@ -72,6 +91,7 @@ func (a *Asker) classes(ctx context.Context, q Question, d Declaration, exact bo
 			return nil
 		}
 		t.cells = append(t.cells, cell(at, weights, positive))
+		t.stretch(at, low, high)
 		if bin >= 0 {
 			t.score(int(bin), weights, scoreSum, positive)
 			t.logs.Merge(metric.Moments{N: weights, Sum: loss, SquareSum: lossSquares})
@@ -145,9 +165,10 @@ func (t *tally) values(d Declaration) ([]Value, error) {
 
 // ranked are the areas under curves, over predictions with a score.
 func (t *tally) ranked(thin metric.Thinning) []Value {
+	t.blur()
 	curve, _ := metric.NewCurve(t.cells)
 	roc, pr := described(curve.ROCAUCAt(thin)), described(curve.PRAUCAt(thin))
-	if !t.exact {
+	if roc.State != metric.Missing {
 		roc.Bound, pr.Bound = curve.Ties(), curve.Undecided()
 	}
 	return []Value{t.withoutScores(roc), t.withoutScores(pr)}

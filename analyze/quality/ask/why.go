@@ -140,6 +140,14 @@ const featurePieces = `,
             arrayFilter(name -> empty({features:Array(String)}) OR has({features:Array(String)}, name), mapKeys(f.categories)),
             arrayFilter((value, name) -> empty({features:Array(String)}) OR has({features:Array(String)}, name), mapValues(f.categories), mapKeys(f.categories)))`
 
+// square takes an error that there is none of for 0.
+func square(x float64) float64 {
+	if math.IsNaN(x) {
+		return 0
+	}
+	return x * x
+}
+
 // pieces sums the metric by every way of dividing.
 func (a *Asker) pieces(ctx context.Context, q Question, d Declaration, m mean, cuts map[string][]float64) (map[piece]sums, error) {
 	var (
@@ -257,11 +265,13 @@ func complete(pieces map[string]cause.Cell, whole cause.Cell) []cause.Cell {
 }
 
 // spread is half the sum of the distances of the parts from what each would add
-// if the change were the same everywhere.
+// if the change were the same everywhere, each less its standard error: many
+// small pieces are not uneven for their noise.
 func spread(d cause.Decomposition) float64 {
 	sum := 0.0
 	for _, p := range d.Parts {
-		sum += math.Abs(p.Total - d.Change*(p.BeforeShare+p.AfterShare)/2)
+		off := math.Abs(p.Total - d.Change*(p.BeforeShare+p.AfterShare)/2)
+		sum += max(off-math.Sqrt(square(p.MixError)+square(p.RateError)), 0)
 	}
 	return sum / 2
 }

@@ -117,14 +117,14 @@ func store(t *testing.T, db *storage.DB, model string, all []prediction) {
 				deleted = 1
 			}
 			labels = append(labels, map[string]any{"model": model, "prediction_id": p.id, "ts": stamp(l.time), "known": stamp(l.known), "label": l.class, "label_value": present(l.value),
-				"deleted": deleted, "_topic": "labels", "_epoch": "e", "_partition": 0, "_offset": l.offset})
+				"deleted": deleted, "_topic": "labels", "_epoch": model, "_partition": 0, "_offset": l.offset})
 		}
 	}
 	slices.SortFunc(labels, func(a, b map[string]any) int { return int(a["_offset"].(int64) - b["_offset"].(int64)) })
 	batch := func(table string, rows []map[string]any, first int64) int64 {
 		insert(t, db, table, rows)
 		last := rows[len(rows)-1]["_offset"].(int64)
-		insert(t, db, "batches", []map[string]any{{"topic": table, "epoch": "e", "partition": 0, "first": first, "last": last, "table": table, "rows": len(rows), "events": len(rows),
+		insert(t, db, "batches", []map[string]any{{"topic": table, "epoch": model, "partition": 0, "first": first, "last": last, "table": table, "rows": len(rows), "events": len(rows),
 			"known_min": stamp(begin.Add(-day)), "known_max": stamp(end.Add(30 * day))}})
 		return last + 1
 	}
@@ -147,7 +147,7 @@ func store(t *testing.T, db *storage.DB, model string, all []prediction) {
 func (p prediction) rows(model string, offset int64) []map[string]any {
 	row := func(half string, after time.Duration, n int64) map[string]any {
 		return map[string]any{"model": model, "prediction_id": p.id, "deploy_hash": p.deploy, "stage": p.stage, "ts": stamp(p.at.Add(after)), "known": stamp(p.at.Add(after + time.Second)),
-			"weight": p.weight, "half": half, "_topic": "predictions", "_epoch": "e", "_partition": 0, "_offset": offset + n, "segments": map[string]string{}, "numbers": map[string]float64{}, "categories": map[string]string{}}
+			"weight": p.weight, "half": half, "_topic": "predictions", "_epoch": model, "_partition": 0, "_offset": offset + n, "segments": map[string]string{}, "numbers": map[string]float64{}, "categories": map[string]string{}}
 	}
 	ask := func(r map[string]any) map[string]any {
 		r["segments"], r["numbers"], r["categories"] = map[string]string{"region": p.region, "device": "phone"}, p.numbers, p.categories
@@ -172,35 +172,30 @@ func (p prediction) rows(model string, offset int64) []map[string]any {
 // rollup writes the counts of requests and classes.
 func rollup(t *testing.T, db *storage.DB, model string, all []prediction) {
 	t.Helper()
-	var series, classes []map[string]any
+	type key struct {
+		table, deploy, stage, segment, value string
+		at                                   int64
+	}
+	counts := map[key][2]int{}
 	for _, p := range all {
 		for _, s := range []string{"", "region=" + p.listed(), "device=phone", "region=" + p.listed() + ",device=phone"} {
-			key := func() map[string]any {
-				return map[string]any{"model": model, "deploy_hash": p.deploy, "stage": p.stage, "segment": s, "count": p.weight, "rows": 1, "time": p.at.Truncate(time.Hour).Unix()}
-			}
-			hour, minute, class := key(), key(), key()
-			hour["series"], minute["series"], class["series"], class["value"] = "requests", "requests", "predicted", p.predicted
-			minute["time"] = p.at.Truncate(time.Minute).Unix()
-			insertLater(&series, "series_hour", hour)
-			insertLater(&series, "series_minute", minute)
-			insertLater(&classes, "categories_hour", class)
-		}
-	}
-	for _, table := range []string{"series_hour", "series_minute", "categories_hour"} {
-		var rows []map[string]any
-		for _, r := range append(slices.Clone(series), classes...) {
-			if r["table"] == table {
-				delete(r, "table")
-				rows = append(rows, r)
+			hour, minute := p.at.Truncate(time.Hour).Unix(), p.at.Truncate(time.Minute).Unix()
+			for _, k := range []key{{"series_hour", p.deploy, p.stage, s, "", hour}, {"series_minute", p.deploy, p.stage, s, "", minute}, {"categories_hour", p.deploy, p.stage, s, p.predicted, hour}} {
+				counts[k] = [2]int{counts[k][0] + p.weight, counts[k][1] + 1}
 			}
 		}
-		insert(t, db, table, rows)
 	}
-}
-
-func insertLater(rows *[]map[string]any, table string, row map[string]any) {
-	row["table"] = table
-	*rows = append(*rows, row)
+	rows := map[string][]map[string]any{}
+	for k, n := range counts {
+		row := map[string]any{"model": model, "deploy_hash": k.deploy, "stage": k.stage, "segment": k.segment, "count": n[0], "rows": n[1], "time": k.at, "series": "requests"}
+		if k.table == "categories_hour" {
+			row["series"], row["value"] = "predicted", k.value
+		}
+		rows[k.table] = append(rows[k.table], row)
+	}
+	for table, of := range rows {
+		insert(t, db, table, of)
+	}
 }
 
 // listed is the region as it is counted.

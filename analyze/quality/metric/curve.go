@@ -10,6 +10,8 @@ import (
 type Cell struct {
 	Score                float64
 	Positives, Negatives int64
+	// Blurred says that the cell is a bucket with more than one score in it.
+	Blurred bool
 }
 
 // Curve is the labelled predictions of a binary model by score, in falling
@@ -42,6 +44,7 @@ func NewCurve(cells []Cell) (c Curve, dropped int64) {
 		if last := len(c.cells) - 1; last >= 0 && c.cells[last].Score == cell.Score {
 			c.cells[last].Positives += cell.Positives
 			c.cells[last].Negatives += cell.Negatives
+			c.cells[last].Blurred = c.cells[last].Blurred || cell.Blurred
 			continue
 		}
 		c.cells = append(c.cells, cell)
@@ -74,13 +77,15 @@ func (c Curve) seen() seen {
 // counting half, which needs one pass over the cells.
 func (c Curve) ROCAUC() Value { return c.ROCAUCAt(Each) }
 
-// Ties is half the share of the pairs of a positive and a negative that have one
-// score, sum P_b N_b / (2 P N): where scores were counted in buckets, the most
-// that the area can be off by.
+// Ties is half the share of the pairs of a positive and a negative that lie in
+// one bucket of several scores, sum P_b N_b / (2 P N): the most that the area under
+// the ROC curve can be off by. 0 where every cell has one score.
 func (c Curve) Ties() float64 {
 	tied := 0.0
 	for _, cell := range c.cells {
-		tied += float64(cell.Positives) * float64(cell.Negatives)
+		if cell.Blurred {
+			tied += float64(cell.Positives) * float64(cell.Negatives)
+		}
 	}
 	return ratio(tied, 2*float64(c.positives)*float64(c.negatives))
 }

@@ -77,14 +77,14 @@ func (s Squares) Determination(t Thinning) Value {
 	})
 }
 
-// Undecided is the most that the average precision can be off by where scores
-// were counted in buckets: it lies between that of the best and of the worst
-// order of each bucket's predictions.
+// Undecided is the most that the average precision can be off by where buckets
+// hold several scores: it lies between that of the best and of the worst order of
+// each bucket's predictions.
 func (c Curve) Undecided() float64 {
 	off, tp, called := 0.0, 0.0, 0.0
 	for _, cell := range c.cells {
 		p, n := float64(cell.Positives), float64(cell.Negatives)
-		if p > 0 && n > 0 {
+		if p > 0 && n > 0 && cell.Blurred {
 			best, worst := 0.0, 0.0
 			for i := range cell.Positives {
 				j := float64(i + 1)

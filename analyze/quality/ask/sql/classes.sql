@@ -1,7 +1,7 @@
 -- Labelled predictions whose answer or truth is a class, counted by both and by
 -- score. Scores outside 0 to 1 are no probabilities and have no loss.
 SELECT part, predicted, label, bin, place, sum(requests), toInt64(count()), sum(requests * requests), sum(correct * requests), sum(if(bin < 0, 0, f) * requests),
-    sum(requests * loss), sum(requests * loss * loss), sum(requests * miss), sum(requests * miss * miss)
+    sum(requests * loss), sum(requests * loss * loss), sum(requests * miss), sum(requests * miss * miss), min(f), max(f)
 FROM (
     SELECT arrayJoin(/*parts*/) AS part, predicted, label, toInt64(requests) AS requests, toInt64(correct) AS correct,
         if({scores:UInt8} = 1, ifNull(score, nan), nan) AS f, label = {positive:String} AS truth,

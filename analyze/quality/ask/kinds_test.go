@@ -1,0 +1,216 @@
+package ask
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sort"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+)
+
+// said is one label soon after the prediction, with its value corrected for some.
+func said(p *prediction, offset *int64, class string, value float64, corrected bool) {
+	if corrected {
+		p.labels = append(p.labels, label{time: p.at.Add(time.Second), known: p.at.Add(time.Minute), class: class, value: value + 1, offset: *offset})
+		*offset++
+	}
+	p.labels = append(p.labels, label{time: p.at.Add(time.Minute), known: p.at.Add(2 * time.Minute), class: class, value: value, offset: *offset})
+	*offset++
+}
+
+func someTime(random *rand.Rand) time.Time {
+	return begin.Add(time.Duration(random.Int64N(int64(end.Sub(begin)))).Truncate(time.Millisecond))
+}
+
+func regressions(t *testing.T, asker *Asker, world []prediction) {
+	answer, err := asker.Ask(t.Context(), Question{Model: "price", From: begin, To: end})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		f, y []float64
+		e    metric.Errors
+	)
+	for _, p := range world {
+		l, _ := p.won(far)
+		f, y = append(f, p.value), append(y, l.value)
+		e.Add(p.value, l.value)
+	}
+	r2, err := metric.Determination(f, y)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinball, err := metric.PinballLoss(f, y, 0.9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[metric.ID]metric.Value{}
+	for _, v := range append(e.Values(), r2, pinball) {
+		want[v.Metric] = v
+	}
+	if len(answer.Parts[0].Values) != len(want) {
+		t.Errorf("%d values, want %d", len(answer.Parts[0].Values), len(want))
+	}
+	check(t, "regression", answer.Parts[0], want, int64(len(world)), len(world))
+}
+
+// prices are those of a regression.
+func prices(random *rand.Rand) []prediction {
+	var all []prediction
+	var offset int64
+	for i := range 500 {
+		p := prediction{id: fmt.Sprint("p", i), deploy: "a", stage: "production", region: "eu", at: someTime(random), weight: 1, score: math.NaN()}
+		truth := 1000 + math.Round(100*random.NormFloat64())
+		p.value = truth + math.Round(20*random.NormFloat64())
+		said(&p, &offset, "", truth, random.IntN(4) == 0)
+		all = append(all, p)
+	}
+	return all
+}
+
+// searches are results of ranked lists.
+func searches(random *rand.Rand) []prediction {
+	var all []prediction
+	var offset int64
+	for q := range 60 {
+		at := someTime(random)
+		for i := range 3 + random.IntN(6) {
+			p := prediction{id: fmt.Sprintf("q/%d/%d", q, i), deploy: "a", stage: "production", region: "eu", at: at, weight: 1, value: math.NaN(), score: random.NormFloat64(), predicted: "shown"}
+			said(&p, &offset, "", float64(max(random.IntN(6)-2, 0)), false)
+			if q == 0 {
+				p.labels[0].value = 0
+			}
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+func rankings(t *testing.T, asker *Asker, world []prediction) {
+	answer, err := asker.Ask(t.Context(), Question{Model: "search", From: begin, To: end})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := map[string][]prediction{}
+	for _, p := range world {
+		var q, i int
+		if _, err := fmt.Sscanf(p.id, "q/%d/%d", &q, &i); err != nil {
+			t.Fatal(err)
+		}
+		lists[fmt.Sprint(q)] = append(lists[fmt.Sprint(q)], p)
+	}
+	r, err := metric.NewRanking(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range lists {
+		sort.Slice(l, func(i, j int) bool { return l[i].score > l[j].score })
+		var relevance []float64
+		for _, p := range l {
+			relevance = append(relevance, p.labels[0].value)
+		}
+		r.Add(relevance)
+	}
+	want := map[metric.ID]metric.Value{}
+	for _, v := range r.Values() {
+		want[v.Metric] = v
+	}
+	if r.Bare() == 0 || len(answer.Parts[0].Values) != 4 {
+		t.Errorf("%d bare lists, %d values", r.Bare(), len(answer.Parts[0].Values))
+	}
+	check(t, "ranking", answer.Parts[0], want, int64(len(world)), len(world))
+}
+
+// pets are classes with a score each.
+func pets(random *rand.Rand) []prediction {
+	var all []prediction
+	var offset int64
+	classes := []string{"cat", "cow", "dog", "hen"}
+	for i := range 400 {
+		p := prediction{id: fmt.Sprint("z", i), deploy: "a", stage: "production", region: "eu", at: someTime(random), weight: 1, value: math.NaN(), score: math.NaN(), numbers: map[string]float64{"p_size": math.NaN()}}
+		delete(p.numbers, "p_size")
+		truth := random.IntN(4)
+		best := 0
+		for c, name := range classes {
+			p.numbers["p_"+name] = math.Round(10*random.Float64()) / 10 // ties
+			if c == truth {
+				p.numbers["p_"+name] += 0.3
+			}
+			if p.numbers["p_"+name] > p.numbers["p_"+classes[best]] {
+				best = c
+			}
+		}
+		p.numbers["weight"] = 7
+		p.predicted = classes[best]
+		said(&p, &offset, classes[truth], math.NaN(), false)
+		all = append(all, p)
+	}
+	return all
+}
+
+func manyClasses(t *testing.T, asker *Asker, world []prediction) {
+	answer, err := asker.Ask(t.Context(), Question{Model: "pets", From: begin, To: end})
+	if err != nil {
+		t.Fatal(err)
+	}
+	classes := []string{"cat", "cow", "dog", "hen"}
+	m := make(metric.Matrix, 4)
+	for i := range m {
+		m[i] = make([]int64, 4)
+	}
+	var hits int64
+	for _, p := range world {
+		truth := slices.Index(classes, p.labels[0].class)
+		m[truth][slices.Index(classes, p.predicted)]++
+		var scores []float64
+		for _, c := range classes {
+			scores = append(scores, p.numbers["p_"+c])
+		}
+		if metric.TopKHit(scores, truth, 2) {
+			hits++
+		}
+	}
+	values, err := m.Values()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[metric.ID]metric.Value{}
+	for _, v := range append(values, metric.TopKAccuracy(hits, int64(len(world)))) {
+		want[v.Metric] = v
+	}
+	if len(answer.Parts[0].Values) != 6 {
+		t.Errorf("%d values", len(answer.Parts[0].Values))
+	}
+	check(t, "classes", answer.Parts[0], want, int64(len(world)), len(world))
+}
+
+// Without a declaration the labels say what the task is.
+func guesses(t *testing.T, asker *Asker) {
+	bare, err := New(asker.conn, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for model, task := range map[plumbline.Model]Task{"loan": Multiclass, "price": Regression, "nobody": Multiclass} {
+		answer, err := bare.Ask(t.Context(), Question{Model: model, From: begin, To: end})
+		if err != nil || answer.Task != task || len(answer.Notes) == 0 {
+			t.Errorf("%s: %s, %v, %v", model, answer.Task, answer.Notes, err)
+		}
+		if model != "nobody" {
+			continue
+		}
+		for _, v := range answer.Parts[0].Values {
+			if v.State != metric.Missing {
+				t.Errorf("a model without labels: %+v", v)
+			}
+		}
+	}
+	answer, err := bare.Ask(t.Context(), Question{Model: "loan", From: begin, To: end, Own: Declaration{Positive: "fraud"}, Metrics: []metric.ID{metric.Recall}})
+	if err != nil || answer.Task != Binary || answer.Parts[0].Values[0].State != metric.OK {
+		t.Errorf("%+v, %v", answer, err)
+	}
+}
