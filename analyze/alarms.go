@@ -89,9 +89,8 @@ type days struct {
 	// once they were rewound, the latest of which ended at asOf.
 	found         []Finding
 	through, asOf time.Time
-	// dispersion is how many times the distances of past quiet days are those
-	// that independent events have, by stream; 1 where that is not known.
-	dispersion map[stream]float64
+	// dispersion is how past quiet days varied, by stream.
+	dispersion map[stream]varies
 }
 
 // stream is what one detector watches.
@@ -377,7 +376,7 @@ func (a *alarms) decide(model plumbline.Model, d *days) ([]Finding, error) {
 	cfg := alarm.DefaultConfig()
 	cfg.Budget, cfg.Streams = a.cfg.Alarm.Budget, max(1, len(d.blocks))
 	var all []decision
-	d.dispersion = map[stream]float64{}
+	d.dispersion = map[stream]varies{}
 	for s, blocks := range d.blocks {
 		detector, err := alarm.New(cfg)
 		if err != nil {
@@ -397,7 +396,7 @@ func (a *alarms) decide(model plumbline.Model, d *days) ([]Finding, error) {
 				quiet = append(quiet, b.Result)
 			}
 		}
-		d.dispersion[s] = dispersionOf(quiet, now.block.Freedom)
+		d.dispersion[s] = variesOf(quiet, now.block.Freedom)
 		now.since = detector.State().Since
 		now.gone = !now.block.End.Equal(d.last)
 		if !now.gone || now.verdict.Ticket {
@@ -411,24 +410,33 @@ func (a *alarms) decide(model plumbline.Model, d *days) ([]Finding, error) {
 // leastQuiet is how many quiet days say by how much a stream varies.
 const leastQuiet = 7
 
-// dispersionOf returns how many times the distances of quiet days are those of
-// independent events, 1 with too few to tell.
-func dispersionOf(quiet []measure.Result, freedom float64) float64 {
-	if len(quiet) < leastQuiet {
-		return 1
-	}
-	d, err := alarm.OverdispersionOf(quiet, freedom, 0.95)
-	if err != nil {
-		return 1 // too few of them have a distance
-	}
-	return d.Factor
+// varies is how a stream varies around its own level.
+type varies struct {
+	alarm.Own
+	freedom float64
 }
 
-// dispersionOf returns what was learnt of a series, reference and measure of a
-// model; 1 before anything was.
+// variesOf says how the distances of quiet days do, as independent events with
+// too few to tell.
+func variesOf(quiet []measure.Result, freedom float64) varies {
+	v := varies{alarm.Own{Factor: 1}, freedom}
+	if len(quiet) < leastQuiet {
+		return v
+	}
+	if own, err := alarm.OwnDispersion(quiet, freedom); err == nil { // else too few of them have a distance
+		v.Own = own
+	}
+	return v
+}
+
+// dispersionOf returns how many times as much as its own noise says a row of a
+// window varies, by what was learnt of its series, reference and measure; 1
+// before anything was.
 func (a *alarms) dispersionOf(model plumbline.Model, segment plumbline.Segment, r ask.Row) float64 {
 	if d := a.models[model]; d != nil {
-		return max(1, d.dispersion[stream{segment, r.Series, r.Reference, r.Measure}])
+		if v, ok := d.dispersion[stream{segment, r.Series, r.Reference, r.Measure}]; ok {
+			return v.At(r.Result, v.freedom)
+		}
 	}
 	return 1
 }

@@ -146,10 +146,10 @@ func (c comparison) row(r ask.Row, answer ask.Answer) Finding {
 const littleDispersion = 1.1
 
 // dispersed judges a row again with what past quiet days say of how much the
-// distance varies. Where producers sample it is left as it is: the row knows of
-// the weights.
+// distance varies, beyond what weights and clusters already account for: those
+// are in the noise of the past days as they are in that of the row.
 func (c comparison) dispersed(r ask.Row, answer ask.Answer) ask.Row {
-	if c.dispersion == nil || r.Method == measure.None || r.Verdict == plumbline.VerdictMissing {
+	if c.dispersion == nil || r.Method == measure.None || r.Verdict == plumbline.VerdictMissing || answer.Clusters != nil && !answer.Clusters.Known() {
 		return r
 	}
 	o := c.cfg.distances()
@@ -160,7 +160,7 @@ func (c comparison) dispersed(r ask.Row, answer ask.Answer) ask.Row {
 	o.Overdispersion *= max(1, r.Design)
 	for _, reference := range answer.References {
 		before, now := reference.Window.Sample(r.Series), answer.Current.Sample(r.Series)
-		if reference.Asked.String() != r.Reference || before.Weight > 1 || now.Weight > 1 {
+		if reference.Asked.String() != r.Reference {
 			continue
 		}
 		again, ok := apart(before, now, r.Measure, o)
@@ -168,6 +168,9 @@ func (c comparison) dispersed(r ask.Row, answer ask.Answer) ask.Row {
 			continue
 		}
 		r.Result = again
+		if answer.Clusters != nil {
+			r.Assumption += "; " + answer.Clusters.String()
+		}
 		switch {
 		case again.Alarm:
 			r.Verdict = plumbline.VerdictBreach
