@@ -23,6 +23,8 @@ type Question struct {
 	SLO    plumbline.SLOName
 	// Since is when the incident began, Now when its text is written.
 	Since, Now time.Time
+	// Window is the longest long window that fires, 0 if the rule names none.
+	Window time.Duration
 }
 
 // Explanation is what is known about the cause. Every part may be missing.
@@ -33,6 +35,9 @@ type Explanation struct {
 	// sentence's part each, for example `segment region "eu" carries 97 %`.
 	Carriers []string
 	Quality  *QualityChange
+	// Windows are the bad shares of the SLO's windows now, its period among them
+	// where it is known.
+	Windows []WindowShare
 	// Coverage is the share of the predictions concerned whose label is known,
 	// between 0 and 1.
 	Coverage *float64
@@ -42,6 +47,14 @@ type Explanation struct {
 	DashboardURL string
 	PageURL      string
 	Deploy       DeployInfo
+}
+
+// WindowShare is the bad share of one window of an SLO.
+type WindowShare struct {
+	// Window is as the rule writes it, for example "6h".
+	Window string
+	// Bad is the share, Low and High its 95 % interval: NaN where not known.
+	Bad, Low, High float64
 }
 
 // FeatureShift is one feature that explains the incident.

@@ -204,6 +204,7 @@ func (t *Text) explainedBy(lead Alert, ex Explanation, err error) {
 	} else if ex.Coverage != nil && finite(*ex.Coverage) {
 		t.Coverage = percent(*ex.Coverage)
 	}
+	t.fromWindows(ex.Windows)
 	t.SQL = cmp.Or(lead.Annotations[plumbline.AnnotationSQL], ex.SQL)
 	t.link("Runbook", lead.Annotations[plumbline.AnnotationRunbook])
 	t.link("Dashboard", t.inTime(lead.Annotations[plumbline.AnnotationDashboard]), t.inTime(ex.DashboardURL))

@@ -229,6 +229,26 @@ func TestExhaustion(t *testing.T) {
 	}
 }
 
+// What the rule does not say of its windows, the explainer may.
+func TestWindowsFillInWhatTheRuleLeftOut(t *testing.T) {
+	a := example(plumbline.SeverityPage)
+	delete(a.Annotations, plumbline.AnnotationHighValue)
+	delete(a.Annotations, plumbline.AnnotationBudgetLeft)
+	windows := []alerting.WindowShare{{Window: "60m", Bad: 0.412, Low: 0.381, High: 0.5}, {Window: "7d", Bad: 0.04, High: math.NaN()}, {Window: "?"}}
+	text := alerting.NewText([]alerting.Alert{a}, flights, alerting.Explanation{Windows: windows}, nil, noon)
+	if b := text.Burns[0]; b.High != (alerting.Known{V: 0.5, OK: true}) {
+		t.Errorf("high %+v", b.High)
+	}
+	// 4 % bad of 10 % allowed.
+	if left := text.BudgetLeft; !left.OK || math.Abs(left.V-0.6) > 1e-12 {
+		t.Errorf("left %+v, want 0.6", left)
+	}
+	said := alerting.NewText([]alerting.Alert{example(plumbline.SeverityPage)}, flights, alerting.Explanation{Windows: windows}, nil, noon)
+	if said.Burns[0].High.V != 0.445 || said.BudgetLeft.V != 0.61 {
+		t.Errorf("what the rule says goes before: %+v, %+v", said.Burns[0].High, said.BudgetLeft)
+	}
+}
+
 // The dashboard shows the time of the incident: from the longest window before
 // it began, to now or half an hour after its end.
 func TestDashboardTimeRange(t *testing.T) {

@@ -81,6 +81,7 @@ func (t *texts) compose(ctx context.Context, alerts []Alert, owner plumbline.Own
 	about := Question{
 		Model: plumbline.Model(lead.Label(plumbline.LabelModel)), Deploy: plumbline.DeployHash(lead.Label(plumbline.LabelDeploy)),
 		SLO: plumbline.SLOName(lead.Label(plumbline.LabelSLO)), Since: lead.StartsAt, Now: now,
+		Window: longestWindow(firing),
 	}
 	ex, err := explain(ctx, t.explainer, t.timeout, about)
 	if err != nil {

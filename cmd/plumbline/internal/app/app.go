@@ -302,10 +302,15 @@ func (a *App) newAlerting(runner *analyze.Runner) (*rules.Evaluator, *alerting.S
 	if err != nil {
 		return nil, nil, err
 	}
+	ofQuality, err := qualityask.New(a.db.Conn(), a.cfg.DeclaredQuality())
+	if err != nil {
+		return nil, nil, err
+	}
+	explains := explainer{runner: runner, base: external, stored: a.stored, conn: a.db.Conn(), asker: ofQuality}
 	alertingConfig := a.cfg.Alerting.Config
 	alertingConfig.ExternalURL, alertingConfig.RoutePrefix = external, alertsPrefix
 	alerts, err = alerting.New(alertingConfig, alerting.Deps{
-		Channels: channels, Explainer: explainer{runner: runner, base: external, stored: a.stored}, Journal: notices{db: a.db.Derived()}, Recorder: storedIncidents{incidentRows{db: a.db.Derived()}, a.stored},
+		Channels: channels, Explainer: explains, Journal: notices{db: a.db.Derived()}, Recorder: storedIncidents{incidentRows{db: a.db.Derived()}, a.stored},
 		Active: activeAlerts{evaluator}, Registry: prometheus.WrapRegistererWithPrefix("plumbline_alerting_", a.registry), Logger: a.log,
 	})
 	return evaluator, alerts, err

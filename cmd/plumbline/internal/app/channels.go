@@ -49,7 +49,7 @@ func (a *App) startButtons(parts *stack, alerts *alerting.Service, runner *analy
 	if a.cfg.Alerting.Slack.SigningSecretFile == "" {
 		return nil
 	}
-	judge := gate{explainer{runner: runner, base: a.web.externalURL(), stored: a.stored}}
+	judge := gate{runner: runner, stored: a.stored}
 	callbacks, err := slack.NewCallbacks(a.slack, clicks{alerts}, judge, time.Now, a.registry, a.log)
 	if err != nil {
 		return err
@@ -76,7 +76,10 @@ func (c clicks) Silence(ctx context.Context, incident string, d time.Duration, w
 
 // gate judges a deploy by what the analyzers know: is it worse than the one
 // before, beyond what chance explains?
-type gate struct{ explainer }
+type gate struct {
+	runner *analyze.Runner
+	stored <-chan struct{}
+}
 
 // Gate implements slack.Gate.
 func (g gate) Gate(ctx context.Context, m plumbline.Model, deploy plumbline.DeployHash) (string, error) {

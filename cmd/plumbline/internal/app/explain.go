@@ -2,19 +2,32 @@ package app
 
 import (
 	"context"
+	_ "embed" // the statement
 	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/alerting"
 	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/analyze/quality"
+	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
 )
+
+//go:embed burnwindows.sql
+var burnWindowsSQL string
 
 // explainer tells alerting what the analyzers know of a deploy.
 type explainer struct {
 	runner *analyze.Runner
 	base   string // external URL
 	stored <-chan struct{}
+	// conn and asker take a drop of quality apart; nil leaves that out.
+	conn  driver.Conn
+	asker *qualityask.Asker
 }
 
 // Explain implements alerting.Explainer.
@@ -43,7 +56,100 @@ func (x explainer) Explain(ctx context.Context, about alerting.Question) (alerti
 		out.Coverage = &coverage
 	}
 	out.Quality = qualityChange(e.Previous, e.Before, e.After)
+	if x.asker == nil {
+		return out, nil
+	}
+	// What carries the drop comes before what carries the drift: it is what the
+	// page is about. Not knowing it is said, and costs nothing of the rest.
+	ctx, cancel := withShare(ctx, dropTime)
+	defer cancel()
+	end, err := x.windows(ctx, about, &out)
+	var drop []string
+	if err == nil {
+		drop, err = x.drop(ctx, about, end, &out)
+	}
+	if err != nil {
+		drop = []string{"what carries the drop is not known: " + err.Error()}
+	}
+	out.Carriers = append(drop, out.Carriers...)
 	return out, nil
+}
+
+// withShare bounds a part of the work by a share of the time that is left for
+// the whole.
+func withShare(ctx context.Context, share float64) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Duration(share*float64(time.Until(deadline))))
+}
+
+// windows reads the bad shares of the SLO's windows as the rules see them, and
+// returns the event time at which they end, zero if there are none.
+func (x explainer) windows(ctx context.Context, about alerting.Question, out *alerting.Explanation) (end time.Time, err error) {
+	rows, err := x.conn.Query(ctx, burnWindowsSQL, clickhouse.Named("model", string(about.Model)),
+		clickhouse.Named("deploy", string(about.Deploy)), clickhouse.Named("slo", string(about.SLO)),
+		clickhouse.Named("since", about.Now.Add(-oldWindows).UnixMilli()), clickhouse.Named("now", about.Now.UnixMilli()))
+	if err != nil {
+		return end, fmt.Errorf("read burn findings: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var (
+			w  alerting.WindowShare
+			at time.Time
+		)
+		if err := rows.Scan(&w.Window, &w.Bad, &w.Low, &w.High, &at); err != nil {
+			return end, fmt.Errorf("read burn findings: %w", err)
+		}
+		out.Windows = append(out.Windows, w)
+		if at.After(end) {
+			end = at
+		}
+	}
+	return end, rows.Err()
+}
+
+const (
+	// oldWindows is how old a burn finding may be to tell of now.
+	oldWindows = time.Hour
+	// leastWindow is the least that a drop is looked for in, beforeDrop what it is
+	// compared with.
+	leastWindow = time.Hour
+	beforeDrop  = 7 * 24 * time.Hour
+	// dropTime is the share of the time left that the drop may take.
+	dropTime = 0.8
+)
+
+// drop takes apart what the accuracy of all traffic lost since the week before
+// the window that fires: by deploys, segments and features. It fills in the
+// quality on both sides where no deploy before is known. An SLO that is not about
+// labels has no window of findings about them, and no drop.
+func (x explainer) drop(ctx context.Context, about alerting.Question, end time.Time, out *alerting.Explanation) ([]string, error) {
+	if end.IsZero() || about.SLO == "" {
+		return nil, nil
+	}
+	from := end.Add(-max(about.Window, leastWindow))
+	answer, err := x.asker.Ask(ctx, qualityask.Question{
+		Model: about.Model, From: from, To: end, Why: &qualityask.Since{From: from.Add(-beforeDrop), To: from},
+	})
+	if wrong := (qualityask.ParameterError{}); errors.As(err, &wrong) {
+		return nil, nil // too much to take apart for a page; the text has the rest
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take the drop of quality apart: %w", err)
+	}
+	if answer.Why == nil || len(answer.Why.Ways) == 0 || answer.Why.Metric != plumbline.MeasureAccuracy {
+		return nil, nil
+	}
+	whole := answer.Why.Ways[0]
+	if out.Quality == nil {
+		out.Quality = &alerting.QualityChange{
+			Measure: string(answer.Why.Metric), Before: whole.Before, After: whole.After, BeforeWhat: "the 7 days before", AfterWhat: "all deploys now",
+		}
+	}
+	return dropWords(answer.Why.Ways), nil
 }
 
 // qualityChange is nil unless both sides have labels.
