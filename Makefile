@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift clean
+.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift clean eval-burn bench-slo
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -189,3 +189,9 @@ fuzz: go-check ## Run every fuzz target for a number of executions (FUZZTIME=200
 
 clean: ## Remove what was built (the download cache stays)
 	rm -rf bin
+
+eval-burn: go-check ## Burn-rate rules on simulated counts: false pages at exactly the target, detection, outages of little traffic (EVAL_BURN_ARGS=-short)
+	@go run ./testenv/evalburn/cmd/eval-burn $(EVAL_BURN_ARGS)
+
+bench-slo: go-check engine ## One evaluation of 200 models x 3 SLOs over 30 days of minutes, against raw rows (BENCH_SLO_ARGS)
+	@go run ./testenv/benchslo/cmd/bench-slo $(BENCH_SLO_ARGS)

@@ -8,9 +8,9 @@ import (
 )
 
 // countAlert is the rule of one window pair of an SLO that counts events as they
-// come. It fires, for each deploy, when both bad shares are beyond the threshold
-// and noise at exactly the target is not what did it; a large window needs no
-// second thought there, a handful of events does.
+// come. It fires, for each deploy, when both bad shares are beyond the threshold;
+// for a page, noise at exactly the target must not be what did it either: a large
+// window needs no second thought there, a handful of events does.
 func countAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig) rule {
 	long, short := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short)
 	threshold := number(round12(pair.Threshold(slo.Target)))
@@ -33,6 +33,13 @@ func countAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig
 		r.For = plumbline.WindowName(pair.For)
 	}
 	return r
+}
+
+func evidenceText(pair plumbline.WindowPair) string {
+	if pair.Noise == 0 {
+		return ""
+	}
+	return ", if noise would not do that more than once a model and year"
 }
 
 // badEvents says in words what is bad about the events that an SLO counts.
@@ -73,7 +80,7 @@ func countAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg Generate
 	deploy := "{{ with $labels.deploy_hash }} (deploy {{ . }}){{ end }}"
 	description := strings.Join([]string{
 		"Over the last " + long + " (event time) of {{ $labels.model }}" + deploy + ", " + longValue + " of " + bad + ", and " + shortValue + " over the last " + short + ".",
-		"SLO " + string(slo.Name) + " allows " + allowed + " over " + period + "; this alert fires beyond " + threshold + ", if noise would not do that more than once a model and year.",
+		"SLO " + string(slo.Name) + " allows " + allowed + " over " + period + "; this alert fires beyond " + threshold + evidenceText(pair) + ".",
 		"The budget burns " + burn + " times as fast as planned.",
 	}, " ")
 	return withoutEmpty(map[string]string{

@@ -10,12 +10,13 @@ import (
 	"github.com/plumbline-slo/plumbline"
 )
 
-// What noise may cost, a model and year, over all of its objectives and pairs:
-// one false page, and a false ticket a month.
+// What noise may cost, a model and year, over all of its objectives and pairs: one
+// false page. A ticket needs no evidence beyond the workbook's condition: its
+// slowest pair is at a burn of 1, where an SLO that is just met is, and where no
+// evidence against being met can be.
 const (
-	falsePagesPerYear   = 1.0
-	falseTicketsPerYear = 12.0
-	minutesPerYear      = 365.25 * 24 * 60
+	falsePagesPerYear = 1.0
+	minutesPerYear    = 365.25 * 24 * 60
 )
 
 // longestEvidence is the longest window that evidence is looked for in.
@@ -29,11 +30,7 @@ func Objectives(slos []plumbline.SLO) ([]plumbline.Objective, error) {
 	sorted := slices.Clone(slos)
 	slices.SortFunc(sorted, func(a, b plumbline.SLO) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	all := make([]plumbline.Objective, 0, len(sorted))
-	type share struct {
-		model    plumbline.Model
-		severity string
-	}
-	pairs := make(map[share]int)
+	pages := make(map[plumbline.Model]int)
 	var errs []error
 	for i, slo := range sorted {
 		switch {
@@ -53,7 +50,9 @@ func Objectives(slos []plumbline.SLO) ([]plumbline.Objective, error) {
 			}
 			for _, p := range set.Pairs {
 				o.Pairs = append(o.Pairs, p.WindowPair)
-				pairs[share{slo.Model, p.Severity}]++
+				if p.Severity == plumbline.SeverityPage {
+					pages[slo.Model]++
+				}
 			}
 		}
 		all = append(all, o)
@@ -70,11 +69,10 @@ func Objectives(slos []plumbline.SLO) ([]plumbline.Objective, error) {
 			continue // its interval is its evidence
 		}
 		for i, p := range o.Pairs {
-			allowed := falseTicketsPerYear
-			if p.Severity == plumbline.SeverityPage {
-				allowed = falsePagesPerYear
+			if p.Severity != plumbline.SeverityPage {
+				continue
 			}
-			o.Pairs[i].Noise = allowed / minutesPerYear / float64(pairs[share{o.SLO.Model, p.Severity}])
+			o.Pairs[i].Noise = falsePagesPerYear / minutesPerYear / float64(pages[o.SLO.Model])
 			o.Pairs[i].Evidence = table.evidence(p.Long)
 		}
 	}

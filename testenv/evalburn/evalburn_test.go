@@ -1,0 +1,58 @@
+package evalburn
+
+import (
+	"testing"
+	"time"
+)
+
+// TestShort is the short form of make eval-burn: no false page in some years over
+// a tenth of the grid, and detection no later than printed.
+func TestShort(t *testing.T) {
+	falsePages, minutes := 0, 0
+	for i, c := range Grid(true) {
+		for _, shape := range Shapes() {
+			const week = 7 * 24 * 60
+			n, err := FalsePages(c, shape, week, uint64(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			falsePages, minutes = falsePages+n, minutes+week
+		}
+		found, err := Detections(c, 0, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range found {
+			// Burns of under four times the target take more than a hundred bad events
+			// to tell from noise.
+			if enough := 100.0; d.ExpectedBad >= enough && d.Pair.Factor >= 4 && (d.Never || d.Printed > d.Closed+time.Minute) {
+				t.Errorf("%+v: %+v", c, d)
+			}
+		}
+	}
+	// About a year: at most one page on average, and never as many as five (that
+	// would happen once in 250 such tests).
+	if falsePages > 5 {
+		t.Errorf("%d false pages in %d minutes", falsePages, minutes)
+	}
+	// An outage is paged: what never pages has no false pages either.
+	c := Cell{Target: 0.999, Period: 30 * 24 * time.Hour, PerHour: 36_000}
+	found, err := Detections(c, 5, 1)
+	if err != nil || len(found) != 2 || found[0].Median != 30*time.Minute && found[0].Median != 31*time.Minute {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+// TestOutageOfLittleTraffic: nine of ten fail at a request in two seconds; every
+// target from 90 % on is paged within the hour.
+func TestOutageOfLittleTraffic(t *testing.T) {
+	for _, days := range []int{1, 7, 30, 90} {
+		for _, target := range []float64{0.9, 0.92, 0.94, 0.95, 0.99, 0.999, 0.9999} {
+			c := Cell{Target: target, Period: time.Duration(days) * 24 * time.Hour, PerHour: 1800}
+			took, ok, err := PagedAfter(c, 0.9)
+			if err != nil || !ok || took > time.Hour {
+				t.Errorf("target %v over %d days: paged after %v, %v, %v", target, days, took, ok, err)
+			}
+		}
+	}
+}
