@@ -134,6 +134,20 @@ func (s *alertStore) fires(incident string, meant func(model.Fingerprint) bool) 
 	return slices.ContainsFunc(of, meant)
 }
 
+// labelsOf returns the labels of every alert of an incident that was ever heard
+// of, within the retention.
+func (s *alertStore) labelsOf(incident string) []model.LabelSet {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var of []model.LabelSet
+	for _, r := range s.known {
+		if r.incident() == incident {
+			of = append(of, labelSet(r.Labels))
+		}
+	}
+	return of
+}
+
 // expired writes down that an alert ended because nobody sent it any more.
 func (s *alertStore) expired(a *alert.Alert) error {
 	s.mu.Lock()

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
+	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/nflog"
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
@@ -58,6 +61,9 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 	if err != nil {
 		return ctx, nil, err
 	}
+	if d.delivery.behind(entry, alerts) {
+		return ctx, nil, nil
+	}
 	o.entry = entry
 	store := nflog.NewStore(entry)
 	intent, _ := store.GetStr(stateIntent)
@@ -98,6 +104,41 @@ func (c *core) moved(alerts []*alert.Alert) bool {
 		}
 	}
 	return c.alerts.fires(keyOfAlert(alerts[0]), func(a model.Fingerprint) bool { return !seen[a] && !c.wasMuted(a) })
+}
+
+// behind reports whether another replica has told of an alert that this one was
+// never sent: it would tell less than is known. The evaluator sends to all until
+// each has acknowledged, so that lasts a moment; what lasts longer than an alert
+// is taken as firing without a word is over.
+func (c *core) behind(entry *nflogpb.Entry, alerts []*alert.Alert) bool {
+	if entry == nil || c.peer == nil || time.Since(entry.Timestamp.AsTime()) > c.config.ResolveTimeout {
+		return false
+	}
+	known := make(map[uint64]bool)
+	for _, a := range alerts {
+		known[hashOf(a.Labels)] = true
+	}
+	told := func(hash uint64) bool { return !known[hash] }
+	if !slices.ContainsFunc(entry.FiringAlerts, told) {
+		return false
+	}
+	for _, labels := range c.alerts.labelsOf(keyOfAlert(alerts[0])) {
+		known[hashOf(labels)] = true
+	}
+	return slices.ContainsFunc(entry.FiringAlerts, told)
+}
+
+// hashOf is what the notification log knows an alert by: Alertmanager's
+// notify.hashAlert, which it does not export.
+func hashOf(set model.LabelSet) uint64 {
+	const sep = '\xff'
+	names := slices.Sorted(maps.Keys(set))
+	var b []byte
+	for _, name := range names {
+		b = append(append(b, name...), sep)
+		b = append(append(b, set[name]...), sep)
+	}
+	return xxhash.Sum64(b)
 }
 
 // wasMuted reports whether an alert is inhibited or silenced.

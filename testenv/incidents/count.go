@@ -3,9 +3,11 @@ package incidents
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/testenv/fakehttp"
 	"github.com/plumbline-slo/plumbline/testenv/fakeslack"
 	"github.com/plumbline-slo/plumbline/testenv/figure"
 )
@@ -33,6 +35,31 @@ func (r *run) resolved() bool {
 
 // tally is what one incident became.
 type tally struct{ pages, pagesOpen, roots, rootsOpen int }
+
+// trace is every request that told of an incident, with its time.
+func (r *run) trace(i incident) string {
+	var b strings.Builder
+	write := func(channel string, requests []fakehttp.Request, mentions func(body string) bool, say func(body string) string) {
+		for _, q := range requests {
+			if body := string(q.Body); mentions(body) {
+				fmt.Fprintf(&b, "    %s %s %s %s\n", q.At.Format("15:04:05.000"), channel, q.Path, say(body))
+			}
+		}
+	}
+	write("pagerduty", r.pagerduty.Requests(), func(body string) bool { return strings.Contains(body, i.key()) }, func(body string) string {
+		_, action, _ := strings.Cut(body, `"event_action":`)
+		return action[:min(len(action), 14)]
+	})
+	write("slack", r.slack.Requests(), func(body string) bool { return strings.Contains(body, string(i.deploy)) }, func(body string) string {
+		form, err := url.ParseQuery(body)
+		if err != nil {
+			return err.Error()
+		}
+		text := form.Get("text")
+		return form.Get("ts") + " thread " + form.Get("thread_ts") + " " + text[:min(len(text), 40)]
+	})
+	return b.String()
+}
 
 // count holds what people were told against the script.
 func (r *run) count(ctx context.Context) ([]figure.Figure, error) {
@@ -78,7 +105,7 @@ func (r *run) count(ctx context.Context) ([]figure.Figure, error) {
 			open++
 		}
 		if *t != (tally{pages: 1, roots: 1}) {
-			fmt.Fprintf(r.Text, "  incident %d (kind %d): %+v\n", i.number, i.number%kinds, *t)
+			fmt.Fprintf(r.Text, "  incident %d (kind %d): %+v\n%s", i.number, i.number%kinds, *t, r.trace(i))
 		}
 	}
 	name := "replay_incidents"

@@ -31,14 +31,15 @@ type Options struct {
 	Text io.Writer
 }
 
-// DefaultReplay is 100 incidents in about four minutes.
+// DefaultReplay is 100 incidents in about five minutes. An incident burns longer
+// than a failover takes: a page that is over before anybody evaluates is none.
 func DefaultReplay() Options {
-	return Options{Incidents: 100, Length: 10 * time.Second, Every: 2 * time.Second, Pause: 4 * time.Second}
+	return Options{Incidents: 100, Length: 30 * time.Second, Every: 2 * time.Second, Pause: 4 * time.Second}
 }
 
 // DefaultChaos is 300 kills.
 func DefaultChaos() Options {
-	return Options{Incidents: 120, Kills: 300, Length: 12 * time.Second, Every: 3 * time.Second, Pause: time.Second}
+	return Options{Incidents: 120, Kills: 300, Length: 40 * time.Second, Every: 3 * time.Second, Pause: time.Second}
 }
 
 // patience bounds what a run waits for at its end; it is no expectation.
@@ -111,7 +112,7 @@ func (r *run) play(ctx context.Context) error {
 		return err
 	}
 	if err := r.until(ctx, patience, "everything is resolved", r.resolved); err != nil {
-		fmt.Fprintf(r.Text, "  %v; counting all the same\n", err)
+		fmt.Fprintf(r.Text, "  %v; counting all the same\n%s\n", err, r.log())
 	}
 	// What would be told twice would be told when a forgotten alert ends.
 	select {
@@ -170,5 +171,5 @@ func (w *world) log() string {
 	if err != nil {
 		return err.Error()
 	}
-	return string(text[max(0, len(text)-4000):])
+	return string(text[max(0, len(text)-8000):])
 }

@@ -81,13 +81,13 @@ func scripted(number int, length time.Duration) incident {
 		off(at(1), page)
 	case lateLabels:
 		on(0, ticket)
-		for n := 1; n <= 5; n++ { // labels come in while it burns
+		for n := 1; n <= 5; n++ { // labels come in
 			share := fmt.Sprintf("%d %%", 30+10*n)
 			known := i.burning(plumbline.SeverityTicket, "1d", map[string]string{plumbline.AnnotationCoverage: share})
-			on(at(float64(n)*0.1), known)
+			on(at(float64(n)*0.05), known)
 		}
-		on(at(0.5), page)
-		off(at(0.8), page)
+		on(at(0.3), page)
+		off(at(0.9), page)
 		off(at(1), ticket)
 	case deployEndsIt:
 		slow := i.burning(plumbline.SeverityPage, "6h", nil)

@@ -1,0 +1,253 @@
+package alerting_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/testenv/fakehttp"
+	"github.com/plumbline-slo/plumbline/testenv/fakeslack"
+)
+
+func flightIncident() string {
+	return alerting.IncidentKey("flight-delay", "9c41d2e0", "late-accuracy")
+}
+
+// muted waits until n more alerts were kept from notifying.
+func (s *service) muted(t *testing.T, n int) {
+	t.Helper()
+	const suppressed = "alertmanager_notifications_suppressed_total"
+	goal := s.counter(t, suppressed) + float64(n)
+	eventually(t, func() bool { return s.counter(t, suppressed) >= goal })
+}
+
+// paged starts a service that has paged, and returns it with its incident.
+func paged(t *testing.T, w *world) (*service, alerting.Incident) {
+	t.Helper()
+	s := w.start(t)
+	s.send(t, firing(plumbline.SeverityPage))
+	w.waitPagerDuty(t, 1)
+	eventually(t, func() bool { return s.journal.count(alerting.EventOpened) == 2 })
+	i, err := s.Incident(t.Context(), flightIncident())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, i
+}
+
+func TestAcknowledgementIsDurableAndTold(t *testing.T) {
+	w := newWorld(t)
+	s, i := paged(t, w)
+	if !i.Open() || i.Severity != plumbline.SeverityPage || i.Owner != "flights-oncall" || !strings.HasPrefix(i.ID, i.Key[:16]) {
+		t.Fatalf("incident %+v", i)
+	}
+	for _, who := range []string{"ann", "bob"} { // the first counts
+		if got, err := s.Acknowledge(t.Context(), flightIncident(), who); err != nil || got.ID != i.ID {
+			t.Fatalf("acknowledged %+v, %v", got, err)
+		}
+	}
+	w.waitPagerDuty(t, 2)
+	wantActions(t, w, "trigger acknowledge")
+	w.waitSlack(t, func([]fakeslack.Message) bool { return strings.Contains(string(w.slack.Roots()[0].Blocks), "ann") })
+	s.stop()
+
+	s = w.start(t)
+	s.turns(t, 4)
+	got, err := s.Incident(t.Context(), i.ID)
+	if ack, ok := got.Acknowledged(); err != nil || !ok || ack.By != "ann" {
+		t.Errorf("after a restart %+v, %v", got, err)
+	}
+	s.send(t, resolved(firing(plumbline.SeverityPage)))
+	w.waitPagerDuty(t, 3)
+	wantActions(t, w, "trigger acknowledge resolve")
+	if _, err := s.Acknowledge(t.Context(), i.ID, "ann"); !errors.Is(err, alerting.ErrNoIncident) {
+		t.Errorf("acknowledged what is over: %v", err)
+	}
+	if _, err := s.Acknowledge(t.Context(), "nothing", "ann"); !errors.Is(err, alerting.ErrNoIncident) {
+		t.Errorf("acknowledged nothing: %v", err)
+	}
+}
+
+func TestAcknowledgedIncidentIsNotRepeated(t *testing.T) {
+	w := newWorld(t)
+	w.Config.RepeatInterval, w.Config.GroupInterval = 50*time.Millisecond, 20*time.Millisecond
+	s, i := paged(t, w)
+	if _, err := s.Acknowledge(t.Context(), i.ID, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	told := func() bool { return strings.HasSuffix(w.actions(), "acknowledge") }
+	eventually(t, told)
+	s.turns(t, 40)
+	if !told() {
+		t.Errorf("after the acknowledgement PagerDuty got %q", w.actions())
+	}
+	s.send(t, resolved(firing(plumbline.SeverityPage)))
+	eventually(t, func() bool { return strings.HasSuffix(w.actions(), "acknowledge resolve") })
+}
+
+func TestAcknowledgedTicketThatEscalatesPages(t *testing.T) {
+	w := newWorld(t)
+	s := w.start(t)
+	s.send(t, firing(plumbline.SeverityTicket))
+	w.waitSlack(t, func(m []fakeslack.Message) bool { return len(m) == 1 })
+	i, err := s.Acknowledge(t.Context(), flightIncident(), "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.send(t, firing(plumbline.SeverityPage))
+	w.waitPagerDuty(t, 1)
+	wantActions(t, w, "trigger")
+	got, err := s.Incident(t.Context(), flightIncident())
+	if _, acked := got.Acknowledged(); err != nil || got.ID != i.ID || acked || got.EscalatedAt.IsZero() {
+		t.Errorf("the page is %+v, %v; want the ticket's incident, acknowledged by nobody", got, err)
+	}
+}
+
+func TestSilencedIncidentIsQuietUntilItsEnd(t *testing.T) {
+	w := newWorld(t)
+	s, i := paged(t, w)
+	id, err := s.Silence(t.Context(), i.ID, time.Hour, "ann", "known")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.Get(s.api + "/api/v2/silence/" + id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var silence struct{ CreatedBy, Comment string }
+	if err := json.NewDecoder(response.Body).Decode(&silence); err != nil || silence.CreatedBy != "ann" || silence.Comment != "known" {
+		t.Errorf("silence %+v, %v", silence, err)
+	}
+	roots := len(w.slack.Messages())
+	worse := with(firing(plumbline.SeverityPage), plumbline.LabelWindow, "6h")
+	s.send(t, worse)
+	s.muted(t, 4)
+	if n := len(w.slack.Messages()); n != roots {
+		t.Errorf("a silenced incident told something: %d messages after %d", n, roots)
+	}
+	s.send(t, resolved(firing(plumbline.SeverityPage)), resolved(worse))
+	w.waitPagerDuty(t, 2)
+	wantActions(t, w, "trigger resolve")
+	for _, d := range []time.Duration{0, -time.Hour, 31 * 24 * time.Hour} {
+		if _, err := s.Silence(t.Context(), i.ID, d, "ann", ""); err == nil {
+			t.Errorf("silenced for %s", d)
+		}
+	}
+}
+
+// While anything of an incident fires, silenced or not, it is not over.
+func TestIncidentIsNotOverWhileAnAlertIsSilenced(t *testing.T) {
+	w := newWorld(t)
+	s, i := paged(t, w)
+	second := with(firing(plumbline.SeverityPage), plumbline.LabelWindow, "6h")
+	s.send(t, second)
+	eventually(t, func() bool {
+		got, err := s.Incident(t.Context(), i.ID)
+		return err == nil && len(got.Events) > len(i.Events)
+	})
+	if _, err := s.Silence(t.Context(), i.ID, time.Hour, "ann", "known"); err != nil {
+		t.Fatal(err)
+	}
+	s.send(t, resolved(firing(plumbline.SeverityPage)))
+	s.muted(t, 2)
+	if strings.Contains(w.actions(), "resolve") {
+		t.Fatal("resolved while an alert fires")
+	}
+	s.send(t, resolved(second))
+	w.waitPagerDuty(t, 2)
+	wantActions(t, w, "trigger resolve")
+}
+
+func TestActionsOverHTTP(t *testing.T) {
+	w := newWorld(t)
+	s, i := paged(t, w)
+	post := func(path, body string) int {
+		response, err := http.Post(s.api+"/api/incidents/"+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		return response.StatusCode
+	}
+	for _, test := range []struct {
+		path, body string
+		want       int
+	}{
+		{i.ID + "/acknowledge", `{"by":"ann"}`, http.StatusOK},
+		{i.Key + "/silence", `{"by":"ann","for":"1h","comment":"known"}`, http.StatusOK},
+		{"nothing/acknowledge", `{"by":"ann"}`, http.StatusNotFound},
+		{i.ID + "/acknowledge", `{}`, http.StatusBadRequest},
+		{i.ID + "/acknowledge", `{"by":"ann","typo":1}`, http.StatusBadRequest},
+		{i.ID + "/silence", `{"by":"ann","for":"soon"}`, http.StatusBadRequest},
+	} {
+		if got := post(test.path, test.body); got != test.want {
+			t.Errorf("%s %s: %d, want %d", test.path, test.body, got, test.want)
+		}
+	}
+	response, err := http.Get(s.api + "/api/incidents")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var all []alerting.Incident
+	if err := json.NewDecoder(response.Body).Decode(&all); err != nil || len(all) != 1 || all[0].ID != i.ID || all[0].Acks[plumbline.SeverityPage].By != "ann" {
+		t.Errorf("incidents %+v, %v", all, err)
+	}
+}
+
+// A trigger that was delivered, whose answer was lost, and whose incident ended
+// before it could be sent again, is resolved all the same.
+func TestWhatMayHaveBeenToldIsEnded(t *testing.T) {
+	w := newWorld(t)
+	w.pagerduty.Fail(fakehttp.Fault{CutAfter: true}, fakehttp.Fault{Status: http.StatusBadRequest})
+	s := w.start(t)
+	s.send(t, firing(plumbline.SeverityPage))
+	w.waitPagerDuty(t, 1)
+	s.send(t, resolved(firing(plumbline.SeverityPage)))
+	eventually(t, func() bool {
+		alerts := w.pagerduty.Alerts()
+		return len(alerts) == 1 && alerts[0].Resolved
+	})
+}
+
+// rows keeps what would be rows, and refuses the first writes.
+type rows struct {
+	refuse int
+	got    chan []alerting.Incident
+}
+
+func (r *rows) RecordIncidents(_ context.Context, i []alerting.Incident) error {
+	if r.refuse > 0 {
+		r.refuse--
+		return errors.New("no ClickHouse")
+	}
+	r.got <- i
+	return nil
+}
+
+func TestIncidentsBecomeRows(t *testing.T) {
+	w := newWorld(t)
+	r := &rows{got: make(chan []alerting.Incident, 1000)}
+	s := w.start(t, func(d *alerting.Deps) { d.Recorder = r })
+	s.send(t, firing(plumbline.SeverityPage))
+	w.waitPagerDuty(t, 1)
+	s.send(t, resolved(firing(plumbline.SeverityPage)))
+	late := time.After(5 * time.Minute)
+	for {
+		select {
+		case batch := <-r.got:
+			if len(batch) == 1 && !batch[0].Open() {
+				return
+			}
+		case <-late:
+			t.Fatal("the end was never written")
+		}
+	}
+}
