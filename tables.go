@@ -140,7 +140,7 @@ func Tables() []Table {
 		predictionsTable(), labelsTable(), deploymentsTable(), kpisTable(),
 		seriesTable(TableSeriesMinute, "minute", RetainMinutes), seriesTable(TableSeriesHour, "hour", RetainHours), categoriesTable(),
 		batchesTable(), epochsTable(),
-		outcomesTable(), outcomeCellsTable(), joinCursorTable(),
+		outcomesTable(), outcomeCellsTable(), scoreCellsTable(), joinCursorTable(),
 		findingsTable(), noticesTable(), erasuresTable(), sliTable(), incidentsTable(),
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
 	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
+	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -85,6 +86,19 @@ type Config struct {
 	// they are a breach, in [0, 1]. Default 0.01: producers that send at least
 	// once repeat some.
 	DuplicateShare float64 `yaml:"duplicate_share"`
+	// LabelArrival says when labels that stay away are missed.
+	LabelArrival LabelArrivalConfig `yaml:"label_arrival"`
+	// EstimateInterval is the pause between two looks at maturity and at quality
+	// before the labels are in. Default 5 min; what they say changes with the hour.
+	EstimateInterval time.Duration `yaml:"estimate_interval"`
+	// EstimateWindows are the windows of maturity and of estimates, in whole
+	// hours. Default 24 h and 7 days.
+	EstimateWindows []time.Duration `yaml:"estimate_windows"`
+	// EstimateHistory is how far back calibrations and delay curves look, in whole
+	// days. Default 90 days.
+	EstimateHistory time.Duration `yaml:"estimate_history"`
+	// Models are what owners declare of their models; it is set from models.
+	Models map[plumbline.Model]ModelConfig `yaml:"-"`
 }
 
 // Measures are measures by the kind of a series.
@@ -130,6 +144,8 @@ func DefaultConfig() Config {
 			Categories: []measure.ID{measure.PSI, measure.TVD},
 		},
 		LabelInterval: 5 * time.Minute, LabelWindow: 7 * day, LabelHistory: 28 * day,
+		LabelArrival:     defaultLabelArrival(),
+		EstimateInterval: 5 * time.Minute, EstimateWindows: []time.Duration{day, 7 * day}, EstimateHistory: 90 * day,
 
 		DataQualityInterval: 5 * time.Minute,
 		DataQualityWindow:   day,
@@ -138,7 +154,7 @@ func DefaultConfig() Config {
 
 // Validate returns every mistake of the configuration, by field.
 func (c Config) Validate() error {
-	errs := []error{c.validateTimes(), c.Alarm.validate(), c.Proxies.validate(), c.Measures.validate()}
+	errs := []error{c.validateTimes(), c.Alarm.validate(), c.Proxies.validate(), c.Measures.validate(), c.validateEstimates()}
 	wrong := func(field string, err error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("analyze.%s: %w", field, err))
@@ -193,6 +209,39 @@ func (c Config) validateTimes() error {
 		errs = append(errs, fmt.Errorf("analyze.data_quality_window: %s is more than 7 days", c.DataQualityWindow))
 	}
 	return errors.Join(errs...)
+}
+
+// validateEstimates returns the mistakes in what maturity and estimates are made
+// from.
+func (c Config) validateEstimates() error {
+	errs := c.LabelArrival.validate()
+	if c.EstimateInterval <= 0 {
+		errs = append(errs, fmt.Errorf("analyze.estimate_interval: %s is not positive", c.EstimateInterval))
+	}
+	if c.EstimateHistory < 2*day || c.EstimateHistory%day != 0 || c.EstimateHistory > 400*day {
+		errs = append(errs, fmt.Errorf("analyze.estimate_history: %s is not a number of days between 2 and 400", c.EstimateHistory))
+	}
+	if len(c.EstimateWindows) == 0 {
+		errs = append(errs, errors.New("analyze.estimate_windows: there is none"))
+	}
+	for _, w := range c.EstimateWindows {
+		if w < time.Hour || w%time.Hour != 0 || w > c.EstimateHistory/2 {
+			errs = append(errs, fmt.Errorf("analyze.estimate_windows: %s is not a number of hours up to half of estimate_history", w))
+		}
+	}
+	for model, m := range c.Models {
+		if err := m.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("model %q: %w", model, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// forecast returns how estimates look back.
+func (c Config) forecast() forecast.Config {
+	f := forecast.DefaultConfig()
+	f.History = c.EstimateHistory
+	return f
 }
 
 func (c Config) driftOptions() drift.Options {

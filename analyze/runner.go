@@ -42,6 +42,9 @@ type Runner struct {
 	watch   *watch
 	alarms  *alarms
 	proxies *proxies
+
+	arrivals  *arrivals
+	forecasts *forecasts
 }
 
 // patience is how long one analyzer may look at one model: others are not kept
@@ -86,6 +89,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
 	r.alarms = newAlarms(cfg, *r.watch)
+	r.arrivals, r.forecasts = newArrivals(cfg, conn), newForecasts(cfg, deps.DB)
 	if err := r.metrics.register(deps.Registerer); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
@@ -118,7 +122,7 @@ type keeper func([]Finding) error
 // looks returns the rounds. What a page stands on has one of its own, so that
 // comparing many features, or catching up with past days, never delays it.
 func (r *Runner) looks() []look {
-	return []look{{"service", r.lookService}, {"features", r.lookFeatures}}
+	return []look{{"service", r.lookService}, {"features", r.lookFeatures}, {"arrival", r.lookArrival}, {"estimates", r.lookEstimates}}
 }
 
 // Run looks until the context ends, at once and then every interval. A look that
@@ -282,7 +286,7 @@ func newMetrics() metrics {
 	return metrics{
 		findings: prometheus.NewCounter(prometheus.CounterOpts(opts("findings_total", "Rows of findings written."))),
 		errors:   prometheus.NewCounter(prometheus.CounterOpts(opts("step_errors_total", "Looks in which something could not be looked at."))),
-		last:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("last_complete_step_timestamp_seconds", "Unix time of the last look that saw everything: service is burn and quality, features is drift and data quality.")), []string{"look"}),
+		last:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("last_complete_step_timestamp_seconds", "Unix time of the last look that saw everything: service is burn and quality, features is drift and data quality, arrival is whether labels come, estimates is maturity and quality before labels.")), []string{"look"}),
 	}
 }
 

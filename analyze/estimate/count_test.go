@@ -15,7 +15,7 @@ func TestCountsAreRepetitions(t *testing.T) {
 	var few, many []estimate.Prediction
 	var fewExamples, manyExamples []estimate.Example
 	var fewLabels, manyLabels []estimate.Explored
-	var fewMisses, manyMisses []estimate.Miss
+	var fewMisses []estimate.Miss
 	for range 200 {
 		p := estimate.Prediction{Stratum: estimate.Stratum(rng.IntN(3)), P: 0.05 + 0.9*rng.Float64(), Chosen: rng.IntN(2) == 0, Known: rng.IntN(2) == 0, Truth: rng.IntN(2) == 0}
 		n := 1 + rng.IntN(6)
@@ -24,7 +24,6 @@ func TestCountsAreRepetitions(t *testing.T) {
 			many = append(many, p)
 			manyExamples = append(manyExamples, estimate.Example{Stratum: p.Stratum, Score: score, Truth: p.Truth})
 			manyLabels = append(manyLabels, estimate.Explored{Propensity: p.P, Actual: loss})
-			manyMisses = append(manyMisses, estimate.Miss{Stratum: p.Stratum, Predicted: 10 * score, Loss: loss})
 		}
 		p.Count = int64(n)
 		few = append(few, p)

@@ -125,6 +125,9 @@ type Outlook struct {
 	Ever float64
 	// Maturity is Known / Ever, in [0, 1]; NaN where nothing is ever expected.
 	Maturity float64
+	// Low and High are its 95 % interval: chance decides which of the waiting
+	// predictions get a label, and the curve itself is an estimate.
+	Low, High float64
 	// Settled is false where the share that never comes is not known yet in
 	// some stratum; Maturity is then, if anything, too high.
 	Settled bool
@@ -143,17 +146,28 @@ type Batch struct {
 // label, and settles nothing.
 func Maturity(batches []Batch, curves map[Stratum]Curve) Outlook {
 	out := Outlook{Settled: true}
+	chance, wrong := 0.0, make(map[Stratum]float64) // of a stratum's curve all batches err alike
 	for _, b := range batches {
 		c := curves[b.Stratum]
+		p := c.after(b.Age, math.MaxInt64)
 		out.Known += b.Known
 		out.Waiting += b.Waiting
-		out.Ever += float64(b.Known) + float64(b.Waiting)*c.after(b.Age, math.MaxInt64)
+		out.Ever += float64(b.Known) + float64(b.Waiting)*p
 		out.Settled = out.Settled && c.Settled()
+		chance += float64(b.Waiting) * p * (1 - p)
+		if before := c.Share(b.Age); before < 1 {
+			wrong[b.Stratum] += float64(b.Waiting) * c.Error(math.MaxInt64) / (1 - before)
+		}
 	}
-	out.Maturity = float64(out.Known) / out.Ever
-	if out.Ever == 0 {
-		out.Maturity = math.NaN()
+	for _, w := range wrong {
+		chance += w * w
 	}
+	known, half := float64(out.Known), z95*math.Sqrt(chance)
+	if out.Maturity = known / out.Ever; out.Ever == 0 {
+		out.Maturity, out.Low, out.High = math.NaN(), math.NaN(), math.NaN()
+		return out
+	}
+	out.Low, out.High = known/(out.Ever+half), known/max(out.Ever-half, known, 1)
 	return out
 }
 

@@ -309,6 +309,38 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`outcome_cells` ON CLUSTER `analytics` AS
 ENGINE = Distributed(`analytics`, `plumbline`, `outcome_cells_local`)
 COMMENT 'Outcomes counted by minute of the prediction and hour in which they became known; the greatest version replaces the others. State as known at T is the sum of the cells known by T.';
 
+CREATE TABLE IF NOT EXISTS `plumbline`.`score_cells_local` ON CLUSTER `analytics`
+(
+    `model` LowCardinality(String) COMMENT 'Model the row is about.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
+    `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
+    `strata` LowCardinality(String) COMMENT 'Definition of the strata and of the two classes of a binary model, such as number:lead_time:7,30|no,yes; rows of different ones never add up.',
+    `time` DateTime('UTC') COMMENT 'Start of the hour of the prediction, event time.',
+    `known` DateTime('UTC') COMMENT 'Start of the hour in which the labels became known; 1970 in rows that count predictions.',
+    `stratum` Int32 COMMENT 'Number of the stratum, from 0; -1 and -2 mark what is complete and count nothing.',
+    `predicted` LowCardinality(String) COMMENT 'Predicted class of a model of two classes; empty for others.',
+    `bucket` Int32 COMMENT 'Of a probability its log odds in quarters, -28 to 28; of another number 1000 and more, or -1000 and less, in quarters of an octave; -100000 without one.',
+    `delay` Int32 COMMENT 'Delay of the labels in quarters of an octave of a second; -1 in rows that count predictions.',
+    `predictions` Int64 COMMENT 'Distinct predictions, whatever their weight.',
+    `score` Float64 COMMENT 'Sum of the scores, or of the predicted numbers of a regression.',
+    `labelled` Int64 COMMENT 'Labelled predictions gained in that hour.',
+    `correct` Int64 COMMENT 'Correct predictions gained in that hour.',
+    `loss` Float64 COMMENT 'Sum of the absolute errors of a regression, by each prediction''s first label.',
+    `loss_squares` Float64 COMMENT 'Sum of their squares.',
+    `source` UInt64 COMMENT 'In a mark: what was counted or summed of the sources when the hour was computed; another value there has it computed again.',
+    `version` UInt64 COMMENT 'Wall clock of the computation in nanoseconds.'
+)
+ENGINE = ReplicatedReplacingMergeTree(version)
+PARTITION BY toYYYYMM(time)
+ORDER BY (model, strata, time, known, deploy_hash, stage, stratum, predicted, bucket, delay)
+TTL toDateTime(`time`) + toIntervalDay(800)
+SETTINGS replicated_deduplication_window = 10000
+COMMENT 'Predictions and their outcomes by hour of the prediction, stratum of what drives the delay of labels, class and bucket of the score, and hour in which labels became known; the greatest version replaces the others. Sums of the rows known by T are the state as known at T.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`score_cells` ON CLUSTER `analytics` AS `plumbline`.`score_cells_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `score_cells_local`)
+COMMENT 'Predictions and their outcomes by hour of the prediction, stratum of what drives the delay of labels, class and bucket of the score, and hour in which labels became known; the greatest version replaces the others. Sums of the rows known by T are the state as known at T.';
+
 CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor_local` ON CLUSTER `analytics`
 (
     `topic` LowCardinality(String) COMMENT 'Kafka topic.',

@@ -70,7 +70,7 @@ SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, f.1, {model:Strin
   f.5 * (1 + 0.1 * sin(number / 11)) AS value, f.6, 0.8 * value, 1.2 * value, 0.4, value - f.6, 17280, nan, 'ok', 'events are independent'
 FROM numbers(0, 289)
 ARRAY JOIN [('prediction_drift', 'score', 'training', 'wasserstein_normalised', 0.02, 0.015), ('prediction_drift', 'predicted', 'same-hours:4w', 'tvd', 0.004, 0.006),
-  ('label_drift', 'label', 'history', 'tvd', 0.012, 0.01), ('concept_drift', '', 'history', 'conditional_tvd', 0.02, 0.018),
+  ('label_drift', 'label', 'history', 'tvd', 0.012, 0.01), ('concept_drift', '', 'history', 'conditional_tvd', 0.02, 0.018), ('concept_drift', '', 'estimate', 'estimate_gap', -0.01, 0),
   ('data_quality', 'distance', 'training', 'null_share', 0.003, 0.002)] AS f
 ;
 INSERT INTO findings (at, signal, model, deploy_hash, stage, feature, reference, window, window_end, measure, value, null_mean, low, high, p, effect, count, coverage, verdict, assumes)
@@ -82,6 +82,14 @@ SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, f.1, {model:Strin
 FROM numbers(0, 289)
 ARRAY JOIN [('confidence', '', '', 'mean_confidence', 0.81, 0.83), ('confidence', '', '', 'mean_entropy', 0.61, 0.58), ('confidence', '', '', 'low_confidence_share', 0.14, 0.12),
   ('kpi', '', 'rebookings', 'mean_kpi', 118, 121), ('kpi', 'region=eu', 'rebookings', 'mean_kpi', 41, 40)] AS f
+;
+INSERT INTO findings (at, signal, model, deploy_hash, stage, window, window_end, measure, value, low, high, count, coverage, verdict, assumes)
+SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, f.1, {model:String}, if(f.1 = 'label_arrival', '', if(300 * number < {since:Int64}, {new:String}, {old:String})), 'production', f.2, at, f.3,
+  f.4 * (1 + 0.02 * sin(number / 13)) AS value, 0.9 * value, 1.1 * value, 17280, 0.3, f.5, 'labels of a stratum come alike'
+FROM numbers(0, 289)
+ARRAY JOIN [('label_arrival', '1h', 'arrived_share', 0.97, 'ok'), ('label_arrival', '6h', 'arrived_share', 1.01, 'ok'),
+  ('label_arrival', '', 'blind', 0, 'ok'), ('maturity', '1d', 'labels_in', 0.42, 'ok'), ('maturity', '7d', 'labels_in', 0.88, 'ok'),
+  ('estimated_quality', '1d', 'accuracy', 0.83, 'ok'), ('estimated_quality', '1d', 'f1', 0.71, 'insufficient')] AS f
 ;
 INSERT INTO series_hour (model, deploy_hash, stage, segment, series, grid, time, count, rows, sum_nano)
 SELECT model, deploy_hash, stage, segment, s.1, 'f8', time, count, count, toInt128(count * s.2 * 1e9)

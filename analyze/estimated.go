@@ -1,0 +1,163 @@
+package analyze
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/estimate"
+	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+)
+
+// estimate returns what can be said of a window before its labels are in, or what
+// little can be where only some predictions ever get one.
+func (l *forecasts) estimate(ctx context.Context, f *forecastOf, m forecast.Maturity, q forecast.Question) ([]Finding, error) {
+	if feedback := l.cfg.Models[f.scope.Model].Feedback; feedback.partial() {
+		found, err := l.bounds(ctx, f, feedback, m, q)
+		if err != nil {
+			return nil, fmt.Errorf("bounds: %w", err)
+		}
+		return []Finding{found}, nil
+	}
+	a, err := f.forecaster.Ask(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("estimate: %w", err)
+	}
+	findings := l.estimateFindings(f, a)
+	if a.Why == "" {
+		findings = append(findings, l.contradiction(f, a), l.record(f, a))
+	}
+	return findings, nil
+}
+
+// estimatedFinding is a finding about an estimate of which nothing is said yet.
+func (l *forecasts) estimatedFinding(f *forecastOf, q forecast.Question, measure string) Finding {
+	out := newFinding(plumbline.SignalEstimatedQuality, measure)
+	out.Model, out.Deploy, out.Stage = f.scope.Model, q.Deploy, plumbline.StageProduction
+	out.Window, out.WindowEnd = q.Window, q.End
+	return out
+}
+
+// estimateFindings are the values of an answer. The verdict ok is what a page may
+// rest on: only where the record proves the interval. Else it is insufficient,
+// and the number is there to look at.
+func (l *forecasts) estimateFindings(f *forecastOf, a forecast.Answer) []Finding {
+	if a.Why != "" {
+		id := metric.Accuracy
+		if f.task == forecast.Regression {
+			id = metric.MAE
+		}
+		none := l.estimatedFinding(f, a.Question, string(id))
+		none.Verdict, none.Assumes = plumbline.VerdictInsufficient, a.Why
+		return []Finding{none}
+	}
+	var findings []Finding
+	for _, v := range a.Values {
+		out := l.estimatedFinding(f, a.Question, string(v.Metric))
+		out.Count = unsigned(a.Estimate.Predictions)
+		out.Coverage = float64(a.Estimate.Known) / float64(a.Estimate.Predictions)
+		out.Verdict, out.Assumes = plumbline.VerdictInsufficient, sentence(a.Assumes)
+		if v.State == metric.OK {
+			out.Value, out.Low, out.High = v.Value, v.Low, v.High
+			if a.Record.Proven {
+				out.Verdict = plumbline.VerdictOK
+			}
+		} else if v.Why != "" {
+			out.Assumes = v.Why
+		}
+		findings = append(findings, out)
+	}
+	return findings
+}
+
+// contradiction is what labels say of what was expected of the same predictions.
+func (l *forecasts) contradiction(f *forecastOf, a forecast.Answer) Finding {
+	out := l.estimatedFinding(f, a.Question, plumbline.MeasureEstimateGap)
+	out.Signal, out.Reference, out.WindowEnd = plumbline.SignalConceptDrift, plumbline.ReferenceEstimate, a.ContradictionEnd
+	c := a.Contradiction
+	out.Count, out.Assumes, out.Verdict = unsigned(c.Labels), c.Says, plumbline.VerdictInsufficient
+	if c.State != metric.OK {
+		return out
+	}
+	out.Value, out.Effect, out.NullMean, out.P, out.Verdict = c.Gap, c.Gap, 0, c.Chance, plumbline.VerdictOK
+	if c.Suspected {
+		out.Verdict = plumbline.VerdictBreach
+	}
+	return out
+}
+
+// record is how often past intervals held.
+func (l *forecasts) record(f *forecastOf, a forecast.Answer) Finding {
+	out := l.estimatedFinding(f, a.Question, plumbline.MeasureIntervalRecord)
+	out.Count, out.Assumes, out.Verdict = unsigned(int64(a.Record.Windows)), a.Record.Says, plumbline.VerdictInsufficient
+	if a.Record.Windows > 0 {
+		out.Value = float64(a.Record.Held) / float64(a.Record.Windows)
+		interval := metric.Wilson(int64(a.Record.Held), int64(a.Record.Windows))
+		out.Low, out.High = interval.Low, interval.High
+	}
+	if a.Record.Proven {
+		out.Verdict = plumbline.VerdictOK
+	}
+	return out
+}
+
+// bounds says what is known of the newest window whose labels are in, where the
+// model itself decides who gets a label. Its verdict is never more than
+// insufficient, so that no page rests on it.
+func (l *forecasts) bounds(ctx context.Context, f *forecastOf, feedback Feedback, m forecast.Maturity, q forecast.Question) (Finding, error) {
+	out := l.estimatedFinding(f, q, plumbline.MeasureAccuracy)
+	out.Verdict = plumbline.VerdictInsufficient
+	if f.task == forecast.Regression {
+		out.Measure, out.Assumes = string(metric.MAE), "only some predictions ever get a label: an error has no bounds"
+		return out, nil
+	}
+	// Windows end where those labels that ever come are in.
+	var late time.Duration
+	for _, s := range m.Delays {
+		late = max(late, s.Most)
+	}
+	q.End = q.End.Add(-late).Truncate(time.Hour)
+	out.WindowEnd = q.End
+	counts, err := f.forecaster.Count(ctx, q, m.At)
+	if err != nil {
+		return out, err
+	}
+	out.Count = unsigned(counts.Predictions)
+	if counts.Predictions == 0 {
+		out.Verdict, out.Assumes = plumbline.VerdictMissing, "no predictions"
+		return out, nil
+	}
+	out.Coverage = float64(counts.Labelled) / float64(counts.Predictions)
+	if labels, ok, err := l.explored(ctx, f, feedback, counts, q, m.At); err != nil || ok {
+		if err == nil {
+			err = out.weighed(labels, counts.Predictions)
+		}
+		return out, err
+	}
+	b, err := estimate.Bound(counts.Correct, counts.Labelled, counts.Predictions-counts.Labelled)
+	if err != nil {
+		return out, err
+	}
+	out.Low, out.High = b.Low, b.High
+	out.Assumes = sentence(b.Assumes)
+	if !math.IsNaN(b.Interval.Low) {
+		out.Low, out.High = b.Interval.Low, b.Interval.High
+	}
+	return out, nil
+}
+
+// weighed fills in an estimate from labels whose chances are known.
+func (f *Finding) weighed(labels []estimate.Explored, predictions int64) error {
+	e, err := estimate.Weigh(labels, predictions)
+	if err != nil {
+		return err
+	}
+	f.Assumes = sentence(e.Assumes) + "; no page may rest on it"
+	if e.State == metric.OK {
+		f.Value, f.Low, f.High = e.Value, max(e.Low, 0), min(e.High, 1)
+	}
+	return nil
+}

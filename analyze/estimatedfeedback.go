@@ -1,0 +1,144 @@
+package analyze
+
+import (
+	"context"
+	_ "embed" // the statement
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/estimate"
+	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+)
+
+//go:embed sql/propensities.sql
+var propensitiesSQL string
+
+// ModelConfig is what an owner declares of a model for its estimates.
+type ModelConfig struct {
+	Estimate EstimateModel
+	Feedback Feedback
+}
+
+// EstimateModel says how a model is estimated before its labels are in.
+type EstimateModel struct {
+	// Strata is what drives the delay of labels: none, score, predicted,
+	// number:FEATURE, category:FEATURE or segment:NAME, and cuts or values by
+	// commas after another colon. Default: chosen by evidence.
+	Strata string `yaml:"strata"`
+}
+
+// The kinds of feedback.
+const (
+	FeedbackFull    = "full"
+	FeedbackPartial = "partial"
+)
+
+// Feedback says which predictions of a model ever get a label.
+type Feedback struct {
+	// Kind is full, or partial where the model's own decision takes the label
+	// away: only accepted loans are repaid or not. Default full.
+	Kind string `yaml:"kind"`
+	// Exploration is the share, in (0, 1], of the other predictions that is let
+	// through at random and so gets a label all the same. Accepted is the
+	// predicted class that always gets one.
+	Exploration float64 `yaml:"exploration"`
+	Accepted    string  `yaml:"accepted"`
+	// Propensity is logged where events carry the chance of a label in their
+	// field propensity.
+	Propensity string `yaml:"propensity"`
+}
+
+func (f Feedback) partial() bool { return f.Kind == FeedbackPartial }
+
+// propensityLogged is the one value of Feedback.Propensity.
+const propensityLogged = "logged"
+
+// Validate returns every mistake, by field.
+func (m ModelConfig) Validate() error {
+	var errs []error
+	if m.Estimate.Strata != "" {
+		if _, err := history.ParseStrata(m.Estimate.Strata); err != nil {
+			errs = append(errs, fmt.Errorf("estimate.strata: %w", err))
+		}
+	}
+	f := m.Feedback
+	if f.Kind != "" && f.Kind != FeedbackFull && f.Kind != FeedbackPartial {
+		errs = append(errs, fmt.Errorf("feedback.kind: %q is neither full nor partial", f.Kind))
+	}
+	if !f.partial() && (f.Exploration != 0 || f.Accepted != "" || f.Propensity != "") {
+		errs = append(errs, errors.New("feedback.kind: exploration, accepted and propensity mean something only where it is partial"))
+	}
+	if !(f.Exploration >= 0 && f.Exploration <= 1) {
+		errs = append(errs, fmt.Errorf("feedback.exploration: %v is not between 0 and 1", f.Exploration))
+	}
+	if (f.Exploration > 0) != (f.Accepted != "") {
+		errs = append(errs, errors.New("feedback.accepted: exploration and the class that always gets a label are declared together"))
+	}
+	if f.Propensity != "" && f.Propensity != propensityLogged {
+		errs = append(errs, fmt.Errorf("feedback.propensity: %q is not %s", f.Propensity, propensityLogged))
+	}
+	if f.Propensity != "" && f.Exploration > 0 {
+		errs = append(errs, errors.New("feedback.propensity: logged propensities and a share of exploration are two ways, declare one"))
+	}
+	return errors.Join(errs...)
+}
+
+// explored returns the labels of a window with their chances; false where none are
+// declared.
+func (l *forecasts) explored(ctx context.Context, f *forecastOf, feedback Feedback, counts forecast.Counts, q forecast.Question, at time.Time) ([]estimate.Explored, bool, error) {
+	switch {
+	case feedback.Exploration > 0 && f.task == forecast.Binary:
+		var labels []estimate.Explored
+		for class, c := range counts.Classes {
+			p := feedback.Exploration
+			if class == feedback.Accepted {
+				p = 1
+			}
+			labels = append(labels, explored(p, c.Correct, c.Labelled)...)
+		}
+		return labels, true, nil
+	case feedback.Propensity != "":
+		labels, err := l.logged(ctx, f.scope.Model, q, at)
+		return labels, err == nil, err
+	}
+	return nil, false, nil
+}
+
+func explored(propensity float64, correct, labelled int64) []estimate.Explored {
+	var out []estimate.Explored
+	if correct > 0 {
+		out = append(out, estimate.Explored{Propensity: propensity, Actual: 1, Count: correct})
+	}
+	if wrong := labelled - correct; wrong > 0 {
+		out = append(out, estimate.Explored{Propensity: propensity, Actual: 0, Count: wrong})
+	}
+	return out
+}
+
+// logged reads the labels of a window with the propensities that the events bore.
+// It reads raw rows, which no page rests on.
+func (l *forecasts) logged(ctx context.Context, model plumbline.Model, q forecast.Question, at time.Time) ([]estimate.Explored, error) {
+	rows, err := l.conn.Query(ctx, propensitiesSQL, clickhouse.Named("model", string(model)), clickhouse.Named("deploy", string(q.Deploy)),
+		clickhouse.Named("from", q.End.Add(-q.Window).Unix()), clickhouse.Named("to", q.End.Unix()), clickhouse.Named("at", at.Unix()))
+	if err != nil {
+		return nil, fmt.Errorf("read propensities of model %q: %w", model, err)
+	}
+	defer rows.Close()
+	var labels []estimate.Explored
+	for rows.Next() {
+		var (
+			p                 float64
+			correct, labelled int64
+		)
+		if err := rows.Scan(&p, &correct, &labelled); err != nil {
+			return nil, fmt.Errorf("read propensities of model %q: %w", model, err)
+		}
+		labels = append(labels, explored(p, correct, labelled)...)
+	}
+	return labels, rows.Err()
+}

@@ -1,0 +1,261 @@
+package analyze
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+const (
+	// rounds of counting that one look makes: what is left is for the next one.
+	rounds = 20
+	// classesOver is the time over which a model's classes are looked up, and
+	// rechoose the pause between two choices of its strata.
+	classesOver = 28 * day
+	rechoose    = 7 * day
+)
+
+// forecasts says of every model how mature its windows are and what their quality
+// will be. It belongs to the one goroutine that steps.
+type forecasts struct {
+	cfg    Config
+	reader history.Reader
+	roller history.Roller
+	conn   querier
+	models map[plumbline.Model]*forecastOf
+}
+
+// forecastOf is what is kept of one model.
+type forecastOf struct {
+	last       attempt
+	scope      history.Scope
+	evidence   history.Evidence
+	chosen     time.Time // when the strata were
+	looked     time.Time // when the classes were
+	task       forecast.Task
+	forecaster *forecast.Forecaster
+	// hour is when findings were computed last: nothing changes within an hour,
+	// because only hours that are over are counted.
+	hour     time.Time
+	findings []Finding
+}
+
+func newForecasts(cfg Config, db *storage.DB) *forecasts {
+	to := db.Derived()
+	return &forecasts{
+		cfg: cfg, reader: history.Reader{Conn: db.Conn()}, conn: db.Conn(),
+		roller: history.Roller{Conn: db.Conn(), To: to.Conn(), Table: to.Local(plumbline.TableScoreCells)},
+		models: map[plumbline.Model]*forecastOf{},
+	}
+}
+
+// look counts what is new of a model and says what that means. Within an hour it
+// says the same again, so that it stays fresh.
+func (l *forecasts) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
+	f := l.models[t.model]
+	if f == nil {
+		f = &forecastOf{scope: history.Scope{Model: t.model}}
+		l.models[t.model] = f
+	}
+	if now.Sub(f.last.at) < l.cfg.EstimateInterval {
+		return nil, f.last.err
+	}
+	findings, err := l.update(ctx, f, t, now)
+	f.last = attempt{now, err}
+	return slices.Clone(findings), err
+}
+
+func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now time.Time) ([]Finding, error) {
+	hour := now.Truncate(time.Hour)
+	if err := l.settle(ctx, f, t, hour); err != nil {
+		return nil, err
+	}
+	f.scope.From, f.scope.To = hour.Add(-l.cfg.EstimateHistory), hour
+	counted := 0
+	for range rounds {
+		p, err := l.roller.Roll(ctx, f.scope)
+		if err != nil {
+			return nil, err
+		}
+		counted += p.Hours + p.Known
+		if p.More {
+			continue
+		}
+		if counted == 0 && f.hour.Equal(hour) {
+			return f.findings, nil
+		}
+		if counted > 0 {
+			// A past hour may have been counted again: what was computed of it is old.
+			f.forecaster = forecast.New(l.cfg.forecast(), l.reader, f.scope, f.task)
+		}
+		if err := l.say(ctx, f, t, hour); err != nil {
+			return nil, err
+		}
+		f.hour = hour
+		return f.findings, nil
+	}
+	waiting := newFinding(plumbline.SignalMaturity, plumbline.MeasureLabelsIn)
+	waiting.Model, waiting.Stage, waiting.Verdict = t.model, plumbline.StageProduction, plumbline.VerdictInsufficient
+	waiting.Window, waiting.WindowEnd = l.cfg.EstimateWindows[0], hour
+	waiting.Assumes = "the history of this model is still being counted, hour by hour"
+	return []Finding{waiting}, nil
+}
+
+// settle looks up what the model answers once a day, and chooses its strata once a
+// week.
+func (l *forecasts) settle(ctx context.Context, f *forecastOf, t traffic, hour time.Time) error {
+	if hour.Sub(f.looked) >= day {
+		classes, err := l.reader.Classes(ctx, t.model, hour.Add(-classesOver), hour)
+		if err != nil {
+			return err
+		}
+		f.scope.Classes, f.task, f.looked, f.forecaster = classes, forecast.TaskOf(classes), hour, nil
+	}
+	if hour.Sub(f.chosen) >= rechoose {
+		if err := l.choose(ctx, f, t, hour); err != nil {
+			return err
+		}
+		f.chosen, f.forecaster = hour, nil
+	}
+	if f.forecaster == nil {
+		f.forecaster, f.hour = forecast.New(l.cfg.forecast(), l.reader, f.scope, f.task), time.Time{}
+	}
+	return nil
+}
+
+// choose takes the strata from the configuration, or from the data. What earlier
+// processes chose stays unless something else explains clearly more.
+func (l *forecasts) choose(ctx context.Context, f *forecastOf, t traffic, hour time.Time) error {
+	var wanted *history.Strata
+	if m := l.cfg.Models[t.model]; m.Estimate.Strata != "" {
+		s, err := history.ParseStrata(m.Estimate.Strata)
+		if err != nil {
+			return err
+		}
+		wanted = &s
+	}
+	former := f.scope.Strata
+	if former.Kind == "" {
+		var err error
+		if former, err = l.reader.Former(ctx, t.model); err != nil {
+			return err
+		}
+	}
+	if wanted != nil && wanted.Open() && wanted.Kind == former.Kind && wanted.Name == former.Name {
+		wanted = &former
+	}
+	var requests uint64
+	for _, d := range t.deploys {
+		requests += d.requests
+	}
+	var err error
+	f.scope.Strata, f.evidence, err = l.reader.Choose(ctx, t.model, wanted, former, hour.Add(-min(l.cfg.EstimateHistory, lookback)), hour, requests)
+	return err
+}
+
+// say computes the findings of an hour.
+func (l *forecasts) say(ctx context.Context, f *forecastOf, t traffic, hour time.Time) error {
+	defer f.forecaster.Forget(hour)
+	deploys := t.inProduction(hour, slices.Max(l.cfg.EstimateWindows))
+	m, err := f.forecaster.Maturity(ctx, hour, matureShare, l.cfg.EstimateWindows, deploys...)
+	if err != nil {
+		return fmt.Errorf("maturity: %w", err)
+	}
+	findings := maturityFindings(m, f.evidence)
+	var errs []error
+	for _, deploy := range deploys {
+		for _, window := range l.cfg.EstimateWindows {
+			found, err := l.estimate(ctx, f, m, forecast.Question{End: hour, Window: window, Deploy: deploy})
+			findings, errs = append(findings, found...), append(errs, err)
+		}
+	}
+	f.findings = findings
+	return errors.Join(errs...)
+}
+
+// inProduction returns the deploys that served within a window in production.
+func (t traffic) inProduction(end time.Time, window time.Duration) []plumbline.DeployHash {
+	var hashes []plumbline.DeployHash
+	for _, d := range t.deploys {
+		if d.stage == plumbline.StageProduction && d.hash != "" && d.served(end, window) {
+			hashes = append(hashes, d.hash)
+		}
+	}
+	return hashes
+}
+
+// matureShare is the share of its labels with which a window counts as mature.
+const matureShare = 0.9
+
+// maturityFindings are how mature each window is, when it will be, and how late
+// the labels of each stratum are.
+func maturityFindings(m forecast.Maturity, e history.Evidence) []Finding {
+	var findings []Finding
+	basis := "predictions of a stratum wait alike (Kaplan-Meier); strata: " + m.Strata.String()
+	if e.Explained > 0 {
+		basis += fmt.Sprintf(", which take away %.0f %% of the uncertainty about when a label comes", 100*e.Explained)
+	}
+	finding := func(measure string) Finding {
+		f := newFinding(plumbline.SignalMaturity, measure)
+		f.Model, f.Stage, f.WindowEnd, f.Assumes = m.Model, plumbline.StageProduction, m.At, basis
+		return f
+	}
+	for _, w := range m.Windows {
+		in := finding(plumbline.MeasureLabelsIn)
+		in.Deploy, in.Window, in.Count, in.Verdict = w.Deploy, w.To.Sub(w.From), unsigned(w.Known), w.State
+		in.Value, in.Low, in.High = w.Maturity, w.Low, w.High
+		if n := w.Known + w.Waiting; n > 0 {
+			in.Coverage = float64(w.Known) / float64(n)
+		}
+		if w.Why != "" {
+			in.Assumes = w.Why + "; " + basis
+		}
+		at := finding(plumbline.MeasureMatureIn)
+		at.Deploy, at.Window, at.Count, at.Verdict, at.Coverage, at.Assumes = in.Deploy, in.Window, in.Count, in.Verdict, in.Coverage, in.Assumes
+		if w.MatureAt.IsZero() {
+			at.Verdict = plumbline.VerdictMissing
+		} else {
+			at.Value = w.MatureAt.Sub(w.To).Seconds()
+		}
+		findings = append(findings, in, at)
+	}
+	for _, s := range m.Delays {
+		findings = append(findings, delayFindings(s, finding, basis)...)
+	}
+	return findings
+}
+
+// delayFindings are how many labels of one stratum ever come, and how late nine
+// tenths of those are.
+func delayFindings(s forecast.StratumDelay, finding func(string) Finding, basis string) []Finding {
+	ever := finding(plumbline.MeasureLabelsEver)
+	ever.Feature, ever.Count = plumbline.Feature(s.Title), unsigned(s.Curve.Predictions)
+	if ever.Value = s.Curve.Ever(); !math.IsNaN(ever.Value) {
+		half := 1.96 * s.Curve.Error(math.MaxInt64)
+		ever.Low, ever.High = max(ever.Value-half, 0), min(ever.Value+half, 1)
+		ever.Verdict = plumbline.VerdictOK
+	}
+	if !s.Curve.Settled() {
+		ever.Verdict = plumbline.VerdictInsufficient
+		ever.Assumes = "labels that are only late count as never coming; " + basis
+	}
+	most := finding(plumbline.MeasureMatureIn)
+	most.Feature, most.Count, most.Verdict = ever.Feature, ever.Count, ever.Verdict
+	if s.Most >= 0 {
+		most.Value = s.Most.Seconds()
+	} else {
+		most.Verdict = plumbline.VerdictMissing
+	}
+	return []Finding{ever, most}
+}
+
+func sentence(parts []string) string { return strings.Join(parts, "; ") }

@@ -1,0 +1,162 @@
+package analyze
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// arrival looks at one model's labels as the runner does.
+func arrival(t *testing.T, r *Runner, model plumbline.Model, at time.Time) []Finding {
+	t.Helper()
+	models, err := serving(t.Context(), r.db.Conn(), model, at)
+	if err != nil || len(models) != 1 {
+		t.Fatal(models, err)
+	}
+	findings, err := r.arrivals.look(t.Context(), models[0], at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return findings
+}
+
+// A dead label pipeline is one breach, that of label arrival: what it takes from
+// the burn rate is its newest hours, and nothing burns.
+func TestADeadLabelPipelineIsOneBreachAndNoBurn(t *testing.T) {
+	db := startDB(t)
+	random := rand.New(rand.NewPCG(71, 71))
+	died := now.Truncate(time.Hour).Add(-5 * time.Hour)
+	batch := func(known time.Time) time.Time { // once a night
+		return known.Add(21 * time.Hour).Truncate(day).Add(3 * time.Hour)
+	}
+	for _, tt := range []struct {
+		name    plumbline.Model
+		known   func(time.Time) time.Time // zero: never
+		blind   float64
+		verdict string
+	}{
+		{"alive", func(known time.Time) time.Time { return known }, 0, plumbline.VerdictOK},
+		{"dead", func(known time.Time) time.Time {
+			if !known.Before(died) {
+				return now.Add(day)
+			}
+			return known
+		}, 1, plumbline.VerdictBreach},
+		{"nightly", batch, 0, plumbline.VerdictOK},
+		{"never labelled", func(time.Time) time.Time { return now.Add(day) }, math.NaN(), plumbline.VerdictMissing},
+	} {
+		t.Run(string(tt.name), func(t *testing.T) {
+			all := lateWorld(random, now.Add(-8*day), now, 30)
+			for i := range all {
+				all[i].known = tt.known(all[i].known)
+			}
+			storeLate(t, db, tt.name, all, now)
+			o := objective(tt.name)
+			o.SLO.Target, o.SLO.MinCoverage = 0.6, 0.2
+			r := newRunner(t, db, o)
+			findings := arrival(t, r, tt.name, now)
+			breaches := find(findings, func(f Finding) bool {
+				return f.Verdict == plumbline.VerdictBreach && f.Measure == plumbline.MeasureBlind
+			})
+			blind := pick(t, findings, plumbline.SignalLabelArrival, plumbline.MeasureBlind, 0, "")
+			if blind.Verdict != tt.verdict || blind.Value != tt.blind && !(math.IsNaN(blind.Value) && math.IsNaN(tt.blind)) || len(breaches) > 1 {
+				t.Errorf("%+v, want %v %s: %+v", blind, tt.blind, tt.verdict, findings)
+			}
+			if tt.blind == 1 {
+				if blind.WindowEnd.After(died) || blind.WindowEnd.Before(died.Add(-2*time.Hour)) {
+					t.Errorf("labels came as usual until %s, want %s", blind.WindowEnd, died)
+				}
+				in, want := pick(t, findings, plumbline.SignalLabelArrival, plumbline.MeasureLabelsArrived, time.Hour, ""), pick(t, findings, plumbline.SignalLabelArrival, plumbline.MeasureLabelsExpected, time.Hour, "")
+				if in.Value != 0 || want.Value < 30 || want.Value > 45 {
+					t.Errorf("%v of %v labels, want none of about 40", in.Value, want.Value)
+				}
+			}
+			burns, err := r.lookBurn(t.Context(), o, must(serving(t.Context(), db.Conn(), tt.name, now))[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.ContainsFunc(burns, func(f Finding) bool { return f.Verdict == plumbline.VerdictBreach }) {
+				t.Errorf("late labels burn: %+v", burns)
+			}
+		})
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// Partial feedback has bounds, or an estimate by declared chances, and no verdict
+// that a page may rest on.
+func TestPartialFeedbackIsBounded(t *testing.T) {
+	db := startDB(t)
+	random := rand.New(rand.NewPCG(72, 72))
+	hour := now.Truncate(time.Hour)
+	all := lateWorld(random, hour.Add(-12*day), now, 20)
+	right, n := 0.0, 0.0
+	for i, p := range all {
+		if p.at.After(hour.Add(-11*day)) && p.at.Before(hour.Add(-3*day)) {
+			n++
+			if p.predicted == p.truth {
+				right++
+			}
+		}
+		if p.predicted == "no" && random.IntN(10) > 0 {
+			all[i].known = now.Add(day) // turned down, but for one in ten
+		}
+	}
+	storeLate(t, db, "loans", all, now)
+	for _, tt := range []struct {
+		feedback Feedback
+		point    bool
+		width    float64
+	}{
+		{Feedback{Kind: FeedbackPartial}, false, 1},
+		{Feedback{Kind: FeedbackPartial, Exploration: 0.1, Accepted: "yes"}, true, 0.25},
+	} {
+		cfg := DefaultConfig()
+		cfg.Models = map[plumbline.Model]ModelConfig{"loans": {Estimate: EstimateModel{Strata: "number:lead:20,40"}, Feedback: tt.feedback}}
+		cfg.EstimateWindows, cfg.EstimateHistory = []time.Duration{4 * day}, 12*day
+		r, err := New(cfg, Dependencies{DB: db})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := pick(t, estimates(t, r, db, "loans", now), plumbline.SignalEstimatedQuality, plumbline.MeasureAccuracy, 4*day, "v1")
+		if f.Verdict != plumbline.VerdictInsufficient || math.IsNaN(f.Value) == tt.point || !(f.Low <= right/n && right/n <= f.High) || f.High-f.Low > tt.width || f.High-f.Low < 0.02 {
+			t.Errorf("%+v gives %+v, truth %.3f", tt.feedback, f, right/n)
+		}
+		if f.WindowEnd.After(hour.Add(-24 * time.Hour)) {
+			t.Errorf("the window ends at %s, when labels that come take two days", f.WindowEnd)
+		}
+	}
+}
+
+func TestModelConfigIsChecked(t *testing.T) {
+	for name, m := range map[string]ModelConfig{
+		"strata":                 {Estimate: EstimateModel{Strata: "lead"}},
+		"kind":                   {Feedback: Feedback{Kind: "half"}},
+		"exploration of full":    {Feedback: Feedback{Exploration: 0.1, Accepted: "yes"}},
+		"exploration over 1":     {Feedback: Feedback{Kind: FeedbackPartial, Exploration: 2, Accepted: "yes"}},
+		"exploration of nothing": {Feedback: Feedback{Kind: FeedbackPartial, Exploration: 0.1}},
+		"two ways":               {Feedback: Feedback{Kind: FeedbackPartial, Exploration: 0.1, Accepted: "yes", Propensity: "logged"}},
+		"propensity":             {Feedback: Feedback{Kind: FeedbackPartial, Propensity: "weight"}},
+	} {
+		cfg := DefaultConfig()
+		cfg.Models = map[plumbline.Model]ModelConfig{"m": m}
+		if err := cfg.Validate(); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	cfg := DefaultConfig()
+	cfg.LabelArrival.Least, cfg.EstimateWindows = 1, []time.Duration{time.Minute}
+	if err := cfg.Validate(); err == nil {
+		t.Error("a least share of 1 and a window of a minute are accepted")
+	}
+}

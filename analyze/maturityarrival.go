@@ -1,0 +1,147 @@
+package analyze
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+)
+
+// arrivals says of every model whether its labels arrive. It reads rollups only,
+// for a page may rest on it, and belongs to the one goroutine that steps.
+type arrivals struct {
+	reader history.Reader
+	cfg    Config
+	looked map[plumbline.Model]attempt
+}
+
+func newArrivals(cfg Config, conn querier) *arrivals {
+	return &arrivals{reader: history.Reader{Conn: conn}, cfg: cfg, looked: map[plumbline.Model]attempt{}}
+}
+
+// look compares the labels that came lately with those that should have.
+func (l *arrivals) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
+	if last := l.looked[t.model]; now.Sub(last.at) < l.cfg.LabelArrival.Interval {
+		return nil, last.err
+	}
+	a, err := l.reader.Arrivals(ctx, t.model, l.cfg.LabelArrival.History, now)
+	l.looked[t.model] = attempt{now, err}
+	if err != nil {
+		return nil, err
+	}
+	return l.findings(t.model, a), nil
+}
+
+// findings are the share, the two counts of every window, and whether the model is
+// blind.
+func (l *arrivals) findings(model plumbline.Model, a history.Arrivals) []Finding {
+	var findings []Finding
+	assumes := "labels take as long as they did before " + a.Fitted.UTC().Format("2006-01-02 15:04")
+	blind := newFinding(plumbline.SignalLabelArrival, plumbline.MeasureBlind)
+	blind.Model, blind.Stage, blind.WindowEnd = model, plumbline.StageProduction, a.Now
+	for _, window := range l.cfg.LabelArrival.Windows {
+		j := a.Judge(window, l.cfg.LabelArrival.Least)
+		share := newFinding(plumbline.SignalLabelArrival, plumbline.MeasureArrivedShare)
+		share.Model, share.Stage, share.Window, share.WindowEnd = model, plumbline.StageProduction, window, a.Now
+		share.Value, share.Low, share.High, share.Verdict = j.Share, j.Low, j.High, j.Verdict
+		share.Count, share.Assumes = unsigned(int64(j.Arrived)), j.Says+"; "+assumes
+		findings = append(findings, share)
+		if j.Verdict == plumbline.VerdictMissing {
+			blind.Assumes = j.Says
+			continue
+		}
+		for _, count := range []struct {
+			measure string
+			value   float64
+		}{{plumbline.MeasureLabelsArrived, j.Arrived}, {plumbline.MeasureLabelsExpected, j.Expected}} {
+			f := share
+			f.Measure, f.Value = count.measure, count.value
+			f.Low, f.High = newFinding("", "").Low, newFinding("", "").High
+			if f.Verdict == plumbline.VerdictBreach {
+				f.Verdict = plumbline.VerdictOK // the share is the one that judges
+			}
+			findings = append(findings, f)
+		}
+		blind.told(j, a.LastHeard(l.cfg.LabelArrival.Least))
+	}
+	return append(findings, blind)
+}
+
+// told takes in what one window says: a breach makes the model blind, whatever
+// longer windows say, and one window that can speak is enough to see.
+func (f *Finding) told(j history.Arrival, heard time.Time) {
+	switch {
+	case j.Verdict == plumbline.VerdictBreach:
+		f.Value, f.Verdict = 1, plumbline.VerdictBreach
+		f.Assumes = j.Says + "; nothing is known of the quality of what came later"
+		if !heard.IsZero() {
+			f.WindowEnd = heard
+			f.Assumes = fmt.Sprintf("%s; labels came as usual until %s", f.Assumes, heard.UTC().Format("2006-01-02 15:04"))
+		}
+	case j.Verdict == plumbline.VerdictOK && f.Verdict != plumbline.VerdictBreach:
+		f.Value, f.Verdict, f.Assumes = 0, plumbline.VerdictOK, j.Says
+	case f.Verdict == plumbline.VerdictMissing:
+		f.Verdict, f.Assumes = j.Verdict, j.Says
+	}
+}
+
+// LabelArrivalConfig says when labels that stay away are missed.
+type LabelArrivalConfig struct {
+	// Interval is the pause between two looks. Default 1 min.
+	Interval time.Duration `yaml:"interval"`
+	// Windows are the windows of wall clock, in whole hours, that labels are
+	// counted in; each begins with an hour. Default 1 h, 6 h and 24 h.
+	Windows []time.Duration `yaml:"windows"`
+	// History is how far back delays are looked at. Default 28 days.
+	History time.Duration `yaml:"history"`
+	// Least is the share of the expected labels under which they are missed, in
+	// (0, 1). Default 0.5.
+	Least float64 `yaml:"least"`
+}
+
+func defaultLabelArrival() LabelArrivalConfig {
+	return LabelArrivalConfig{Interval: time.Minute, Windows: []time.Duration{time.Hour, 6 * time.Hour, day}, History: 28 * day, Least: 0.5}
+}
+
+func (c LabelArrivalConfig) validate() []error {
+	var errs []error
+	if c.Interval <= 0 {
+		errs = append(errs, fmt.Errorf("analyze.label_arrival.interval: %s is not positive", c.Interval))
+	}
+	if c.History < day || c.History%time.Hour != 0 || c.History > 400*day {
+		errs = append(errs, fmt.Errorf("analyze.label_arrival.history: %s is not a number of hours between a day and 400 days", c.History))
+	}
+	for _, w := range c.Windows {
+		if w < time.Hour || w%time.Hour != 0 || w > c.History/2 {
+			errs = append(errs, fmt.Errorf("analyze.label_arrival.windows: %s is not a number of hours up to half the history", w))
+		}
+	}
+	if !(c.Least > 0 && c.Least < 1) {
+		errs = append(errs, fmt.Errorf("analyze.label_arrival.least: %v is not between 0 and 1", c.Least))
+	}
+	return errs
+}
+
+// lookArrival looks at the labels of every model, and is never kept waiting by
+// what reads more.
+func (r *Runner) lookArrival(ctx context.Context, now time.Time, keep keeper) error {
+	return r.eachModel(ctx, now, func(t traffic) error { return r.keepOne(ctx, t, now, keep, r.arrivals.look) })
+}
+
+// lookEstimates says of every model how mature its windows are and what they will
+// be.
+func (r *Runner) lookEstimates(ctx context.Context, now time.Time, keep keeper) error {
+	return r.eachModel(ctx, now, func(t traffic) error { return r.keepOne(ctx, t, now, keep, r.forecasts.look) })
+}
+
+// keepOne looks at one model and keeps what was found, beside an error too.
+func (r *Runner) keepOne(ctx context.Context, t traffic, now time.Time, keep keeper, look func(context.Context, traffic, time.Time) ([]Finding, error)) error {
+	found, err := r.within(ctx, func(ctx context.Context) ([]Finding, error) { return look(ctx, t, now) })
+	if kept := keep(slices.Clone(found)); kept != nil {
+		return kept
+	}
+	return err
+}

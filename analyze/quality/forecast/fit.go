@@ -1,0 +1,299 @@
+package forecast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/estimate"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+)
+
+const day = 24 * time.Hour
+
+// Task is what a model answers.
+type Task string
+
+// The tasks.
+const (
+	// Binary models predict one of two classes, with a score for one of them.
+	Binary Task = "binary"
+	// Classes models predict one of several, with a score for the one predicted.
+	Classes Task = "classes"
+	// Regression models predict a number.
+	Regression Task = "regression"
+)
+
+// TaskOf says what a model answers from the classes that it predicted.
+func TaskOf(classes []string) Task {
+	switch len(classes) {
+	case 0:
+		return Regression
+	case 2:
+		return Binary
+	}
+	return Classes
+}
+
+// fitKey names a fit: that of a day for windows of one length, of one deploy or
+// of all.
+type fitKey struct {
+	day    int64
+	window time.Duration
+	deploy plumbline.DeployHash
+}
+
+// Fit is what turns scores into expectations. It is made once a day and frozen.
+type Fit struct {
+	// Day is when it was made, Cut the end of the predictions it was made from,
+	// Labelled how many of them had a label.
+	Day, Cut time.Time
+	Labelled int64
+	// Deploy is whose predictions those were, empty for all deploys.
+	Deploy plumbline.DeployHash
+	// Choice is how scores are calibrated.
+	Choice estimate.Choice
+	// Positive is the class that the score of a binary model is about.
+	Positive string
+	// Immature says that most of what the fit was made from still waits for labels.
+	Immature bool
+
+	task   Task
+	model  *estimate.Model
+	errors *estimate.ErrorModel
+}
+
+// noFit is why there is no fit; it is an answer, not a failure.
+type noFit struct{ why error }
+
+func (e noFit) Error() string { return e.why.Error() }
+
+func isNoFit(err error) bool {
+	_, none := errors.AsType[noFit](err)
+	return none
+}
+
+// fit returns the fit of the day of an hour for windows of a length.
+func (f *Forecaster) fit(ctx context.Context, end time.Time, window time.Duration, deploy plumbline.DeployHash) (*Fit, error) {
+	key := fitKey{end.Truncate(day).Unix(), window, deploy}
+	if known, ok := f.fits[key]; ok {
+		return known.fit, known.err
+	}
+	fit, err := f.newFit(ctx, end.Truncate(day), window, deploy)
+	if err == nil || isNoFit(err) {
+		f.fits[key] = fitted{fit, err}
+	}
+	return fit, err
+}
+
+type fitted struct {
+	fit *Fit
+	err error
+}
+
+// newFit fits to predictions that were older than the window when the day began,
+// and as old as most labels take, where there are enough of those.
+func (f *Forecaster) newFit(ctx context.Context, at time.Time, window time.Duration, deploy plumbline.DeployHash) (*Fit, error) {
+	from := at.Add(-f.cfg.History)
+	fit := &Fit{Day: at, Cut: at.Add(-window), Deploy: deploy, task: f.task}
+	wait, settled, err := f.matureAge(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	matured := at.Add(-max(wait, window)).Truncate(time.Hour)
+	for _, cut := range []time.Time{matured, fit.Cut} {
+		if !settled && !cut.Equal(fit.Cut) || !cut.After(from) {
+			continue
+		}
+		part := max(at.Sub(from)/10, time.Hour).Truncate(time.Hour)
+		cells, err := f.reader.Cells(ctx, f.scope, history.Range{From: from, To: cut, At: at, Part: part})
+		if err != nil {
+			return nil, err
+		}
+		if deploy != "" {
+			cells = ofDeploy(cells, deploy)
+		}
+		fit.Cut, fit.Immature = cut, cut.After(matured) || !settled
+		if err = fit.learn(cells); err == nil {
+			return fit, nil
+		}
+		if !isNoFit(err) {
+			return nil, err
+		}
+		fit.Cut = at.Add(-window)
+	}
+	return nil, noFit{fmt.Errorf("no calibration on %s: too few labels of predictions before %s were known", at.Format(time.DateOnly), fit.Cut.Format(time.DateTime))}
+}
+
+func ofDeploy(cells []history.Cell, deploy plumbline.DeployHash) []history.Cell {
+	var own []history.Cell
+	for _, c := range cells {
+		if c.Deploy == deploy {
+			own = append(own, c)
+		}
+	}
+	return own
+}
+
+// leastLabels of a fit.
+const leastLabels = 200
+
+// learn fits to cells in the order of time.
+func (fit *Fit) learn(cells []history.Cell) error {
+	fit.Labelled = 0
+	for _, c := range cells {
+		fit.Labelled += c.Labelled
+	}
+	if fit.Labelled < leastLabels {
+		return noFit{fmt.Errorf("%d labels, %d are needed", fit.Labelled, leastLabels)}
+	}
+	var err error
+	if fit.task == Regression {
+		var misses []estimate.Miss
+		for _, c := range cells {
+			if c.Labelled > 0 {
+				mean, scatter := c.MeanLoss()
+				misses = append(misses, estimate.Miss{Stratum: c.Stratum, Predicted: sizeOf(c), Loss: mean, Scatter: scatter, Count: c.Labelled})
+			}
+		}
+		if fit.errors, err = estimate.FitErrors(misses); err != nil {
+			return noFit{err}
+		}
+		return nil
+	}
+	fit.Positive = positive(cells)
+	var examples []estimate.Example
+	for _, c := range cells {
+		right := estimate.Example{Stratum: c.Stratum, Score: fit.score(c), Truth: fit.chosen(c), Count: c.Correct}
+		wrong := right
+		wrong.Truth, wrong.Count = !right.Truth, c.Labelled-c.Correct
+		for _, e := range []estimate.Example{right, wrong} {
+			if e.Count > 0 {
+				examples = append(examples, e)
+			}
+		}
+	}
+	if fit.Choice, err = estimate.Choose(examples); err != nil {
+		return noFit{err}
+	}
+	if fit.model, err = estimate.Fit(examples, fit.Choice); err != nil {
+		return noFit{err}
+	}
+	return nil
+}
+
+// positive is the class whose predictions have the higher scores: a score is
+// about it. Ties are broken by the name.
+func positive(cells []history.Cell) string {
+	type sum struct{ n, score float64 }
+	sums := map[string]sum{}
+	for _, c := range cells {
+		if c.Bucket != history.Unscored {
+			s := sums[c.Predicted]
+			sums[c.Predicted] = sum{s.n + float64(c.Predictions), s.score + c.Score}
+		}
+	}
+	best, most := "", math.Inf(-1)
+	for class, s := range sums {
+		if mean := s.score / max(s.n, 1); mean > most || mean == most && class > best {
+			best, most = class, mean
+		}
+	}
+	return best
+}
+
+// chosen reports whether the model called the class that the score is about. A
+// model of several classes always does: its score is about the one it called.
+func (fit *Fit) chosen(c history.Cell) bool { return fit.task != Binary || c.Predicted == fit.Positive }
+
+// score is the mean score of a cell. A prediction without a score has the class
+// alone to go by.
+func (fit *Fit) score(c history.Cell) float64 {
+	if c.Bucket != history.Unscored && c.Predictions > 0 {
+		return c.Mean()
+	}
+	if c.Bucket != history.Unscored {
+		return middle(c.Bucket)
+	}
+	if fit.chosen(c) {
+		return 0.75
+	}
+	return 0.25
+}
+
+// middle is the score in the middle of a bucket.
+func middle(bucket int32) float64 {
+	switch {
+	case bucket >= -28 && bucket <= 28:
+		return 1 / (1 + math.Exp(-float64(bucket)/4))
+	case bucket > 0:
+		return math.Exp2((float64(bucket-1500) + 0.5) / 4)
+	}
+	return -math.Exp2((float64(-bucket-1500) + 0.5) / 4)
+}
+
+func sizeOf(c history.Cell) float64 {
+	if c.Predictions > 0 {
+		return c.Mean()
+	}
+	return middle(c.Bucket)
+}
+
+// predictions turns cells into predictions of a binary model.
+func (fit *Fit) predictions(cells []history.Cell) []estimate.Prediction {
+	var out []estimate.Prediction
+	for _, c := range cells {
+		chosen := fit.chosen(c)
+		p := estimate.Prediction{Stratum: c.Stratum, P: fit.model.P(fit.score(c), c.Stratum), Chosen: chosen}
+		for _, part := range []struct {
+			n            int64
+			known, truth bool
+		}{{c.Waiting(), false, false}, {c.Correct, true, chosen}, {c.Labelled - c.Correct, true, !chosen}} {
+			if part.n > 0 {
+				p.Known, p.Truth, p.Count = part.known, part.truth, part.n
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
+// events turns cells into what the mean of their metric is taken over: having been
+// right, or the absolute error of a regression.
+func (fit *Fit) events(cells []history.Cell) []estimate.Event {
+	var out []estimate.Event
+	for _, c := range cells {
+		if fit.task == Regression {
+			e := fit.errors.Event(c.Stratum, sizeOf(c))
+			if n := c.Waiting(); n > 0 {
+				out = append(out, e.Times(n))
+			}
+			if c.Labelled > 0 {
+				known := e.Times(c.Labelled)
+				mean, scatter := c.MeanLoss()
+				known = known.With(mean)
+				known.Scatter = scatter
+				out = append(out, known)
+			}
+			continue
+		}
+		e := estimate.Right(c.Stratum, fit.model.P(fit.score(c), c.Stratum), fit.chosen(c))
+		for _, part := range []struct {
+			n      int64
+			known  bool
+			actual float64
+		}{{c.Waiting(), false, 0}, {c.Correct, true, 1}, {c.Labelled - c.Correct, true, 0}} {
+			switch {
+			case part.n <= 0:
+			case part.known:
+				out = append(out, e.Times(part.n).With(part.actual))
+			default:
+				out = append(out, e.Times(part.n))
+			}
+		}
+	}
+	return out
+}

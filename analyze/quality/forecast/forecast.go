@@ -1,0 +1,259 @@
+package forecast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/estimate"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+)
+
+// Config says how far back a forecast looks.
+type Config struct {
+	// History is how far back calibrations and delay curves look, in whole hours.
+	History time.Duration
+	// Windows is how many disjoint past windows make a record, at most.
+	Windows int
+	// Mature is the share of a window's labels from which on it is held against
+	// what was said of it, in (0, 1).
+	Mature float64
+}
+
+// DefaultConfig returns 90 days, 20 windows, and a share of 0.9.
+func DefaultConfig() Config { return Config{History: 90 * day, Windows: 20, Mature: 0.9} }
+
+// Validate returns every mistake.
+func (c Config) Validate() error {
+	var errs []error
+	if c.History < day || c.History%time.Hour != 0 {
+		errs = append(errs, fmt.Errorf("history: %s is not a number of hours, 24 at least", c.History))
+	}
+	if c.Windows < 1 || c.Windows > 200 {
+		errs = append(errs, fmt.Errorf("windows: %d is not between 1 and 200", c.Windows))
+	}
+	if !(c.Mature > 0 && c.Mature < 1) {
+		errs = append(errs, fmt.Errorf("mature: %v is not between 0 and 1", c.Mature))
+	}
+	return errors.Join(errs...)
+}
+
+// Reader is what a forecast is made from; history.Reader is one.
+type Reader interface {
+	Cells(ctx context.Context, s history.Scope, asked history.Range) ([]history.Cell, error)
+	Delays(ctx context.Context, s history.Scope, asked history.Range) (history.Delays, error)
+}
+
+// Forecaster answers about one model. It keeps what cannot change any more: fits
+// of days, and answers of the past. It belongs to one goroutine.
+type Forecaster struct {
+	cfg    Config
+	reader Reader
+	scope  history.Scope
+	task   Task
+
+	fits   map[fitKey]fitted
+	past   map[pastKey]said
+	delays map[int64]history.Delays // by the hour as of which they are
+}
+
+// New returns a forecaster of what the scope names. Only its model, strata and
+// classes matter.
+func New(cfg Config, reader Reader, scope history.Scope, task Task) *Forecaster {
+	return &Forecaster{
+		cfg: cfg, reader: reader, scope: scope, task: task,
+		fits: map[fitKey]fitted{}, past: map[pastKey]said{}, delays: map[int64]history.Delays{},
+	}
+}
+
+// Delays returns what is known of the labels at an hour.
+func (f *Forecaster) Delays(ctx context.Context, at time.Time) (history.Delays, error) {
+	if d, ok := f.delays[at.Unix()]; ok {
+		return d, nil
+	}
+	d, err := f.reader.Delays(ctx, f.scope, history.Range{From: at.Add(-f.cfg.History), To: at, At: at})
+	if err != nil {
+		return d, err
+	}
+	f.delays[at.Unix()] = d
+	return d, nil
+}
+
+// Forget drops what no window that ends at or after an hour can need. Fits of
+// the past are kept as long as their windows are.
+func (f *Forecaster) Forget(at time.Time) {
+	oldest := at.Add(-f.cfg.History).Truncate(day)
+	for key := range f.fits {
+		if key.day < oldest.Unix() {
+			delete(f.fits, key)
+		}
+	}
+	for key := range f.past {
+		if key.end < oldest.Unix() {
+			delete(f.past, key)
+		}
+	}
+	for key := range f.delays {
+		if key != at.Truncate(day).Unix() && key != at.Unix() {
+			delete(f.delays, key)
+		}
+	}
+}
+
+// matureAge is how old predictions are when nine tenths of their labels are in, as
+// known at an hour, and whether that is known at all.
+func (f *Forecaster) matureAge(ctx context.Context, at time.Time) (age time.Duration, known bool, err error) {
+	d, err := f.Delays(ctx, at)
+	if err != nil {
+		return 0, false, err
+	}
+	curve := d.Curve()
+	if curve.Predictions == 0 || !(curve.Ever() > 0) {
+		return 0, false, nil
+	}
+	age, known = estimate.MatureIn(f.cfg.Mature, []estimate.Batch{{Waiting: 1}}, map[estimate.Stratum]estimate.Curve{0: curve})
+	return age + time.Hour, known, nil
+}
+
+// Question asks about the window of a length that ends at an hour, as known then.
+type Question struct {
+	End    time.Time
+	Window time.Duration
+	// Deploy is whose predictions are asked about, empty for all.
+	Deploy plumbline.DeployHash
+}
+
+// Answer is what could be said.
+type Answer struct {
+	Question
+	// Values are accuracy, precision, recall, specificity and F1 of a binary
+	// model, accuracy of one of several classes, the mean absolute error of a
+	// regression. Their intervals are widened as the record asks.
+	Values []metric.Value
+	// Estimate is the one of accuracy, or of the error.
+	Estimate estimate.Estimate
+	Record   estimate.Record
+	Fit      *Fit
+	Config   estimate.Config
+	// Contradiction is what the labels of the newest window that has enough of
+	// them say of what was expected; ContradictionEnd is its end.
+	Contradiction    estimate.Contradiction
+	ContradictionEnd time.Time
+	// Assumes lists in words what the answer rests on.
+	Assumes []string
+	// Why says why there is no answer; empty where there is one.
+	Why string
+}
+
+// leastPredictions are needed before anything is said of a window.
+const leastPredictions = 20
+
+// Ask answers. What cannot be said yet is an Answer with a Why, no error.
+func (f *Forecaster) Ask(ctx context.Context, q Question) (Answer, error) {
+	a := Answer{Question: q}
+	past, err := f.history(ctx, q.End, q.Window)
+	if err != nil {
+		return a, err
+	}
+	a.Fit, err = f.fitFor(ctx, q)
+	if isNoFit(err) {
+		a.Why = err.Error()
+		return a, nil
+	} else if err != nil {
+		return a, err
+	}
+	cells, err := f.window(ctx, q.End, q.Window, q.Deploy)
+	if err != nil {
+		return a, err
+	}
+	a.Config = past.config
+	a.Record = estimate.Judge(past.intervals)
+	a.Config.Widen = a.Record.Widen
+	if err := a.estimate(f.task, cells); err != nil {
+		return a, err
+	}
+	return a, a.contradict(past, cells)
+}
+
+// fitFor returns the fit of a deploy, or that of all deploys where it has too few
+// labels of its own.
+func (f *Forecaster) fitFor(ctx context.Context, q Question) (*Fit, error) {
+	if q.Deploy != "" {
+		fit, err := f.fit(ctx, q.End, q.Window, q.Deploy)
+		if !isNoFit(err) {
+			return fit, err
+		}
+	}
+	return f.fit(ctx, q.End, q.Window, "")
+}
+
+func (f *Forecaster) window(ctx context.Context, end time.Time, window time.Duration, deploy plumbline.DeployHash) ([]history.Cell, error) {
+	cells, err := f.reader.Cells(ctx, f.scope, history.Range{From: end.Add(-window), To: end, At: end})
+	if deploy != "" {
+		cells = ofDeploy(cells, deploy)
+	}
+	return cells, err
+}
+
+// estimate computes the values.
+func (a *Answer) estimate(task Task, cells []history.Cell) error {
+	var predictions int64
+	for _, c := range cells {
+		predictions += c.Predictions
+	}
+	if predictions < leastPredictions {
+		a.Why = fmt.Sprintf("%d predictions in the window, %d are needed", predictions, leastPredictions)
+		return nil
+	}
+	var err error
+	switch task {
+	case Binary:
+		var c estimate.Confusion
+		if c, err = estimate.ConfusionOf(a.Fit.predictions(cells), estimate.Delayed, a.Config); err != nil {
+			return err
+		}
+		a.Estimate, a.Values = c.Accuracy, c.Values(a.Config.Widen)
+	default:
+		if a.Estimate, err = estimate.Mean(a.Fit.events(cells), estimate.Delayed, a.Config); err != nil {
+			return err
+		}
+		id, most := metric.Accuracy, 1.0
+		if task == Regression {
+			id, most = metric.MAE, math.Inf(1)
+		}
+		a.Estimate = a.Estimate.Within(0, most)
+		a.Values = []metric.Value{{Metric: id, Value: a.Estimate.Value, Interval: a.Estimate.Interval, Labelled: a.Estimate.Known, State: a.Estimate.State}}
+	}
+	a.Assumes = append(a.Assumes, a.Estimate.Assumes...)
+	if a.Estimate.Known < a.Estimate.Predictions {
+		a.Assumes = append(a.Assumes, a.Fit.assumes(a.Deploy)...)
+	}
+	a.Assumes = append(a.Assumes, a.Record.Says)
+	return nil
+}
+
+// assumes says what a fit rests on.
+func (fit *Fit) assumes(deploy plumbline.DeployHash) []string {
+	out := []string{fmt.Sprintf("calibrated (%s) on %d labels of predictions before %s, as known on %s", fit.kind(), fit.Labelled, fit.Cut.UTC().Format("2006-01-02 15:04"), fit.Day.UTC().Format(time.DateOnly))}
+	if fit.Immature {
+		out = append(out, "labels of those predictions were still coming: the ones that were in stand for the others")
+	}
+	if deploy != "" && fit.Deploy == "" {
+		out = append(out, "this deploy has too few labels of its own: its scores are taken to mean what those of all deploys meant")
+	}
+	return out
+}
+
+func (fit *Fit) kind() string {
+	if fit.task == Regression {
+		return "mean error by size and stratum"
+	}
+	if fit.Choice.ByStratum {
+		return string(fit.Choice.Kind) + " by stratum"
+	}
+	return string(fit.Choice.Kind)
+}

@@ -1,0 +1,228 @@
+package history_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/estimate"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+)
+
+var byLead = history.Strata{Kind: history.Number, Name: "lead", Cuts: estimate.Cuts{10, 25}}
+
+type cellKey struct {
+	part    int
+	deploy  plumbline.DeployHash
+	stratum estimate.Stratum
+	class   string
+}
+
+// bruteForce counts from the predictions themselves what was known before at.
+func bruteForce(all []prediction, asked history.Range) map[cellKey]history.Cell {
+	out := map[cellKey]history.Cell{}
+	for _, p := range all {
+		if p.at.Before(asked.From) || !p.at.Before(asked.To) {
+			continue
+		}
+		k := cellKey{int(p.at.Truncate(time.Hour).Sub(asked.From) / asked.Part), plumbline.DeployHash(p.deploy), byLead.Cuts.Of(p.lead), p.predicted}
+		c := out[k]
+		c.Predictions++
+		c.Score += p.score
+		known := func(at time.Time) bool { return !at.IsZero() && at.Truncate(time.Hour).Before(asked.At) }
+		if known(p.known) {
+			label := p.label
+			if known(p.corrected) {
+				label = map[string]string{"yes": "no", "no": "yes"}[p.label]
+			}
+			if !known(p.withdrawn) {
+				c.Labelled++
+				c.Correct += int64(right(p.predicted, label))
+			}
+		}
+		out[k] = c
+	}
+	return out
+}
+
+func TestCellsAreTheBruteForceAtAnyHour(t *testing.T) {
+	db := startDB(t)
+	from := now.Add(-4 * day)
+	random := rand.New(rand.NewPCG(51, 51))
+	all := world(random, 3000, from, now)
+	store(t, db, "m", all, now)
+	s := history.Scope{Model: "m", Strata: byLead, Classes: []string{"no", "yes"}, From: from.Add(-day), To: now}
+	roll(t, db, s)
+	r := history.Reader{Conn: db.Conn()}
+	for range 30 {
+		at := from.Add(time.Duration(1+random.IntN(96)) * time.Hour)
+		asked := history.Range{From: from, To: from.Add(time.Duration(1+random.IntN(int(at.Sub(from)/time.Hour))) * time.Hour), At: at, Part: 10 * time.Hour}
+		cells, err := r.Cells(t.Context(), s, asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[cellKey]history.Cell{}
+		for _, c := range cells {
+			k := cellKey{c.Part, c.Deploy, c.Stratum, c.Predicted}
+			sum := got[k]
+			sum.Predictions, sum.Labelled, sum.Correct, sum.Score = sum.Predictions+c.Predictions, sum.Labelled+c.Labelled, sum.Correct+c.Correct, sum.Score+c.Score
+			got[k] = sum
+		}
+		want := bruteForce(all, asked)
+		if len(got) != len(want) {
+			t.Fatalf("%d cells, want %d", len(got), len(want))
+		}
+		for k, w := range want {
+			g := got[k]
+			if g.Predictions != w.Predictions || g.Labelled != w.Labelled || g.Correct != w.Correct || math.Abs(g.Score-w.Score) > 1e-6 {
+				t.Fatalf("%+v at %s: %+v, want %+v", k, asked.At, g, w)
+			}
+		}
+	}
+	if _, err := r.Cells(t.Context(), s, history.Range{From: from, To: now, At: now.Add(-time.Hour)}); err == nil {
+		t.Error("a window that is not over is handed out")
+	}
+}
+
+// What is new is counted, what is not stays as it is, and killed anywhere the same
+// comes out.
+func TestRollFollowsWhatIsNew(t *testing.T) {
+	db := startDB(t)
+	from, middle := now.Add(-2*day), now.Add(-day)
+	all := world(rand.New(rand.NewPCG(52, 52)), 800, from, now)
+	store(t, db, "m", all, middle)
+	s := history.Scope{Model: "m", Strata: byLead, Classes: []string{"no", "yes"}, From: from, To: middle}
+	hours, known := roll(t, db, s)
+	if hours != 24 || known < 20 || known > 24 {
+		t.Errorf("%d hours of predictions and %d of labels were counted, want those of a day", hours, known)
+	}
+	if hours, known = roll(t, db, s); hours != 0 || known != 0 {
+		t.Errorf("without anything new %d and %d hours are counted again", hours, known)
+	}
+	for _, table := range []string{"predictions", "outcomes", "outcome_cells"} {
+		if err := db.Conn().Exec(t.Context(), "TRUNCATE TABLE "+table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store(t, db, "m", all, now)
+	s.To = now
+	if hours, _ = roll(t, db, s); hours != 24 {
+		t.Errorf("%d hours of predictions are counted, want those of the second day", hours)
+	}
+	asked := history.Range{From: from, To: now, At: now, Part: 48 * time.Hour}
+	cells, err := history.Reader{Conn: db.Conn()}.Cells(t.Context(), s, asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want history.Cell
+	for _, c := range cells {
+		got.Predictions, got.Labelled, got.Correct = got.Predictions+c.Predictions, got.Labelled+c.Labelled, got.Correct+c.Correct
+	}
+	for _, c := range bruteForce(all, asked) {
+		want.Predictions, want.Labelled, want.Correct = want.Predictions+c.Predictions, want.Labelled+c.Labelled, want.Correct+c.Correct
+	}
+	if got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+func TestDelaysMakeCurves(t *testing.T) {
+	db := startDB(t)
+	from := now.Add(-6 * day)
+	all := world(rand.New(rand.NewPCG(53, 53)), 4000, from, now)
+	store(t, db, "m", all, now)
+	s := history.Scope{Model: "m", Strata: byLead, Classes: []string{"no", "yes"}, From: from, To: now}
+	roll(t, db, s)
+	d, err := history.Reader{Conn: db.Conn()}.Delays(t.Context(), s, history.Range{From: from, To: now, At: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	curves := d.Curves()
+	if len(curves) != 3 {
+		t.Fatalf("%d curves, want 3", len(curves))
+	}
+	for stratum, c := range curves {
+		// Nine of ten labels come, up to one of twenty of them is withdrawn.
+		if ever := c.Ever(); ever < 0.82 || ever > 0.94 || !c.Settled() {
+			t.Errorf("%s: %.3f ever come (settled %v), want 0.9", s.Strata.Title(stratum), ever, c.Settled())
+		}
+	}
+	// Of leads 0 to 10 the label takes between 0 and 11 hours, of 11 to 25 so many.
+	for _, tt := range []struct {
+		stratum estimate.Stratum
+		hours   time.Duration
+		share   float64
+	}{{0, 5, 0.43}, {0, 12, 0.88}, {1, 10, 0}, {1, 27, 0.88}, {2, 24, 0}, {2, 41, 0.88}} {
+		if got := curves[tt.stratum].Share(tt.hours * time.Hour); math.Abs(got-tt.share) > 0.08 {
+			t.Errorf("%s within %d h: %.3f, want %.3f", s.Strata.Title(tt.stratum), tt.hours, got, tt.share)
+		}
+	}
+}
+
+func TestStrataAreChosenByWhatDrivesTheDelay(t *testing.T) {
+	db := startDB(t)
+	all := world(rand.New(rand.NewPCG(54, 54)), 3000, now.Add(-5*day), now)
+	store(t, db, "m", all, now)
+	r := history.Reader{Conn: db.Conn()}
+	s, evidence, err := r.Choose(t.Context(), "m", nil, history.Strata{}, now.Add(-5*day), now, 3000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Kind != history.Number || s.Name != "lead" || len(s.Cuts) < 3 || evidence.Explained < 0.3 {
+		t.Errorf("%s explains %.2f, want the feature lead", s, evidence.Explained)
+	}
+	again, _, err := r.Choose(t.Context(), "m", nil, byLead, now.Add(-5*day), now, 3000)
+	if err != nil || again.String() != s.String() && again.String() != byLead.String() {
+		t.Errorf("%s, %v", again, err)
+	}
+	open := history.Strata{Kind: history.Category, Name: "weekday"}
+	if s, _, err = r.Choose(t.Context(), "m", &open, history.Strata{}, now.Add(-5*day), now, 3000); err != nil || s.Name != "weekday" || len(s.Values) < 5 {
+		t.Errorf("a declared feature gives %s, %v", s, err)
+	}
+	// Where the delay has nothing to do with anything, there is one stratum.
+	random := rand.New(rand.NewPCG(55, 55))
+	for i := range all {
+		if !all[i].known.IsZero() {
+			all[i].known = all[i].at.Add(time.Duration(random.IntN(2000)) * time.Minute)
+		}
+	}
+	store(t, db, "quiet", all, now)
+	if s, evidence, err = r.Choose(t.Context(), "quiet", nil, history.Strata{}, now.Add(-5*day), now, 3000); err != nil || s.Kind != history.None {
+		t.Errorf("%s explains %.3f where nothing drives the delay, %v", s, evidence.Explained, err)
+	}
+}
+
+func TestParseStrata(t *testing.T) {
+	for _, text := range []string{"none", "score", "score:0.1,0.5", "predicted", "number:lead", "number:lead:1,2.5,1e+06", "category:a%3Ab:x,y%2Cz", "segment:tier:gold,%25"} {
+		s, err := history.ParseStrata(text)
+		if err != nil || s.String() != text {
+			t.Errorf("%q is read as %q, %v", text, s, err)
+		}
+	}
+	for _, text := range []string{"", "lead", "number", "number:", "number:lead:2,1", "number:lead:x", "score:1:2", "category:a:x,x", "category:a:,", "none:1", "number:lead:NaN", "score:1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20"} {
+		if s, err := history.ParseStrata(text); err == nil {
+			t.Errorf("%q is read as %q", text, s)
+		}
+	}
+}
+
+func FuzzParseStrata(f *testing.F) {
+	for _, seed := range []string{"none", "score:0.1", "number:a:1,2", "category:x%2Cy:z"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := history.ParseStrata(text)
+		if err != nil {
+			return
+		}
+		again, err := history.ParseStrata(s.String())
+		if err != nil || again.String() != s.String() {
+			t.Errorf("%q is read as %q and that as %q, %v", text, s, again, err)
+		}
+		if s.Title(0) == "" || s.Title(1) == "" {
+			t.Errorf("%q has strata without a title", text)
+		}
+	})
+}

@@ -1,0 +1,183 @@
+package history
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed" // the statements
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+//go:embed sql/stale_hours.sql
+var staleHoursSQL string
+
+//go:embed sql/stale_known.sql
+var staleKnownSQL string
+
+//go:embed sql/roll_hours.sql
+var rollHoursSQL string
+
+//go:embed sql/roll_known.sql
+var rollKnownSQL string
+
+//go:embed sql/features.sql
+var featuresSQL string
+
+// bucketSQL is the bucket of x: log odds of a probability, else quarters of an
+// octave of its size.
+const bucketSQL = `multiIf(
+    x IS NULL OR NOT isFinite(assumeNotNull(x)), toInt32(-100000),
+    predicted != '' AND x >= 0 AND x <= 1, toInt32(round(4 * least(greatest(log(greatest(assumeNotNull(x), 1e-6) / greatest(1 - assumeNotNull(x), 1e-6)), -7), 7))),
+    abs(assumeNotNull(x)) < 1e-30, toInt32(0),
+    toInt32(sign(assumeNotNull(x))) * (1500 + toInt32(floor(4 * log2(abs(assumeNotNull(x)))))))`
+
+// Querier runs one query; clickhouse-go's driver.Conn is one.
+type Querier interface {
+	Query(ctx context.Context, query string, args ...any) (driver.Rows, error)
+}
+
+// Writer runs one statement that writes; clickhouse-go's driver.Conn is one.
+type Writer interface {
+	Exec(ctx context.Context, query string, args ...any) error
+}
+
+// Roller writes score_cells.
+type Roller struct {
+	// Conn is where the sources are, To where score_cells is written.
+	Conn Querier
+	To   Writer
+	// Table is the name of score_cells where To writes; empty is its own.
+	Table string
+	// Hours bounds how many hours of each source one call takes. 0 is 240, and
+	// less of a busy model.
+	Hours int
+}
+
+// atOnce is about how many rows of the sources one statement counts, beyond a
+// first hour: their identifiers are kept in memory.
+const atOnce = 2_000_000
+
+// Scope is what is rolled up.
+type Scope struct {
+	Model  plumbline.Model
+	Strata Strata
+	// Classes are the two predicted classes of a binary model; any other number
+	// of them counts all predictions together.
+	Classes []string
+	// From is the oldest hour that is kept, To the end of the newest closed one.
+	From, To time.Time
+}
+
+// Definition is the column strata of the scope's rows: the strata, and the
+// classes that are told apart.
+func (s Scope) Definition() string {
+	if len(s.Classes) != 2 {
+		return s.Strata.String()
+	}
+	return s.Strata.String() + "|" + escape(s.Classes[0]) + "," + escape(s.Classes[1])
+}
+
+func (s Scope) parameters() []any {
+	classes := s.Classes
+	if classes == nil {
+		classes = []string{}
+	}
+	return append(s.Strata.parameters(), clickhouse.Named("strata", s.Definition()), clickhouse.Named("model", string(s.Model)), clickhouse.Named("classes", classes),
+		clickhouse.Named("from", s.From.Unix()), clickhouse.Named("to", s.To.Unix()))
+}
+
+// Progress is what one call of Roll did.
+type Progress struct {
+	// Hours of predictions and of labels that were counted.
+	Hours, Known int
+	// More says that there are older hours left for the next call.
+	More bool
+}
+
+// Roll counts hours that are not counted yet or have changed, the newest first.
+// Killed anywhere, the next call does the same again.
+func (r Roller) Roll(ctx context.Context, s Scope) (Progress, error) {
+	limit := r.Hours
+	if limit == 0 {
+		limit = 240
+	}
+	fail := func(err error) (Progress, error) {
+		return Progress{}, fmt.Errorf("count scores of model %q: %w", s.Model, err)
+	}
+	hours, err := r.stale(ctx, staleHoursSQL, s, plumbline.StratumHourMark, limit)
+	if err != nil {
+		return fail(err)
+	}
+	if err := r.write(ctx, rollHoursSQL, s, hours, plumbline.StratumHourMark); err != nil {
+		return fail(err)
+	}
+	known, err := r.stale(ctx, staleKnownSQL, s, plumbline.StratumKnownMark, limit)
+	if err != nil {
+		return fail(err)
+	}
+	if err := r.write(ctx, rollKnownSQL, s, known, plumbline.StratumKnownMark); err != nil {
+		return fail(err)
+	}
+	return Progress{Hours: len(hours.at), Known: len(known.at), More: hours.more || known.more}, nil
+}
+
+// pending are hours to count, with the fingerprint of what is counted.
+type pending struct {
+	at      []uint32
+	sources []uint64
+	more    bool
+}
+
+func (r Roller) stale(ctx context.Context, statement string, s Scope, mark int32, limit int) (p pending, err error) {
+	parameters := append(s.parameters(), clickhouse.Named("mark", mark), clickhouse.Named("limit", limit+1))
+	rows, err := r.Conn.Query(ctx, statement, parameters...)
+	if err != nil {
+		return p, err
+	}
+	defer rows.Close()
+	var total uint64
+	for rows.Next() {
+		var (
+			hour   uint32
+			source uint64
+		)
+		if err := rows.Scan(&hour, &source); err != nil {
+			return p, err
+		}
+		if total += source; len(p.at) == limit || len(p.at) > 0 && total > atOnce {
+			p.more = true
+			continue
+		}
+		p.at, p.sources = append(p.at, hour), append(p.sources, source)
+	}
+	return p, rows.Err()
+}
+
+func (r Roller) write(ctx context.Context, statement string, s Scope, p pending, mark int32) error {
+	if len(p.at) == 0 {
+		return nil
+	}
+	of, features := s.Strata.sql(), ""
+	if !s.Strata.ofOutcome() {
+		of, features = "features.stratum", featuresSQL
+	}
+	statement = strings.NewReplacer("/*of*/", of, "/*features*/", strings.ReplaceAll(features, "/*stratum*/", s.Strata.sql()),
+		"/*stratum*/", s.Strata.sql(), "/*bucket*/", bucketSQL).Replace(statement)
+	if r.Table != "" {
+		statement = strings.Replace(statement, "INSERT INTO score_cells", "INSERT INTO "+r.Table, 1)
+	}
+	// The newest hour comes first.
+	first, last := int64(p.at[len(p.at)-1]), int64(p.at[0])+3600
+	parameters := append(s.parameters(), clickhouse.Named("mark", mark), clickhouse.Named("hours", p.at), clickhouse.Named("sources", p.sources),
+		clickhouse.Named("first", first), clickhouse.Named("last", last))
+	// Rows written again replace their like; a token of its own keeps a
+	// statement from being dropped as a repetition.
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": rand.Text()}))
+	return r.To.Exec(ctx, statement, parameters...)
+}

@@ -1,0 +1,46 @@
+-- Outcomes that became known in some hours, counted. The cells of those hours
+-- name the minutes to look into, so that nothing else is read. Cells that stood
+-- there and have none any more get zeros; the marks come last.
+INSERT INTO score_cells (model, deploy_hash, stage, strata, time, known, stratum, predicted, bucket, delay, predictions, score, labelled, correct, loss, loss_squares, source, version)
+WITH minutes AS (
+    SELECT DISTINCT time AS minute
+    FROM outcome_cells
+    WHERE model = {model:String} AND segment = '' AND time >= toDateTime({from:Int64}, 'UTC')
+      AND has({hours:Array(UInt32)}, toUInt32(toUnixTimestamp(known)))
+),
+changes AS (
+    SELECT
+        prediction_id, ts, toString(deploy_hash) AS deploy, toString(stage) AS on_stage, toString(predicted) AS predicted, score, predicted_value,
+        if(predicted = '' AND predicted_value IS NOT NULL, predicted_value, score) AS x,
+        toUInt32(toUnixTimestamp(toStartOfHour(ts))) AS hour, toUInt32(toUnixTimestamp(toStartOfHour(outcomes.known))) AS heard,
+        toInt32(floor(4 * log2(greatest(dateDiff('second', ts, outcomes.known), 1)))) AS waited,
+        labelled AS gained, correct AS hits,
+        if(labelled = 1 AND predicted = '' AND label_value IS NOT NULL AND predicted_value IS NOT NULL, abs(label_value - predicted_value), 0.) AS miss
+    FROM outcomes FINAL
+    WHERE model = {model:String} AND stage != 'training' AND ts >= toDateTime64({from:Int64}, 3, 'UTC')
+      AND toDate(ts) IN (SELECT toDate(minute) FROM minutes)
+      AND toStartOfMinute(ts) IN (SELECT minute FROM minutes)
+      AND has({hours:Array(UInt32)}, toUInt32(toUnixTimestamp(toStartOfHour(outcomes.known))))
+      AND (labelled != 0 OR correct != 0)
+    SETTINGS do_not_merge_across_partitions_select_final = 1
+)
+SELECT
+    {model:String}, deploy, on_stage, {strata:String}, fromUnixTimestamp(hour), fromUnixTimestamp(heard), of, class, cell, waited,
+    toInt64(0), 0., sum(gained), sum(hits), sum(miss), sum(square), sum(mark), toUInt64(toUnixTimestamp64Nano(now64(9)))
+FROM (
+    SELECT
+        deploy, on_stage, hour, heard, /*of*/ AS of, if(length({classes:Array(String)}) = 2, predicted, '') AS class, /*bucket*/ AS cell, waited,
+        toInt64(changes.gained) AS gained, toInt64(hits) AS hits, ifNotFinite(assumeNotNull(miss), 0.) AS miss, miss * miss AS square, toUInt64(0) AS mark
+    FROM changes
+    /*features*/
+    UNION ALL
+    SELECT toString(deploy_hash), toString(stage), toUInt32(toUnixTimestamp(time)), toUInt32(toUnixTimestamp(known)), stratum, toString(predicted), bucket, delay,
+        toInt64(0), toInt64(0), 0., 0., toUInt64(0)
+    FROM score_cells
+    WHERE model = {model:String} AND strata = {strata:String} AND stratum >= 0 AND time >= toDateTime({from:Int64}, 'UTC')
+      AND has({hours:Array(UInt32)}, toUInt32(toUnixTimestamp(known)))
+    UNION ALL
+    SELECT '', '', marked.1, marked.1, {mark:Int32}, '', toInt32(0), toInt32(-1), toInt64(0), toInt64(0), 0., 0., marked.2
+    FROM (SELECT arrayJoin(arrayZip({hours:Array(UInt32)}, {sources:Array(UInt64)})) AS marked)
+)
+GROUP BY deploy, on_stage, hour, heard, of, class, cell, waited

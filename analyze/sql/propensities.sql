@@ -1,0 +1,22 @@
+-- Labelled predictions of a window by the chance that they had of a label, to
+-- four digits, as known before an hour.
+SELECT chance, toInt64(sum(hits)), toInt64(count())
+FROM (
+    SELECT prediction_id, sum(correct) AS hits, sum(labelled) AS gained
+    FROM outcomes FINAL
+    WHERE model = {model:String} AND stage = 'production' AND ({deploy:String} = '' OR deploy_hash = {deploy:String})
+      AND ts >= toDateTime64({from:Int64}, 3, 'UTC') AND ts < toDateTime64({to:Int64}, 3, 'UTC')
+      AND outcomes.known < toDateTime64({at:Int64}, 3, 'UTC')
+    GROUP BY prediction_id
+    HAVING gained > 0
+    SETTINGS do_not_merge_across_partitions_select_final = 1
+) AS heard
+INNER JOIN (
+    SELECT prediction_id, argMin(toFloat64(toDecimal64(greatest(assumeNotNull(propensity), 0.0001), 4)), known) AS chance
+    FROM predictions
+    WHERE model = {model:String} AND stage = 'production' AND propensity > 0 AND propensity <= 1
+      AND ts >= toDateTime64({from:Int64}, 3, 'UTC') AND ts < toDateTime64({to:Int64}, 3, 'UTC')
+    GROUP BY prediction_id
+) AS asked USING (prediction_id)
+GROUP BY chance
+ORDER BY chance

@@ -1,0 +1,82 @@
+package plumbline
+
+// Signals of labels that come late, and of quality before they are in.
+const (
+	// SignalMaturity says how much of what a window's labels will ever say is in.
+	SignalMaturity SignalName = "maturity"
+	// SignalLabelArrival says whether labels arrive as the delay curve expects.
+	SignalLabelArrival SignalName = "label_arrival"
+	// SignalEstimatedQuality is quality before the labels are in.
+	SignalEstimatedQuality SignalName = "estimated_quality"
+)
+
+// Measures of these signals.
+const (
+	// MeasureLabelsIn is labels in / labels ever expected of a window,
+	// MeasureLabelsEver the share of predictions that ever get a label, and
+	// MeasureMatureIn the seconds from now until 90 % of a window's labels are in.
+	MeasureLabelsIn   = "labels_in"
+	MeasureLabelsEver = "labels_ever"
+	MeasureMatureIn   = "mature_in_seconds"
+	// MeasureArrivedShare is labels that came / labels that should have come in a
+	// window of wall clock, MeasureLabelsArrived and MeasureLabelsExpected the two
+	// counts: good and total of an SLI on label arrival.
+	MeasureArrivedShare   = "arrived_share"
+	MeasureLabelsArrived  = "labels_arrived"
+	MeasureLabelsExpected = "labels_expected"
+	// MeasureBlind is 1 while labels do not arrive, so that nothing is known of
+	// the quality of newer predictions, and 0 while they do.
+	MeasureBlind = "blind"
+	// MeasureEstimateGap is how far the labels that are in are from what was
+	// expected of the same predictions: suspected concept drift.
+	MeasureEstimateGap = "estimate_gap"
+	// MeasureIntervalRecord is the share of past intervals of the estimate, as
+	// they were known then, that held.
+	MeasureIntervalRecord = "interval_record"
+)
+
+// ReferenceEstimate is what the calibrated scores promised of the same
+// predictions.
+const ReferenceEstimate = "estimate"
+
+// delaySignals are about labels that are late, and what is said meanwhile.
+func delaySignals() []Signal {
+	return []Signal{
+		{
+			Name: SignalLabelArrival, Unit: "percentunit", Owner: OwnerOnCall, Good: HigherIsBetter,
+			Description: "Labels that came in a window of wall clock, of those that should have come by the delays of the four weeks before. A dead label pipeline is this, and never a burn: quality is blind meanwhile.",
+			Panel:       "Do labels arrive? Share of the expected labels that came",
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', window) AS metric, argMax(findings.value, at) AS value
+FROM findings
+WHERE signal = 'label_arrival' AND measure = 'arrived_share' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
+GROUP BY time, metric
+ORDER BY time, metric`,
+			NoRule:  "Declare an SLO of the SLI label-arrival for the model: its rule pages once, as that; without an objective nobody said how late is too late.",
+			Runbook: "label-delay",
+		},
+		{
+			Name: SignalMaturity, Unit: "percentunit", Owner: OwnerModel, Good: HigherIsBetter,
+			Description: "Labels that are in, of all that a window's predictions will ever get by the delay curves of their strata.",
+			Panel:       "How much of the truth is in? Maturity by window",
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', window) AS metric, argMax(findings.value, at) AS value
+FROM findings
+WHERE signal = 'maturity' AND measure = 'labels_in' AND feature = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
+GROUP BY time, metric
+ORDER BY time, metric`,
+			NoRule:  "Labels that are late as always are no incident; those that stay away are label_arrival's.",
+			Runbook: "label-delay",
+		},
+		{
+			Name: SignalEstimatedQuality, Unit: "percentunit", Owner: OwnerModel, Good: HigherIsBetter,
+			Description: "Quality of a window's predictions before their labels are in: labels that are in as they are, the others as calibrated scores expect them, corrected within strata of the delay. The verdict is ok only once 10 matured windows, as known then, held as promised.",
+			Panel:       "Is the model right now? Quality estimated before the labels",
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', measure, ' ', window) AS metric, argMax(findings.value, at) AS value
+FROM findings
+WHERE signal = 'estimated_quality' AND measure IN ('accuracy', 'precision', 'recall', 'f1') AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
+GROUP BY time, metric
+ORDER BY time, metric`,
+			NoRule:  "An SLO that asks for the estimate pages on it, and only where its record proves it; by itself it is a number to look at.",
+			Runbook: "concept-drift",
+		},
+	}
+}
