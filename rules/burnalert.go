@@ -53,7 +53,7 @@ func burnAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateC
 		plumbline.AnnotationSummary: "{{ $labels.model }}: " + longValue + " of labelled predictions wrong over " + long +
 			", " + allowed + " allowed (deploy {{ $labels.deploy_hash }})",
 		plumbline.AnnotationDescription: description,
-		plumbline.AnnotationRunbook:     runbook(slo, cfg),
+		plumbline.AnnotationRunbook:     runbook(slo, cfg, runbookOf(slo)),
 		plumbline.AnnotationDashboard:   link(cfg.DashboardURL, "var-model", plumbline.LabelModel, "var-deploy_hash", plumbline.LabelDeploy),
 		plumbline.AnnotationPage:        link(cfg.PageURL, "model", plumbline.LabelModel, "deploy_hash", plumbline.LabelDeploy, "slo", plumbline.LabelSLO),
 		plumbline.AnnotationSQL:         burnSQL(long),
@@ -96,23 +96,4 @@ func link(base string, pairs ...string) string {
 		query = append(query, pairs[i]+"="+urlLabel(pairs[i+1]))
 	}
 	return templateText(base) + "?" + strings.Join(query, "&")
-}
-
-// runbook is the SLO's own page, or that of the signal.
-func runbook(slo plumbline.SLO, cfg GenerateConfig) string {
-	name := slo.Runbook
-	if name == "" {
-		for _, s := range plumbline.Signals() {
-			if s.Name == plumbline.SignalBurn {
-				name = s.Runbook
-			}
-		}
-	}
-	if strings.HasPrefix(name, "https://") || strings.HasPrefix(name, "http://") {
-		return templateText(name)
-	}
-	if cfg.RunbookURL == "" {
-		return ""
-	}
-	return templateText(strings.TrimSuffix(cfg.RunbookURL, "/")) + "/" + templateText(name) + ".md"
 }

@@ -86,7 +86,7 @@ func countAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg Generate
 	return withoutEmpty(map[string]string{
 		plumbline.AnnotationSummary:     "{{ $labels.model }}: " + longValue + " of " + bad + " over " + long + ", " + allowed + " allowed" + deploy,
 		plumbline.AnnotationDescription: description,
-		plumbline.AnnotationRunbook:     runbook(slo, cfg),
+		plumbline.AnnotationRunbook:     runbook(slo, cfg, runbookOf(slo)),
 		plumbline.AnnotationDashboard:   link(cfg.DashboardURL, "var-model", plumbline.LabelModel, "var-deploy_hash", plumbline.LabelDeploy),
 		plumbline.AnnotationPage:        link(cfg.PageURL, "model", plumbline.LabelModel, "deploy_hash", plumbline.LabelDeploy, "slo", plumbline.LabelSLO),
 		plumbline.AnnotationSQL:         strings.Replace(burnSQL(long), "SELECT low, value,", "SELECT value, p AS noise,", 1),

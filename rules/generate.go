@@ -207,7 +207,7 @@ func missingAlert(slo plumbline.SLO, cfg GenerateConfig) rule {
 		Annotations: withoutEmpty(map[string]string{
 			plumbline.AnnotationSummary:     templateText(string(slo.Model)) + ": nothing is known about SLO " + string(slo.Name),
 			plumbline.AnnotationDescription: missingText(slo, cfg),
-			plumbline.AnnotationRunbook:     runbook(slo, cfg),
+			plumbline.AnnotationRunbook:     runbook(slo, cfg, runbookMissing),
 			plumbline.AnnotationDashboard:   link(cfg.DashboardURL, "var-model", plumbline.LabelModel),
 			plumbline.AnnotationPage:        link(cfg.PageURL, "model", plumbline.LabelModel, "slo", plumbline.LabelSLO),
 			plumbline.AnnotationTarget:      percent(slo.Target),
