@@ -139,7 +139,7 @@ func (s Signal) Validate() error {
 
 // Signals returns every signal the service computes.
 func Signals() []Signal {
-	return slices.Concat(serviceSignals(), trafficSignals(), outcomeSignals(), proxySignals(), delaySignals())
+	return slices.Concat(serviceSignals(), trafficSignals(), outcomeSignals(), proxySignals(), fairnessSignals(), delaySignals())
 }
 
 // serviceSignals are those that objectives stand on.

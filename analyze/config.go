@@ -17,6 +17,7 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
+	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -86,6 +87,12 @@ type Config struct {
 	// they are a breach, in [0, 1]. Default 0.01: producers that send at least
 	// once repeat some.
 	DuplicateShare float64 `yaml:"duplicate_share"`
+	// MetricInterval is the pause between two looks at the metrics and the fairness
+	// that models declare. They read outcomes. Default 5 min.
+	MetricInterval time.Duration `yaml:"metric_interval"`
+	// FairnessWindow is the window whose protected segments are compared. Default
+	// 7 days.
+	FairnessWindow time.Duration `yaml:"fairness_window"`
 	// LabelArrival says when labels that stay away are missed.
 	LabelArrival LabelArrivalConfig `yaml:"label_arrival"`
 	// EstimateInterval is the pause between two looks at maturity and at quality
@@ -134,6 +141,8 @@ func DefaultConfig() Config {
 		MaxLabelLag:      burn.DefaultMaxLag,
 		DriftMinEffect:   drift.DefaultOptions().MinEffect,
 		DuplicateShare:   0.01,
+		MetricInterval:   5 * time.Minute,
+		FairnessWindow:   7 * day,
 
 		DriftInterval: time.Minute, SegmentInterval: 5 * time.Minute, Segments: 10,
 		References: []string{plumbline.ReferenceTraining, "same-hours:4w"},
@@ -197,6 +206,8 @@ func (c Config) validateTimes() error {
 	positive("label_interval", c.LabelInterval)
 	positive("drift_interval", c.DriftInterval)
 	positive("segment_interval", c.SegmentInterval)
+	positive("metric_interval", c.MetricInterval)
+	whole("fairness_window", time.Hour, "hours", c.FairnessWindow)
 	if c.ReferenceRefresh < 0 {
 		errs = append(errs, fmt.Errorf("analyze.reference_refresh: %s is negative", c.ReferenceRefresh))
 	}
@@ -289,6 +300,8 @@ type Dependencies struct {
 	// where there is none. PromQL evaluates the expressions of those on PromQL.
 	Queries count.Querier
 	PromQL  count.Instant
+	// Quality is what models declare of their answers and labels.
+	Quality map[plumbline.Model]qualityask.Declaration
 	// Registerer gets the runner's metrics; nil registers them nowhere.
 	Registerer prometheus.Registerer
 	// Log gets the error of a look that will be repeated; nil drops it.

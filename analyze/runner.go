@@ -42,6 +42,8 @@ type Runner struct {
 	watch   *watch
 	alarms  *alarms
 	proxies *proxies
+	// declared writes what models declare of their quality.
+	declared *declaredQuality
 
 	arrivals  *arrivals
 	forecasts *forecasts
@@ -90,6 +92,9 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 	}
 	r.alarms = newAlarms(cfg, *r.watch)
 	r.arrivals, r.forecasts = newArrivals(cfg, conn), newForecasts(cfg, deps.DB)
+	if r.declared, err = newDeclaredQuality(cfg, conn, deps.Quality); err != nil {
+		return nil, fmt.Errorf("analyze: %w", err)
+	}
 	if err := r.metrics.register(deps.Registerer); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
@@ -240,7 +245,7 @@ func (r *Runner) lookService(ctx context.Context, now time.Time, keep keeper) er
 // labels say of both. A model's findings are kept before the next model is looked
 // at, so that a slow one neither delays nor ages those of the others.
 func (r *Runner) lookFeatures(ctx context.Context, now time.Time, keep keeper) error {
-	looks := []func(context.Context, traffic, time.Time) ([]Finding, error){r.lookDrift, r.alarms.look, r.hygiene.look, r.truth.look, r.proxies.look}
+	looks := []func(context.Context, traffic, time.Time) ([]Finding, error){r.lookDrift, r.alarms.look, r.hygiene.look, r.truth.look, r.proxies.look, r.declared.look}
 	return r.eachModel(ctx, now, func(t traffic) error {
 		var (
 			findings []Finding

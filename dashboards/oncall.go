@@ -218,7 +218,7 @@ func (g generator) signalPanel(s plumbline.Signal) *timeseries.PanelBuilder {
 		p = seriesPanel(t, gapHours, main).Min(0)
 	case plumbline.SignalExplanation:
 		p = seriesPanel(t, gapHours, main).Min(0).Max(1)
-	case plumbline.SignalDataQuality:
+	case plumbline.SignalDataQuality, plumbline.SignalFairness:
 		p = seriesPanel(t, gapFindings, main).Min(0)
 	case plumbline.SignalDriftAlarm:
 		p = seriesPanel(t, gapBlocks, main).Min(0).

@@ -71,7 +71,7 @@ SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, f.1, {model:Strin
 FROM numbers(0, 289)
 ARRAY JOIN [('prediction_drift', 'score', 'training', 'wasserstein_normalised', 0.02, 0.015), ('prediction_drift', 'predicted', 'same-hours:4w', 'tvd', 0.004, 0.006),
   ('label_drift', 'label', 'history', 'tvd', 0.012, 0.01), ('concept_drift', '', 'history', 'conditional_tvd', 0.02, 0.018), ('concept_drift', '', 'estimate', 'estimate_gap', -0.01, 0),
-  ('data_quality', 'distance', 'training', 'null_share', 0.003, 0.002)] AS f
+  ('data_quality', 'distance', 'training', 'null_share', 0.003, 0.002), ('fairness', 'region', 'region=us', 'equal_opportunity_gap', 0.06, 0)] AS f
 ;
 INSERT INTO findings (at, signal, model, deploy_hash, stage, feature, reference, window, window_end, measure, value, null_mean, low, high, p, effect, count, coverage, verdict, assumes)
 SELECT toDateTime64({now:Int64} - 3600, 3) AS at, 'drift_alarm', {model:String}, {old:String}, 'production', 'distance', 'training', '1d', at, 'psi', 0.03, nan, nan, nan, 0.2, nan, 17280, nan, 'ok', 'blocks a week apart are independent'

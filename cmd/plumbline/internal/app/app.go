@@ -273,7 +273,7 @@ func (a *App) newAnalyze() (*analyze.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return analyze.New(a.cfg.Analyze, analyze.Dependencies{DB: a.db, Objectives: declared, Registerer: a.registry, Log: a.log})
+	return analyze.New(a.cfg.Analyze, analyze.Dependencies{DB: a.db, Objectives: declared, Quality: a.cfg.DeclaredQuality(), Registerer: a.registry, Log: a.log})
 }
 
 // newAlerting builds the rules and the alerts, which need each other: rules

@@ -15,6 +15,7 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/analyze/quality"
 	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
 )
 
 //go:embed burnwindows.sql
@@ -132,7 +133,7 @@ func (x explainer) drop(ctx context.Context, about alerting.Question, end time.T
 	}
 	from := end.Add(-max(about.Window, leastWindow))
 	answer, err := x.asker.Ask(ctx, qualityask.Question{
-		Model: about.Model, From: from, To: end, Why: &qualityask.Since{From: from.Add(-beforeDrop), To: from},
+		Model: about.Model, From: from, To: end, Metrics: []metric.ID{metric.Accuracy}, Why: &qualityask.Since{From: from.Add(-beforeDrop), To: from},
 	})
 	if wrong := (qualityask.ParameterError{}); errors.As(err, &wrong) {
 		return nil, nil // too much to take apart for a page; the text has the rest

@@ -1,0 +1,118 @@
+package analyze
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+)
+
+// storeLoans writes an hour of loans: 40 of each region and truth; those of region
+// eu who are bad are called so in 20 cases, those of us in 36; of the good, 4 of
+// either region. Labels of a third region are too few.
+func storeLoans(t *testing.T, r *Runner, at time.Time) {
+	t.Helper()
+	var outcomes []map[string]any
+	predicted := map[string]int{}
+	add := func(region, class, label string, n int) {
+		for range n {
+			correct := 0
+			if class == label {
+				correct = 1
+			}
+			outcomes = append(outcomes, map[string]any{"model": "loans", "deploy_hash": "v1", "stage": "production", "prediction_id": fmt.Sprint("p", len(outcomes)), "ts": at.UTC().Format(time.DateTime), "known": at.Add(time.Minute).UTC().Format(time.DateTime),
+				"label_topic": "labels", "label_offset": len(outcomes), "predicted": class, "label": label, "labelled": 1, "correct": correct, "segments": []string{"region=" + region}, "version": 1})
+			predicted["region="+region+"|"+class]++
+			predicted["|"+class]++
+		}
+	}
+	for region, found := range map[string]int{"eu": 20, "us": 36} {
+		add(region, "bad", "bad", found)
+		add(region, "good", "bad", 40-found)
+		add(region, "bad", "good", 4)
+		add(region, "good", "good", 36)
+	}
+	add("other", "good", "good", 3)
+	insert(t, r.db, "outcomes", outcomes)
+	var classes []map[string]any
+	for key, n := range predicted {
+		var segment, class string
+		for i := range key {
+			if key[i] == '|' {
+				segment, class = key[:i], key[i+1:]
+			}
+		}
+		classes = append(classes, map[string]any{"model": "loans", "deploy_hash": "v1", "stage": "production", "segment": segment, "series": "predicted", "time": at.Truncate(time.Hour).Unix(), "value": class, "count": n, "rows": n})
+	}
+	insert(t, r.db, "categories_hour", classes)
+	requests := map[string]any{"model": "loans", "deploy_hash": "v1", "stage": "production", "segment": "", "series": "requests", "time": at.Truncate(time.Hour).Unix(), "count": 200, "rows": 200}
+	insert(t, r.db, "series_hour", []map[string]any{requests})
+	insert(t, r.db, "outcome_cells", []map[string]any{{"model": "loans", "deploy_hash": "v1", "stage": "production", "segment": "", "time": at.Truncate(time.Minute).Unix(), "known": at.Truncate(time.Hour).Unix(), "labelled": 163, "correct": 131, "rows": 163, "version": 1}})
+	requests["time"] = at.Truncate(time.Minute).Unix()
+	insert(t, r.db, "series_minute", []map[string]any{requests})
+}
+
+func TestDeclaredMetricsAndFairnessAreFindings(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.QualityWindows = []time.Duration{6 * time.Hour}
+	r, err := New(cfg, Dependencies{DB: startDB(t), Quality: map[plumbline.Model]qualityask.Declaration{"loans": {
+		Task: qualityask.Binary, Positive: "bad", Metrics: []metric.ID{metric.Accuracy, metric.Recall, metric.ROCAUC}, Protected: []qualityask.Protected{{Segment: "region", Reference: "us"}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.now = func() time.Time { return now }
+	storeLoans(t, r, now.Add(-90*time.Minute))
+	found, err := r.Step(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]Finding{}
+	for _, f := range found {
+		if f.Signal == plumbline.SignalFairness || f.Signal == plumbline.SignalQuality {
+			key := fmt.Sprint(f.Measure, " ", f.Segment, f.Feature)
+			if _, twice := all[key]; twice {
+				t.Errorf("%s is found twice", key)
+			}
+			all[key] = f
+		}
+	}
+	for key, want := range map[string]struct {
+		value   float64
+		verdict string
+	}{
+		"accuracy ":                                 {131. / 163, "ok"},
+		"recall ":                                   {56. / 80, "ok"},
+		"roc_auc ":                                  {math.NaN(), "missing"},
+		"equal_opportunity_difference region=eu":    {-.4, "ok"},
+		"equal_opportunity_ratio region=eu":         {20. / 36, "ok"},
+		"false_positive_parity_gap region":          {0, "ok"},
+		"equalised_odds_gap region":                 {.4, "ok"},
+		"equal_opportunity_gap region":              {.4, "ok"},
+		"demographic_parity_difference region=eu":   {-.2, "ok"},
+		"predictive_parity_gap region":              {36./40 - 20./24, "ok"},
+		"equal_opportunity_difference region=other": {math.NaN(), "missing"},
+	} {
+		f, ok := all[key]
+		if !ok || f.Verdict != want.verdict || !(math.Abs(f.Value-want.value) < 1e-9 || math.IsNaN(f.Value) && math.IsNaN(want.value)) || f.Assumes == "" {
+			t.Errorf("%s: %t %+v, want %+v", key, ok, f, want)
+		}
+		if f.Verdict == "ok" && f.Measure == "recall" && (!(f.Low < f.Value && f.Value < f.High) || f.Coverage != 163./200 || f.Count != 163 || f.Deploy != "v1" || f.Window != 6*time.Hour) {
+			t.Errorf("%+v", f)
+		}
+	}
+	// The next look within the interval finds neither.
+	again, err := r.Step(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range again {
+		if f.Signal == plumbline.SignalFairness || f.Measure == "recall" {
+			t.Errorf("looked again at once: %+v", f)
+		}
+	}
+}
