@@ -15,6 +15,7 @@ const (
 	TableEpochs       TableName = "epochs"
 	TableOutcomes     TableName = "outcomes"
 	TableOutcomeCells TableName = "outcome_cells"
+	TableOutcomeHours TableName = "outcome_hours"
 	TableJoinCursor   TableName = "join_cursor"
 	TableFindings     TableName = "findings"
 	TableNotices      TableName = "notices"
@@ -43,6 +44,12 @@ const (
 	TypeNames       ColumnType = "Array(LowCardinality(String))"
 	TypeNumbers     ColumnType = "Map(LowCardinality(String), Float64)"
 	TypeCategories  ColumnType = "Map(LowCardinality(String), String)"
+
+	// Sums of changes, which may be negative, in rows that replace each other.
+	// Int256 holds fourth powers.
+	TypeSum     ColumnType = "Int128"
+	TypeWideSum ColumnType = "Int256"
+	TypeChanges ColumnType = "Tuple(Array(Int32), Array(Int64))"
 
 	// The merging types of rollups: rows of one key merge by adding up, so any
 	// window is a merge of counts.
@@ -140,7 +147,7 @@ func Tables() []Table {
 		predictionsTable(), labelsTable(), deploymentsTable(), kpisTable(),
 		seriesTable(TableSeriesMinute, "minute", RetainMinutes), seriesTable(TableSeriesHour, "hour", RetainHours), categoriesTable(),
 		batchesTable(), epochsTable(),
-		outcomesTable(), outcomeCellsTable(), scoreCellsTable(), joinCursorTable(),
+		outcomesTable(), outcomeCellsTable(), outcomeHoursTable(), scoreCellsTable(), joinCursorTable(),
 		findingsTable(), noticesTable(), erasuresTable(), sliTable(), incidentsTable(),
 	}
 }
@@ -173,7 +180,7 @@ func predictionsTable() Table {
 			knownIndex, offsetIndex,
 			// The join looks a prediction up by id; a projection is atomic with
 			// its part, a second table or a view would not be.
-			"PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, weight, half, segments, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)",
+			"PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, weight, propensity, half, segments, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)",
 		},
 	}
 }
@@ -314,65 +321,6 @@ func epochsTable() Table {
 			{Name: "seen", Type: TypeTime, Doc: "Wall clock at which it was first seen."},
 		},
 		OrderBy: "topic, partition, seen",
-	}
-}
-
-func outcomesTable() Table {
-	return Table{
-		Name: TableOutcomes, Doc: "One row a label that changed what is known of a prediction; the greatest version replaces the others.",
-		Engine: "ReplacingMergeTree(version)",
-		Columns: columns(keyColumns(), []Column{
-			{Name: "prediction_id", Type: TypeString, Codec: "ZSTD(1)", Doc: "Prediction. Once its rows were erased, erased/ and the Kafka position of its first label."},
-			{Name: "ts", Type: TypeTime, Codec: "Delta, ZSTD(1)", Doc: "Event time of the prediction."},
-			{Name: "known", Type: TypeTime, Codec: "Delta, ZSTD(1)", Doc: "When the label became known (Kafka timestamp; never before the prediction's)."},
-			{Name: "label_topic", Type: TypeName, Doc: "Kafka topic of the label."},
-			{Name: "label_partition", Type: TypeInt32, Doc: "Kafka partition of the label."},
-			{Name: "label_offset", Type: TypeInt64, Doc: "Kafka offset of the label."},
-			{Name: "predicted", Type: TypeName, Doc: "Predicted class."},
-			{Name: "label", Type: TypeName, Doc: "True class by this label."},
-			{Name: "predicted_value", Type: TypeFloatOrNull, Doc: "Predicted number of a regression."},
-			{Name: "label_value", Type: TypeFloatOrNull, Doc: "True number of a regression."},
-			{Name: "score", Type: TypeFloatOrNull, Doc: "Score of the prediction."},
-			{Name: "labelled", Type: TypeInt8, Doc: "Change in the number of labelled predictions: 1 for the first label, 0 for a correction, -1 for a deletion."},
-			{Name: "correct", Type: TypeInt8, Doc: "Change in the number of correct predictions: 1, 0 or -1."},
-			{Name: "requests", Type: TypeUint64, Default: "1", Doc: "Requests that the prediction stands for by its weight: what labelled and correct are multiplied with in outcome_cells."},
-			{Name: "segments", Type: TypeNames, Doc: "Declared segments that the row counts in, as key=value; of a delivery that does not count, those of all deliveries."},
-			{Name: "version", Type: TypeUint64, Doc: "Rows of labels and predictions this row was computed from; it only grows."},
-		}),
-		PartitionBy: "toDate(ts)", OrderBy: "model, ts, prediction_id, known, label_topic, label_partition, label_offset, deploy_hash, stage",
-		Retention: "ts", Level: RetainRaw,
-	}
-}
-
-func outcomeCellsTable() Table {
-	return Table{
-		Name: TableOutcomeCells, Doc: "Outcomes counted by minute of the prediction and hour in which they became known; the greatest version replaces the others. State as known at T is the sum of the cells known by T.",
-		Engine: "ReplacingMergeTree(version)",
-		Columns: columns(keyColumns(), []Column{
-			{Name: "segment", Type: TypeName, Doc: "Declared segment as key=value, key=other or a=x,b=y; empty for all traffic, which the others are part of."},
-			{Name: "time", Type: TypeSecond, Doc: "Minute of the prediction, event time."},
-			{Name: "known", Type: TypeSecond, Doc: "Hour in which the labels became known."},
-			{Name: "labelled", Type: TypeInt64, Doc: "Labelled requests gained in that hour: each prediction as often as its weight says."},
-			{Name: "correct", Type: TypeInt64, Doc: "Correct requests gained in that hour."},
-			{Name: "rows", Type: TypeInt64, Default: "labelled", Doc: "Predictions that labelled was counted from; less than labelled where producers sample."},
-			{Name: "version", Type: TypeUint64, Doc: "Source rows the cell was computed from; it only grows."},
-		}),
-		PartitionBy: "toYYYYMM(time)", OrderBy: "model, time, known, deploy_hash, stage, segment",
-		Retention: "time", Level: RetainHours,
-	}
-}
-
-func joinCursorTable() Table {
-	return Table{
-		Name: TableJoinCursor, Doc: "How far the join has followed each topic partition.",
-		Engine: "ReplacingMergeTree(done)",
-		Columns: []Column{
-			{Name: "topic", Type: TypeName, Doc: "Kafka topic."},
-			{Name: "epoch", Type: TypeName, Doc: "Epoch of the topic partition."},
-			{Name: "partition", Type: TypeInt32, Doc: "Kafka partition."},
-			{Name: "done", Type: TypeInt64, Doc: "Every offset up to and including this one is joined."},
-		},
-		OrderBy: "topic, epoch, partition",
 	}
 }
 

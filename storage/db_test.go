@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func TestMigrateFromTheVersionWithoutWeights(t *testing.T) {
 		"SELECT sum(length(segments)) FROM outcomes":    0,
 		"SELECT toUInt64(sum(weight)) FROM predictions": 10,
 		"SELECT count() FROM system.mutations WHERE command LIKE '%MATERIALIZE PROJECTION%' AND database = currentDatabase()":            1,
-		"SELECT countIf(query LIKE '%score, weight, half, segments, known%') FROM system.projections WHERE database = currentDatabase()": 1,
+		"SELECT countIf(query LIKE '%score, weight, propensity, half, segments, known%') FROM system.projections WHERE database = currentDatabase()": 1,
 	} {
 		var n uint64
 		if err := conn.QueryRow(ctx, query).Scan(&n); err != nil || n != want {
@@ -313,7 +314,9 @@ func appendSample(t *testing.T, b array.Builder) {
 	case *array.Uint64Builder:
 		b.Append(9)
 	case *array.FixedSizeBinaryBuilder:
-		b.Append([]byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+		minusTwo := bytes.Repeat([]byte{0xff}, b.Type().(*arrow.FixedSizeBinaryType).ByteWidth)
+		minusTwo[0] = 0xfe
+		b.Append(minusTwo)
 	case *array.MapBuilder:
 		b.Append(true)
 		if err := b.KeyBuilder().(*array.BinaryDictionaryBuilder).AppendString("k"); err != nil {
@@ -329,6 +332,10 @@ func appendSample(t *testing.T, b array.Builder) {
 		buckets.Append(true)
 		buckets.ValueBuilder().(*array.Int32Builder).AppendValues([]int32{-3, 7}, nil)
 		counts.Append(true)
+		if changes, ok := counts.ValueBuilder().(*array.Int64Builder); ok {
+			changes.AppendValues([]int64{1, -2}, nil)
+			return
+		}
 		counts.ValueBuilder().(*array.Uint64Builder).AppendValues([]uint64{1, 2}, nil)
 	default:
 		t.Fatalf("no sample for %T", b)

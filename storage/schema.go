@@ -44,7 +44,14 @@ func arrowType(t plumbline.ColumnType) (arrow.DataType, error) {
 		return arrow.MapOf(nameType(), arrow.PrimitiveTypes.Float64), nil
 	case plumbline.TypeCategories:
 		return arrow.MapOf(nameType(), arrow.BinaryTypes.String), nil
-	case plumbline.TypeFixedSum:
+	case plumbline.TypeWideSum:
+		return &arrow.FixedSizeBinaryType{ByteWidth: 32}, nil
+	case plumbline.TypeChanges:
+		return arrow.StructOf(
+			arrow.Field{Name: "1", Type: arrow.ListOf(arrow.PrimitiveTypes.Int32)},
+			arrow.Field{Name: "2", Type: arrow.ListOf(arrow.PrimitiveTypes.Int64)},
+		), nil
+	case plumbline.TypeFixedSum, plumbline.TypeSum:
 		return &arrow.FixedSizeBinaryType{ByteWidth: 16}, nil
 	case plumbline.TypeHistogram:
 		return arrow.StructOf(

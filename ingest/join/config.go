@@ -6,8 +6,11 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/segment"
 	"github.com/plumbline-slo/plumbline/storage"
 )
@@ -24,6 +27,18 @@ type Config struct {
 	// Segments are those that models declare: outcomes are counted in them as
 	// predictions are.
 	Segments segment.Declared `yaml:"-"`
+	// ScoreNumbers are the models whose score is a number and no probability: it
+	// is counted on the grid of numbers, and has no log loss.
+	ScoreNumbers []plumbline.Model `yaml:"-"`
+}
+
+// scoreNumbers is the query parameter of that name.
+func (c Config) scoreNumbers() driver.NamedValue {
+	names := make([]string, len(c.ScoreNumbers))
+	for i, m := range c.ScoreNumbers {
+		names[i] = string(m)
+	}
+	return clickhouse.Named("score_numbers", names)
 }
 
 // DefaultConfig returns the defaults that the fields name.

@@ -91,7 +91,7 @@ func (j *Join) Step(ctx context.Context) (Progress, error) {
 	if err != nil || w.empty() {
 		return Progress{}, err
 	}
-	parameters := append(w.parameters(), j.cfg.Segments.Parameter())
+	parameters := append(w.parameters(), j.cfg.Segments.Parameter(), j.cfg.scoreNumbers())
 	var progress Progress
 	row := j.db.Conn().QueryRow(ctx, withTouched(countsSQL), parameters...)
 	if err := row.Scan(&progress.Labels, &progress.Waiting, &progress.Predictions); err != nil {
@@ -105,6 +105,9 @@ func (j *Join) Step(ctx context.Context) (Progress, error) {
 		// Cells are summed after the outcomes are stored: of two processes that
 		// write to one minute, the one that sums last has seen both.
 		if err := j.write(ctx, "outcome_cells", withTouched(cellsSQL), parameters); err != nil {
+			return Progress{}, err
+		}
+		if err := j.write(ctx, "outcome_hours", withTouched(hoursSQL), parameters); err != nil {
 			return Progress{}, err
 		}
 	}

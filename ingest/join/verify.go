@@ -17,10 +17,15 @@ type Verification struct {
 	// A prediction whose labels all came before its segments were declared as
 	// they are now is in none of them, so they differ there and rightly.
 	Differ, SegmentsDiffer uint64
+	// HoursDiffer and HoursSegmentsDiffer are the same of outcome_hours, a row a
+	// predicted and true class.
+	HoursDiffer, HoursSegmentsDiffer uint64
 }
 
 // Equal reports whether every cell is what the raw rows say.
-func (v Verification) Equal() bool { return v.Differ == 0 && v.SegmentsDiffer == 0 }
+func (v Verification) Equal() bool {
+	return v.Differ == 0 && v.SegmentsDiffer == 0 && v.HoursDiffer == 0 && v.HoursSegmentsDiffer == 0
+}
 
 // Verify reads every raw row, so it is for checks and not for a schedule. It
 // compares what is stored with what is joined: run it when the join has caught
@@ -30,6 +35,10 @@ func (j *Join) Verify(ctx context.Context) (Verification, error) {
 	row := j.db.Conn().QueryRow(ctx, ofPrediction(verifySQL), j.cfg.Segments.Parameter())
 	if err := row.Scan(&v.WantLabelled, &v.WantCorrect, &v.Labelled, &v.Correct, &v.Differ, &v.SegmentsDiffer); err != nil {
 		return Verification{}, fmt.Errorf("verify outcome cells: %w", err)
+	}
+	row = j.db.Conn().QueryRow(ctx, ofPrediction(verifyHoursSQL), j.cfg.Segments.Parameter(), j.cfg.scoreNumbers())
+	if err := row.Scan(&v.HoursDiffer, &v.HoursSegmentsDiffer); err != nil {
+		return Verification{}, fmt.Errorf("verify outcome hours: %w", err)
 	}
 	return v, nil
 }

@@ -38,6 +38,8 @@ type row struct {
 	offset        int64
 	deploy, stage string            // predictions
 	weight        int               // predictions; 0 is 1
+	score         *float64          // predictions
+	propensity    *float64          // predictions
 	class         string            // predicted or label
 	value         *float64          // predicted_value or label_value
 	deleted       bool              // labels
@@ -80,6 +82,7 @@ func (r row) json() map[string]any {
 	}
 	m["deploy_hash"], m["stage"], m["predicted"], m["predicted_value"] = r.deploy, r.stage, r.class, r.value
 	m["weight"], m["half"], m["segments"] = max(r.weight, 1), r.half, r.segments
+	m["score"], m["propensity"] = r.score, r.propensity
 	if r.segments == nil {
 		m["segments"] = map[string]string{}
 	}
@@ -212,7 +215,7 @@ func (w *world) history(random *rand.Rand, rows int) {
 			r.epoch = "e2"
 		}
 		if n%5 == 0 { // a regression
-			r.class, r.value = "", number(float64(random.IntN(2)))
+			r.class, r.value = "", number([]float64{0, 1, 1, -2.5, 1e7, 1e13, random.NormFloat64()}[random.IntN(7)])
 		}
 		if random.IntN(3) == 0 {
 			r.topic, r.deploy, r.stage = "predictions", deploys[random.IntN(2)], "production"
@@ -220,6 +223,12 @@ func (w *world) history(random *rand.Rand, rows int) {
 				r.stage = []string{"canary", "training"}[random.IntN(2)]
 			}
 			r.weight = 1 + random.IntN(10)
+			if random.IntN(4) > 0 {
+				r.score = number([]float64{0, 1, -0.5, random.Float64(), random.Float64(), random.Float64()}[random.IntN(6)])
+			}
+			if random.IntN(3) > 0 {
+				r.propensity = number([]float64{1, 0.25, 1e-9, 1 - random.Float64()}[random.IntN(4)])
+			}
 			r.segments = randomSegments(random)
 			r.half = []string{"", "", "request", "response"}[random.IntN(4)]
 			if r.half == "response" && random.IntN(2) > 0 {

@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`predictions`
     `_offset` Int64 COMMENT 'Kafka offset of the record.' CODEC(Delta, ZSTD(1)),
     INDEX known_range known TYPE minmax GRANULARITY 1,
     INDEX offset_range _offset TYPE minmax GRANULARITY 1,
-    PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, weight, half, segments, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)
+    PROJECTION by_id (SELECT model, prediction_id, ts, deploy_hash, stage, predicted, predicted_value, score, weight, propensity, half, segments, known, _topic, _epoch, _partition, _offset ORDER BY model, prediction_id)
 )
 ENGINE = MergeTree()
 PARTITION BY toDate(ts)
@@ -235,6 +235,13 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`outcomes`
     `labelled` Int8 COMMENT 'Change in the number of labelled predictions: 1 for the first label, 0 for a correction, -1 for a deletion.',
     `correct` Int8 COMMENT 'Change in the number of correct predictions: 1, 0 or -1.',
     `requests` UInt64 DEFAULT 1 COMMENT 'Requests that the prediction stands for by its weight: what labelled and correct are multiplied with in outcome_cells.',
+    `propensity` Nullable(Float64) COMMENT 'Probability with which the prediction is given a label, as it was sent; null where it was not.',
+    `held` Int8 COMMENT '1 if the prediction had a label before this one became known. All rows of a delivery that does not count have 0 here and in holds.',
+    `former` LowCardinality(String) COMMENT 'Class of the label that counted before; empty without one.',
+    `former_value` Nullable(Float64) COMMENT 'Number of the label that counted before.',
+    `holds` Int8 COMMENT '1 if the prediction has a label since this one became known: labelled is holds - held.',
+    `truth` LowCardinality(String) COMMENT 'Class of the label that counts since, the greatest by label time, topic, partition and offset; empty without one. It is not label where this label is older than another.',
+    `truth_value` Nullable(Float64) COMMENT 'Number of the label that counts since.',
     `segments` Array(LowCardinality(String)) COMMENT 'Declared segments that the row counts in, as key=value; of a delivery that does not count, those of all deliveries.',
     `version` UInt64 COMMENT 'Rows of labels and predictions this row was computed from; it only grows.'
 )
@@ -256,6 +263,12 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`outcome_cells`
     `labelled` Int64 COMMENT 'Labelled requests gained in that hour: each prediction as often as its weight says.',
     `correct` Int64 COMMENT 'Correct requests gained in that hour.',
     `rows` Int64 DEFAULT labelled COMMENT 'Predictions that labelled was counted from; less than labelled where producers sample.',
+    `squares` Int128 DEFAULT labelled COMMENT 'Sum of the squares of the requests that each prediction stands for: labelled^2 / squares is how many equal ones they are worth (Kish 1965).',
+    `weighed` Int64 COMMENT 'Predictions of rows that have a propensity; the columns behind are sums over them.',
+    `inverse_nano` Int128 COMMENT 'Sum of w = requests / propensity, at most 1e9 each, in units of 1e-9: the predictions that these labels stand for (Horvitz & Thompson 1952).',
+    `inverse_correct_nano` Int128 COMMENT 'Sum of w over the correct ones; over inverse_nano it is the weighted accuracy (Hajek 1971).',
+    `inverse_squared_nano` Int128 COMMENT 'Sum of w^2 in units of 1e-9.',
+    `inverse_correct_squared_nano` Int128 COMMENT 'Sum of w^2 over the correct ones, in units of 1e-9.',
     `version` UInt64 COMMENT 'Source rows the cell was computed from; it only grows.'
 )
 ENGINE = ReplacingMergeTree(version)
@@ -264,6 +277,60 @@ ORDER BY (model, time, known, deploy_hash, stage, segment)
 TTL toDateTime(`time`) + toIntervalDay(800)
 SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'Outcomes counted by minute of the prediction and hour in which they became known; the greatest version replaces the others. State as known at T is the sum of the cells known by T.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`outcome_hours`
+(
+    `model` LowCardinality(String) COMMENT 'Model the row is about.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy of the model.',
+    `stage` LowCardinality(String) COMMENT 'production, canary, shadow or training.',
+    `segment` LowCardinality(String) COMMENT 'Declared segment as key=value, key=other or a=x,b=y; empty for all traffic, which the others are part of.',
+    `time` DateTime('UTC') COMMENT 'Hour of the prediction, event time.',
+    `known` DateTime('UTC') COMMENT 'Hour in which the labels became known.',
+    `predicted` LowCardinality(String) COMMENT 'Predicted class; empty for a regression, where none was given, or over the cap.',
+    `label` LowCardinality(String) COMMENT 'True class; empty for a regression or over the cap.',
+    `other` UInt8 COMMENT 'Bit 1: the predicted class is over the cap, bit 2: the true class is. The 20 classes with most changes of the hour, deploy, stage and hour of knowing are counted apart, of equal ones the first by name. Of models with more classes, what is counted under a name is a lower bound where there is other.',
+    `grid` LowCardinality(String) COMMENT 'Grid of scores: o8 for probabilities, f8 for scores of models whose score_kinds says number; empty where none of the row''s scores is on one.',
+    `count` Int64 COMMENT 'Labelled requests gained in that hour.',
+    `correct` Int64 COMMENT 'Correct requests gained in that hour: count where both classes have names and are equal, which of other nothing else tells.',
+    `rows` Int64 COMMENT 'Predictions that count was counted from.',
+    `squares` Int128 COMMENT 'Sum of the squares of the requests that each prediction stands for.',
+    `weighed` Int64 COMMENT 'Predictions of rows that have a propensity.',
+    `inverse_nano` Int128 COMMENT 'Sum of w = requests / propensity over them, as in outcome_cells.',
+    `inverse_squared_nano` Int128 COMMENT 'Sum of w^2 over them, in units of 1e-9.',
+    `scored` Int64 COMMENT 'Requests whose score f is on the grid; the next ten columns are about them, and those with log and gap only about probabilities.',
+    `hist` Tuple(Array(Int32), Array(Int64)) COMMENT 'Sorted grid buckets of scores and the change of their counts.' CODEC(ZSTD(1)),
+    `score_nano` Int128 COMMENT 'Sum of f, in units of 1e-9.',
+    `log_nano` Int128 COMMENT 'Sum of -ln f, f not below 1e-15: the log loss if label is the positive class; in units of 1e-9.',
+    `log_squared_nano` Int128 COMMENT 'Sum of (ln f)^2.',
+    `log_not_nano` Int128 COMMENT 'Sum of -ln(1-f), 1-f not below 1e-15: the log loss if label is not the positive class.',
+    `log_not_squared_nano` Int128 COMMENT 'Sum of (ln(1-f))^2.',
+    `gap_squared_nano` Int128 COMMENT 'Sum of (1-f)^2: the Brier score if label is the positive class.',
+    `gap_fourth_nano` Int128 COMMENT 'Sum of (1-f)^4, its square.',
+    `gap_not_squared_nano` Int128 COMMENT 'Sum of f^2: the Brier score if label is not the positive class.',
+    `gap_not_fourth_nano` Int128 COMMENT 'Sum of f^4, its square.',
+    `errors` Int64 COMMENT 'Requests of a regression with an error e = predicted_value - y, y the true number, both at most 1e12 in magnitude; all columns behind are sums over them, in units of 1e-18.',
+    `error_atto` Int256 COMMENT 'Sum of e.',
+    `absolute_atto` Int256 COMMENT 'Sum of |e|. A pinball loss of any quantile q is q times the sum of negative errors and 1-q times that of positive ones, which these two tell.',
+    `squared_atto` Int256 COMMENT 'Sum of e^2.',
+    `signed_squared_atto` Int256 COMMENT 'Sum of e|e|: tells the squares of negative and of positive errors.',
+    `fourth_atto` Int256 COMMENT 'Sum of e^4.',
+    `relative` Int64 COMMENT 'Requests with a relative error |e/y| of at most 1e12; the others have a truth of 0, or next to it.',
+    `relative_atto` Int256 COMMENT 'Sum of |e/y|.',
+    `relative_squared_atto` Int256 COMMENT 'Sum of (e/y)^2.',
+    `truth_atto` Int256 COMMENT 'Sum of y.',
+    `truth_squared_atto` Int256 COMMENT 'Sum of y^2.',
+    `truth_third_atto` Int256 COMMENT 'Sum of y^3.',
+    `truth_fourth_atto` Int256 COMMENT 'Sum of y^4.',
+    `truth_error_atto` Int256 COMMENT 'Sum of y e^2.',
+    `truth_squared_error_atto` Int256 COMMENT 'Sum of y^2 e^2.',
+    `version` UInt64 COMMENT 'Source rows the row was computed from; it only grows.'
+)
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY toYYYYMM(time)
+ORDER BY (model, time, known, deploy_hash, stage, segment, predicted, label, other, grid)
+TTL toDateTime(`time`) + toIntervalDay(800)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Outcomes counted by hour of the prediction, hour in which they became known, predicted and true class: the confusion matrix, scores by true class, per-event losses and errors. The greatest version replaces the others. State as known at T is the sum of the rows known by T. Every sum is over requests: a prediction adds as often as its weight says.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`score_cells`
 (

@@ -2,7 +2,8 @@
 -- frontier: rows of a batch that is not complete yet may still be taken back.
 INSERT INTO outcomes (
     model, deploy_hash, stage, prediction_id, ts, known, label_topic, label_partition, label_offset,
-    predicted, label, predicted_value, label_value, score, labelled, correct, requests, segments, version)
+    predicted, label, predicted_value, label_value, score, labelled, correct, requests, propensity,
+    held, former, former_value, holds, truth, truth_value, segments, version)
 WITH
 touched AS (
 /*touched*/
@@ -16,8 +17,9 @@ deliveries AS (
         model, prediction_id,
         count() AS deliveries,
         argMinIf(
-            tuple(known, ts, toString(deploy_hash), toString(stage), toString(predicted), predicted_value, score, requests), place,
+            tuple(known, ts, toString(deploy_hash), toString(stage), toString(predicted), predicted_value, score, requests, propensity), place,
             half != 'request') AS chosen,
+        ifNull(chosen.9, argMinIf(propensity, place, half = 'request')) AS propensity_of,
         argMinIf(names, place, half != 'request') AS answered,
         if(empty(answered), argMinIf(names, place, half = 'request' AND notEmpty(names)), answered) AS segments,
         groupUniqArrayArray(names) AS any_segments,
@@ -25,7 +27,7 @@ deliveries AS (
     FROM (
         SELECT *, /*requests*/ AS requests, tuple(known, toString(_topic), _partition, _offset) AS place, /*segments*/ AS names
         FROM (
-            SELECT model, prediction_id, known, ts, deploy_hash, stage, predicted, predicted_value, score, weight, half, segments, _topic, _partition, _offset
+            SELECT model, prediction_id, known, ts, deploy_hash, stage, predicted, predicted_value, score, weight, propensity, half, segments, _topic, _partition, _offset
             FROM predictions
             WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
               AND stage != 'training'
@@ -38,7 +40,7 @@ deliveries AS (
 heard AS (
     SELECT
         model, prediction_id, known, _topic, _partition, _offset, _epoch, deleted, label, label_value,
-        deliveries, chosen, candidates, segments, any_segments,
+        deliveries, chosen, propensity_of, candidates, segments, any_segments,
         greatest(known, chosen.1) AS since,
         tuple(ts, toString(_topic), _partition, _offset, toString(_epoch)) AS precedence,
         -- A class is compared with a class; numbers only where neither side has
@@ -58,8 +60,10 @@ states AS (
     SELECT
         *,
         count() OVER (PARTITION BY model, prediction_id) AS labels,
-        toInt64(argMax(deleted = 0, precedence) OVER history) AS has,
-        toInt64(argMax(hit, precedence) OVER history) AS good
+        -- A tuple, since argMax passes over nulls.
+        argMax(
+            tuple(toInt64(deleted = 0), toInt64(hit), if(deleted = 0, toString(label), ''), if(deleted = 0, label_value, NULL)),
+            precedence) OVER history AS state
     FROM heard
     WINDOW history AS (
         PARTITION BY model, prediction_id
@@ -69,8 +73,7 @@ states AS (
 changes AS (
     SELECT
         *,
-        has - lagInFrame(has) OVER history AS labelled,
-        good - lagInFrame(good) OVER history AS correct
+        lagInFrame(state) OVER history AS before
     FROM states
     WINDOW history AS (
         PARTITION BY model, prediction_id
@@ -80,15 +83,22 @@ changes AS (
 -- Each change stands where the chosen delivery is; every other candidate gets
 -- zeros, which cancel what stood there while it was the chosen one, in whichever
 -- segments it was.
+--
+-- One key has several rows where a topic was made again and its labels have the
+-- same offsets: the first state of them and the last one tell the change.
 SELECT
     model, candidate.3, candidate.4, prediction_id, candidate.2, greatest(known, candidate.1), _topic, _partition, _offset,
     any(chosen.5), max(label), any(chosen.6), any(label_value), any(chosen.7),
-    toInt8(sumIf(labelled, candidate = tuple(chosen.1, chosen.2, chosen.3, chosen.4))),
-    toInt8(sumIf(correct, candidate = tuple(chosen.1, chosen.2, chosen.3, chosen.4))),
-    any(chosen.8),
-    any(if(candidate = tuple(chosen.1, chosen.2, chosen.3, chosen.4), segments, any_segments)),
+    toInt8((argMax(if(counts, state, none), _epoch) AS last).1 - (argMin(if(counts, before, none), _epoch) AS first).1), toInt8(last.2 - first.2),
+    any(chosen.8), any(propensity_of), toInt8(first.1), first.3, first.4, toInt8(last.1), last.3, last.4,
+    any(if(counts, segments, any_segments)),
     any(deliveries + labels)
-FROM changes
-ARRAY JOIN candidates AS candidate
+FROM (
+    SELECT
+        *, arrayJoin(candidates) AS candidate,
+        candidate = tuple(chosen.1, chosen.2, chosen.3, chosen.4) AS counts,
+        tuple(toInt64(0), toInt64(0), '', CAST(NULL, 'Nullable(Float64)')) AS none
+    FROM changes
+)
 GROUP BY
     model, candidate.3, candidate.4, prediction_id, candidate.2, greatest(known, candidate.1), _topic, _partition, _offset

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"gopkg.in/yaml.v3"
 
@@ -171,6 +172,13 @@ func (c *Config) declareSegments() {
 	}
 	c.Analyze.Clusters = clusters
 	c.Ingest.Segments, c.Join.Segments = declared, declared
+	c.Join.ScoreNumbers = nil
+	for model, kind := range c.Ingest.ScoreKinds {
+		if kind == ingest.ScoreNumber {
+			c.Join.ScoreNumbers = append(c.Join.ScoreNumbers, model)
+		}
+	}
+	slices.Sort(c.Join.ScoreNumbers)
 }
 
 func (c Config) validateModels() error {
