@@ -74,6 +74,7 @@ type core struct {
 	maintenances sync.WaitGroup
 	peer         *cluster.Peer // nil alone
 	durable      []*durableState
+	beats        beats
 	sends        sendGate
 }
 

@@ -50,6 +50,7 @@ func (c *core) pipeline() (notify.RoutingStage, map[string][]notify.Integration)
 	integrations[undeclared] = []notify.Integration{integration}
 	stages[undeclared] = append(append(notify.MultiStage{}, before...),
 		notify.FanoutStage{c.integrationStage(d, integration, 0, undeclared, notifyMetrics)})
+	stages[heartbeat] = notify.MultiStage{&c.beats}
 	notifyMetrics.InitializeFor(integrations)
 	return stages, integrations
 }

@@ -66,8 +66,9 @@ func RoutesYAML(c Config) ([]byte, error) {
 			Target: []string{matcher(plumbline.LabelSeverity, plumbline.SeverityTicket), anyModel},
 			Equal:  []string{plumbline.LabelModel, plumbline.LabelDeploy},
 		}},
-		Receivers: []receiverRef{{Name: undeclared}},
+		Receivers: []receiverRef{{Name: undeclared}, {Name: heartbeat}},
 	}
+	file.Route.Routes = append(file.Route.Routes, heartbeatRoute())
 	for _, o := range c.Owners {
 		file.Receivers = append(file.Receivers, receiverRef{Name: receiverName(o.Name)})
 		for _, m := range o.Models {

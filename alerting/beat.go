@@ -1,0 +1,51 @@
+package alerting
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/common/model"
+)
+
+// HeartbeatAlert is the name of an alert that always fires and reaches nobody:
+// its way through the store, the dispatcher and the pipeline is the sign that
+// alerts are handled at all.
+const HeartbeatAlert = "PlumblineHeartbeat"
+
+// heartbeat is the receiver of the heartbeat alert.
+const heartbeat = "heartbeat"
+
+// heartbeatInterval is how often its group has its turn.
+const heartbeatInterval = 5 * time.Second
+
+func heartbeatRoute() routeNode {
+	return routeNode{
+		Receiver: heartbeat, GroupBy: []string{model.AlertNameLabel}, Matchers: []string{matcher(model.AlertNameLabel, HeartbeatAlert)},
+		GroupWait: model.Duration(time.Second), GroupInterval: model.Duration(heartbeatInterval),
+	}
+}
+
+// beats is the stage at the end of the heartbeat's way.
+type beats struct{ last atomic.Int64 }
+
+// Exec implements notify.Stage.
+func (b *beats) Exec(ctx context.Context, _ *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+	for _, a := range alerts {
+		if !a.Resolved() {
+			b.last.Store(time.Now().UnixMilli())
+		}
+	}
+	return ctx, nil, nil
+}
+
+// LastBeat returns when the heartbeat alert last reached the end of the
+// pipeline, the zero time if it never has.
+func (s *Service) LastBeat() time.Time {
+	if ms := s.core.beats.last.Load(); ms > 0 {
+		return time.UnixMilli(ms)
+	}
+	return time.Time{}
+}

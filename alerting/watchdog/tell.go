@@ -1,0 +1,177 @@
+package watchdog
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
+)
+
+// memory is the state of the direct way: it lasts as long as the process.
+type memory map[string]string
+
+// GetStr implements alerting.State.
+func (m memory) GetStr(key string) (string, bool) { v, ok := m[key]; return v, ok }
+
+// SetStr implements alerting.State.
+func (m memory) SetStr(key, value string) { m[key] = value }
+
+// tell hands what is blind to alerting, with the heartbeat alert, and looks
+// whether alerting itself does its work.
+func (w *Watchdog) tell(ctx context.Context) {
+	now := w.deps.Now()
+	w.mu.Lock()
+	alerts := w.judge(now)
+	w.mu.Unlock()
+	alerts = append(alerts, alerting.Alert{
+		Labels: map[string]string{"alertname": alerting.HeartbeatAlert, plumbline.LabelSeverity: "none"}, EndsAt: now.Add(10 * w.cfg.Every),
+	})
+	limited, cancel := context.WithTimeout(ctx, w.cfg.Every)
+	err := w.deps.Handler.Send(limited, alerts...)
+	cancel()
+	if ctx.Err() != nil {
+		return
+	}
+	w.mu.Lock()
+	if err != nil {
+		w.failed.WithLabelValues("send").Inc()
+		w.deps.Log.Warn("watchdog: alerting did not take alerts", "err", err)
+	} else {
+		for i := range w.probes {
+			w.probes[i].telling = false
+		}
+	}
+	if beat := w.deps.Handler.LastBeat(); beat.After(w.stuck.seen) {
+		w.stuck.seen = beat
+	}
+	w.stuck.mark(now.Sub(w.stuck.seen) > w.cfg.Limit, now)
+	stuck := w.stuck
+	w.mu.Unlock()
+	w.past(ctx, stuck, alerts, now)
+}
+
+// past goes past alerting to whoever answers for the service, as long as
+// alerting is stuck: with that, and with what else is blind.
+func (w *Watchdog) past(ctx context.Context, stuck state, alerts []alerting.Alert, now time.Time) {
+	if w.deps.Direct == nil || stuck.since.IsZero() && !stuck.telling {
+		return
+	}
+	self := Probe{Alert: AlertStuck, Object: w.cfg.Name, Summary: "alerts of " + w.cfg.Name + " are not handled"}
+	stuck.what = fmt.Sprintf("No alert has gone through the pipeline since %s. Nobody is paged of anything by this replica.", stuck.seen.UTC().Format(time.RFC3339))
+	a, _ := stuck.alert(self, w.deps.Owner, now, w.cfg)
+	told := []alerting.Alert{a}
+	if !stuck.since.IsZero() {
+		told = append(told, alerts[:len(alerts)-1]...) // the heartbeat reaches nobody
+	}
+	for _, a := range told {
+		limited, cancel := context.WithTimeout(ctx, w.cfg.Limit/2)
+		_, err := w.deps.Direct.Notify(limited, alerting.Notice{
+			Text: alerting.NewText([]alerting.Alert{a}, w.deps.Owner, alerting.Explanation{}, nil, now), Alerts: []alerting.Alert{a},
+			State: prefixed{w.direct, a.Labels["alertname"] + "/" + a.Labels[plumbline.LabelObject] + "/"},
+		})
+		cancel()
+		if err != nil {
+			w.failed.WithLabelValues("direct").Inc()
+			w.deps.Log.Error("watchdog: nobody could be told past alerting", "alert", a.Labels["alertname"], "err", err)
+			return // told again at the next look
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stuck.since.IsZero() {
+		w.stuck.telling = false
+	}
+}
+
+// prefixed is the state of one incident of the direct way.
+type prefixed struct {
+	memory
+	prefix string
+}
+
+// GetStr implements alerting.State.
+func (p prefixed) GetStr(key string) (string, bool) { return p.memory.GetStr(p.prefix + key) }
+
+// SetStr implements alerting.State.
+func (p prefixed) SetStr(key, value string) { p.memory.SetStr(p.prefix+key, value) }
+
+// Beat is what the heartbeat says.
+type Beat struct {
+	Name string    `json:"name"`
+	At   time.Time `json:"at"`
+	// Blind are the parts that are; people have been paged of them.
+	Blind []string `json:"blind,omitempty"`
+}
+
+// beat sends the heartbeat as long as alerts are handled.
+func (w *Watchdog) beat(ctx context.Context) {
+	if w.cfg.HeartbeatURL == "" && w.cfg.HeartbeatURLFile == "" {
+		return
+	}
+	client := &http.Client{Timeout: w.cfg.HeartbeatEvery}
+	ticker := time.NewTicker(w.cfg.HeartbeatEvery)
+	defer ticker.Stop()
+	for {
+		if err := w.beatOnce(ctx, client); err != nil && ctx.Err() == nil {
+			w.failed.WithLabelValues("heartbeat").Inc()
+			w.deps.Log.Warn("watchdog: heartbeat", "err", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (w *Watchdog) beatOnce(ctx context.Context, client *http.Client) error {
+	w.mu.Lock()
+	stuck := !w.stuck.since.IsZero()
+	beat := Beat{Name: w.cfg.Name, At: w.deps.Now().UTC()}
+	for i, p := range w.deps.Probes {
+		if !w.probes[i].since.IsZero() {
+			beat.Blind = append(beat.Blind, p.Alert+" "+p.Object)
+		}
+	}
+	w.mu.Unlock()
+	if stuck {
+		return nil // silence is what tells
+	}
+	target := w.cfg.HeartbeatURL
+	if w.cfg.HeartbeatURLFile != "" {
+		content, err := os.ReadFile(w.cfg.HeartbeatURLFile)
+		if err != nil {
+			return err
+		}
+		target = strings.TrimSpace(string(content))
+	}
+	body, err := json.Marshal(beat)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }() // the status says what matters
+	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10)); err != nil {
+		return err
+	}
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("status %d", response.StatusCode)
+	}
+	return nil
+}

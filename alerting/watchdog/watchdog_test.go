@@ -1,0 +1,282 @@
+package watchdog
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
+)
+
+// handler is an alerting that works until it is stuck.
+type handler struct {
+	mu     sync.Mutex
+	stuck  bool
+	beat   time.Time
+	alerts map[string]alerting.Alert // the last of each name
+	first  map[string]time.Time
+}
+
+func (h *handler) Send(ctx context.Context, alerts ...alerting.Alert) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stuck {
+		return errors.New("stuck")
+	}
+	for _, a := range alerts {
+		name := a.Labels["alertname"]
+		if name == alerting.HeartbeatAlert {
+			h.beat = time.Now()
+			continue
+		}
+		h.alerts[name] = a
+		if _, ok := h.first[name]; !ok {
+			h.first[name] = time.Now()
+		}
+	}
+	return ctx.Err()
+}
+
+func (h *handler) LastBeat() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.beat
+}
+
+func (h *handler) set(stuck bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stuck = stuck
+}
+
+func (h *handler) fires(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	a, ok := h.alerts[name]
+	return ok && a.EndsAt.After(time.Now())
+}
+
+// pager keeps what it was told, with the time, and refuses the first calls.
+type pager struct {
+	mu     sync.Mutex
+	refuse int
+	told   []string
+	at     []time.Time
+}
+
+func (p *pager) Notify(_ context.Context, n alerting.Notice) (alerting.Result, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refuse > 0 {
+		p.refuse--
+		return alerting.Result{Retry: true}, errors.New("no network")
+	}
+	was, _ := n.State.GetStr("status")
+	if status := string(n.Text.Status); was != status {
+		n.State.SetStr("status", status)
+		p.told = append(p.told, n.Text.Name+" "+n.Text.Object+" "+status)
+		p.at = append(p.at, time.Now())
+	}
+	return alerting.Result{Sent: true}, nil
+}
+
+func (p *pager) all() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.told)
+}
+
+// part is what a probe watches.
+type part struct {
+	mu   sync.Mutex
+	last time.Time // when it last did its work; zero does it all the time
+	err  error
+	hang bool
+}
+
+func (p *part) lag(ctx context.Context, now time.Time) (time.Duration, string, error) {
+	p.mu.Lock()
+	last, err, hang := p.last, p.err, p.hang
+	p.mu.Unlock()
+	if hang {
+		<-ctx.Done()
+		return 0, "", ctx.Err()
+	}
+	if last.IsZero() {
+		last = now
+	}
+	return now.Sub(last), "it is behind", err
+}
+
+func (p *part) set(last time.Time, err error, hang bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last, p.err, p.hang = last, err, hang
+}
+
+func start(t *testing.T, h *handler, direct alerting.Notifier, parts map[string]*part) {
+	t.Helper()
+	var probes []Probe
+	for name, p := range parts {
+		probes = append(probes, Probe{Alert: name, Object: "here", Summary: name, Lag: p.lag})
+	}
+	cfg := DefaultConfig()
+	cfg.Name = "host"
+	w, err := New(cfg, Dependencies{
+		Handler: h, Direct: direct, Owner: plumbline.OwnerEntry{Name: "platform"}, Probes: probes,
+		Registry: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = w.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+// Whatever goes blind is told within a minute, whatever else hangs, and is told
+// to be over when it sees again.
+func TestBlindnessIsToldWithinAMinute(t *testing.T) {
+	for name, blind := range map[string]func(*part){
+		"behind": func(p *part) { p.set(time.Now(), nil, false) },
+		"error":  func(p *part) { p.set(time.Time{}, errors.New("no answer"), false) },
+		"hangs":  func(p *part) { p.set(time.Time{}, nil, true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, p, other, hangs := &handler{alerts: map[string]alerting.Alert{}, first: map[string]time.Time{}}, &part{}, &part{}, &part{}
+				hangs.set(time.Time{}, nil, true)
+				start(t, h, nil, map[string]*part{"Blind": p, "Fine": other, "Hangs": hangs})
+				time.Sleep(10 * time.Minute)
+				if h.fires("Blind") || h.fires("Fine") || !h.fires("Hangs") {
+					t.Fatal("who sees is called blind, or who hangs is not")
+				}
+				began := time.Now()
+				blind(p)
+				time.Sleep(time.Minute)
+				if !h.fires("Blind") || h.fires("Fine") {
+					t.Fatal("after a minute nobody was told, or of another")
+				}
+				if after := h.first["Blind"].Sub(began); after > 50*time.Second {
+					t.Errorf("told after %s; alerting's group_wait is still to come", after)
+				}
+				p.set(time.Time{}, nil, false)
+				time.Sleep(time.Minute)
+				if h.fires("Blind") {
+					t.Error("it sees again and is still called blind")
+				}
+			})
+		})
+	}
+}
+
+// When alerting is stuck, people are told past it: of that and of what else is
+// blind, once each, and of the end.
+func TestStuckAlertingIsToldPastIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, direct, p := &handler{alerts: map[string]alerting.Alert{}, first: map[string]time.Time{}}, &pager{refuse: 2}, &part{}
+		start(t, h, direct, map[string]*part{"Blind": p})
+		time.Sleep(10 * time.Minute)
+		if told := direct.all(); len(told) != 0 {
+			t.Fatalf("told %q while alerting works", told)
+		}
+		h.set(true)
+		p.set(time.Now(), nil, false)
+		began := time.Now()
+		time.Sleep(2 * time.Minute)
+		if want := []string{"AlertingStuck host firing", "Blind here firing"}; !slices.Equal(direct.all(), want) {
+			t.Fatalf("told %q, want %q", direct.all(), want)
+		}
+		if after := direct.at[0].Sub(began); after > time.Minute {
+			t.Errorf("told after %s", after)
+		}
+		h.set(false)
+		time.Sleep(time.Minute)
+		if told := direct.all(); told[len(told)-1] != "AlertingStuck host resolved" || len(told) != 3 {
+			t.Errorf("told %q, want the end of what was stuck", told)
+		}
+	})
+}
+
+func TestHeartbeatStopsWhenAlertingIsStuck(t *testing.T) {
+	var mu sync.Mutex
+	var beats []string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var b strings.Builder
+		_ = r.Write(&b)
+		mu.Lock()
+		defer mu.Unlock()
+		beats = append(beats, b.String())
+	}))
+	defer server.Close()
+	cfg := DefaultConfig()
+	cfg.HeartbeatURL, cfg.Name = server.URL, "host"
+	w, err := New(cfg, Dependencies{Handler: &handler{}, Registry: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Probes: []Probe{{Alert: "Blind", Object: "here"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.probes[0].since = time.Now()
+	if err := w.beatOnce(t.Context(), server.Client()); err != nil {
+		t.Fatal(err)
+	}
+	w.stuck.since = time.Now()
+	if err := w.beatOnce(t.Context(), server.Client()); err != nil {
+		t.Fatal(err)
+	}
+	if len(beats) != 1 || !strings.Contains(beats[0], `"name":"host"`) || !strings.Contains(beats[0], "Blind here") {
+		t.Errorf("heartbeats %q, want one, with what is blind", beats)
+	}
+}
+
+func TestReceiverPagesOfSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg, direct := DefaultReceiverConfig(), &pager{refuse: 1}
+		cfg.Expect, cfg.Owner = []string{"a", "b"}, plumbline.OwnerEntry{Name: "platform"}
+		r, err := NewReceiver(cfg, direct, slog.New(slog.DiscardHandler), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); _ = r.Run(ctx) }()
+		defer func() { cancel(); <-done }()
+		synctest.Wait()
+		beat := func(name string) int {
+			w := httptest.NewRecorder()
+			r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/beat", strings.NewReader(`{"name":"`+name+`"}`)))
+			return w.Code
+		}
+		for range 20 { // five minutes: a beats, b never did
+			if beat("a") != http.StatusOK || beat("stranger") != http.StatusNotFound {
+				t.Fatal("a heartbeat is refused, or a stranger's taken")
+			}
+			time.Sleep(15 * time.Second)
+		}
+		stopped := time.Now()
+		time.Sleep(time.Minute)
+		want := []string{"PlumblineSilent a resolved", "PlumblineSilent b firing", "PlumblineSilent a firing"}
+		if !slices.Equal(direct.all(), want) {
+			t.Fatalf("told %q, want %q", direct.all(), want)
+		}
+		if after := direct.at[2].Sub(stopped); after > 45*time.Second+cfg.Every {
+			t.Errorf("silence is told after %s", after)
+		}
+		beat("a")
+		time.Sleep(10 * time.Second)
+		if told := direct.all(); told[len(told)-1] != "PlumblineSilent a resolved" {
+			t.Errorf("told %q, want the end of a's silence", told)
+		}
+	})
+}
