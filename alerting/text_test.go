@@ -155,7 +155,7 @@ func TestGoldenTexts(t *testing.T) {
 	for name, text := range texts(t) {
 		t.Run(name, func(t *testing.T) {
 			golden(t, name+".txt", []byte(alerting.RenderText(text)))
-			golden(t, name+".slack.json", indented(t, slack.Blocks(text, slack.Buttons{})))
+			golden(t, name+".slack.json", indented(t, slack.Blocks(text, slack.Buttons{Shown: true, Gate: true})))
 			action := "trigger"
 			if text.Status == alerting.StatusResolved {
 				action = "resolve"

@@ -172,45 +172,37 @@ func (c *Callbacks) secret() (string, error) {
 
 // do does what a click asks for, if who clicked may.
 func (c *Callbacks) do(ctx context.Context, click click, at time.Time) (status int, result string, err error) {
-	if click.action == actionDashboard || !slices.Contains([]string{actionAck, actionSilence, actionGate}, click.action) {
-		return http.StatusOK, resultNothing, nil
+	if !slices.Contains([]string{actionAck, actionSilence, actionGate}, click.action) {
+		return http.StatusOK, resultNothing, nil // a link is a button, too
 	}
 	if !slices.Contains(c.channel.config.Users, click.user) {
 		c.say(click.whisper("You are not among the users of alerting.slack.users, so nothing was done."))
 		return http.StatusOK, resultRefused, nil
 	}
-	var (
-		q    quoter
-		done string
-	)
+	var answer reply
 	switch click.action {
 	case actionAck:
 		// The thread hears of it from the notifier, which sees the incident change.
 		err = c.actions.Acknowledge(ctx, click.value, click.by())
-		done = "You look after it now."
+		answer = click.whisper("You look after it now.")
 	case actionSilence:
 		// Counted from the click, so that a callback that was held up for minutes
 		// does not silence for longer than its button says.
 		until := at.Add(silenceFor)
 		err = c.actions.Silence(ctx, click.value, until.Sub(c.now()), click.by())
-		done = fmt.Sprintf("Silenced until %s by %s.", until.UTC().Format("15:04 UTC"), q.Name(click.by()))
+		answer = click.thread(fmt.Sprintf("Silenced until %s by %s.", until.UTC().Format("15:04 UTC"), quoter{}.Name(click.by())))
 	case actionGate:
-		var target gateTarget
-		if json.Unmarshal([]byte(click.value), &target) != nil || target.Model == "" || c.gate == nil {
-			return http.StatusOK, resultNothing, nil
+		target, ok := click.gate()
+		if !ok || c.gate == nil {
+			return http.StatusOK, resultNothing, nil // a button of another version
 		}
-		c.say(reply{channel: click.channel, thread: click.message, gate: target})
-		return http.StatusOK, resultDone, nil
+		answer = reply{channel: click.channel, thread: click.message, gate: target}
 	}
 	if err != nil {
-		c.say(click.whisper("Nothing was done: " + q.Sentence(err.Error()) + "."))
+		c.say(click.whisper("Nothing was done: " + quoter{}.Sentence(err.Error()) + "."))
 		return http.StatusInternalServerError, resultFailed, fmt.Errorf("%s of incident %q by %s: %w", click.action, alerting.Clean(click.value), click.user, err)
 	}
-	if click.action == actionAck {
-		c.say(click.whisper(done))
-	} else {
-		c.say(reply{channel: click.channel, thread: click.message, text: done})
-	}
+	c.say(answer)
 	return http.StatusOK, resultDone, nil
 }
 
@@ -284,6 +276,18 @@ type click struct {
 // whisper is an answer that only who clicked sees.
 func (k click) whisper(text string) reply {
 	return reply{channel: k.channel, thread: k.message, user: k.user, text: text}
+}
+
+// thread is an answer that stands in the thread.
+func (k click) thread(text string) reply {
+	return reply{channel: k.channel, thread: k.message, text: text}
+}
+
+// gate reads what gateValue wrote.
+func (k click) gate() (gateTarget, bool) {
+	var target gateTarget
+	err := json.Unmarshal([]byte(k.value), &target)
+	return target, err == nil && target.Model != ""
 }
 
 // by names who clicked: the name is the person's own choice, the id is not.

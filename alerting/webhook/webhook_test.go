@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/template"
-	"github.com/prometheus/alertmanager/types"
 	"github.com/prometheus/common/model"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -83,7 +83,7 @@ func TestTheBodyIsAlertmanagers(t *testing.T) {
 	if result, err := channel.Notifier(plumbline.OwnerEntry{Name: "o"}).Notify(t.Context(), n); err != nil || !result.Sent {
 		t.Fatalf("%+v, %v", result, err)
 	}
-	var group []*types.Alert
+	var group []*alert.Alert
 	for _, a := range n.Alerts {
 		labels, annotations := model.LabelSet{}, model.LabelSet{}
 		for k, v := range a.Labels {
@@ -94,7 +94,7 @@ func TestTheBodyIsAlertmanagers(t *testing.T) {
 		for k, v := range a.Annotations {
 			annotations[model.LabelName(k)] = model.LabelValue(v)
 		}
-		group = append(group, &types.Alert{Alert: model.Alert{
+		group = append(group, &alert.Alert{Alert: model.Alert{
 			Labels: labels, Annotations: annotations, StartsAt: a.StartsAt, EndsAt: a.EndsAt, GeneratorURL: a.GeneratorURL,
 		}})
 	}
