@@ -26,9 +26,10 @@ type AlarmConfig struct {
 	// model, over all features, answers, segments, measures and references.
 	// Default 1.
 	Budget float64 `yaml:"budget"`
-	// History is how far back closed days are looked at when the service starts:
-	// detectors learn from it what is usual. A ticket that is open for longer than
-	// that ends without being closed: what it says has become the usual.
+	// History is how far back closed days are looked at where nothing is stored of
+	// them: detectors learn from it what is usual. A ticket that is open for longer
+	// than that is closed, and the stream learnt anew: what it says has become the
+	// usual.
 	// Default 91 days.
 	History time.Duration `yaml:"history"`
 	// Learn is how many of the first days of a stream are taken as quiet, so that
@@ -61,22 +62,29 @@ func (c AlarmConfig) validate() error {
 // waiting.
 const daysAtOnce = 4
 
-// alarms keeps the closed days of each model and has detectors decide over them.
-// All of it follows from the rollups: it is the same after a restart, and it is
-// computed anew when the training set is another one or days came in late. It belongs to the one
+// alarms takes the closed days of each model and has detectors decide over them.
+// What they know is stored after every day, so that a service that starts goes on
+// from there; it is computed anew from the rollups where the training set is
+// another one, days came in late, or the settings changed. It belongs to the one
 // goroutine that steps.
 type alarms struct {
 	cfg    Config
 	watch  watch
+	store  inserter
+	now    func() time.Time
 	models map[plumbline.Model]*days
 }
 
-// days are the closed days of one model, compared with its references.
+// days is where one model stands.
 type days struct {
-	blocks map[stream][]alarm.Block
+	streams map[stream]watched
 	// next is the start of the first day that was not looked at, last the end of
-	// the latest one with requests.
+	// the latest one with requests, version that of the last day.
 	next, last time.Time
+	version    uint64
+	// resumed says that what is stored was read; it is read up to until.
+	resumed bool
+	until   time.Time
 	// requests is how many there were when a day was looked at, under its end,
 	// and in the training set, under the zero time: other numbers are other days.
 	requests map[time.Time]uint64
@@ -101,8 +109,8 @@ type stream struct {
 	measure   measure.ID
 }
 
-func newAlarms(cfg Config, w watch) *alarms {
-	return &alarms{cfg: cfg, watch: w, models: map[plumbline.Model]*days{}}
+func newAlarms(cfg Config, w watch, store inserter) *alarms {
+	return &alarms{cfg: cfg, watch: w, store: store, now: time.Now, models: map[plumbline.Model]*days{}}
 }
 
 // look says where each stream stands. While days are caught up with, or cannot
@@ -116,7 +124,7 @@ func (a *alarms) look(ctx context.Context, t traffic, now time.Time) ([]Finding,
 	closed := t.end.Add(-settle).Truncate(day)
 	d := a.models[t.model]
 	if d == nil {
-		d = &days{}
+		d = &days{until: closed}
 		d.rewind(a.from(t, closed))
 		a.models[t.model] = d
 	}
@@ -140,6 +148,11 @@ func (a *alarms) look(ctx context.Context, t traffic, now time.Time) ([]Finding,
 // lookAt takes the days that have closed, some at a time, and decides once it
 // has caught up. It reports whether it did.
 func (a *alarms) lookAt(ctx context.Context, t traffic, d *days, closed, now time.Time) (bool, error) {
+	if !d.resumed {
+		if err := a.resume(ctx, t.model, d, a.from(t, closed)); err != nil {
+			return false, err
+		}
+	}
 	for range daysAtOnce {
 		if d.next.Before(closed) {
 			if err := a.take(ctx, t, d, closed); err != nil {
@@ -165,10 +178,7 @@ func (a *alarms) lookAt(ctx context.Context, t traffic, d *days, closed, now tim
 		return true, nil // of the same days, the same
 	}
 	d.forget(closed.Add(-a.cfg.Alarm.History))
-	found, err := a.decide(t.model, d)
-	if err != nil {
-		return false, fmt.Errorf("drift alarm: %w", err)
-	}
+	found := a.decide(t.model, d)
 	d.found, d.through, d.asOf = found, d.next, d.last
 	return true, nil
 }
@@ -201,20 +211,13 @@ func (a *alarms) take(ctx context.Context, t traffic, d *days, closed time.Time)
 	if err != nil {
 		return err
 	}
-	if training, ok := trainingOf(answer); ok {
-		known, looked := d.requests[time.Time{}]
-		if looked && differ(training, known) {
-			d.rewind(a.from(t, closed))
-			delete(d.requests, time.Time{})
-			a.watch.asker.Forget(t.model)
-			return nil
-		}
-		if !looked {
-			d.requests[time.Time{}] = training
-		}
-	}
-	if answer.Current.Requests > 0 {
-		d.requests[end] = answer.Current.Requests
+	training, trained := trainingOf(answer)
+	known, looked := d.requests[time.Time{}]
+	if trained && looked && differ(training, known) {
+		d.rewind(a.from(t, closed))
+		d.startOver()
+		a.watch.asker.Forget(t.model)
+		return nil
 	}
 	answers := []ask.Answer{answer}
 	if answer.Current.Requests > 0 {
@@ -228,42 +231,68 @@ func (a *alarms) take(ctx context.Context, t traffic, d *days, closed time.Time)
 			}
 			answers = append(answers, answer)
 		}
-		d.last = end
 	}
-	d.next = end
-	for _, answer := range answers {
-		a.keep(d, end, answer)
+	after, err := a.step(d, end, answers)
+	if err != nil {
+		return err
+	}
+	requests := answers[0].Current.Requests
+	if err := a.keep(ctx, t.model, d, end, requests, training, after); err != nil {
+		return err
+	}
+	if trained && !looked {
+		d.requests[time.Time{}] = training
+	}
+	if requests > 0 {
+		d.requests[end], d.last = requests, end
 	}
 	return nil
 }
 
-// keep adds the rows of one day to the streams.
-func (a *alarms) keep(d *days, end time.Time, answer ask.Answer) {
-	for _, r := range answer.Rows {
-		if r.Verdict == plumbline.VerdictMissing || !(comparison{cfg: a.cfg}).wanted(r, answer) {
-			continue
+// step returns the streams of a day after it.
+func (a *alarms) step(d *days, end time.Time, answers []ask.Answer) (map[stream]watched, error) {
+	blocks := map[stream]alarm.Block{}
+	for _, answer := range answers {
+		for _, r := range answer.Rows {
+			if r.Verdict == plumbline.VerdictMissing || !(comparison{cfg: a.cfg}).wanted(r, answer) {
+				continue
+			}
+			blocks[stream{answer.Segment, r.Series, r.Reference, r.Measure}] = alarm.Block{
+				End: end, Reference: r.Reference, Events: uint64(float64(r.Count) / max(1, r.Design)), Freedom: alarm.Freedom(r.Measure, filled(r, answer)), Result: r.Result,
+			}
 		}
-		s := stream{answer.Segment, r.Series, r.Reference, r.Measure}
-		d.blocks[s] = append(d.blocks[s], alarm.Block{
-			End: end, Reference: r.Reference, Events: uint64(float64(r.Count) / max(1, r.Design)), Freedom: alarm.Freedom(r.Measure, filled(r, answer)), Result: r.Result,
-		})
+	}
+	cfg := alarm.DefaultConfig()
+	cfg.Budget, cfg.Streams = a.cfg.Alarm.Budget, 0
+	for s := range d.streams {
+		if _, ok := blocks[s]; !ok {
+			cfg.Streams++
+		}
+	}
+	cfg.Streams = max(1, cfg.Streams+len(blocks))
+	after := map[stream]watched{}
+	for s, b := range blocks {
+		w, err := d.streams[s].step(a.cfg.Alarm, cfg, b)
+		if err != nil {
+			return nil, err
+		}
+		after[s] = w
+	}
+	return after, nil
+}
+
+// rewind goes back to a day: what is known after it is read again. What was
+// decided last is kept.
+func (d *days) rewind(from time.Time) {
+	d.next, d.settled, d.dispersion, d.through = from, false, nil, time.Time{}
+	if d.streams != nil {
+		d.resumed, d.until = false, from
 	}
 }
 
-// rewind forgets all days from one on. What was decided last is kept.
-func (d *days) rewind(from time.Time) {
-	d.next, d.settled, d.dispersion, d.through = from, false, nil, time.Time{}
-	if d.blocks == nil {
-		d.blocks, d.requests = map[stream][]alarm.Block{}, map[time.Time]uint64{}
-	}
-	for end := range d.requests {
-		if end.After(from) {
-			delete(d.requests, end)
-		}
-	}
-	for s, blocks := range d.blocks {
-		d.blocks[s] = slices.DeleteFunc(blocks, func(b alarm.Block) bool { return b.End.After(from) })
-	}
+// startOver forgets everything: nothing that is stored is gone on from.
+func (d *days) startOver() {
+	d.resumed, d.streams, d.requests, d.last = true, map[stream]watched{}, map[time.Time]uint64{}, time.Time{}
 }
 
 //go:embed sql/days.sql
@@ -311,7 +340,7 @@ func (a *alarms) changed(ctx context.Context, t traffic, d *days, closed time.Ti
 	}
 	d.rewind(first)
 	if first.Equal(from) {
-		delete(d.requests, time.Time{})
+		d.startOver()
 	}
 	a.watch.asker.Forget(t.model)
 	return true, nil
@@ -346,65 +375,35 @@ func filled(r ask.Row, answer ask.Answer) int {
 	return 0
 }
 
-// forget drops the days that ended by then, as a service that starts would not
-// look at them.
+// forget drops the streams that were last seen by then, and the numbers of days
+// before.
 func (d *days) forget(then time.Time) {
-	for s, blocks := range d.blocks {
-		kept := slices.DeleteFunc(blocks, func(b alarm.Block) bool { return !b.End.After(then) })
-		if len(kept) == 0 {
-			delete(d.blocks, s)
-			continue
-		}
-		d.blocks[s] = kept
-	}
+	maps.DeleteFunc(d.streams, func(_ stream, w watched) bool { return !w.end.After(then) })
+	maps.DeleteFunc(d.requests, func(end time.Time, _ uint64) bool { return !end.IsZero() && !end.After(then) })
 }
 
 // decision is where a stream stands.
 type decision struct {
-	stream  stream
-	block   alarm.Block // the last one
-	verdict alarm.Verdict
-	since   time.Time
+	stream stream
+	watched
 	// gone says that the stream has no block of the last day.
 	gone bool
 }
 
-// decide steps a detector through the days of every stream and returns the
-// findings of the last one, and every ticket that was open when its stream was
-// last seen.
-func (a *alarms) decide(model plumbline.Model, d *days) ([]Finding, error) {
-	cfg := alarm.DefaultConfig()
-	cfg.Budget, cfg.Streams = a.cfg.Alarm.Budget, max(1, len(d.blocks))
+// decide returns the findings of the last day, and every ticket that was open
+// when its stream was last seen, unless that is longer ago than the history.
+func (a *alarms) decide(model plumbline.Model, d *days) []Finding {
 	var all []decision
 	d.dispersion = map[stream]varies{}
-	for s, blocks := range d.blocks {
-		detector, err := alarm.New(cfg)
-		if err != nil {
-			return nil, err
-		}
-		now := decision{stream: s}
-		var quiet []measure.Result
-		learnt := int(a.cfg.Alarm.Learn / day)
-		for i, b := range blocks {
-			if i < learnt {
-				detector.Prime(b)
-				now.block, now.verdict = b, alarm.Verdict{Status: alarm.Insufficient, P: math.NaN(), Assumption: "the first days of a stream are learnt from"}
-				quiet = append(quiet, b.Result)
-				continue
-			}
-			if now.block, now.verdict = b, detector.Step(b); now.verdict.Status == alarm.Quiet {
-				quiet = append(quiet, b.Result)
-			}
-		}
-		d.dispersion[s] = variesOf(quiet, now.block.Freedom)
-		now.since = detector.State().Since
-		now.gone = !now.block.End.Equal(d.last)
-		if !now.gone || now.verdict.Ticket {
+	for s, w := range d.streams {
+		d.dispersion[s] = variesOf(w.distances(s.measure), w.Freedom)
+		now := decision{stream: s, watched: w, gone: !w.end.Equal(d.last)}
+		if !now.gone || w.verdict.Ticket && d.last.Sub(w.Detector.Since) <= a.cfg.Alarm.History {
 			all = append(all, now)
 		}
 	}
 	slices.SortFunc(all, func(a, b decision) int { return cmp.Compare(fmt.Sprint(a.stream), fmt.Sprint(b.stream)) })
-	return a.findings(model, all), nil
+	return a.findings(model, all)
 }
 
 // leastQuiet is how many quiet days say by how much a stream varies.
@@ -450,18 +449,18 @@ func (a *alarms) findings(model plumbline.Model, all []decision) []Finding {
 		f := newFinding(plumbline.SignalDriftAlarm, string(d.stream.measure))
 		f.Model, f.Stage = model, plumbline.StageProduction
 		f.Segment, f.Feature, f.Reference = d.stream.segment, nameOf(d.stream.series), d.stream.reference
-		f.Window, f.WindowEnd, f.Count = day, d.block.End, d.block.Events
+		f.Window, f.WindowEnd, f.Count = day, d.end, d.events
 		f.P, f.Assumes = d.verdict.P, d.verdict.Assumption
 		f.Value, f.Verdict = d.verdict.Evidence/d.verdict.Threshold, plumbline.VerdictOK
 		switch {
-		case d.verdict.Status == alarm.Insufficient && !d.verdict.Ticket:
+		case (d.verdict.Status == alarm.Insufficient || d.verdict.Status == learnt) && !d.verdict.Ticket:
 			f.Value, f.Verdict = math.NaN(), plumbline.VerdictInsufficient
 		case d.verdict.Ticket:
 			f.Value, f.Verdict = max(1, f.Value), plumbline.VerdictBreach
-			f.Assumes = fmt.Sprintf("open since the day that ended %s; %s; %s", d.since.Format(time.DateOnly), ranks[i], f.Assumes)
+			f.Assumes = fmt.Sprintf("open since the day that ended %s; %s; %s", d.Detector.Since.Format(time.DateOnly), ranks[i], f.Assumes)
 		}
 		if d.gone {
-			f.Assumes = fmt.Sprintf("last seen on the day that ended %s, nothing says that it is over; %s", d.block.End.Format(time.DateOnly), f.Assumes)
+			f.Assumes = fmt.Sprintf("last seen on the day that ended %s, nothing says that it is over; %s", d.end.Format(time.DateOnly), f.Assumes)
 		}
 		findings[i] = f
 	}

@@ -8,8 +8,8 @@
 // batch of rows an interval; drift, data quality and labels have intervals of
 // their own, for rollups are by hour. A drift is a breach where it is beyond
 // noise, beyond what matters, and beyond what the same hours always do; a ticket
-// is for detectors over closed days to open, under a budget of false ones that
-// follows from the rollups and is the same after a restart.
+// is for detectors over closed days to open, under a budget of false ones,
+// and what they know is stored, so that they go on after a restart.
 //
 // The maths is in the packages below: drift, dataquality, concept, quality and
 // burn. The package reads rollups, cells and outcomes, writes findings, and does

@@ -90,7 +90,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 	if r.watch, err = newWatch(cfg, asker, conn); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
-	r.alarms = newAlarms(cfg, *r.watch)
+	r.alarms = newAlarms(cfg, *r.watch, deps.DB.Derived())
 	r.arrivals, r.forecasts = newArrivals(cfg, conn), newForecasts(cfg, deps.DB)
 	if r.declared, err = newDeclaredQuality(cfg, conn, deps.Quality); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)

@@ -464,6 +464,37 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`findings` ON CLUSTER `analytics` AS `plu
 ENGINE = Distributed(`analytics`, `plumbline`, `findings_local`)
 COMMENT 'What the analyzers found: one table for SQL, dashboards and PromQL alike.';
 
+CREATE TABLE IF NOT EXISTS `plumbline`.`drift_days_local` ON CLUSTER `analytics`
+(
+    `model` LowCardinality(String) COMMENT 'Model.',
+    `end` DateTime64(3, 'UTC') COMMENT 'End of the day, event time.' CODEC(Delta, ZSTD(1)),
+    `segment` LowCardinality(String) COMMENT 'Declared segment as key=value; empty for all traffic.',
+    `series` LowCardinality(String) COMMENT 'score, predicted_value, predicted or feature:NAME; requests in the rows that say that the day was looked at: events is then its requests, or those of the training set where reference is training.',
+    `reference` LowCardinality(String) COMMENT 'What the day is compared with: training, same-hours:4w and so on.',
+    `measure` LowCardinality(String) COMMENT 'Measure, for example psi.',
+    `version` UInt64 COMMENT 'Unix time in ms at which the day was looked at; it only grows.',
+    `settings` LowCardinality(String) COMMENT 'Hash of what the rows rest on: references, measures, least effects, budget, clusters. Rows of another one are not gone on from.',
+    `events` UInt64 COMMENT 'Independent events of the day.',
+    `value` Float64 DEFAULT nan COMMENT 'Distance of the day, in the measure''s unit; NaN where nothing can be said.',
+    `null_mean` Float64 DEFAULT nan COMMENT 'What the distance would be on average if nothing had changed.',
+    `p` Float64 DEFAULT nan COMMENT 'Probability that a quiet day lies as far away; NaN where nothing was tested.',
+    `evidence` Float64 DEFAULT nan COMMENT 'What has accumulated.',
+    `threshold` Float64 DEFAULT nan COMMENT 'Evidence that opens a ticket.',
+    `status` LowCardinality(String) COMMENT 'quiet, suspect, opened, open or insufficient.',
+    `assumes` String COMMENT 'What p rests on.' CODEC(ZSTD(1)),
+    `state` String COMMENT 'What the detector knows after the day, as JSON.' CODEC(ZSTD(1))
+)
+ENGINE = ReplicatedReplacingMergeTree(version)
+PARTITION BY toYYYYMM(end)
+ORDER BY (model, end, segment, series, reference, measure)
+TTL toDateTime(`end`) + toIntervalDay(800)
+SETTINGS replicated_deduplication_window = 10000
+COMMENT 'What the detectors of drift tickets saw and decided on each closed day, one row a day and stream: a service that starts goes on from the newest ones. Of a day the rows of the greatest version count, as long as no day before it has a greater one: days are looked at again, in order, when events come in late or the training set is another one.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`drift_days` ON CLUSTER `analytics` AS `plumbline`.`drift_days_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `drift_days_local`)
+COMMENT 'What the detectors of drift tickets saw and decided on each closed day, one row a day and stream: a service that starts goes on from the newest ones. Of a day the rows of the greatest version count, as long as no day before it has a greater one: days are looked at again, in order, when events come in late or the training set is another one.';
+
 CREATE TABLE IF NOT EXISTS `plumbline`.`notices_local` ON CLUSTER `analytics`
 (
     `at` DateTime64(3, 'UTC') COMMENT 'Wall clock.',

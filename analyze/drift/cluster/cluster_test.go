@@ -121,9 +121,8 @@ func TestOf(t *testing.T) {
 func TestPValuesWithEffects(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	const trials, groups, cells = 300, 200, 6
-	draw := func() (counts []uint64, s sums) {
-		counts = make([]uint64, cells)
-		s = sums{cells: cells, x: make([]uint64, 2*cells-1), xx: make([]uint64, 2*cells-1), xn: make([]uint64, 2*cells-1)}
+	draw := func() ([]uint64, sums) {
+		s := sums{cells: cells, x: make([]uint64, 2*cells-1), xx: make([]uint64, 2*cells-1), xn: make([]uint64, 2*cells-1)}
 		for range groups {
 			n := uint64(1 + r.IntN(12))
 			x := make([]uint64, 2*cells-1)
