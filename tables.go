@@ -148,7 +148,7 @@ func Tables() []Table {
 		seriesTable(TableSeriesMinute, "minute", RetainMinutes), seriesTable(TableSeriesHour, "hour", RetainHours), categoriesTable(),
 		batchesTable(), epochsTable(),
 		outcomesTable(), outcomeCellsTable(), outcomeHoursTable(), scoreCellsTable(), joinCursorTable(),
-		findingsTable(), driftDaysTable(), noticesTable(), erasuresTable(), sliTable(), incidentsTable(),
+		findingsTable(), driftDaysTable(), noticesTable(), erasuresTable(), sliTable(), incidentsTable(), ledgerTable(),
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
 	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
-	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
 	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
+	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -67,6 +67,8 @@ type Config struct {
 	Alarm AlarmConfig `yaml:"alarm"`
 	// Proxies says when what speaks before labels is unusual.
 	Proxies ProxyConfig `yaml:"proxies"`
+	// Ledger says when past alarms are judged.
+	Ledger LedgerConfig `yaml:"ledger"`
 	// Clusters says of models what their events belong together by, as they
 	// declare it.
 	Clusters cluster.Keys `yaml:"-"`
@@ -148,6 +150,7 @@ func DefaultConfig() Config {
 		References: []string{plumbline.ReferenceTraining, "same-hours:4w"},
 		Alarm:      defaultAlarm(),
 		Proxies:    defaultProxies(),
+		Ledger:     defaultLedger(),
 		Measures: Measures{
 			Numbers:    []measure.ID{measure.PSI, measure.WassersteinScale},
 			Categories: []measure.ID{measure.PSI, measure.TVD},
@@ -163,7 +166,7 @@ func DefaultConfig() Config {
 
 // Validate returns every mistake of the configuration, by field.
 func (c Config) Validate() error {
-	errs := []error{c.validateTimes(), c.Alarm.validate(), c.Proxies.validate(), c.Measures.validate(), c.validateEstimates()}
+	errs := []error{c.validateTimes(), c.Alarm.validate(), c.Proxies.validate(), c.Ledger.validate(), c.Measures.validate(), c.validateEstimates()}
 	wrong := func(field string, err error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("analyze.%s: %w", field, err))

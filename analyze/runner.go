@@ -18,6 +18,7 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
 	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
+	"github.com/plumbline-slo/plumbline/analyze/ledger"
 	"github.com/plumbline-slo/plumbline/analyze/proxy"
 	"github.com/plumbline-slo/plumbline/analyze/quality"
 	"github.com/plumbline-slo/plumbline/storage"
@@ -42,6 +43,7 @@ type Runner struct {
 	watch   *watch
 	alarms  *alarms
 	proxies *proxies
+	judge   *judge
 	// declared writes what models declare of their quality.
 	declared *declaredQuality
 
@@ -81,6 +83,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 	r.hygiene = newHygiene(dataquality.Reader{Conn: conn}, cfg)
 	r.truth = newTruth(concept.Reader{Conn: conn}, cfg)
 	r.proxies = newProxies(proxy.Reader{Conn: conn}, cfg.Proxies)
+	r.judge = newJudge(ledger.Reader{Conn: conn}, cfg.Ledger, deps.Objectives)
 	asker, err := ask.New(ask.Config{KeepFor: cfg.ReferenceRefresh, KeepCounts: ask.DefaultConfig().KeepCounts}, conn)
 	if err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
@@ -91,10 +94,10 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
 	r.alarms = newAlarms(cfg, *r.watch, deps.DB.Derived())
-	r.arrivals, r.forecasts = newArrivals(cfg, conn), newForecasts(cfg, deps.DB)
 	if r.declared, err = newDeclaredQuality(cfg, conn, deps.Quality); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
+	r.arrivals, r.forecasts = newArrivals(cfg, conn), newForecasts(cfg, deps.DB)
 	if err := r.metrics.register(deps.Registerer); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
@@ -127,7 +130,7 @@ type keeper func([]Finding) error
 // looks returns the rounds. What a page stands on has one of its own, so that
 // comparing many features, or catching up with past days, never delays it.
 func (r *Runner) looks() []look {
-	return []look{{"service", r.lookService}, {"features", r.lookFeatures}, {"arrival", r.lookArrival}, {"estimates", r.lookEstimates}}
+	return []look{{"service", r.lookService}, {"features", r.lookFeatures}, {"ledger", r.lookLedger}, {"arrival", r.lookArrival}, {"estimates", r.lookEstimates}}
 }
 
 // Run looks until the context ends, at once and then every interval. A look that
@@ -291,7 +294,7 @@ func newMetrics() metrics {
 	return metrics{
 		findings: prometheus.NewCounter(prometheus.CounterOpts(opts("findings_total", "Rows of findings written."))),
 		errors:   prometheus.NewCounter(prometheus.CounterOpts(opts("step_errors_total", "Looks in which something could not be looked at."))),
-		last:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("last_complete_step_timestamp_seconds", "Unix time of the last look that saw everything: service is burn and quality, features is drift and data quality, arrival is whether labels come, estimates is maturity and quality before labels.")), []string{"look"}),
+		last:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("last_complete_step_timestamp_seconds", "Unix time of the last look that saw everything: service is burn and quality, features is drift and data quality, ledger is what became of alarms, arrival is whether labels come, estimates is maturity and quality before labels.")), []string{"look"}),
 	}
 }
 

@@ -127,8 +127,8 @@ func TestOnCallIsTheSchemaOfTheSDK(t *testing.T) {
 	if err := d.Validate(); err != nil {
 		t.Errorf("Grafana's schema refuses it: %v", err)
 	}
-	if len(d.Panels) != 6+len(plumbline.Signals()) {
-		t.Errorf("%d panels, want 6 and one for each of %d signals", len(d.Panels), len(plumbline.Signals()))
+	if len(d.Panels) != 10+len(plumbline.Signals()) {
+		t.Errorf("%d panels, want 10 and one for each of %d signals", len(d.Panels), len(plumbline.Signals()))
 	}
 }
 

@@ -28,7 +28,8 @@ var statements embed.FS
 type generator struct{ settings }
 
 // OnCall returns the JSON of the on-call dashboard: the four numbers of a first
-// look, what is in breach, and one panel for each signal of the catalogue.
+// look, what is in breach, one panel for each signal of the catalogue, and what
+// past alarms were worth.
 func OnCall(opts ...Option) ([]byte, error) {
 	s, err := newSettings(opts)
 	if err != nil {
@@ -58,6 +59,9 @@ func (g generator) onCall() ([]byte, error) {
 		builder = builder.WithPanel(p)
 	}
 	for _, p := range g.signalPanels(plumbline.Signals()) {
+		builder = builder.WithPanel(p)
+	}
+	for _, p := range g.lastLook() {
 		builder = builder.WithPanel(p)
 	}
 	built, err := builder.Build()

@@ -586,3 +586,44 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`incidents` ON CLUSTER `analytics` AS `pl
 ENGINE = Distributed(`analytics`, `plumbline`, `incidents_local`)
 COMMENT 'One row an incident that people were told of; the greatest version replaces the others.';
 
+CREATE TABLE IF NOT EXISTS `plumbline`.`ledger_local` ON CLUSTER `analytics`
+(
+    `alarm` String COMMENT 'Incident, or drift- and a hash of stream and day.',
+    `kind` LowCardinality(String) COMMENT 'quality or drift.',
+    `model` LowCardinality(String) COMMENT 'Model.',
+    `deploy_hash` LowCardinality(String) COMMENT 'Deploy that the alarm was about; of a drift the newest one.',
+    `slo` LowCardinality(String) COMMENT 'Service level objective; of a drift the one that it was judged by.',
+    `segment` LowCardinality(String) COMMENT 'Declared segment; empty for all traffic.',
+    `signal` LowCardinality(String) COMMENT 'Signal that fired.',
+    `severity` LowCardinality(String) COMMENT 'Highest level that it reached: page or ticket.',
+    `claim` String COMMENT 'What fired, in words.' CODEC(ZSTD(1)),
+    `opened` DateTime64(3, 'UTC') COMMENT 'When it opened.',
+    `closed` DateTime64(3, 'UTC') COMMENT 'When it was over; 1970 while it lasts.',
+    `window_from` DateTime64(3, 'UTC') COMMENT 'Start of the event times that it claims something about.',
+    `window_to` DateTime64(3, 'UTC') COMMENT 'Their end.',
+    `truth` LowCardinality(String) COMMENT 'true if the quality of that window was under the target, false if it was not, undecided as long as labels cannot tell.',
+    `reason` String COMMENT 'Why it is undecided; empty where it is decided.' CODEC(ZSTD(1)),
+    `target` Float64 COMMENT 'Target of the objective; NaN where there is none to judge by.',
+    `quality` Float64 COMMENT 'Share of correct predictions among those labelled; NaN without labels.',
+    `low` Float64 COMMENT 'Lower end of its 95 % interval, about the labels that are missing.',
+    `high` Float64 COMMENT 'Upper end of it.',
+    `coverage` Float64 COMMENT 'Share of the window''s predictions with a label, 0 to 1; NaN without predictions.',
+    `labelled` Int64 COMMENT 'Labelled predictions of the window.',
+    `requests` Int64 COMMENT 'Predictions of the window.',
+    `matured` DateTime64(3, 'UTC') COMMENT 'End of the hour in which labels first said so; 1970 while undecided.',
+    `lead_s` Nullable(Float64) COMMENT 'Seconds from opened to matured of an alarm that was right: how much earlier than labels it was, negative if later.',
+    `rollback_to` LowCardinality(String) COMMENT 'Earlier deploy that was brought back after the alarm; empty if none was within analyze.ledger.rollback_within.',
+    `rollback_at` DateTime64(3, 'UTC') COMMENT 'When it began to serve again; 1970 if it did not.',
+    `judged` DateTime64(3, 'UTC') COMMENT 'Wall clock of the judgement.',
+    `version` UInt64 COMMENT 'The same in milliseconds: a later judgement replaces an earlier one.'
+)
+ENGINE = ReplicatedReplacingMergeTree(version)
+PARTITION BY toYYYYMM(opened)
+ORDER BY (model, opened, alarm)
+SETTINGS replicated_deduplication_window = 10000
+COMMENT 'One row a quality or drift alarm, with what labels said of it later; the greatest version replaces the others.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`ledger` ON CLUSTER `analytics` AS `plumbline`.`ledger_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `ledger_local`)
+COMMENT 'One row a quality or drift alarm, with what labels said of it later; the greatest version replaces the others.';
+

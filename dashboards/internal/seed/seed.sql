@@ -97,6 +97,16 @@ FROM series_hour
 ARRAY JOIN [('disagreement', 0.08), ('explained', 0.97)] AS s
 WHERE model = {model:String} AND series = 'requests' AND segment = ''
 ;
+INSERT INTO ledger (alarm, kind, model, deploy_hash, slo, signal, severity, claim, opened, closed, window_from, window_to, truth, reason, target, quality, low, high, coverage, labelled, requests, matured, lead_s, rollback_to, rollback_at, judged, version)
+SELECT concat('a', toString(number)), f.1, {model:String}, {old:String}, {slo:String}, f.2, f.3, f.4, toDateTime64({now:Int64} - 864000 - 86400 * number, 3), toDateTime64({now:Int64} - 860000 - 86400 * number, 3),
+  toDateTime64({now:Int64} - 870000 - 86400 * number, 3), toDateTime64({now:Int64} - 864600 - 86400 * number, 3), f.5, f.6, 0.85, f.7, f.7 - 0.01, f.7 + 0.01, f.8, 700, 720,
+  toDateTime64({now:Int64} - 800000 - 86400 * number, 3), f.9, f.10, toDateTime64(if(f.10 = '', 0, {now:Int64} - 850000), 3), toDateTime64({now:Int64} - 60, 3), 1
+FROM numbers(0, 4)
+ARRAY JOIN [[('quality', 'burn', 'page', 'bad share over its threshold in the 1h before 2026-05-10T12:00:00Z', 'true', '', 0.7, 0.97, 21600::Nullable(Float64), 'c0ffee'),
+  ('quality', 'burn', 'page', 'bad share over its threshold in the 1h before 2026-05-09T12:00:00Z', 'false', '', 0.9, 0.97, NULL::Nullable(Float64), ''),
+  ('drift', 'drift_alarm', 'ticket', 'psi of distance against training', 'true', '', 0.7, 0.97, 86400::Nullable(Float64), 'c0ffee'),
+  ('drift', 'drift_alarm', 'ticket', 'psi of origin against training', 'undecided', '31 % of the labels are in, 90 % are needed', 0.9, 0.31, NULL::Nullable(Float64), '')][number + 1]] AS f
+;
 INSERT INTO notices (at, kind, model, deploy_hash, slo, object, text)
 SELECT toDateTime64({now:Int64} - 1500, 3), 'alert_opened', {model:String}, {new:String}, {slo:String}, 'pagerduty', 'Page: 39 % of the last hour wrong, 1.3 times the threshold; distance moved most (PSI 2.4).'
 UNION ALL

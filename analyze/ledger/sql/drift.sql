@@ -1,0 +1,9 @@
+-- What the detectors of drift said of each closed day, by stream.
+SELECT
+    toString(model), toString(segment), toString(feature), toString(reference), toString(measure), window_end,
+    toString(argMax(deploy_hash, at)), argMax(verdict, at) = 'breach' AS ticket,
+    if(ticket, minIf(at, verdict = 'breach'), min(at)) AS seen
+FROM findings
+WHERE signal = 'drift_alarm' AND at >= toDateTime64({since:Int64}, 3, 'UTC')
+GROUP BY model, segment, feature, reference, measure, window_end
+ORDER BY model, segment, feature, reference, measure, window_end
