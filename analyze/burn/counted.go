@@ -69,6 +69,9 @@ type Counted struct {
 	Threshold float64
 	// Noise is the chance a minute that noise starts this; see the function.
 	Noise float64
+	// Thin says that no window of the evidence would hold enough if every event in
+	// it were bad.
+	Thin bool
 	// Verdict is missing if the long window is empty or the short one is although
 	// it should not be, breach if the bad shares of both are beyond the threshold
 	// and noise is not what did it, and ok otherwise.
@@ -94,7 +97,7 @@ func EvaluateCounts(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) Cou
 		}
 		c.Short = w.Last
 	}
-	c.Evidence, c.Noise = evidence(w, slo, pair)
+	c.Evidence, c.Noise, c.Thin = evidence(w, slo, pair)
 	c.Verdict = plumbline.VerdictOK
 	beyond := c.Long.Share() > c.Threshold && c.Short.Share() > c.Threshold
 	if beyond && (pair.Noise == 0 || c.Noise <= pair.Noise) {
@@ -106,25 +109,22 @@ func EvaluateCounts(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) Cou
 // evidence returns the noise in the first window that could give enough evidence
 // if every event in it were bad: which one that is depends on how much came in
 // and not on what of it was bad.
-func evidence(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) (time.Duration, float64) {
+func evidence(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) (length time.Duration, noise float64, thin bool) {
 	budget, series := 1-slo.Target, float64(max(w.Series, 1))
 	windows := pair.Evidence
 	if len(windows) == 0 {
 		windows = []time.Duration{pair.Long}
 	}
-	var (
-		length time.Duration
-		noise  = 1.0
-	)
+	noise = 1
 	for _, length = range windows {
 		count := w.Of(length)
 		phi := Overdispersion(slo) * count.weight()
 		noise = min(1, series*Noise(count.Bad, count.Total, budget, phi, length))
 		if series*Noise(count.Total, count.Total, budget, phi, length) <= pair.Noise {
-			break
+			return length, noise, false
 		}
 	}
-	return length, noise
+	return length, noise, pair.Noise > 0
 }
 
 // Overdispersion returns the objective's, or the default.
@@ -138,8 +138,9 @@ func Overdispersion(slo plumbline.SLO) float64 {
 // EvidenceTime returns how long a bad share must last, at a steady rate of events
 // an hour, until the pair alerts: the closed form of the workbook,
 // (threshold / bad) x long, or what the evidence takes where that is longer. It
-// returns false if it never does. It takes expected counts for counts.
-func EvidenceTime(slo plumbline.SLO, pair plumbline.WindowPair, perHour, bad float64) (time.Duration, bool) {
+// returns false if it never does. Counts are taken so many standard deviations
+// below what is expected: at 0 every other burst is found by then, at 1 most are.
+func EvidenceTime(slo plumbline.SLO, pair plumbline.WindowPair, perHour, bad, deviations float64) (time.Duration, bool) {
 	threshold := pair.Threshold(slo.Target)
 	if !(bad > threshold) {
 		return 0, false
@@ -152,9 +153,10 @@ func EvidenceTime(slo plumbline.SLO, pair plumbline.WindowPair, perHour, bad flo
 	holds := func(t time.Duration) bool {
 		of := func(window time.Duration) Count {
 			inside, all := min(t, window).Hours()*perHour, window.Hours()*perHour
-			return Count{Bad: inside*bad + (all-inside)*(1-slo.Target), Total: all, Rows: all}
+			expected := inside*bad + (all-inside)*(1-slo.Target)
+			return Count{Bad: max(expected-deviations*math.Sqrt(expected), 0), Total: all, Rows: all}
 		}
-		_, noise := evidence(Windows{Of: of, Series: 1}, slo, pair)
+		_, noise, _ := evidence(Windows{Of: of, Series: 1}, slo, pair)
 		return pair.Noise == 0 || noise <= pair.Noise
 	}
 	if !holds(longest) {

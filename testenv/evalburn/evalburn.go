@@ -110,10 +110,11 @@ type Detection struct {
 	// ExpectedBad is the number of bad events that the long window holds when the
 	// burn fills it.
 	ExpectedBad float64
-	// Closed is the workbook's closed form, Printed what burn.EvidenceTime says;
+	// Closed is the workbook's closed form, Expected and Printed what
+	// burn.EvidenceTime says of counts as expected and a standard deviation below;
 	// Never says that it says never.
-	Closed, Printed time.Duration
-	Never           bool
+	Closed, Expected, Printed time.Duration
+	Never                     bool
 	// Median is the median of the simulated times; 0 where none was simulated.
 	Median time.Duration
 }
@@ -130,8 +131,9 @@ func Detections(c Cell, runs int, seed uint64) ([]Detection, error) {
 		d := Detection{Pair: p, Bad: min(2*threshold, 1)}
 		d.ExpectedBad = c.PerHour * p.Long.Hours() * d.Bad
 		d.Closed = time.Duration(threshold / d.Bad * float64(p.Long))
-		printed, ok := burn.EvidenceTime(o.SLO, p, c.PerHour, d.Bad)
-		d.Printed, d.Never = printed, !ok
+		expected, _ := burn.EvidenceTime(o.SLO, p, c.PerHour, d.Bad, 0)
+		printed, ok := burn.EvidenceTime(o.SLO, p, c.PerHour, d.Bad, 1)
+		d.Expected, d.Printed, d.Never = expected, printed, !ok
 		if ok && runs > 0 {
 			d.Median = median(o, p, c, d, runs, seed)
 		}
@@ -343,7 +345,7 @@ func PagedAfter(c Cell, bad float64) (time.Duration, bool, error) {
 	}
 	first, found := time.Duration(0), false
 	for _, p := range pages(o) {
-		if took, ok := burn.EvidenceTime(o.SLO, p, c.PerHour, bad); ok && (!found || took < first) {
+		if took, ok := burn.EvidenceTime(o.SLO, p, c.PerHour, bad, 1); ok && (!found || took < first) {
 			first, found = took, true
 		}
 	}

@@ -25,7 +25,7 @@ func TestShort(t *testing.T) {
 		for _, d := range found {
 			// Burns of under four times the target take more than a hundred bad events
 			// to tell from noise.
-			if enough := 100.0; d.ExpectedBad >= enough && d.Pair.Factor >= 4 && (d.Never || d.Printed > d.Closed+time.Minute) {
+			if enough := 100.0; d.ExpectedBad >= enough && d.Pair.Factor >= 4 && (d.Never || d.Expected > d.Closed+time.Minute) {
 				t.Errorf("%+v: %+v", c, d)
 			}
 		}

@@ -44,7 +44,10 @@ func (c *Counter) byTime(ctx context.Context, id plumbline.SLIID, slo plumbline.
 	if err != nil {
 		return err
 	}
-	if err := c.write(ctx, id, slo.Model, counted, to.UnixMilli()); err != nil {
+	for i := range counted {
+		counted[i].sli, counted[i].model = id, slo.Model
+	}
+	if err := c.write(ctx, counted, to.UnixMilli()); err != nil {
 		return err
 	}
 	c.cursor[id] = to.UnixMilli()

@@ -148,7 +148,9 @@ func TestCountsEqualBruteForce(t *testing.T) {
 func TestSlicesEqualBruteForce(t *testing.T) {
 	db := startDB(t)
 	storeEvents(t, db, 0, 3000, 3*time.Second, origin, origin)
-	slice := func(s *plumbline.SLO) { s.Budgeting, s.SliceWindow, s.SliceTarget = plumbline.Timeslices, 5*time.Minute, 0.95 }
+	slice := func(s *plumbline.SLO) {
+		s.Budgeting, s.SliceWindow, s.SliceTarget = plumbline.Timeslices, 5*time.Minute, 0.95
+	}
 	ratio := func(s *plumbline.SLO) { s.Budgeting, s.SliceWindow = plumbline.RatioTimeslices, 5*time.Minute }
 	latency := plumbline.SLI{Kind: plumbline.SLILatency, Op: "lte", Value: 380}
 	all := []plumbline.Objective{objective("slices", latency, slice), objective("ratios", latency, ratio)}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,6 +82,8 @@ func New(cfg Config, db *storage.DB, queries Querier, promql Instant) *Counter {
 
 // row is the count of one minute.
 type row struct {
+	sli               plumbline.SLIID
+	model             plumbline.Model
 	deploy            plumbline.DeployHash
 	minute            int64
 	good, total, rows uint64
@@ -107,25 +110,17 @@ func (c *Counter) Step(ctx context.Context, objectives []plumbline.Objective, no
 			errs = append(errs, fmt.Errorf("count the %s of model %q for SLO %q: %w", slo.SLI.Name(), slo.Model, slo.Name, err))
 		}
 	}
-	events := make(map[plumbline.Model]map[plumbline.SLIID]plumbline.SLO)
+	events := make(map[plumbline.SLIID]plumbline.SLO)
 	for id, slo := range slos {
 		switch slo.SLI.Name() {
 		case plumbline.SLILatency, plumbline.SLISuccess, plumbline.SLICost:
-			if events[slo.Model] == nil {
-				events[slo.Model] = make(map[plumbline.SLIID]plumbline.SLO)
-			}
-			events[slo.Model][id] = slo
+			events[id] = slo
 		default:
 			wrong(slo, c.byTime(ctx, id, slo, now))
 		}
 	}
-	for _, of := range events {
-		if err := c.events(ctx, of, now); err != nil {
-			for _, slo := range of {
-				wrong(slo, err)
-				break
-			}
-		}
+	if err := c.events(ctx, events, now); err != nil {
+		errs = append(errs, fmt.Errorf("count the events of %d SLIs: %w", len(events), err))
 	}
 	return errors.Join(errs...)
 }
@@ -161,38 +156,51 @@ func (c *Counter) restore(ctx context.Context, slos map[plumbline.SLIID]plumblin
 }
 
 // events counts the minutes in which batches that were completed since have
-// events of the model.
+// events: first of the indicators that nothing is counted of yet, which begin with
+// the oldest event, then of all.
 func (c *Counter) events(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time) error {
+	if len(slos) == 0 {
+		return nil
+	}
+	fresh := make(map[plumbline.SLIID]plumbline.SLO)
 	since := int64(math.MaxInt64)
-	for id := range slos {
+	for id, slo := range slos {
+		if c.cursor[id] == 0 {
+			fresh[id] = slo
+			continue
+		}
 		since = min(since, c.cursor[id])
 	}
-	oldest := now.Add(-c.cfg.Back).Truncate(time.Minute)
+	if len(fresh) > 0 {
+		if err := c.follow(ctx, fresh, 0, now); err != nil || len(fresh) == len(slos) {
+			return err
+		}
+	}
+	return c.follow(ctx, slos, since, now)
+}
+
+// follow counts what was completed since, for all of the indicators at once.
+func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, since int64, now time.Time) error {
 	b, err := c.batches(ctx, since-c.cfg.Overlap.Milliseconds())
 	if err != nil || b.n == 0 {
 		return err
 	}
 	if since == 0 {
-		// Nothing of it was counted yet: whatever the batches are, everything is.
+		// Nothing was counted yet: whatever the batches are, everything is.
 		b.knownFrom, b.knownTo = 0, math.MaxInt32*int64(1000)
 	}
-	var model plumbline.Model
-	for _, slo := range slos {
-		model = slo.Model
-	}
-	minutes, err := c.touched(ctx, model, b, oldest)
+	minutes, err := c.touched(ctx, slos, b, now.Add(-c.cfg.Back).Truncate(time.Minute))
 	if err != nil {
 		return err
 	}
+	parameters := eventParameters(slos)
 	for _, span := range spans(minutes) {
-		for id, slo := range slos {
-			counted, err := c.rows(ctx, c.db.Conn(), eventsSQL(), eventParameters(slo, span)...)
-			if err != nil {
-				return err
-			}
-			if err := c.write(ctx, id, slo.Model, counted, b.high); err != nil {
-				return err
-			}
+		counted, err := c.eventRows(ctx, append(slices.Clone(parameters), clickhouse.Named("from", span.from), clickhouse.Named("to", span.to)))
+		if err != nil {
+			return err
+		}
+		if err := c.write(ctx, counted, b.high); err != nil {
+			return err
 		}
 	}
 	for id := range slos {
@@ -225,23 +233,40 @@ func spans(minutes []int64) []span {
 	return all
 }
 
-func eventParameters(slo plumbline.SLO, s span) []any {
-	op, bound := slo.SLI.Op, slo.SLI.Value
-	if slo.SLI.Is(plumbline.SLISuccess) {
-		op, bound = "gte", 1
-	}
-	keys, values := []string{}, []string{}
-	for _, part := range strings.Split(string(slo.Segment), ",") {
-		if k, v, ok := strings.Cut(part, "="); ok {
-			keys, values = append(keys, k), append(values, v)
+// eventParameters says what is counted, in parallel arrays.
+func eventParameters(slos map[plumbline.SLIID]plumbline.SLO) []any {
+	var slis, models, kinds, ops, features []string
+	var bounds []float64
+	var keys, values [][]string
+	for id, slo := range slos {
+		op, bound := slo.SLI.Op, slo.SLI.Value
+		if slo.SLI.Is(plumbline.SLISuccess) {
+			op, bound = "gte", 1
 		}
+		k, v := []string{}, []string{}
+		for _, part := range strings.Split(string(slo.Segment), ",") {
+			if name, value, ok := strings.Cut(part, "="); ok {
+				k, v = append(k, name), append(v, value)
+			}
+		}
+		slis, models, kinds = append(slis, string(id)), append(models, string(slo.Model)), append(kinds, string(slo.SLI.Name()))
+		ops, bounds, features = append(ops, op), append(bounds, bound), append(features, string(slo.SLI.Feature))
+		keys, values = append(keys, k), append(values, v)
 	}
 	return []any{
-		clickhouse.Named("model", string(slo.Model)), clickhouse.Named("kind", string(slo.SLI.Name())),
-		clickhouse.Named("feature", string(slo.SLI.Feature)), clickhouse.Named("op", op), clickhouse.Named("bound", bound),
-		clickhouse.Named("keys", keys), clickhouse.Named("values", values),
-		clickhouse.Named("from", s.from), clickhouse.Named("to", s.to),
+		clickhouse.Named("slis", slis), clickhouse.Named("of", models), clickhouse.Named("kinds", kinds), clickhouse.Named("ops", ops),
+		clickhouse.Named("bounds", bounds), clickhouse.Named("features", features), clickhouse.Named("keys", keys), clickhouse.Named("values", values),
+		clickhouse.Named("models", modelsOf(slos)),
 	}
+}
+
+func modelsOf(slos map[plumbline.SLIID]plumbline.SLO) []string {
+	var models []string
+	for _, slo := range slos {
+		models = append(models, string(slo.Model))
+	}
+	slices.Sort(models)
+	return slices.Compact(models)
 }
 
 // completed is what was completed since.
@@ -264,8 +289,8 @@ func (c *Counter) batches(ctx context.Context, since int64) (b completed, err er
 	return b, rows.Err()
 }
 
-func (c *Counter) touched(ctx context.Context, model plumbline.Model, b completed, oldest time.Time) (minutes []int64, err error) {
-	rows, err := c.db.Conn().Query(ctx, touchedSQL, clickhouse.Named("model", string(model)),
+func (c *Counter) touched(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, b completed, oldest time.Time) (minutes []int64, err error) {
+	rows, err := c.db.Conn().Query(ctx, touchedSQL, clickhouse.Named("models", modelsOf(slos)),
 		clickhouse.Named("from", b.knownFrom), clickhouse.Named("to", b.knownTo), clickhouse.Named("oldest", oldest.UnixMilli()))
 	if err != nil {
 		return nil, err
@@ -307,11 +332,33 @@ func scanRows(rows driver.Rows) (all []row, err error) {
 	return all, rows.Err()
 }
 
+// eventRows runs the statement that counts events.
+func (c *Counter) eventRows(ctx context.Context, parameters []any) (all []row, err error) {
+	rows, err := c.db.Conn().Query(ctx, eventsSQL(), parameters...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var (
+			r                  row
+			sli, model, deploy string
+			minute             uint32
+		)
+		if err := rows.Scan(&sli, &model, &deploy, &minute, &r.good, &r.total, &r.rows); err != nil {
+			return nil, err
+		}
+		r.sli, r.model, r.deploy, r.minute = plumbline.SLIID(sli), plumbline.Model(model), plumbline.DeployHash(deploy), int64(minute)
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
 // write stores counts. Rows that were stored before, by an insert whose answer was
 // lost, are replaced by their like.
-func (c *Counter) write(ctx context.Context, id plumbline.SLIID, model plumbline.Model, counted []row, version int64) error {
+func (c *Counter) write(ctx context.Context, counted []row, version int64) error {
 	// At most 50 of ClickHouse's partitions, days, a statement.
-	const days = 50 * 24 * 60 * 60
+	const days = 25 * 24 * 60 * 60
 	for len(counted) > 0 {
 		var part, rest []row
 		for _, r := range counted {
@@ -322,7 +369,7 @@ func (c *Counter) write(ctx context.Context, id plumbline.SLIID, model plumbline
 			}
 		}
 		counted = rest
-		rec := record(id, model, part, version)
+		rec := record(part, version)
 		err := c.db.Derived().Insert(ctx, plumbline.TableSLI, "sli/"+rand.Text(), rec)
 		rec.Release()
 		if err != nil {
@@ -332,7 +379,7 @@ func (c *Counter) write(ctx context.Context, id plumbline.SLIID, model plumbline
 	return nil
 }
 
-func record(id plumbline.SLIID, model plumbline.Model, counted []row, version int64) arrow.Record {
+func record(counted []row, version int64) arrow.Record {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, storage.ArrowSchema(plumbline.TableSLI))
 	defer b.Release()
 	text := func(column int, s string) {
@@ -341,8 +388,8 @@ func record(id plumbline.SLIID, model plumbline.Model, counted []row, version in
 	}
 	number := func(column int, v uint64) { b.Field(column).(*array.Uint64Builder).Append(v) }
 	for _, r := range counted {
-		text(0, string(id))
-		text(1, string(model))
+		text(0, string(r.sli))
+		text(1, string(r.model))
 		text(2, string(r.deploy))
 		b.Field(3).(*array.TimestampBuilder).Append(arrow.Timestamp(r.minute))
 		number(4, r.good)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -75,36 +76,84 @@ type Evaluation struct {
 }
 
 // At evaluates the objectives in windows that end at end, exclusive, a whole
-// minute. It reads the counts of all of them together. Objectives nobody has
-// counts for are missing, for the deploy ”; those of quality are left out, for
-// their windows end elsewhere, and so are the parts of composites.
+// minute. It reads the counts of all of them together, and again, in longer
+// windows, those of which too little comes in. Objectives nobody has counts for
+// are missing, for the deploy ”; those of quality are left out, for their windows
+// end elsewhere, and so are the parts of composites.
 func (r Reader) At(ctx context.Context, objectives []plumbline.Objective, end time.Time) ([]Evaluation, error) {
 	end = end.Truncate(time.Minute)
+	slos := make(map[plumbline.SLOName]plumbline.SLO, len(objectives))
+	for _, o := range objectives {
+		slos[o.SLO.Name] = o.SLO
+	}
+	var counting []plumbline.Objective
+	for _, o := range objectives {
+		if len(o.Pairs) > 0 && !o.SLO.SLI.Is(plumbline.SLIQuality) {
+			counting = append(counting, o)
+		}
+	}
+	all, err := r.evaluate(ctx, counting, slos, end)
+	if err != nil {
+		return nil, fmt.Errorf("evaluate SLOs on counts: %w", err)
+	}
+	return all, nil
+}
+
+func (r Reader) evaluate(ctx context.Context, objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, end time.Time) ([]Evaluation, error) {
+	usual := make([]plumbline.Objective, len(objectives))
+	var longest time.Duration
+	for _, o := range objectives {
+		longest = max(longest, o.Longest())
+	}
+	for i, o := range objectives {
+		usual[i] = o
+		usual[i].Pairs = slices.Clone(o.Pairs)
+		for k, p := range o.Pairs {
+			usual[i].Pairs[k].Evidence = slices.DeleteFunc(slices.Clone(p.Evidence), func(l time.Duration) bool { return l > longest })
+		}
+	}
+	all, err := r.read(ctx, usual, slos, end)
+	if err != nil {
+		return nil, err
+	}
+	thin := make(map[plumbline.SLOName]bool)
+	for _, e := range all {
+		for _, c := range e.Counted {
+			if c.Thin {
+				thin[e.Objective.SLO.Name] = true
+			}
+		}
+	}
+	again := slices.DeleteFunc(slices.Clone(objectives), func(o plumbline.Objective) bool { return !thin[o.SLO.Name] })
+	if len(again) == 0 {
+		return all, nil
+	}
+	more, err := r.read(ctx, again, slos, end)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(e Evaluation) bool { return thin[e.Objective.SLO.Name] })
+	return append(all, more...), nil
+}
+
+// read evaluates objectives on one read.
+func (r Reader) read(ctx context.Context, objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, end time.Time) ([]Evaluation, error) {
 	lengths := lengthsOf(objectives)
 	if len(lengths) == 0 {
 		return nil, nil
 	}
-	cells, err := r.cells(ctx, objectives, lengths, end)
+	cells, err := r.cells(ctx, objectives, slos, lengths, end)
 	if err != nil {
-		return nil, fmt.Errorf("evaluate SLOs on counts: %w", err)
-	}
-	byName := make(map[plumbline.SLOName]plumbline.SLO, len(objectives))
-	for _, o := range objectives {
-		byName[o.SLO.Name] = o.SLO
+		return nil, err
 	}
 	deploys := make(map[budgeting][]plumbline.DeployHash)
 	for k := range cells {
 		deploys[k.of] = append(deploys[k.of], k.deploy)
 	}
-	for _, d := range deploys {
-		slices.Sort(d)
-	}
-	e := evaluator{cells: cells, deploys: deploys, slos: byName, lengths: lengths, end: end}
+	e := evaluator{cells: cells, deploys: deploys, slos: slos, end: end}
 	var all []Evaluation
 	for _, o := range objectives {
-		if len(o.Pairs) > 0 && !o.SLO.SLI.Is(plumbline.SLIQuality) {
-			all = append(all, e.objective(o)...)
-		}
+		all = append(all, e.objective(o)...)
 	}
 	return all, nil
 }
@@ -113,9 +162,6 @@ func (r Reader) At(ctx context.Context, objectives []plumbline.Objective, end ti
 func lengthsOf(objectives []plumbline.Objective) []time.Duration {
 	var all []time.Duration
 	for _, o := range objectives {
-		if o.SLO.SLI.Is(plumbline.SLIQuality) {
-			continue
-		}
 		for _, p := range o.Pairs {
 			all = append(append(all, p.Long, p.Short), p.Evidence...)
 		}
@@ -124,31 +170,45 @@ func lengthsOf(objectives []plumbline.Objective) []time.Duration {
 	return slices.Compact(all)
 }
 
-// cells reads the counts of every key by bucket: the shortest window it is in.
-func (r Reader) cells(ctx context.Context, objectives []plumbline.Objective, lengths []time.Duration, end time.Time) (map[key]map[time.Duration]cell, error) {
-	asked := make(map[budgeting][]string)
-	for _, o := range objectives {
-		if o.SLO.SLI.Is(plumbline.SLIQuality) || o.SLO.SLI.Is(plumbline.SLIComposite) {
-			continue
-		}
-		b := budgetingOf(o.SLO)
-		group := budgeting{slice: b.slice, target: b.target}
-		if !slices.Contains(asked[group], string(b.sli)) {
-			asked[group] = append(asked[group], string(b.sli))
-		}
+// bucketsSQL is the expression of the shortest window that an age, in seconds,
+// lies in. ClickHouse is quicker with constants than with an array and a lambda.
+func bucketsSQL(lengths []time.Duration, age string) string {
+	var b strings.Builder
+	last := int64(lengths[len(lengths)-1] / time.Second)
+	b.WriteString("toInt64(multiIf(")
+	for _, l := range lengths {
+		fmt.Fprintf(&b, "%s <= %d, %d, ", age, l/time.Second, l/time.Second)
 	}
-	windows := make([]int64, len(lengths))
-	for i, l := range lengths {
-		windows[i] = int64(l / time.Second)
+	fmt.Fprintf(&b, "%d))", last)
+	return b.String()
+}
+
+// cells reads the counts of every key by bucket: the shortest window it is in.
+func (r Reader) cells(ctx context.Context, objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, lengths []time.Duration, end time.Time) (map[key]map[time.Duration]cell, error) {
+	asked := make(map[budgeting][]string)
+	ask := func(slo plumbline.SLO) {
+		b := budgetingOf(slo)
+		group := budgeting{slice: b.slice, target: b.target}
+		asked[group] = append(asked[group], string(b.sli))
+	}
+	for _, o := range objectives {
+		if !o.SLO.SLI.Is(plumbline.SLIComposite) {
+			ask(o.SLO)
+		}
+		for _, p := range o.SLO.Parts {
+			ask(slos[p.SLO])
+		}
 	}
 	found := make(map[key]map[time.Duration]cell)
 	for group, slis := range asked {
-		statement := windowsSQL
+		slices.Sort(slis)
+		slis = slices.Compact(slis)
+		statement := strings.Replace(windowsSQL, "/*bucket*/", bucketsSQL(lengths, "({end:Int64} - toUnixTimestamp(time))"), 1)
 		if group.slice > 0 {
-			statement = slicesSQL
+			statement = strings.Replace(slicesSQL, "/*bucket*/", bucketsSQL(lengths, "({end:Int64} - toUnixTimestamp(slice))"), 1)
 		}
 		rows, err := r.Conn.Query(ctx, statement,
-			clickhouse.Named("slis", slis), clickhouse.Named("windows", windows),
+			clickhouse.Named("slis", slis),
 			clickhouse.Named("from", end.Add(-lengths[len(lengths)-1]).Unix()), clickhouse.Named("end", end.Unix()),
 			clickhouse.Named("slice", int64(group.slice/time.Second)), clickhouse.Named("target", group.target))
 		if err != nil {
@@ -188,7 +248,6 @@ type evaluator struct {
 	cells   map[key]map[time.Duration]cell
 	deploys map[budgeting][]plumbline.DeployHash
 	slos    map[plumbline.SLOName]plumbline.SLO
-	lengths []time.Duration
 	end     time.Time
 }
 

@@ -1,20 +1,24 @@
--- Good and all events of one indicator by deploy and minute, each delivery as
+-- Good and all events of every indicator by deploy and minute, each delivery as
 -- often as its weight says. Where an exchange comes in halves, the response is
 -- the one that can be judged.
-SELECT deploy_hash, toUnixTimestamp(toStartOfMinute(ts)) AS minute, sumIf(requests, good), sum(requests), count()
+SELECT sli, any(judged.model), deploy_hash, toUnixTimestamp(toStartOfMinute(ts)) AS minute, sumIf(requests, good), sum(requests), count()
 FROM (
-    SELECT deploy_hash, ts, /*requests*/ AS requests, value,
-        multiIf({op:String} = 'lt', value < {bound:Float64}, {op:String} = 'lte', value <= {bound:Float64}, {op:String} = 'gt', value > {bound:Float64}, value >= {bound:Float64}) AS good
+    SELECT sli, model, deploy_hash, ts, requests,
+        multiIf(kind = 'latency', latency_ms, kind = 'success', toNullable(toFloat64(status = 'ok')),
+            mapContains(numbers, feature), toNullable(numbers[feature]), NULL) AS value,
+        multiIf(op = 'lt', value < bound, op = 'lte', value <= bound, op = 'gt', value > bound, value >= bound) AS good
     FROM (
-        SELECT deploy_hash, ts, prediction_id, weight,
-            multiIf({kind:String} = 'latency', latency_ms,
-                {kind:String} = 'success', toNullable(toFloat64(status = 'ok')),
-                mapContains(numbers, {feature:String}), toNullable(numbers[{feature:String}]), NULL) AS value
+        SELECT model, deploy_hash, ts, numbers, segments, latency_ms, status, /*requests*/ AS requests
         FROM predictions
-        WHERE model = {model:String} AND stage = 'production' AND half IN ('', 'response')
+        WHERE model IN {models:Array(String)} AND stage = 'production' AND half IN ('', 'response')
           AND ts >= toDateTime64({from:Int64}, 3, 'UTC') AND ts < toDateTime64({to:Int64}, 3, 'UTC')
-          AND arrayAll((k, v) -> segments[k] = v, {keys:Array(String)}, {values:Array(String)})
-    )
-    WHERE isNotNull(value)
-)
-GROUP BY deploy_hash, minute
+    ) AS events
+    INNER JOIN (
+        SELECT d.1 AS sli, d.2 AS model, d.3 AS kind, d.4 AS op, d.5 AS bound, d.6 AS feature, d.7 AS keys, d.8 AS values
+        FROM (SELECT arrayJoin(arrayZip({slis:Array(String)}, {of:Array(String)}, {kinds:Array(String)}, {ops:Array(String)}, {bounds:Array(Float64)}, {features:Array(String)},
+            {keys:Array(Array(String))}, {values:Array(Array(String))})) AS d)
+    ) AS indicators ON events.model = indicators.model
+    WHERE arrayAll((k, v) -> segments[k] = v, keys, values)
+) AS judged
+WHERE isNotNull(value)
+GROUP BY sli, deploy_hash, minute

@@ -4,7 +4,7 @@ SELECT sli, deploy_hash, bucket, sum(bad), toFloat64(count()), toFloat64(count()
 FROM (
     SELECT sli, deploy_hash, toStartOfInterval(time, toIntervalSecond({slice:Int64})) AS slice,
         if({target:Float64} > 0, toFloat64(sum(good) < {target:Float64} * sum(total)), 1 - sum(good) / sum(total)) AS bad,
-        arrayFirst(w -> w >= {end:Int64} - toUnixTimestamp(slice), {windows:Array(Int64)}) AS bucket
+        /*bucket*/ AS bucket
     FROM sli FINAL
     WHERE sli IN {slis:Array(String)} AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({end:Int64}, 'UTC')
     GROUP BY sli, deploy_hash, slice

@@ -3,7 +3,7 @@
 SELECT sli, deploy_hash, bucket, toFloat64(sum(total)) - toFloat64(sum(good)), toFloat64(sum(total)), toFloat64(sum(sli.rows)), toUnixTimestamp(max(time)),
     toFloat64(argMax(total, time)) - toFloat64(argMax(good, time)), toFloat64(argMax(total, time)), toFloat64(argMax(sli.rows, time))
 FROM (
-    SELECT sli, deploy_hash, time, good, total, sli.rows, arrayFirst(w -> w >= {end:Int64} - toUnixTimestamp(time), {windows:Array(Int64)}) AS bucket
+    SELECT sli, deploy_hash, time, good, total, sli.rows, /*bucket*/ AS bucket
     FROM sli FINAL
     WHERE sli IN {slis:Array(String)} AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({end:Int64}, 'UTC')
 ) AS sli

@@ -182,7 +182,7 @@ func judge(all []detected, declared float64, verbose bool) []figure.Figure {
 			continue
 		}
 		enough++
-		if !d.Never && d.Printed <= d.Closed+time.Minute {
+		if d.Expected > 0 && d.Expected <= d.Closed+time.Minute {
 			inTime++
 			continue
 		}
