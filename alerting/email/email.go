@@ -167,7 +167,7 @@ const stateTold = "email_told"
 func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting.Result, error) {
 	conditions := notice.Text.Conditions()
 	told, _ := notice.State.GetStr(stateTold)
-	if told == conditions && !notice.Repeat || told == "" && notice.Text.Status == alerting.StatusResolved {
+	if told == conditions && !notice.Repeat || told == "" && notice.Text.Status == alerting.StatusResolved && !notice.MaybeTold {
 		return alerting.Result{}, nil
 	}
 	if retry, err := n.send(ctx, notice.Text); err != nil {

@@ -163,8 +163,47 @@ func (n *notifier) channelOf(ctx context.Context, api *slack.Client) (string, er
 	return "", slack.SlackErrorResponse{Err: "channel_not_found"}
 }
 
-// What the metadata of a root message says.
+// lastMark returns the mark of the newest reply of ours in a thread, empty if
+// there is none or Slack does not say: a line that stands twice is better than
+// one that is missing.
+func (n *notifier) lastMark(ctx context.Context, api *slack.Client, channel, ts string) (mark string) {
+	cursor := ""
+	for range searchPages {
+		var (
+			replies []slack.Message
+			more    bool
+			next    string
+		)
+		err := paced(ctx, n.searching, func() (err error) {
+			replies, more, next, err = api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
+				ChannelID: channel, Timestamp: ts, Cursor: cursor, Limit: searchPage, IncludeAllMetadata: true,
+			})
+			return err
+		})
+		if err != nil {
+			return ""
+		}
+		for _, m := range replies { // the oldest first
+			if said, ok := m.Metadata.EventPayload[metaMark].(string); ok && m.Metadata.EventType == replyType {
+				mark = said
+			}
+		}
+		if cursor = next; !more || cursor == "" {
+			break
+		}
+	}
+	return mark
+}
+
+// marked says in a reply's metadata which conditions it told of.
+func marked(mark string) slack.MsgOption {
+	return slack.MsgOptionMetadata(slack.SlackMetadata{EventType: replyType, EventPayload: map[string]any{metaMark: mark}})
+}
+
+// What the metadata of a root message and of a reply say.
 const (
+	replyType    = "plumbline_notice"
+	metaMark     = "conditions"
 	eventType    = "plumbline_incident"
 	metaIncident = "incident"
 	metaStatus   = "status"

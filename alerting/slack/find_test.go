@@ -1,6 +1,7 @@
 package slack_test
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -93,6 +94,58 @@ func TestALostSendIsFoundAgain(t *testing.T) {
 				t.Errorf("adopted %v, want 1", got)
 			}
 		})
+	}
+}
+
+// A process changes the root and replies, and is killed before that is written
+// down: the next one says nothing twice, and what is new once.
+func TestALostReplyIsNotRepeated(t *testing.T) {
+	fake := start(t)
+	first, _ := process(t, fake, "#flights")
+	state := memory{}
+	ticket := firing("a")
+	ticket.Severity = plumbline.SeverityTicket
+	tell(t, first, ticket, state)
+	written := maps.Clone(state)
+	tell(t, first, firing("a"), state)
+
+	second, _ := process(t, fake, "#flights")
+	again := func(text alerting.Text, state memory) {
+		t.Helper()
+		if result, err := second.Notify(t.Context(), alerting.Notice{Text: text, State: state, MaybeTold: true}); err != nil || !result.Sent {
+			t.Fatalf("%+v, %v", result, err)
+		}
+	}
+	state = maps.Clone(written)
+	again(firing("a"), state)
+	root := fake.Roots()[0].TS
+	if thread := fake.Thread(root); len(thread) != 1 {
+		t.Fatalf("the thread says it again: %+v", thread)
+	}
+	before := maps.Clone(state)
+	again(over(firing("a")), state)
+	again(over(firing("a")), before)
+	if thread := fake.Thread(root); len(thread) != 2 || !strings.Contains(thread[1].Text, "Resolved") {
+		t.Errorf("the end is not said once: %+v", thread)
+	}
+	if len(fake.Roots()) != 1 {
+		t.Errorf("%d roots, want 1", len(fake.Roots()))
+	}
+}
+
+// The send was delivered, its record lost, and the incident over when the next
+// process came: the message is ended, and the thread says so.
+func TestALostSendIsEnded(t *testing.T) {
+	fake := start(t)
+	first, _ := process(t, fake, "#flights")
+	tell(t, first, firing("a"), memory{})
+	second, _ := process(t, fake, "#flights")
+	if result, err := second.Notify(t.Context(), alerting.Notice{Text: over(firing("a")), State: memory{}, MaybeTold: true}); err != nil || !result.Sent {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	root := fake.Roots()[0]
+	if thread := fake.Thread(root.TS); !strings.Contains(root.Text, "RESOLVED") || len(thread) != 1 || !strings.Contains(thread[0].Text, "Resolved") {
+		t.Errorf("%+v, thread %+v", root, thread)
 	}
 }
 

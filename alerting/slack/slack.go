@@ -235,7 +235,8 @@ func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting
 	if err != nil {
 		return alerting.Result{Retry: retryable(err)}, err
 	}
-	n.thread(ctx, api, notice, text, before, posted && !adopted)
+	// What was taken up is not told as new, but its end is.
+	n.thread(ctx, api, notice, text, before, posted && (!adopted || text.Status == alerting.StatusResolved))
 	return alerting.Result{Sent: true}, remember(notice.State, text)
 }
 
@@ -291,13 +292,17 @@ func (n *notifier) thread(ctx context.Context, api *slack.Client, notice alertin
 	replies, broadcast := replies(notice, text, before, update)
 	channel, _ := notice.State.GetStr(stateChannel)
 	ts, _ := notice.State.GetStr(stateTS)
-	for _, reply := range replies {
+	mark := text.Conditions()
+	if len(replies) > 0 && notice.MaybeTold && !notice.Repeat && n.lastMark(ctx, api, channel, ts) == mark {
+		return // said before the crash that lost the record
+	}
+	for i, reply := range replies {
 		options := []slack.MsgOption{
 			slack.MsgOptionPost(), slack.MsgOptionTS(ts), slack.MsgOptionText(reply, false),
-			slack.MsgOptionBlocks(section(reply)),
+			slack.MsgOptionBlocks(section(reply)), marked(mark),
 			slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
 		}
-		if broadcast {
+		if broadcast && i == 0 {
 			options = append(options, slack.MsgOptionBroadcast())
 		}
 		if _, _, err := n.send(ctx, api, channel, options...); err != nil {

@@ -64,6 +64,7 @@ func Start(addr string) (*Server, error) {
 	mux.HandleFunc("POST /api/chat.update", s.method(s.update))
 	mux.HandleFunc("POST /api/chat.postEphemeral", s.method(s.ephemeral))
 	mux.HandleFunc("POST /api/conversations.history", s.history)
+	mux.HandleFunc("POST /api/conversations.replies", s.replies)
 	mux.HandleFunc("POST /api/conversations.list", s.list)
 	server, err := fakehttp.Start(addr, mux)
 	if err != nil {

@@ -3,6 +3,7 @@ package fakeslack
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,29 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 		return m.Channel == channel && m.ThreadTS == "" && m.Ephemeral == "" && m.TS >= form.Get("oldest")
 	})
 	slices.Reverse(all)
+	page(w, form, all)
+}
+
+// replies answers conversations.replies: a root and its thread, the oldest
+// first.
+func (s *Server) replies(w http.ResponseWriter, r *http.Request) {
+	form, err := values(r)
+	if err != nil {
+		reply(w, map[string]any{"ok": false, "error": "invalid_form_data"})
+		return
+	}
+	all := s.filter(func(m Message) bool {
+		return m.Channel == form.Get("channel") && m.Ephemeral == "" && (m.TS == form.Get("ts") || m.ThreadTS == form.Get("ts"))
+	})
+	if len(all) == 0 {
+		reply(w, map[string]any{"ok": false, "error": "thread_not_found"})
+		return
+	}
+	page(w, form, all)
+}
+
+// page answers with one page of messages, and where the next one begins.
+func page(w http.ResponseWriter, form url.Values, all []Message) {
 	from, err := strconv.Atoi(form.Get("cursor"))
 	if err != nil || from > len(all) {
 		from = 0
