@@ -3,6 +3,11 @@ package plumbline
 // TableDriftDays holds what the detectors of drift tickets know.
 const TableDriftDays TableName = "drift_days"
 
+// MeasureTickets counts the streams of a segment that have a drift ticket open:
+// the finding of SignalDriftAlarm that a rule asks for. Its feature is empty, and
+// assumes names the streams, the strongest first, with the day that opened each.
+const MeasureTickets = "tickets"
+
 func driftDaysTable() Table {
 	return Table{
 		Name: TableDriftDays, Doc: "What the detectors of drift tickets saw and decided on each closed day, one row a day and stream: a service that starts goes on from the newest ones. Of a day the rows of the greatest version count, as long as no day before it has a greater one: days are looked at again, in order, when events come in late or the training set is another one.",

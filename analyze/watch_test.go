@@ -257,6 +257,7 @@ func TestAlarmOverClosedDays(t *testing.T) {
 		t.Errorf("tickets %q, want the feature and the score", got)
 	}
 	eu := find(later, func(f Finding) bool { return f.Segment == "region=eu" })
+	checkTickets(t, later)
 	if len(eu) == 0 || inBreach(eu) != "" {
 		t.Errorf("of the segment, which is as it was: %+v", eu)
 	}
@@ -299,7 +300,7 @@ func TestAlarmOverClosedDays(t *testing.T) {
 		if f.Verdict != later[i].Verdict || f.Feature != later[i].Feature || f.Assumes != later[i].Assumes || !(f.Value == later[i].Value || math.IsNaN(f.Value)) {
 			t.Errorf("a restart says %+v, not %+v", f, later[i])
 		}
-		if f.Verdict == plumbline.VerdictBreach && (f.Value < 1 || !strings.Contains(f.Assumes, "open since the day that ended") || !strings.Contains(f.Assumes, "adjusted p")) {
+		if f.Verdict == plumbline.VerdictBreach && f.Measure != plumbline.MeasureTickets && (f.Value < 1 || !strings.Contains(f.Assumes, "open since the day that ended") || !strings.Contains(f.Assumes, "adjusted p")) {
 			t.Errorf("a ticket is not told in full: %+v", f)
 		}
 	}
@@ -311,6 +312,30 @@ func TestAlarmOverClosedDays(t *testing.T) {
 	other.model = "other"
 	if _, err := running.look(t.Context(), other, now.Add(100*time.Hour)); err != nil || running.models["m"] != nil || running.models["other"] == nil {
 		t.Errorf("models %v, %v", slices.Collect(maps.Keys(running.models)), err)
+	}
+}
+
+// checkTickets: what a rule needs is one row of each segment, which names what
+// has a ticket.
+func checkTickets(t *testing.T, findings []Finding) {
+	t.Helper()
+	rows := find(findings, func(f Finding) bool { return f.Measure == plumbline.MeasureTickets })
+	streams := map[plumbline.Segment]int{}
+	for _, f := range findings {
+		if f.Measure != plumbline.MeasureTickets && f.Verdict == plumbline.VerdictBreach {
+			streams[f.Segment]++
+		}
+	}
+	if len(rows) != 2 {
+		t.Fatalf("%d segments: %+v", len(rows), rows)
+	}
+	for _, f := range rows {
+		if f.Value != float64(streams[f.Segment]) || f.Model != "m" || f.Deploy != "v1" || f.Feature != "" || f.Count < 4 || f.WindowEnd.IsZero() {
+			t.Errorf("%+v, want %d tickets", f, streams[f.Segment])
+		}
+		if all := f.Segment == ""; all != (f.Verdict == plumbline.VerdictBreach) || all != strings.Contains(f.Assumes, "amount by psi against training since 2026-05-") {
+			t.Errorf("%+v", f)
+		}
 	}
 }
 
