@@ -20,7 +20,7 @@ type View struct {
 
 // Views returns every view.
 func Views() []View {
-	return []View{predictionsWholeView(), driftView(), labelledView(), confusionView(), qualityView(), fairnessView(), incidentTimesView(), alarmPrecisionView(), alarmLeadView(), driftRollbackView()}
+	return []View{predictionsWholeView(), driftView(), labelledView(), confusionView(), qualityView(), fairnessView(), incidentTimesView(), alarmPrecisionView(), alarmLeadView(), driftRollbackView(), labelDelayView(), maturityView()}
 }
 
 func predictionsWholeView() View {

@@ -225,39 +225,6 @@ func (c Config) validateTimes() error {
 	return errors.Join(errs...)
 }
 
-// validateEstimates returns the mistakes in what maturity and estimates are made
-// from.
-func (c Config) validateEstimates() error {
-	errs := c.LabelArrival.validate()
-	if c.EstimateInterval <= 0 {
-		errs = append(errs, fmt.Errorf("analyze.estimate_interval: %s is not positive", c.EstimateInterval))
-	}
-	if c.EstimateHistory < 2*day || c.EstimateHistory%day != 0 || c.EstimateHistory > 400*day {
-		errs = append(errs, fmt.Errorf("analyze.estimate_history: %s is not a number of days between 2 and 400", c.EstimateHistory))
-	}
-	if len(c.EstimateWindows) == 0 {
-		errs = append(errs, errors.New("analyze.estimate_windows: there is none"))
-	}
-	for _, w := range c.EstimateWindows {
-		if w < time.Hour || w%time.Hour != 0 || w > c.EstimateHistory/2 {
-			errs = append(errs, fmt.Errorf("analyze.estimate_windows: %s is not a number of hours up to half of estimate_history", w))
-		}
-	}
-	for model, m := range c.Models {
-		if err := m.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("model %q: %w", model, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// forecast returns how estimates look back.
-func (c Config) forecast() forecast.Config {
-	f := forecast.DefaultConfig()
-	f.History = c.EstimateHistory
-	return f
-}
-
 func (c Config) driftOptions() drift.Options {
 	o := drift.DefaultOptions()
 	o.MinEffect = c.DriftMinEffect

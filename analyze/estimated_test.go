@@ -250,7 +250,7 @@ func TestTheFutureIsNotSeen(t *testing.T) {
 		estimates(t, r, db, model, now)
 		f := r.forecasts.models[model]
 		// The strata are chosen by when labels come, which is the same.
-		fresh := forecast.New(r.cfg.forecast(), r.forecasts.reader, f.scope, f.task)
+		fresh := forecast.New(r.cfg.forecast(model), r.forecasts.reader, f.scope, f.task)
 		var err error
 		if answers[i], err = fresh.Ask(context.Background(), forecast.Question{End: at, Window: day, Deploy: "v1"}); err != nil {
 			t.Fatal(err)

@@ -22,6 +22,9 @@ var propensitiesSQL string
 type ModelConfig struct {
 	Estimate EstimateModel
 	Feedback Feedback
+	// Positive is the class that the score of a binary model is about; empty takes
+	// the one whose predictions have the higher scores.
+	Positive string
 }
 
 // EstimateModel says how a model is estimated before its labels are in.

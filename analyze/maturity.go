@@ -95,7 +95,7 @@ func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now ti
 		}
 		if counted > 0 {
 			// A past hour may have been counted again: what was computed of it is old.
-			f.forecaster = forecast.New(l.cfg.forecast(), l.reader, f.scope, f.task)
+			f.forecaster = forecast.New(l.cfg.forecast(t.model), l.reader, f.scope, f.task)
 		}
 		if err := l.say(ctx, f, t, hour); err != nil {
 			return nil, err
@@ -127,7 +127,7 @@ func (l *forecasts) settle(ctx context.Context, f *forecastOf, t traffic, hour t
 		f.chosen, f.forecaster = hour, nil
 	}
 	if f.forecaster == nil {
-		f.forecaster, f.hour = forecast.New(l.cfg.forecast(), l.reader, f.scope, f.task), time.Time{}
+		f.forecaster, f.hour = forecast.New(l.cfg.forecast(t.model), l.reader, f.scope, f.task), time.Time{}
 	}
 	return nil
 }
@@ -145,10 +145,11 @@ func (l *forecasts) choose(ctx context.Context, f *forecastOf, t traffic, hour t
 	}
 	former := f.scope.Strata
 	if former.Kind == "" {
-		var err error
-		if former, err = l.reader.Former(ctx, t.model); err != nil {
+		scope, err := l.reader.Former(ctx, t.model)
+		if err != nil {
 			return err
 		}
+		former = scope.Strata
 	}
 	if wanted != nil && wanted.Open() && wanted.Kind == former.Kind && wanted.Name == former.Name {
 		wanted = &former

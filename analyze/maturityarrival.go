@@ -88,43 +88,6 @@ func (f *Finding) told(j history.Arrival, heard time.Time) {
 	}
 }
 
-// LabelArrivalConfig says when labels that stay away are missed.
-type LabelArrivalConfig struct {
-	// Interval is the pause between two looks. Default 1 min.
-	Interval time.Duration `yaml:"interval"`
-	// Windows are the windows of wall clock, in whole hours, that labels are
-	// counted in; each begins with an hour. Default 1 h, 6 h and 24 h.
-	Windows []time.Duration `yaml:"windows"`
-	// History is how far back delays are looked at. Default 28 days.
-	History time.Duration `yaml:"history"`
-	// Least is the share of the expected labels under which they are missed, in
-	// (0, 1). Default 0.5.
-	Least float64 `yaml:"least"`
-}
-
-func defaultLabelArrival() LabelArrivalConfig {
-	return LabelArrivalConfig{Interval: time.Minute, Windows: []time.Duration{time.Hour, 6 * time.Hour, day}, History: 28 * day, Least: 0.5}
-}
-
-func (c LabelArrivalConfig) validate() []error {
-	var errs []error
-	if c.Interval <= 0 {
-		errs = append(errs, fmt.Errorf("analyze.label_arrival.interval: %s is not positive", c.Interval))
-	}
-	if c.History < day || c.History%time.Hour != 0 || c.History > 400*day {
-		errs = append(errs, fmt.Errorf("analyze.label_arrival.history: %s is not a number of hours between a day and 400 days", c.History))
-	}
-	for _, w := range c.Windows {
-		if w < time.Hour || w%time.Hour != 0 || w > c.History/2 {
-			errs = append(errs, fmt.Errorf("analyze.label_arrival.windows: %s is not a number of hours up to half the history", w))
-		}
-	}
-	if !(c.Least > 0 && c.Least < 1) {
-		errs = append(errs, fmt.Errorf("analyze.label_arrival.least: %v is not between 0 and 1", c.Least))
-	}
-	return errs
-}
-
 // lookArrival looks at the labels of every model, and is never kept waiting by
 // what reads more.
 func (r *Runner) lookArrival(ctx context.Context, now time.Time, keep keeper) error {

@@ -44,6 +44,7 @@ func register(application *kingpin.Application, stdout, stderr io.Writer) map[st
 	c.drift()
 	c.incident()
 	c.quality()
+	c.maturity()
 	c.dlq()
 	c.erase()
 	c.baseline()

@@ -98,7 +98,7 @@ type fitted struct {
 // and as old as most labels take, where there are enough of those.
 func (f *Forecaster) newFit(ctx context.Context, at time.Time, window time.Duration, deploy plumbline.DeployHash) (*Fit, error) {
 	from := at.Add(-f.cfg.History)
-	fit := &Fit{Day: at, Cut: at.Add(-window), Deploy: deploy, task: f.task}
+	fit := &Fit{Day: at, Cut: at.Add(-window), Deploy: deploy, Positive: f.cfg.Positive, task: f.task}
 	wait, settled, err := f.matureAge(ctx, at)
 	if err != nil {
 		return nil, err
@@ -164,7 +164,9 @@ func (fit *Fit) learn(cells []history.Cell) error {
 		}
 		return nil
 	}
-	fit.Positive = positive(cells)
+	if fit.Positive == "" {
+		fit.Positive = positive(cells)
+	}
 	var examples []estimate.Example
 	for _, c := range cells {
 		right := estimate.Example{Stratum: c.Stratum, Score: fit.score(c), Truth: fit.chosen(c), Count: c.Correct}

@@ -22,6 +22,9 @@ type Config struct {
 	// Mature is the share of a window's labels from which on it is held against
 	// what was said of it, in (0, 1).
 	Mature float64
+	// Positive is the class that the score of a binary model is about; empty takes
+	// the one whose predictions have the higher scores.
+	Positive string
 }
 
 // DefaultConfig returns 90 days, 20 windows, and a share of 0.9.

@@ -41,10 +41,12 @@ type StratumDelay struct {
 
 // Maturity is all that delay curves say at an hour.
 type Maturity struct {
-	Model   plumbline.Model
-	At      time.Time
-	Strata  history.Strata
-	Delays  []StratumDelay
+	Model  plumbline.Model
+	At     time.Time
+	Strata history.Strata
+	Delays []StratumDelay
+	// Share is what counts as mature.
+	Share   float64
 	Windows []WindowMaturity
 }
 
@@ -59,7 +61,7 @@ func (f *Forecaster) Maturity(ctx context.Context, at time.Time, share float64, 
 	if err != nil {
 		return Maturity{}, err
 	}
-	out := Maturity{Model: f.scope.Model, At: at, Strata: f.scope.Strata}
+	out := Maturity{Model: f.scope.Model, At: at, Strata: f.scope.Strata, Share: share}
 	curves := d.Curves()
 	for _, stratum := range slices.Sorted(maps.Keys(curves)) {
 		c := curves[stratum]

@@ -276,24 +276,48 @@ func explained(rows []row, when []int, s Strata) (share float64, sure bool) {
 //go:embed sql/former.sql
 var formerSQL string
 
-// Former returns the strata that the newest counted hour of a model stands under,
-// no kind at all if there is none.
-func (r Reader) Former(ctx context.Context, model plumbline.Model) (Strata, error) {
+// Former returns the scope under which an hour of a model was counted last: strata
+// and classes, and as To the end of the newest hour. Its strata are of no kind at
+// all if nothing was counted.
+func (r Reader) Former(ctx context.Context, model plumbline.Model) (Scope, error) {
+	fail := func(err error) (Scope, error) {
+		return Scope{}, fmt.Errorf("read former strata of model %q: %w", model, err)
+	}
 	rows, err := r.Conn.Query(ctx, formerSQL, clickhouse.Named("model", string(model)), clickhouse.Named("mark", plumbline.StratumHourMark))
 	if err != nil {
-		return Strata{}, fmt.Errorf("read former strata of model %q: %w", model, err)
+		return fail(err)
 	}
 	defer rows.Close()
-	var s Strata
+	s := Scope{Model: model}
 	for rows.Next() {
-		var definition string
-		if err := rows.Scan(&definition); err != nil {
-			return Strata{}, fmt.Errorf("read former strata of model %q: %w", model, err)
+		var (
+			definition string
+			end        int64
+		)
+		if err := rows.Scan(&definition, &end); err != nil {
+			return fail(err)
 		}
-		text, _, _ := strings.Cut(definition, "|")
-		if s, err = ParseStrata(text); err != nil {
-			return Strata{}, fmt.Errorf("read former strata of model %q: %w", model, err)
+		if s.Strata, s.Classes, err = parseDefinition(definition); err != nil {
+			return fail(err)
 		}
+		s.To = time.Unix(end, 0).UTC()
 	}
-	return s, rows.Err()
+	if err := rows.Err(); err != nil {
+		return fail(err)
+	}
+	return s, nil
+}
+
+// parseDefinition reads what Definition spells.
+func parseDefinition(text string) (Strata, []string, error) {
+	strata, list, binary := strings.Cut(text, "|")
+	s, err := ParseStrata(strata)
+	if err != nil || !binary {
+		return s, nil, err
+	}
+	var classes []string
+	for _, c := range strings.Split(list, ",") {
+		classes = append(classes, unescape(c))
+	}
+	return s, classes, nil
 }

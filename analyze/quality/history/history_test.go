@@ -226,3 +226,44 @@ func FuzzParseStrata(f *testing.F) {
 		}
 	})
 }
+
+// The view computes what the curves do.
+func TestTheViewOfDelaysIsTheCurve(t *testing.T) {
+	db := startDB(t)
+	from := now.Add(-4 * day)
+	store(t, db, "m", world(rand.New(rand.NewPCG(56, 56)), 2000, from, now), now)
+	s := history.Scope{Model: "m", Strata: byLead, Classes: []string{"no", "yes"}, From: from, To: now}
+	roll(t, db, s)
+	d, err := history.Reader{Conn: db.Conn()}.Delays(t.Context(), s, history.Range{From: from, To: now, At: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	curves := d.Curves()
+	rows, err := db.Conn().Query(t.Context(), `SELECT stratum, seconds, share FROM label_delay(model = 'm', since = '`+from.Format(time.DateTime)+`', at = '`+now.Format(time.DateTime)+`')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	steps := 0
+	for rows.Next() {
+		var (
+			stratum int32
+			seconds int64
+			share   float64
+		)
+		if err := rows.Scan(&stratum, &seconds, &share); err != nil {
+			t.Fatal(err)
+		}
+		if want := curves[estimate.Stratum(stratum)].Share(time.Duration(seconds) * time.Second); math.Abs(share-want) > 1e-9 {
+			t.Fatalf("stratum %d at %d s: %.9f, want %.9f", stratum, seconds, share, want)
+		}
+		steps++
+	}
+	if err := rows.Err(); err != nil || steps < 40 {
+		t.Errorf("%d steps, %v", steps, err)
+	}
+	former, err := history.Reader{Conn: db.Conn()}.Former(t.Context(), "m")
+	if err != nil || former.Definition() != s.Definition() || !former.To.Equal(now) {
+		t.Errorf("%+v, %v; want %s to %s", former, err, s.Definition(), now)
+	}
+}

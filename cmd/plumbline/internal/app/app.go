@@ -23,6 +23,8 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
 	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
 	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
+	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
 	"github.com/plumbline-slo/plumbline/dashboards"
 	pages "github.com/plumbline-slo/plumbline/dashboards/web"
 	"github.com/plumbline-slo/plumbline/ingest"
@@ -376,6 +378,9 @@ func (a *App) mountPages(alerts *alerting.Service) error {
 	if err != nil {
 		return err
 	}
+	estimates := forecast.DefaultConfig()
+	estimates.History = a.cfg.Analyze.EstimateHistory
+	a.web.mux.Handle("GET "+forecast.Path, forecast.Handler(forecast.Asker{Reader: history.Reader{Conn: a.db.Conn()}, Config: estimates}, a.log))
 	a.web.mux.Handle("GET "+qualityask.Path, qualityask.Handler(ofQuality, a.log))
 	if a.cfg.Dashboards.Dir == "" {
 		return nil

@@ -132,6 +132,10 @@ type DeclaredModel struct {
 	// Quality says what its answers and labels mean, and which segments fairness
 	// compares.
 	Quality qualityask.Declaration `yaml:"quality"`
+	// Estimate says how it is estimated before its labels are in, Feedback which
+	// of its predictions ever get one.
+	Estimate analyze.EstimateModel `yaml:"estimate"`
+	Feedback analyze.Feedback      `yaml:"feedback"`
 }
 
 func (m DeclaredModel) segments() segment.Model {
@@ -162,7 +166,11 @@ func (c Config) DeclaredQuality() map[plumbline.Model]qualityask.Declaration {
 // declared wrongly is left out, validateModels says why.
 func (c *Config) declareSegments() {
 	declared, clusters := segment.Declared{}, cluster.Keys{}
+	c.Analyze.Models = map[plumbline.Model]analyze.ModelConfig{}
 	for _, m := range c.Models {
+		if m.analyzed().Validate() == nil {
+			c.Analyze.Models[m.Name] = m.analyzed()
+		}
 		if len(m.Segments) > 0 && m.segments().Validate() == nil {
 			declared[m.Name] = m.segments()
 		}
@@ -181,6 +189,11 @@ func (c *Config) declareSegments() {
 	slices.Sort(c.Join.ScoreNumbers)
 }
 
+// analyzed is what its estimates need to know of the model.
+func (m DeclaredModel) analyzed() analyze.ModelConfig {
+	return analyze.ModelConfig{Estimate: m.Estimate, Feedback: m.Feedback, Positive: m.Quality.Positive}
+}
+
 func (c Config) validateModels() error {
 	var errs []error
 	seen := map[plumbline.Model]bool{}
@@ -190,6 +203,7 @@ func (c Config) validateModels() error {
 			errs = append(errs, fmt.Errorf("%s.name: %q stands twice", at, m.Name))
 		}
 		seen[m.Name] = true
+		errs = append(errs, prefixed(at, m.analyzed().Validate()))
 		errs = append(errs, prefixed(at, m.segments().Validate()), prefixed(at, m.Quality.Validate(m.segmentNames()...)))
 	}
 	return errors.Join(errs...)

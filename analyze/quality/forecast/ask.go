@@ -1,0 +1,177 @@
+package forecast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+)
+
+// Params is a question about maturity as text, for the command line and for HTTP.
+type Params struct {
+	Model string
+	// Windows are lengths such as 24h, 7d or 4w. Default 24h and 7d.
+	Windows []string
+	// Share of a window's labels that makes it mature, in (0, 1). Default 0.9.
+	Share string
+	// At is an RFC 3339 time as of which is asked. Default: the newest hour that is
+	// counted.
+	At string
+}
+
+// ParameterError names the parameter that cannot be used.
+type ParameterError struct {
+	Name string
+	Err  error
+}
+
+// Error names the parameter and what is wrong with it.
+func (e ParameterError) Error() string { return e.Name + ": " + e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e ParameterError) Unwrap() error { return e.Err }
+
+// Asked is a question about maturity.
+type Asked struct {
+	Model   plumbline.Model
+	Windows []time.Duration
+	Share   float64
+	// At is the hour as of which is asked; zero is the newest.
+	At time.Time
+}
+
+// mostWindows bounds the windows of one question.
+const mostWindows = 20
+
+// Asked reads the text; its error joins a ParameterError for everything that is
+// wrong.
+func (p Params) Asked(now time.Time) (Asked, error) {
+	a := Asked{Model: plumbline.Model(p.Model), Share: 0.9}
+	var errs []error
+	wrong := func(name string, err error) { errs = append(errs, ParameterError{name, err}) }
+	if p.Model == "" {
+		wrong("model", errors.New("name the model"))
+	}
+	windows := p.Windows
+	if len(windows) == 0 {
+		windows = []string{"24h", "7d"}
+	}
+	if len(windows) > mostWindows {
+		wrong("window", fmt.Errorf("%d windows, at most %d are answered at once", len(windows), mostWindows))
+		windows = nil
+	}
+	for _, text := range windows {
+		d, err := windowOf(text)
+		if err != nil {
+			wrong("window", err)
+			continue
+		}
+		a.Windows = append(a.Windows, d)
+	}
+	if p.Share != "" {
+		v, err := strconv.ParseFloat(p.Share, 64)
+		if a.Share = v; err != nil || !(v > 0 && v < 1) {
+			wrong("share", fmt.Errorf("%q is no share between 0 and 1", p.Share))
+		}
+	}
+	if p.At != "" {
+		at, err := time.Parse(time.RFC3339, p.At)
+		if a.At = at.UTC().Truncate(time.Hour); err != nil || at.After(now) {
+			wrong("at", fmt.Errorf("%q is no RFC 3339 time up to now, such as 2026-05-01T00:00:00Z", p.At))
+		}
+	}
+	return a, errors.Join(errs...)
+}
+
+// windowOf reads a number of hours, days or weeks.
+func windowOf(text string) (time.Duration, error) {
+	units := map[string]time.Duration{"h": time.Hour, "d": day, "w": 7 * day}
+	if len(text) > 1 {
+		unit, known := units[text[len(text)-1:]]
+		if n, err := strconv.Atoi(strings.TrimLeft(text[:len(text)-1], "+-")); known && err == nil && n > 0 && n <= 10_000 && strings.Trim(text[:len(text)-1], "0123456789") == "" {
+			if d := time.Duration(n) * unit; d <= 400*day {
+				return d, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("%q is no number of hours, days or weeks up to 400 days, such as 24h, 7d or 4w", text)
+}
+
+// Asker answers questions about maturity from what the service has counted.
+type Asker struct {
+	Reader history.Reader
+	Config Config
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+func (a Asker) now() time.Time {
+	if a.Now != nil {
+		return a.Now()
+	}
+	return time.Now()
+}
+
+// ErrUnknown says that nothing of a model was counted: it never served, or the
+// service has not looked at it yet.
+var ErrUnknown = errors.New("nothing of this model is counted: it did not serve, or the service has not looked at it yet")
+
+// Ask answers. The error is ErrUnknown for a model of which nothing is counted.
+func (a Asker) Ask(ctx context.Context, q Asked) (Maturity, error) {
+	scope, err := a.Reader.Former(ctx, q.Model)
+	if err != nil {
+		return Maturity{}, err
+	}
+	if scope.Strata.Kind == "" {
+		return Maturity{}, fmt.Errorf("model %q: %w", q.Model, ErrUnknown)
+	}
+	at := scope.To
+	if !q.At.IsZero() && q.At.Before(at) {
+		at = q.At
+	}
+	cfg := a.Config
+	for _, w := range q.Windows {
+		cfg.History = max(cfg.History, w)
+	}
+	f := New(cfg, a.Reader, scope, TaskOf(scope.Classes))
+	d, err := f.Delays(ctx, at)
+	if err != nil {
+		return Maturity{}, err
+	}
+	seen := map[plumbline.DeployHash]bool{}
+	var deploys []plumbline.DeployHash
+	for _, h := range d.Hours {
+		if !seen[h.Deploy] && h.Deploy != "" && len(deploys) < mostWindows {
+			seen[h.Deploy] = true
+			deploys = append(deploys, h.Deploy)
+		}
+	}
+	m, err := f.Maturity(ctx, at, q.Share, q.Windows, deploys...)
+	return m.served(), err
+}
+
+// served leaves out deploys without predictions in a window.
+func (m Maturity) served() Maturity {
+	var windows []WindowMaturity
+	for _, w := range m.Windows {
+		if w.Deploy == "" || w.Known+w.Waiting > 0 {
+			windows = append(windows, w)
+		}
+	}
+	m.Windows = windows
+	return m
+}
+
+// seconds of a delay, NaN where none is known.
+func seconds(d time.Duration) float64 {
+	if d < 0 {
+		return math.NaN()
+	}
+	return d.Seconds()
+}

@@ -1,0 +1,170 @@
+package forecast
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	drift "github.com/plumbline-slo/plumbline/analyze/drift/ask"
+)
+
+// Path is where Handler is mounted.
+const Path = "/api/v1/maturity"
+
+const (
+	answerWithin = time.Minute
+	mostAtOnce   = 3
+	retryAfter   = 5 * time.Second
+	mostQuery    = 8 << 10 // bytes
+)
+
+// Handler answers GET requests with the JSON of a Maturity. The parameters are
+// those of Params: window any number of times. A parameter that cannot be used is
+// a 400 that names each, a model of which nothing is counted a 404. At most three
+// questions are answered at a time, the next is a 503 that says when to come
+// again, and one that takes longer than a minute a 504. What goes wrong inside is
+// logged and a 500. Access is the listener's to protect.
+func Handler(asker Asker, log *slog.Logger) http.Handler {
+	return &handler{asker: asker, log: log, turns: make(chan struct{}, mostAtOnce)}
+}
+
+type handler struct {
+	asker Asker
+	log   *slog.Logger
+	turns chan struct{} // full when mostAtOnce questions are under way
+}
+
+// ServeHTTP reads the question, waits for nothing, and answers it.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if len(r.URL.RawQuery) > mostQuery {
+		http.Error(w, fmt.Sprintf("a query string of %d bytes: at most %d", len(r.URL.RawQuery), mostQuery), http.StatusRequestURITooLong)
+		return
+	}
+	p, err := paramsOf(r.URL.RawQuery)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	asked, err := p.Asked(h.asker.now())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	select {
+	case h.turns <- struct{}{}:
+		defer func() { <-h.turns }()
+	default:
+		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
+		http.Error(w, fmt.Sprintf("%d questions about maturity are being answered, no more at a time: ask again in %s", mostAtOnce, retryAfter), http.StatusServiceUnavailable)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
+	defer cancel()
+	answer, err := h.asker.Ask(ctx, asked)
+	if err != nil {
+		h.refuse(ctx, w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		h.log.Debug("a client left before its answer about maturity", "err", err)
+	}
+}
+
+// refuse says that there is no answer.
+func (h *handler) refuse(ctx context.Context, w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case errors.Is(err, ErrUnknown):
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		http.Error(w, fmt.Sprintf("there was no answer within %s", answerWithin), http.StatusGatewayTimeout)
+	default:
+		http.Error(w, "what is counted could not be read; the log of the service says why", http.StatusInternalServerError)
+	}
+	if r.Context().Err() == nil {
+		h.log.Error("a question about maturity has no answer", "err", err, "query", r.URL.RawQuery)
+	}
+}
+
+// paramsOf reads a query string.
+func paramsOf(raw string) (Params, error) {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return Params{}, fmt.Errorf("query string: %w", err)
+	}
+	p := Params{Windows: values["window"]}
+	single := map[string]*string{"model": &p.Model, "share": &p.Share, "at": &p.At}
+	var errs []error
+	for name, given := range values {
+		into := single[name]
+		switch {
+		case into == nil && name != "window":
+			errs = append(errs, ParameterError{name, errors.New("there is no such parameter; there are model, window, share and at")})
+		case into != nil && len(given) > 1:
+			errs = append(errs, ParameterError{name, errors.New("give it once")})
+		case into != nil:
+			*into = given[0]
+		}
+	}
+	return p, errors.Join(errs...)
+}
+
+type windowJSON struct {
+	Deploy      plumbline.DeployHash `json:"deploy,omitempty"`
+	From        time.Time            `json:"from"`
+	To          time.Time            `json:"to"`
+	Predictions int64                `json:"predictions"`
+	Labels      int64                `json:"labels"`
+	Expected    drift.Number         `json:"expected"`
+	Maturity    drift.Number         `json:"maturity"`
+	Low         drift.Number         `json:"low"`
+	High        drift.Number         `json:"high"`
+	MatureAt    *time.Time           `json:"mature_at"`
+	State       string               `json:"state"`
+	Why         string               `json:"why,omitempty"`
+}
+
+type delayJSON struct {
+	Stratum     string       `json:"stratum"`
+	Predictions int64        `json:"predictions"`
+	Ever        drift.Number `json:"ever"`
+	EverError   drift.Number `json:"ever_error"`
+	Settled     bool         `json:"settled"`
+	HalfIn      drift.Number `json:"half_in_seconds"`
+	MostIn      drift.Number `json:"nine_tenths_in_seconds"`
+}
+
+// MarshalJSON writes delays in seconds, and null for what is not known.
+func (m Maturity) MarshalJSON() ([]byte, error) {
+	out := struct {
+		Model   plumbline.Model `json:"model"`
+		At      time.Time       `json:"at"`
+		Strata  string          `json:"strata"`
+		Share   float64         `json:"share"`
+		Windows []windowJSON    `json:"windows"`
+		Delays  []delayJSON     `json:"delays"`
+	}{Model: m.Model, At: m.At, Strata: m.Strata.String(), Share: m.Share, Windows: []windowJSON{}, Delays: []delayJSON{}}
+	for _, w := range m.Windows {
+		j := windowJSON{Deploy: w.Deploy, From: w.From, To: w.To, Predictions: w.Known + w.Waiting, Labels: w.Known, Expected: drift.Number(w.Ever),
+			Maturity: drift.Number(w.Maturity), Low: drift.Number(w.Low), High: drift.Number(w.High), State: w.State, Why: w.Why}
+		if !w.MatureAt.IsZero() {
+			j.MatureAt = &w.MatureAt
+		}
+		out.Windows = append(out.Windows, j)
+	}
+	for _, d := range m.Delays {
+		out.Delays = append(out.Delays, delayJSON{Stratum: d.Title, Predictions: d.Curve.Predictions, Ever: drift.Number(d.Curve.Ever()), EverError: drift.Number(d.Curve.Error(math.MaxInt64)),
+			Settled: d.Curve.Settled(), HalfIn: drift.Number(seconds(d.Half)), MostIn: drift.Number(seconds(d.Most))})
+	}
+	return json.Marshal(out)
+}

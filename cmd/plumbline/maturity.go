@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"text/tabwriter"
+	"time"
+
+	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+)
+
+// maturity asks how much of what labels will say is in, and when the rest will be.
+func (c *cli) maturity() {
+	clause := c.app.Command("maturity", "Say how many of the labels that will ever come are in, and when the others will be.")
+	where := whereFlags(clause)
+	var p forecast.Params
+	clause.Flag("model", "Model in question.").StringVar(&p.Model)
+	clause.Flag("window", "Length of a window that ends at the newest whole hour: 24h, 7d, 4w; may be repeated. Default: 24h and 7d.").StringsVar(&p.Windows)
+	clause.Flag("share", "Share of a window's labels that makes it mature. Default: 0.9.").StringVar(&p.Share)
+	clause.Flag("at", "As known at this time, RFC 3339, taken down to the hour. Default: now.").StringVar(&p.At)
+	asJSON := clause.Flag("json", "Print JSON, as the service does at "+forecast.Path+".").Bool()
+	c.add(clause, func(ctx context.Context) error {
+		asked, err := p.Asked(time.Now())
+		if err != nil {
+			return usageError{maturityFlags(err)}
+		}
+		answer, err := askMaturity(ctx, where, asked)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return writeJSON(c.stdout, answer)
+		}
+		return printMaturity(c.stdout, answer)
+	})
+}
+
+// maturityFlags names the parameters of an error as the command line spells them.
+func maturityFlags(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err
+	}
+	var errs []error
+	for _, e := range joined.Unwrap() {
+		if parameter, ok := errors.AsType[forecast.ParameterError](e); ok {
+			e = fmt.Errorf("--%s: %w", parameter.Name, parameter.Err)
+		}
+		errs = append(errs, e)
+	}
+	return errors.Join(errs...)
+}
+
+func askMaturity(ctx context.Context, w where, asked forecast.Asked) (_ forecast.Maturity, err error) {
+	cfg, err := w.load()
+	if err != nil {
+		return forecast.Maturity{}, err
+	}
+	db, err := openStorage(cfg)
+	if err != nil {
+		return forecast.Maturity{}, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	how := forecast.DefaultConfig()
+	how.History = cfg.Analyze.EstimateHistory
+	return forecast.Asker{Reader: history.Reader{Conn: db.Conn()}, Config: how}.Ask(ctx, asked)
+}
+
+// printMaturity writes the answer for people: the windows, then how late the
+// labels of each stratum are.
+func printMaturity(out io.Writer, m forecast.Maturity) error {
+	fmt.Fprintf(out, "model %s as known at %s\n\n", oneLine(string(m.Model)), clock(m.At))
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "WINDOW\tDEPLOY\tPREDICTIONS\tLABELS\tMATURITY\tINTERVAL\t%.0f %% IN AT\tSTATE\n", 100*m.Share)
+	why := map[string]bool{}
+	for _, w := range m.Windows {
+		deploy, at, interval := "all", "-", "-"
+		if w.Deploy != "" {
+			deploy = oneLine(string(w.Deploy))
+		}
+		if !w.MatureAt.IsZero() {
+			at = clock(w.MatureAt)
+		}
+		if !math.IsNaN(w.Low) {
+			interval = percents(w.Low) + " to " + percents(w.High)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", hours(w.To.Sub(w.From)), deploy, w.Known+w.Waiting, w.Known, percents(w.Maturity), interval, at, w.State)
+		why[w.Why] = true
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, w := range m.Windows {
+		if w.Why != "" && why[w.Why] {
+			fmt.Fprintf(out, "%s: %s\n", w.State, w.Why)
+			why[w.Why] = false
+		}
+	}
+	fmt.Fprintf(out, "\nlabels by %s\n", m.Strata)
+	table = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "STRATUM\tPREDICTIONS\tEVER LABELLED\tHALF IN\tNINE TENTHS IN\tNEVER IS")
+	for _, d := range m.Delays {
+		never := "known"
+		if !d.Curve.Settled() {
+			never = "not known yet"
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\n", oneLine(d.Title), d.Curve.Predictions, percents(d.Curve.Ever()), lasting(d.Half), lasting(d.Most), never)
+	}
+	return table.Flush()
+}
+
+func percents(v float64) string {
+	if math.IsNaN(v) {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f %%", 100*v)
+}
+
+// hours spells a window.
+func hours(d time.Duration) string {
+	if d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+	return fmt.Sprintf("%dh", d/time.Hour)
+}
+
+// lasting spells a delay.
+func lasting(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "-"
+	case d < 2*time.Hour:
+		return d.Round(time.Second).String()
+	case d < 4*24*time.Hour:
+		return fmt.Sprintf("%.1f hours", d.Hours())
+	}
+	return fmt.Sprintf("%.1f days", d.Hours()/24)
+}
