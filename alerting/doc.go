@@ -8,6 +8,7 @@
 //
 // It declares what it needs of others as small interfaces (Explainer, Journal,
 // ActiveAlerts, Channel) and imports no package of the module but the root;
-// cmd/plumbline wires. The channels, alerting/slack and alerting/pagerduty,
-// import this package and know nothing of Alertmanager.
+// cmd/plumbline wires. The channels import this package; alerting/slack and
+// alerting/pagerduty know nothing of Alertmanager, alerting/webhook its format
+// and alerting/email its notifier.
 package alerting

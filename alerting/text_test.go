@@ -332,6 +332,49 @@ func FuzzSlackBlocks(f *testing.F) {
 	})
 }
 
+// TestFirstScreenWithTheWorstNames fills every part of a page to the brim, with
+// names that grow fivefold when they are escaped.
+func TestFirstScreenWithTheWorstNames(t *testing.T) {
+	for name, worst := range map[string]string{
+		"escapes": strings.Repeat("&", 256), "markup": strings.Repeat("<!channel>`*", 30), "wide": strings.Repeat("界", 256), "lines": strings.Repeat("a\n", 200), "empty": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			var alerts []alerting.Alert
+			for _, windows := range []string{"1h/5m", "6h/30m", "1d/2h", worst} {
+				a := example(plumbline.SeverityPage)
+				for _, label := range []string{"alertname", plumbline.LabelModel, plumbline.LabelDeploy, plumbline.LabelSLO, plumbline.LabelObject} {
+					a.Labels[label] = worst
+				}
+				for key := range a.Annotations {
+					if _, number := map[string]bool{
+						plumbline.AnnotationBurnRate: true, plumbline.AnnotationValue: true, plumbline.AnnotationLongValue: true, plumbline.AnnotationTarget: true,
+						plumbline.AnnotationHighValue: true, plumbline.AnnotationBudgetLeft: true, plumbline.AnnotationThreshold: true,
+					}[key]; !number {
+						a.Annotations[key] = worst
+					}
+				}
+				a.Annotations[plumbline.AnnotationDescription] = strings.Repeat(worst+"\n", 20)
+				a.Annotations[plumbline.AnnotationWindows] = windows
+				a.Annotations[plumbline.AnnotationDashboard] = "https://grafana.example/" + strings.Repeat("x", 700)
+				alerts = append(alerts, a)
+			}
+			ex := alerting.Explanation{
+				Quality: &alerting.QualityChange{Measure: worst, BeforeWhat: worst, AfterWhat: worst},
+				Deploy:  alerting.DeployInfo{Version: worst, By: worst, Commit: worst, At: noon, Previous: plumbline.DeployHash(worst)},
+			}
+			for range 12 {
+				ex.Features = append(ex.Features, alerting.FeatureShift{Feature: plumbline.Feature(worst), PSI: 123456789, Share: 0.123, Before: worst, After: worst})
+				ex.Carriers = append(ex.Carriers, worst)
+			}
+			text := alerting.NewText(alerts, plumbline.OwnerEntry{Name: plumbline.Owner(worst), Team: worst}, ex, nil, noon)
+			text.Acked = &alerting.Ack{By: worst, At: noon}
+			checkBlocks(t, text)
+			text.Acked, text.Missing, text.Description = nil, worst, strings.Repeat(worst, 40)
+			checkBlocks(t, text)
+		})
+	}
+}
+
 func checkBlocks(t *testing.T, text alerting.Text) {
 	t.Helper()
 	raw, err := json.Marshal(slack.Blocks(text, slack.Buttons{Shown: true, Gate: true}))

@@ -1,10 +1,12 @@
 package webhook_test
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"flag"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,6 +26,8 @@ import (
 	"github.com/plumbline-slo/plumbline/testenv/fakehttp"
 	"github.com/plumbline-slo/plumbline/testenv/fakewebhook"
 )
+
+var update = flag.Bool("update", false, "write the golden files anew")
 
 // memory is a State.
 type memory map[string]string
@@ -205,6 +209,31 @@ func TestRedirectsAndSecretsInErrors(t *testing.T) {
 	}
 	if _, err := n.Notify(t.Context(), notice(noon)); err == nil || strings.Contains(err.Error(), fake.URL()) {
 		t.Errorf("the error tells the address: %v", err)
+	}
+}
+
+// The golden file is a whole request as a receiver gets it.
+func TestGoldenBody(t *testing.T) {
+	fake, channel := start(t, nil)
+	if _, err := channel.Notifier(plumbline.OwnerEntry{Name: "flights-oncall"}).Notify(t.Context(), notice(noon)); err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if err := json.Indent(&got, fake.Requests()[0].Body, "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("testdata", "page.json")
+	if *update {
+		if err := os.WriteFile(path, got.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Errorf("%s differs; run go test -update and read the diff. Got:\n%s", path, got.Bytes())
 	}
 }
 
