@@ -17,7 +17,6 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
-	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
