@@ -141,7 +141,8 @@ func (s Series) judge(i int, past map[string]*history, a *Alarms) error {
 	if err != nil {
 		return err
 	}
-	known, err := alarm.OverdispersionOf(past[choice.Kind].results, alarm.Freedom(measure.KS, bins), 0.95)
+	freedom := alarm.Freedom(measure.KS, bins)
+	known, err := alarm.OwnDispersion(past[choice.Kind].results, freedom)
 	if err != nil {
 		return err
 	}
@@ -154,7 +155,13 @@ func (s Series) judge(i int, past map[string]*history, a *Alarms) error {
 	if err != nil {
 		return err
 	}
-	ours, err := ks(reference, s.Windows[i], known.Factor)
+	// As a finding of the service is judged: plainly, then with what is known.
+	plain, err := ks(reference, s.Windows[i], 1)
+	if err != nil {
+		return err
+	}
+	dispersion := known.At(plain, freedom)
+	ours, err := ks(reference, s.Windows[i], dispersion)
 	if err != nil {
 		return err
 	}
@@ -164,7 +171,7 @@ func (s Series) judge(i int, past map[string]*history, a *Alarms) error {
 	count(&a.SameHour, same.P <= nominal)
 	count(&a.Auto, ours.Alarm)
 	if s.deviation > 0 {
-		injected, err := ks(reference, moved(s.Windows[i], s.deviation), known.Factor)
+		injected, err := ks(reference, moved(s.Windows[i], s.deviation), dispersion)
 		if err != nil {
 			return err
 		}
