@@ -123,3 +123,16 @@ func joinCursorTable() Table {
 		OrderBy: "topic, epoch, partition",
 	}
 }
+
+func joinMembersTable() Table {
+	return Table{
+		Name: TableJoinMembers, Doc: "Processes that join, and when each was last there: they share the topic partitions by it. It decides who works, never what is right.",
+		Engine: "ReplacingMergeTree(seen)",
+		Columns: []Column{
+			{Name: "member", Type: TypeName, Doc: "Process, by a name it drew when it started."},
+			{Name: "seen", Type: TypeTime, Doc: "ClickHouse's clock when it was last there."},
+		},
+		OrderBy:   "member",
+		Retention: "seen", Level: RetainRaw,
+	}
+}

@@ -17,6 +17,7 @@ const (
 	TableOutcomeCells TableName = "outcome_cells"
 	TableOutcomeHours TableName = "outcome_hours"
 	TableJoinCursor   TableName = "join_cursor"
+	TableJoinMembers  TableName = "join_members"
 	TableFindings     TableName = "findings"
 	TableNotices      TableName = "notices"
 	TableErasures     TableName = "erasures"
@@ -147,7 +148,7 @@ func Tables() []Table {
 		predictionsTable(), labelsTable(), deploymentsTable(), kpisTable(),
 		seriesTable(TableSeriesMinute, "minute", RetainMinutes), seriesTable(TableSeriesHour, "hour", RetainHours), categoriesTable(),
 		batchesTable(), epochsTable(),
-		outcomesTable(), outcomeCellsTable(), outcomeHoursTable(), scoreCellsTable(), joinCursorTable(),
+		outcomesTable(), outcomeCellsTable(), outcomeHoursTable(), scoreCellsTable(), joinCursorTable(), joinMembersTable(),
 		findingsTable(), driftDaysTable(), noticesTable(), erasuresTable(), sliTable(), incidentsTable(), ledgerTable(),
 	}
 }

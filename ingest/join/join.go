@@ -15,8 +15,8 @@ import (
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
-// Join follows stored predictions and labels. Make it with New; Run and Step
-// may be called from several goroutines and processes at once.
+// Join follows stored predictions and labels. Make it with New; Step may be
+// called from several goroutines and processes at once, Run once by each.
 type Join struct {
 	cfg     Config
 	db      *storage.DB
@@ -25,6 +25,13 @@ type Join struct {
 	// before is called before each statement that writes; tests kill a step
 	// there.
 	before func(statement string) error
+	now    func() time.Time
+	// raw is the retention of raw rows.
+	raw time.Duration
+	// member is this process among members, those that were there when Run last
+	// looked; without any, everything is its own.
+	member  string
+	members []string
 }
 
 // New does nothing but check the configuration.
@@ -43,7 +50,7 @@ func New(cfg Config, deps Dependencies) (*Join, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join: %w", err)
 	}
-	return &Join{cfg: cfg, db: deps.DB, log: log, metrics: m, before: func(string) error { return nil }}, nil
+	return &Join{cfg: cfg, db: deps.DB, log: log, metrics: m, before: func(string) error { return nil }, now: time.Now, raw: deps.DB.Retention().Raw, member: rand.Text()}, nil
 }
 
 // Progress says what one step did.
@@ -53,18 +60,38 @@ type Progress struct {
 	// Waiting is how many of them have no prediction yet. They are joined when
 	// it arrives.
 	Waiting uint64
+	// Misdirected is how many of those that wait name a model that has no
+	// prediction of their id where another one has: keys that a producer mixed up.
+	// They are never applied.
+	Misdirected uint64
+	// Late is the number of labels that came after the retention of their
+	// prediction. They are never applied.
+	Late uint64
 	// Predictions is the number of predictions whose history was computed.
 	Predictions uint64
 	// More tells that stored batches are left for the next step.
 	More bool
 }
 
-// Run steps until the context ends. A step that ends in an error is counted,
+// Run steps until the context ends. Processes that run at once share the topic
+// partitions. A step that ends in an error is counted,
 // logged and repeated after the interval: it left nothing half done that its
 // repetition does not replace. Run itself only returns nil.
 func (j *Join) Run(ctx context.Context) error {
+	var beat time.Time
 	for {
-		progress, err := j.Step(ctx)
+		var (
+			progress Progress
+			err      error
+		)
+		if at := j.now(); at.Sub(beat) >= beatEvery || at.Before(beat) {
+			if err = j.beat(ctx); err == nil {
+				beat = at
+			}
+		}
+		if err == nil {
+			progress, err = j.Step(ctx)
+		}
 		if err != nil && ctx.Err() == nil {
 			j.metrics.errors.Inc()
 			j.log.Error("join step will be repeated", "err", err, "after", j.cfg.Interval)
@@ -91,10 +118,10 @@ func (j *Join) Step(ctx context.Context) (Progress, error) {
 	if err != nil || w.empty() {
 		return Progress{}, err
 	}
-	parameters := append(w.parameters(), j.cfg.Segments.Parameter(), j.cfg.scoreNumbers())
+	parameters := append(w.parameters(), j.cfg.Segments.Parameter(), j.cfg.scoreNumbers(), clickhouse.Named("oldest", j.oldest()))
 	var progress Progress
 	row := j.db.Conn().QueryRow(ctx, withTouched(countsSQL), parameters...)
-	if err := row.Scan(&progress.Labels, &progress.Waiting, &progress.Predictions); err != nil {
+	if err := row.Scan(&progress.Labels, &progress.Waiting, &progress.Misdirected, &progress.Late, &progress.Predictions); err != nil {
 		return Progress{}, fmt.Errorf("count what is new: %w", err)
 	}
 	progress.More = w.more
@@ -116,6 +143,16 @@ func (j *Join) Step(ctx context.Context) (Progress, error) {
 	}
 	j.metrics.count(progress)
 	return progress, nil
+}
+
+// oldest is the start of the first hour, in Unix milliseconds, of which no row has
+// expired. An hour is kept apart for the difference of clocks and the length of a
+// step.
+func (j *Join) oldest() int64 {
+	if j.raw == 0 {
+		return 0
+	}
+	return max(0, j.now().Add(time.Hour-j.raw).UnixMilli())
 }
 
 func (j *Join) write(ctx context.Context, table, statement string, parameters []any) error {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -54,7 +56,7 @@ func TestBackfillReadsByIndex(t *testing.T) {
 	}
 	// Everything that is read of a prediction is in the projection.
 	_, statement, _ := strings.Cut(withTouched(outcomesSQL), "version)\n")
-	plan := explain(t, db, statement, append(w.parameters(), declared().Parameter()))
+	plan := explain(t, db, statement, append(w.parameters(), declared().Parameter(), clickhouse.Named("oldest", int64(0))))
 	if !strings.Contains(plan, "by_id") {
 		t.Errorf("predictions are not read through the projection by id:\n%s", plan)
 	}

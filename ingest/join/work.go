@@ -99,12 +99,13 @@ func (j *Join) find(ctx context.Context) (work, error) {
 	if err != nil {
 		return work{}, err
 	}
-	return plan(cursors, queues, j.cfg.MaxBatchOffsets), nil
+	mine := func(p partition) bool { return owns(j.member, j.members, p) }
+	return plan(cursors, queues, j.cfg.MaxBatchOffsets, mine), nil
 }
 
 // plan bounds what is pending to the batches of one step, and takes the
-// frontier from all of it.
-func plan(cursors map[partition]int64, queues []queue, limit int64) work {
+// frontier from all of it, whoever follows it.
+func plan(cursors map[partition]int64, queues []queue, limit int64, mine func(partition) bool) work {
 	w := work{labels: newNews(), predictions: newNews(), ends: map[string]int64{}}
 	frontier := func(p partition, last int64) {
 		w.ends[p.key()] = max(w.ends[p.key()], last+1)
@@ -114,6 +115,9 @@ func plan(cursors map[partition]int64, queues []queue, limit int64) work {
 	}
 	for _, q := range queues {
 		frontier(q.partition, q.batches[len(q.batches)-1].last)
+		if !mine(q.partition) {
+			continue
+		}
 		n := 1
 		for n < len(q.batches) && q.batches[n].last-q.done <= limit {
 			n++

@@ -428,6 +428,21 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor` ON CLUSTER `analytics` AS `
 ENGINE = Distributed(`analytics`, `plumbline`, `join_cursor_local`)
 COMMENT 'How far the join has followed each topic partition.';
 
+CREATE TABLE IF NOT EXISTS `plumbline`.`join_members_local` ON CLUSTER `analytics`
+(
+    `member` LowCardinality(String) COMMENT 'Process, by a name it drew when it started.',
+    `seen` DateTime64(3, 'UTC') COMMENT 'ClickHouse''s clock when it was last there.'
+)
+ENGINE = ReplicatedReplacingMergeTree(seen)
+ORDER BY (member)
+TTL toDateTime(`seen`) + toIntervalDay(90)
+SETTINGS replicated_deduplication_window = 10000
+COMMENT 'Processes that join, and when each was last there: they share the topic partitions by it. It decides who works, never what is right.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`join_members` ON CLUSTER `analytics` AS `plumbline`.`join_members_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `join_members_local`)
+COMMENT 'Processes that join, and when each was last there: they share the topic partitions by it. It decides who works, never what is right.';
+
 CREATE TABLE IF NOT EXISTS `plumbline`.`findings_local` ON CLUSTER `analytics`
 (
     `at` DateTime64(3, 'UTC') COMMENT 'Wall clock at which it was computed.' CODEC(Delta, ZSTD(1)),

@@ -372,6 +372,17 @@ ORDER BY (topic, epoch, partition)
 SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'How far the join has followed each topic partition.';
 
+CREATE TABLE IF NOT EXISTS `plumbline`.`join_members`
+(
+    `member` LowCardinality(String) COMMENT 'Process, by a name it drew when it started.',
+    `seen` DateTime64(3, 'UTC') COMMENT 'ClickHouse''s clock when it was last there.'
+)
+ENGINE = ReplacingMergeTree(seen)
+ORDER BY (member)
+TTL toDateTime(`seen`) + toIntervalDay(90)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Processes that join, and when each was last there: they share the topic partitions by it. It decides who works, never what is right.';
+
 CREATE TABLE IF NOT EXISTS `plumbline`.`findings`
 (
     `at` DateTime64(3, 'UTC') COMMENT 'Wall clock at which it was computed.' CODEC(Delta, ZSTD(1)),

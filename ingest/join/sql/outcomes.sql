@@ -35,7 +35,8 @@ deliveries AS (
         )
     )
     GROUP BY model, prediction_id
-    HAVING notEmpty(candidates)
+    -- Of an hour from which rows have expired nothing can be summed again.
+    HAVING notEmpty(candidates) AND toStartOfHour(min(ts)) >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC')
 ),
 heard AS (
     SELECT

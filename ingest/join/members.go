@@ -1,0 +1,73 @@
+package join
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// A process says every beatEvery that it is there, and counts as gone, and its
+// work as anybody's, goneAfter its last beat.
+const (
+	beatEvery = 5 * time.Second
+	goneAfter = 30 * time.Second
+)
+
+// beat says that this process is there and reads who else is. All times are
+// ClickHouse's, so that the clocks of processes do not matter.
+func (j *Join) beat(ctx context.Context) error {
+	db := j.db.Derived()
+	insert := "INSERT INTO " + db.Local(plumbline.TableJoinMembers) + " (member, seen) SELECT {member:String}, now64(3, 'UTC')"
+	if err := db.Conn().Exec(repeatable(ctx), insert, clickhouse.Named("member", j.member)); err != nil {
+		return fmt.Errorf("say that this join is there: %w", err)
+	}
+	rows, err := j.db.Conn().Query(ctx, "SELECT member FROM "+string(plumbline.TableJoinMembers)+
+		" GROUP BY member HAVING max(seen) > now64(3, 'UTC') - toIntervalSecond({gone:UInt32}) ORDER BY member", clickhouse.Named("gone", uint32(goneAfter/time.Second)))
+	if err != nil {
+		return fmt.Errorf("read who joins: %w", err)
+	}
+	defer rows.Close()
+	var members []string
+	for rows.Next() {
+		var member string
+		if err := rows.Scan(&member); err != nil {
+			return fmt.Errorf("read who joins: %w", err)
+		}
+		members = append(members, member)
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read who joins: %w", err)
+	}
+	j.members = members
+	return nil
+}
+
+// owns reports whether a topic partition is this process's to follow: of those
+// that are there, the one with the greatest hash of both (rendezvous hashing,
+// Thaler & Ravishankar 1998), so that who comes or goes moves only its own share.
+// While processes see others differently a partition may be followed twice, which
+// costs work and changes nothing, or by nobody for as long as a beat.
+func owns(member string, members []string, p partition) bool {
+	weight := func(m string) uint64 {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(m + "/" + p.key())) // never fails
+		// FNV leaves the high bits of short texts alike.
+		x := h.Sum64()
+		x ^= x >> 33
+		x *= 0xff51afd7ed558ccd
+		x ^= x >> 33
+		return x
+	}
+	own := weight(member)
+	for _, other := range members {
+		if w := weight(other); other != member && (w > own || w == own && other > member) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,79 @@
+package join
+
+import (
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// A label of another model's prediction, one of no prediction, one whose
+// prediction comes and one that comes after the retention: each is counted, seen
+// in the view and applied only where it belongs.
+func TestLabelsThatBelongNowhere(t *testing.T) {
+	db := startDB(t)
+	w := newWorld(t, db)
+	prediction := func(model, id, half string, ts time.Time) {
+		w.append(row{model: model, id: id, topic: "predictions", epoch: "e", ts: ts, known: ts, deploy: "a", stage: "production", class: "yes", half: half})
+	}
+	label := func(model, id string) {
+		at := start.Add(time.Hour)
+		w.append(row{model: model, id: id, topic: "labels", epoch: "e", ts: at, known: at, class: "yes"})
+	}
+	prediction("m", "good", "", start)
+	prediction("n", "keyed wrongly", "", start)
+	prediction("m", "asked", "request", start)
+	prediction("m", "expired", "", start.AddDate(0, 0, -400))
+	for _, id := range []string{"good", "keyed wrongly", "asked", "expired", "orphan", "orphan"} {
+		label("m", id)
+	}
+	insertJSON(t, db, "series_hour", []map[string]any{
+		{"model": "m", "series": "requests", "count": 1, "time": "2026-03-31 23:00:00"}, {"model": "n", "series": "requests", "count": 1, "time": "2026-03-31 23:00:00"},
+	})
+	for _, key := range w.pending() {
+		w.store(key, 10, true)
+	}
+	cfg := DefaultConfig()
+	registry := prometheus.NewRegistry()
+	j, err := New(cfg, Dependencies{DB: db, Registerer: registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.raw = 365 * 24 * time.Hour
+	j.now = func() time.Time { return start.Add(2 * time.Hour) }
+	p, err := j.Step(t.Context())
+	if err != nil || p != (Progress{Labels: 6, Waiting: 3, Misdirected: 1, Late: 1, Predictions: 2}) {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	for name, want := range map[string]float64{"labels": 6, "waiting": 3, "misdirected": 1, "late": 1} {
+		counters := map[string]prometheus.Counter{"labels": j.metrics.labels, "waiting": j.metrics.waiting, "misdirected": j.metrics.misdirected, "late": j.metrics.late}
+		if got := testutil.ToFloat64(counters[name]); got != want {
+			t.Errorf("%s: %v counted, want %v", name, got, want)
+		}
+	}
+	compareCells(t, storedCells(t, db), map[cell]counts{{"m", "a", "production", start, start.Add(time.Hour).Truncate(time.Hour), ""}: {1, 1, 1}})
+
+	rows, err := db.Conn().Query(t.Context(), `SELECT prediction_id, reason, other_model, age_hours > 0
+		FROM unmatched_labels(model = 'm', since = '2026-03-31 00:00:00', until = '2026-04-02 00:00:00')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	got := map[string]int{}
+	for rows.Next() {
+		var (
+			id, reason, other string
+			aged              bool
+		)
+		if err := rows.Scan(&id, &reason, &other, &aged); err != nil {
+			t.Fatal(err)
+		}
+		got[id+": "+reason+" "+other]++
+	}
+	want := map[string]int{"keyed wrongly: other model n": 1, "asked: no answer ": 1, "expired: too late ": 1, "orphan: unmatched ": 2}
+	if !maps.Equal(got, want) {
+		t.Errorf("the view says %v, want %v", got, want)
+	}
+}
