@@ -303,6 +303,9 @@ func (c *core) seed(ctx context.Context, active ActiveAlerts) {
 		}
 		var valid []*alert.Alert
 		valid, err = toAlertmanagers(alerts, now, c.config.ResolveTimeout)
+		for _, a := range valid {
+			a.UpdatedAt = a.StartsAt // remembered, not said
+		}
 		err = errors.Join(err, c.alerts.Put(ctx, valid...))
 	}
 	if err != nil {

@@ -109,6 +109,9 @@ func (c Config) Validate() error {
 type Dependencies struct {
 	Source FindingSource
 	Notify Notify
+	// Turn reports whether this evaluator has the duty of a rule group now; the
+	// others' groups are not evaluated here. Nil has every duty.
+	Turn   func(group string) bool
 	Logger *slog.Logger
 	// Registerer gets the metrics of Prometheus' rule manager and engine and
 	// plumbline's own. It needs to be one that no other evaluator uses.
@@ -282,6 +285,10 @@ func (e *Evaluator) files() ([]string, error) {
 
 // evaluate is one iteration of one group.
 func (e *Evaluator) evaluate(ctx context.Context, g *promrules.Group, ts time.Time) {
+	if e.deps.Turn != nil && !e.deps.Turn(g.Name()) {
+		return
+	}
+	ctx = context.WithValue(ctx, groupKey{}, g.Name())
 	e.view.refresh(ctx, ts)
 	promrules.DefaultEvalIterationFunc(ctx, g, ts)
 	e.countState(e.ledger.saveEvery(ts, e.cfg.Interval))

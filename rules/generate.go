@@ -161,7 +161,7 @@ func writeDurably(path string, content []byte, mode fs.FileMode) (err error) {
 
 func group(o plumbline.Objective, cfg GenerateConfig) ruleGroup {
 	slo := o.SLO
-	g := ruleGroup{Name: "plumbline-" + string(slo.Name)}
+	g := ruleGroup{Name: GroupPrefix + string(slo.Name)}
 	constant := func(name string, v float64) {
 		// Labels of recording rules are no templates.
 		g.Rules = append(g.Rules, rule{Record: name, Expr: "vector(" + number(v) + ")", Labels: map[string]string{

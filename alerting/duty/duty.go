@@ -72,6 +72,7 @@ type Member struct {
 
 	mu    sync.Mutex
 	terms map[int]int64 // by partition
+	part  bool          // in the present generation
 }
 
 // New returns a member that has no duty. Announcer may be nil.
@@ -103,6 +104,14 @@ func (m *Member) Duties() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.terms)
+}
+
+// TakesPart reports whether this member is in the consumer group's present
+// generation, with duties or without: as long as any is, every duty is somebody's.
+func (m *Member) TakesPart() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.part
 }
 
 func (m *Member) partition(group string) int {
@@ -174,6 +183,7 @@ func (m *Member) take(ctx context.Context, generation *kafka.Generation, ended <
 		offsets[a.ID] = terms[a.ID]
 	}
 	if len(terms) == 0 {
+		m.have(terms, ended)
 		return nil
 	}
 	if err := generation.CommitOffsets(map[string]map[int]int64{m.cfg.Topic: offsets}); err != nil {
@@ -186,20 +196,25 @@ func (m *Member) take(ctx context.Context, generation *kafka.Generation, ended <
 			}
 		}
 	}
+	m.have(terms, ended)
+	return nil
+}
+
+// have gives this member duties, unless the generation is over already.
+func (m *Member) have(terms map[int]int64, ended <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	select {
 	case <-ended:
 	default:
-		m.terms = terms
+		m.terms, m.part = terms, true
 	}
-	return nil
 }
 
 func (m *Member) drop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	clear(m.terms)
+	m.terms, m.part = make(map[int]int64), false
 }
 
 func (m *Member) ensureTopic(ctx context.Context) error {

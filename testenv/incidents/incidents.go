@@ -37,9 +37,10 @@ func DefaultReplay() Options {
 	return Options{Incidents: 100, Length: 30 * time.Second, Every: 2 * time.Second, Pause: 4 * time.Second}
 }
 
-// DefaultChaos is 300 kills.
+// DefaultChaos is 300 kills in about thirteen minutes: every process dies every ten
+// seconds, and needs about three to work again.
 func DefaultChaos() Options {
-	return Options{Incidents: 120, Kills: 300, Length: 40 * time.Second, Every: 3 * time.Second, Pause: time.Second}
+	return Options{Incidents: 120, Kills: 300, Length: 90 * time.Second, Every: 6 * time.Second, Pause: 2500 * time.Millisecond}
 }
 
 // patience bounds what a run waits for at its end; it is no expectation.

@@ -23,7 +23,7 @@ func (r *run) person(ctx context.Context, i incident) {
 		}
 		return false
 	}
-	if r.until(ctx, patience, "it paged", paged) != nil {
+	if r.until(ctx, r.Length, "it paged", paged) != nil {
 		return // the count says that it is missing
 	}
 	who, action, body := "ann", "acknowledge", map[string]string{"by": "ann"}

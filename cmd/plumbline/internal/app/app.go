@@ -101,7 +101,7 @@ func (c Config) SLOs() ([]plumbline.SLO, error) {
 // Run builds the parts in the order of the data, runs them until ctx is done or
 // one dies, and stops them in reverse.
 //
-//	kafka ─ clickhouse ─ web ─ alerting ─ troubles ─ schema ─ rules ─ analyze ─ join ─ ingest
+//	kafka ─ clickhouse ─ web ─ alerting ─ troubles ─ watchdog ─ schema ─ rules ─ analyze ─ join ─ ingest
 //
 // What answers comes before what asks: alerting is there before a rule can
 // fire, and events flow only when everything behind them stands. ClickHouse is
@@ -126,7 +126,15 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	evaluator, alerts, err := a.newAlerting(runner)
+	speaks, err := a.newSpeaker()
+	if err != nil {
+		return err
+	}
+	evaluator, alerts, err := a.newAlerting(runner, speaks)
+	if err != nil {
+		return err
+	}
+	watches, err := a.newWatchdog(alerts, evaluator, speaks)
 	if err != nil {
 		return err
 	}
@@ -145,6 +153,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 		return err
 	}
 	a.startTroubles(parts, alerts)
+	parts.start("watchdog", watches.Run)
 	if err := a.awaitClickHouse(ctx, parts); err != nil {
 		return err
 	}
@@ -158,6 +167,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	}
 
 	parts.start("deploy news", a.deployNews().run)
+	speaks.start(parts, evaluator)
 	parts.start("rules", evaluator.Run)
 	parts.start("analyze", runner.Run)
 	parts.start("join", joiner.Run)
@@ -280,21 +290,16 @@ func (a *App) newAnalyze() (*analyze.Runner, error) {
 
 // newAlerting builds the rules and the alerts, which need each other: rules
 // send to alerting, alerting is seeded with what the rules know to fire.
-func (a *App) newAlerting(runner *analyze.Runner) (*rules.Evaluator, *alerting.Service, error) {
+func (a *App) newAlerting(runner *analyze.Runner, speaks *speaker) (*rules.Evaluator, *alerting.Service, error) {
 	external := a.web.externalURL()
 	if _, err := rules.WriteFile(a.cfg.Rules.RulesDir, a.slos, a.cfg.GenerateRules(external)); err != nil {
 		return nil, nil, err
 	}
-	var alerts *alerting.Service
 	cfg := a.cfg.Rules.Config
 	cfg.ExternalURL = external
 	evaluator, err := rules.New(cfg, rules.Dependencies{
 		Source: rules.FindingReader{Conn: a.db.Conn()},
-		Notify: func(ctx context.Context, _ string, fired ...*rules.Alert) {
-			if err := alerts.Send(ctx, fromRules(fired)...); err != nil {
-				a.log.Error("rules: alerts were not taken and will be sent again", "err", err)
-			}
-		},
+		Notify: speaks.notify, Turn: speaks.turn(),
 		Logger: a.log, Registerer: prometheus.WrapRegistererWithPrefix("plumbline_rules_", a.registry),
 	})
 	if err != nil {
@@ -311,10 +316,11 @@ func (a *App) newAlerting(runner *analyze.Runner) (*rules.Evaluator, *alerting.S
 	explains := explainer{runner: runner, base: external, stored: a.stored, conn: a.db.Conn(), asker: ofQuality}
 	alertingConfig := a.cfg.Alerting.Config
 	alertingConfig.ExternalURL, alertingConfig.RoutePrefix = external, alertsPrefix
-	alerts, err = alerting.New(alertingConfig, alerting.Deps{
+	alerts, err := alerting.New(alertingConfig, alerting.Deps{
 		Channels: channels, Explainer: explains, Journal: notices{db: a.db.Derived()}, Recorder: storedIncidents{incidentRows{db: a.db.Derived()}, a.stored},
 		Active: activeAlerts{evaluator}, Registry: prometheus.WrapRegistererWithPrefix("plumbline_alerting_", a.registry), Logger: a.log,
 	})
+	speaks.local = alerts
 	return evaluator, alerts, err
 }
 

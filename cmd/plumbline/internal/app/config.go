@@ -15,9 +15,12 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/alerting/duty"
 	"github.com/plumbline-slo/plumbline/alerting/email"
 	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
+	"github.com/plumbline-slo/plumbline/alerting/relay"
 	"github.com/plumbline-slo/plumbline/alerting/slack"
+	"github.com/plumbline-slo/plumbline/alerting/watchdog"
 	"github.com/plumbline-slo/plumbline/alerting/webhook"
 	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
@@ -50,6 +53,7 @@ type Config struct {
 	Analyze    analyze.Config    `yaml:"analyze"`
 	Rules      Rules             `yaml:"rules"`
 	Alerting   Alerting          `yaml:"alerting"`
+	Watchdog   watchdog.Config   `yaml:"watchdog"`
 	Dashboards Dashboards        `yaml:"dashboards"`
 	Models     []DeclaredModel   `yaml:"models"`
 }
@@ -104,6 +108,11 @@ type Alerting struct {
 	PagerDuty       pagerduty.Config `yaml:"pagerduty"`
 	Webhook         webhook.Config   `yaml:"webhook"`
 	Email           email.Config     `yaml:"email"`
+	// Relay names every replica's API when there are several, this one's too;
+	// Duty shares the rule groups among them. Without peers this process
+	// evaluates everything and tells itself.
+	Relay relay.Config `yaml:"relay"`
+	Duty  duty.Config  `yaml:"duty"`
 }
 
 // Dashboards says where the generated dashboards go.
@@ -223,9 +232,11 @@ func DefaultConfig() Config {
 		Analyze:    analyze.DefaultConfig(),
 		Rules:      Rules{Config: rules.DefaultConfig()},
 		Alerting: Alerting{
-			Config: alerting.DefaultConfig(), Slack: slack.DefaultConfig(), PagerDuty: pagerduty.DefaultConfig(),
+			Config: alerting.DefaultConfig(), Relay: relay.DefaultConfig(), Duty: duty.DefaultConfig(),
+			Slack: slack.DefaultConfig(), PagerDuty: pagerduty.DefaultConfig(),
 			Webhook: webhook.DefaultConfig(), Email: email.DefaultConfig(),
 		},
+		Watchdog: watchdog.DefaultConfig(),
 	}
 	// Placed below DataDir once that is known.
 	cfg.Rules.RulesDir, cfg.Rules.StateFile = "", ""
@@ -283,6 +294,7 @@ func (c *Config) resolve(dir string) {
 		paths = append(paths, &c.ClickHouse.Shards[i].DSNFile)
 	}
 	paths = append(paths, c.Alerting.channelFiles()...)
+	paths = append(paths, &c.Watchdog.HeartbeatURLFile)
 	for i := range c.Alerting.Owners {
 		paths = append(paths, &c.Alerting.Owners[i].PagerDutyKeyFile, &c.Alerting.Owners[i].WebhookSecretFile)
 	}
@@ -349,6 +361,7 @@ func (c Config) validateIn(path string) error {
 	add(c.Analyze.Validate())
 	add(prefixed("rules", c.Rules.Validate()))
 	add(prefixed("alerting", c.Alerting.Validate()))
+	add(c.validateReplicas())
 	add(prefixed("alerting.slack", c.Alerting.Slack.Validate()))
 	add(prefixed("alerting.pagerduty", c.Alerting.PagerDuty.Validate()))
 	add(prefixed("alerting", c.Alerting.validateChannels()))

@@ -1,0 +1,267 @@
+package app
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/segmentio/kafka-go"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
+	"github.com/plumbline-slo/plumbline/alerting/watchdog"
+	"github.com/plumbline-slo/plumbline/rules"
+)
+
+// Alerts of the watchdog, beside its own.
+const (
+	alertIngestBehind   = "IngestBehind"
+	alertEvaluationLate = "EvaluationLate"
+	alertSLOSilent      = "SLOSilent"
+	alertNoDuty         = "RuleGroupsUnattended"
+)
+
+// newWatchdog watches everything that can go blind. Nobody is told where nobody
+// answers for the service.
+func (a *App) newWatchdog(alerts *alerting.Service, evaluator *rules.Evaluator, speaks *speaker) (*watchdog.Watchdog, error) {
+	var owner plumbline.OwnerEntry
+	for _, o := range a.cfg.Alerting.Owners {
+		if o.Name == a.cfg.Alerting.ServiceOwner {
+			owner = o
+		}
+	}
+	direct, err := a.pastAlerting(owner)
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "plumbline"
+	}
+	runbook := a.web.externalURL() + "/runbooks/service"
+	ingested := &ingestProbe{
+		client: &kafka.Client{Addr: kafka.TCP(a.brokers...), Transport: a.dialer.Transport("plumbline-watchdog")},
+		group:  a.cfg.Ingest.Group, topics: a.cfg.ingestTopics(), explained: a.troubles.explains, seen: make(map[partitionKey]progress),
+	}
+	evaluated := evaluationProbe{evaluations: evaluator.Evaluations, turn: speaks.turn(), began: time.Now(), any: len(a.slos) > 0}
+	silent := &silenceProbe{conn: a.db.Conn(), stored: a.stored, slos: make(map[string]bool)}
+	for _, slo := range a.slos {
+		silent.slos[string(slo.Name)] = true
+	}
+	probes := []watchdog.Probe{
+		{Alert: alertIngestBehind, Object: a.cfg.Ingest.Group, Summary: "events are not stored any more", Runbook: runbook, Lag: ingested.lag},
+		{Alert: alertEvaluationLate, Object: host, Summary: "rules are not evaluated any more", Runbook: runbook, Lag: evaluated.lag},
+		{Alert: alertSLOSilent, Object: a.cfg.ClickHouse.Database, Summary: "SLOs say nothing any more", Runbook: runbook, Lag: silent.lag, Limit: 4 * a.cfg.Analyze.Interval},
+	}
+	if speaks.member != nil {
+		probes = append(probes, watchdog.Probe{
+			Alert: alertNoDuty, Object: host, Summary: "this replica takes no part in evaluating rules", Runbook: runbook,
+			Lag: func(_ context.Context, now time.Time) (time.Duration, string, error) {
+				if !speaks.member.TakesPart() {
+					return 0, "", fmt.Errorf("no place in the consumer group %s", a.cfg.Alerting.Duty.Group)
+				}
+				return 0, "", nil
+			},
+		})
+	}
+	return watchdog.New(a.cfg.Watchdog, watchdog.Dependencies{
+		Handler: alerts, Direct: direct, Owner: owner, Probes: probes, Registry: a.registry, Log: a.log,
+	})
+}
+
+// pastAlerting is a way to PagerDuty that nothing else uses.
+func (a *App) pastAlerting(owner plumbline.OwnerEntry) (alerting.Notifier, error) {
+	if owner.Name == "" {
+		return nil, nil
+	}
+	channel, err := pagerduty.New(a.cfg.Alerting.PagerDuty)
+	if err != nil {
+		return nil, err
+	}
+	return channel.Notifier(owner), nil
+}
+
+func (c Config) ingestTopics() []string {
+	var topics []string
+	for _, s := range c.Ingest.AllSources() {
+		topics = append(topics, s.Topic)
+	}
+	return topics
+}
+
+// explains reports whether a partition's standstill is told of already.
+func (t *troubles) explains(object string) bool {
+	for _, kind := range []troubleKind{partitionParked, partitionPaused, decodingWaits} {
+		if t.isActive(kind, object) {
+			return true
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key := range t.active {
+		if key.alert == engineCrashLoop.alert || key.alert == kafkaRefused.alert {
+			return true
+		}
+	}
+	return false
+}
+
+type partitionKey struct {
+	topic     string
+	partition int
+}
+
+// progress is how far a partition was committed, and since when.
+type progress struct {
+	committed int64
+	since     time.Time
+}
+
+// ingestProbe asks Kafka alone whether what is there is committed: a partition
+// with events whose commit does not move is behind by as long as it stands.
+type ingestProbe struct {
+	client    *kafka.Client
+	group     string
+	topics    []string
+	explained func(object string) bool
+
+	mu   sync.Mutex
+	seen map[partitionKey]progress
+}
+
+func (p *ingestProbe) lag(ctx context.Context, now time.Time) (time.Duration, string, error) {
+	meta, err := p.client.Metadata(ctx, &kafka.MetadataRequest{Topics: p.topics})
+	if err != nil {
+		return 0, "", fmt.Errorf("ask Kafka for its topics: %w", err)
+	}
+	ends, commits := make(map[string][]kafka.OffsetRequest), make(map[string][]int)
+	for _, t := range meta.Topics {
+		for _, part := range t.Partitions {
+			ends[t.Name] = append(ends[t.Name], kafka.LastOffsetOf(part.ID))
+			commits[t.Name] = append(commits[t.Name], part.ID)
+		}
+	}
+	if len(ends) == 0 {
+		return 0, "", nil
+	}
+	last, err := p.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: ends})
+	if err != nil {
+		return 0, "", fmt.Errorf("ask Kafka for the ends of its topics: %w", err)
+	}
+	committed, err := p.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: p.group, Topics: commits})
+	if err != nil {
+		return 0, "", fmt.Errorf("ask Kafka what %s has committed: %w", p.group, err)
+	}
+	done := make(map[partitionKey]int64)
+	for topic, parts := range committed.Topics {
+		for _, o := range parts {
+			done[partitionKey{topic, o.Partition}] = o.CommittedOffset
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var worst time.Duration
+	var behind []string
+	for topic, parts := range last.Topics {
+		for _, o := range parts {
+			key := partitionKey{topic, o.Partition}
+			lag := p.move(key, done[key], o.LastOffset, now)
+			if object := fmt.Sprintf("%s/%d", topic, o.Partition); lag > 0 && !p.explained(object) {
+				worst = max(worst, lag)
+				behind = append(behind, object)
+			}
+		}
+	}
+	return worst, fmt.Sprintf("Nothing of %s has been stored for %s though there are events.", strings.Join(behind, ", "), worst.Round(time.Second)), nil
+}
+
+// move returns for how long a partition has stood still with events ahead. The
+// lock is held.
+func (p *ingestProbe) move(key partitionKey, committed, end int64, now time.Time) time.Duration {
+	was, known := p.seen[key]
+	if !known || committed != was.committed || end <= max(committed, 0) {
+		p.seen[key] = progress{committed: committed, since: now}
+		return 0
+	}
+	return now.Sub(was.since)
+}
+
+// evaluationProbe asks the evaluator when it last did its work.
+type evaluationProbe struct {
+	evaluations func() []rules.Evaluated
+	turn        func(group string) bool // nil has every duty
+	began       time.Time
+	any         bool // whether there is anything to evaluate
+}
+
+func (p evaluationProbe) lag(_ context.Context, now time.Time) (time.Duration, string, error) {
+	if !p.any {
+		return 0, "", nil
+	}
+	all := p.evaluations()
+	if len(all) == 0 {
+		return now.Sub(p.began), "The evaluation of rules has not begun.", nil
+	}
+	var worst time.Duration
+	var late []string
+	for _, e := range all {
+		if p.turn != nil && !p.turn(e.Group) {
+			continue
+		}
+		at := e.At
+		if at.Before(p.began) {
+			at = p.began
+		}
+		if lag := now.Sub(at) - e.Every; lag > 0 {
+			worst = max(worst, lag)
+			late = append(late, e.Group)
+		}
+	}
+	return worst, fmt.Sprintf("%s: the last evaluation is %s late.", strings.Join(late, ", "), worst.Round(time.Second)), nil
+}
+
+//go:embed silent.sql
+var silentSQL string
+
+// silenceProbe asks ClickHouse when each SLO was last computed: one that spoke
+// within a day and does no more has gone silent. ClickHouse that does not answer
+// is silence of all of them.
+type silenceProbe struct {
+	conn   driver.Conn
+	stored <-chan struct{}
+	slos   map[string]bool // declared
+}
+
+func (p *silenceProbe) lag(ctx context.Context, now time.Time) (time.Duration, string, error) {
+	select {
+	case <-p.stored:
+	default:
+		return 0, "", errors.New("ClickHouse does not answer yet")
+	}
+	rows, err := p.conn.Query(ctx, silentSQL)
+	if err != nil {
+		return 0, "", fmt.Errorf("ask ClickHouse for the last findings: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var worst time.Duration
+	var silent []string
+	for rows.Next() {
+		var slo string
+		var last time.Time
+		if err := rows.Scan(&slo, &last); err != nil {
+			return 0, "", fmt.Errorf("read the last findings: %w", err)
+		}
+		if lag := now.Sub(last); lag > 0 && p.slos[slo] {
+			worst = max(worst, lag)
+			silent = append(silent, fmt.Sprintf("%s (%s)", slo, lag.Round(time.Second)))
+		}
+	}
+	return worst, "Last computed: " + strings.Join(silent, ", ") + " ago.", rows.Err()
+}

@@ -1,0 +1,161 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/rules"
+	"github.com/plumbline-slo/plumbline/testenv/broker"
+)
+
+// Events that nobody commits are found by asking Kafka alone.
+func TestIngestProbeAsksKafka(t *testing.T) {
+	cfg := broker.DefaultConfig()
+	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
+	b, err := broker.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	if err := CreateTopics(t.Context(), b.Addresses()); err != nil {
+		t.Fatal(err)
+	}
+	defaults := DefaultConfig()
+	told := map[string]bool{}
+	p := &ingestProbe{
+		client: &kafka.Client{Addr: kafka.TCP(b.Addresses()...)}, group: defaults.Ingest.Group, topics: defaults.ingestTopics(),
+		explained: func(object string) bool { return told[object] }, seen: make(map[partitionKey]progress),
+	}
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	look := func(after time.Duration) (time.Duration, string) {
+		t.Helper()
+		lag, what, err := p.lag(t.Context(), now.Add(after))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lag, what
+	}
+	if lag, _ := look(0); lag != 0 {
+		t.Fatalf("empty topics are behind by %s", lag)
+	}
+	topic := defaults.Ingest.Topics.Predictions
+	w := &kafka.Writer{Addr: kafka.TCP(b.Addresses()...), Topic: topic, Balancer: partitionOne{}, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond}
+	if err := w.WriteMessages(t.Context(), kafka.Message{Value: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	look(time.Second)
+	lag, what := look(time.Minute)
+	if object := topic + "/1"; lag != 59*time.Second && lag != time.Minute || !strings.Contains(what, object) {
+		t.Errorf("behind by %s: %q", lag, what)
+	}
+	told[topic+"/1"] = true
+	if lag, _ := look(time.Minute); lag != 0 {
+		t.Errorf("what is told of already is behind by %s", lag)
+	}
+	told[topic+"/1"] = false
+	if _, err := p.client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{
+		GroupID: p.group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{topic: {{Partition: 1, Offset: 1}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if lag, _ := look(2 * time.Minute); lag != 0 {
+		t.Errorf("after the commit behind by %s", lag)
+	}
+}
+
+type partitionOne struct{}
+
+func (partitionOne) Balance(kafka.Message, ...int) int { return 1 }
+
+func TestEvaluationProbe(t *testing.T) {
+	began := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	now := began.Add(10 * time.Minute)
+	var all []rules.Evaluated
+	p := evaluationProbe{evaluations: func() []rules.Evaluated { return all }, began: began, any: true}
+	for _, test := range []struct {
+		name string
+		all  []rules.Evaluated
+		turn func(string) bool
+		want time.Duration
+	}{
+		{"not begun", nil, nil, 10 * time.Minute},
+		{"in time", []rules.Evaluated{{Group: "a", At: now.Add(-10 * time.Second), Every: 15 * time.Second}}, nil, 0},
+		{"one late", []rules.Evaluated{{Group: "a", At: now, Every: time.Second}, {Group: "b", At: now.Add(-time.Minute), Every: 15 * time.Second}}, nil, 45 * time.Second},
+		{"never", []rules.Evaluated{{Group: "a", Every: time.Minute}}, nil, 9 * time.Minute},
+		{"another's", []rules.Evaluated{{Group: "a", Every: time.Minute}}, func(string) bool { return false }, 0},
+	} {
+		all, p.turn = test.all, test.turn
+		if lag, _, err := p.lag(t.Context(), now); err != nil || lag != test.want {
+			t.Errorf("%s: %s, %v; want %s", test.name, lag, err, test.want)
+		}
+	}
+}
+
+// A partition that is parked pages for itself.
+func TestTroublesExplainAStandstill(t *testing.T) {
+	tr, err := newTroubles(defaultTroublesConfig(), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tr.explains("predictions/1") {
+		t.Error("nothing is wrong")
+	}
+	tr.begin(partitionParked, "predictions/1", "")
+	if !tr.explains("predictions/1") || tr.explains("predictions/2") {
+		t.Error("a parked partition explains itself and no other")
+	}
+	tr.begin(engineCrashLoop, "here", "")
+	if !tr.explains("predictions/2") {
+		t.Error("without ClickHouse nothing is stored")
+	}
+}
+
+func TestReplicasNeedWhatTheyShare(t *testing.T) {
+	cfg := DefaultConfig()
+	if err := cfg.validateReplicas(); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Alerting.Relay.Peers = []string{"http://a:9470/alertmanager", "x"}
+	err := cfg.validateReplicas()
+	for _, want := range []string{"kafka.brokers", "alerting.cluster.listen", "alerting.relay.peers[1]"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not name %s", err, want)
+		}
+	}
+}
+
+var errGone = errors.New("gone")
+
+// The speaker of one process hands alerts to its own service and says when that
+// does not take them.
+func TestSpeakerAlone(t *testing.T) {
+	a := &App{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler)}
+	s, err := a.newSpeaker()
+	if err != nil || s.relay != nil || s.member != nil || s.turn() != nil {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errGone)
+	local, err := alerting.New(func() alerting.Config {
+		c := alerting.DefaultConfig()
+		c.DataDir, c.Owners = t.TempDir(), []plumbline.OwnerEntry{{Name: "o"}}
+		return c
+	}(), alerting.Deps{Registry: prometheus.NewRegistry(), Logger: a.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.local = local
+	s.notify(ctx, "") // the service does not run: that is said, and nothing waits
+}

@@ -1,0 +1,172 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/alerting/duty"
+	"github.com/plumbline-slo/plumbline/alerting/relay"
+	"github.com/plumbline-slo/plumbline/rules"
+)
+
+// validateReplicas returns what keeps several replicas from sharing the work.
+func (c Config) validateReplicas() error {
+	errs := []error{
+		prefixed("alerting.relay", c.Alerting.Relay.Validate()), prefixed("alerting.duty", c.Alerting.Duty.Validate()),
+		prefixed("watchdog", c.Watchdog.Validate()),
+	}
+	if len(c.Alerting.Relay.Peers) > 0 {
+		if len(c.Kafka.Brokers) == 0 {
+			errs = append(errs, errors.New("alerting.relay.peers: are given, but kafka.brokers is empty: replicas share one Kafka"))
+		}
+		if c.Alerting.Cluster.Listen == "" {
+			errs = append(errs, errors.New("alerting.relay.peers: are given, but alerting.cluster.listen is empty: each replica would page for itself"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// speaker carries what the rules say to whoever alerts: this process alone, or
+// every replica, in turns.
+type speaker struct {
+	local  *alerting.Service
+	relay  *relay.Relay // nil alone
+	member *duty.Member
+	log    *slog.Logger
+}
+
+// newSpeaker returns a speaker whose local service is still to be set.
+func (a *App) newSpeaker() (*speaker, error) {
+	s := &speaker{log: a.log}
+	if len(a.cfg.Alerting.Relay.Peers) == 0 {
+		return s, nil
+	}
+	carrier, err := relay.New(a.cfg.Alerting.Relay, a.registry, a.log)
+	if err != nil {
+		return nil, err
+	}
+	s.relay = carrier
+	s.member, err = duty.New(a.cfg.Alerting.Duty, a.brokers, a.dialer.Kafka("plumbline-duty"), a.dialer.Transport("plumbline-duty"), carrier, a.log)
+	return s, err
+}
+
+// notify implements rules.Notify.
+func (s *speaker) notify(ctx context.Context, _ string, fired ...*rules.Alert) {
+	if s.relay != nil {
+		// Without the duty any more, another evaluator says it.
+		if term, ok := s.member.Term(rules.GroupOf(ctx)); ok {
+			s.relay.Send(term, fromRules(fired)...)
+		}
+		return
+	}
+	if err := s.local.Send(ctx, fromRules(fired)...); err != nil {
+		s.log.Error("rules: alerts were not taken and will be sent again", "err", err)
+	}
+}
+
+// turn returns who evaluates a rule group; nil is this process, always.
+func (s *speaker) turn() func(group string) bool {
+	if s.member == nil {
+		return nil
+	}
+	return func(group string) bool {
+		_, ok := s.member.Term(group)
+		return ok
+	}
+}
+
+// start begins to carry, and to take duties.
+func (s *speaker) start(parts *stack, evaluator *rules.Evaluator) {
+	if s.relay == nil {
+		return
+	}
+	parts.start("relay", s.relay.Run)
+	parts.start("duty", s.member.Run)
+	taking := &takeover{speaker: s, evaluator: evaluator, taken: make(map[string]taken), every: time.Second}
+	parts.start("takeover", taking.run)
+}
+
+// evaluations is what the takeover asks the evaluator.
+type evaluations interface {
+	Evaluations() []rules.Evaluated
+	Conditions() []map[string]string
+}
+
+// takeover ends what a former evaluator had firing and this one does not see.
+type takeover struct {
+	*speaker
+	evaluator evaluations
+	taken     map[string]taken // by rule group
+	every     time.Duration
+}
+
+type taken struct {
+	term  alerting.Term
+	since time.Time
+	done  bool
+}
+
+// run looks until ctx is done.
+func (t *takeover) run(ctx context.Context) error {
+	ticker := time.NewTicker(t.every)
+	defer ticker.Stop()
+	for {
+		select {
+		case now := <-ticker.C:
+			if err := t.look(ctx, now); err != nil && ctx.Err() == nil {
+				t.log.Warn("alerts of a former evaluator end by themselves: replicas could not be asked", "err", err)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (t *takeover) look(ctx context.Context, now time.Time) error {
+	ripe := make(map[string]alerting.Term)
+	for _, e := range t.evaluator.Evaluations() {
+		term, ok := t.member.Term(e.Group)
+		if !ok {
+			delete(t.taken, e.Group)
+			continue
+		}
+		if t.taken[e.Group].term != term {
+			t.taken[e.Group] = taken{term: term, since: now}
+		}
+		// The first evaluation may have lacked what is stored in between.
+		if of := t.taken[e.Group]; !of.done && e.At.After(of.since.Add(e.Every)) {
+			ripe[e.Group] = term
+		}
+	}
+	if len(ripe) == 0 {
+		return nil
+	}
+	active, err := t.relay.Active(ctx)
+	if err != nil {
+		return fmt.Errorf("take over: %w", err)
+	}
+	holds := make(map[string]bool)
+	for _, labels := range t.evaluator.Conditions() {
+		holds[labelText(labels)] = true
+	}
+	for _, a := range active {
+		term, ok := ripe[rules.GroupPrefix+a.Label(plumbline.LabelSLO)]
+		if name := a.Label("alertname"); !ok || name != plumbline.AlertSLOBurn && name != plumbline.AlertSLOMissing || holds[labelText(a.Labels)] {
+			continue
+		}
+		a.EndsAt = now
+		t.relay.Send(term, a)
+	}
+	for group, term := range ripe {
+		t.taken[group] = taken{term: term, done: true}
+	}
+	return nil
+}
+
+// labelText is the same for the same labels: fmt prints maps in order.
+func labelText(labels map[string]string) string { return fmt.Sprint(labels) }

@@ -1,0 +1,5 @@
+SELECT slo, max(at) AS last
+FROM findings
+WHERE signal = 'burn' AND slo != '' AND at > now() - INTERVAL 1 DAY
+GROUP BY slo
+ORDER BY last, slo

@@ -1,0 +1,60 @@
+package rules
+
+import (
+	"context"
+	"time"
+)
+
+// groupKey is where Notify finds the rule group.
+type groupKey struct{}
+
+// GroupOf returns the name of the rule group whose alerts a Notify is given.
+func GroupOf(ctx context.Context) string {
+	name, _ := ctx.Value(groupKey{}).(string)
+	return name
+}
+
+// GroupPrefix begins the names of the generated rule groups; the name of the SLO
+// follows.
+const GroupPrefix = "plumbline-"
+
+// Evaluated is when a rule group was last evaluated here.
+type Evaluated struct {
+	Group string
+	At    time.Time // zero if it has not been yet
+	Every time.Duration
+}
+
+// Evaluations returns the rule groups and when each was last evaluated; none
+// before Run and after it.
+func (e *Evaluator) Evaluations() []Evaluated {
+	e.mu.Lock()
+	manager := e.manager
+	e.mu.Unlock()
+	if manager == nil {
+		return nil
+	}
+	var all []Evaluated
+	for _, g := range manager.RuleGroups() {
+		all = append(all, Evaluated{Group: g.Name(), At: g.GetLastEvaluation(), Every: g.Interval()})
+	}
+	return all
+}
+
+// Conditions returns the labels of every alert whose condition holds here, firing
+// or pending.
+func (e *Evaluator) Conditions() []map[string]string {
+	e.mu.Lock()
+	manager := e.manager
+	e.mu.Unlock()
+	if manager == nil {
+		return nil
+	}
+	var all []map[string]string
+	for _, r := range manager.AlertingRules() {
+		for _, a := range r.ActiveAlerts() {
+			all = append(all, a.Labels.Map())
+		}
+	}
+	return all
+}
