@@ -8,7 +8,7 @@ func fairnessSignals() []Signal {
 	return []Signal{
 		{
 			Name: SignalFairness, Unit: "percentunit", Owner: OwnerModel, Good: LowerIsBetter,
-			Description: "Largest distance, over the values of each protected segment, of a share from that of the reference value, by criterion: who is called positive (demographic_parity), who is found of those who are (equal_opportunity), who is called of those who are not (false_positive_parity), the larger of these two (equalised_odds), and who is right to be called (predictive_parity). findings has the difference and the ratio of every group with its interval. Reads outcomes.",
+			Description: "Largest distance, over the values of each protected segment, of a share from that of the reference value, by criterion: who is called positive (demographic_parity), who is found of those who are (equal_opportunity), who is called of those who are not (false_positive_parity), the larger of these two (equalised_odds), and who is right to be called (predictive_parity). findings has the difference and the ratio of every group with its interval. Counted in the hours of outcome_hours.",
 			Panel:       "Are groups treated alike? Largest gap by criterion",
 			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', feature, ' ', measure) AS metric, argMax(findings.value, at) AS value
 FROM findings

@@ -36,8 +36,8 @@ func newDeclaredQuality(cfg Config, conn qualityask.Querier, declared map[plumbl
 	return &declaredQuality{asker: asker, declared: declared, cfg: cfg, looked: map[plumbline.Model]attempt{}}, nil
 }
 
-// look returns the declared metrics of every deploy and window, and fairness. It
-// reads outcomes, so it is made every MetricInterval.
+// look returns the declared metrics of every deploy and window, and fairness, from
+// the hourly rollups: windows end with the hour under way.
 func (l *declaredQuality) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
 	d := l.declared[t.model]
 	if len(d.Metrics) == 0 && len(d.Protected) == 0 {
@@ -65,8 +65,9 @@ func (l *declaredQuality) metrics(ctx context.Context, t traffic, d qualityask.D
 	if len(d.Metrics) == 0 {
 		return nil, nil
 	}
+	end := t.end.Add(time.Hour - 1).Truncate(time.Hour)
 	for _, window := range l.cfg.QualityWindows {
-		answer, err := l.asker.Ask(ctx, qualityask.Question{Model: t.model, From: t.end.Add(-window), To: t.end, By: qualityask.ByDeploy})
+		answer, err := l.asker.Ask(ctx, qualityask.Question{Model: t.model, From: end.Add(-window), To: end, By: qualityask.ByDeploy, Rollups: true})
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -77,7 +78,7 @@ func (l *declaredQuality) metrics(ctx context.Context, t traffic, d qualityask.D
 					continue
 				}
 				f := newFinding(plumbline.SignalQuality, string(v.Metric))
-				f.Model, f.Deploy, f.Stage, f.Window, f.WindowEnd = t.model, plumbline.DeployHash(part.Name), plumbline.StageProduction, window, t.end
+				f.Model, f.Deploy, f.Stage, f.Window, f.WindowEnd = t.model, plumbline.DeployHash(part.Name), plumbline.StageProduction, answer.To.Sub(answer.From), t.end
 				f.Coverage, f.Count = part.LabelledShare(), unsigned(part.Rows)
 				f.valued(v.Value, assumesMetric)
 				findings = append(findings, f)
@@ -107,13 +108,13 @@ func (l *declaredQuality) fairness(ctx context.Context, t traffic, d qualityask.
 	if len(d.Protected) == 0 {
 		return nil, nil
 	}
-	window := l.cfg.FairnessWindow
+	window, end := l.cfg.FairnessWindow, t.end.Add(time.Hour-1).Truncate(time.Hour)
 	for _, served := range t.deploys {
 		if served.stage != plumbline.StageProduction || !served.served(t.end, window) {
 			continue
 		}
 		answer, err := l.asker.Ask(ctx, qualityask.Question{
-			Model: t.model, Deploys: []plumbline.DeployHash{served.hash}, From: t.end.Add(-window), To: t.end, Metrics: []metric.ID{metric.Accuracy}, Fairness: true,
+			Model: t.model, Deploys: []plumbline.DeployHash{served.hash}, From: end.Add(-window), To: end, Metrics: []metric.ID{metric.Accuracy}, Fairness: true, Rollups: true,
 		})
 		if err != nil {
 			errs = append(errs, err)

@@ -2,7 +2,9 @@ package analyze
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,18 +18,22 @@ import (
 // either region. Labels of a third region are too few.
 func storeLoans(t *testing.T, r *Runner, at time.Time) {
 	t.Helper()
-	var outcomes []map[string]any
+	hours := map[string]map[string]any{}
 	predicted := map[string]int{}
 	add := func(region, class, label string, n int) {
-		for range n {
-			correct := 0
-			if class == label {
-				correct = 1
+		for _, segment := range []string{"", "region=" + region} {
+			key := segment + class + label
+			if hours[key] == nil {
+				hours[key] = map[string]any{"model": "loans", "deploy_hash": "v1", "stage": "production", "segment": segment, "time": at.Truncate(time.Hour).Unix(), "known": at.Truncate(time.Hour).Unix(),
+					"predicted": class, "label": label, "count": 0, "correct": 0, "rows": 0, "squares": 0, "version": 1}
 			}
-			outcomes = append(outcomes, map[string]any{"model": "loans", "deploy_hash": "v1", "stage": "production", "prediction_id": fmt.Sprint("p", len(outcomes)), "ts": at.UTC().Format(time.DateTime), "known": at.Add(time.Minute).UTC().Format(time.DateTime),
-				"label_topic": "labels", "label_offset": len(outcomes), "predicted": class, "label": label, "labelled": 1, "correct": correct, "segments": []string{"region=" + region}, "version": 1})
-			predicted["region="+region+"|"+class]++
-			predicted["|"+class]++
+			for _, column := range []string{"count", "rows", "squares"} {
+				hours[key][column] = hours[key][column].(int) + n
+			}
+			if class == label {
+				hours[key]["correct"] = hours[key]["correct"].(int) + n
+			}
+			predicted[segment+"|"+class] += n
 		}
 	}
 	for region, found := range map[string]int{"eu": 20, "us": 36} {
@@ -37,7 +43,7 @@ func storeLoans(t *testing.T, r *Runner, at time.Time) {
 		add(region, "good", "good", 36)
 	}
 	add("other", "good", "good", 3)
-	insert(t, r.db, "outcomes", outcomes)
+	insert(t, r.db, "outcome_hours", slices.Collect(maps.Values(hours)))
 	var classes []map[string]any
 	for key, n := range predicted {
 		var segment, class string

@@ -80,6 +80,9 @@ func (a *Asker) ask(ctx context.Context, q Question) (Answer, error) {
 	if err := a.measure(ctx, q, d, ids, rows, &m); err != nil {
 		return Answer{}, err
 	}
+	if err := a.again(ctx, q, d, &m); err != nil {
+		return Answer{}, err
+	}
 	m.into(&out, q, ids)
 	if q.Fairness {
 		if out.Fairness, err = a.fairness(ctx, q, d); err != nil {
@@ -199,11 +202,11 @@ func (a *Asker) measure(ctx context.Context, q Question, d Declaration, ids []me
 	}
 	switch d.Task {
 	case Regression:
-		err = a.measureNumbers(ctx, q, d, m)
+		err = a.measureNumbers(ctx, q, d, q.Rollups, m)
 	case Ranking:
 		err = a.measureLists(ctx, q, d, m)
 	default:
-		err = a.measureClasses(ctx, q, d, rows, m)
+		err = a.measureClasses(ctx, q, d, q.Rollups, rows, m)
 	}
 	if err == nil && d.ClassScores != "" && wants(metric.TopK) {
 		var best map[string]metric.Value
@@ -223,12 +226,38 @@ func (a *Asker) measure(ctx context.Context, q Question, d Declaration, ids []me
 	return err
 }
 
-func (a *Asker) measureClasses(ctx context.Context, q Question, d Declaration, rows int64, m *measured) error {
-	tallies, err := a.classes(ctx, q, d, rows <= mostExact)
+// again reads the rollups of whole hours where too many rows of labelled
+// predictions have expired.
+func (a *Asker) again(ctx context.Context, q Question, d Declaration, m *measured) error {
+	var gone, labelled int64
+	for name, c := range m.counted {
+		gone, labelled = gone+m.gone(name), labelled+c.labelled
+	}
+	if q.Rollups || !q.inHours() || d.Task == Ranking || float64(gone) <= mostGone*float64(labelled) {
+		return nil
+	}
+	m.notes = append(m.notes, "rows of labelled predictions have expired: the metrics are from the hourly rollups")
+	if d.Task == Regression {
+		return a.measureNumbers(ctx, q, d, true, m)
+	}
+	return a.measureClasses(ctx, q, d, true, 0, m)
+}
+
+func (a *Asker) measureClasses(ctx context.Context, q Question, d Declaration, hours bool, rows int64, m *measured) error {
+	var (
+		tallies map[string]*tally
+		err     error
+	)
+	if hours {
+		tallies, err = a.hourClasses(ctx, q, d)
+	} else {
+		tallies, err = a.classes(ctx, q, d, rows <= mostExact)
+	}
 	if err != nil {
 		return err
 	}
 	m.matrix, m.exact = map[string][]Count{}, map[string]counted{}
+	capped := false
 	for part, t := range tallies {
 		values, err := t.values(d)
 		if err != nil {
@@ -237,6 +266,10 @@ func (a *Asker) measureClasses(ctx context.Context, q Question, d Declaration, r
 		m.add(part, values...)
 		m.matrix[part] = t.counts()
 		m.exact[part] = counted{labelled: t.weights, correct: t.correct, rows: t.rows}
+		capped = capped || t.capped
+	}
+	if capped {
+		m.notes = append(m.notes, "the rollups name 20 classes of an hour; the others are one, "+overCap+", and what is counted under a name is a lower bound")
 	}
 	if rows > mostExact && d.Task == Binary {
 		m.notes = append(m.notes, "scores were ranked by buckets of 0.4 %; bound is how far the areas may be from those of the scores themselves")
@@ -244,8 +277,12 @@ func (a *Asker) measureClasses(ctx context.Context, q Question, d Declaration, r
 	return nil
 }
 
-func (a *Asker) measureNumbers(ctx context.Context, q Question, d Declaration, m *measured) error {
-	all, err := a.numbers(ctx, q, d)
+func (a *Asker) measureNumbers(ctx context.Context, q Question, d Declaration, hours bool, m *measured) error {
+	read := a.numbers
+	if hours {
+		read = a.hourNumbers
+	}
+	all, err := read(ctx, q, d)
 	m.exact = map[string]counted{}
 	for part, e := range all {
 		m.add(part, e.values()...)

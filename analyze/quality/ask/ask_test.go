@@ -33,25 +33,23 @@ func newAsker(t *testing.T, db *storage.DB) *Asker {
 func TestAgainstBruteForce(t *testing.T) {
 	db := startDB(t)
 	asker := newAsker(t, db)
-	world := binaryWorld(rand.New(rand.NewPCG(5, 2)), 1200)
-	store(t, db, "loan", world)
-	t.Run("binary", func(t *testing.T) { binaryAnswers(t, asker, world) })
-	t.Run("by", func(t *testing.T) { byParts(t, asker, world) })
+	loans, random := binaryWorld(rand.New(rand.NewPCG(5, 2)), 1200), rand.New(rand.NewPCG(8, 8))
+	sold, searched, animals := prices(random), searches(random), pets(random)
+	store(t, db, world{"price", sold}, world{"search", searched}, world{"pets", animals}, world{"loan", loans})
+	t.Run("binary", func(t *testing.T) { binaryAnswers(t, asker, loans) })
+	t.Run("by", func(t *testing.T) { byParts(t, asker, loans) })
 	t.Run("buckets", func(t *testing.T) { buckets(t, asker) })
-	t.Run("views", func(t *testing.T) { views(t, db, world) })
-	t.Run("custom", func(t *testing.T) { customMetrics(t, asker, world) })
-	t.Run("fairness", func(t *testing.T) { fairGaps(t, asker, world) })
-	t.Run("why", func(t *testing.T) { takenApart(t, asker, world) })
+	t.Run("views", func(t *testing.T) { views(t, db, loans) })
+	t.Run("custom", func(t *testing.T) { customMetrics(t, asker, loans) })
+	t.Run("fairness", func(t *testing.T) { fairGaps(t, asker, loans) })
+	t.Run("why", func(t *testing.T) { takenApart(t, asker, loans) })
 	t.Run("http", func(t *testing.T) { overHTTP(t, asker) })
-	random := rand.New(rand.NewPCG(8, 8))
-	for model, of := range map[string]struct {
-		world []prediction
-		check func(*testing.T, *Asker, []prediction)
-	}{"price": {prices(random), regressions}, "search": {searches(random), rankings}, "pets": {pets(random), manyClasses}} {
-		store(t, db, model, of.world)
-		t.Run(model, func(t *testing.T) { of.check(t, asker, of.world) })
-	}
+	t.Run("regression", func(t *testing.T) { regressions(t, asker, sold) })
+	t.Run("ranking", func(t *testing.T) { rankings(t, asker, searched) })
+	t.Run("classes", func(t *testing.T) { manyClasses(t, asker, animals) })
 	t.Run("guess", func(t *testing.T) { guesses(t, asker) })
+	t.Run("rollups", func(t *testing.T) { rollups(t, asker) })
+	t.Run("expired", func(t *testing.T) { expired(t, db, asker) })
 }
 
 // chosen are the predictions of a slice with the label known before an instant.
@@ -137,7 +135,7 @@ func check(t *testing.T, what string, got Part, want map[metric.ID]metric.Value,
 }
 
 func binaryAnswers(t *testing.T, asker *Asker, world []prediction) {
-	for _, asOf := range []time.Time{{}, end, end.Add(13*time.Hour + 17*time.Minute + 3*time.Second), begin.Add(time.Hour), begin.Add(-time.Hour)} {
+	for _, asOf := range []time.Time{{}, end.Add(13*time.Hour + 17*time.Minute + 3*time.Second), begin.Add(time.Hour)} {
 		for name, of := range map[string]func(prediction) bool{
 			"":          func(prediction) bool { return true },
 			"region=eu": func(p prediction) bool { return p.region == "eu" },

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -31,6 +32,17 @@ type tally struct {
 	positives, negatives            int64 // with a score in [0, 1]
 	unranked                        int64 // without a score
 	spans                           map[float64]span
+
+	// Of the rollups: whether it is from them, whether classes are over their cap,
+	// whether a score of 0 or 1 was wrong, which grids scores are on, and by how much
+	// the sum of n |f - y| over bins may be off.
+	hourly, capped, certain bool
+	grids                   map[string]bool
+	vague                   float64
+}
+
+func newTally() *tally {
+	return &tally{matrix: map[pair]int64{}, bins: make([]metric.Bin, 10), spans: map[float64]span{}, grids: map[string]bool{}}
 }
 
 // span is what the scores of a bucket lie between.
@@ -38,6 +50,9 @@ type span struct{ low, high float64 }
 
 // blur marks the buckets that hold more than one score.
 func (t *tally) blur() {
+	if t.hourly {
+		return // marked already
+	}
 	for i, c := range t.cells {
 		s := t.spans[c.Score]
 		t.cells[i].Blurred = s.low < s.high
@@ -80,7 +95,7 @@ func (a *Asker) classes(ctx context.Context, q Question, d Declaration, exact bo
 		}
 		t := all[part]
 		if t == nil {
-			t = &tally{matrix: map[pair]int64{}, bins: make([]metric.Bin, 10), spans: map[float64]span{}}
+			t = newTally()
 			all[part] = t
 		}
 		t.rows, t.weights, t.squares, t.correct = t.rows+n, t.weights+weights, t.squares+squares, t.correct+correct
@@ -151,7 +166,7 @@ func (t *tally) values(d Declaration) ([]Value, error) {
 	if d.Task == Binary {
 		add(t.confusion(d.Positive).ValuesAt(thin)...)
 		values = append(values, t.ranked(thin)...)
-		add(t.losses(thin)...)
+		values = append(values, t.losses(thin)...)
 	} else {
 		vs, err := t.matrixValues(thin)
 		if err != nil {
@@ -168,7 +183,11 @@ func (t *tally) ranked(thin metric.Thinning) []Value {
 	t.blur()
 	curve, _ := metric.NewCurve(t.cells)
 	roc, pr := described(curve.ROCAUCAt(thin)), described(curve.PRAUCAt(thin))
-	if roc.State != metric.Missing {
+	if t.grids["f8"] && t.grids["o8"] {
+		for _, v := range []*Value{&roc, &pr} {
+			v.Value.Value, v.Interval, v.State, v.Why = math.NaN(), metric.Interval{Low: math.NaN(), High: math.NaN()}, metric.Insufficient, "scores are on two grids, which do not merge"
+		}
+	} else if roc.State != metric.Missing {
 		roc.Bound, pr.Bound = curve.Ties(), curve.Undecided()
 	}
 	return []Value{t.withoutScores(roc), t.withoutScores(pr)}
@@ -183,7 +202,10 @@ func (t *tally) withoutScores(v Value) Value {
 }
 
 // losses are those of scores that are probabilities.
-func (t *tally) losses(thin metric.Thinning) []metric.Value {
+func (t *tally) losses(thin metric.Thinning) []Value {
+	if t.certain {
+		t.logs.Sum = math.Inf(1) // the rollups clip it
+	}
 	log := metric.LogLossOf(t.logs, t.positives, t.negatives, thin)
 	all := []metric.Value{log, t.misses.MeanAt(metric.Brier, t.positives, t.negatives, thin), metric.CalibrationErrorAt(t.bins, thin)}
 	for i := range all {
@@ -191,7 +213,11 @@ func (t *tally) losses(thin metric.Thinning) []metric.Value {
 			all[i].Why = "no scores between 0 and 1"
 		}
 	}
-	return all
+	out := []Value{described(all[0]), described(all[1]), described(all[2])}
+	if n := t.positives + t.negatives; n > 0 {
+		out[2].Bound = t.vague / float64(n)
+	}
+	return out
 }
 
 // matrixValues are the metrics over all classes.

@@ -42,7 +42,15 @@ func (a *Asker) fairness(ctx context.Context, q Question, d Declaration) ([]Gaps
 // deliveries; labels are counted from their rows.
 func (a *Asker) groups(ctx context.Context, q Question, d Declaration, p Protected) (map[string]fairness.Group, error) {
 	q.By = BySegment + Grouping(":"+p.Segment)
-	tallies, err := a.classes(ctx, q, d, false)
+	var (
+		tallies map[string]*tally
+		err     error
+	)
+	if q.Rollups {
+		tallies, err = a.hourClasses(ctx, q, d)
+	} else {
+		tallies, err = a.classes(ctx, q, d, false)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -49,6 +49,10 @@ type Question struct {
 	// Metrics are those of the declaration if empty.
 	Metrics []metric.ID
 	By      Grouping
+	// Rollups asks the table outcome_hours for all that it has; only custom metrics,
+	// top-k and ranked lists are read row by row. From is taken back to the start of
+	// its hour, To forward to the end of its.
+	Rollups bool
 	// Own overrides what is declared of the model.
 	Own Declaration
 	// Expression is a metric of the question's own; empty is none.
@@ -94,6 +98,9 @@ func (q Question) settled() (Question, error) {
 		bad("stage", "%q has no labels: write production, canary or shadow", q.Stage)
 	}
 	q.From, q.To = wholeMinutes(q.From, q.To)
+	if q.Rollups {
+		q.From, q.To = q.From.Truncate(time.Hour), q.To.Add(time.Hour-time.Minute).Truncate(time.Hour)
+	}
 	if length := q.To.Sub(q.From); length <= 0 || length > longest {
 		bad("window", "%s to %s: must be 1m to 400d", spell(q.From), spell(q.To))
 	} else if q.By == ByHour && length > longestHours {

@@ -39,6 +39,10 @@ var (
 	piecesSQL string
 	//go:embed sql/called.sql
 	calledSQL string
+	//go:embed sql/hours_classes.sql
+	hourClassesSQL string
+	//go:embed sql/hours_numbers.sql
+	hourNumbersSQL string
 )
 
 // Querier runs one query; clickhouse-go's driver.Conn is one.

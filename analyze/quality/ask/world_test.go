@@ -96,42 +96,44 @@ func insert(t *testing.T, db *storage.DB, table string, rows []map[string]any) {
 	}
 }
 
-// store writes raw rows and rollups as ingest does, in two batches each, and
-// joins after each: corrections meet labels that are joined already.
-func store(t *testing.T, db *storage.DB, model string, all []prediction) {
+// world is what a model answered.
+type world struct {
+	model string
+	all   []prediction
+}
+
+// store writes raw rows and rollups as ingest does, and joins twice: corrections
+// of the last world meet labels that are joined already.
+func store(t *testing.T, db *storage.DB, worlds ...world) {
 	t.Helper()
-	declared := segment.Declared{plumbline.Model(model): {Segments: []segment.Segment{
-		{Name: "region", Values: []string{"eu", "us"}}, {Name: "device", Values: []string{"phone"}}, {Joint: []string{"region", "device"}}}}}
 	cfg := join.DefaultConfig()
-	cfg.Segments = declared
+	cfg.Segments = segment.Declared{}
+	var predictions, labels []map[string]any
+	last := 0
+	for _, w := range worlds {
+		cfg.Segments[plumbline.Model(w.model)] = segment.Model{Segments: []segment.Segment{
+			{Name: "region", Values: []string{"eu", "us"}}, {Name: "device", Values: []string{"phone"}}, {Joint: []string{"region", "device"}}}}
+		for _, p := range w.all {
+			predictions = append(predictions, p.rows(w.model, int64(len(predictions)))...)
+		}
+		said := labelRows(w.model, w.all, int64(len(labels)))
+		labels, last = append(labels, said...), len(said)
+		rollup(t, db, w.model, w.all)
+	}
 	joiner, err := join.New(cfg, join.Dependencies{DB: db})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var predictions, labels []map[string]any
-	for i, p := range all {
-		predictions = append(predictions, p.rows(model, int64(3*i))...)
-		for _, l := range p.labels {
-			deleted := 0
-			if l.deleted {
-				deleted = 1
-			}
-			labels = append(labels, map[string]any{"model": model, "prediction_id": p.id, "ts": stamp(l.time), "known": stamp(l.known), "label": l.class, "label_value": present(l.value),
-				"deleted": deleted, "_topic": "labels", "_epoch": model, "_partition": 0, "_offset": l.offset})
-		}
-	}
-	slices.SortFunc(labels, func(a, b map[string]any) int { return int(a["_offset"].(int64) - b["_offset"].(int64)) })
-	batch := func(table string, rows []map[string]any, first int64) int64 {
+	batch := func(table string, rows []map[string]any) {
 		insert(t, db, table, rows)
-		last := rows[len(rows)-1]["_offset"].(int64)
-		insert(t, db, "batches", []map[string]any{{"topic": table, "epoch": model, "partition": 0, "first": first, "last": last, "table": table, "rows": len(rows), "events": len(rows),
+		first, last := rows[0]["_offset"].(int64), rows[len(rows)-1]["_offset"].(int64)
+		insert(t, db, "batches", []map[string]any{{"topic": table, "epoch": "e", "partition": 0, "first": first, "last": last, "table": table, "rows": len(rows), "events": len(rows),
 			"known_min": stamp(begin.Add(-day)), "known_max": stamp(end.Add(30 * day))}})
-		return last + 1
 	}
-	batch("predictions", predictions, 0)
-	next := int64(0)
-	for half := range slices.Chunk(labels, (len(labels)+1)/2) {
-		next = batch("labels", half, next)
+	batch("predictions", predictions)
+	cut := len(labels) - last/2
+	for _, half := range [][]map[string]any{labels[:cut], labels[cut:]} {
+		batch("labels", half)
 		for more := true; more; {
 			p, err := joiner.Step(t.Context())
 			if err != nil {
@@ -140,14 +142,30 @@ func store(t *testing.T, db *storage.DB, model string, all []prediction) {
 			more = p.More
 		}
 	}
-	rollup(t, db, model, all)
+}
+
+// labelRows are the labels of predictions, by offset.
+func labelRows(model string, all []prediction, base int64) []map[string]any {
+	var rows []map[string]any
+	for _, p := range all {
+		for _, l := range p.labels {
+			deleted := 0
+			if l.deleted {
+				deleted = 1
+			}
+			rows = append(rows, map[string]any{"model": model, "prediction_id": p.id, "ts": stamp(l.time), "known": stamp(l.known), "label": l.class, "label_value": present(l.value),
+				"deleted": deleted, "_topic": "labels", "_epoch": "e", "_partition": 0, "_offset": base + l.offset})
+		}
+	}
+	slices.SortFunc(rows, func(a, b map[string]any) int { return int(a["_offset"].(int64) - b["_offset"].(int64)) })
+	return rows
 }
 
 // rows are the deliveries of a prediction.
 func (p prediction) rows(model string, offset int64) []map[string]any {
 	row := func(half string, after time.Duration, n int64) map[string]any {
 		return map[string]any{"model": model, "prediction_id": p.id, "deploy_hash": p.deploy, "stage": p.stage, "ts": stamp(p.at.Add(after)), "known": stamp(p.at.Add(after + time.Second)),
-			"weight": p.weight, "half": half, "_topic": "predictions", "_epoch": model, "_partition": 0, "_offset": offset + n, "segments": map[string]string{}, "numbers": map[string]float64{}, "categories": map[string]string{}}
+			"weight": p.weight, "half": half, "_topic": "predictions", "_epoch": "e", "_partition": 0, "_offset": offset + n, "segments": map[string]string{}, "numbers": map[string]float64{}, "categories": map[string]string{}}
 	}
 	ask := func(r map[string]any) map[string]any {
 		r["segments"], r["numbers"], r["categories"] = map[string]string{"region": p.region, "device": "phone"}, p.numbers, p.categories
@@ -164,7 +182,7 @@ func (p prediction) rows(model string, offset int64) []map[string]any {
 		rows = append(rows, answer(ask(row("", 0, 0))))
 	}
 	if p.repeated && !p.halves {
-		rows = append(rows, answer(ask(row("", 5*time.Minute, 2))))
+		rows = append(rows, answer(ask(row("", 5*time.Minute, 1))))
 	}
 	return rows
 }

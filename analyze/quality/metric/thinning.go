@@ -78,20 +78,19 @@ func (s Squares) Determination(t Thinning) Value {
 }
 
 // Undecided is the most that the average precision can be off by where buckets
-// hold several scores: it lies between that of the best and of the worst order of
-// each bucket's predictions.
+// hold several scores. It is least where each positive of a bucket comes alone
+// behind all its negatives, and greatest where all come together before them.
 func (c Curve) Undecided() float64 {
 	off, tp, called := 0.0, 0.0, 0.0
 	for _, cell := range c.cells {
 		p, n := float64(cell.Positives), float64(cell.Negatives)
-		if p > 0 && n > 0 && cell.Blurred {
-			best, worst := 0.0, 0.0
+		if p > 0 && cell.Blurred {
+			worst := 0.0
 			for i := range cell.Positives {
 				j := float64(i + 1)
-				best += (tp + j) / (called + j)
 				worst += (tp + j) / (called + n + j)
 			}
-			tied := p * (tp + p) / (called + p + n)
+			best, tied := p*(tp+p)/(called+p), p*(tp+p)/(called+p+n)
 			off += max(best-tied, tied-worst)
 		}
 		tp, called = tp+p, called+p+n

@@ -104,11 +104,11 @@ func TestBucketsBoundTheAreas(t *testing.T) {
 	for range 200 {
 		var raw, coarse []metric.Cell
 		spans := map[float64]map[float64]bool{}
-		for range 60 + random.IntN(100) {
-			s := math.Floor(random.Float64()*300) / 300
-			bucket := math.Floor(s * 12)
+		for range 30 + random.IntN(130) {
+			s := math.Floor(random.Float64()*random.Float64()*300) / 300
+			bucket := math.Floor(s * 40)
 			c := metric.Cell{Score: s, Negatives: 1}
-			if random.Float64() < s {
+			if random.Float64() < s*s*2 {
 				c = metric.Cell{Score: s, Positives: 1}
 			}
 			if spans[bucket] == nil {
