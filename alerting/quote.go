@@ -78,9 +78,17 @@ func parseDuration(s string) (time.Duration, bool) {
 	return d, err == nil && d > 0
 }
 
-// percent writes a share with one decimal place: 41.2 %.
+// percent writes a share with one decimal place, 41.2 %, and more where it is
+// nearer than 10 % to none or all, so that two digits tell how far: 1.44 %,
+// 99.948 %.
 func percent(share float64) string {
-	return strconv.FormatFloat(math.Round(share*1000)/10, 'f', -1, 64) + " %"
+	v := share * 100
+	places := 1
+	if away := min(math.Abs(v), math.Abs(100-v)); away > 0 && away < 10 {
+		places = min(max(1-int(math.Floor(math.Log10(away))), 2), 6)
+	}
+	scale := math.Pow(10, float64(places))
+	return strconv.FormatFloat(math.Round(v*scale)/scale, 'f', -1, 64) + " %"
 }
 
 // number writes a number with three significant digits and no exponent.

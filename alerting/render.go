@@ -217,7 +217,11 @@ func (t Text) Why(q Quoter) []string {
 		return []string{"The explanation is missing: " + q.Sentence(t.Missing) + "."}
 	}
 	if _, burns := t.Rate(); burns && len(t.Features) == 0 && t.Status == StatusFiring {
-		return []string{"No feature drifted: look at the labels, the segments and the deploy."}
+		look := "No feature drifted: look at the segments and the deploy."
+		if t.Coverage != "" {
+			look = "No feature drifted: look at the labels, the segments and the deploy."
+		}
+		return append([]string{look}, t.carriers(q)...)
 	}
 	var lines []string
 	for i, f := range t.Features {
@@ -234,6 +238,12 @@ func (t Text) Why(q Quoter) []string {
 		}
 		lines = append(lines, line)
 	}
+	return append(lines, t.carriers(q)...)
+}
+
+// carriers returns what carries the change, the first of it.
+func (t Text) carriers(q Quoter) []string {
+	var lines []string
 	for _, carrier := range t.Carriers[:min(shownCarriers, len(t.Carriers))] {
 		lines = append(lines, q.Sentence(carrier))
 	}

@@ -42,6 +42,15 @@ type search struct {
 	roots  map[string]string // open incidents: their message's time stamp
 }
 
+// know remembers the channel's id, which every answer of Slack's tells.
+func (s *search) know(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.id == "" {
+		s.id = id
+	}
+}
+
 // adopt finds the open root message of the incident in the channel's history and
 // remembers it. An error means that the search can be made again; where Slack
 // refuses it for good, nothing is found and that is counted.

@@ -84,7 +84,8 @@ type Channel struct {
 	adopted        prometheus.Counter
 	// gate says that messages have a button that runs the gate.
 	gate bool
-	// searching spaces the reads of histories: Slack counts them by workspace.
+	// searching holds the reads of histories back when Slack asks for it: it
+	// counts them by workspace and takes bursts.
 	searching *alerting.Pacer
 
 	mu      sync.Mutex
@@ -104,10 +105,6 @@ type Option func(*Channel)
 // WithGate gives messages a button that runs the gate; Callbacks must have one.
 func WithGate() Option { return func(c *Channel) { c.gate = true } }
 
-// historyPace is how much longer than Interval one waits between two reads of
-// histories: Slack allows 50 a minute.
-const historyPace = 1.2
-
 // New returns the channel. It opens nothing and registers its metrics.
 func New(config Config, registry prometheus.Registerer, options ...Option) (*Channel, error) {
 	if err := config.Validate(); err != nil {
@@ -122,7 +119,7 @@ func New(config Config, registry prometheus.Registerer, options ...Option) (*Cha
 		threadFailures: counter("thread_failures_total", "Replies in an incident's Slack thread that could not be posted. The root message was."),
 		searchFailures: counter("search_failures_total", "New incidents posted without a look into the channel's history, because Slack refused it: a send lost in a crash may stand twice."),
 		adopted:        counter("adopted_total", "Messages found again in a channel's history, whose record had been lost."),
-		searching:      alerting.NewPacer(time.Duration(float64(config.Interval) * historyPace)),
+		searching:      alerting.NewPacer(0),
 		targets:        make(map[string]*target),
 	}
 	for _, option := range options {
@@ -274,6 +271,7 @@ func (n *notifier) post(ctx context.Context, api *slack.Client, state alerting.S
 	}
 	state.SetStr(stateChannel, channel)
 	state.SetStr(stateTS, ts)
+	n.target.search.know(channel)
 	return nil
 }
 

@@ -313,7 +313,10 @@ func (a *App) newAlerting(runner *analyze.Runner, speaks *speaker) (*rules.Evalu
 	if err != nil {
 		return nil, nil, err
 	}
-	explains := explainer{runner: runner, base: external, stored: a.stored, conn: a.db.Conn(), asker: ofQuality}
+	explains := explainer{runner: runner, base: external, stored: a.stored, conn: a.db.Conn(), asker: ofQuality, slos: map[plumbline.SLOName]plumbline.SLO{}}
+	for _, slo := range a.slos {
+		explains.slos[slo.Name] = slo
+	}
 	alertingConfig := a.cfg.Alerting.Config
 	alertingConfig.ExternalURL, alertingConfig.RoutePrefix = external, alertsPrefix
 	alerts, err := alerting.New(alertingConfig, alerting.Deps{

@@ -19,9 +19,10 @@ const (
 	leastPart = 0.1
 )
 
-// dropWords says which parts carry a drop, the most uneven ways first. Parts that
-// add as much as their share of the traffic explain nothing.
-func dropWords(ways []qualityask.Way) []string {
+// dropWords says which parts carry a drop of what, the most uneven ways first, and
+// what share of events they are. Parts that add as much as their share of the
+// traffic explain nothing.
+func dropWords(ways []qualityask.Way, what, events string) []string {
 	var lines []string
 	told := 0
 	for _, way := range ways {
@@ -35,7 +36,7 @@ func dropWords(ways []qualityask.Way) []string {
 				continue
 			}
 			parts++
-			lines = append(lines, dropWord(way.By, p, share))
+			lines = append(lines, dropWord(way.By, p, share)+" of the drop in "+what+" with "+wholePercent(p.AfterShare)+" of the "+events+rates(p))
 		}
 		if parts > 0 {
 			told++
@@ -75,7 +76,6 @@ func replaced(parts []cause.Part) []cause.Part {
 }
 
 func dropWord(by string, p cause.Part, share float64) string {
-	percent := func(v float64) string { return strconv.FormatFloat(math.Round(v*100), 'f', -1, 64) + " %" }
 	kind, name, _ := strings.Cut(by, " ")
 	what := kind + " " + strconv.Quote(p.Name)
 	if name != "" {
@@ -84,9 +84,17 @@ func dropWord(by string, p cause.Part, share float64) string {
 	if p.BeforeShare == 0 {
 		what += ", which is new,"
 	}
-	words := what + " carries " + percent(share) + " of the drop in accuracy with " + percent(p.AfterShare) + " of the labelled predictions"
-	if !math.IsNaN(p.BeforeRate) && !math.IsNaN(p.AfterRate) {
-		words += ", " + percent(p.BeforeRate) + " → " + percent(p.AfterRate)
+	return what + " carries " + wholePercent(share)
+}
+
+// rates tells what became of a part that was there before and is there now.
+func rates(p cause.Part) string {
+	if math.IsNaN(p.BeforeRate) || math.IsNaN(p.AfterRate) {
+		return ""
 	}
-	return words
+	return ", " + wholePercent(p.BeforeRate) + " → " + wholePercent(p.AfterRate)
+}
+
+func wholePercent(v float64) string {
+	return strconv.FormatFloat(math.Round(v*100), 'f', -1, 64) + " %"
 }

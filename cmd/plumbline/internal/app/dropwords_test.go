@@ -40,7 +40,7 @@ func TestDropWords(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := dropWords([]qualityask.Way{{By: c.by, Spread: c.spread, Decomposition: d}}); !slices.Equal(got, c.want) {
+			if got := dropWords([]qualityask.Way{{By: c.by, Spread: c.spread, Decomposition: d}}, "accuracy", "labelled predictions"); !slices.Equal(got, c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})

@@ -29,6 +29,8 @@ type explainer struct {
 	// conn and asker take a drop of quality apart; nil leaves that out.
 	conn  driver.Conn
 	asker *qualityask.Asker
+	// slos are the declared ones by name.
+	slos map[plumbline.SLOName]plumbline.SLO
 }
 
 // Explain implements alerting.Explainer.
@@ -66,8 +68,15 @@ func (x explainer) Explain(ctx context.Context, about alerting.Question) (alerti
 	defer cancel()
 	end, err := x.windows(ctx, about, &out)
 	var drop []string
-	if err == nil {
+	slo, declared := x.slos[about.SLO]
+	switch {
+	case err != nil || end.IsZero() || !declared:
+	case slo.SLI.Is(plumbline.SLIQuality):
 		drop, err = x.drop(ctx, about, end, &out)
+	default:
+		// Labels have no part in what this one counts.
+		out.Coverage, out.Quality = nil, nil
+		drop, err = x.counted(ctx, about, slo, end, &out)
 	}
 	if err != nil {
 		drop = []string{"what carries the drop is not known: " + err.Error()}
@@ -125,12 +134,8 @@ const (
 
 // drop takes apart what the accuracy of all traffic lost since the week before
 // the window that fires: by deploys, segments and features. It fills in the
-// quality on both sides where no deploy before is known. An SLO that is not about
-// labels has no window of findings about them, and no drop.
+// quality on both sides where no deploy before is known.
 func (x explainer) drop(ctx context.Context, about alerting.Question, end time.Time, out *alerting.Explanation) ([]string, error) {
-	if end.IsZero() || about.SLO == "" {
-		return nil, nil
-	}
 	from := end.Add(-max(about.Window, leastWindow))
 	answer, err := x.asker.Ask(ctx, qualityask.Question{
 		Model: about.Model, From: from, To: end, Metrics: []metric.ID{metric.Accuracy}, Why: &qualityask.Since{From: from.Add(-beforeDrop), To: from},
@@ -150,7 +155,7 @@ func (x explainer) drop(ctx context.Context, about alerting.Question, end time.T
 			Measure: string(answer.Why.Metric), Before: whole.Before, After: whole.After, BeforeWhat: "the 7 days before", AfterWhat: "all deploys now",
 		}
 	}
-	return dropWords(answer.Why.Ways), nil
+	return dropWords(answer.Why.Ways, "accuracy", "labelled predictions"), nil
 }
 
 // qualityChange is nil unless both sides have labels.
