@@ -291,3 +291,38 @@ WHERE stage = 'production' AND deploy_hash = '%s' AND ts >= '%s' AND ts < '%s'`,
 		}
 	}
 }
+
+// TestStatementsRunReadOnly runs statements as the embedded engine's reader.
+func TestStatementsRunReadOnly(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	if env.Engine == nil {
+		t.Skip("a real ClickHouse has the users that its operator made")
+	}
+	cfg := storage.DefaultConfig()
+	cfg.DSN = env.Engine.ReadDSN()
+	reads, err := storage.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := reads.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	const bounds = " AND toDateTime('2026-01-01') >= {from:DateTime} AND toDateTime('2026-01-01') < {to:DateTime}"
+	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	c := New(DefaultConfig(), env.DB, reads.Conn(), nil)
+	rows, err := c.asked(t.Context(), "SELECT toDateTime('2026-01-01') AS time, 3 AS good, 4 AS total WHERE 1"+bounds, day, day.Add(time.Hour))
+	if err != nil || len(rows) != 1 || rows[0].good != 3 || rows[0].total != 4 || rows[0].minute != day.Unix() {
+		t.Errorf("%+v, %v", rows, err)
+	}
+	for _, bad := range []string{
+		"SELECT now() AS time, 1 AS good, 1 AS total FROM url('http://127.0.0.1:1/', 'CSV', 'a String') WHERE 1" + bounds,
+		"SELECT now() AS time, 1 AS good, 1 AS total FROM file('/etc/passwd', 'LineAsString') WHERE 1" + bounds,
+		"SELECT now() AS time, 5 AS good, 4 AS total WHERE 1" + bounds,
+	} {
+		if rows, err := c.asked(t.Context(), bad, day, day.Add(time.Hour)); err == nil {
+			t.Errorf("%s ran: %v", bad, rows)
+		}
+	}
+}

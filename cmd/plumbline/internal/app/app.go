@@ -31,6 +31,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/dial"
 	"github.com/plumbline-slo/plumbline/ingest/join"
 	"github.com/plumbline-slo/plumbline/rules"
+	"github.com/plumbline-slo/plumbline/rules/promapi"
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/storage/engine"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
@@ -49,6 +50,8 @@ type App struct {
 	isReady    atomic.Bool
 	failed     chan struct{} // closed when Run has returned
 	db         *storage.DB
+	reads      *storage.DB // as the user that may only read; nil without one
+	prometheus *promapi.API
 	engine     *engine.Engine // nil with a real ClickHouse
 	troubles   *troubles
 	stored     chan struct{} // closed when ClickHouse has the tables
@@ -239,10 +242,13 @@ func (a *App) startClickHouse(ctx context.Context, parts *stack) (err error) {
 }
 
 func (a *App) closeStorage() error {
-	if a.db == nil {
-		return nil
+	var errs []error
+	for _, db := range []*storage.DB{a.db, a.reads} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
 	}
-	return a.db.Close()
+	return errors.Join(errs...)
 }
 
 // startTroubles begins to tell people what is wrong with the service itself.
@@ -285,7 +291,10 @@ func (a *App) newAnalyze() (*analyze.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return analyze.New(a.cfg.Analyze, analyze.Dependencies{DB: a.db, Objectives: declared, Quality: a.cfg.DeclaredQuality(), Registerer: a.registry, Log: a.log})
+	if err := a.openQueries(); err != nil {
+		return nil, err
+	}
+	return analyze.New(a.cfg.Analyze, analyze.Dependencies{DB: a.db, Objectives: declared, Queries: a.queries(), PromQL: a.prometheus, Quality: a.cfg.DeclaredQuality(), Registerer: a.registry, Log: a.log})
 }
 
 // newAlerting builds the rules and the alerts, which need each other: rules
@@ -305,6 +314,7 @@ func (a *App) newAlerting(runner *analyze.Runner, speaks *speaker) (*rules.Evalu
 	if err != nil {
 		return nil, nil, err
 	}
+	a.prometheus.Use(evaluator)
 	channels, err := a.channels()
 	if err != nil {
 		return nil, nil, err
@@ -369,6 +379,7 @@ const alertsPrefix = "/alertmanager"
 
 func (a *App) mountPages(alerts *alerting.Service) error {
 	a.web.mux.Handle(alertsPrefix+"/", alerts.Handler())
+	a.web.mux.Handle(promapi.Path+"/", a.prometheus.Handler())
 	declared, err := objectives(a.slos)
 	if err != nil {
 		return err

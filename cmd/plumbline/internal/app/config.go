@@ -97,7 +97,11 @@ type EngineConfig struct {
 // Rules names the SLO files and configures their evaluation.
 type Rules struct {
 	// SLOFiles are OpenSLO files or patterns, relative to the configuration.
-	SLOFiles     []string `yaml:"slo_files"`
+	SLOFiles []string `yaml:"slo_files"`
+	// QueryDSNFile holds the address of a ClickHouse user that may only read, with
+	// caps and without table functions: SLOs on SQL run as it. The embedded
+	// ClickHouse has one already.
+	QueryDSNFile string `yaml:"query_dsn_file"`
 	rules.Config `yaml:",inline"`
 }
 
@@ -288,7 +292,7 @@ func inFile(path string, err error) error {
 // resolve makes paths of the file relative to the file.
 func (c *Config) resolve(dir string) {
 	paths := []*string{&c.DataDir, &c.Dashboards.Dir, &c.Web.ConfigFile, &c.ClickHouse.DSNFile, &c.HTTPIngest.TokenFile, &c.Ingest.Privacy.KeysFile,
-		&c.Alerting.Slack.TokenFile, &c.Rules.RulesDir, &c.Rules.StateFile, &c.Alerting.DataDir, &c.Kafka.Embedded.DataDir}
+		&c.Alerting.Slack.TokenFile, &c.Rules.RulesDir, &c.Rules.StateFile, &c.Rules.QueryDSNFile, &c.Alerting.DataDir, &c.Kafka.Embedded.DataDir}
 	paths = append(paths, c.Kafka.Files()...)
 	for i := range c.ClickHouse.Shards {
 		paths = append(paths, &c.ClickHouse.Shards[i].DSNFile)

@@ -1,0 +1,419 @@
+package promapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	promrules "github.com/prometheus/prometheus/rules"
+	"github.com/prometheus/prometheus/storage"
+
+	"github.com/plumbline-slo/plumbline"
+)
+
+// Path is where the API is mounted; a Prometheus source is given what is before
+// api/v1.
+const Path = "/prometheus"
+
+// Config bounds what queries may cost.
+type Config struct {
+	// Timeout bounds a query. Default 30 s.
+	Timeout time.Duration
+	// MaxSamples bounds the samples a query holds at once. Default 20 million.
+	MaxSamples int
+	// Concurrent bounds the queries that run at once; others are told to come
+	// again. Default 8.
+	Concurrent int
+	// Lookback is how old a point may be that an instant shows. Default 5 min.
+	Lookback time.Duration
+}
+
+// DefaultConfig returns the defaults that the fields name.
+func DefaultConfig() Config {
+	return Config{Timeout: 30 * time.Second, MaxSamples: 20_000_000, Concurrent: 8, Lookback: 5 * time.Minute}
+}
+
+// Rules tells what the evaluator knows; rules.Evaluator does.
+type Rules interface {
+	// Groups returns the rule groups with their state.
+	Groups() []*promrules.Group
+	// Recorded is what rules recorded of late.
+	Recorded() storage.Queryable
+}
+
+// API answers queries.
+type API struct {
+	cfg      Config
+	engine   *promql.Engine
+	findings Findings
+	rules    Rules
+	parser   parser.Parser
+	slots    chan struct{}
+	now      func() time.Time
+	log      *slog.Logger
+}
+
+// New returns an API over findings; rules may be nil.
+func New(cfg Config, conn Querier, rules Rules, log *slog.Logger) *API {
+	p := parser.NewParser(parser.Options{})
+	return &API{
+		cfg: cfg, findings: Findings{Conn: conn}, rules: rules, parser: p, now: time.Now, log: log,
+		slots: make(chan struct{}, cfg.Concurrent),
+		engine: promql.NewEngine(promql.EngineOpts{
+			Logger: log, Parser: p, MaxSamples: cfg.MaxSamples, Timeout: cfg.Timeout, LookbackDelta: cfg.Lookback,
+			EnableAtModifier: true, EnableNegativeOffset: true,
+		}),
+	}
+}
+
+// At evaluates one expression at an instant; ok is false if it has no value. An
+// expression of several series is an error: it would not say which one counts.
+func (a *API) At(ctx context.Context, expr string, at time.Time) (value float64, ok bool, err error) {
+	q, err := a.engine.NewInstantQuery(ctx, a.storage(), nil, expr, at)
+	if err != nil {
+		return 0, false, err
+	}
+	defer q.Close()
+	result := q.Exec(ctx)
+	if result.Err != nil {
+		return 0, false, result.Err
+	}
+	switch v := result.Value.(type) {
+	case promql.Scalar:
+		return v.V, !math.IsNaN(v.V), nil
+	case promql.Vector:
+		switch len(v) {
+		case 0:
+			return 0, false, nil
+		case 1:
+			return v[0].F, !math.IsNaN(v[0].F), nil
+		}
+		return 0, false, fmt.Errorf("%s has %d series at %s; aggregate them", expr, len(v), at.UTC().Format(time.RFC3339))
+	}
+	return 0, false, fmt.Errorf("%s is no number", expr)
+}
+
+// storage is findings, and what rules recorded under names of their own.
+func (a *API) storage() storage.Queryable {
+	if a.rules == nil {
+		return a.findings
+	}
+	return both{a.findings, a.rules.Recorded()}
+}
+
+// Handler serves the API below Path.
+func (a *API) Handler() http.Handler {
+	mux := http.NewServeMux()
+	handle := func(pattern string, f func(*http.Request) (any, error)) {
+		serve := func(w http.ResponseWriter, r *http.Request) { a.answer(w, r, f) }
+		mux.HandleFunc("GET "+Path+"/api/v1/"+pattern, serve)
+		mux.HandleFunc("POST "+Path+"/api/v1/"+pattern, serve)
+	}
+	handle("query", a.query)
+	handle("query_range", a.queryRange)
+	handle("series", a.series)
+	handle("labels", a.labelNames)
+	handle("label/{name}/values", a.labelValues)
+	handle("metadata", a.metadata)
+	handle("rules", a.ruleGroups)
+	handle("alerts", a.alerts)
+	handle("status/buildinfo", a.buildinfo)
+	return mux
+}
+
+// Kinds of errors, as Prometheus spells them.
+const (
+	badData     = "bad_data"
+	execution   = "execution"
+	timeout     = "timeout"
+	unavailable = "unavailable"
+)
+
+// apiError is an error with the kind that clients look at.
+type apiError struct {
+	kind string
+	error
+}
+
+func bad(err error) error { return apiError{badData, err} }
+
+func (a *API) answer(w http.ResponseWriter, r *http.Request, f func(*http.Request) (any, error)) {
+	select {
+	case a.slots <- struct{}{}:
+		defer func() { <-a.slots }()
+	default:
+		a.write(w, http.StatusServiceUnavailable, map[string]any{"status": "error", "errorType": unavailable, "error": "too many queries run at once"})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
+	defer cancel()
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	data, err := f(r.WithContext(ctx))
+	if err == nil {
+		a.write(w, http.StatusOK, map[string]any{"status": "success", "data": data})
+		return
+	}
+	kind, status := execution, http.StatusUnprocessableEntity
+	var known apiError
+	switch {
+	case errors.As(err, &known):
+		kind, status = known.kind, http.StatusBadRequest
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, new(promql.ErrQueryTimeout)):
+		kind, status = timeout, http.StatusServiceUnavailable
+	}
+	a.write(w, status, map[string]any{"status": "error", "errorType": kind, "error": err.Error()})
+}
+
+func (a *API) write(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		status = http.StatusInternalServerError
+		body = []byte(`{"status":"error","errorType":"internal","error":"the answer has no JSON form"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if _, err := w.Write(body); err != nil {
+		a.log.Debug("a client of the Prometheus API went away", "err", err)
+	}
+}
+
+func (a *API) query(r *http.Request) (any, error) {
+	at, err := timeOf(r, "time", a.now())
+	if err != nil {
+		return nil, bad(err)
+	}
+	q, err := a.engine.NewInstantQuery(r.Context(), a.storage(), nil, r.FormValue("query"), at)
+	if err != nil {
+		return nil, bad(fmt.Errorf("invalid parameter \"query\": %w", err))
+	}
+	return a.exec(r.Context(), q)
+}
+
+func (a *API) queryRange(r *http.Request) (any, error) {
+	from, err := timeOf(r, "start", time.Time{})
+	if err != nil {
+		return nil, bad(err)
+	}
+	to, err := timeOf(r, "end", time.Time{})
+	if err != nil {
+		return nil, bad(err)
+	}
+	step, err := durationOf(r.FormValue("step"))
+	switch {
+	case err != nil:
+		return nil, bad(fmt.Errorf("invalid parameter \"step\": %w", err))
+	case step <= 0:
+		return nil, bad(errors.New("invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer"))
+	case to.Before(from):
+		return nil, bad(errors.New("invalid parameter \"end\": end timestamp must not be before start time"))
+	case to.Sub(from)/step > 11000:
+		return nil, bad(errors.New("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"))
+	}
+	// The last step is the end: nothing is evaluated between it and what was asked.
+	to = from.Add(to.Sub(from) / step * step)
+	text := r.FormValue("query")
+	q, err := a.engine.NewRangeQuery(r.Context(), a.storage(), nil, text, from, to, step)
+	if err != nil {
+		return nil, bad(fmt.Errorf("invalid parameter \"query\": %w", err))
+	}
+	ctx := r.Context()
+	if !a.hasSubquery(text) {
+		ctx = context.WithValue(ctx, thinning{}, true)
+	}
+	return a.exec(ctx, q)
+}
+
+func (a *API) hasSubquery(text string) bool {
+	expr, err := a.parser.ParseExpr(text)
+	if err != nil {
+		return true
+	}
+	found := false
+	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+		if _, ok := n.(*parser.SubqueryExpr); ok {
+			found = true
+		}
+		return nil
+	})
+	return found
+}
+
+func (a *API) exec(ctx context.Context, q promql.Query) (any, error) {
+	defer q.Close()
+	result := q.Exec(ctx)
+	if result.Err != nil {
+		return nil, result.Err
+	}
+	// Encoded before the query is closed, which gives its memory back.
+	value, err := json.Marshal(result.Value)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"resultType": result.Value.Type(), "result": json.RawMessage(value)}, nil
+}
+
+// matcherSets reads match[].
+func (a *API) matcherSets(r *http.Request, needed bool) ([][]*labels.Matcher, error) {
+	if err := r.ParseForm(); err != nil {
+		return nil, bad(err)
+	}
+	var sets [][]*labels.Matcher
+	for _, text := range r.Form["match[]"] {
+		m, err := a.parser.ParseMetricSelector(text)
+		if err != nil {
+			return nil, bad(fmt.Errorf("invalid parameter \"match[]\": %w", err))
+		}
+		sets = append(sets, m)
+	}
+	if needed && len(sets) == 0 {
+		return nil, bad(errors.New("no match[] parameter provided"))
+	}
+	if len(sets) == 0 {
+		sets = [][]*labels.Matcher{nil}
+	}
+	return sets, nil
+}
+
+// querier reads start and end; without them, the last day.
+func (a *API) querier(r *http.Request) (storage.Querier, error) {
+	now := a.now()
+	from, err := timeOf(r, "start", now.Add(-24*time.Hour))
+	if err != nil {
+		return nil, bad(err)
+	}
+	to, err := timeOf(r, "end", now)
+	if err != nil {
+		return nil, bad(err)
+	}
+	return a.storage().Querier(from.UnixMilli(), to.UnixMilli())
+}
+
+func (a *API) series(r *http.Request) (any, error) {
+	found := []labels.Labels{}
+	err := a.each(r, true, func(ctx context.Context, q storage.Querier, m []*labels.Matcher) error {
+		set := q.Select(ctx, true, nil, m...)
+		for set.Next() {
+			found = append(found, set.At().Labels())
+		}
+		return set.Err()
+	})
+	slices.SortFunc(found, labels.Compare)
+	return slices.CompactFunc(found, func(a, b labels.Labels) bool { return labels.Equal(a, b) }), err
+}
+
+func (a *API) labelNames(r *http.Request) (any, error) {
+	return a.names(r, func(ctx context.Context, q storage.Querier, m []*labels.Matcher) ([]string, error) {
+		names, _, err := q.LabelNames(ctx, nil, m...)
+		return names, err
+	})
+}
+
+func (a *API) labelValues(r *http.Request) (any, error) {
+	name := r.PathValue("name")
+	if !model.LabelName(name).IsValid() {
+		return nil, bad(fmt.Errorf("invalid label name: %q", name))
+	}
+	return a.names(r, func(ctx context.Context, q storage.Querier, m []*labels.Matcher) ([]string, error) {
+		values, _, err := q.LabelValues(ctx, name, nil, m...)
+		return values, err
+	})
+}
+
+func (a *API) names(r *http.Request, get func(context.Context, storage.Querier, []*labels.Matcher) ([]string, error)) (any, error) {
+	found := []string{}
+	err := a.each(r, false, func(ctx context.Context, q storage.Querier, m []*labels.Matcher) error {
+		names, err := get(ctx, q, m)
+		found = append(found, names...)
+		return err
+	})
+	slices.Sort(found)
+	return slices.Compact(found), err
+}
+
+func (a *API) each(r *http.Request, needed bool, f func(context.Context, storage.Querier, []*labels.Matcher) error) (err error) {
+	sets, err := a.matcherSets(r, needed)
+	if err != nil {
+		return err
+	}
+	q, err := a.querier(r)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, q.Close()) }()
+	for _, m := range sets {
+		if err := f(r.Context(), q, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *API) metadata(*http.Request) (any, error) {
+	all := map[string]any{}
+	for name, help := range map[string]string{
+		metricFinding: "Value of a finding.", metricFindingLow: "Lower end of a finding's 95 % interval.", metricFindingHigh: "Upper end of a finding's 95 % interval.",
+		plumbline.MetricFresh: "1 while something is known of the SLO.",
+	} {
+		all[name] = []map[string]string{{"type": "gauge", "help": help, "unit": ""}}
+	}
+	return all, nil
+}
+
+func (a *API) buildinfo(*http.Request) (any, error) {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+	}
+	// Grafana asks for the version to know what the API can do: it is that of
+	// Prometheus whose engine runs here.
+	return map[string]string{"version": "3.15.0", "revision": version, "branch": "plumbline", "buildUser": "", "buildDate": "", "goVersion": ""}, nil
+}
+
+func timeOf(r *http.Request, field string, fallback time.Time) (time.Time, error) {
+	text := r.FormValue(field)
+	if text == "" {
+		if fallback.IsZero() {
+			return fallback, fmt.Errorf("invalid parameter %q: cannot parse \"\" to a valid timestamp", field)
+		}
+		return fallback, nil
+	}
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(seconds) && math.Abs(seconds) < 1e11 {
+		whole, part := math.Modf(seconds)
+		return time.Unix(int64(whole), int64(math.Round(part*1000))*1e6).UTC(), nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return at, fmt.Errorf("invalid parameter %q: cannot parse %q to a valid timestamp", field, text)
+	}
+	return at, nil
+}
+
+func durationOf(text string) (time.Duration, error) {
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
+		if math.IsNaN(seconds) || math.Abs(seconds) > 1e9 {
+			return 0, fmt.Errorf("cannot parse %q to a valid duration. It overflows int64", text)
+		}
+		return time.Duration(seconds * float64(time.Second)), nil
+	}
+	d, err := model.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("cannot parse %q to a valid duration", text)
+	}
+	return time.Duration(d), nil
+}
+
+// Use lets the API show what an evaluator knows. It is called before the API is
+// asked anything.
+func (a *API) Use(rules Rules) { a.rules = rules }

@@ -1,0 +1,125 @@
+package promapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+var origin = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+
+// newAPI has ten minutes of burn findings, every ten seconds: 0.01 a minute.
+func newAPI(t *testing.T) (*API, *storage.DB) {
+	t.Helper()
+	db := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
+		const decades = 20 * 365 * 24 * time.Hour
+		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
+	}}).DB
+	for _, deploy := range []string{"v1", `v2"} or 1`} {
+		if err := db.Conn().Exec(t.Context(), fmt.Sprintf(`INSERT INTO findings (at, signal, model, deploy_hash, stage, slo, window, measure, value, low, high, p, coverage, verdict)
+SELECT toDateTime64(%d + number * 10, 3, 'UTC'), 'burn', 'm', '%s', 'production', 's', '1h', 'bad_share', intDiv(number, 6) / 100, 0, 1, 0.5, 0.9, if(number = 59, 'missing', 'ok') FROM numbers(60)`, origin.Unix(), deploy)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := New(DefaultConfig(), db.Conn(), nil, slog.New(slog.DiscardHandler))
+	a.now = func() time.Time { return origin.Add(10 * time.Minute) }
+	return a, db
+}
+
+func get(t *testing.T, a *API, path string, values url.Values) (int, map[string]any) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	a.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, Path+"/api/v1/"+path+"?"+values.Encode(), nil))
+	var body map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+		t.Fatalf("%s: %v: %s", path, err, w.Body)
+	}
+	return w.Code, body
+}
+
+func text(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestAPI(t *testing.T) {
+	a, _ := newAPI(t)
+	at := func(d time.Duration) string { return fmt.Sprint(origin.Add(d).Unix()) }
+	ratio := `slo:sli_error:ratio_rate1h{deploy_hash="v1"}`
+	for name, tt := range map[string]struct {
+		path   string
+		values url.Values
+		code   int
+		want   string
+	}{
+		"instant":          {"query", url.Values{"query": {ratio}, "time": {at(5 * time.Minute)}}, 200, `"value":[1777896300,"0.05"]`},
+		"a name in quotes": {"query", url.Values{"query": {`slo:sli_error:ratio_rate1h{deploy_hash="v2\"} or 1"}`}, "time": {at(5 * time.Minute)}}, 200, `"value":[1777896300,"0.05"]`},
+		"arithmetic":       {"query", url.Values{"query": {"sum(" + ratio + ") * 100"}, "time": {at(5 * time.Minute)}}, 200, `"5"]`},
+		"scalar":           {"query", url.Values{"query": {"1+1"}, "time": {at(0)}}, 200, `"result":[1777896000,"2"],"resultType":"scalar"`},
+		"a whole finding":  {"query", url.Values{"query": {`plumbline_finding{signal="burn",deploy_hash="v1",window="1h"}`}, "time": {at(5 * time.Minute)}}, 200, `"measure":"bad_share"`},
+		"nothing before":   {"query", url.Values{"query": {ratio}, "time": {at(-time.Minute)}}, 200, `"result":[]`},
+		"range":            {"query_range", url.Values{"query": {ratio}, "start": {at(time.Minute)}, "end": {at(3*time.Minute + time.Second)}, "step": {"1m"}}, 200, `"values":[[1777896060,"0.01"],[1777896120,"0.02"],[1777896180,"0.03"]]`},
+		"range function":   {"query_range", url.Values{"query": {"count_over_time(" + ratio + "[1m])"}, "start": {at(2 * time.Minute)}, "end": {at(2 * time.Minute)}, "step": {"60"}}, 200, `"6"`},
+		"subquery":         {"query_range", url.Values{"query": {"max_over_time((" + ratio + " + 0)[2m:10s])"}, "start": {at(2 * time.Minute)}, "end": {at(4 * time.Minute)}, "step": {"120"}}, 200, `"0.04"`},
+		"series":           {"series", url.Values{"match[]": {ratio}}, 200, `[{"__name__":"slo:sli_error:ratio_rate1h","deploy_hash":"v1","model":"m","slo":"s"}]`},
+		"labels":           {"labels", url.Values{"match[]": {ratio}}, 200, `["__name__","deploy_hash","model","slo"]`},
+		"values":           {"label/model/values", nil, 200, `["m"]`},
+		"names":            {"label/__name__/values", nil, 200, `"slo:sli_error:ratio_rate1h"`},
+		"metadata":         {"metadata", nil, 200, `"gauge"`},
+		"rules":            {"rules", nil, 200, `"groups":[]`},
+		"alerts":           {"alerts", nil, 200, `"alerts":[]`},
+		"buildinfo":        {"status/buildinfo", nil, 200, `"version"`},
+		"bad expression":   {"query", url.Values{"query": {"("}}, 400, `"errorType":"bad_data"`},
+		"bad step":         {"query_range", url.Values{"query": {"1"}, "start": {"1"}, "end": {"2"}, "step": {"0"}}, 400, "zero or negative"},
+		"bad time":         {"query", url.Values{"query": {"1"}, "time": {"soon"}}, 400, "valid timestamp"},
+		"many points":      {"query_range", url.Values{"query": {"1"}, "start": {"0"}, "end": {"100000"}, "step": {"1"}}, 400, "11,000"},
+		"no selector":      {"series", nil, 400, "no match[]"},
+	} {
+		code, body := get(t, a, tt.path, tt.values)
+		if got := text(t, body); code != tt.code || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %d %s, want %d and %s", name, code, got, tt.code, tt.want)
+		}
+	}
+	// What is missing is no value: the last finding says nothing.
+	if _, body := get(t, a, "query", url.Values{"query": {"timestamp(" + ratio + ")"}, "time": {at(10 * time.Minute)}}); !strings.Contains(text(t, body), fmt.Sprint(origin.Add(580*time.Second).Unix())) {
+		t.Errorf("a missing finding has a value: %s", text(t, body))
+	}
+}
+
+func TestAt(t *testing.T) {
+	a, _ := newAPI(t)
+	if v, ok, err := a.At(t.Context(), `sum(slo:sli_error:ratio_rate1h)`, origin.Add(3*time.Minute)); v != 0.06 || !ok || err != nil {
+		t.Errorf("%v %v %v", v, ok, err)
+	}
+	if _, ok, err := a.At(t.Context(), "nothing", origin); ok || err != nil {
+		t.Errorf("%v %v", ok, err)
+	}
+	if _, _, err := a.At(t.Context(), "slo:sli_error:ratio_rate1h", origin.Add(time.Minute)); err == nil {
+		t.Error("two series are one number")
+	}
+}
+
+func TestTooManyAtOnce(t *testing.T) {
+	a, _ := newAPI(t)
+	for range a.cfg.Concurrent {
+		a.slots <- struct{}{}
+	}
+	if code, body := get(t, a, "query", url.Values{"query": {"1"}}); code != http.StatusServiceUnavailable {
+		t.Errorf("%d %v", code, body)
+	}
+}

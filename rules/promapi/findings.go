@@ -1,0 +1,276 @@
+package promapi
+
+import (
+	"context"
+	_ "embed" // the statement
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+	"github.com/prometheus/prometheus/util/annotations"
+
+	"github.com/plumbline-slo/plumbline"
+)
+
+//go:embed sql/select.sql
+var selectSQL string
+
+// mostRows bounds what one selector reads.
+const mostRows = 2_000_000
+
+// Names of the series that every finding has.
+const (
+	metricFinding     = "plumbline_finding"
+	metricFindingLow  = "plumbline_finding_low"
+	metricFindingHigh = "plumbline_finding_high"
+)
+
+// Querier runs one query; clickhouse-go's driver.Conn is one.
+type Querier interface {
+	Query(ctx context.Context, query string, args ...any) (driver.Rows, error)
+}
+
+// Findings are the findings as Prometheus' storage.
+type Findings struct{ Conn Querier }
+
+// Querier returns a reader of the range, unix milliseconds, both ends inclusive.
+func (f Findings) Querier(from, to int64) (storage.Querier, error) {
+	return &findingsQuerier{conn: f.Conn, from: from, to: to}, nil
+}
+
+type findingsQuerier struct {
+	conn     Querier
+	from, to int64
+}
+
+func (q *findingsQuerier) Close() error { return nil }
+
+// scope is what of a selector ClickHouse can filter by.
+type scope struct {
+	name                                        string
+	signal, measure, model, slo, deploy, window string
+	speaks                                      bool
+	none                                        bool
+}
+
+// scopeOf reads the equality matchers.
+func scopeOf(matchers []*labels.Matcher) scope {
+	var s scope
+	for _, m := range matchers {
+		if m.Type != labels.MatchEqual || m.Value == "" {
+			continue
+		}
+		switch m.Name {
+		case model.MetricNameLabel:
+			s.name = m.Value
+		case plumbline.LabelModel:
+			s.model = m.Value
+		case plumbline.LabelSLO:
+			s.slo = m.Value
+		case plumbline.LabelDeploy:
+			s.deploy = m.Value
+		case "signal":
+			s.signal = m.Value
+		case "measure":
+			s.measure = m.Value
+		case "window":
+			s.window = m.Value
+		}
+	}
+	s.byName()
+	return s
+}
+
+// sliPrefixes are the names of an SLO's series before the window's length.
+func sliPrefixes() []string {
+	return []string{plumbline.MetricErrorRatio(""), plumbline.MetricErrorRatioLow(""), plumbline.MetricNoise(""), plumbline.MetricCoverage("")}
+}
+
+func (s *scope) byName() {
+	if s.name == "" {
+		return
+	}
+	for _, prefix := range sliPrefixes() {
+		if window, ok := strings.CutPrefix(s.name, prefix); ok && window != "" {
+			s.signal, s.measure, s.window, s.speaks = string(plumbline.SignalBurn), plumbline.MeasureBadShare, window, prefix != plumbline.MetricCoverage("")
+			return
+		}
+	}
+	s.none = s.name != metricFinding && s.name != metricFindingLow && s.name != metricFindingHigh
+}
+
+// Select returns the matching series of the range.
+func (q *findingsQuerier) Select(ctx context.Context, sorted bool, hints *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
+	found, err := q.series(ctx, hints, matchers)
+	if err != nil {
+		return storage.ErrSeriesSet(err)
+	}
+	if sorted {
+		slices.SortFunc(found, func(a, b *series) int { return labels.Compare(a.labels, b.labels) })
+	}
+	return &seriesSet{all: found, at: -1}
+}
+
+func (q *findingsQuerier) series(ctx context.Context, hints *storage.SelectHints, matchers []*labels.Matcher) (found []*series, err error) {
+	s := scopeOf(matchers)
+	if s.none {
+		return nil, nil
+	}
+	var step, start int64
+	from, to := q.from, q.to
+	if hints != nil {
+		from, to = hints.Start, hints.End
+		// Only a plain selector takes one point a step; functions over ranges take all.
+		if hints.Range == 0 && hints.Step > 0 && mayThin(ctx) {
+			step, start = hints.Step, hints.End
+		}
+	}
+	rows, err := q.conn.Query(ctx, selectSQL,
+		clickhouse.Named("from", from), clickhouse.Named("to", to), clickhouse.Named("step", step), clickhouse.Named("start", floorTo(start, step, from)),
+		clickhouse.Named("signal", s.signal), clickhouse.Named("measure", s.measure), clickhouse.Named("model", s.model), clickhouse.Named("slo", s.slo),
+		clickhouse.Named("deploy", s.deploy), clickhouse.Named("window", s.window), clickhouse.Named("speaks", s.speaks), clickhouse.Named("most", uint64(mostRows+1)))
+	if err != nil {
+		return nil, fmt.Errorf("selecting findings: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	points := 0
+	for rows.Next() {
+		var r finding
+		if err := rows.Scan(&r.signal, &r.measure, &r.model, &r.deploy, &r.stage, &r.segment, &r.feature, &r.slo, &r.reference, &r.window,
+			&r.at, &r.value, &r.low, &r.high, &r.noise, &r.coverage); err != nil {
+			return nil, fmt.Errorf("selecting findings: %w", err)
+		}
+		if points += len(r.at); points > mostRows {
+			return nil, fmt.Errorf("selecting findings: over %d points; name the metric, the model or a shorter range", mostRows)
+		}
+		for _, made := range r.series() {
+			if matches(made.labels, matchers) && len(made.at) > 0 {
+				found = append(found, made)
+			}
+		}
+	}
+	return found, rows.Err()
+}
+
+// thinning marks the context of a query whose selectors may be read a point a step:
+// one without subqueries, which evaluate between the steps, and whose end is a step.
+type thinning struct{}
+
+func mayThin(ctx context.Context) bool { return ctx.Value(thinning{}) != nil }
+
+// floorTo returns the last whole step before from, counted back from end.
+func floorTo(end, step, from int64) int64 {
+	if step <= 0 {
+		return 0
+	}
+	return end - (end-from+step-1)/step*step - step
+}
+
+func matches(l labels.Labels, matchers []*labels.Matcher) bool {
+	for _, m := range matchers {
+		if !m.Matches(l.Get(m.Name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// finding is one series of findings, every column of it.
+type finding struct {
+	signal, measure, model, deploy, stage, segment, feature, slo, reference, window string
+
+	at                                []int64
+	value, low, high, noise, coverage []float64
+}
+
+// series returns the series that a finding shows as: those of its SLO, and those
+// that every finding has.
+func (f finding) series() []*series {
+	all := []*series{
+		f.named(metricFinding, f.value, true), f.named(metricFindingLow, f.low, true), f.named(metricFindingHigh, f.high, true),
+	}
+	if f.signal != string(plumbline.SignalBurn) || f.measure != plumbline.MeasureBadShare || f.stage != string(plumbline.StageProduction) || f.segment != "" {
+		return all
+	}
+	return append(all, f.named(plumbline.MetricErrorRatio(f.window), f.value, false), f.named(plumbline.MetricErrorRatioLow(f.window), f.low, false),
+		f.named(plumbline.MetricNoise(f.window), f.noise, false), f.named(plumbline.MetricCoverage(f.window), f.coverage, false))
+}
+
+// named returns one column as a series; points that say nothing are left out.
+func (f finding) named(name string, values []float64, whole bool) *series {
+	b := labels.NewBuilder(labels.FromStrings(model.MetricNameLabel, name, plumbline.LabelModel, f.model, plumbline.LabelDeploy, f.deploy, plumbline.LabelSLO, f.slo))
+	if whole {
+		for k, v := range map[string]string{"signal": f.signal, "measure": f.measure, "stage": f.stage, "segment": f.segment,
+			"feature": f.feature, "reference": f.reference, "window": f.window} {
+			b.Set(k, v)
+		}
+	}
+	s := &series{labels: b.Labels()}
+	for i, v := range values {
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			s.at, s.values = append(s.at, f.at[i]), append(s.values, v)
+		}
+	}
+	return s
+}
+
+// LabelValues returns the sorted values of a label in the range.
+func (q *findingsQuerier) LabelValues(ctx context.Context, name string, _ *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
+	found, err := q.newest(ctx, matchers)
+	var values []string
+	for _, s := range found {
+		if v := s.labels.Get(name); v != "" {
+			values = append(values, v)
+		}
+	}
+	slices.Sort(values)
+	return slices.Compact(values), nil, err
+}
+
+// LabelNames returns the sorted names of the labels in the range.
+func (q *findingsQuerier) LabelNames(ctx context.Context, _ *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
+	found, err := q.newest(ctx, matchers)
+	var names []string
+	for _, s := range found {
+		s.labels.Range(func(l labels.Label) { names = append(names, l.Name) })
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil, err
+}
+
+// newest reads one point of each series: labels are asked for, not values.
+func (q *findingsQuerier) newest(ctx context.Context, matchers []*labels.Matcher) ([]*series, error) {
+	whole := max(q.to-q.from, 1) * 2
+	return q.series(context.WithValue(ctx, thinning{}, true), &storage.SelectHints{Start: q.from, End: q.to, Step: whole}, matchers)
+}
+
+// series is one series, its points in order.
+type series struct {
+	labels labels.Labels
+	at     []int64
+	values []float64
+}
+
+func (s *series) Labels() labels.Labels { return s.labels }
+
+func (s *series) Iterator(chunkenc.Iterator) chunkenc.Iterator {
+	return storage.NewListSeriesIterator(samples{s})
+}
+
+type seriesSet struct {
+	all []*series
+	at  int
+}
+
+func (s *seriesSet) Next() bool                        { s.at++; return s.at < len(s.all) }
+func (s *seriesSet) At() storage.Series                { return s.all[s.at] }
+func (s *seriesSet) Err() error                        { return nil }
+func (s *seriesSet) Warnings() annotations.Annotations { return nil }
