@@ -22,6 +22,8 @@ import (
 const (
 	// stateIntent is set from before a send until its record.
 	stateIntent = "core_intent"
+	// stateSeen is when the one who told looked, in Unix milliseconds.
+	stateSeen = "core_seen"
 	// stateAck names the acknowledgement that the channel was told of.
 	stateAck = "core_ack"
 )
@@ -51,7 +53,8 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 		return ctx, nil, errors.New("deduplicate: the group or the outcome is missing")
 	}
 	// This replica has waited its turn: others may have spoken meanwhile.
-	if alerts = d.delivery.current(alerts); len(alerts) == 0 || d.delivery.turn() > 0 && d.delivery.moved(alerts) {
+	o.seen = time.Now()
+	if alerts = d.delivery.current(alerts); len(alerts) == 0 || d.delivery.peer != nil && d.delivery.moved(alerts) {
 		return ctx, nil, nil
 	}
 	if i, err := d.delivery.incidents.get(o.incident.ID); err == nil {
@@ -61,11 +64,11 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 	if err != nil {
 		return ctx, nil, err
 	}
-	if d.delivery.behind(entry, alerts) {
+	store := nflog.NewStore(entry)
+	if d.delivery.behind(entry, alerts) || d.delivery.contradicts(entry, store, alerts) {
 		return ctx, nil, nil
 	}
 	o.entry = entry
-	store := nflog.NewStore(entry)
 	intent, _ := store.GetStr(stateIntent)
 	o.maybeTold = intent != ""
 
@@ -126,6 +129,25 @@ func (c *core) behind(entry *nflogpb.Entry, alerts []*alert.Alert) bool {
 		known[hashOf(labels)] = true
 	}
 	return slices.ContainsFunc(entry.FiringAlerts, told)
+}
+
+// contradicts reports whether an alert fires here that the one who told last, and
+// looked later than this replica last heard of the alert, did not see firing. One
+// of the two has not heard yet; the next word of the evaluator, a resend away,
+// decides.
+func (c *core) contradicts(entry *nflogpb.Entry, store *nflog.Store, alerts []*alert.Alert) bool {
+	seen, ok := store.GetInt(stateSeen)
+	if !ok || entry == nil || c.peer == nil {
+		return false
+	}
+	at := time.UnixMilli(seen)
+	return slices.ContainsFunc(alerts, func(a *alert.Alert) bool {
+		if a.Resolved() || slices.Contains(entry.FiringAlerts, hashOf(a.Labels)) {
+			return false
+		}
+		now, err := c.alerts.Get(a.Fingerprint())
+		return err != nil || now.UpdatedAt.Before(at)
+	})
 }
 
 // hashOf is what the notification log knows an alert by: Alertmanager's

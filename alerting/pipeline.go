@@ -118,6 +118,7 @@ func (nobody) Notify(context.Context, Notice) (Result, error) { return Result{Se
 type outcome struct {
 	incident Incident
 	entry    *nflogpb.Entry // what the notification log had; nil if nothing
+	seen     time.Time      // when this replica looked at the alerts
 	// maybeTold says that an earlier send may have been delivered though its
 	// record is missing; acknowledged that the channel is to be told of an
 	// acknowledgement; quiet that only the record is to be renewed.
@@ -172,6 +173,7 @@ func (d *delivery) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bo
 		o.text, o.sent = text, result.Sent
 		store.Delete(stateIntent)
 		store.SetStr(stateAck, o.incident.ackName())
+		store.SetInt(stateSeen, o.seen.UnixMilli())
 	}
 	return result.Retry, err
 }

@@ -82,8 +82,8 @@ func New(cfg Config, registry prometheus.Registerer, log *slog.Logger) (*Relay, 
 }
 
 // Send hands alerts to every peer's queue and returns at once. A later version
-// of an alert takes the place of one that waits, but an end and a new beginning
-// are both told. Term is the evaluator's right to speak for its rule group.
+// of an alert takes the place of one that waits, but a beginning not that of an
+// end: both are told. Term is the evaluator's right to speak for its rule group.
 func (r *Relay) Send(term alerting.Term, alerts ...alerting.Alert) {
 	for _, p := range r.peers {
 		p.put(term, alerts, time.Now())
@@ -135,7 +135,9 @@ func (p *peer) put(term alerting.Term, alerts []alerting.Alert, now time.Time) {
 	for _, a := range alerts {
 		key := identity(a)
 		items := p.waiting[key]
-		if n := len(items); n > 0 && ended(items[n-1].alert) == ended(a) {
+		// An end makes a beginning that was never delivered old news; a beginning
+		// does not make an end so.
+		if n := len(items); n > 0 && (ended(items[n-1].alert) == ended(a) || ended(a)) {
 			items = items[:n-1]
 		}
 		p.waiting[key] = append(slices.Clone(items), item{term, a})
