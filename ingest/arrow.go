@@ -177,8 +177,10 @@ func predictionsRecord(at source, p *decode.Predictions) arrow.Record {
 	c.names("half", &p.Half)
 	fixed(c, "weight", p.Weight)
 	c.floats("propensity", &p.Propensity)
-	c.floats("disagreement", &p.Disagreement)
-	c.floats("explained", &p.Explained)
+	for name, f := range map[string]*decode.Floats{"disagreement": &p.Disagreement, "explained": &p.Explained} {
+		f.Fill(p.Len())
+		c.floats(name, f)
+	}
 	c.source(at, &p.Source)
 	return c.record()
 }

@@ -64,7 +64,7 @@ func checkColumns(t *testing.T, p *Predictions) {
 	t.Helper()
 	n := p.Len()
 	for _, length := range []int{len(p.Model.IDs), len(p.Deploy.IDs), len(p.Stage.IDs), len(p.Predicted.IDs), len(p.Status.IDs), p.ID.Len(),
-		len(p.Score.Values), len(p.PredictedValue.Values), len(p.Latency.Values), len(p.Weight), len(p.Propensity.Values), len(p.Disagreement.Values), len(p.Explained.Values), len(p.Source.Known), len(p.Source.Offset)} {
+		len(p.Score.Values), len(p.PredictedValue.Values), len(p.Latency.Values), len(p.Weight), len(p.Propensity.Values), len(p.Source.Known), len(p.Source.Offset)} {
 		if length != n {
 			t.Fatalf("columns of %d and %d rows", length, n)
 		}

@@ -45,7 +45,7 @@ func (a *arrowPredictions) fill(b *arrowBatch, from, to int, rec Record) {
 	a.weigh(b, plan.one[roleWeight], from, to)
 	p.Propensity.appendRows(b, plan.one[rolePropensity], from, to)
 	a.doubts(b, from, to)
-	p.Explained.appendTruths(b, plan.one[roleExplained], from, to)
+	p.Explained.putTruths(b, plan.one[roleExplained], from, to, len(p.TS)-(to-from))
 	p.Source.Known = appendSame(p.Source.Known, rec.Known, to-from)
 	p.Source.Offset = appendSame(p.Source.Offset, rec.Offset, to-from)
 	if len(plan.maps) > 0 || b.hasParents() {

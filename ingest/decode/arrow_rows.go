@@ -196,18 +196,22 @@ func (f *arrowFields) kpi(row int) (e kpi, err *Error) {
 // members' columns.
 func (a *arrowPredictions) doubts(b *arrowBatch, from, to int) {
 	plan, p := a.reader.plan, a.Predictions
-	column := plan.one[roleDisagreement]
+	column, row := plan.one[roleDisagreement], len(p.TS)-(to-from)
 	if len(plan.votes) == 0 && len(plan.grades) == 0 {
-		p.Disagreement.appendRows(b, column, from, to)
+		if column >= 0 || len(p.Disagreement.Values) > 0 {
+			p.Disagreement.Fill(row)
+			p.Disagreement.appendRows(b, column, from, to)
+		}
 		return
 	}
 	for i := from; i < to; i++ {
 		if column >= 0 && !b.vectors[column].isNull(i) {
-			p.Disagreement.Append(b.vectors[column].float(i), true)
+			p.Disagreement.Put(row+i-from, b.vectors[column].float(i), true)
 			continue
 		}
 		a.members(b, i)
-		p.Disagreement.Append(p.ensemble.disagreement())
+		v, ok := p.ensemble.disagreement()
+		p.Disagreement.Put(row+i-from, v, ok)
 	}
 }
 
@@ -234,19 +238,18 @@ func (a *arrowPredictions) members(b *arrowBatch, row int) {
 	}
 }
 
-// appendTruths appends rows of booleans, or absences if there is no column of
-// them.
-func (f *Floats) appendTruths(b *arrowBatch, column, from, to int) {
-	if column < 0 || b.vectors[column].kind != arrowBool {
-		f.appendRows(b, -1, from, to)
+// putTruths puts rows of booleans behind so many others, or nothing if there is
+// no column of them.
+func (f *Floats) putTruths(b *arrowBatch, column, from, to, behind int) {
+	some := column >= 0 && b.vectors[column].kind == arrowBool
+	if !some && len(f.Values) == 0 {
 		return
 	}
-	v := &b.vectors[column]
 	for i := from; i < to; i++ {
-		if v.isNull(i) {
-			f.Append(0, false)
-		} else {
-			f.Append(share(v.bool(i)), true)
+		v, ok := 0.0, some && !b.vectors[column].isNull(i)
+		if ok {
+			v = share(b.vectors[column].bool(i))
 		}
+		f.Put(behind+i-from, v, ok)
 	}
 }

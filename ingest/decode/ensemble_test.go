@@ -249,3 +249,33 @@ func optional(f *Floats, i int) string {
 	}
 	return "-"
 }
+
+// A column that is put to is, row by row, what one that is appended to is,
+// whatever is truncated between.
+func TestPutIsAppend(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	for range 300 {
+		var sparse, full Floats
+		likely := r.IntN(40)
+		for range r.IntN(200) {
+			if n := len(full.Values); n > 0 && r.IntN(20) == 0 {
+				n = r.IntN(n)
+				sparse.truncate(n)
+				full.truncate(n)
+			}
+			v, ok := r.Float64(), r.IntN(40) < likely
+			sparse.Put(len(full.Values), v, ok)
+			full.Append(v, ok)
+		}
+		n := len(full.Values)
+		for i := range n {
+			v, ok := sparse.At(i)
+			if w, also := full.At(i); v != w || ok != also {
+				t.Fatalf("row %d of %d: %v %v, want %v %v", i, n, v, ok, w, also)
+			}
+		}
+		if sparse.Fill(n); fmt.Sprint(sparse) != fmt.Sprint(full) {
+			t.Fatalf("filled it is %v, want %v", sparse, full)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package decode
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -203,13 +204,44 @@ func (f *Floats) Append(v float64, ok bool) {
 	f.Values = append(f.Values, v)
 }
 
+// Put appends a value, or an absence, of a row of a column that most producers
+// never send: as long as it holds no value it holds no rows either, which costs
+// nothing. Rows that are behind its end are absent; Fill writes them out.
+func (f *Floats) Put(row int, v float64, ok bool) {
+	if !ok && len(f.Values) == 0 {
+		return
+	}
+	f.Fill(row)
+	f.Append(v, ok)
+}
+
+// Fill appends absences up to so many rows.
+func (f *Floats) Fill(rows int) {
+	n := len(f.Values)
+	if n >= rows {
+		return
+	}
+	f.Nulls += rows - n
+	f.Values = slices.Grow(f.Values, rows-n)[:rows]
+	clear(f.Values[n:])
+	bytes := len(f.Valid)
+	f.Valid = slices.Grow(f.Valid, (rows+7)/8-bytes)[:(rows+7)/8]
+	clear(f.Valid[bytes:])
+}
+
 // At returns the i-th value and whether there is one.
 func (f *Floats) At(i int) (float64, bool) {
+	if i >= len(f.Values) {
+		return 0, false
+	}
 	return f.Values[i], f.Valid[i>>3]&(1<<(i&7)) != 0
 }
 
 // truncate keeps the first rows.
 func (f *Floats) truncate(rows int) {
+	if len(f.Values) <= rows {
+		return
+	}
 	for i := rows; i < len(f.Values); i++ {
 		if _, ok := f.At(i); !ok {
 			f.Nulls--

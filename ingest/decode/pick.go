@@ -17,8 +17,10 @@ func (p *Predictions) Pick(from *Predictions, i int) {
 	p.Latency.Append(from.Latency.At(i))
 	p.Weight = append(p.Weight, from.Weight[i])
 	p.Propensity.Append(from.Propensity.At(i))
-	p.Disagreement.Append(from.Disagreement.At(i))
-	p.Explained.Append(from.Explained.At(i))
+	doubt, ensemble := from.Disagreement.At(i)
+	p.Disagreement.Put(len(p.TS)-1, doubt, ensemble)
+	explained, said := from.Explained.At(i)
+	p.Explained.Put(len(p.TS)-1, explained, said)
 	p.Source.pick(&from.Source, i)
 	first, last := from.Numbers.Row(i)
 	for k := first; k < last; k++ {

@@ -152,8 +152,9 @@ func (p *Predictions) commit(e *prediction, rec *Record) {
 	p.Weight = append(p.Weight, e.weight)
 	p.Propensity.Append(e.propensity, e.hasPropensity)
 	e.doubt(&p.ensemble)
-	p.Disagreement.Append(e.disagreement, e.hasDisagreement)
-	p.Explained.Append(e.explained, e.hasExplained)
+	row := len(p.TS) - 1
+	p.Disagreement.Put(row, e.disagreement, e.hasDisagreement)
+	p.Explained.Put(row, e.explained, e.hasExplained)
 	p.Source.add(rec.Known, rec.Offset)
 	p.Numbers.close()
 	p.Categories.close()

@@ -220,11 +220,14 @@ func even(c decode.Columns) bool {
 	if p := c.Predictions; p != nil {
 		n := p.Len()
 		for _, m := range []int{len(p.Model.IDs), len(p.Deploy.IDs), len(p.Stage.IDs), len(p.TS), len(p.Score.Values), len(p.Predicted.IDs),
-			len(p.PredictedValue.Values), len(p.Latency.Values), len(p.Status.IDs), len(p.Weight), len(p.Propensity.Values), len(p.Disagreement.Values), len(p.Explained.Values), len(p.Source.Known), len(p.Source.Offset)} {
+			len(p.PredictedValue.Values), len(p.Latency.Values), len(p.Status.IDs), len(p.Weight), len(p.Propensity.Values), len(p.Source.Known), len(p.Source.Offset)} {
 			if m != n {
 				return false
 			}
 		}
+	}
+	if p := c.Predictions; p != nil && max(len(p.Disagreement.Values), len(p.Explained.Values)) > p.Len() {
+		return false
 	}
 	if l := c.Labels; l != nil {
 		n := l.Len()
