@@ -64,25 +64,33 @@ func (x explainer) Explain(ctx context.Context, about alerting.Question) (alerti
 	}
 	// What carries the drop comes before what carries the drift: it is what the
 	// page is about. Not knowing it is said, and costs nothing of the rest.
-	ctx, cancel := withShare(ctx, dropTime)
-	defer cancel()
-	end, err := x.windows(ctx, about, &out)
-	var drop []string
-	slo, declared := x.slos[about.SLO]
-	switch {
-	case err != nil || end.IsZero() || !declared:
-	case slo.SLI.Is(plumbline.SLIQuality):
-		drop, err = x.drop(ctx, about, end, &out)
-	default:
-		// Labels have no part in what this one counts.
-		out.Coverage, out.Quality = nil, nil
-		drop, err = x.counted(ctx, about, slo, end, &out)
-	}
+	drop, err := x.loss(ctx, about, &out)
 	if err != nil {
 		drop = []string{"what carries the drop is not known: " + err.Error()}
 	}
 	out.Carriers = append(drop, out.Carriers...)
 	return out, nil
+}
+
+// loss fills in what the SLO's windows and its budget are, and on both sides of
+// the change what it is about; it returns what carries that change.
+func (x explainer) loss(ctx context.Context, about alerting.Question, out *alerting.Explanation) ([]string, error) {
+	ctx, cancel := withShare(ctx, dropTime)
+	defer cancel()
+	end, err := x.windows(ctx, about, out)
+	slo, declared := x.slos[about.SLO]
+	if err != nil || end.IsZero() || !declared {
+		return nil, err
+	}
+	if err := x.budget(ctx, slo, end, out); err != nil {
+		return nil, err
+	}
+	if slo.SLI.Is(plumbline.SLIQuality) {
+		return x.drop(ctx, about, end, out)
+	}
+	// Labels have no part in what this one counts.
+	out.Coverage, out.Quality = nil, nil
+	return x.counted(ctx, about, slo, end, out)
 }
 
 // withShare bounds a part of the work by a share of the time that is left for
