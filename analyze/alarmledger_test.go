@@ -32,7 +32,7 @@ func fillAlarms(t *testing.T, db *storage.DB, labelsUntil time.Time) {
 		minutes = append(minutes, map[string]any{"model": "m", "deploy_hash": deploy, "stage": "production", "series": "requests", "time": at.Unix(), "count": 10})
 		if known := at.Add(6 * time.Hour); known.Before(labelsUntil) {
 			cells = append(cells, map[string]any{"model": "m", "deploy_hash": deploy, "stage": "production", "time": at.Unix(), "known": known.Truncate(time.Hour).Unix(),
-				"labelled": 10, "correct": correct, "version": 1})
+				"labelled": 10, "correct": correct, "rows": 10, "version": 1})
 		}
 	}
 	insert(t, db, "series_minute", minutes)

@@ -78,10 +78,11 @@ func (o Options) Validate() error {
 }
 
 // Cell is what became known of a window in one hour: the change of how many
-// predictions are labelled, and of how many of these are correct.
+// predictions are labelled, of how many of these are correct, and of how many rows
+// they were counted from: fewer where producers sample.
 type Cell struct {
-	Known             time.Time // start of the hour
-	Labelled, Correct int64
+	Known                   time.Time // start of the hour
+	Labelled, Correct, Rows int64
 }
 
 // Judgement is what labels say of one alarm.
@@ -93,7 +94,7 @@ type Judgement struct {
 	// window, Low and High the ends of its 95 % interval, Coverage the share that
 	// has a label; NaN where there is none.
 	Quality, Low, High, Coverage float64
-	Labelled, Requests           int64
+	Labelled, Requests, Rows     int64
 	// Matured is the end of the hour in which labels first said what they say of
 	// it now, and went on to say it; zero while undecided.
 	Matured time.Time
@@ -117,18 +118,18 @@ func Judge(a Alarm, target float64, requests int64, cells []Cell, o Options) Jud
 	cells = slices.Clone(cells)
 	slices.SortFunc(cells, func(a, b Cell) int { return cmp.Compare(a.Known.Unix(), b.Known.Unix()) })
 	var (
-		labelled, correct int64
-		now               Judgement
-		since             time.Time
+		labelled, correct, rows int64
+		now                     Judgement
+		since                   time.Time
 	)
-	now = judge(target, requests, 0, 0, o)
+	now = judge(target, requests, Cell{}, o)
 	for i, c := range cells {
-		labelled, correct = labelled+c.Labelled, correct+c.Correct
+		labelled, correct, rows = labelled+c.Labelled, correct+c.Correct, rows+c.Rows
 		if i+1 < len(cells) && cells[i+1].Known.Equal(c.Known) {
 			continue
 		}
 		before := now.Truth
-		if now = judge(target, requests, labelled, correct, o); now.Truth != before {
+		if now = judge(target, requests, Cell{c.Known, labelled, correct, rows}, o); now.Truth != before {
 			since = c.Known.Add(time.Hour)
 		}
 	}
@@ -145,9 +146,9 @@ func Judge(a Alarm, target float64, requests int64, cells []Cell, o Options) Jud
 }
 
 // judge says what so many labels say.
-func judge(target float64, requests, labelled, correct int64, o Options) Judgement {
-	nan := math.NaN()
-	j := Judgement{Truth: TruthUndecided, Quality: nan, Low: nan, High: nan, Coverage: nan, Labelled: labelled, Requests: requests}
+func judge(target float64, requests int64, known Cell, o Options) Judgement {
+	nan, labelled, correct := math.NaN(), known.Labelled, known.Correct
+	j := Judgement{Truth: TruthUndecided, Quality: nan, Low: nan, High: nan, Coverage: nan, Labelled: labelled, Requests: requests, Rows: known.Rows}
 	if requests <= 0 {
 		j.Reason = "no prediction of the window is counted"
 		return j
@@ -155,14 +156,14 @@ func judge(target float64, requests, labelled, correct int64, o Options) Judgeme
 	j.Coverage = min(float64(labelled)/float64(requests), 1)
 	if labelled > 0 {
 		j.Quality = float64(correct) / float64(labelled)
-		half := 1.959963984540054 * deviation(correct, labelled, j.Coverage)
+		half := 1.959963984540054 * deviation(j.Quality, min(known.Rows, labelled), j.Coverage)
 		j.Low, j.High = max(j.Quality-half, 0), min(j.Quality+half, 1)
 	}
 	switch {
 	case j.Coverage < o.Coverage:
 		j.Reason = fmt.Sprintf("%.0f %% of the labels are in, %.0f %% are needed", 100*j.Coverage, 100*o.Coverage)
-	case labelled < o.MinLabelled:
-		j.Reason = fmt.Sprintf("%d labels are in, %d are needed", labelled, o.MinLabelled)
+	case known.Rows < o.MinLabelled:
+		j.Reason = fmt.Sprintf("%d labels are in, %d are needed", known.Rows, o.MinLabelled)
 	case j.High < target:
 		j.Truth = TruthTrue
 	case j.Low >= target:
@@ -173,9 +174,9 @@ func judge(target float64, requests, labelled, correct int64, o Options) Judgeme
 	return j
 }
 
-// deviation is the standard error of a share of hits among n drawn from a finite
+// deviation is the standard error of a share among n rows drawn from a finite
 // population, of which coverage is known.
-func deviation(hits, n int64, coverage float64) float64 {
-	p := (float64(hits) + 2) / (float64(n) + 4)
+func deviation(share float64, n int64, coverage float64) float64 {
+	p := (share*float64(n) + 2) / (float64(n) + 4)
 	return math.Sqrt(p * (1 - p) / (float64(n) + 4) * (1 - coverage))
 }

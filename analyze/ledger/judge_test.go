@@ -83,7 +83,8 @@ func cellsOf(labels []told) []Cell {
 		before := now[l.prediction]
 		after := state{!l.withdrawn, !l.withdrawn && l.correct}
 		now[l.prediction] = after
-		cells = append(cells, Cell{l.known.Truncate(time.Hour), count(after.labelled) - count(before.labelled), count(after.correct) - count(before.correct)})
+		gained := count(after.labelled) - count(before.labelled)
+		cells = append(cells, Cell{l.known.Truncate(time.Hour), gained, count(after.correct) - count(before.correct), gained})
 	}
 	rand.New(rand.NewPCG(1, 1)).Shuffle(len(cells), func(i, j int) { cells[i], cells[j] = cells[j], cells[i] })
 	return cells
@@ -128,7 +129,7 @@ func TestJudgeEqualsBruteForce(t *testing.T) {
 
 // Before enough labels are in, nothing is decided, however bad those are that are.
 func TestNothingIsJudgedBeforeItsTime(t *testing.T) {
-	bad := func(n int64) []Cell { return []Cell{{Known: opened, Labelled: n}} }
+	bad := func(n int64) []Cell { return []Cell{{opened, n, 0, n}} }
 	for name, tt := range map[string]struct {
 		requests int64
 		cells    []Cell
@@ -139,10 +140,11 @@ func TestNothingIsJudgedBeforeItsTime(t *testing.T) {
 		"none":              {100, nil, false, "0 % of the labels are in"},
 		"no prediction":     {0, bad(5), false, "no prediction"},
 		"few":               {20, bad(20), false, "20 labels are in, 30 are needed"},
+		"few that are many": {1000, []Cell{{opened, 1000, 0, 20}}, false, "20 labels are in, 30 are needed"},
 		"still open":        {100, bad(100), true, "the alarm is open"},
-		"either":            {1000, []Cell{{opened, 900, 810}}, false, "could make it either"},
-		"withdrawn":         {100, append(bad(100), Cell{opened.Add(time.Hour), -50, 0}), false, "50 % of the labels are in"},
-		"all but at target": {100, []Cell{{opened, 95, 86}}, false, "could make it either"},
+		"either":            {1000, []Cell{{opened, 900, 810, 900}}, false, "could make it either"},
+		"withdrawn":         {100, append(bad(100), Cell{opened.Add(time.Hour), -50, 0, -50}), false, "50 % of the labels are in"},
+		"all but at target": {100, []Cell{{opened, 95, 86, 95}}, false, "could make it either"},
 	} {
 		got := Judge(Alarm{Opened: opened, Open: tt.open}, 0.9, tt.requests, tt.cells, DefaultOptions())
 		if got.Truth != TruthUndecided || !strings.Contains(got.Reason, tt.reason) || !got.Matured.IsZero() || got.Leads {
@@ -151,7 +153,7 @@ func TestNothingIsJudgedBeforeItsTime(t *testing.T) {
 	}
 	// With every label in there is no doubt left, at the target exactly.
 	for correct, want := range map[int64]Truth{90: TruthFalse, 89: TruthTrue} {
-		if got := Judge(Alarm{Opened: opened}, 0.9, 100, []Cell{{opened, 100, correct}}, DefaultOptions()); got.Truth != want || got.Low != got.High {
+		if got := Judge(Alarm{Opened: opened}, 0.9, 100, []Cell{{opened, 100, correct, 100}}, DefaultOptions()); got.Truth != want || got.Low != got.High {
 			t.Errorf("%d of 100: %+v, want %s", correct, got, want)
 		}
 	}
@@ -173,7 +175,7 @@ func TestDecisionsAreSeldomWrong(t *testing.T) {
 			}
 		}
 		r.Shuffle(requests, func(i, j int) { correct[i], correct[j] = correct[j], correct[i] })
-		c := Cell{Known: opened, Labelled: in}
+		c := Cell{Known: opened, Labelled: in, Rows: in}
 		for _, v := range correct[:in] {
 			c.Correct += int64(v)
 		}

@@ -169,7 +169,7 @@ func (r Reader) Labels(ctx context.Context, a Alarm) (cells []Cell, requests int
 	err = r.each(ctx, "labels of alarm "+a.ID, cellsSQL, args, func(rows driver.Rows) error {
 		var c Cell
 		var n int64
-		if err := rows.Scan(&c.Known, &c.Labelled, &c.Correct, &n); err != nil {
+		if err := rows.Scan(&c.Known, &c.Labelled, &c.Correct, &c.Rows, &n); err != nil {
 			return err
 		}
 		requests += n

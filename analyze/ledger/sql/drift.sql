@@ -4,6 +4,6 @@ SELECT
     toString(argMax(deploy_hash, at)), argMax(verdict, at) = 'breach' AS ticket,
     if(ticket, minIf(at, verdict = 'breach'), min(at)) AS seen
 FROM findings
-WHERE signal = 'drift_alarm' AND at >= toDateTime64({since:Int64}, 3, 'UTC')
+WHERE signal = 'drift_alarm' AND measure != 'tickets' AND at >= toDateTime64({since:Int64}, 3, 'UTC')
 GROUP BY model, segment, feature, reference, measure, window_end
 ORDER BY model, segment, feature, reference, measure, window_end
