@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift clean eval-burn bench-slo
+.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift replay-incidents chaos-alerting chaos-alerting-short clean eval-burn bench-slo
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -106,6 +106,17 @@ CHAOS_ARGS ?=
 chaos-ingest: build engine ## Kill and stop 3 ingest workers 200 times at the worst moments, and count (CHAOS_ARGS)
 	bin/plumbline chaos-ingest $(CHAOS_ARGS)
 	bin/plumbline chaos-ingest --scenario=storm --kills=50 --dedup-window=5
+
+# For example INCIDENT_ARGS="-incidents=20 -seed=7".
+INCIDENT_ARGS ?=
+replay-incidents: go-check ## Play 100 incidents against two alerting replicas that are stopped and killed, and count the pages (INCIDENT_ARGS)
+	go run ./testenv/incidents/cmd/incidents replay $(INCIDENT_ARGS)
+
+chaos-alerting: go-check ## Kill alerting replicas and evaluators 300 times, and count pages, acknowledgements and silences (INCIDENT_ARGS)
+	go run ./testenv/incidents/cmd/incidents chaos $(INCIDENT_ARGS)
+
+chaos-alerting-short: go-check # ten kills within a minute, for the CI
+	go run ./testenv/incidents/cmd/incidents chaos -kills=10 -incidents=4 -length=35s -every=1s
 
 # For example MUTATE_ARGS="--events=500000 --seed=7".
 MUTATE_ARGS ?=
