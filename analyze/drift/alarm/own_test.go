@@ -53,11 +53,11 @@ func (l fate) past(t *testing.T, r *rand.Rand, days, m int, id measure.ID) []mea
 // A level that is off alike every day is no dispersion, bursts and levels that
 // stray are, with an offset and without.
 func TestOwnDispersion(t *testing.T) {
-	const runs, days = 40, 60
+	const runs, days = 12, 60
 	for _, test := range []struct {
 		name string
 		fate fate
-		// low and high bound nine of ten runs.
+		// low and high bound ten of twelve runs.
 		low, high float64
 	}{
 		{"independent", fate{burst: 1}, 1, 1.4},
@@ -79,7 +79,7 @@ func TestOwnDispersion(t *testing.T) {
 					within++
 				}
 			}
-			if within < runs*9/10 {
+			if within < runs-2 {
 				t.Errorf("%s by %s: %d of %d factors are within %v to %v", test.name, id, within, runs, test.low, test.high)
 			}
 		}
@@ -103,7 +103,7 @@ func TestOwnDispersion(t *testing.T) {
 // spreads one direction over all there are, so its tail is heavier than that.
 func TestOwnDispersionOfLevels(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	const runs = 400
+	const runs = 240
 	for _, id := range []measure.ID{measure.PSI, measure.KS} {
 		for _, m := range []int{2000, 4000} {
 			stray := fate{stray: .1, burst: 1}
