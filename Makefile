@@ -3,7 +3,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+<<<<<<< HEAD
 .PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift replay-incidents chaos-alerting chaos-alerting-short clean eval-burn bench-slo
+=======
+.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality replay-labels bench-labels footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift clean eval-burn bench-slo
+>>>>>>> 42e3298 (join: a repeated delivery hides no label; testenv/labels: replays of late labels against a batch oracle, with processes killed)
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -141,6 +145,21 @@ eval-quality: go-check ## Hold estimated quality against hotel bookings and car 
 	@go run ./testenv/evalquality/cmd/eval-quality -name="car loan" -label=repaid \
 	  -reference="$(DATA)/reference_synthetic_car_loan.csv.gz" -monitoring="$(DATA)/monitoring_synthetic_car_loan.csv.gz" \
 	  -loan-reference="$(DATA)/reference_synthetic_car_loan.csv.gz" -loan-monitoring="$(DATA)/monitoring_synthetic_car_loan.csv.gz" $(QUALITY_ARGS)
+
+# The short form is a test. For example REPLAY_ARGS="-kills=500 -seed=7".
+REPLAY_ARGS ?=
+replay-labels: go-check engine ## Replay late, repeated and corrected labels while 3 processes that join are killed, against a batch oracle (REPLAY_ARGS)
+	@mkdir -p bin
+	@go build -o bin/replay-labels ./testenv/labels/cmd/replay-labels
+	@bin/replay-labels $(REPLAY_ARGS)
+
+# The 100 million predictions take about 8 GB of disk in the temporary folder, and
+# are made by the engine. For example LABELS_ARGS="-predictions=1000000,10000000".
+LABELS_ARGS ?=
+bench-labels: go-check engine ## Labels joined per CPU-second at 1, 10 and 100 million stored predictions (LABELS_ARGS)
+	@mkdir -p bin
+	@go build -o bin/bench-labels ./testenv/labels/cmd/bench-labels
+	@bin/bench-labels $(LABELS_ARGS)
 
 footprint: build engine ## Measure idle memory and the size of the binary
 	bin/plumbline footprint

@@ -24,6 +24,10 @@ type Config struct {
 	// follows; a single stored batch is never split. Default 100,000, which
 	// bounds the memory of a step to some hundred megabytes in the engine.
 	MaxBatchOffsets int64 `yaml:"max_batch_offsets"`
+	// MemberTimeout is how long after its last sign of life a process that joins
+	// counts as gone, and its topic partitions as the others'. It gives a sign
+	// every sixth of it. Default 30 s, at least 1 s.
+	MemberTimeout time.Duration `yaml:"member_timeout"`
 	// Segments are those that models declare: outcomes are counted in them as
 	// predictions are.
 	Segments segment.Declared `yaml:"-"`
@@ -43,7 +47,7 @@ func (c Config) scoreNumbers() driver.NamedValue {
 
 // DefaultConfig returns the defaults that the fields name.
 func DefaultConfig() Config {
-	return Config{Interval: 2 * time.Second, MaxBatchOffsets: 100_000}
+	return Config{Interval: 2 * time.Second, MaxBatchOffsets: 100_000, MemberTimeout: 30 * time.Second}
 }
 
 // Validate returns every mistake of the configuration, by field.
@@ -54,6 +58,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxBatchOffsets < 1 {
 		errs = append(errs, fmt.Errorf("join.max_batch_offsets: %d is less than 1", c.MaxBatchOffsets))
+	}
+	if c.MemberTimeout < time.Second {
+		errs = append(errs, fmt.Errorf("join.member_timeout: %s is less than 1s", c.MemberTimeout))
 	}
 	return errors.Join(append(errs, c.Segments.Validate())...)
 }

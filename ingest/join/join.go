@@ -84,7 +84,7 @@ func (j *Join) Run(ctx context.Context) error {
 			progress Progress
 			err      error
 		)
-		if at := j.now(); at.Sub(beat) >= beatEvery || at.Before(beat) {
+		if at := j.now(); at.Sub(beat) >= j.cfg.MemberTimeout/6 || at.Before(beat) {
 			if err = j.beat(ctx); err == nil {
 				beat = at
 			}

@@ -4,18 +4,10 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
-	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	plumbline "github.com/plumbline-slo/plumbline"
-)
-
-// A process says every beatEvery that it is there, and counts as gone, and its
-// work as anybody's, goneAfter its last beat.
-const (
-	beatEvery = 5 * time.Second
-	goneAfter = 30 * time.Second
 )
 
 // beat says that this process is there and reads who else is. All times are
@@ -27,7 +19,7 @@ func (j *Join) beat(ctx context.Context) error {
 		return fmt.Errorf("say that this join is there: %w", err)
 	}
 	rows, err := j.db.Conn().Query(ctx, "SELECT member FROM "+string(plumbline.TableJoinMembers)+
-		" GROUP BY member HAVING max(seen) > now64(3, 'UTC') - toIntervalSecond({gone:UInt32}) ORDER BY member", clickhouse.Named("gone", uint32(goneAfter/time.Second)))
+		" GROUP BY member HAVING max(seen) > now64(3, 'UTC') - toIntervalMillisecond({gone:Int64}) ORDER BY member", clickhouse.Named("gone", j.cfg.MemberTimeout.Milliseconds()))
 	if err != nil {
 		return fmt.Errorf("read who joins: %w", err)
 	}

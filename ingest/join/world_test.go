@@ -236,6 +236,11 @@ func (w *world) history(random *rand.Rand, rows int) {
 			}
 			r.ts = minute(90).Truncate(10 * time.Second)
 			r.known = r.ts.Add(time.Duration(random.IntN(120_000)) * time.Millisecond)
+			if random.IntN(3) == 0 { // sent twice, as a producer does that had no answer
+				again := r
+				again.known, again.partition = r.known.Add(time.Duration(random.IntN(3))*time.Minute), int32(random.IntN(2))
+				w.append(again)
+			}
 		} else {
 			r.topic = "labels"
 			r.ts = minute(4).Truncate(time.Minute) // few label times: ties are broken by topic, partition, offset

@@ -86,19 +86,19 @@ changes AS (
 -- segments it was.
 --
 -- One key has several rows where a topic was made again and its labels have the
--- same offsets: the first state of them and the last one tell the change.
+-- same offsets: the first state of them and the last one tell the change. It also
+-- has several where a delivery is repeated and its label comes after all of them.
 SELECT
     model, candidate.3, candidate.4, prediction_id, candidate.2, greatest(known, candidate.1), _topic, _partition, _offset,
     any(chosen.5), max(label), any(chosen.6), any(label_value), any(chosen.7),
-    toInt8((argMax(if(counts, state, none), _epoch) AS last).1 - (argMin(if(counts, before, none), _epoch) AS first).1), toInt8(last.2 - first.2),
+    toInt8((argMaxIf(state, _epoch, counts) AS last).1 - (argMinIf(before, _epoch, counts) AS first).1), toInt8(last.2 - first.2),
     any(chosen.8), any(propensity_of), toInt8(first.1), first.3, first.4, toInt8(last.1), last.3, last.4,
-    any(if(counts, segments, any_segments)),
+    if(max(counts), anyIf(segments, counts), any(any_segments)),
     any(deliveries + labels)
 FROM (
     SELECT
         *, arrayJoin(candidates) AS candidate,
-        candidate = tuple(chosen.1, chosen.2, chosen.3, chosen.4) AS counts,
-        tuple(toInt64(0), toInt64(0), '', CAST(NULL, 'Nullable(Float64)')) AS none
+        candidate = tuple(chosen.1, chosen.2, chosen.3, chosen.4) AS counts
     FROM changes
 )
 GROUP BY
