@@ -23,6 +23,7 @@ func seeds() []string {
 	return []string{
 		event(""),
 		event(`,"features":{"distance":733,"origin":"ATL","hour":17,"late":false,"gate":null},"segments":{"region":"eu","tier":2,"vip":true},"score":0.31,"predicted":"late","latency_ms":12.5,"status":"ok","weight":2.5,"propensity":0.25,"stage":"canary"`),
+		event(`,"votes":["a",true,1,1.0,null,"\u0061"],"scores":[0.1,0.4,null],"explanation":{"a":[1]}`), event(`,"disagreement":0.5,"explained":false,"votes":[],"explanation":""`),
 		event(`,"predicted":1e3,"unknown":{"a":[1,2,{"b":null}]},"more":[]`),
 		event(`,"predicted":true,"features":{"\u00e9\n\"":"\ud834\udd1e/\/"}`),
 		`{"ts":"2026-09-21T14:13:20.123456Z","prediction_id":"p","model":"m","deploy_hash":"d"}`,

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -108,4 +109,47 @@ func TestKPIColumns(t *testing.T) {
 	if c.Len() != 0 {
 		t.Error("Reset left rows")
 	}
+}
+
+// FuzzKPI holds what is accepted against encoding/json: the same values, and
+// nothing that is not one JSON object with finite numbers in its place.
+func FuzzKPI(f *testing.F) {
+	for _, seed := range []string{goodKPI, `{"model":"m","name":"n","ts":"2026-09-21T14:13:20Z","value":-1e-9}`, `{"value":NaN}`, `{"segment":null,"extra":[{}]}`, `[]`, `{"model":"\u00e9"}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		k := NewJSONKPIs(DefaultLimits())
+		if err := k.Append(Record{Known: testKnown, Value: []byte(goodKPI)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Append(Record{Known: testKnown, Value: text}); err != nil {
+			var refused *Error
+			if k.Len() != 1 || len(k.Value) != 1 || len(k.Name.IDs) != 1 || !errors.As(err, &refused) {
+				t.Fatalf("%q: %v, and %d rows", text, err, k.Len())
+			}
+			return
+		}
+		if strangeText(text) || strings.Contains(string(text), "NaN") || strings.Contains(string(text), "Infinity") {
+			return // in what is skipped: our scanner takes words that JSON has not
+		}
+		var e map[string]json.RawMessage
+		var value *float64
+		if err := json.Unmarshal(text, &e); err != nil {
+			t.Fatalf("%q is accepted, encoding/json says %v", text, err)
+		}
+		if err := json.Unmarshal(e["value"], &value); err != nil || value == nil || k.Value[1] != *value {
+			t.Fatalf("%q: value %v, want %s (%v)", text, k.Value[1], e["value"], err)
+		}
+		for name, got := range map[string][]byte{"model": k.Model.At(1), "name": k.Name.At(1), "segment": k.Segment.At(1)} {
+			want := ""
+			if raw := e[name]; raw != nil {
+				if err := json.Unmarshal(raw, &want); err != nil {
+					t.Fatalf("%q: %s is %s (%v)", text, name, raw, err)
+				}
+			}
+			if string(got) != want {
+				t.Fatalf("%q: %s %q, want %q", text, name, got, want)
+			}
+		}
+	})
 }
