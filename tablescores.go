@@ -25,7 +25,7 @@ func scoreCellsTable() Table {
 			{Name: "stratum", Type: TypeInt32, Doc: "Number of the stratum, from 0; -1 and -2 mark what is complete and count nothing."},
 			{Name: "predicted", Type: TypeName, Doc: "Predicted class of a model of two classes; empty for others."},
 			{Name: "bucket", Type: TypeInt32, Doc: "Of a probability its log odds in quarters, -28 to 28; of another number 1000 and more, or -1000 and less, in quarters of an octave; -100000 without one."},
-			{Name: "delay", Type: TypeInt32, Doc: "Delay of the labels in quarters of an octave of a second; -1 in rows that count predictions."},
+			{Name: "delay", Type: TypeInt32, Doc: "Delay of the labels in quarters of an octave of a second up to 57, about six hours, 58 beyond; -1 in rows that count predictions."},
 			{Name: "predictions", Type: TypeInt64, Doc: "Distinct predictions, whatever their weight."},
 			{Name: "score", Type: TypeFloat, Doc: "Sum of the scores, or of the predicted numbers of a regression."},
 			{Name: "labelled", Type: TypeInt64, Doc: "Labelled predictions gained in that hour."},

@@ -25,6 +25,7 @@ type late struct {
 	at, known        time.Time
 	lead, score      float64
 	predicted, truth string
+	propensity       any // of getting a label, where it is logged
 }
 
 var classes = []string{"no", "yes"}
@@ -61,7 +62,7 @@ func storeLate(t *testing.T, db *storage.DB, model plumbline.Model, all []late, 
 			continue
 		}
 		asked = append(asked, map[string]any{"model": model, "deploy_hash": "v1", "stage": "production", "prediction_id": fmt.Sprint(i), "ts": p.at.UnixMilli(), "known": p.at.UnixMilli(),
-			"numbers": map[string]float64{"lead": p.lead}, "score": p.score, "predicted": p.predicted, "weight": 1, "_offset": i})
+			"numbers": map[string]float64{"lead": p.lead}, "score": p.score, "propensity": p.propensity, "predicted": p.predicted, "weight": 1, "_offset": i})
 		if p.known.Before(by) {
 			correct := 0
 			if p.predicted == p.truth {

@@ -76,6 +76,9 @@ func (l *forecasts) look(ctx context.Context, t traffic, now time.Time) ([]Findi
 
 func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now time.Time) ([]Finding, error) {
 	hour := now.Truncate(time.Hour)
+	if f.hour.Equal(hour) && len(f.findings) > 0 {
+		return f.findings, nil
+	}
 	if err := l.settle(ctx, f, t, hour); err != nil {
 		return nil, err
 	}
@@ -89,9 +92,6 @@ func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now ti
 		counted += p.Hours + p.Known
 		if p.More {
 			continue
-		}
-		if counted == 0 && f.hour.Equal(hour) {
-			return f.findings, nil
 		}
 		if counted > 0 {
 			// A past hour may have been counted again: what was computed of it is old.

@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -59,6 +60,17 @@ func TestADeadLabelPipelineIsOneBreachAndNoBurn(t *testing.T) {
 			o.SLO.Target, o.SLO.MinCoverage = 0.6, 0.2
 			r := newRunner(t, db, o)
 			findings := arrival(t, r, tt.name, now)
+			// A minute later only what is new is read, and says the same.
+			whole, err := r.arrivals.reader.Arrivals(t.Context(), tt.name, r.cfg.LabelArrival.History, now.Add(time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			later, want := arrival(t, r, tt.name, now.Add(time.Minute)), r.arrivals.findings(tt.name, whole)
+			for i, f := range later {
+				if fmt.Sprint(f) != fmt.Sprint(want[i]) {
+					t.Errorf("a minute later %+v, want %+v", f, want[i])
+				}
+			}
 			breaches := find(findings, func(f Finding) bool {
 				return f.Verdict == plumbline.VerdictBreach && f.Measure == plumbline.MeasureBlind
 			})
@@ -108,8 +120,12 @@ func TestPartialFeedbackIsBounded(t *testing.T) {
 				right++
 			}
 		}
-		if p.predicted == "no" && random.IntN(10) > 0 {
-			all[i].known = now.Add(day) // turned down, but for one in ten
+		all[i].propensity = 1
+		if p.predicted == "no" {
+			all[i].propensity = 0.1
+			if random.IntN(10) > 0 {
+				all[i].known = now.Add(day) // turned down, but for one in ten
+			}
 		}
 	}
 	storeLate(t, db, "loans", all, now)
@@ -120,6 +136,7 @@ func TestPartialFeedbackIsBounded(t *testing.T) {
 	}{
 		{Feedback{Kind: FeedbackPartial}, false, 1},
 		{Feedback{Kind: FeedbackPartial, Exploration: 0.1, Accepted: "yes"}, true, 0.25},
+		{Feedback{Kind: FeedbackPartial, Propensity: "logged"}, true, 0.25},
 	} {
 		cfg := DefaultConfig()
 		cfg.Models = map[plumbline.Model]ModelConfig{"loans": {Estimate: EstimateModel{Strata: "number:lead:20,40"}, Feedback: tt.feedback}}

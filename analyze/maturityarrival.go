@@ -16,10 +16,11 @@ type arrivals struct {
 	reader history.Reader
 	cfg    Config
 	looked map[plumbline.Model]attempt
+	known  map[plumbline.Model]history.Arrivals
 }
 
 func newArrivals(cfg Config, conn querier) *arrivals {
-	return &arrivals{reader: history.Reader{Conn: conn}, cfg: cfg, looked: map[plumbline.Model]attempt{}}
+	return &arrivals{reader: history.Reader{Conn: conn}, cfg: cfg, looked: map[plumbline.Model]attempt{}, known: map[plumbline.Model]history.Arrivals{}}
 }
 
 // look compares the labels that came lately with those that should have.
@@ -27,12 +28,22 @@ func (l *arrivals) look(ctx context.Context, t traffic, now time.Time) ([]Findin
 	if last := l.looked[t.model]; now.Sub(last.at) < l.cfg.LabelArrival.Interval {
 		return nil, last.err
 	}
-	a, err := l.reader.Arrivals(ctx, t.model, l.cfg.LabelArrival.History, now)
+	a, err := l.read(ctx, t.model, now)
 	l.looked[t.model] = attempt{now, err}
 	if err != nil {
 		return nil, err
 	}
+	l.known[t.model] = a
 	return l.findings(t.model, a), nil
+}
+
+// read reads all of the history once an hour, and what is new of it meanwhile.
+func (l *arrivals) read(ctx context.Context, model plumbline.Model, now time.Time) (history.Arrivals, error) {
+	a, ok, err := l.reader.Later(ctx, model, l.known[model], now, slices.Max(l.cfg.LabelArrival.Windows))
+	if err != nil || ok {
+		return a, err
+	}
+	return l.reader.Arrivals(ctx, model, l.cfg.LabelArrival.History, now)
 }
 
 // findings are the share, the two counts of every window, and whether the model is

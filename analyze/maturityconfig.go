@@ -35,6 +35,9 @@ func (c LabelArrivalConfig) validate() []error {
 	if c.History < day || c.History%time.Hour != 0 || c.History > 400*day {
 		errs = append(errs, fmt.Errorf("analyze.label_arrival.history: %s is not a number of hours between a day and 400 days", c.History))
 	}
+	if len(c.Windows) == 0 {
+		errs = append(errs, errors.New("analyze.label_arrival.windows: there is none"))
+	}
 	for _, w := range c.Windows {
 		if w < time.Hour || w%time.Hour != 0 || w > c.History/2 {
 			errs = append(errs, fmt.Errorf("analyze.label_arrival.windows: %s is not a number of hours up to half the history", w))

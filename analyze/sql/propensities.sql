@@ -1,5 +1,5 @@
 -- Labelled predictions of a window by the chance that they had of a label, to
--- four digits, as known before an hour.
+-- a thousandth of its logarithm, as known before an hour.
 SELECT chance, toInt64(sum(hits)), toInt64(count())
 FROM (
     SELECT prediction_id, sum(correct) AS hits, sum(labelled) AS gained
@@ -12,7 +12,7 @@ FROM (
     SETTINGS do_not_merge_across_partitions_select_final = 1
 ) AS heard
 INNER JOIN (
-    SELECT prediction_id, argMin(toFloat64(toDecimal64(greatest(assumeNotNull(propensity), 0.0001), 4)), known) AS chance
+    SELECT prediction_id, argMin(least(exp10(round(log10(assumeNotNull(propensity)), 3)), 1), known) AS chance
     FROM predictions
     WHERE model = {model:String} AND stage = 'production' AND propensity > 0 AND propensity <= 1
       AND ts >= toDateTime64({from:Int64}, 3, 'UTC') AND ts < toDateTime64({to:Int64}, 3, 'UTC')

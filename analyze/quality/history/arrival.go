@@ -20,6 +20,9 @@ var arrivalsSQL string
 //go:embed sql/requests.sql
 var requestsSQL string
 
+//go:embed sql/lately.sql
+var latelySQL string
+
 // Arrivals is when requests came and when their labels did, by hour, from the
 // rollups alone.
 type Arrivals struct {
@@ -64,6 +67,45 @@ func (r Reader) Arrivals(ctx context.Context, model plumbline.Model, history tim
 	}
 	a.fit(waits, labelled)
 	return a, nil
+}
+
+// Later returns the same at a later instant of the same hour: the delays are kept,
+// and only the labels of the last hours and the requests of the last one are read
+// again. False means that the hour is over.
+func (r Reader) Later(ctx context.Context, model plumbline.Model, a Arrivals, now time.Time, back time.Duration) (Arrivals, bool, error) {
+	last := now.Truncate(time.Hour)
+	if a.expected == nil || !last.Equal(a.Now.Truncate(time.Hour)) || now.Before(a.Now) {
+		return Arrivals{}, false, nil
+	}
+	fail := func(err error) (Arrivals, bool, error) {
+		return Arrivals{}, false, fmt.Errorf("read label arrival of model %q: %w", model, err)
+	}
+	a.Now, a.Requests, a.Arrived = now, slices.Clone(a.Requests), slices.Clone(a.Arrived)
+	if _, err := r.requests(ctx, model, &a); err != nil {
+		return fail(err)
+	}
+	since := last.Add(-back)
+	rows, err := r.Conn.Query(ctx, latelySQL, clickhouse.Named("model", string(model)), clickhouse.Named("from", a.From.Unix()),
+		clickhouse.Named("to", last.Add(time.Hour).Unix()), clickhouse.Named("since", since.Unix()))
+	if err != nil {
+		return fail(err)
+	}
+	defer rows.Close()
+	clear(a.Arrived[max(a.hour(since.Unix()), 0):])
+	for rows.Next() {
+		var heard, n int64
+		if err := rows.Scan(&heard, &n); err != nil {
+			return fail(err)
+		}
+		if i := a.hour(heard); i >= 0 {
+			a.Arrived[i] = float64(max(n, 0))
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fail(err)
+	}
+	a.expect()
+	return a, true, nil
 }
 
 // arrived reads the labels: those that came, by hour, into a, and for the curve
@@ -133,8 +175,7 @@ func (a Arrivals) hour(at int64) int {
 	return i
 }
 
-// fit fits the delay curve and computes how many labels every hour should have
-// had: of the requests of every hour before, the share whose delay is that long.
+// fit fits the delay curve to what was known of the requests before it is fitted.
 func (a *Arrivals) fit(waits []estimate.Wait, labelled []float64) {
 	fitted := int(a.Fitted.Sub(a.From) / time.Hour)
 	for i := range min(fitted, len(a.Requests)) {
@@ -143,6 +184,12 @@ func (a *Arrivals) fit(waits []estimate.Wait, labelled []float64) {
 		}
 	}
 	a.Curve = estimate.NewCurve(waits)
+	a.expect()
+}
+
+// expect computes how many labels every hour should have had: of the requests of
+// every hour before, the share whose delay is that long.
+func (a *Arrivals) expect() {
 	shares := make([]float64, len(a.Requests)+1)
 	for d := range a.Requests {
 		shares[d+1] = a.Curve.Share(time.Duration(d) * time.Hour)

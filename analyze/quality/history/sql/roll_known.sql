@@ -13,7 +13,8 @@ changes AS (
         prediction_id, ts, toString(deploy_hash) AS deploy, toString(stage) AS on_stage, toString(predicted) AS predicted, score, predicted_value,
         if(predicted = '' AND predicted_value IS NOT NULL, predicted_value, score) AS x,
         toUInt32(toUnixTimestamp(toStartOfHour(ts))) AS hour, toUInt32(toUnixTimestamp(toStartOfHour(outcomes.known))) AS heard,
-        toInt32(floor(4 * log2(greatest(dateDiff('second', ts, outcomes.known), 1)))) AS waited,
+        -- Beyond six hours the hours say it.
+        toInt32(least(floor(4 * log2(greatest(dateDiff('second', ts, outcomes.known), 1))), 58)) AS waited,
         labelled AS gained, correct AS hits,
         if(labelled = 1 AND predicted = '' AND label_value IS NOT NULL AND predicted_value IS NOT NULL, abs(label_value - predicted_value), 0.) AS miss
     FROM outcomes FINAL
