@@ -343,7 +343,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`score_cells`
     `stratum` Int32 COMMENT 'Number of the stratum, from 0; -1 and -2 mark what is complete and count nothing.',
     `predicted` LowCardinality(String) COMMENT 'Predicted class of a model of two classes; empty for others.',
     `bucket` Int32 COMMENT 'Of a probability its log odds in quarters, -28 to 28; of another number 1000 and more, or -1000 and less, in quarters of an octave; -100000 without one.',
-    `delay` Int32 COMMENT 'Delay of the labels in quarters of an octave of a second; -1 in rows that count predictions.',
+    `delay` Int32 COMMENT 'Delay of the labels in quarters of an octave of a second up to 57, about six hours, 58 beyond; -1 in rows that count predictions.',
     `predictions` Int64 COMMENT 'Distinct predictions, whatever their weight.',
     `score` Float64 COMMENT 'Sum of the scores, or of the predicted numbers of a regression.',
     `labelled` Int64 COMMENT 'Labelled predictions gained in that hour.',
