@@ -127,6 +127,18 @@ type OwnerEntry struct {
 	WebhookSecretFile string `yaml:"webhook_secret_file"`
 	// Email receives it as a mail: addresses with commas between them.
 	Email string `yaml:"email"`
+	// BusinessHours names a time interval outside of which tickets wait; empty
+	// tells them at any time. Pages never wait.
+	BusinessHours string `yaml:"business_hours"`
+	// Escalation tells another owner of a page that nobody acknowledges.
+	Escalation *Escalation `yaml:"escalation"`
 	// Models are the models the owner answers for.
 	Models []Model `yaml:"models"`
+}
+
+// Escalation says who is told of a page that nobody acknowledges, and when.
+type Escalation struct {
+	// After is counted from the moment the incident became a page.
+	After time.Duration `yaml:"after"`
+	To    Owner         `yaml:"to"`
 }

@@ -28,6 +28,17 @@ type Config struct {
 	// RoutePrefix is the path under which Handler serves /api/v2, "/" by default.
 	RoutePrefix string `yaml:"route_prefix"`
 
+	// Route is a standard Alertmanager route that comes before the generated
+	// ones: its children are tried first, and with continue the generated ones
+	// too. Receivers are names of owners. It may not group: an incident is one
+	// model, deploy and SLO.
+	Route map[string]any `yaml:"route"`
+	// TimeIntervals are Alertmanager's time_intervals, for Route and for the
+	// owners' business_hours.
+	TimeIntervals []any `yaml:"time_intervals"`
+	// MuteWindows are experiments whose tickets are no news.
+	MuteWindows []MuteWindow `yaml:"mute_windows"`
+
 	// Cluster makes replicas page once; without it each pages for itself.
 	Cluster ClusterConfig `yaml:"cluster"`
 
@@ -108,6 +119,9 @@ func (c Config) Validate() error {
 		refuse("retention: %s is shorter than two repeat intervals (%s)", c.Retention, 2*c.RepeatInterval)
 	}
 	errs = append(errs, c.Cluster.validate()...)
+	for i, w := range c.MuteWindows {
+		errs = append(errs, w.validate(i)...)
+	}
 	return errors.Join(append(errs, c.validateOwners()...)...)
 }
 
@@ -134,6 +148,11 @@ func (c Config) validateOwners() []error {
 				errs = append(errs, fmt.Errorf("owners[%d].models: %q already belongs to %q; a model has one owner", i, m, other))
 			}
 			models[m] = o.Name
+		}
+	}
+	for i, o := range c.Owners {
+		if e := o.Escalation; e != nil && (!names[e.To] || e.To == o.Name || e.After <= 0) {
+			errs = append(errs, fmt.Errorf("owners[%d].escalation: give another owner of the registry as to (it is %q), and a time above zero as after (it is %s)", i, e.To, e.After))
 		}
 	}
 	if c.ServiceOwner != "" && !names[c.ServiceOwner] {

@@ -54,6 +54,7 @@ type core struct {
 	channels []Channel
 	journal  Journal
 	recorder Recorder
+	windows  Windows
 	metrics  *metrics
 	logger   *slog.Logger
 	texts    *texts

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/alertmanager/featurecontrol"
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/alertmanager/timeinterval"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 )
@@ -22,37 +24,59 @@ func (c *core) pipeline() (notify.RoutingStage, map[string][]notify.Integration)
 	stages := make(notify.RoutingStage)
 	integrations := make(map[string][]notify.Integration)
 	notifyMetrics := notify.NewMetrics(c.metrics.alertmanager, featurecontrol.NoopFlags{})
-	before := notify.MultiStage{
-		notify.NewClusterGossipSettleStage(c.settled()),
-		muteFiring{
+	named := intervals(c.routes)
+	intervener := timeinterval.NewIntervener(named)
+	muting := func(more ...notify.Stage) notify.MultiStage {
+		mutes := muteFiring{
 			notify.NewMuteStage(c.inhibitor, notifyMetrics),
 			notify.NewMuteStage(c.silencer, notifyMetrics),
-		},
+			notify.NewTimeActiveStage(intervener, c.groups, notifyMetrics),
+			notify.NewTimeMuteStage(intervener, c.groups, notifyMetrics),
+			notify.StageFunc(c.muteWindows),
+		}
+		return notify.MultiStage{notify.NewClusterGossipSettleStage(c.settled()), append(mutes, more...)}
 	}
 	for _, owner := range c.config.Owners {
 		name := receiverName(owner.Name)
-		var fanout notify.FanoutStage
-		for i, channel := range c.channels {
-			notifier := channel.Notifier(owner)
-			if notifier == nil {
-				continue
-			}
-			d := &delivery{core: c, owner: owner, channel: channel.Name(), notifier: notifier}
-			integration := notify.NewIntegration(d, sendResolved{}, channel.Name(), i, name)
-			integrations[name] = append(integrations[name], integration)
-			fanout = append(fanout, c.integrationStage(d, integration, i, name, notifyMetrics))
+		before := muting()
+		if owner.BusinessHours != "" {
+			before = muting(businessHours(named[owner.BusinessHours]))
 		}
 		sees := &sightings{core: c, owner: owner}
-		stages[name] = append(append(notify.MultiStage{}, before...), notify.StageFunc(sees.observe), fanout)
+		stages[name] = append(before, notify.StageFunc(sees.observe), c.fanout(name, owner, notifyMetrics, integrations))
+		if owner.Escalation != nil {
+			name := escalationName(owner)
+			stages[name] = append(muting(), &escalation{core: c, from: owner}, c.fanout(name, c.owner(owner.Escalation.To), notifyMetrics, integrations))
+		}
 	}
 	d := &delivery{core: c, notifier: nobody{}}
 	integration := notify.NewIntegration(d, sendResolved{}, undeclared, 0, undeclared)
 	integrations[undeclared] = []notify.Integration{integration}
-	stages[undeclared] = append(append(notify.MultiStage{}, before...),
-		notify.FanoutStage{c.integrationStage(d, integration, 0, undeclared, notifyMetrics)})
+	stages[undeclared] = append(muting(), notify.FanoutStage{c.integrationStage(d, integration, 0, undeclared, notifyMetrics)})
 	stages[heartbeat] = notify.MultiStage{&c.beats}
 	notifyMetrics.InitializeFor(integrations)
 	return stages, integrations
+}
+
+func (c *core) owner(name plumbline.Owner) plumbline.OwnerEntry {
+	i := slices.IndexFunc(c.config.Owners, func(o plumbline.OwnerEntry) bool { return o.Name == name })
+	return c.config.Owners[i] // Config.Validate has seen that it is there
+}
+
+// fanout is every channel by which a receiver reaches an owner.
+func (c *core) fanout(receiver string, owner plumbline.OwnerEntry, m *notify.Metrics, integrations map[string][]notify.Integration) notify.Stage {
+	var all notify.FanoutStage
+	for i, channel := range c.channels {
+		notifier := channel.Notifier(owner)
+		if notifier == nil {
+			continue
+		}
+		d := &delivery{core: c, owner: owner, channel: channel.Name(), notifier: notifier}
+		integration := notify.NewIntegration(d, sendResolved{}, channel.Name(), i, receiver)
+		integrations[receiver] = append(integrations[receiver], integration)
+		all = append(all, c.integrationStage(d, integration, i, receiver, m))
+	}
+	return all
 }
 
 func (c *core) integrationStage(d *delivery, integration notify.Integration, idx int, receiver string, m *notify.Metrics) notify.Stage {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/pkg/labels"
+	"github.com/prometheus/alertmanager/timeinterval"
 	"github.com/prometheus/common/model"
 	"gopkg.in/yaml.v3"
 
@@ -23,6 +24,7 @@ type (
 		Route        routeNode     `yaml:"route"`
 		InhibitRules []inhibitNode `yaml:"inhibit_rules"`
 		Receivers    []receiverRef `yaml:"receivers"`
+		Intervals    []any         `yaml:"time_intervals,omitempty"`
 	}
 	routeNode struct {
 		Receiver       string         `yaml:"receiver"`
@@ -31,7 +33,8 @@ type (
 		GroupWait      model.Duration `yaml:"group_wait,omitempty"`
 		GroupInterval  model.Duration `yaml:"group_interval,omitempty"`
 		RepeatInterval model.Duration `yaml:"repeat_interval,omitempty"`
-		Routes         []routeNode    `yaml:"routes,omitempty"`
+		Continue       bool           `yaml:"continue,omitempty"`
+		Routes         []any          `yaml:"routes,omitempty"`
 	}
 	inhibitNode struct {
 		Name   string   `yaml:"name"`
@@ -67,21 +70,102 @@ func RoutesYAML(c Config) ([]byte, error) {
 			Equal:  []string{plumbline.LabelModel, plumbline.LabelDeploy},
 		}},
 		Receivers: []receiverRef{{Name: undeclared}, {Name: heartbeat}},
+		Intervals: c.TimeIntervals,
+	}
+	for _, label := range []string{plumbline.LabelFeatureJob, plumbline.LabelDatasetHash} {
+		file.InhibitRules = append(file.InhibitRules, correlated(label))
 	}
 	file.Route.Routes = append(file.Route.Routes, heartbeatRoute())
+	own, err := c.ownRoute()
+	if err != nil {
+		return nil, err
+	}
+	if own != nil {
+		file.Route.Routes = append(file.Route.Routes, own)
+	}
 	for _, o := range c.Owners {
 		file.Receivers = append(file.Receivers, receiverRef{Name: receiverName(o.Name)})
+		if o.Escalation != nil {
+			file.Receivers = append(file.Receivers, receiverRef{Name: escalationName(o)})
+		}
 		for _, m := range o.Models {
-			file.Route.Routes = append(file.Route.Routes, routeNode{
-				Receiver: receiverName(o.Name),
-				Matchers: []string{matcher(plumbline.LabelModel, string(m))},
-			})
+			matchers := []string{matcher(plumbline.LabelModel, string(m))}
+			file.Route.Routes = append(file.Route.Routes, routeNode{Receiver: receiverName(o.Name), Matchers: matchers, Continue: o.Escalation != nil})
+			if o.Escalation != nil {
+				file.Route.Routes = append(file.Route.Routes, routeNode{Receiver: escalationName(o), Matchers: matchers})
+			}
 		}
 	}
 	file.Route.Routes = append(file.Route.Routes, serviceRoute(c))
 	out, err := yaml.Marshal(file)
 	if err != nil {
 		return nil, fmt.Errorf("write routes: %w", err)
+	}
+	return out, nil
+}
+
+// escalationName is the receiver of an owner's pages that nobody acknowledged.
+func escalationName(o plumbline.OwnerEntry) string {
+	return "escalation/" + url.PathEscape(string(o.Name)) + "/" + url.PathEscape(string(o.Escalation.To))
+}
+
+// correlated is the rule by which a page inhibits the tickets of other models
+// that share what went wrong before either of them.
+func correlated(label string) inhibitNode {
+	return inhibitNode{
+		Name:   "a page inhibits the tickets of its " + label,
+		Source: []string{matcher(plumbline.LabelSeverity, plumbline.SeverityPage), label + `!=""`},
+		Target: []string{matcher(plumbline.LabelSeverity, plumbline.SeverityTicket), label + `!=""`},
+		Equal:  []string{label},
+	}
+}
+
+// ownRoute returns the configured route with the receivers' names as the
+// generated file has them, nil without one.
+func (c Config) ownRoute() (any, error) {
+	if len(c.Route) == 0 {
+		return nil, nil
+	}
+	owners := make(map[string]bool, len(c.Owners))
+	for _, o := range c.Owners {
+		owners[string(o.Name)] = true
+	}
+	return renamed(c.Route, "route", owners)
+}
+
+func renamed(route map[string]any, at string, owners map[string]bool) (map[string]any, error) {
+	out := make(map[string]any, len(route))
+	for key, value := range route {
+		switch key {
+		case "group_by":
+			return nil, fmt.Errorf("%s.group_by: is not allowed; an incident is one model, deploy and SLO", at)
+		case "receiver":
+			name, ok := value.(string)
+			if !ok || !owners[name] {
+				return nil, fmt.Errorf("%s.receiver: %v is no owner of the registry", at, value)
+			}
+			out[key] = receiverName(plumbline.Owner(name))
+		case "routes":
+			children, ok := value.([]any)
+			if !ok {
+				return nil, fmt.Errorf("%s.routes: is no list", at)
+			}
+			all := make([]any, 0, len(children))
+			for i, child := range children {
+				node, ok := child.(map[string]any)
+				if !ok {
+					return nil, fmt.Errorf("%s.routes[%d]: is no route", at, i)
+				}
+				route, err := renamed(node, fmt.Sprintf("%s.routes[%d]", at, i), owners)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, route)
+			}
+			out[key] = all
+		default:
+			out[key] = value
+		}
 	}
 	return out, nil
 }
@@ -118,6 +202,20 @@ func routes(c Config) (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("routes of the owner registry: %w", err)
 	}
+	for i, o := range c.Owners {
+		if o.BusinessHours != "" && intervals(parsed)[o.BusinessHours] == nil {
+			return nil, fmt.Errorf("owners[%d].business_hours: %q is none of time_intervals", i, o.BusinessHours)
+		}
+	}
 	parsed.Global.ResolveTimeout = model.Duration(c.ResolveTimeout)
 	return parsed, nil
+}
+
+// intervals returns the named time intervals of the routes.
+func intervals(parsed *config.Config) map[string][]timeinterval.TimeInterval {
+	named := make(map[string][]timeinterval.TimeInterval, len(parsed.TimeIntervals))
+	for _, i := range parsed.TimeIntervals {
+		named[i.Name] = i.TimeIntervals
+	}
+	return named
 }

@@ -21,6 +21,7 @@ type Deps struct {
 	Journal   Journal
 	Recorder  Recorder
 	Active    ActiveAlerts
+	Windows   Windows
 	Registry  prometheus.Registerer
 	Logger    *slog.Logger
 }
@@ -54,7 +55,7 @@ func New(config Config, deps Deps) (*Service, error) {
 	cut, cutNow := context.WithCancel(context.Background())
 	c := &core{
 		files: make(map[string]*frameFile), sends: sendGate{cut: cut, cutNow: cutNow},
-		config: config, channels: deps.Channels, journal: deps.Journal, recorder: deps.Recorder, metrics: m, logger: deps.Logger,
+		config: config, channels: deps.Channels, journal: deps.Journal, recorder: deps.Recorder, windows: deps.Windows, metrics: m, logger: deps.Logger,
 	}
 	c.texts = &texts{
 		explainer: deps.Explainer, timeout: config.ExplainTimeout, metrics: m, logger: deps.Logger,
