@@ -45,6 +45,7 @@ func withArrow() []decode.Source {
 	return []decode.Source{
 		{Topic: "columns", Format: decode.FormatArrow, Model: "checkout"},
 		{Topic: "predictions"}, {Topic: "labels", Holds: []decode.Kind{decode.KindLabels}}, {Topic: "deployments", Holds: []decode.Kind{decode.KindDeployments}},
+		{Topic: "kpis", Holds: []decode.Kind{decode.KindKPIs}},
 	}
 }
 
@@ -52,7 +53,7 @@ func withArrow() []decode.Source {
 // topic.
 func start(t *testing.T, change ...func(*ingesthttp.Config)) *world {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "predictions", "labels", "deployments", "columns"))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "predictions", "labels", "deployments", "columns", "kpis"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func startWith(t *testing.T, address string, sources []decode.Source, change ...
 	}
 	w := &world{address: address, registry: prometheus.NewRegistry()}
 	s, err := ingesthttp.New(cfg, ingesthttp.Dependencies{
-		Brokers: []string{address}, Predictions: "predictions", Labels: "labels", Deployments: "deployments",
+		Brokers: []string{address}, Predictions: "predictions", Labels: "labels", Deployments: "deployments", KPIs: "kpis",
 		Sources: sources, Limits: decode.DefaultLimits(), Registry: w.registry, Now: func() time.Time { return now },
 	})
 	if err != nil {

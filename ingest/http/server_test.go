@@ -43,7 +43,14 @@ func TestGoodEventsAreInKafkaWhenAccepted(t *testing.T) {
 	if m := w.stored(t, "deployments")["checkout"]; string(m.Value) != deployment {
 		t.Errorf("the deployment is stored as %q", m.Value)
 	}
-	for labels, want := range map[string]float64{"predictions,accepted": 1000, "predictions,rejected": 0, "labels,accepted": 1, "deployments,accepted": 1} {
+	kpi := fmt.Sprintf(`{"model":"checkout","name":"revenue","ts":%d,"value":12.5}`, now.UnixMilli())
+	if got := w.post(t, "kpis", ndjson, kpi+"\n"+strings.Replace(kpi, "12.5", "null", 1)); got.Status != http.StatusAccepted || got.Accepted != 1 || len(got.Rejected) != 1 || got.Rejected[0].Line != 2 {
+		t.Errorf("kpis: %+v", got)
+	}
+	if m := w.stored(t, "kpis")["checkout"]; string(m.Value) != kpi {
+		t.Errorf("the reading is stored as %q", m.Value)
+	}
+	for labels, want := range map[string]float64{"kpis,accepted": 1, "kpis,rejected": 1, "predictions,accepted": 1000, "predictions,rejected": 0, "labels,accepted": 1, "deployments,accepted": 1} {
 		if v := w.metric(t, "plumbline_ingest_http_events_total", strings.Split(labels, ",")...); v != want {
 			t.Errorf("events %s: %v, want %v", labels, v, want)
 		}
