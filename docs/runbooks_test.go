@@ -84,9 +84,15 @@ func TestEveryRuleHasAPage(t *testing.T) {
 // own have a section each, the others are named where they are explained.
 func TestEveryAlertIsOnAPage(t *testing.T) {
 	service := pages(t)["service"]
-	for _, name := range declared(t, "../cmd/plumbline/internal/app/*.go", `alert: +"([A-Za-z]+)"`) {
-		if !strings.Contains(service, "\n## "+name+" (") {
-			t.Errorf("service.md has no section %s", name)
+	for pattern, expression := range map[string]string{
+		"../cmd/plumbline/internal/app/trouble*.go": `alert: +"([A-Za-z]+)"`,
+		"../cmd/plumbline/internal/app/*.go":        `alert[A-Z][A-Za-z]+ += "([A-Za-z]+)"`,
+		"../alerting/watchdog/*.go":                 `Alert[A-Z][A-Za-z]+ += "([A-Za-z]+)"`,
+	} {
+		for _, name := range declared(t, pattern, expression) {
+			if !strings.Contains(service, "\n## "+name+" (") {
+				t.Errorf("service.md has no section %s", name)
+			}
 		}
 	}
 	var everything strings.Builder

@@ -331,7 +331,7 @@ func (a *App) newAlerting(runner *analyze.Runner, speaks *speaker) (*rules.Evalu
 	alertingConfig.ExternalURL, alertingConfig.RoutePrefix = external, alertsPrefix
 	alerts, err := alerting.New(alertingConfig, alerting.Deps{
 		Channels: channels, Explainer: explains, Journal: notices{db: a.db.Derived()}, Recorder: storedIncidents{incidentRows{db: a.db.Derived()}, a.stored},
-		Active: activeAlerts{evaluator}, Registry: prometheus.WrapRegistererWithPrefix("plumbline_alerting_", a.registry), Logger: a.log,
+		Active: activeAlerts{evaluator}, Registry: a.registry, Logger: a.log,
 	})
 	speaks.local = alerts
 	return evaluator, alerts, err

@@ -75,6 +75,14 @@ func TestAPageOnEveryChannelAndAClick(t *testing.T) {
 	if roots := w.slack.Roots(); len(roots) != 1 {
 		t.Errorf("%d root messages, want 1", len(roots))
 	}
+	for _, series := range []string{
+		`plumbline_alerting_slack_callbacks_total{result="done"}`, `plumbline_alerting_events_total{channel="slack",kind="opened"}`,
+		`plumbline_alerting_events_total{channel="email",kind="opened"}`, `plumbline_alerting_events_total{channel="webhook",kind="opened"}`,
+	} {
+		if v, ok := s.metric(t, series); !ok || v != "1" {
+			t.Errorf("/metrics: %s is %q, want 1", series, v)
+		}
+	}
 }
 
 // incidentOf reads the value of the button that acknowledges.
