@@ -7,15 +7,18 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/plumbline-slo/plumbline/analyze/quality/fairness"
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
 	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/storage/grid"
 )
 
 // Areas from buckets lie within their bound of those of the scores.
@@ -125,6 +128,11 @@ func customMetrics(t *testing.T, asker *Asker, world []prediction) {
 	few, err := asker.Ask(t.Context(), Question{Model: "loan", From: begin, To: begin.Add(10 * time.Minute), Expression: "avg(score)"})
 	if err != nil || few.Parts[0].Values[0].State != metric.Insufficient {
 		t.Errorf("few labels: %+v, %v", few.Parts, err)
+	}
+	// What owners write is run where nothing can be changed.
+	ddl := func(driver.Rows) error { return nil }
+	if err := asker.each(readonly(t.Context()), "nothing", "CREATE TABLE evil (x Int8) ENGINE = Memory", nil, ddl); err == nil || !strings.Contains(err.Error(), "readonly") {
+		t.Errorf("a table was made: %v", err)
 	}
 	// A window that nothing is known of, and one that has nobody.
 	none, err := asker.Ask(t.Context(), Question{Model: "loan", From: begin.Add(-2 * day), To: begin.Add(-day), Expression: "avg(score)"})
@@ -302,5 +310,24 @@ func TestWrongParametersAreNamed(t *testing.T) {
 	}
 	if w := get(h, "model=m"+strings.Repeat("&feature=abcdefgh", 4000)); w.Code != http.StatusRequestURITooLong {
 		t.Errorf("4000 features: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestDeciles(t *testing.T) {
+	b := func(v float64) int32 { return grid.Bucket(v) }
+	for name, test := range map[string]struct {
+		buckets []int32
+		counts  []uint64
+		want    []float64
+	}{
+		"none":        {nil, nil, nil},
+		"one value":   {[]int32{b(5)}, []uint64{9}, nil},
+		"ten":         {[]int32{b(1), b(2), b(3), b(4), b(5), b(6), b(7), b(8), b(9), b(10)}, []uint64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, []float64{2, 3, 4, 5, 6, 7, 8, 9, 10}},
+		"a heavy one": {[]int32{b(0), b(1), b(2)}, []uint64{80, 10, 10}, []float64{1, 2}},
+		"signs":       {[]int32{b(-2), b(-1), b(0), b(1)}, []uint64{5, 5, 5, 5}, []float64{-1, 0, 1}},
+	} {
+		if got := deciles(test.buckets, test.counts); !slices.EqualFunc(got, test.want, func(a, b float64) bool { return math.Abs(a-b) <= 0.004*math.Abs(b) }) {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
 	}
 }

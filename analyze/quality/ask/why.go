@@ -15,6 +15,7 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/quality/cause"
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+	"github.com/plumbline-slo/plumbline/storage/grid"
 )
 
 // mean is a metric that is a mean over some predictions: of which, and of what.
@@ -106,22 +107,43 @@ func (a *Asker) why(ctx context.Context, q Question, d Declaration, ids []metric
 	return out, err
 }
 
-// cuts returns where numeric features are cut, by name.
+// cuts returns where numeric features are cut, by name, from the rollups.
 func (a *Asker) cuts(ctx context.Context, q Question, d Declaration, features []plumbline.Feature) (map[string][]float64, error) {
 	all := map[string][]float64{}
-	err := a.each(ctx, "cuts of features", q.statement(cutsSQL, "/*features*/", featuresSQL), append(q.parameters(d), named(features)), func(rows driver.Rows) error {
+	err := a.each(ctx, "cuts of features", q.statement(cutsSQL), append(q.parameters(d), named(features)), func(rows driver.Rows) error {
 		var (
-			name string
-			at   []float64
+			name    string
+			buckets []int32
+			counts  []uint64
 		)
-		if err := rows.Scan(&name, &at); err != nil {
+		if err := rows.Scan(&name, &buckets, &counts); err != nil {
 			return err
 		}
-		slices.Sort(at)
-		all[name] = at
+		all[name] = deciles(buckets, counts)
 		return nil
 	})
 	return all, err
+}
+
+// deciles returns the edges of buckets nearest above each tenth of the counts,
+// each once and none below the first bucket.
+func deciles(buckets []int32, counts []uint64) []float64 {
+	var total, below uint64
+	for _, n := range counts {
+		total += n
+	}
+	var cuts []float64
+	tenth := uint64(1)
+	for i, n := range counts {
+		if i > 0 && 10*below >= tenth*total {
+			cuts = append(cuts, grid.Edge(buckets[i]))
+			for 10*below >= tenth*total {
+				tenth++
+			}
+		}
+		below += n
+	}
+	return cuts
 }
 
 func named(features []plumbline.Feature) any {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/join"
 	"github.com/plumbline-slo/plumbline/ingest/segment"
 	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/storage/grid"
 	"github.com/plumbline-slo/plumbline/testenv"
 )
 
@@ -211,9 +213,37 @@ func rollup(t *testing.T, db *storage.DB, model string, all []prediction) {
 		}
 		rows[k.table] = append(rows[k.table], row)
 	}
+	rows["series_hour"] = append(rows["series_hour"], features(model, all)...)
 	for table, of := range rows {
 		insert(t, db, table, of)
 	}
+}
+
+// features are the hours of the numeric features of all traffic.
+func features(model string, all []prediction) []map[string]any {
+	type key struct {
+		deploy, stage, name string
+		at                  int64
+	}
+	counts := map[key]map[int32]int{}
+	for _, p := range all {
+		for name, v := range p.numbers {
+			k := key{p.deploy, p.stage, name, p.at.Truncate(time.Hour).Unix()}
+			if counts[k] == nil {
+				counts[k] = map[int32]int{}
+			}
+			counts[k][grid.Bucket(v)] += p.weight
+		}
+	}
+	var rows []map[string]any
+	for k, hist := range counts {
+		buckets, n, total := slices.Sorted(maps.Keys(hist)), []int{}, 0
+		for _, b := range buckets {
+			n, total = append(n, hist[b]), total+hist[b]
+		}
+		rows = append(rows, map[string]any{"model": model, "deploy_hash": k.deploy, "stage": k.stage, "series": "feature:" + k.name, "grid": grid.Full, "time": k.at, "count": total, "rows": total, "hist": []any{buckets, n}})
+	}
+	return rows
 }
 
 // listed is the region as it is counted.

@@ -1,9 +1,11 @@
--- Where the numbers of each feature are cut into ten of about equal size.
-SELECT name, arrayDistinct(quantilesDeterministic(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)(value, cityHash64(id))) AS cuts
-FROM (
-    SELECT id, numbers FROM (/*features*/)
-) ARRAY JOIN mapKeys(numbers) AS name, mapValues(numbers) AS value
-WHERE isFinite(value) AND (empty({features:Array(String)}) OR has({features:Array(String)}, name))
-GROUP BY name
-ORDER BY count() DESC, name
+-- The numbers of each feature in the hours of the window, on the grid, the most
+-- frequent features first.
+SELECT substring(series, 9), (sumMap(hist.1, hist.2) AS merged).1, merged.2
+FROM series_hour
+WHERE model = {model:String} AND startsWith(series, 'feature:') AND grid = 'f8' AND stage = {stage:String} AND segment = {segment:String}
+  AND (empty({deploys:Array(String)}) OR has({deploys:Array(String)}, deploy_hash))
+  AND (empty({features:Array(String)}) OR has({features:Array(String)}, substring(series, 9)))
+  AND time >= toStartOfHour(parseDateTimeBestEffort({since:String}, 'UTC')) AND time < parseDateTimeBestEffort({until:String}, 'UTC')
+GROUP BY series
+ORDER BY sum(count) DESC, series
 LIMIT 50
