@@ -1,0 +1,145 @@
+package alerting_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/testenv/fakeslack"
+)
+
+// never is a time interval that no test runs in.
+func never() []any {
+	return []any{map[string]any{"name": "office", "time_intervals": []any{map[string]any{"years": []any{"1999"}}}}}
+}
+
+func TestTicketsWaitForBusinessHoursAndPagesDoNot(t *testing.T) {
+	w := newWorld(t)
+	w.Config.TimeIntervals, w.Config.Owners[0].BusinessHours = never(), "office"
+	s := w.start(t)
+	s.send(t, firing(plumbline.SeverityTicket))
+	marker := with(firing(plumbline.SeverityPage), plumbline.LabelSLO, "other")
+	s.send(t, with(marker, plumbline.LabelDeploy, "other"))
+	w.waitPagerDuty(t, 1)
+	if roots := w.slack.Roots(); len(roots) > 1 || strings.Contains(roots[0].Text, "TICKET") {
+		t.Fatalf("a ticket was told at night: %+v", roots)
+	}
+	s.send(t, firing(plumbline.SeverityPage))
+	w.waitPagerDuty(t, 2)
+}
+
+func TestPageThatNobodyTakesIsHandedOn(t *testing.T) {
+	w := newWorld(t)
+	key := filepath.Join(t.TempDir(), "second-key")
+	if err := os.WriteFile(key, []byte("fedcba9876543210fedcba9876543210"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.Config.Owners[0].Escalation = &plumbline.Escalation{After: 2 * time.Hour, To: "manager"}
+	w.Config.Owners = append(w.Config.Owners, plumbline.OwnerEntry{Name: "manager", SlackChannel: "#managers", PagerDutyKeyFile: key})
+	s := w.start(t)
+	taken, left := firing(plumbline.SeverityPage), with(firing(plumbline.SeverityPage), plumbline.LabelDeploy, "left")
+	s.send(t, taken) // since a minute: not due yet
+	w.waitPagerDuty(t, 1)
+	eventually(t, func() bool { return s.journal.count(alerting.EventOpened) == 2 })
+	left.StartsAt = time.Now().Add(-3 * time.Hour)
+	s.send(t, left)
+	w.waitPagerDuty(t, 3)
+	told := map[string]int{}
+	for _, e := range w.pagerduty.Events() {
+		told[e.RoutingKey[:4]+e.DedupKey]++
+	}
+	late, known := alerting.IncidentKey("flight-delay", "left", "late-accuracy"), flightIncident()
+	if told["fedc"+late] != 1 || told["0123"+late] != 1 || told["0123"+known] != 1 || len(told) != 3 {
+		t.Errorf("told %v, want the late one of both owners and the other of its own", told)
+	}
+	i, err := s.Incident(t.Context(), late)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handed := 0
+	for _, e := range i.Events {
+		if e.Kind == alerting.EventHandedOn && e.By == "manager" {
+			handed++
+		}
+	}
+	if handed != 1 {
+		t.Errorf("history %+v, want it handed on once", i.Events)
+	}
+	s.send(t, resolved(left))
+	w.waitPagerDuty(t, 5) // both hear of the end
+}
+
+// canaries are the windows of one canary.
+type canaries []alerting.MuteWindow
+
+func (c canaries) MuteWindows(time.Time) []alerting.MuteWindow { return c }
+
+func TestExperimentsMuteTheirTickets(t *testing.T) {
+	w := newWorld(t)
+	now := time.Now()
+	w.Config.MuteWindows = []alerting.MuteWindow{{Model: "flight-delay", SLO: "late-drift", From: now.Add(-time.Hour), To: now.Add(time.Hour), Reason: "a new ranking"}}
+	s := w.start(t, func(d *alerting.Deps) {
+		d.Windows = canaries{{Model: "flight-delay", Deploy: "canary", From: now.Add(-time.Hour), To: now.Add(time.Hour), Reason: "canary"}}
+	})
+	s.send(t, with(firing(plumbline.SeverityTicket), plumbline.LabelSLO, "late-drift"), with(firing(plumbline.SeverityTicket), plumbline.LabelDeploy, "canary"))
+	s.send(t, with(firing(plumbline.SeverityTicket), plumbline.LabelDeploy, "told"))
+	w.waitSlack(t, func(m []fakeslack.Message) bool { return len(m) == 1 })
+	s.turns(t, 8)
+	if roots := w.slack.Roots(); len(roots) != 1 {
+		t.Fatalf("%d tickets were told, want one", len(roots))
+	}
+	s.send(t, with(firing(plumbline.SeverityPage), plumbline.LabelDeploy, "canary"))
+	w.waitPagerDuty(t, 1) // a page is told all the same
+}
+
+func TestOwnRouteComesFirst(t *testing.T) {
+	w := newWorld(t)
+	w.Config.Owners = append(w.Config.Owners, plumbline.OwnerEntry{Name: "night", SlackChannel: "#night"})
+	w.Config.Route = map[string]any{"routes": []any{map[string]any{"receiver": "night", "matchers": []any{`slo="late-drift"`}}}, "receiver": "night", "matchers": []any{`slo="late-drift"`}}
+	s := w.start(t)
+	s.send(t, with(firing(plumbline.SeverityTicket), plumbline.LabelSLO, "late-drift"), firing(plumbline.SeverityTicket))
+	w.waitSlack(t, func([]fakeslack.Message) bool { return len(w.slack.Roots()) == 2 })
+	channels := map[string]bool{}
+	for _, m := range w.slack.Roots() {
+		channels[m.Channel] = true
+	}
+	if len(channels) != 2 {
+		t.Errorf("both went to %v", channels)
+	}
+	for problem, route := range map[string]map[string]any{
+		"group_by":               {"group_by": []any{"model"}},
+		"route.receiver":         {"receiver": "stranger"},
+		"route.routes[0].receiv": {"routes": []any{map[string]any{"receiver": 1}}},
+		"route.routes: is no":    {"routes": "x"},
+	} {
+		c := w.Config
+		c.Route = route
+		if _, err := alerting.RoutesYAML(c); err == nil || !strings.Contains(err.Error(), problem) {
+			t.Errorf("%s: %v", problem, err)
+		}
+	}
+}
+
+// One feature job feeds two models: the page of the one explains the ticket of
+// the other.
+func TestPageInhibitsTicketsOfItsFeatureJob(t *testing.T) {
+	w := newWorld(t)
+	w.Config.Owners[0].Models = append(w.Config.Owners[0].Models, "other")
+	s := w.start(t)
+	page := with(firing(plumbline.SeverityPage), plumbline.LabelFeatureJob, "hourly")
+	s.send(t, page)
+	w.waitPagerDuty(t, 1)
+	ticket := with(with(firing(plumbline.SeverityTicket), plumbline.LabelModel, "other"), plumbline.LabelFeatureJob, "hourly")
+	eventually(t, func() bool { return s.Inhibits(t.Context(), ticket.Labels) })
+	if s.Inhibits(t.Context(), with(ticket, plumbline.LabelFeatureJob, "daily").Labels) {
+		t.Error("a ticket of another job is inhibited")
+	}
+	i, err := s.Incident(t.Context(), flightIncident())
+	if err != nil || i.FeatureJob != "hourly" {
+		t.Errorf("incident %+v, %v; want its feature job", i, err)
+	}
+}
