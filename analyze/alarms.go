@@ -282,9 +282,9 @@ func (a *alarms) step(d *days, end time.Time, answers []ask.Answer) (map[stream]
 }
 
 // rewind goes back to a day: what is known after it is read again. What was
-// decided last is kept.
+// decided last is kept, and how quiet days varied, until it is known anew.
 func (d *days) rewind(from time.Time) {
-	d.next, d.settled, d.dispersion, d.through = from, false, nil, time.Time{}
+	d.next, d.settled, d.through = from, false, time.Time{}
 	if d.streams != nil {
 		d.resumed, d.until = false, from
 	}
@@ -394,9 +394,8 @@ type decision struct {
 // when its stream was last seen, unless that is longer ago than the history.
 func (a *alarms) decide(model plumbline.Model, d *days) []Finding {
 	var all []decision
-	d.dispersion = map[stream]varies{}
+	d.learn()
 	for s, w := range d.streams {
-		d.dispersion[s] = variesOf(w.distances(s.measure), w.Freedom)
 		now := decision{stream: s, watched: w, gone: !w.end.Equal(d.last)}
 		if !now.gone || w.verdict.Ticket && d.last.Sub(w.Detector.Since) <= a.cfg.Alarm.History {
 			all = append(all, now)
@@ -404,6 +403,14 @@ func (a *alarms) decide(model plumbline.Model, d *days) []Finding {
 	}
 	slices.SortFunc(all, func(a, b decision) int { return cmp.Compare(fmt.Sprint(a.stream), fmt.Sprint(b.stream)) })
 	return a.findings(model, all)
+}
+
+// learn says anew how past quiet days varied.
+func (d *days) learn() {
+	d.dispersion = map[stream]varies{}
+	for s, w := range d.streams {
+		d.dispersion[s] = variesOf(w.distances(s.measure), w.Freedom)
+	}
 }
 
 // leastQuiet is how many quiet days say by how much a stream varies.

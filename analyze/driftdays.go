@@ -152,7 +152,11 @@ func (a *alarms) resume(ctx context.Context, model plumbline.Model, d *days, sta
 		d.requests[time.Time{}] = chain[0].training
 	}
 	if err := a.streams(ctx, model, d, chain); err != nil {
+		d.resumed = false
 		return fmt.Errorf("drift alarm: read streams of model %q: %w", model, err)
+	}
+	if d.dispersion == nil {
+		d.learn()
 	}
 	return nil
 }

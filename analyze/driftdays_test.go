@@ -124,6 +124,11 @@ func TestAlarmGoesOnWhereItStopped(t *testing.T) {
 	if a, b := fmt.Sprint(running.models["m"].streams), fmt.Sprint(last.models["m"].streams); a != b {
 		t.Errorf("knows %s\nnot %s", b, a)
 	}
+	// One that starts knows at once how past days varied.
+	starts := newRunner(t, whole).alarms
+	if _, err := starts.look(t.Context(), served, now); err != nil || fmt.Sprint(starts.models["m"].dispersion) != fmt.Sprint(running.models["m"].dispersion) || len(starts.models["m"].dispersion) < 8 {
+		t.Errorf("%v: knows %v, want %v", err, starts.models["m"].dispersion, running.models["m"].dispersion)
+	}
 	// A service with other settings computes everything anew.
 	other2 := newRunner(t, whole).alarms
 	other2.cfg.Alarm.Budget = 2

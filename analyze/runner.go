@@ -248,7 +248,8 @@ func (r *Runner) lookService(ctx context.Context, now time.Time, keep keeper) er
 // labels say of both. A model's findings are kept before the next model is looked
 // at, so that a slow one neither delays nor ages those of the others.
 func (r *Runner) lookFeatures(ctx context.Context, now time.Time, keep keeper) error {
-	looks := []func(context.Context, traffic, time.Time) ([]Finding, error){r.lookDrift, r.alarms.look, r.hygiene.look, r.truth.look, r.proxies.look, r.declared.look}
+	// The alarm knows how past days varied, by which drift is judged.
+	looks := []func(context.Context, traffic, time.Time) ([]Finding, error){r.alarms.look, r.lookDrift, r.hygiene.look, r.truth.look, r.proxies.look, r.declared.look}
 	return r.eachModel(ctx, now, func(t traffic) error {
 		var (
 			findings []Finding
