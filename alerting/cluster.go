@@ -1,11 +1,13 @@
 package alerting
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -30,6 +32,9 @@ type ClusterConfig struct {
 	Advertise string `yaml:"advertise"`
 	// Peers are addresses of other replicas; one that answers is enough.
 	Peers []string `yaml:"peers"`
+	// Name is the replica's own, the same at every start: the replicas' turns go by
+	// their names. Default the host's name and the address.
+	Name string `yaml:"name"`
 	// Label keeps clusters that reach each other apart. Default plumbline.
 	Label string `yaml:"label"`
 	// PeerTimeout is how long a replica waits for each before it. Default 15 s.
@@ -90,6 +95,20 @@ func (c ClusterConfig) validate() []error {
 	return errs
 }
 
+// name is the same at every start: with Alertmanager's random names a replica
+// that was killed would for a while stand in the list beside itself, and two
+// would have the same turn.
+func (c ClusterConfig) name() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "replica"
+	}
+	return host + "/" + cmp.Or(c.Advertise, c.Listen)
+}
+
 // clusterTCPTimeout and clusterResolve bound one connection and one look-up.
 const (
 	clusterTCPTimeout = 10 * time.Second
@@ -107,7 +126,7 @@ func (c *core) openCluster() error {
 	}
 	peer, err := cluster.Create(c.logger, c.metrics.alertmanager, cfg.Listen, cfg.Advertise, cfg.Peers, false,
 		cfg.PushPullInterval, cfg.GossipInterval, clusterTCPTimeout, clusterResolve, cfg.ProbeTimeout, cfg.ProbeInterval,
-		nil, true, cfg.Label, "")
+		nil, true, cfg.Label, cfg.name())
 	if err != nil {
 		return fmt.Errorf("open cluster: %w", err)
 	}
