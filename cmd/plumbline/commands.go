@@ -40,6 +40,8 @@ func register(application *kingpin.Application, stdout, stderr io.Writer) map[st
 	c.check()
 	c.checkProducer()
 	c.rollup()
+	c.replay()
+	c.slo()
 	c.sql()
 	c.drift()
 	c.incident()

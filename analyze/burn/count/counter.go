@@ -87,6 +87,9 @@ type row struct {
 	deploy            plumbline.DeployHash
 	minute            int64
 	good, total, rows uint64
+	// late is how many seconds after its minute the count became known; 0 unless it
+	// was asked for.
+	late int64
 }
 
 // Step counts what is new of the objectives' indicators up to now. What one
@@ -195,7 +198,7 @@ func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline
 	}
 	parameters := eventParameters(slos)
 	for _, span := range spans(minutes) {
-		counted, err := c.eventRows(ctx, append(slices.Clone(parameters), clickhouse.Named("from", span.from), clickhouse.Named("to", span.to)))
+		counted, err := c.eventRows(ctx, append(slices.Clone(parameters), clickhouse.Named("late", false), clickhouse.Named("from", span.from), clickhouse.Named("to", span.to)))
 		if err != nil {
 			return err
 		}
@@ -345,7 +348,7 @@ func (c *Counter) eventRows(ctx context.Context, parameters []any) (all []row, e
 			sli, model, deploy string
 			minute             uint32
 		)
-		if err := rows.Scan(&sli, &model, &deploy, &minute, &r.good, &r.total, &r.rows); err != nil {
+		if err := rows.Scan(&sli, &model, &deploy, &minute, &r.good, &r.total, &r.rows, &r.late); err != nil {
 			return nil, err
 		}
 		r.sli, r.model, r.deploy, r.minute = plumbline.SLIID(sli), plumbline.Model(model), plumbline.DeployHash(deploy), int64(minute)

@@ -150,7 +150,7 @@ func (r Reader) read(ctx context.Context, objectives []plumbline.Objective, slos
 	for k := range cells {
 		deploys[k.of] = append(deploys[k.of], k.deploy)
 	}
-	e := evaluator{cells: cells, deploys: deploys, slos: slos, end: end}
+	e := evaluator{deploys: deploys, slos: slos, end: end, windows: func(k key, series int) burn.Windows { return windowsOf(cells[k], end, series) }}
 	var all []Evaluation
 	for _, o := range objectives {
 		all = append(all, e.objective(o)...)
@@ -243,9 +243,10 @@ func scanCells(rows driver.Rows, group budgeting, found map[key]map[time.Duratio
 	return rows.Err()
 }
 
-// evaluator evaluates objectives on cells that were read.
+// evaluator evaluates objectives on counts that are there.
 type evaluator struct {
-	cells   map[key]map[time.Duration]cell
+	// windows returns the counts of a key.
+	windows func(k key, series int) burn.Windows
 	deploys map[budgeting][]plumbline.DeployHash
 	slos    map[plumbline.SLOName]plumbline.SLO
 	end     time.Time
@@ -295,10 +296,9 @@ func (e evaluator) spoke(o plumbline.Objective, k key) bool {
 	return e.windows(k, 1).Of(o.Longest()).Total > 0
 }
 
-// windows sums the buckets, which are disjoint, up to each length.
-func (e evaluator) windows(k key, series int) burn.Windows {
-	cells := e.cells[k]
-	w := burn.Windows{End: e.end, Series: series, LastAt: time.Unix(0, 0)}
+// windowsOf sums the buckets, which are disjoint, up to each length.
+func windowsOf(cells map[time.Duration]cell, end time.Time, series int) burn.Windows {
+	w := burn.Windows{End: end, Series: series, LastAt: time.Unix(0, 0)}
 	for _, c := range cells {
 		if c.lastAt.After(w.LastAt) {
 			w.LastAt, w.Last = c.lastAt, c.last

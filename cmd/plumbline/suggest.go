@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	_ "embed" // the statements
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/analyze/burn/count"
+	"github.com/plumbline-slo/plumbline/rules"
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+//go:embed suggest.sql
+var suggestSQL string
+
+//go:embed suggest_labels.sql
+var suggestLabelsSQL string
+
+func (c *cli) slo() {
+	clause := c.app.Command("slo", "Service level objectives.")
+	suggest := clause.Command("suggest", "Propose targets from what was observed, with the pages each would have caused.")
+	where := whereFlags(suggest)
+	model := suggest.Flag("model", "Model to propose for.").Required().String()
+	days := suggest.Flag("days", "Days to look back on.").Default("28").Int()
+	to := suggest.Flag("to", "End of the days, RFC 3339. Default: now.").String()
+	c.add(suggest, func(ctx context.Context) error {
+		end := time.Now().UTC()
+		if *to != "" {
+			var err error
+			if end, err = time.Parse(time.RFC3339, *to); err != nil {
+				return usageError{fmt.Errorf("--to: %w", err)}
+			}
+		}
+		if *days < 1 || *days > 90 {
+			return usageError{fmt.Errorf("--days: %d is not between 1 and 90", *days)}
+		}
+		return suggestSLOs(ctx, where, plumbline.Model(*model), span{end.AddDate(0, 0, -*days), end}, c.stdout)
+	})
+}
+
+// candidate is one proposal with what it would have done.
+type candidate struct {
+	slo            plumbline.SLO
+	said           string
+	pages, tickets int
+}
+
+// niceTargets are the targets that are proposed.
+func niceTargets() []float64 {
+	return []float64{0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999}
+}
+
+// below returns the two strictest targets that what was observed meets.
+func below(observed float64) []float64 {
+	var met []float64
+	for _, t := range niceTargets() {
+		if t < observed {
+			met = append(met, t)
+		}
+	}
+	return met[max(len(met)-2, 0):]
+}
+
+// roundUp returns v with two digits, not below v.
+func roundUp(v float64) float64 {
+	if !(v > 0) {
+		return v
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(v))-1)
+	return math.Round(math.Ceil(v/unit-1e-9)*unit*1e9) / 1e9
+}
+
+func suggestSLOs(ctx context.Context, w where, model plumbline.Model, s span, stdout io.Writer) (err error) {
+	cfg, err := w.load()
+	if err != nil {
+		return err
+	}
+	db, err := openStorage(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	candidates, rate, err := candidatesOf(ctx, db, model, s)
+	if err != nil {
+		return err
+	}
+	if len(candidates) == 0 {
+		return fmt.Errorf("slo suggest: model %q has neither predictions nor labels between %s and %s", model, s.from.Format(time.RFC3339), s.to.Format(time.RFC3339))
+	}
+	if err := tryOut(ctx, db, cfg.Analyze.MaxLabelLag, candidates, s); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s, %s to %s, %.3g predictions an hour\n", model, s.from.Format(time.DateOnly), s.to.Format(time.DateOnly), rate)
+	for _, c := range candidates {
+		fmt.Fprintf(stdout, "%-34s target %-7g %d pages, %d tickets%s\n", c.said, c.slo.Target, c.pages, c.tickets, pagedIn(c.slo, rate))
+	}
+	fmt.Fprintf(stdout, "\n%s", asYAML(model, candidates))
+	return nil
+}
+
+// candidatesOf proposes from what was observed.
+func candidatesOf(ctx context.Context, db *storage.DB, model plumbline.Model, s span) ([]*candidate, float64, error) {
+	parameters := []any{clickhouse.Named("model", string(model)), clickhouse.Named("from", s.from.Unix()), clickhouse.Named("to", s.to.Unix())}
+	var (
+		n, timed          uint64
+		ok, p95, p99      float64
+		labelled, correct int64
+	)
+	if err := db.Conn().QueryRow(ctx, suggestSQL, parameters...).Scan(&n, &ok, &timed, &p95, &p99); err != nil {
+		return nil, 0, fmt.Errorf("slo suggest: %w", err)
+	}
+	if err := db.Conn().QueryRow(ctx, suggestLabelsSQL, parameters...).Scan(&labelled, &correct); err != nil {
+		return nil, 0, fmt.Errorf("slo suggest: %w", err)
+	}
+	var all []*candidate
+	add := func(name, said string, sli plumbline.SLI, target float64) {
+		all = append(all, &candidate{said: said, slo: plumbline.SLO{
+			Name: plumbline.SLOName(fmt.Sprintf("%s-%d", name, len(all))), Model: model, Owner: "owner", Target: target, Period: 28 * 24 * time.Hour,
+			MinCoverage: rules.DefaultMinCoverage, SLI: sli, Measure: plumbline.MeasureAccuracy,
+		}})
+	}
+	if n > 0 {
+		for _, t := range below(ok) {
+			add("success", fmt.Sprintf("success, %.5g %% observed", 100*ok), plumbline.SLI{Kind: plumbline.SLISuccess}, t)
+		}
+	}
+	if timed > 0 {
+		add("latency", fmt.Sprintf("latency, 95 %% within %.4g ms", p95), plumbline.SLI{Kind: plumbline.SLILatency, Op: "lte", Value: roundUp(p95)}, 0.95)
+		add("latency", fmt.Sprintf("latency, 99 %% within %.4g ms", p99), plumbline.SLI{Kind: plumbline.SLILatency, Op: "lte", Value: roundUp(p99)}, 0.99)
+	}
+	if labelled > 0 {
+		right := float64(correct) / float64(labelled)
+		for _, t := range below(right) {
+			add("accuracy", fmt.Sprintf("accuracy, %.4g %% of the labels in", 100*right), plumbline.SLI{Kind: plumbline.SLIQuality}, t)
+		}
+	}
+	return all, float64(n) / s.to.Sub(s.from).Hours(), nil
+}
+
+// tryOut replays the days with every candidate, each as if it were the only one.
+func tryOut(ctx context.Context, db *storage.DB, lag time.Duration, candidates []*candidate, s span) error {
+	byName := make(map[plumbline.SLOName]*candidate)
+	var objectives []plumbline.Objective
+	for _, c := range candidates {
+		all, err := rules.Objectives([]plumbline.SLO{c.slo})
+		if err != nil {
+			c.said += " (" + err.Error() + ")"
+			continue
+		}
+		byName[c.slo.Name] = c
+		objectives = append(objectives, all...)
+	}
+	tally := func(name plumbline.SLOName, severity string, fires bool) {
+		switch {
+		case !fires:
+		case severity == plumbline.SeverityPage:
+			byName[name].pages++
+		default:
+			byName[name].tickets++
+		}
+	}
+	counter := count.New(count.DefaultConfig(), db, nil, nil)
+	if err := counter.Replay(ctx, objectives, s.from, s.to, func(c count.Change) { tally(c.SLO, c.Severity, c.Fires) }, func(time.Time) {}); err != nil {
+		return fmt.Errorf("slo suggest: %w", err)
+	}
+	reader := burn.Reader{Conn: db.Conn(), MaxLag: lag}
+	for _, o := range objectives {
+		if !o.SLO.SLI.Is(plumbline.SLIQuality) {
+			continue
+		}
+		err := reader.Replay(ctx, o, s.from, s.to, func(_ time.Time, _ plumbline.DeployHash, e burn.Evaluation) {
+			tally(o.SLO.Name, e.Pair.Severity, e.Breach())
+		})
+		if err != nil {
+			return fmt.Errorf("slo suggest: %w", err)
+		}
+	}
+	return nil
+}
+
+// pagedIn says how soon an outage would be paged at the rate that was observed.
+func pagedIn(slo plumbline.SLO, rate float64) string {
+	all, err := rules.Objectives([]plumbline.SLO{slo})
+	if err != nil || slo.SLI.Is(plumbline.SLIQuality) {
+		return ""
+	}
+	var first time.Duration
+	for _, p := range all[0].Pairs {
+		if took, ok := burn.EvidenceTime(slo, p, rate, 0.9, 1); ok && p.Severity == plumbline.SeverityPage && (first == 0 || took < first) {
+			first = took
+		}
+	}
+	if first == 0 {
+		return "; a 90 % outage is never paged at this rate"
+	}
+	return fmt.Sprintf("; a 90 %% outage is paged after %s", first.Round(time.Minute))
+}
+
+// asYAML writes the strictest candidate of each kind that paged nobody as OpenSLO.
+func asYAML(model plumbline.Model, candidates []*candidate) string {
+	best := map[plumbline.SLIKind]*candidate{}
+	for _, c := range candidates {
+		kind := c.slo.SLI.Name()
+		if c.pages == 0 && (best[kind] == nil || c.slo.Target > best[kind].slo.Target) {
+			best[kind] = c
+		}
+	}
+	text := ""
+	for _, kind := range []plumbline.SLIKind{plumbline.SLISuccess, plumbline.SLILatency, plumbline.SLIQuality} {
+		c := best[kind]
+		if c == nil {
+			continue
+		}
+		extra, bound := "", ""
+		switch kind {
+		case plumbline.SLIQuality:
+			extra = "    plumbline.dev/measure: accuracy\n"
+		case plumbline.SLILatency:
+			bound = fmt.Sprintf(", op: %s, value: %g", c.slo.SLI.Op, c.slo.SLI.Value)
+		}
+		text += fmt.Sprintf(`---
+apiVersion: openslo/v1
+kind: SLO
+metadata:
+  name: suggested-%s
+  annotations:
+    plumbline.dev/sli: %s
+%s    plumbline.dev/model: %q
+    plumbline.dev/owner: ml-oncall # who is paged
+    plumbline.dev/shadow: "true" # evaluated, and nobody is told, until you remove this
+spec:
+  service: %q
+  budgetingMethod: Occurrences
+  timeWindow: [{duration: 28d, isRolling: true}]
+  objectives: [{target: %g%s}]
+`, kind, kind, extra, string(model), string(model), c.slo.Target, bound)
+	}
+	return text
+}
