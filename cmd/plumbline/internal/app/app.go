@@ -54,6 +54,7 @@ type App struct {
 	prometheus *promapi.API
 	engine     *engine.Engine // nil with a real ClickHouse
 	troubles   *troubles
+	canaries   *canaries
 	stored     chan struct{} // closed when ClickHouse has the tables
 	web        *webServer
 	slack      *slack.Channel
@@ -171,6 +172,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 	parts.start("deploy news", a.deployNews().run)
 	speaks.start(parts, evaluator)
+	parts.start("canaries", a.canaries.run)
 	parts.start("rules", evaluator.Run)
 	parts.start("analyze", runner.Run)
 	parts.start("join", joiner.Run)
@@ -327,10 +329,11 @@ func (a *App) newAlerting(runner *analyze.Runner, speaks *speaker) (*rules.Evalu
 	for _, slo := range a.slos {
 		explains.slos[slo.Name] = slo
 	}
+	a.canaries = &canaries{conn: a.db.Conn(), lasts: a.cfg.Alerting.CanaryWindow, every: canaryLook, log: a.log}
 	alertingConfig := a.cfg.Alerting.Config
 	alertingConfig.ExternalURL, alertingConfig.RoutePrefix = external, alertsPrefix
 	alerts, err := alerting.New(alertingConfig, alerting.Deps{
-		Channels: channels, Explainer: explains, Journal: notices{db: a.db.Derived()}, Recorder: storedIncidents{incidentRows{db: a.db.Derived()}, a.stored},
+		Channels: channels, Explainer: explains, Journal: notices{db: a.db.Derived()}, Recorder: storedIncidents{incidentRows{db: a.db.Derived()}, a.stored}, Windows: a.canaries,
 		Active: activeAlerts{evaluator}, Registry: a.registry, Logger: a.log,
 	})
 	speaks.local = alerts

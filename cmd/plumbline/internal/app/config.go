@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -112,6 +113,9 @@ type Alerting struct {
 	PagerDuty       pagerduty.Config `yaml:"pagerduty"`
 	Webhook         webhook.Config   `yaml:"webhook"`
 	Email           email.Config     `yaml:"email"`
+	// CanaryWindow is how long after a deployment event of stage canary or shadow
+	// the tickets of that deploy are not told. Default 1 h.
+	CanaryWindow time.Duration `yaml:"canary_window"`
 	// Relay names every replica's API when there are several, this one's too;
 	// Duty shares the rule groups among them. Without peers this process
 	// evaluates everything and tells itself.
@@ -236,7 +240,7 @@ func DefaultConfig() Config {
 		Analyze:    analyze.DefaultConfig(),
 		Rules:      Rules{Config: rules.DefaultConfig()},
 		Alerting: Alerting{
-			Config: alerting.DefaultConfig(), Relay: relay.DefaultConfig(), Duty: duty.DefaultConfig(),
+			Config: alerting.DefaultConfig(), Relay: relay.DefaultConfig(), Duty: duty.DefaultConfig(), CanaryWindow: time.Hour,
 			Slack: slack.DefaultConfig(), PagerDuty: pagerduty.DefaultConfig(),
 			Webhook: webhook.DefaultConfig(), Email: email.DefaultConfig(),
 		},

@@ -20,6 +20,9 @@ func (c Config) validateReplicas() error {
 		prefixed("alerting.relay", c.Alerting.Relay.Validate()), prefixed("alerting.duty", c.Alerting.Duty.Validate()),
 		prefixed("watchdog", c.Watchdog.Validate()),
 	}
+	if c.Alerting.CanaryWindow <= 0 {
+		errs = append(errs, fmt.Errorf("alerting.canary_window: %s is not above zero", c.Alerting.CanaryWindow))
+	}
 	if len(c.Alerting.Relay.Peers) > 0 {
 		if len(c.Kafka.Brokers) == 0 {
 			errs = append(errs, errors.New("alerting.relay.peers: are given, but kafka.brokers is empty: replicas share one Kafka"))
