@@ -45,6 +45,7 @@ func register(application *kingpin.Application, stdout, stderr io.Writer) map[st
 	c.sql()
 	c.drift()
 	c.incident()
+	c.watchdog()
 	c.quality()
 	c.maturity()
 	c.dlq()
