@@ -170,7 +170,9 @@ func (a *App) Run(ctx context.Context) (err error) {
 		return err
 	}
 
-	parts.start("deploy news", a.deployNews().run)
+	if err := a.startDeployNews(parts); err != nil {
+		return err
+	}
 	speaks.start(parts, evaluator)
 	parts.start("canaries", a.canaries.run)
 	parts.start("rules", evaluator.Run)

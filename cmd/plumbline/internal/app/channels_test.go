@@ -18,6 +18,9 @@ import (
 	"github.com/plumbline-slo/plumbline/testenv/fakewebhook"
 )
 
+// longPatience bounds the waits of tests that go through every channel.
+const longPatience = 5 * time.Minute
+
 const clicker = "U0123ABCD"
 
 // A page reaches every channel of its owner; a click in Slack takes it, which
@@ -60,7 +63,7 @@ func TestAPageOnEveryChannelAndAClick(t *testing.T) {
 	s.alert(t, time.Now().Add(-time.Second))
 	w.awaitRoot(t, func(m fakeslack.Message) bool { return strings.Contains(m.Text, "RESOLVED") })
 
-	ctx, cancel := withPatience(t)
+	ctx, cancel := context.WithTimeout(t.Context(), longPatience)
 	defer cancel()
 	if err := w.pagerduty.Wait(ctx, func() bool { a := w.pagerduty.Alerts(); return len(a) == 1 && a[0].Acknowledged && a[0].Resolved }); err != nil {
 		t.Errorf("%v: %+v", err, w.pagerduty.Alerts())
@@ -137,7 +140,7 @@ func (s *service) alert(t *testing.T, ends time.Time) {
 // awaitRoot returns the first root message that ok accepts.
 func (w *world) awaitRoot(t *testing.T, ok func(fakeslack.Message) bool) fakeslack.Message {
 	t.Helper()
-	ctx, cancel := withPatience(t)
+	ctx, cancel := context.WithTimeout(t.Context(), longPatience)
 	defer cancel()
 	var found fakeslack.Message
 	if err := w.slack.Wait(ctx, func() bool {
@@ -176,7 +179,7 @@ func TestADeployReachesPagerDuty(t *testing.T) {
 	if status, body := s.post(t, "/api/v1/deployments", token, `{"model":"checkout","deploy_hash":"d2","ts":`+unixMilli(time.Now())+`,"version":"v2","by":"ci"}`); status != http.StatusAccepted {
 		t.Fatalf("%d %s", status, body)
 	}
-	ctx, cancel := withPatience(t)
+	ctx, cancel := context.WithTimeout(t.Context(), longPatience)
 	defer cancel()
 	if err := w.pagerduty.Wait(ctx, func() bool { return len(w.pagerduty.Changes()) > 0 }); err != nil {
 		t.Fatal(err)

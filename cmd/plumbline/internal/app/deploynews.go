@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
@@ -53,6 +54,8 @@ type deployNews struct {
 	now    func() time.Time
 	every  time.Duration
 	log    *slog.Logger
+	// failures counts the looks that something stopped.
+	failures prometheus.Counter
 }
 
 // toldDeploys is what the file holds: deploys known before Since are told, and
@@ -62,29 +65,36 @@ type toldDeploys struct {
 	Told  map[string]time.Time `json:"told"`
 }
 
-func (a *App) deployNews() *deployNews {
+func (a *App) startDeployNews(parts *stack) error {
 	n := &deployNews{
 		file: filepath.Join(a.cfg.Alerting.DataDir, "deploys-told.json"), owners: map[plumbline.Model]plumbline.OwnerEntry{},
 		base: a.web.externalURL(), rows: newsReader{a.db}.read, tell: a.pagerduty.Change, now: time.Now, every: a.cfg.Alerting.GroupInterval, log: a.log,
+		failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "plumbline_deploy_news_failures_total",
+			Help: "Looks for deploys to tell PagerDuty of that something stopped. They are made again.",
+		}),
 	}
 	for _, o := range a.cfg.Alerting.Owners {
 		for _, m := range o.Models {
 			n.owners[m] = o
 		}
 	}
-	return n
+	if err := a.registry.Register(n.failures); err != nil {
+		return fmt.Errorf("register deploy news metrics: %w", err)
+	}
+	parts.start("deploy news", n.run)
+	return nil
 }
 
-// run looks for news until ctx is done.
+// run looks for news until ctx is done. Whatever fails is counted and tried
+// again: a deploy that is told late costs less than a service that is gone.
 func (n *deployNews) run(ctx context.Context) error {
 	ticker := time.NewTicker(n.every)
 	defer ticker.Stop()
-	told, err := n.load()
-	if err != nil {
-		return err
-	}
+	var told *toldDeploys
 	for {
-		if err := n.look(ctx, &told); err != nil && ctx.Err() == nil {
+		if err := n.turn(ctx, &told); err != nil && ctx.Err() == nil {
+			n.failures.Inc()
 			n.log.Warn("deploy news: will look again", "err", err)
 		}
 		select {
@@ -93,6 +103,18 @@ func (n *deployNews) run(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// turn reads what was told, once, and tells what is new.
+func (n *deployNews) turn(ctx context.Context, told **toldDeploys) error {
+	if *told == nil {
+		read, err := n.load()
+		if err != nil {
+			return err
+		}
+		*told = &read
+	}
+	return n.look(ctx, *told)
 }
 
 // load reads what was told. The first start tells no history.

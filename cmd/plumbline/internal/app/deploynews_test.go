@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -119,6 +120,32 @@ func TestADeployThatCannotBeToldNow(t *testing.T) {
 	r.restart(t, false)
 	r.restart(t, false)
 	r.wantTold(t, "later", "after")
+}
+
+// A file that cannot be read or written ends nothing; when it can be, the news
+// goes on.
+func TestNewsOutliveTheirFile(t *testing.T) {
+	r := newNewsroom(t)
+	if err := os.MkdirAll(filepath.Dir(r.file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(r.file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var told *toldDeploys
+	if err := r.turn(t.Context(), &told); err == nil {
+		t.Fatal("a broken file was read")
+	}
+	if err := os.Remove(r.file); err != nil {
+		t.Fatal(err)
+	}
+	r.deploy("a", time.Minute)
+	for range 2 {
+		if err := r.turn(t.Context(), &told); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.wantTold(t, "a")
 }
 
 // More deploys in a moment than one page holds do not hide the ones behind them.
