@@ -1,0 +1,57 @@
+package app
+
+import (
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/timeline"
+	"github.com/plumbline-slo/plumbline/testenv"
+)
+
+// The rows of an incident replace each other, whoever wrote them first.
+func TestIncidentRowsReplaceEachOther(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	rows := incidentRows{db: env.DB.Derived()}
+	opened := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	i := alerting.Incident{
+		ID: "k-1", Key: "k", Model: "m", Deploy: "d", SLO: "s", Name: "SLOBurn", Owner: "o", Severity: plumbline.SeverityTicket, OpenedAt: opened,
+		Events: []alerting.IncidentEvent{{At: opened, Kind: alerting.EventOpened, Text: "ticket"}},
+	}
+	if err := rows.RecordIncidents(t.Context(), []alerting.Incident{i}); err != nil {
+		t.Fatal(err)
+	}
+	i.Severity, i.EscalatedAt, i.ResolvedAt = plumbline.SeverityPage, opened.Add(time.Minute), opened.Add(time.Hour)
+	i.Acks = map[string]alerting.Ack{plumbline.SeverityPage: {By: "ann", At: opened.Add(2 * time.Minute)}}
+	for range 2 { // once more does no harm
+		if err := rows.RecordIncidents(t.Context(), []alerting.Incident{i}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := timeline.Incidents(t.Context(), env.DB.Conn(), "", 10)
+	if err != nil || len(got) != 1 {
+		t.Fatalf("%+v, %v; want one row", got, err)
+	}
+	r := got[0]
+	if r.Incident != "k-1" || r.Severity != "page" || r.AcknowledgedBy != "ann" || !r.Resolved.Equal(i.ResolvedAt) || !r.Escalated.Equal(i.EscalatedAt) || len(r.History) != 1 {
+		t.Errorf("row %+v", r)
+	}
+}
+
+// A deploy that is tried out mutes its tickets for a while.
+func TestCanariesAreMuteWindows(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO deployments (model, deploy_hash, stage, ts, note) VALUES
+		('m', 'new', 'canary', now() - INTERVAL 5 MINUTE, 'try'), ('m', 'old', 'canary', now() - INTERVAL 3 HOUR, ''), ('m', 'live', 'production', now(), '')`); err != nil {
+		t.Fatal(err)
+	}
+	c := &canaries{conn: env.DB.Conn(), lasts: time.Hour, every: 5 * time.Minute}
+	if err := c.read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	windows := c.MuteWindows(time.Now())
+	if len(windows) != 1 || windows[0].Deploy != "new" || windows[0].To.Sub(windows[0].From) != time.Hour || windows[0].Reason != "canary try" {
+		t.Errorf("windows %+v, want that of the new canary", windows)
+	}
+}
