@@ -174,8 +174,12 @@ func TestTheEstimateCoversWhatLabelsAloneMiss(t *testing.T) {
 		t.Errorf("late labels contradict: %+v", drift)
 	}
 	checkMaturity(t, all, findings, hour)
-	if again := estimates(t, r, db, "m", now.Add(6*time.Minute)); len(again) != len(findings) {
-		t.Errorf("%d findings six minutes later, want the same %d", len(again), len(findings))
+	kept := r.forecasts.models["m"].forecaster
+	if next := estimates(t, r, db, "m", now.Add(time.Hour)); len(next) != len(findings) || r.forecasts.models["m"].forecaster != kept {
+		t.Errorf("%d findings an hour later, want %d by the calibration of the day", len(next), len(findings))
+	}
+	if again := estimates(t, r, db, "m", now.Add(66*time.Minute)); len(again) != len(findings) {
+		t.Errorf("%d findings six minutes after that, want the same %d", len(again), len(findings))
 	}
 }
 

@@ -47,6 +47,8 @@ type forecastOf struct {
 	// because only hours that are over are counted.
 	hour     time.Time
 	findings []Finding
+	// revised says that hours before that one were counted again since.
+	revised bool
 }
 
 func newForecasts(cfg Config, db *storage.DB) *forecasts {
@@ -83,19 +85,19 @@ func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now ti
 		return nil, err
 	}
 	f.scope.From, f.scope.To = hour.Add(-l.cfg.EstimateHistory), hour
-	counted := 0
 	for range rounds {
 		p, err := l.roller.Roll(ctx, f.scope)
 		if err != nil {
 			return nil, err
 		}
-		counted += p.Hours + p.Known
+		f.revised = f.revised || p.Hours+p.Known > 0 && p.Oldest.Before(f.hour)
 		if p.More {
 			continue
 		}
-		if counted > 0 {
-			// A past hour may have been counted again: what was computed of it is old.
-			f.forecaster = forecast.New(l.cfg.forecast(t.model), l.reader, f.scope, f.task)
+		if f.revised && !f.hour.Truncate(day).Equal(hour.Truncate(day)) {
+			// Past hours were counted again: what was computed of them is old, but
+			// stands for the day, as calibrations do.
+			f.forecaster, f.revised = forecast.New(l.cfg.forecast(t.model), l.reader, f.scope, f.task), false
 		}
 		if err := l.say(ctx, f, t, hour); err != nil {
 			return nil, err
@@ -113,20 +115,21 @@ func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now ti
 // settle looks up what the model answers once a day, and chooses its strata once a
 // week.
 func (l *forecasts) settle(ctx context.Context, f *forecastOf, t traffic, hour time.Time) error {
+	before, task := f.scope.Definition(), f.task
 	if hour.Sub(f.looked) >= day {
 		classes, err := l.reader.Classes(ctx, t.model, hour.Add(-classesOver), hour)
 		if err != nil {
 			return err
 		}
-		f.scope.Classes, f.task, f.looked, f.forecaster = classes, forecast.TaskOf(classes), hour, nil
+		f.scope.Classes, f.task, f.looked = classes, forecast.TaskOf(classes), hour
 	}
 	if hour.Sub(f.chosen) >= rechoose {
 		if err := l.choose(ctx, f, t, hour); err != nil {
 			return err
 		}
-		f.chosen, f.forecaster = hour, nil
+		f.chosen = hour
 	}
-	if f.forecaster == nil {
+	if f.forecaster == nil || f.scope.Definition() != before || f.task != task {
 		f.forecaster, f.hour = forecast.New(l.cfg.forecast(t.model), l.reader, f.scope, f.task), time.Time{}
 	}
 	return nil

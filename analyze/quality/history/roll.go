@@ -96,6 +96,8 @@ func (s Scope) parameters() []any {
 type Progress struct {
 	// Hours of predictions and of labels that were counted.
 	Hours, Known int
+	// Oldest is the start of the oldest of them, zero without any.
+	Oldest time.Time
 	// More says that there are older hours left for the next call.
 	More bool
 }
@@ -124,7 +126,19 @@ func (r Roller) Roll(ctx context.Context, s Scope) (Progress, error) {
 	if err := r.write(ctx, rollKnownSQL, s, known, plumbline.StratumKnownMark); err != nil {
 		return fail(err)
 	}
-	return Progress{Hours: len(hours.at), Known: len(known.at), More: hours.more || known.more}, nil
+	return Progress{Hours: len(hours.at), Known: len(known.at), Oldest: oldest(hours.at, known.at), More: hours.more || known.more}, nil
+}
+
+// oldest is the least of hours that come the newest first.
+func oldest(lists ...[]uint32) (at time.Time) {
+	for _, hours := range lists {
+		if n := len(hours); n > 0 {
+			if last := time.Unix(int64(hours[n-1]), 0).UTC(); at.IsZero() || last.Before(at) {
+				at = last
+			}
+		}
+	}
+	return at
 }
 
 // pending are hours to count, with the fingerprint of what is counted.
