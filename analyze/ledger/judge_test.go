@@ -95,7 +95,7 @@ func cellsOf(labels []told) []Cell {
 func TestJudgeEqualsBruteForce(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 2))
 	truths := map[Truth]int{}
-	for round := range 120 {
+	for round := range 60 {
 		requests := 20 + r.IntN(200)
 		accuracy, target := 0.6+0.4*r.Float64(), 0.6+0.4*r.Float64()
 		var labels []told
@@ -163,7 +163,7 @@ func TestNothingIsJudgedBeforeItsTime(t *testing.T) {
 // 5 % of the alarms: the quality of the window is the one of all its labels.
 func TestDecisionsAreSeldomWrong(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 3))
-	const rounds, requests, in = 4000, 400, 364
+	const rounds, requests, in = 1500, 400, 364
 	wrong, decided := 0, 0
 	for range rounds {
 		correct := make([]int, requests)

@@ -100,7 +100,7 @@ func withHours(f Figure, week, hours int) Figure {
 // simulation above Alpha.
 func TestNoiseIsNoBreach(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	const rounds, alpha = 40_000, 0.01
+	const rounds, alpha = 5_000, 0.05
 	for name, within := range map[string]float64{"weeks vary": 0, "weeks are alike by chance": 4} {
 		breaches := 0
 		for range rounds {
