@@ -8,11 +8,18 @@
 // changed when it became known. Those changes are rows of outcomes; summed by
 // the prediction's minute and the hour of knowing they are outcome_cells, and
 // the state as known at any hour is the sum of the cells known by then.
+// outcome_hours counts them by hour, predicted and true class, with scores, losses
+// and errors.
 //
 // Rows replace their former version, and a version is the number of source rows
 // it was computed from, which only grows. So a step that is killed anywhere is
 // repeated and gets the same rows, and two processes may join at once: who saw
-// less never wins. docs/decisions/0004 has the argument.
+// less never wins. docs/decisions/0004 has the argument. Processes that run at
+// once share the topic partitions by the table join_members, to save work and for
+// nothing else.
+//
+// Labels that belong to no prediction, to one of another model or to one that has
+// expired are counted, and listed by the view unmatched_labels.
 //
 // The package reads and writes ClickHouse only. It never touches Kafka, never
 // holds state that the tables do not have, and knows nothing of quality or

@@ -119,7 +119,14 @@ func (j *Join) Step(ctx context.Context) (Progress, error) {
 		return Progress{}, err
 	}
 	parameters := append(w.parameters(), j.cfg.Segments.Parameter(), j.cfg.scoreNumbers(), clickhouse.Named("oldest", j.oldest()))
-	var progress Progress
+	var (
+		progress Progress
+		days     []string
+	)
+	if err := j.db.Conn().QueryRow(ctx, withTouched(daysSQL), parameters...).Scan(&days); err != nil {
+		return Progress{}, fmt.Errorf("find the days of what is new: %w", err)
+	}
+	parameters = append(parameters, clickhouse.Named("days", days))
 	row := j.db.Conn().QueryRow(ctx, withTouched(countsSQL), parameters...)
 	if err := row.Scan(&progress.Labels, &progress.Waiting, &progress.Misdirected, &progress.Late, &progress.Predictions); err != nil {
 		return Progress{}, fmt.Errorf("count what is new: %w", err)

@@ -56,7 +56,7 @@ func TestBackfillReadsByIndex(t *testing.T) {
 	}
 	// Everything that is read of a prediction is in the projection.
 	_, statement, _ := strings.Cut(withTouched(outcomesSQL), "version)\n")
-	plan := explain(t, db, statement, append(w.parameters(), declared().Parameter(), clickhouse.Named("oldest", int64(0))))
+	plan := explain(t, db, statement, append(w.parameters(), declared().Parameter(), clickhouse.Named("oldest", int64(0)), clickhouse.Named("days", []string{"2026-03-31", "2026-04-01"})))
 	if !strings.Contains(plan, "by_id") {
 		t.Errorf("predictions are not read through the projection by id:\n%s", plan)
 	}

@@ -16,6 +16,9 @@ var touchedSQL string
 //go:embed sql/outcomes.sql
 var outcomesSQL string
 
+//go:embed sql/days.sql
+var daysSQL string
+
 //go:embed sql/places.sql
 var placesSQL string
 

@@ -10,6 +10,7 @@ met AS (
     SELECT model, prediction_id, toStartOfHour(min(ts)) < fromUnixTimestamp64Milli({oldest:Int64}, 'UTC') AS expired
     FROM predictions
     WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
+      AND toDate(ts) IN {days:Array(Date)}
       AND stage != 'training'
       AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
     GROUP BY model, prediction_id

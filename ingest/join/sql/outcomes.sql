@@ -30,6 +30,7 @@ deliveries AS (
             SELECT model, prediction_id, known, ts, deploy_hash, stage, predicted, predicted_value, score, weight, propensity, half, segments, _topic, _partition, _offset
             FROM predictions
             WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
+              AND toDate(ts) IN {days:Array(Date)}
               AND stage != 'training'
               AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
         )

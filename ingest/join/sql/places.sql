@@ -5,6 +5,7 @@ FROM (
     SELECT model, prediction_id, ts, known
     FROM predictions
     WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched) AND stage != 'training' AND half != 'request'
+      AND toDate(ts) IN {days:Array(Date)}
       AND toStartOfHour(ts) >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC')
 ) AS d
 INNER JOIN (
