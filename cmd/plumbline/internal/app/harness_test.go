@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) { testenv.Main(m) }
 
 // patience bounds every wait; a test that needs it all has failed.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // withPatience bounds a wait by patience.
 func withPatience(t *testing.T) (context.Context, context.CancelFunc) {
