@@ -162,9 +162,9 @@ func (r *native) int32s(to []int32, ends []uint64) ([]int32, []uint64) {
 	r.column("Array(Int32)")
 	ends, n := r.ends(ends)
 	b := r.bytes(4 * n)
-	to = slices.Grow(to[:0], len(b)/4)
-	for ; len(b) >= 4; b = b[4:] {
-		to = append(to, int32(binary.LittleEndian.Uint32(b)))
+	to = slices.Grow(to[:0], len(b)/4)[:len(b)/4]
+	for i := range to {
+		to[i] = int32(binary.LittleEndian.Uint32(b[4*i:]))
 	}
 	return to, ends
 }
@@ -174,9 +174,9 @@ func (r *native) uint32s(to []uint32, ends []uint64) ([]uint32, []uint64) {
 	r.column("Array(UInt32)")
 	ends, n := r.ends(ends)
 	b := r.bytes(4 * n)
-	to = slices.Grow(to[:0], len(b)/4)
-	for ; len(b) >= 4; b = b[4:] {
-		to = append(to, binary.LittleEndian.Uint32(b))
+	to = slices.Grow(to[:0], len(b)/4)[:len(b)/4]
+	for i := range to {
+		to[i] = binary.LittleEndian.Uint32(b[4*i:])
 	}
 	return to, ends
 }
