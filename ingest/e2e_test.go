@@ -85,7 +85,7 @@ func count(t *testing.T, env *testenv.Env, query string) uint64 {
 // until polls a query until it returns want, at most a minute.
 func until(t *testing.T, env *testenv.Env, query string, want uint64) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -75,7 +75,7 @@ func startChild(t *testing.T, c childConfig) *exec.Cmd {
 // atLeast polls until a query returns n or more.
 func atLeast(t *testing.T, env *testenv.Env, query string, n uint64) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for count(t, env, query) < n {

@@ -149,7 +149,7 @@ func (w *world) post(t *testing.T, kind, media, body string) reply {
 // stored reads all of a topic, by key. A key stands for one record here.
 func (w *world) stored(t *testing.T, topic string) map[string]kafka.Message {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	found := make(map[string]kafka.Message)
 	for partition := range 2 {

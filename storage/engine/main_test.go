@@ -81,7 +81,7 @@ func runEngine(t testing.TB, e *engine.Engine) (stop func()) {
 		}
 	})
 	t.Cleanup(stop)
-	waitCtx, cancelWait := context.WithTimeout(ctx, time.Minute)
+	waitCtx, cancelWait := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancelWait()
 	if err := e.WaitReady(waitCtx); err != nil {
 		t.Fatal(err)

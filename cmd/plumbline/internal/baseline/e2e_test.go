@@ -71,7 +71,7 @@ func (w *world) ask(query string) string {
 // until polls a query until it returns want, at most a minute.
 func (w *world) until(query, want string) {
 	w.t.Helper()
-	deadline, tick := time.After(time.Minute), time.NewTicker(50*time.Millisecond)
+	deadline, tick := time.After(5*time.Minute), time.NewTicker(50*time.Millisecond)
 	defer tick.Stop()
 	for {
 		got := w.ask(query)
