@@ -286,7 +286,7 @@ func TestRunLooksAgain(t *testing.T) {
 	r.cfg.Interval = time.Millisecond
 	var looks atomic.Int64
 	r.now = func() time.Time { return now.Add(time.Duration(looks.Add(1)) * time.Millisecond) }
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
 	var stored uint64

@@ -82,7 +82,7 @@ func count(t *testing.T, env *testenv.Env, query string) uint64 {
 	return n
 }
 
-// until polls a query until it returns want, at most a minute.
+// until polls a query until it returns want, at most five minutes.
 func until(t *testing.T, env *testenv.Env, query string, want uint64) {
 	t.Helper()
 	deadline := time.After(5 * time.Minute)
@@ -95,7 +95,7 @@ func until(t *testing.T, env *testenv.Env, query string, want uint64) {
 		}
 		select {
 		case <-deadline:
-			t.Fatalf("%s = %d after a minute, want %d", query, got, want)
+			t.Fatalf("%s = %d after five minutes, want %d", query, got, want)
 		case <-tick.C:
 		}
 	}

@@ -77,7 +77,7 @@ func (s *twoShards) until(t *testing.T, query string, want uint64) {
 		}
 		select {
 		case <-deadline:
-			t.Fatalf("%s = %d over both shards after a minute, want %d", query, got, want)
+			t.Fatalf("%s = %d over both shards after five minutes, want %d", query, got, want)
 		case <-tick.C:
 		}
 	}
