@@ -134,8 +134,8 @@ func (w *world) describe(models []plumbline.Model, brokers []string, truth strin
 	var listen, gossip [2]string
 	for i := range 2 {
 		var errs [2]error
-		listen[i], errs[0] = freeAddress("tcp")
-		gossip[i], errs[1] = freeAddress("udp")
+		listen[i], errs[0] = freeAddress()
+		gossip[i], errs[1] = freeAddress()
 		if err := errors.Join(errs[:]...); err != nil {
 			return err
 		}
@@ -169,22 +169,22 @@ func (w *world) describe(models []plumbline.Model, brokers []string, truth strin
 
 // freeAddress returns an address below the ports of outgoing connections, so
 // that a process finds it free at every start.
-func freeAddress(network string) (string, error) {
+func freeAddress() (string, error) {
 	const first, last = 10_000, 30_000
 	var err error
 	for range 100 {
 		address := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first))
 		var l, p io.Closer
-		if l, err = net.Listen("tcp", address); err != nil {
+		if l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", address); err != nil {
 			continue
 		}
-		if p, err = net.ListenPacket("udp", address); err != nil {
+		if p, err = new(net.ListenConfig).ListenPacket(context.Background(), "udp", address); err != nil {
 			_ = l.Close() // another address is tried
 			continue
 		}
 		return address, errors.Join(l.Close(), p.Close())
 	}
-	return "", fmt.Errorf("find a free %s address: %w", network, err)
+	return "", fmt.Errorf("find a free address: %w", err)
 }
 
 func (w *world) processes() []*process {
@@ -283,7 +283,7 @@ func (p *process) start() error {
 		return err
 	}
 	defer func() { _ = log.Close() }() // the child has its own descriptor
-	p.cmd = exec.Command(p.self)
+	p.cmd = exec.CommandContext(context.Background(), p.self) // it is killed, not cancelled
 	p.cmd.Env = append(os.Environ(), childEnv+"="+string(text))
 	p.cmd.Stderr = log
 	if _, err := p.cmd.StdinPipe(); err != nil {
