@@ -282,7 +282,7 @@ func (p *process) start() error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }() // the child has its own descriptor
+	defer func() { _ = log.Close() }()                        // the child has its own descriptor
 	p.cmd = exec.CommandContext(context.Background(), p.self) // it is killed, not cancelled
 	p.cmd.Env = append(os.Environ(), childEnv+"="+string(text))
 	p.cmd.Stderr = log
