@@ -89,7 +89,7 @@ type Config struct {
 	// once repeat some.
 	DuplicateShare float64 `yaml:"duplicate_share"`
 	// MetricInterval is the pause between two looks at the metrics and the fairness
-	// that models declare. They read outcomes. Default 5 min.
+	// that models declare. Default 5 min: rollups are by hour.
 	MetricInterval time.Duration `yaml:"metric_interval"`
 	// FairnessWindow is the window whose protected segments are compared. Default
 	// 7 days.
