@@ -55,9 +55,11 @@ type core struct {
 	journal  Journal
 	recorder Recorder
 	windows  Windows
-	metrics  *metrics
-	logger   *slog.Logger
-	texts    *texts
+	// correlator may be nil.
+	correlator Correlator
+	metrics    *metrics
+	logger     *slog.Logger
+	texts      *texts
 
 	alerts       *alertStore
 	silences     *silence.Silences

@@ -12,6 +12,12 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 )
 
+// Correlator knows what deploys share: the training set and the feature pipeline
+// job. It answers at once, from memory; empty is not known.
+type Correlator interface {
+	Correlation(m plumbline.Model, deploy plumbline.DeployHash) (datasetHash, featureJob string)
+}
+
 // ErrNoIncident is returned for an incident that is not known or is over.
 var ErrNoIncident = errors.New("no such incident")
 

@@ -22,8 +22,10 @@ type Deps struct {
 	Recorder  Recorder
 	Active    ActiveAlerts
 	Windows   Windows
-	Registry  prometheus.Registerer
-	Logger    *slog.Logger
+	// Correlator fills in what the alerts' labels do not say.
+	Correlator Correlator
+	Registry   prometheus.Registerer
+	Logger     *slog.Logger
 }
 
 // Service takes alerts, keeps them and tells their owners. Make it with New,
@@ -55,7 +57,7 @@ func New(config Config, deps Deps) (*Service, error) {
 	cut, cutNow := context.WithCancel(context.Background())
 	c := &core{
 		files: make(map[string]*frameFile), sends: sendGate{cut: cut, cutNow: cutNow},
-		config: config, channels: deps.Channels, journal: deps.Journal, recorder: deps.Recorder, windows: deps.Windows, metrics: m, logger: deps.Logger,
+		config: config, channels: deps.Channels, journal: deps.Journal, recorder: deps.Recorder, windows: deps.Windows, correlator: deps.Correlator, metrics: m, logger: deps.Logger,
 	}
 	c.texts = &texts{
 		explainer: deps.Explainer, timeout: config.ExplainTimeout, metrics: m, logger: deps.Logger,

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -89,6 +90,10 @@ func (s *sightings) look(alerts []*alert.Alert) sighting {
 		}
 		seen.DatasetHash = max(seen.DatasetHash, string(a.Labels[plumbline.LabelDatasetHash]))
 		seen.FeatureJob = max(seen.FeatureJob, string(a.Labels[plumbline.LabelFeatureJob]))
+	}
+	if s.correlator != nil && seen.Model != "" {
+		dataset, job := s.correlator.Correlation(seen.Model, seen.Deploy)
+		seen.DatasetHash, seen.FeatureJob = cmp.Or(seen.DatasetHash, dataset), cmp.Or(seen.FeatureJob, job)
 	}
 	seen.OpenedAt, seen.EscalatedAt = moment(seen.OpenedAt), moment(seen.EscalatedAt)
 	if len(firing) == 0 {

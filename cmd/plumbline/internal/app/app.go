@@ -335,7 +335,7 @@ func (a *App) newAlerting(runner *analyze.Runner, speaks *speaker) (*rules.Evalu
 	alertingConfig := a.cfg.Alerting.Config
 	alertingConfig.ExternalURL, alertingConfig.RoutePrefix = external, alertsPrefix
 	alerts, err := alerting.New(alertingConfig, alerting.Deps{
-		Channels: channels, Explainer: explains, Journal: notices{db: a.db.Derived()}, Recorder: storedIncidents{incidentRows{db: a.db.Derived()}, a.stored}, Windows: a.canaries,
+		Channels: channels, Explainer: explains, Journal: notices{db: a.db.Derived()}, Recorder: storedIncidents{incidentRows{db: a.db.Derived()}, a.stored}, Windows: a.canaries, Correlator: a.canaries,
 		Active: activeAlerts{evaluator}, Registry: a.registry, Logger: a.log,
 	})
 	speaks.local = alerts

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -19,11 +20,15 @@ import (
 //go:embed canaries.sql
 var canariesSQL string
 
+//go:embed correlation.sql
+var correlationSQL string
+
 // canaryLook is how often deployments are read.
 const canaryLook = 15 * time.Second
 
-// canaries remembers which deploys are being tried out: for a while after a
-// deployment event of stage canary or shadow their tickets are no news.
+// canaries remembers what deployment events say: which deploys are being tried
+// out, whose tickets are no news for a while after an event of stage canary or
+// shadow, and what each was trained on and is fed by.
 type canaries struct {
 	conn  driver.Conn
 	lasts time.Duration
@@ -32,6 +37,20 @@ type canaries struct {
 
 	mu      sync.Mutex
 	windows []alerting.MuteWindow
+	keys    map[deployKey][2]string
+}
+
+type deployKey struct {
+	model  plumbline.Model
+	deploy plumbline.DeployHash
+}
+
+// Correlation implements alerting.Correlator.
+func (c *canaries) Correlation(m plumbline.Model, deploy plumbline.DeployHash) (datasetHash, featureJob string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	keys := c.keys[deployKey{m, deploy}]
+	return keys[0], keys[1]
 }
 
 // MuteWindows implements alerting.Windows.
@@ -47,7 +66,7 @@ func (c *canaries) run(ctx context.Context) error {
 	ticker := time.NewTicker(c.every)
 	defer ticker.Stop()
 	for {
-		if err := c.read(ctx); err != nil && ctx.Err() == nil {
+		if err := errors.Join(c.read(ctx), c.readKeys(ctx)); err != nil && ctx.Err() == nil {
 			c.log.Warn("canaries and shadows are as they were", "err", err)
 		}
 		select {
@@ -84,5 +103,30 @@ func (c *canaries) read(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.windows = windows
+	return nil
+}
+
+func (c *canaries) readKeys(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.every)
+	defer cancel()
+	rows, err := c.conn.Query(ctx, correlationSQL)
+	if err != nil {
+		return fmt.Errorf("read what deploys share: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	keys := make(map[deployKey][2]string)
+	for rows.Next() {
+		var model, deploy, dataset, job string
+		if err := rows.Scan(&model, &deploy, &dataset, &job); err != nil {
+			return fmt.Errorf("read what deploys share: %w", err)
+		}
+		keys[deployKey{plumbline.Model(model), plumbline.DeployHash(deploy)}] = [2]string{dataset, job}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read what deploys share: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keys = keys
 	return nil
 }

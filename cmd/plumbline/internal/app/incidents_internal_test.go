@@ -42,13 +42,19 @@ func TestIncidentRowsReplaceEachOther(t *testing.T) {
 // A deploy that is tried out mutes its tickets for a while.
 func TestCanariesAreMuteWindows(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{})
-	if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO deployments (model, deploy_hash, stage, ts, note) VALUES
-		('m', 'new', 'canary', now() - INTERVAL 5 MINUTE, 'try'), ('m', 'old', 'canary', now() - INTERVAL 3 HOUR, ''), ('m', 'live', 'production', now(), '')`); err != nil {
+	if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO deployments (model, deploy_hash, stage, ts, note, dataset_hash, feature_job) VALUES
+		('m', 'new', 'canary', now() - INTERVAL 5 MINUTE, 'try', 'data-1', 'hourly'), ('m', 'old', 'canary', now() - INTERVAL 3 HOUR, '', '', ''), ('m', 'live', 'production', now(), '', '', '')`); err != nil {
 		t.Fatal(err)
 	}
 	c := &canaries{conn: env.DB.Conn(), lasts: time.Hour, every: 5 * time.Minute}
 	if err := c.read(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if err := c.readKeys(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if dataset, job := c.Correlation("m", "new"); dataset != "data-1" || job != "hourly" {
+		t.Errorf("shares %q and %q", dataset, job)
 	}
 	windows := c.MuteWindows(time.Now())
 	if len(windows) != 1 || windows[0].Deploy != "new" || windows[0].To.Sub(windows[0].From) != time.Hour || windows[0].Reason != "canary try" {
