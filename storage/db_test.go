@@ -89,7 +89,7 @@ func TestMigrateFromTheVersionWithoutWeights(t *testing.T) {
 		"SELECT sum(requests) FROM outcomes":            1,
 		"SELECT sum(length(segments)) FROM outcomes":    0,
 		"SELECT toUInt64(sum(weight)) FROM predictions": 10,
-		"SELECT count() FROM system.mutations WHERE command LIKE '%MATERIALIZE PROJECTION%' AND database = currentDatabase()":            1,
+		"SELECT count() FROM system.mutations WHERE command LIKE '%MATERIALIZE PROJECTION%' AND database = currentDatabase()":                        1,
 		"SELECT countIf(query LIKE '%score, weight, propensity, half, segments, known%') FROM system.projections WHERE database = currentDatabase()": 1,
 	} {
 		var n uint64

@@ -94,7 +94,7 @@ func TestCellsEqualTheOracleForAnyHistory(t *testing.T) {
 		truncate(t, db)
 		random := rand.New(rand.NewPCG(seed, 1))
 		w := newWorld(t, db)
-		w.history(random, 200)
+		w.history(random, 160)
 		joiners := []*Join{newJoin(t, db, 15), newJoin(t, db, 1000)}
 		for len(w.pending()) > 0 {
 			act(t, w, random, joiners)
@@ -106,7 +106,7 @@ func TestCellsEqualTheOracleForAnyHistory(t *testing.T) {
 			rows = append(rows, log...)
 		}
 		want := oracle(rows)
-		if len(want) < 30 {
+		if len(want) < 25 {
 			t.Fatalf("seed %d: the history makes only %d cells, so the test says little", seed, len(want))
 		}
 		compareCells(t, storedCells(t, db), want)
@@ -124,7 +124,7 @@ func TestConcurrentJoinersAgree(t *testing.T) {
 	db := startDB(t)
 	random := rand.New(rand.NewPCG(7, 7))
 	w := newWorld(t, db)
-	w.history(random, 240)
+	w.history(random, 160)
 	var (
 		wg   sync.WaitGroup
 		stop = make(chan struct{})

@@ -37,7 +37,7 @@ func (r *replay) run(ctx context.Context) (err error) {
 		}
 	}()
 	for range processes {
-		w, err := startWorker(r.db, r.dsn)
+		w, err := startWorker(ctx, r.db, r.dsn)
 		if err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (r *replay) run(ctx context.Context) (err error) {
 			if err := r.pause(ctx, time.Duration(r.random.IntN(700))*time.Millisecond); err != nil {
 				return err
 			}
-			if err := r.replace(r.random.IntN(processes)); err != nil {
+			if err := r.replace(ctx, r.random.IntN(processes)); err != nil {
 				return err
 			}
 		}
@@ -79,12 +79,12 @@ func (r *replay) pause(ctx context.Context, d time.Duration) error {
 }
 
 // replace kills one process and starts another in its place.
-func (r *replay) replace(i int) error {
+func (r *replay) replace(ctx context.Context, i int) error {
 	if err := r.workers[i].kill(); err != nil {
 		return err
 	}
 	r.kills++
-	w, err := startWorker(r.db, r.dsn)
+	w, err := startWorker(ctx, r.db, r.dsn)
 	if err == nil {
 		r.workers[i] = w
 	}

@@ -70,12 +70,13 @@ type worker struct {
 	stdin   io.Closer
 }
 
-func startWorker(db *storage.DB, dsn string) (*worker, error) {
+// startWorker starts one, which ends with the context at the latest.
+func startWorker(ctx context.Context, db *storage.DB, dsn string) (*worker, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{command: exec.Command(self)}
+	w := &worker{command: exec.CommandContext(ctx, self)}
 	w.command.Env = append(os.Environ(), envDSN+"="+dsn, envDatabase+"="+db.Database())
 	w.command.Stderr = os.Stderr
 	if w.stdin, err = w.command.StdinPipe(); err != nil {
