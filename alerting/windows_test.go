@@ -25,8 +25,10 @@ func TestTicketsWaitForBusinessHoursAndPagesDoNot(t *testing.T) {
 	marker := with(firing(plumbline.SeverityPage), plumbline.LabelSLO, "other")
 	s.send(t, with(marker, plumbline.LabelDeploy, "other"))
 	w.waitPagerDuty(t, 1)
-	if roots := w.slack.Roots(); len(roots) > 1 || strings.Contains(roots[0].Text, "TICKET") {
-		t.Fatalf("a ticket was told at night: %+v", roots)
+	for _, m := range w.slack.Roots() {
+		if strings.Contains(m.Text, "TICKET") {
+			t.Fatalf("a ticket was told at night: %s", m.Text)
+		}
 	}
 	s.send(t, firing(plumbline.SeverityPage))
 	w.waitPagerDuty(t, 2)
