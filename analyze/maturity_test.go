@@ -51,7 +51,7 @@ func TestADeadLabelPipelineIsOneBreachAndNoBurn(t *testing.T) {
 		{"never labelled", func(time.Time) time.Time { return now.Add(day) }, math.NaN(), plumbline.VerdictMissing},
 	} {
 		t.Run(string(tt.name), func(t *testing.T) {
-			all := lateWorld(random, now.Add(-8*day), now, 30)
+			all := lateWorld(random, now.Add(-7*day), now, 20)
 			for i := range all {
 				all[i].known = tt.known(all[i].known)
 			}
@@ -83,8 +83,8 @@ func TestADeadLabelPipelineIsOneBreachAndNoBurn(t *testing.T) {
 					t.Errorf("labels came as usual until %s, want %s", blind.WindowEnd, died)
 				}
 				in, want := pick(t, findings, plumbline.SignalLabelArrival, plumbline.MeasureLabelsArrived, time.Hour, ""), pick(t, findings, plumbline.SignalLabelArrival, plumbline.MeasureLabelsExpected, time.Hour, "")
-				if in.Value != 0 || want.Value < 30 || want.Value > 45 {
-					t.Errorf("%v of %v labels, want none of about 40", in.Value, want.Value)
+				if in.Value != 0 || want.Value < 20 || want.Value > 30 {
+					t.Errorf("%v of %v labels, want none of about 25", in.Value, want.Value)
 				}
 			}
 			burns, err := r.lookBurn(t.Context(), o, must(serving(t.Context(), db.Conn(), tt.name, now))[0])
