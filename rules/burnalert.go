@@ -73,7 +73,7 @@ func burnAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateC
 // what the rule compared, the lower end of the long window's interval.
 func burnSQL(long string) string {
 	return "SELECT low, value, count, coverage, window_end, at FROM findings" +
-		" WHERE signal = 'burn' AND measure = 'bad_share' AND window = '" + long + "'" +
+		" WHERE signal = 'burn' AND measure = 'bad_share' AND stage = 'production' AND segment = '' AND window = '" + long + "'" +
 		" AND model = " + sqlLabel(plumbline.LabelModel) +
 		" AND deploy_hash = " + sqlLabel(plumbline.LabelDeploy) +
 		" AND slo = " + sqlLabel(plumbline.LabelSLO) +

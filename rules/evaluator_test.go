@@ -104,7 +104,7 @@ func TestAnnotationsCarryTheNumbers(t *testing.T) {
 			plumbline.AnnotationDashboard: "https://grafana.example/d/plumbline-oncall?var-model=flight-delay&var-deploy_hash=3f9c%27%5C%7B%7B+1+%7D%7D",
 			plumbline.AnnotationPage:      "http://plumbline.example/?model=flight-delay&deploy_hash=3f9c%27%5C%7B%7B+1+%7D%7D&slo=flights-accuracy",
 			plumbline.AnnotationRunbook:   "https://docs.example/runbooks/slo-burn.md",
-			plumbline.AnnotationSQL: `SELECT low, value, count, coverage, window_end, at FROM findings WHERE signal = 'burn' AND measure = 'bad_share' AND window = '6h'` +
+			plumbline.AnnotationSQL: `SELECT low, value, count, coverage, window_end, at FROM findings WHERE signal = 'burn' AND measure = 'bad_share' AND stage = 'production' AND segment = '' AND window = '6h'` +
 				` AND model = 'flight-delay' AND deploy_hash = '3f9c\'\\{{ 1 }}' AND slo = 'flights-accuracy' AND isFinite(low) ORDER BY at DESC LIMIT 1`,
 		} {
 			if got := a.Annotations.Get(name); got != want {

@@ -160,16 +160,55 @@ func TestFindingReaderReportsErrors(t *testing.T) {
 
 // TestSQLOfTheAlertReturnsItsNumber goes the whole way: findings in ClickHouse,
 // the generated rule, the alert; then the alert's own SQL statement is run and
-// has to return the number the rule compared.
+// its first column has to be the number the rule compared, whatever was found
+// meanwhile of a segment, a canary or another SLO.
 func TestSQLOfTheAlertReturnsItsNumber(t *testing.T) {
-	db := testenv.Start(t, testenv.Setup{}).DB
-	now := time.Now()
-	insert(t, db, burn(now, "6h", 0.766, 0.740), burn(now, "30m", 0.754, 0.67))
-
-	slos, err := rules.ParseFile("testdata/flights.yml")
+	flights, err := rules.ParseFile("testdata/flights.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
+	fast := plumbline.SLO{
+		Name: "fast", Model: "flight-delay", Owner: "o", Target: 0.99, Period: 30 * 24 * time.Hour,
+		SLI: plumbline.SLI{Kind: plumbline.SLILatency, Op: "lt", Value: 200},
+	}
+	for name, c := range map[string]struct {
+		slos        []plumbline.SLO
+		slo         string
+		long, short string
+		want        float64
+	}{
+		"quality": {flights, "flights-accuracy", "6h", "30m", 0.740},
+		"latency": {[]plumbline.SLO{fast}, "fast", "1d", "2h", 0.766},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := testenv.Start(t, testenv.Setup{}).DB
+			now := time.Now()
+			of := func(f finding) finding { f.slo = c.slo; return f }
+			segment, canary := of(burn(now.Add(time.Second), c.long, 0.99, 0.98)), of(burn(now.Add(time.Second), c.long, 0.99, 0.98))
+			segment.segment, canary.stage = "region=eu", "canary"
+			another := burn(now.Add(time.Second), c.long, 0.99, 0.98)
+			another.slo = "another"
+			insert(t, db, of(burn(now, c.long, 0.766, 0.740)), of(burn(now, c.short, 0.754, 0.67)), segment, canary, another)
+			alert := firstAlert(t, db, c.slos)
+			var (
+				first, second, coverage float64
+				count                   uint64
+				windowEnd, at           time.Time
+			)
+			statement := alert.Annotations.Get(plumbline.AnnotationSQL)
+			if err := db.Conn().QueryRow(t.Context(), statement).Scan(&first, &second, &count, &coverage, &windowEnd, &at); err != nil {
+				t.Fatalf("%v\n%s", err, statement)
+			}
+			if first != alert.Value || first != c.want || count != 1065 {
+				t.Errorf("SQL gives %v of %d; the alert compared %v", first, count, alert.Value)
+			}
+		})
+	}
+}
+
+// firstAlert evaluates the rules of the SLOs over the findings until one fires.
+func firstAlert(t *testing.T, db *storage.DB, slos []plumbline.SLO) *rules.Alert {
+	t.Helper()
 	dir := t.TempDir()
 	if _, err := rules.WriteFile(filepath.Join(dir, "rules"), slos, rules.DefaultGenerateConfig()); err != nil {
 		t.Fatal(err)
@@ -177,11 +216,16 @@ func TestSQLOfTheAlertReturnsItsNumber(t *testing.T) {
 	cfg := rules.DefaultConfig()
 	cfg.Interval, cfg.RulesDir, cfg.StateFile = 100*time.Millisecond, filepath.Join(dir, "rules"), filepath.Join(dir, "alerts.json")
 	fired := make(chan *rules.Alert, 16)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	eval, err := rules.New(cfg, rules.Dependencies{
 		Source: rules.FindingReader{Conn: db.Conn()},
 		Notify: func(_ context.Context, _ string, alerts ...*rules.Alert) {
 			for _, a := range alerts {
-				fired <- a
+				select {
+				case fired <- a:
+				case <-ctx.Done():
+				}
 			}
 		},
 		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
@@ -189,8 +233,6 @@ func TestSQLOfTheAlertReturnsItsNumber(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- eval.Run(ctx) }()
 	var alert *rules.Alert
@@ -205,14 +247,5 @@ func TestSQLOfTheAlertReturnsItsNumber(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	var low, value, coverage float64
-	var count uint64
-	var windowEnd, at time.Time
-	statement := alert.Annotations.Get(plumbline.AnnotationSQL)
-	if err := db.Conn().QueryRow(t.Context(), statement).Scan(&low, &value, &count, &coverage, &windowEnd, &at); err != nil {
-		t.Fatalf("%v\n%s", err, statement)
-	}
-	if low != alert.Value || low != 0.740 || value != 0.766 || count != 1065 {
-		t.Errorf("SQL gives %v, %v of %d; the alert compared %v", low, value, count, alert.Value)
-	}
+	return alert
 }
