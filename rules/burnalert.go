@@ -35,9 +35,9 @@ func burnAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig)
 func burnAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig) map[string]string {
 	long, short := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short)
 	period := plumbline.WindowName(slo.Period)
-	longValue := lookup(plumbline.MetricErrorRatio(long), "humanizePercentage")
-	shortValue := lookup(plumbline.MetricErrorRatio(short), "humanizePercentage")
-	coverage := lookup(plumbline.MetricCoverage(long), "humanizePercentage")
+	longValue := lookup(plumbline.MetricErrorRatio(long))
+	shortValue := lookup(plumbline.MetricErrorRatio(short))
+	coverage := lookup(plumbline.MetricCoverage(long))
 	threshold := percent(pair.Threshold(slo.Target))
 	allowed := percent(budget(slo))
 	// Prometheus templates do no arithmetic; a query does.
@@ -81,9 +81,9 @@ func burnSQL(long string) string {
 }
 
 // lookup is the template that shows another series of the alert's own deploy.
-func lookup(metric, format string) string {
+func lookup(metric string) string {
 	return `{{ with printf "` + metric + `{slo=%q,model=%q,deploy_hash=%q}" $labels.slo $labels.model $labels.deploy_hash | query }}` +
-		`{{ . | first | value | ` + format + ` }}{{ else }}an unknown share{{ end }}`
+		`{{ . | first | value | humanizePercentage }}{{ else }}an unknown share{{ end }}`
 }
 
 // link appends pairs of a query key and the label that gives its value.

@@ -73,7 +73,7 @@ func countAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg Generate
 	long, short := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short)
 	period := plumbline.WindowName(slo.Period)
 	longValue := "{{ $value | humanizePercentage }}"
-	shortValue := lookup(plumbline.MetricErrorRatio(short), "humanizePercentage")
+	shortValue := lookup(plumbline.MetricErrorRatio(short))
 	threshold, allowed := percent(pair.Threshold(slo.Target)), percent(budget(slo))
 	burn := `{{ with printf "%g / ` + number(budget(slo)) + `" $value | query }}{{ . | first | value | printf "%.2f" }}{{ end }}`
 	bad := badEvents(slo)

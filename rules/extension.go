@@ -124,7 +124,7 @@ func (f fields) checkPromQL(name, query string) {
 }
 
 // called finds what a FROM or JOIN reads if that is a call, outside quotes.
-var called = regexp.MustCompile("(?is)\\b(?:FROM|JOIN|,)\\s*([A-Za-z_][A-Za-z0-9_]*)\\s*\\(")
+var called = regexp.MustCompile(`(?is)\b(?:FROM|JOIN|,)\s*([A-Za-z_][A-Za-z0-9_]*)\s*\(`)
 
 // quoted finds literals and comments, which say nothing of what is read.
 var quoted = regexp.MustCompile("(?s)'(?:[^'\\\\]|\\\\.|'')*'|--[^\n]*|/\\*.*?\\*/")

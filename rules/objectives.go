@@ -50,7 +50,8 @@ func Objectives(slos []plumbline.SLO) ([]plumbline.Objective, error) {
 			}
 			for _, p := range set.Pairs {
 				o.Pairs = append(o.Pairs, p.WindowPair)
-				if p.Severity == plumbline.SeverityPage {
+				// A shadow pages nobody, so it must not make others page later.
+				if p.Severity == plumbline.SeverityPage && !slo.Shadow {
 					pages[slo.Model]++
 				}
 			}
@@ -72,7 +73,7 @@ func Objectives(slos []plumbline.SLO) ([]plumbline.Objective, error) {
 			if p.Severity != plumbline.SeverityPage {
 				continue
 			}
-			o.Pairs[i].Noise = falsePagesPerYear / minutesPerYear / float64(pages[o.SLO.Model])
+			o.Pairs[i].Noise = falsePagesPerYear / minutesPerYear / float64(max(pages[o.SLO.Model], 1))
 			o.Pairs[i].Evidence = table.evidence(p.Long)
 		}
 	}

@@ -145,3 +145,27 @@ func TestCalendar(t *testing.T) {
 		}
 	}
 }
+
+// TestRulesOfEveryKind generates the rules of every kind and holds them to what
+// Prometheus loads: pages with evidence, shadows and parts without alerts.
+func TestRulesOfEveryKind(t *testing.T) {
+	slos, err := ParseFile("testdata/openslo/kinds.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := Generate(slos, DefaultGenerateConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustLoad(t, out)
+	golden(t, "testdata/openslo/kinds.rules.golden", out)
+	text := string(out)
+	if strings.Contains(text, "plumbline-whole-1") {
+		t.Error("a part of a composite has rules of its own")
+	}
+	_, shadow, _ := strings.Cut(text, "name: plumbline-cost\n")
+	shadow, _, _ = strings.Cut(shadow, "  - name:")
+	if shadow == "" || strings.Contains(shadow, "alert:") {
+		t.Errorf("a shadow alerts: %s", shadow)
+	}
+}

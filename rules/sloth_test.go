@@ -167,7 +167,7 @@ func TestSlothExpects(t *testing.T) {
 		case *update:
 			expected[s.Name] = sloths(t, s)
 		case i == 0:
-			s.Until = 20
+			s.Until = 16
 			got, want := sloths(t, s), expected[s.Name]
 			for len(want) > 0 && want[len(want)-1].Minute > s.Until {
 				want = want[:len(want)-1]

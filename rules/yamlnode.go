@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -42,8 +41,6 @@ type fileReader struct {
 func (r *fileReader) fail(n *yaml.Node, field, problem, fix string) {
 	r.errs = append(r.errs, &FieldError{File: r.file, Line: n.Line, Field: field, Problem: problem, Fix: fix})
 }
-
-func (r *fileReader) err() error { return errors.Join(r.errs...) }
 
 // object is a mapping whose keys are known and unique.
 type object struct {

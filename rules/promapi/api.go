@@ -322,7 +322,7 @@ func (a *API) labelNames(r *http.Request) (any, error) {
 
 func (a *API) labelValues(r *http.Request) (any, error) {
 	name := r.PathValue("name")
-	if !model.LabelName(name).IsValid() {
+	if !model.UTF8Validation.IsValidLabelName(name) {
 		return nil, bad(fmt.Errorf("invalid label name: %q", name))
 	}
 	return a.names(r, func(ctx context.Context, q storage.Querier, m []*labels.Matcher) ([]string, error) {
