@@ -40,7 +40,7 @@ func DefaultReplay() Options {
 // DefaultChaos is 300 kills in about thirteen minutes: every process dies every ten
 // seconds, and needs about three to work again.
 func DefaultChaos() Options {
-	return Options{Incidents: 120, Kills: 300, Length: 90 * time.Second, Every: 6 * time.Second, Pause: 2500 * time.Millisecond}
+	return Options{Incidents: 120, Kills: 300, Length: 90 * time.Second, Every: 5 * time.Second, Pause: 2 * time.Second}
 }
 
 // patience bounds what a run waits for at its end; it is no expectation.
