@@ -131,6 +131,7 @@ func joinMembersTable() Table {
 		Columns: []Column{
 			{Name: "member", Type: TypeName, Doc: "Process, by a name it drew when it started."},
 			{Name: "seen", Type: TypeTime, Doc: "ClickHouse's clock when it was last there."},
+			{Name: "gone", Type: TypeUint8, Doc: "1 if it ended then."},
 		},
 		OrderBy:   "member",
 		Retention: "seen", Level: RetainRaw,

@@ -26,7 +26,7 @@ type Config struct {
 	MaxBatchOffsets int64 `yaml:"max_batch_offsets"`
 	// MemberTimeout is how long after its last sign of life a process that joins
 	// counts as gone, and its topic partitions as the others'. It gives a sign
-	// every sixth of it. Default 30 s, at least 1 s.
+	// every sixth of it. Default 15 s, at least 1 s.
 	MemberTimeout time.Duration `yaml:"member_timeout"`
 	// Segments are those that models declare: outcomes are counted in them as
 	// predictions are.
@@ -47,7 +47,7 @@ func (c Config) scoreNumbers() driver.NamedValue {
 
 // DefaultConfig returns the defaults that the fields name.
 func DefaultConfig() Config {
-	return Config{Interval: 2 * time.Second, MaxBatchOffsets: 100_000, MemberTimeout: 30 * time.Second}
+	return Config{Interval: 2 * time.Second, MaxBatchOffsets: 100_000, MemberTimeout: 15 * time.Second}
 }
 
 // Validate returns every mistake of the configuration, by field.

@@ -79,6 +79,7 @@ type Progress struct {
 // repetition does not replace. Run itself only returns nil.
 func (j *Join) Run(ctx context.Context) error {
 	var beat time.Time
+	defer j.leave(ctx)
 	for {
 		var (
 			progress Progress

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
@@ -13,13 +14,11 @@ import (
 // beat says that this process is there and reads who else is. All times are
 // ClickHouse's, so that the clocks of processes do not matter.
 func (j *Join) beat(ctx context.Context) error {
-	db := j.db.Derived()
-	insert := "INSERT INTO " + db.Local(plumbline.TableJoinMembers) + " (member, seen) SELECT {member:String}, now64(3, 'UTC')"
-	if err := db.Conn().Exec(repeatable(ctx), insert, clickhouse.Named("member", j.member)); err != nil {
+	if err := j.say(ctx, false); err != nil {
 		return fmt.Errorf("say that this join is there: %w", err)
 	}
 	rows, err := j.db.Conn().Query(ctx, "SELECT member FROM "+string(plumbline.TableJoinMembers)+
-		" GROUP BY member HAVING max(seen) > now64(3, 'UTC') - toIntervalMillisecond({gone:Int64}) ORDER BY member", clickhouse.Named("gone", j.cfg.MemberTimeout.Milliseconds()))
+		" GROUP BY member HAVING argMax(gone, seen) = 0 AND max(seen) > now64(3, 'UTC') - toIntervalMillisecond({gone:Int64}) ORDER BY member", clickhouse.Named("gone", j.cfg.MemberTimeout.Milliseconds()))
 	if err != nil {
 		return fmt.Errorf("read who joins: %w", err)
 	}
@@ -37,6 +36,24 @@ func (j *Join) beat(ctx context.Context) error {
 	}
 	j.members = members
 	return nil
+}
+
+func (j *Join) say(ctx context.Context, gone bool) error {
+	db := j.db.Derived()
+	insert := "INSERT INTO " + db.Local(plumbline.TableJoinMembers) + " (member, seen, gone) SELECT {member:String}, now64(3, 'UTC'), {gone:Bool}"
+	return db.Conn().Exec(repeatable(ctx), insert, clickhouse.Named("member", j.member), clickhouse.Named("gone", gone))
+}
+
+// leave says that this process ends, so that its partitions need not wait for
+// the timeout. A process that cannot say so is missed all the same.
+func (j *Join) leave(ctx context.Context) {
+	const patience = 2 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	if err := j.say(ctx, true); err != nil {
+		j.metrics.errors.Inc()
+		j.log.Warn("others take this join's work over after its timeout", "err", err)
+	}
 }
 
 // owns reports whether a topic partition is this process's to follow: of those

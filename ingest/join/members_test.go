@@ -86,6 +86,10 @@ func TestMembersDoNotRepeatTheWorkOfOthers(t *testing.T) {
 	if sum != labels {
 		t.Errorf("%d labels were followed in all, want %d", sum, labels)
 	}
+	joiners[2].leave(t.Context())
+	if err := joiners[0].beat(t.Context()); err != nil || len(joiners[0].members) != 2 {
+		t.Errorf("%d members are left when one went, %v", len(joiners[0].members), err)
+	}
 	if v, err := joiners[0].Verify(t.Context()); err != nil || !v.Equal() || v.Labelled != labels {
 		t.Errorf("%+v, %v", v, err)
 	}

@@ -431,7 +431,8 @@ COMMENT 'How far the join has followed each topic partition.';
 CREATE TABLE IF NOT EXISTS `plumbline`.`join_members_local` ON CLUSTER `analytics`
 (
     `member` LowCardinality(String) COMMENT 'Process, by a name it drew when it started.',
-    `seen` DateTime64(3, 'UTC') COMMENT 'ClickHouse''s clock when it was last there.'
+    `seen` DateTime64(3, 'UTC') COMMENT 'ClickHouse''s clock when it was last there.',
+    `gone` UInt8 COMMENT '1 if it ended then.'
 )
 ENGINE = ReplicatedReplacingMergeTree(seen)
 ORDER BY (member)
