@@ -24,6 +24,8 @@ func burnAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig)
 			series(plumbline.MetricErrorRatioLow(long), slo), threshold,
 			series(plumbline.MetricErrorRatio(short), slo), threshold),
 		Labels: map[string]string{
+			// As on the series: so that no two alerts of a file look alike.
+			plumbline.LabelSLO:      templateText(string(slo.Name)),
 			plumbline.LabelSeverity: pair.Severity,
 			plumbline.LabelOwner:    templateText(string(slo.Owner)),
 			plumbline.LabelWindow:   long,

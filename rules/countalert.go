@@ -23,6 +23,8 @@ func countAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig
 	r := rule{
 		Alert: plumbline.AlertSLOBurn, Expr: expr,
 		Labels: map[string]string{
+			// As on the series: so that no two alerts of a file look alike.
+			plumbline.LabelSLO:      templateText(string(slo.Name)),
 			plumbline.LabelSeverity: pair.Severity,
 			plumbline.LabelOwner:    templateText(string(slo.Owner)),
 			plumbline.LabelWindow:   long,

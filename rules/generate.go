@@ -178,6 +178,7 @@ func group(o plumbline.Objective, cfg GenerateConfig) ruleGroup {
 	g.Rules = append(g.Rules, rule{
 		Record: metricCurrentBurn,
 		Expr:   series(plumbline.MetricErrorRatio(plumbline.WindowName(shortest)), slo) + " / " + number(budget(slo)),
+		Labels: map[string]string{plumbline.LabelSLO: string(slo.Name), plumbline.LabelModel: string(slo.Model)},
 	})
 	if slo.Shadow {
 		return g // evaluated and shown, and nobody is told
