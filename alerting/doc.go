@@ -3,8 +3,13 @@
 // routes them to the owner of the model, with Alertmanager's own packages, and
 // writes the text a person reads at night.
 //
-// What it promises: an alert, a silence and a notification that was taken as
-// done is on disk. A process killed after that neither forgets nor repeats it.
+// What it promises: an alert, a silence, an acknowledgement and a notification
+// that was taken as done is on disk. A process killed after that neither forgets
+// nor repeats it. Replicas gossip with Alertmanager's cluster package and page
+// once; parted from each other they page twice rather than not at all.
+//
+// An incident (Incident) is one model, deploy and SLO from its first notice to
+// its last; it is what people acknowledge and silence, and becomes a row.
 //
 // It declares what it needs of others as small interfaces (Explainer, Journal,
 // ActiveAlerts, Channel) and imports no package of the module but the root;
