@@ -49,7 +49,7 @@ func (r Reader) FirstBreach(ctx context.Context, o plumbline.Objective, deploy p
 	start := from.Add(-lag - o.Longest()).Truncate(time.Minute)
 	n := int(to.Sub(start)/time.Minute) + 1
 	bounds := []any{
-		clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("deploy", string(deploy)),
+		clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("segment", string(o.SLO.Segment)), clickhouse.Named("deploy", string(deploy)),
 		clickhouse.Named("from", start.Unix()), clickhouse.Named("to", to.Unix()), clickhouse.Named("known", to.UnixMilli()),
 	}
 	all, err := r.minutes(ctx, cellsSQL, start, n, bounds...)

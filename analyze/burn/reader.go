@@ -72,7 +72,7 @@ func (r Reader) evaluate(ctx context.Context, statement string, o plumbline.Obje
 	from := now.Add(-lag - o.Longest()).Truncate(time.Minute)
 	n := int(now.Sub(from)/time.Minute) + 1
 	minutes, err := r.minutes(ctx, statement, from, n,
-		clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("deploy", string(deploy)),
+		clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("segment", string(o.SLO.Segment)), clickhouse.Named("deploy", string(deploy)),
 		clickhouse.Named("from", from.Unix()), clickhouse.Named("to", now.Unix()), clickhouse.Named("known", now.UnixMilli()))
 	if err != nil {
 		return nil, fmt.Errorf("evaluate SLO %q of model %q: %w", o.SLO.Name, o.SLO.Model, err)

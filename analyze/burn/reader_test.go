@@ -42,28 +42,42 @@ func insert(t *testing.T, db *storage.DB, table string, rows []map[string]any) {
 	}
 }
 
-// storeEvents writes what ingest and the join would have written.
+// european says which events lie in the segment region=eu.
+func european(i int) bool { return i%3 == 0 }
+
+// storeEvents writes what ingest and the join would have written, in all traffic
+// and in the segment.
 func storeEvents(t *testing.T, db *storage.DB, deploy string, events []event) {
 	t.Helper()
 	var requests, outcomes, cells []map[string]any
 	for i, e := range events {
 		key := map[string]any{"model": "m", "deploy_hash": deploy, "stage": "production"}
-		requests = append(requests, merge(key, map[string]any{"series": "requests", "time": e.at.Truncate(time.Minute).Unix(), "count": 1}))
+		slices := []map[string]any{{"segment": ""}}
+		segments := []string{}
+		if european(i) {
+			segments = []string{"region=eu"}
+			slices = append(slices, map[string]any{"segment": segments[0]})
+		}
+		for _, s := range slices {
+			requests = append(requests, merge(merge(key, s), map[string]any{"series": "requests", "time": e.at.Truncate(time.Minute).Unix(), "count": 1}))
+		}
 		if e.known.IsZero() {
 			continue
 		}
 		outcome := map[string]any{
 			"prediction_id": fmt.Sprint(i), "ts": e.at.UnixMilli(), "known": e.known.Truncate(time.Millisecond).UnixMilli(),
-			"label_offset": i, "labelled": 1, "correct": 0, "version": 2,
+			"label_offset": i, "labelled": 1, "correct": 0, "version": 2, "segments": segments,
 		}
 		if e.correct {
 			outcome["correct"] = 1
 		}
 		outcomes = append(outcomes, merge(key, outcome))
-		cells = append(cells, merge(key, map[string]any{
-			"time": e.at.Truncate(time.Minute).Unix(), "known": e.known.Truncate(time.Hour).Unix(),
-			"labelled": 1, "correct": outcome["correct"], "version": 1,
-		}))
+		for _, s := range slices {
+			cells = append(cells, merge(merge(key, s), map[string]any{
+				"time": e.at.Truncate(time.Minute).Unix(), "known": e.known.Truncate(time.Hour).Unix(),
+				"labelled": 1, "correct": outcome["correct"], "version": 1,
+			}))
+		}
 	}
 	insert(t, db, "series_minute", requests)
 	// Decimal seconds would be read as such; milliseconds need the function.
@@ -97,7 +111,7 @@ func insertSummed(t *testing.T, db *storage.DB, cells []map[string]any) {
 	t.Helper()
 	sums := map[string]map[string]any{}
 	for _, c := range cells {
-		key := fmt.Sprint(c["deploy_hash"], c["time"], c["known"])
+		key := fmt.Sprint(c["deploy_hash"], c["segment"], c["time"], c["known"])
 		if s, ok := sums[key]; ok {
 			s["labelled"], s["correct"] = s["labelled"].(int)+1, s["correct"].(int)+c["correct"].(int)
 			continue
@@ -169,6 +183,45 @@ func TestReaderEqualsBruteForce(t *testing.T) {
 		if err != nil || !then[0].Breach() && !then[1].Breach() {
 			t.Errorf("deploy %s: no breach as known at the onset %s: %+v, %v", d, onset.Known, then, err)
 		}
+	}
+}
+
+func TestReaderOfASegmentEqualsBruteForce(t *testing.T) {
+	db := startDB(t)
+	random := rand.New(rand.NewPCG(23, 24))
+	const n = 180
+	var events, within []event
+	for len(events) < 900 {
+		events = append(events, randomEvents(random, n)...)
+	}
+	for i := range events {
+		events[i].known = events[i].known.Truncate(time.Millisecond)
+		if european(i) {
+			within = append(within, events[i])
+		}
+	}
+	storeEvents(t, db, "a", events)
+	r := Reader{Conn: db.Conn(), MaxLag: 24 * time.Hour}
+	o := plumbline.Objective{
+		SLO:   plumbline.SLO{Name: "s", Model: "m", Segment: "region=eu", Target: .7, MinCoverage: .3},
+		Pairs: []plumbline.WindowPair{pair(time.Hour, 5*time.Minute, 1.5)},
+	}
+	at := origin.Add(100 * time.Minute)
+	got, err := r.AsKnownAt(t.Context(), o, "a", at)
+	if want := Evaluate(minutesOf(within, n, at), at, o.SLO, o.Pairs[0]); err != nil || !reflect.DeepEqual(got[0], want) || want.Long.Labelled == 0 {
+		t.Errorf("as known at %s:\n got %+v, %v\nwant %+v", at, got, err, want)
+	}
+	now := origin.Add(10 * time.Hour)
+	all, err := r.Now(t.Context(), o, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := Evaluate(minutesOf(within, 601, now), now, o.SLO, o.Pairs[0]); all["a"][0].Long != want.Long || all["a"][0].Verdict != want.Verdict {
+		t.Errorf("now:\n got %+v\nwant %+v", all["a"][0], want)
+	}
+	o.SLO.Segment = "region=us"
+	if all, err := r.Now(t.Context(), o, now); err != nil || len(all) != 0 {
+		t.Errorf("a segment without traffic: %+v, %v, want nothing known", all, err)
 	}
 }
 

@@ -61,7 +61,7 @@ func (r Reader) lag() time.Duration {
 func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, deploy plumbline.DeployHash, from, to time.Time, report func(time.Time, plumbline.DeployHash, Evaluation)) error {
 	start := from.Add(-r.lag() - o.Longest()).Truncate(time.Minute)
 	bounds := []any{
-		clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("deploy", string(deploy)),
+		clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("segment", string(o.SLO.Segment)), clickhouse.Named("deploy", string(deploy)),
 		clickhouse.Named("from", start.Unix()), clickhouse.Named("to", to.Unix()), clickhouse.Named("known", to.UnixMilli()),
 	}
 	all, err := r.minutes(ctx, cellsSQL, start, int(to.Sub(start)/time.Minute)+1, bounds...)

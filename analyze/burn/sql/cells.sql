@@ -6,12 +6,12 @@ FROM (
     FROM (
         SELECT deploy_hash, time, toInt64(count) AS requests, toInt64(0) AS labelled, toInt64(0) AS correct, toInt64(0) AS counted
         FROM series_minute
-        WHERE model = {model:String} AND series = 'requests' AND segment = '' AND stage = 'production'
+        WHERE model = {model:String} AND series = 'requests' AND segment = {segment:String} AND stage = 'production'
           AND time >= toDateTime({from:Int64}, 'UTC') AND time <= toDateTime({to:Int64}, 'UTC')
         UNION ALL
         SELECT deploy_hash, time, toInt64(0), cells.labelled, cells.correct, cells.rows
         FROM outcome_cells AS cells FINAL
-        WHERE model = {model:String} AND segment = '' AND stage = 'production'
+        WHERE model = {model:String} AND segment = {segment:String} AND stage = 'production'
           AND time >= toDateTime({from:Int64}, 'UTC') AND time <= toDateTime({to:Int64}, 'UTC')
           AND known <= fromUnixTimestamp64Milli({known:Int64}, 'UTC')
     ) AS part

@@ -3,6 +3,7 @@
 SELECT prediction_id, known, toDateTime(toStartOfMinute(ts), 'UTC'), labelled, correct, requests
 FROM outcomes FINAL
 WHERE model = {model:String} AND stage = 'production' AND deploy_hash = {deploy:String}
+  AND ({segment:String} = '' OR has(segments, {segment:String}))
   AND ts >= toDateTime64({from:Int64}, 3, 'UTC') AND ts < toDateTime64({to:Int64}, 3, 'UTC') + toIntervalMinute(1)
   AND known <= fromUnixTimestamp64Milli({known:Int64}, 'UTC')
   AND (labelled != 0 OR correct != 0)
