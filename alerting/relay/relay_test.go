@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -121,16 +122,19 @@ func TestEveryReplicaGetsEverything(t *testing.T) {
 	term := alerting.Term{Group: "rules-1", Number: 3}
 	over, goes := fires("over"), fires("goes on")
 	r.Send(term, over, goes)
-	eventually(t, func() bool { return len(well.all()) == 2 })
+	// Acknowledged, not only received: what is said again while it is on its way
+	// is said once.
+	eventually(t, func() bool { return len(well.all()) == 2 && r.Pending() == 2 })
 	r.Send(term, ends(over))
 	r.Send(term, goes)
-	eventually(t, func() bool { return len(well.all()) == 4 })
-	if len(ill.all()) != 0 || r.Pending() != 2 {
-		t.Fatalf("the ill one got %q, %d wait", ill.all(), r.Pending())
+	eventually(t, func() bool { return len(well.all()) == 4 && r.Pending() == 2 })
+	if len(ill.all()) != 0 {
+		t.Fatalf("the ill one got %q", ill.all())
 	}
 	ill.answer(http.StatusOK)
 	eventually(t, func() bool { return r.Pending() == 0 })
-	if got := ill.all(); len(got) != 2 || got[0] != "goes on" || got[1] != "over!" {
+	// What was on its way when it recovered may come before.
+	if got := ill.all(); got[len(got)-1] != "over!" || !slices.Contains(got, "goes on") {
 		t.Errorf("the ill one got %q, want what holds now", got)
 	}
 	if ill.terms[0] != term.String() {
