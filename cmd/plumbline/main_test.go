@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds every wait of a script.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // A script sees the repository's examples, the engine library and two free
 // addresses, WEB and KAFKA, for a service of its own.
@@ -66,12 +67,19 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// freeAddress returns an address for a service that starts later. Its port is
+// below those that the system gives to others in between: to connections going
+// out, and to whoever listens on port 0.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const first, last = 10_000, 20_000
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", err
 }
 
 // poll asks until ok says that it holds, or ends the script with the last

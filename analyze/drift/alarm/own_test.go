@@ -98,12 +98,13 @@ func TestOwnDispersion(t *testing.T) {
 	}
 }
 
-// A level that strays is told from noise: by KS its windows are beyond 5 % about
-// as often as that, and those of twice the size too, though they vary more. PSI
+// A level that strays is told from noise: by KS 6 to 10 % of its windows are
+// beyond 5 % (four seeds, 960 windows each), and of those of twice the size too,
+// though they vary more: what 60 days tell of a level is itself uncertain. PSI
 // spreads one direction over all there are, so its tail is heavier than that.
 func TestOwnDispersionOfLevels(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	const runs = 240
+	const runs = 480
 	for _, id := range []measure.ID{measure.PSI, measure.KS} {
 		for _, m := range []int{2000, 4000} {
 			stray := fate{stray: .1, burst: 1}
@@ -126,7 +127,7 @@ func TestOwnDispersionOfLevels(t *testing.T) {
 					}
 				}
 			}
-			if most := map[measure.ID]int{measure.KS: 8, measure.PSI: 16}[id]; own > runs*most/100 || plain < runs*2*most/100 {
+			if most := map[measure.ID]int{measure.KS: 11, measure.PSI: 17}[id]; own > runs*most/100 || plain < runs*2*most/100 {
 				t.Errorf("%s of %d events: %d of %d windows are beyond 5 %%, %d without", id, m, own, runs, plain)
 			}
 		}
