@@ -23,13 +23,13 @@ func seeds() []string {
 	return []string{
 		event(""),
 		event(`,"features":{"distance":733,"origin":"ATL","hour":17,"late":false,"gate":null},"segments":{"region":"eu","tier":2,"vip":true},"score":0.31,"predicted":"late","latency_ms":12.5,"status":"ok","weight":2.5,"propensity":0.25,"stage":"canary"`),
-		event(`,"votes":["a",true,1,1.0,null,"\u0061"],"scores":[0.1,0.4,null],"explanation":{"a":[1]}`), event(`,"disagreement":0.5,"explained":false,"votes":[],"explanation":""`),
 		event(`,"predicted":1e3,"unknown":{"a":[1,2,{"b":null}]},"more":[]`),
 		event(`,"predicted":true,"features":{"\u00e9\n\"":"\ud834\udd1e/\/"}`),
 		`{"ts":"2026-09-21T14:13:20.123456Z","prediction_id":"p","model":"m","deploy_hash":"d"}`,
 		` { "ts" : "2026-09-21T16:13:20+02:00" , "prediction_id" : "p" , "model" : "m" , "deploy_hash":"d","features":{ } } `,
 		event(`,"features":{"a":1,"a":2}`), event(`,"score":"0.5"`), event(`,"ts":1`), event(`,"score":1e999`), event(`,"score":-0.0`),
 		event(`,"features":{"a":NaN,"b":Infinity,"c":-Infinity}`), event(`,"x":"\ud834"`), `[]`, `{}`, `{"a":1,}`, `nul`, ``, "\x00",
+		event(`,"votes":["a",true,1,1.0,null,"\u0061"],"scores":[0.1,0.4,null],"explanation":{"a":[1]}`), event(`,"disagreement":0.5,"explained":false,"votes":[],"explanation":""`),
 	}
 }
 
