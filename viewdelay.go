@@ -48,7 +48,7 @@ WHERE came > 0`,
 func maturityView() View {
 	return View{
 		Name: ViewMaturity,
-		Doc: "What is known of each window of each model now: the share of the labels it will ever get that are in, with its 95 % interval, when nine tenths will be in, and the verdict; deploy_hash is empty for all deploys together. From the findings of the last hour.",
+		Doc:  "What is known of each window of each model now: the share of the labels it will ever get that are in, with its 95 % interval, when nine tenths will be in, and the verdict; deploy_hash is empty for all deploys together. From the findings of the last hour.",
 		Example: `SELECT model, deploy_hash, window, labels_in, mature_at, verdict
 FROM maturity ORDER BY model, deploy_hash, window`,
 		SQL: `SELECT model, deploy_hash, window, max(at) AS looked, argMaxIf(window_end, at, measure = 'labels_in') AS until,

@@ -17,8 +17,20 @@ import (
 const repeat = 15 * time.Minute
 
 // longestStep bounds what one step counts of an indicator, so that catching up
-// does not hold up the others.
-const longestStep = 24 * time.Hour
+// does not hold up the others, and longestAsked what it counts of one that asks
+// statements of users, which may be slow.
+const (
+	longestStep  = 24 * time.Hour
+	longestAsked = 2 * time.Hour
+)
+
+// patience bounds what one indicator takes of a step.
+const patience = 20 * time.Second
+
+// again is how often the last longestStep of freshness and of label arrival is
+// counted anew: what ingest or the join had not caught up with, for a while they
+// were behind, was counted as if it had never come.
+const again = time.Hour
 
 // thousandths are what counts of PromQL are kept in: increase extrapolates.
 const thousandths = 1000
@@ -27,16 +39,20 @@ const thousandths = 1000
 // where it was counted to, and a little before.
 func (c *Counter) byTime(ctx context.Context, id plumbline.SLIID, slo plumbline.SLO, now time.Time) error {
 	to := now.Truncate(time.Minute)
-	if slo.SLI.Is(plumbline.SLILabelArrival) {
-		// A minute can be judged when its last prediction's label is late.
-		to = now.Add(-slo.SLI.Within).Truncate(time.Minute)
+	from, longest := to.Add(-c.cfg.Back), longestStep
+	if slo.SLI.Is(plumbline.SLISQL) || slo.SLI.Is(plumbline.SLIPromQL) {
+		longest = longestAsked
 	}
-	from := to.Add(-c.cfg.Back)
 	if at, ok := c.cursor[id]; ok {
 		from = maxTime(from, time.UnixMilli(at).Add(-repeat))
+		late := slo.SLI.Is(plumbline.SLIFreshness) || slo.SLI.Is(plumbline.SLILabelArrival)
+		if whole := to.Add(-longestStep); late && from.After(whole) && now.Sub(c.whole[id]) >= again {
+			from = maxTime(whole, to.Add(-c.cfg.Back))
+			c.whole[id] = now
+		}
 	}
 	from = from.Truncate(time.Minute)
-	to = minTime(to, from.Add(longestStep))
+	to = minTime(to, from.Add(longest))
 	if !from.Before(to) {
 		return nil
 	}
@@ -136,6 +152,9 @@ func freshRows(answered []int64, from, to, within int64) []row {
 	return all
 }
 
+// unknownIdentifier is what ClickHouse answers to a column that is not there.
+const unknownIdentifier = 47
+
 // asked runs a user's statement, which returns time, good and total and may
 // return deploy_hash.
 func (c *Counter) asked(ctx context.Context, query string, from, to time.Time) (all []row, err error) {
@@ -145,12 +164,16 @@ func (c *Counter) asked(ctx context.Context, query string, from, to time.Time) (
 	const wrapped = "SELECT toString(deploy), toUInt32(toUnixTimestamp(toStartOfMinute(toDateTime(time, 'UTC')))) AS minute, toUInt64(sum(good)), toUInt64(sum(total)), toUInt64(sum(total)) FROM (SELECT *, %s AS deploy FROM (\n%s\n)) GROUP BY deploy, minute HAVING sum(total) > 0"
 	parameters := []any{clickhouse.Named("from", from.UTC().Format(time.DateTime)), clickhouse.Named("to", to.UTC().Format(time.DateTime))}
 	all, err = c.rows(ctx, c.queries, fmt.Sprintf(wrapped, "deploy_hash", query), parameters...)
-	if err != nil {
+	if exception := new(clickhouse.Exception); errors.As(err, &exception) && exception.Code == unknownIdentifier {
 		all, err = c.rows(ctx, c.queries, fmt.Sprintf(wrapped, "''", query), parameters...)
 	}
 	for _, r := range all {
 		if r.good > r.total {
 			return nil, fmt.Errorf("its statement returns %d good of %d events", r.good, r.total)
+		}
+		if r.minute < from.Unix() || r.minute >= to.Unix() {
+			return nil, fmt.Errorf("its statement returns counts of %s, asked for [%s, %s): time has to be the event's own",
+				time.Unix(r.minute, 0).UTC().Format(time.DateTime), from.UTC().Format(time.DateTime), to.UTC().Format(time.DateTime))
 		}
 	}
 	return all, err

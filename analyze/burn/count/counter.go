@@ -72,12 +72,14 @@ type Counter struct {
 	// cursor is how far each indicator is counted: for events the clock of the
 	// batches, for the others event time, both in unix milliseconds.
 	cursor map[plumbline.SLIID]int64
+	// whole is when the last longestStep of an indicator was counted anew.
+	whole map[plumbline.SLIID]time.Time
 }
 
 // New returns a counter. Queries and promql may be nil if no objective needs
 // them.
 func New(cfg Config, db *storage.DB, queries Querier, promql Instant) *Counter {
-	return &Counter{cfg: cfg, db: db, queries: queries, promql: promql, cursor: make(map[plumbline.SLIID]int64)}
+	return &Counter{cfg: cfg, db: db, queries: queries, promql: promql, cursor: make(map[plumbline.SLIID]int64), whole: make(map[plumbline.SLIID]time.Time)}
 }
 
 // row is the count of one minute.
@@ -113,17 +115,22 @@ func (c *Counter) Step(ctx context.Context, objectives []plumbline.Objective, no
 			errs = append(errs, fmt.Errorf("count the %s of model %q for SLO %q: %w", slo.SLI.Name(), slo.Model, slo.Name, err))
 		}
 	}
-	events := make(map[plumbline.SLIID]plumbline.SLO)
+	events, others := make(map[plumbline.SLIID]plumbline.SLO), make(map[plumbline.SLIID]plumbline.SLO)
 	for id, slo := range slos {
 		switch slo.SLI.Name() {
 		case plumbline.SLILatency, plumbline.SLISuccess, plumbline.SLICost:
 			events[id] = slo
 		default:
-			wrong(slo, c.byTime(ctx, id, slo, now))
+			others[id] = slo
 		}
 	}
 	if err := c.events(ctx, events, now); err != nil {
 		errs = append(errs, fmt.Errorf("count the events of %d SLIs: %w", len(events), err))
+	}
+	for id, slo := range others {
+		within, cancel := context.WithTimeout(ctx, patience)
+		wrong(slo, c.byTime(within, id, slo, now))
+		cancel()
 	}
 	return errors.Join(errs...)
 }
@@ -197,14 +204,18 @@ func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline
 		return err
 	}
 	parameters := eventParameters(slos)
+	// Written together: rows of the first spans alone would say to whoever reads
+	// how far was counted that the last ones are counted, too.
+	var all []row
 	for _, span := range spans(minutes) {
 		counted, err := c.eventRows(ctx, append(slices.Clone(parameters), clickhouse.Named("late", false), clickhouse.Named("from", span.from), clickhouse.Named("to", span.to)))
 		if err != nil {
 			return err
 		}
-		if err := c.write(ctx, counted, b.high); err != nil {
-			return err
-		}
+		all = append(all, counted...)
+	}
+	if err := c.write(ctx, all, b.high); err != nil {
+		return err
 	}
 	for id := range slos {
 		c.cursor[id] = b.high

@@ -8,7 +8,7 @@ FROM (
     FROM sli FINAL
     WHERE sli IN {slis:Array(String)} AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({end:Int64}, 'UTC')
     GROUP BY sli, deploy_hash, slice
-    HAVING sum(total) > 0 AND toUnixTimestamp(slice) + {slice:Int64} <= {end:Int64}
+    HAVING sum(total) > 0 AND toUnixTimestamp(slice) >= {from:Int64} AND toUnixTimestamp(slice) + {slice:Int64} <= {end:Int64}
 )
 GROUP BY sli, deploy_hash, bucket
 SETTINGS do_not_merge_across_partitions_select_final = 1
