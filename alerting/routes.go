@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -120,7 +121,7 @@ func correlated(label string) inhibitNode {
 	}
 }
 
-// ownRoute returns the configured route with the receivers' names as the
+// ownRoute returns the configured route, of models' alerts alone, with the receivers' names as the
 // generated file has them, nil without one.
 func (c Config) ownRoute() (any, error) {
 	if len(c.Route) == 0 {
@@ -130,7 +131,18 @@ func (c Config) ownRoute() (any, error) {
 	for _, o := range c.Owners {
 		owners[string(o.Name)] = true
 	}
-	return renamed(c.Route, "route", owners)
+	own, err := renamed(c.Route, "route", owners)
+	if err != nil {
+		return nil, err
+	}
+	// The alerts about the service have no model and are grouped otherwise: in one
+	// group of the own route two of them would be one incident.
+	matchers, ok := own["matchers"].([]any)
+	if _, given := own["matchers"]; given && !ok {
+		return nil, errors.New("route.matchers: is no list")
+	}
+	own["matchers"] = append([]any{anyModel}, matchers...)
+	return own, nil
 }
 
 func renamed(route map[string]any, at string, owners map[string]bool) (map[string]any, error) {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -159,10 +161,13 @@ func (w *Watchdog) beatOnce(ctx context.Context, client *http.Client) error {
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return errors.New("the heartbeat's address is none") // which may be a secret
 	}
 	request.Header.Set("Content-Type", "application/json")
 	response, err := client.Do(request)
+	if where := new(url.Error); errors.As(err, &where) {
+		return where.Err // without the address
+	}
 	if err != nil {
 		return err
 	}

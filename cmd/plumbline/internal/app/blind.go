@@ -50,7 +50,7 @@ func (a *App) newWatchdog(alerts *alerting.Service, evaluator *rules.Evaluator, 
 		client: &kafka.Client{Addr: kafka.TCP(a.brokers...), Transport: a.dialer.Transport("plumbline-watchdog")},
 		group:  a.cfg.Ingest.Group, topics: a.cfg.ingestTopics(), explained: a.troubles.explains, seen: make(map[partitionKey]progress),
 	}
-	evaluated := evaluationProbe{evaluations: evaluator.Evaluations, turn: speaks.turn(), began: time.Now(), any: len(a.slos) > 0}
+	evaluated := &evaluationProbe{evaluations: evaluator.Evaluations, turn: speaks.turn(), began: time.Now(), any: len(a.slos) > 0, since: make(map[string]time.Time)}
 	silent := &silenceProbe{conn: a.db.Conn(), stored: a.stored, slos: make(map[string]bool)}
 	for _, slo := range a.slos {
 		silent.slos[string(slo.Name)] = true
@@ -144,14 +144,14 @@ func (p *ingestProbe) lag(ctx context.Context, now time.Time) (time.Duration, st
 	ends, commits := make(map[string][]kafka.OffsetRequest), make(map[string][]int)
 	for _, t := range meta.Topics {
 		for _, part := range t.Partitions {
-			ends[t.Name] = append(ends[t.Name], kafka.LastOffsetOf(part.ID))
+			ends[t.Name] = append(ends[t.Name], kafka.FirstOffsetOf(part.ID), kafka.LastOffsetOf(part.ID))
 			commits[t.Name] = append(commits[t.Name], part.ID)
 		}
 	}
 	if len(ends) == 0 {
 		return 0, "", nil
 	}
-	last, err := p.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: ends})
+	last, err := p.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: ends, IsolationLevel: kafka.ReadCommitted})
 	if err != nil {
 		return 0, "", fmt.Errorf("ask Kafka for the ends of its topics: %w", err)
 	}
@@ -172,7 +172,8 @@ func (p *ingestProbe) lag(ctx context.Context, now time.Time) (time.Duration, st
 	for topic, parts := range last.Topics {
 		for _, o := range parts {
 			key := partitionKey{topic, o.Partition}
-			lag := p.move(key, done[key], o.LastOffset, now)
+			// Nobody waits for what retention took before it was committed.
+			lag := p.move(key, max(done[key], o.FirstOffset), o.LastOffset, now)
 			if object := fmt.Sprintf("%s/%d", topic, o.Partition); lag > 0 && !p.explained(object) {
 				worst = max(worst, lag)
 				behind = append(behind, object)
@@ -198,10 +199,11 @@ type evaluationProbe struct {
 	evaluations func() []rules.Evaluated
 	turn        func(group string) bool // nil has every duty
 	began       time.Time
-	any         bool // whether there is anything to evaluate
+	any         bool                 // whether there is anything to evaluate
+	since       map[string]time.Time // when a group was first seen to be this replica's
 }
 
-func (p evaluationProbe) lag(_ context.Context, now time.Time) (time.Duration, string, error) {
+func (p *evaluationProbe) lag(_ context.Context, now time.Time) (time.Duration, string, error) {
 	if !p.any {
 		return 0, "", nil
 	}
@@ -213,11 +215,17 @@ func (p evaluationProbe) lag(_ context.Context, now time.Time) (time.Duration, s
 	var late []string
 	for _, e := range all {
 		if p.turn != nil && !p.turn(e.Group) {
+			delete(p.since, e.Group)
 			continue
 		}
+		if _, ok := p.since[e.Group]; !ok && p.turn != nil {
+			p.since[e.Group] = now
+		}
 		at := e.At
-		if at.Before(p.began) {
-			at = p.began
+		for _, begin := range []time.Time{p.began, p.since[e.Group]} {
+			if at.Before(begin) {
+				at = begin
+			}
 		}
 		if lag := now.Sub(at) - e.Every; lag > 0 {
 			worst = max(worst, lag)
@@ -237,6 +245,7 @@ type silenceProbe struct {
 	conn   driver.Conn
 	stored <-chan struct{}
 	slos   map[string]bool // declared
+	began  time.Time       // when ClickHouse was first seen to be there
 }
 
 func (p *silenceProbe) lag(ctx context.Context, now time.Time) (time.Duration, string, error) {
@@ -244,6 +253,9 @@ func (p *silenceProbe) lag(ctx context.Context, now time.Time) (time.Duration, s
 	case <-p.stored:
 	default:
 		return 0, "", errors.New("ClickHouse does not answer yet")
+	}
+	if p.began.IsZero() {
+		p.began = now
 	}
 	rows, err := p.conn.Query(ctx, silentSQL)
 	if err != nil {
@@ -257,6 +269,11 @@ func (p *silenceProbe) lag(ctx context.Context, now time.Time) (time.Duration, s
 		var last time.Time
 		if err := rows.Scan(&slo, &last); err != nil {
 			return 0, "", fmt.Errorf("read the last findings: %w", err)
+		}
+		// What this process has not had the time to compute is not silent: the last
+		// findings after a stop are as old as the stop.
+		if last.Before(p.began) {
+			last = p.began
 		}
 		if lag := now.Sub(last); lag > 0 && p.slos[slo] {
 			worst = max(worst, lag)

@@ -83,7 +83,7 @@ func TestEvaluationProbe(t *testing.T) {
 	began := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	now := began.Add(10 * time.Minute)
 	var all []rules.Evaluated
-	p := evaluationProbe{evaluations: func() []rules.Evaluated { return all }, began: began, any: true}
+	p := evaluationProbe{evaluations: func() []rules.Evaluated { return all }, began: began, any: true, since: make(map[string]time.Time)}
 	for _, test := range []struct {
 		name string
 		all  []rules.Evaluated
@@ -95,6 +95,7 @@ func TestEvaluationProbe(t *testing.T) {
 		{"one late", []rules.Evaluated{{Group: "a", At: now, Every: time.Second}, {Group: "b", At: now.Add(-time.Minute), Every: 15 * time.Second}}, nil, 45 * time.Second},
 		{"never", []rules.Evaluated{{Group: "a", Every: time.Minute}}, nil, 9 * time.Minute},
 		{"another's", []rules.Evaluated{{Group: "a", Every: time.Minute}}, func(string) bool { return false }, 0},
+		{"taken over just now", []rules.Evaluated{{Group: "a", Every: time.Second}}, func(string) bool { return true }, 0},
 	} {
 		all, p.turn = test.all, test.turn
 		if lag, _, err := p.lag(t.Context(), now); err != nil || lag != test.want {
