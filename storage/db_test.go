@@ -65,7 +65,8 @@ func TestMigrateFromTheVersionWithoutWeights(t *testing.T) {
 	for _, table := range []string{"series_minute", "series_hour", "categories_hour", "outcome_cells"} {
 		exec("ALTER TABLE " + table + " DROP COLUMN rows")
 	}
-	exec("ALTER TABLE outcomes DROP COLUMN requests, DROP COLUMN segments")
+	exec("ALTER TABLE outcomes DROP COLUMN requests, DROP COLUMN segments, DROP COLUMN held")
+	exec("INSERT INTO join_cursor (topic, epoch, partition, done) VALUES ('labels', 'e', 0, 7)")
 	exec("ALTER TABLE predictions DROP PROJECTION by_id SETTINGS mutations_sync = 2")
 	exec("ALTER TABLE predictions ADD PROJECTION by_id (SELECT model, prediction_id, ts ORDER BY model, prediction_id)")
 	exec("INSERT INTO predictions (model, prediction_id, ts, weight) SELECT 'm', toString(number), now64(3), 1 FROM numbers(10)")
@@ -87,6 +88,7 @@ func TestMigrateFromTheVersionWithoutWeights(t *testing.T) {
 		"SELECT sum(rows) FROM categories_hour":         7,
 		"SELECT toUInt64(sum(rows)) FROM outcome_cells": 5,
 		"SELECT sum(requests) FROM outcomes":            1,
+		"SELECT count() FROM join_cursor":               0,
 		"SELECT sum(length(segments)) FROM outcomes":    0,
 		"SELECT toUInt64(sum(weight)) FROM predictions": 10,
 		"SELECT count() FROM system.mutations WHERE command LIKE '%MATERIALIZE PROJECTION%' AND database = currentDatabase()":                        1,

@@ -91,6 +91,10 @@ func (db *DB) createDatabase(ctx context.Context) error {
 	return conn.Close()
 }
 
+// outcomesHeld is the column of outcomes that came with those that tell which
+// label counted before and since.
+const outcomesHeld = "held"
+
 // reconcile compares the columns of a table as it stands under a name with its
 // declaration.
 func (db *DB) reconcile(ctx context.Context, t plumbline.Table, name string) error {
@@ -101,6 +105,14 @@ func (db *DB) reconcile(ctx context.Context, t plumbline.Table, name string) err
 	for _, c := range t.Columns {
 		switch is, ok := have[c.Name]; {
 		case !ok:
+			if t.Name == plumbline.TableOutcomes && c.Name == outcomesHeld {
+				// Rows of the version before say nothing of the labels that held: the
+				// join computes them again from what raw rows there are. First, so
+				// that a migration that is cut short does not forget it.
+				if err := db.conn.Exec(ctx, "TRUNCATE TABLE IF EXISTS "+db.qualified(plumbline.TableJoinCursor)+db.cfg.onCluster()); err != nil {
+					return fmt.Errorf("begin the join anew: %w", err)
+				}
+			}
 			add := fmt.Sprintf("ALTER TABLE %s.%s%s ADD COLUMN IF NOT EXISTS %s", quoteIdentifier(db.cfg.Database), quoteIdentifier(name), db.cfg.onCluster(), columnDDL(c))
 			if err := db.conn.Exec(ctx, add); err != nil {
 				return fmt.Errorf("add column %s.%s: %w", name, c.Name, err)

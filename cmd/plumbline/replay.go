@@ -94,7 +94,7 @@ func runReplay(ctx context.Context, w where, files []string, s span, stdout, std
 		}
 	}
 	counter := count.New(count.DefaultConfig(), db, nil, nil)
-	err = counter.Replay(ctx, objectives, s.from, s.to, func(c count.Change) {
+	err = counter.Replay(ctx, countable(objectives, stderr), s.from, s.to, func(c count.Change) {
 		say(c.At, c.SLO, c.Deploy, c.Counted.Pair, c.Fires, c.Counted.Long.Share(), c.Counted.Short.Share())
 	}, progress)
 	if err != nil {
@@ -106,6 +106,19 @@ func runReplay(ctx context.Context, w where, files []string, s span, stdout, std
 	fmt.Fprintln(stderr)
 	fmt.Fprintf(stdout, "%d pages and %d tickets of %d SLOs, %s to %s\n", pages, tickets, len(objectives), s.from.UTC().Format(time.RFC3339), s.to.UTC().Format(time.RFC3339))
 	return nil
+}
+
+// countable leaves out, and says so, what only the service itself can count: it
+// has the read-only user and the PromQL engine that statements of users need.
+func countable(all []plumbline.Objective, stderr io.Writer) (kept []plumbline.Objective) {
+	for _, o := range all {
+		if o.SLO.SLI.Is(plumbline.SLISQL) || o.SLO.SLI.Is(plumbline.SLIPromQL) {
+			fmt.Fprintf(stderr, "SLO %s is not replayed: its indicator is a statement of kind %s\n", o.SLO.Name, o.SLO.SLI.Name())
+			continue
+		}
+		kept = append(kept, o)
+	}
+	return kept
 }
 
 func targetOf(all []plumbline.Objective, name plumbline.SLOName) float64 {

@@ -85,9 +85,10 @@ func (j *Join) Run(ctx context.Context) error {
 			progress Progress
 			err      error
 		)
-		if at := j.now(); at.Sub(beat) >= j.cfg.MemberTimeout/6 || at.Before(beat) {
+		begun := j.now()
+		if begun.Sub(beat) >= j.cfg.MemberTimeout/6 || begun.Before(beat) {
 			if err = j.beat(ctx); err == nil {
-				beat = at
+				beat = begun
 			}
 		}
 		if err == nil {
@@ -97,7 +98,9 @@ func (j *Join) Run(ctx context.Context) error {
 			j.metrics.errors.Inc()
 			j.log.Error("join step will be repeated", "err", err, "after", j.cfg.Interval)
 		}
-		pause := j.cfg.Interval
+		// At least as long as the step took: the fewer labels a step has, the more
+		// of its time goes into what they share with those before.
+		pause := max(j.cfg.Interval, j.now().Sub(begun))
 		if err == nil && progress.More {
 			pause = 0
 		}

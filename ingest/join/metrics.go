@@ -14,7 +14,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		labels:      counter("labels_total", "Label rows followed; a repeated step counts them again."),
 		waiting:     counter("labels_waiting_total", "Label rows whose prediction was not stored when they were followed: early, for an unknown id, or long after the retention of predictions."),
-		misdirected: counter("labels_misdirected_total", "Waiting label rows whose id is a prediction's of another model: wrongly keyed, and never applied."),
+		misdirected: counter("labels_misdirected_total", "Waiting label rows whose id is a prediction's of another model: wrongly keyed, and never applied. At most a thousand of a step are looked for."),
 		late:        counter("labels_late_total", "Label rows that came after the retention of their prediction, and are never applied."),
 		predictions: counter("predictions_total", "Predictions whose outcome was computed, each time a label or delivery changed it."),
 		errors:      counter("step_errors_total", "Steps that ended in an error and were repeated."),

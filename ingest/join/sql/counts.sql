@@ -26,12 +26,14 @@ fresh AS (
 unmet AS (
     SELECT prediction_id FROM fresh WHERE (model, prediction_id) NOT IN (SELECT model, prediction_id FROM met)
 ),
+-- Of a thousand that are not met: a producer that sends labels of predictions it
+-- does not send has more than can be looked for among all models.
 elsewhere AS (
     SELECT prediction_id
     FROM predictions
     WHERE stage != 'training' AND (model, prediction_id) IN (
         SELECT m.model, u.prediction_id
-        FROM unmet AS u
+        FROM (SELECT DISTINCT prediction_id FROM unmet LIMIT 1000) AS u
         CROSS JOIN (SELECT DISTINCT toString(model) AS model FROM series_hour WHERE series = 'requests' AND model != '') AS m)
 )
 SELECT
