@@ -202,6 +202,36 @@ func TestCompositeWeighsItsParts(t *testing.T) {
 	}
 }
 
+// A part that is counted without deploys is a part of every deploy's composite.
+func TestCompositeOfAPartWithoutDeploys(t *testing.T) {
+	db := startDB(t)
+	storeEvents(t, db, 0, 3000, 3*time.Second, origin, origin)
+	exec(t, db, "INSERT INTO series_minute (model, deploy_hash, stage, series, time, count) SELECT model, deploy_hash, stage, 'requests', toStartOfMinute(ts), 1 FROM predictions")
+	all := []plumbline.Objective{eventObjectives()[0], objective("fresh", plumbline.SLI{Kind: plumbline.SLIFreshness, Within: 5 * time.Minute}, nil)}
+	all[0].Pairs, all[1].Pairs = nil, nil
+	whole := objective("whole", plumbline.SLI{Kind: plumbline.SLIComposite}, func(s *plumbline.SLO) {
+		s.Target, s.Parts = 0.97, []plumbline.Part{{SLO: "latency", Weight: 1}, {SLO: "fresh", Weight: 1}}
+	})
+	counter := New(DefaultConfig(), db, nil, nil)
+	for range 10 { // a day a step
+		if err := counter.Step(t.Context(), all, origin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := Reader{Conn: db.Conn()}.At(t.Context(), append(all, whole), origin)
+	if err != nil || len(found) != 2 {
+		t.Fatalf("%d evaluations, %v", len(found), err)
+	}
+	for _, e := range found {
+		from := origin.Add(-time.Hour)
+		// Freshness has no bad minute.
+		want := brute(t, db, "latency", e.Deploy, from, origin).Share() / 2
+		if got := e.Counted[0].Long.Share(); e.Deploy == "" || math.Abs(got-want) > 1e-12 {
+			t.Errorf("%s: %v, want %v", e.Deploy, got, want)
+		}
+	}
+}
+
 func TestNothingCountedIsMissing(t *testing.T) {
 	found, err := Reader{Conn: startDB(t).Conn()}.At(t.Context(), eventObjectives(), origin)
 	if err != nil || len(found) != 4 {

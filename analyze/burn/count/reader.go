@@ -271,6 +271,9 @@ func (e evaluator) objective(o plumbline.Objective) []Evaluation {
 		}
 	}
 	slices.Sort(hashes)
+	if len(hashes) > 1 && hashes[0] == "" && o.SLO.SLI.Is(plumbline.SLIComposite) {
+		hashes = hashes[1:] // a part without deploys is a part of each
+	}
 	series := len(hashes)
 	if series == 0 {
 		hashes = []plumbline.DeployHash{o.SLO.Deploy}
@@ -326,7 +329,11 @@ func (e evaluator) composite(o plumbline.Objective, pair plumbline.WindowPair, d
 	noise := 1.0
 	for _, p := range o.SLO.Parts {
 		slo := e.slos[p.SLO]
-		part := burn.EvaluateCounts(e.windows(key{budgetingOf(slo), deploy}, series*len(o.SLO.Parts)), slo, pair)
+		k := key{budgetingOf(slo), deploy}
+		if of := e.deploys[k.of]; len(of) == 1 && of[0] == "" {
+			k.deploy = ""
+		}
+		part := burn.EvaluateCounts(e.windows(k, series*len(o.SLO.Parts)), slo, pair)
 		if part.Verdict == plumbline.VerdictMissing {
 			return sum
 		}
@@ -335,6 +342,7 @@ func (e evaluator) composite(o plumbline.Objective, pair plumbline.WindowPair, d
 		short += p.Weight * part.Short.Share() / (1 - slo.Target)
 		rows.Total, rows.Rows = rows.Total+part.Long.Total, rows.Rows+part.Long.Rows
 		noise = min(noise, part.Noise)
+		sum.Thin = sum.Thin || part.Thin
 	}
 	budget := 1 - o.SLO.Target
 	sum.Long = burn.Count{Bad: long / weights * budget * rows.Total, Total: rows.Total, Rows: rows.Rows}
