@@ -16,6 +16,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 )
 
 // get asks the handler.
@@ -82,8 +83,8 @@ func TestTheLongestWindowIsNamed(t *testing.T) {
 		end.Add(-30 * time.Minute): http.StatusBadRequest,
 	} {
 		handler := newHandler(&Asker{now: func() time.Time { return now }}, slog.New(slog.DiscardHandler), time.Minute)
-		for range mostAtOnce {
-			handler.turns <- struct{}{} // a question that is accepted is asked of nobody
+		for range serve.MostAtOnce {
+			handler.Turns <- struct{}{} // a question that is accepted is asked of nobody
 		}
 		w := get(handler, "model=m&window=400d")
 		if w.Code != want || want == http.StatusBadRequest && !strings.HasPrefix(w.Body.String(), "window: \"400d\" until ") {
@@ -98,8 +99,8 @@ func TestTheLongestWindowIsNamed(t *testing.T) {
 // The work of a question is bounded, and what makes it too much is named.
 func TestTheWorkOfAQuestionIsBounded(t *testing.T) {
 	handler := newHandler(&Asker{now: func() time.Time { return end }}, slog.New(slog.DiscardHandler), time.Minute)
-	for range mostAtOnce {
-		handler.turns <- struct{}{}
+	for range serve.MostAtOnce {
+		handler.Turns <- struct{}{}
 	}
 	const long = "&reference=sliding:400d&reference=sliding:399d&reference=sliding:398d&reference=sliding:397d&reference=sliding:396d"
 	for query, want := range map[string]string{
@@ -156,11 +157,11 @@ func boundedOverHTTP(t *testing.T, conn drift.Querier) {
 	log := slog.New(slog.DiscardHandler)
 	g := gate{Querier: conn, came: make(chan struct{}, 1), open: make(chan struct{})}
 	handler := newHandler(newAsker(t, g), log, time.Minute)
-	codes := make(chan int, mostAtOnce)
-	for range mostAtOnce {
+	codes := make(chan int, serve.MostAtOnce)
+	for range serve.MostAtOnce {
 		go func() { codes <- get(handler, query).Code }()
 	}
-	for len(handler.turns) < mostAtOnce {
+	for len(handler.Turns) < serve.MostAtOnce {
 		select {
 		case code := <-codes:
 			t.Fatalf("a question is answered before its statements: %d", code)
@@ -169,10 +170,10 @@ func boundedOverHTTP(t *testing.T, conn drift.Querier) {
 	}
 	w := get(handler, query)
 	if seconds, err := strconv.Atoi(w.Header().Get("Retry-After")); w.Code != http.StatusServiceUnavailable || err != nil || seconds < 1 {
-		t.Errorf("beyond %d questions: %d %s, Retry-After %q", mostAtOnce, w.Code, w.Body, w.Header().Get("Retry-After"))
+		t.Errorf("beyond %d questions: %d %s, Retry-After %q", serve.MostAtOnce, w.Code, w.Body, w.Header().Get("Retry-After"))
 	}
 	close(g.open)
-	for range mostAtOnce {
+	for range serve.MostAtOnce {
 		if code := <-codes; code != http.StatusOK {
 			t.Errorf("a question that had its turn: %d", code)
 		}
@@ -184,7 +185,7 @@ func boundedOverHTTP(t *testing.T, conn drift.Querier) {
 	if w := get(late, query); w.Code != http.StatusGatewayTimeout || !strings.Contains(w.Body.String(), "no answer within 1ms") {
 		t.Errorf("a question without an answer in time: %d %s", w.Code, w.Body)
 	}
-	if len(late.turns) != 0 {
+	if len(late.Turns) != 0 {
 		t.Error("a question that was given up keeps its turn")
 	}
 }

@@ -2,34 +2,23 @@ package ask
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 )
 
 // Path is where Handler is mounted.
 const Path = "/api/v1/quality"
 
-const (
-	// answerWithin bounds one question. The driver passes what is left of it, and
-	// 5 s, to ClickHouse as max_execution_time, so a statement ends there too.
-	answerWithin = 2 * time.Minute
-	// mostAtOnce bounds the questions under way.
-	mostAtOnce = 3
-	// retryAfter is what a client is told that comes beyond that.
-	retryAfter = 5 * time.Second
-	// mostQuery bounds the query string, in bytes, and so what it can name.
-	mostQuery = 32 << 10
-	// longestServed bounds the windows of a question over HTTP: labelled
-	// predictions are read row by row.
-	longestServed = 92 * day
-)
+// longestServed bounds the windows of a question over HTTP: labelled predictions
+// are read row by row.
+const longestServed = 92 * day
 
 // Handler answers GET requests with the JSON of an Answer. The parameters are
 // those of Params: deploy, metric and feature any number of times; as_of for the
@@ -40,60 +29,31 @@ const (
 // two minutes is a 504. What goes wrong inside is logged and a 500. Access is the
 // listener's to protect.
 func Handler(asker *Asker, log *slog.Logger) http.Handler {
-	return newHandler(asker, log, answerWithin)
+	return newHandler(asker, log, serve.Within)
 }
 
-type handler struct {
-	asker  *Asker
-	log    *slog.Logger
-	within time.Duration
-	turns  chan struct{} // full when mostAtOnce questions are under way
-}
-
-func newHandler(asker *Asker, log *slog.Logger, within time.Duration) *handler {
-	return &handler{asker: asker, log: log, within: within, turns: make(chan struct{}, mostAtOnce)}
-}
-
-// ServeHTTP reads the question, waits for nothing, and answers it.
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if len(r.URL.RawQuery) > mostQuery {
-		http.Error(w, fmt.Sprintf("a query string of %d bytes: at most %d; name less", len(r.URL.RawQuery), mostQuery), http.StatusRequestURITooLong)
-		return
-	}
-	q, err := h.question(r.URL.RawQuery)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	select {
-	case h.turns <- struct{}{}:
-		defer func() { <-h.turns }()
-	default:
-		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
-		http.Error(w, fmt.Sprintf("%d questions about quality are being answered, no more at a time: ask again in %s", mostAtOnce, retryAfter), http.StatusServiceUnavailable)
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), h.within)
-	defer cancel()
-	answer, err := h.asker.Ask(ctx, q)
-	if err != nil {
-		h.refuse(ctx, w, r, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	if err := json.NewEncoder(w).Encode(answer); err != nil {
-		h.log.Debug("a client left before its answer about quality", "err", err)
+func newHandler(asker *Asker, log *slog.Logger, within time.Duration) *serve.Handler[Question] {
+	return &serve.Handler[Question]{
+		About: "quality", Source: "labels", Less: "fewer metrics",
+		Read:   asker.question,
+		Answer: func(ctx context.Context, q Question) (any, error) { return asker.Ask(ctx, q) },
+		Status: func(err error) int {
+			if _, wrong := errors.AsType[ParameterError](err); wrong {
+				return http.StatusBadRequest
+			}
+			return 0
+		},
+		Within: within, Longest: serve.LongQuery, Turns: make(chan struct{}, serve.MostAtOnce), Log: log,
 	}
 }
 
 // question reads a query string; every error is the client's.
-func (h *handler) question(raw string) (Question, error) {
+func (a *Asker) question(raw string) (Question, error) {
 	params, err := paramsOf(raw)
 	if err != nil {
 		return Question{}, err
 	}
-	q, err := params.Question(h.asker.now())
+	q, err := params.Question(a.now())
 	if err != nil {
 		return Question{}, err
 	}
@@ -104,22 +64,6 @@ func (h *handler) question(raw string) (Question, error) {
 		return Question{}, ParameterError{Name: "against", Err: fmt.Errorf("%s to %s: at most 92d over HTTP", spell(q.Why.From), spell(q.Why.To))}
 	}
 	return q, nil
-}
-
-// refuse says that there is no answer, to nobody if the client has left.
-func (h *handler) refuse(ctx context.Context, w http.ResponseWriter, r *http.Request, err error) {
-	if p, ok := errors.AsType[ParameterError](err); ok {
-		http.Error(w, p.Error(), http.StatusBadRequest)
-		return
-	}
-	if r.Context().Err() == nil {
-		h.log.Error("a question about quality has no answer", "err", err, "query", r.URL.RawQuery)
-	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		http.Error(w, fmt.Sprintf("there was no answer within %s: ask about a shorter window or fewer metrics", h.within), http.StatusGatewayTimeout)
-		return
-	}
-	http.Error(w, "the labels could not be read; the log of the service says why", http.StatusInternalServerError)
 }
 
 // paramsOf reads a query string.

@@ -19,6 +19,8 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/storage/grid"
+
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 )
 
 // Areas from buckets lie within their bound of those of the scores.
@@ -274,8 +276,8 @@ func overHTTP(t *testing.T, asker *Asker) {
 
 func TestWrongParametersAreNamed(t *testing.T) {
 	h := newHandler(&Asker{now: func() time.Time { return end }}, slog.New(slog.DiscardHandler), time.Minute)
-	for range mostAtOnce {
-		h.turns <- struct{}{} // a question that is accepted is asked of nobody
+	for range serve.MostAtOnce {
+		h.Turns <- struct{}{} // a question that is accepted is asked of nobody
 	}
 	for query, want := range map[string]string{
 		"":                                             "model: say which model",

@@ -9,11 +9,11 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	drift "github.com/plumbline-slo/plumbline/analyze/drift/ask"
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 )
 
 // Path is where Handler is mounted.
@@ -21,8 +21,6 @@ const Path = "/api/v1/maturity"
 
 const (
 	answerWithin = time.Minute
-	mostAtOnce   = 3
-	retryAfter   = 5 * time.Second
 	mostQuery    = 8 << 10 // bytes
 )
 
@@ -33,66 +31,23 @@ const (
 // again, and one that takes longer than a minute a 504. What goes wrong inside is
 // logged and a 500. Access is the listener's to protect.
 func Handler(asker Asker, log *slog.Logger) http.Handler {
-	return &handler{asker: asker, log: log, turns: make(chan struct{}, mostAtOnce)}
-}
-
-type handler struct {
-	asker Asker
-	log   *slog.Logger
-	turns chan struct{} // full when mostAtOnce questions are under way
-}
-
-// ServeHTTP reads the question, waits for nothing, and answers it.
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if len(r.URL.RawQuery) > mostQuery {
-		http.Error(w, fmt.Sprintf("a query string of %d bytes: at most %d", len(r.URL.RawQuery), mostQuery), http.StatusRequestURITooLong)
-		return
-	}
-	p, err := paramsOf(r.URL.RawQuery)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	asked, err := p.Asked(h.asker.now())
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	select {
-	case h.turns <- struct{}{}:
-		defer func() { <-h.turns }()
-	default:
-		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
-		http.Error(w, fmt.Sprintf("%d questions about maturity are being answered, no more at a time: ask again in %s", mostAtOnce, retryAfter), http.StatusServiceUnavailable)
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
-	defer cancel()
-	answer, err := h.asker.Ask(ctx, asked)
-	if err != nil {
-		h.refuse(ctx, w, r, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	if err := json.NewEncoder(w).Encode(answer); err != nil {
-		h.log.Debug("a client left before its answer about maturity", "err", err)
-	}
-}
-
-// refuse says that there is no answer.
-func (h *handler) refuse(ctx context.Context, w http.ResponseWriter, r *http.Request, err error) {
-	switch {
-	case errors.Is(err, ErrUnknown):
-		http.Error(w, err.Error(), http.StatusNotFound)
-		return
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		http.Error(w, fmt.Sprintf("there was no answer within %s", answerWithin), http.StatusGatewayTimeout)
-	default:
-		http.Error(w, "what is counted could not be read; the log of the service says why", http.StatusInternalServerError)
-	}
-	if r.Context().Err() == nil {
-		h.log.Error("a question about maturity has no answer", "err", err, "query", r.URL.RawQuery)
+	return &serve.Handler[Asked]{
+		About: "maturity", Source: "counts of labels", Less: "fewer windows",
+		Read: func(query string) (Asked, error) {
+			p, err := paramsOf(query)
+			if err != nil {
+				return Asked{}, err
+			}
+			return p.Asked(asker.now())
+		},
+		Answer: func(ctx context.Context, q Asked) (any, error) { return asker.Ask(ctx, q) },
+		Status: func(err error) int {
+			if errors.Is(err, ErrUnknown) {
+				return http.StatusNotFound
+			}
+			return 0
+		},
+		Within: answerWithin, Longest: mostQuery, Turns: make(chan struct{}, serve.MostAtOnce), Log: log,
 	}
 }
 
