@@ -185,18 +185,48 @@ func (w *worker) takeover(ctx context.Context, begun intent, from, first int64) 
 	if from < first || begun.Plan != w.plan {
 		return w.takeoverChanged(ctx, begun, from, first)
 	}
-	return last + 1, w.replay(ctx, from, last, begun.Counted)
+	again, err := w.again(ctx, begun, from)
+	if err != nil {
+		return 0, err
+	}
+	return last + 1, w.replay(ctx, from, last, again)
+}
+
+// replaying is what whoever takes a batch over from a replay must know of it.
+type replaying struct {
+	// counted is the plan under which rollups of the batch may be stored, if that
+	// is not the worker's.
+	counted string
+	// sampled says that a rollup may be there before the raw rows are, so that its
+	// marker does not tell that these are complete.
+	sampled bool
+}
+
+// again is the replay of a batch by the plan under which it was begun. Its raw
+// rows go in before its rollups, unless they were left out and there is room for
+// them now.
+func (w *worker) again(ctx context.Context, begun intent, from int64) (replaying, error) {
+	r := replaying{begun.Counted, begun.Sampled}
+	if r.sampled {
+		return r, nil
+	}
+	b := newBatch(w.at, from, nil)
+	b.last = *begun.Last
+	rolledUp, err := w.rawComplete(ctx, b)
+	if err != nil || !rolledUp {
+		return r, err
+	}
+	stored, _, err := w.storedRaw(ctx, b)
+	r.sampled = stored == 0
+	return r, err
 }
 
 // replay decodes a range of offsets again, stores what is missing of it and
-// commits. counted is the plan under which rollups of it may be stored, if that
-// is not the worker's.
-func (w *worker) replay(ctx context.Context, first, last int64, counted string) error {
+// commits.
+func (w *worker) replay(ctx context.Context, first, last int64, r replaying) error {
 	w.confirmed = time.Time{} // the first statement commits the intent under this plan
 	b := w.newBatch(first)
-	// A rollup may be there already. From here on its marker no longer says that
-	// the raw rows are complete: a replay may end among them.
-	b.sampled, b.counted = true, counted
+	b.sampled, b.counted = r.sampled, r.counted
 	if err := w.refetch(ctx, first, last, b.add); err != nil {
 		return err
 	}

@@ -42,16 +42,18 @@ func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first 
 	if err != nil {
 		return 0, err
 	}
-	counted := ""
+	// Of rollups that are there the replay makes the raw rows anew, and may end
+	// among them. Where there are none, raw rows go first as ever.
+	var again replaying
 	if complete {
-		counted = begunRange.finished(begun.Plan)
+		again = replaying{begunRange.finished(begun.Plan), true}
 	}
 	left, others, err := w.storedRaw(ctx, begunRange)
 	if err != nil {
 		return 0, err
 	}
 	if left == 0 && first <= last {
-		return last + 1, w.replayBare(ctx, begunRange, max(from, first), others > 0, counted)
+		return last + 1, w.replayBare(ctx, begunRange, max(from, first), others > 0, again)
 	}
 	// Of a sample only the records tell what is to be counted; where they are
 	// gone, what is stored of them must do.
@@ -61,7 +63,7 @@ func (w *worker) takeoverChanged(ctx context.Context, begun intent, from, first 
 	if err := w.deleteRange(ctx, begunRange); err != nil {
 		return 0, err
 	}
-	return last + 1, w.replay(ctx, from, last, counted)
+	return last + 1, w.replay(ctx, from, last, again)
 }
 
 // rawComplete reports whether any rollup of the batch is stored, which is never
@@ -158,14 +160,14 @@ func (w *worker) storedRaw(ctx context.Context, b *batch) (counted, others int, 
 // replayBare stores again what is readable of a batch of which no raw row is
 // stored that rollups are made from. Its other raw rows go first, as this plan
 // may make others of them.
-func (w *worker) replayBare(ctx context.Context, b *batch, from int64, others bool, counted string) error {
+func (w *worker) replayBare(ctx context.Context, b *batch, from int64, others bool, again replaying) error {
 	if others {
 		b.first = from
 		if err := w.deleteRange(ctx, b); err != nil {
 			return err
 		}
 	}
-	return w.replay(ctx, from, b.last, counted)
+	return w.replay(ctx, from, b.last, again)
 }
 
 func (w *worker) storedIn(ctx context.Context, b *batch, table plumbline.TableName) (offsets []int64, err error) {

@@ -50,7 +50,7 @@ func (n *notices) await(t *testing.T, kind string) {
 			if got == kind {
 				return
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(5 * time.Minute):
 			t.Fatalf("no notice %q; got %v", kind, n.got)
 		}
 	}
