@@ -33,7 +33,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 const (
 	routingKey = "0123456789abcdef0123456789abcdef"
 	// patience bounds what a test waits for; it is no expectation.
-	patience = 60 * time.Second
+	patience = 5 * time.Minute
 	// childEnv makes the test binary a service of its own, to be killed.
 	childEnv = "PLUMBLINE_ALERTING_CHILD"
 )

@@ -154,7 +154,7 @@ func (e *Env) startEngine(tb testing.TB) {
 			tb.Errorf("engine: %v", err)
 		}
 	})
-	wait, stop := context.WithTimeout(ctx, time.Minute)
+	wait, stop := context.WithTimeout(ctx, 5*time.Minute)
 	defer stop()
 	if err := e.Engine.WaitReady(wait); err != nil {
 		tb.Fatal(err)

@@ -288,7 +288,7 @@ func running(t *testing.T, c clickhouse.Conn, text string) (n uint64) {
 // eventually polls ok until it holds or the test's patience ends.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
+	deadline := time.NewTimer(5 * time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -296,7 +296,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			t.Fatalf("%s: not within 30 s", what)
+			t.Fatalf("%s: not within five minutes", what)
 		}
 	}
 }
