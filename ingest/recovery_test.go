@@ -301,7 +301,7 @@ func letters(t *testing.T, env *testenv.Env, cfg ingest.Config, n int) []kafka.M
 	t.Helper()
 	r := kafka.NewReader(kafka.ReaderConfig{Brokers: env.Brokers, Topic: cfg.Topics.DeadLetters, MaxWait: 50 * time.Millisecond, MaxBytes: 8 << 20})
 	defer r.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	got := make([]kafka.Message, n)
 	for i := range got {

@@ -48,7 +48,7 @@ func newCluster(t *testing.T) *cluster {
 // records reads a topic.
 func (c *cluster) records(t *testing.T, topic string) (all []kafka.Message) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for partition := range 4 {
 		conn, err := kafka.DialLeader(ctx, "tcp", c.address, topic, partition)
@@ -194,7 +194,7 @@ func jar(artifact, name string) string {
 // command runs a program, or fails the test with what it said.
 func command(t *testing.T, name string, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)

@@ -47,7 +47,7 @@ func newEnv(t *testing.T) *env {
 	t.Cleanup(b.Close)
 	transport := &kafka.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	e := &env{t: t, client: &kafka.Client{Addr: kafka.TCP(b.Addresses()...), Timeout: 10 * time.Second, Transport: transport}}
+	e := &env{t: t, client: &kafka.Client{Addr: kafka.TCP(b.Addresses()...), Timeout: 5 * time.Minute, Transport: transport}}
 	e.create(kafka.TopicConfig{Topic: source, NumPartitions: 2, ReplicationFactor: 1})
 	e.create(kafka.TopicConfig{Topic: dead, NumPartitions: 1, ReplicationFactor: 1})
 	box := deadletters.DefaultConfig()
@@ -140,7 +140,7 @@ func (e *env) stored(topic string, partition int) []kafka.Message {
 	}
 	r := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{e.client.Addr.String()}, Topic: topic, Partition: partition, MaxBytes: 8 << 20, MaxWait: 50 * time.Millisecond})
 	defer r.Close()
-	ctx, cancel := context.WithTimeout(e.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(e.t.Context(), 5*time.Minute)
 	defer cancel()
 	var all []kafka.Message
 	for int64(len(all)) < last {
@@ -370,7 +370,7 @@ func TestSourceWasRecreated(t *testing.T) {
 
 func TestMissingTopicIsNamed(t *testing.T) {
 	e := newEnv(t)
-	box, err := deadletters.New(deadletters.Config{Brokers: []string{e.client.Addr.String()}, Topic: "nowhere", Timeout: 5 * time.Second})
+	box, err := deadletters.New(deadletters.Config{Brokers: []string{e.client.Addr.String()}, Topic: "nowhere", Timeout: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
