@@ -14,7 +14,7 @@ import (
 )
 
 // ambushPatience is how long a scenario waits for the statement it is about.
-const ambushPatience = time.Minute
+const ambushPatience = 5 * time.Minute
 
 // stopped holds a worker back, window 5, that has decided to send a statement
 // and has not sent it, until the others have completed many batches; then it
