@@ -65,7 +65,7 @@ func TestADeadLabelPipelineIsOneBreachAndNoBurn(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			later, want := arrival(t, r, tt.name, now.Add(time.Minute)), r.arrivals.findings(tt.name, whole)
+			later, want := arrival(t, r, tt.name, now.Add(time.Minute)), r.arrivals.findings(tt.name, whole, tt.blind == 1)
 			for i, f := range later {
 				if fmt.Sprint(f) != fmt.Sprint(want[i]) {
 					t.Errorf("a minute later %+v, want %+v", f, want[i])

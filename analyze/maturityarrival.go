@@ -2,9 +2,13 @@ package analyze
 
 import (
 	"context"
+	_ "embed" // the statement
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/quality/history"
@@ -17,10 +21,16 @@ type arrivals struct {
 	cfg    Config
 	looked map[plumbline.Model]attempt
 	known  map[plumbline.Model]history.Arrivals
+	// blind says of a model whether it was when it was looked at last, by this
+	// process or by another.
+	blind map[plumbline.Model]bool
 }
 
 func newArrivals(cfg Config, conn querier) *arrivals {
-	return &arrivals{reader: history.Reader{Conn: conn}, cfg: cfg, looked: map[plumbline.Model]attempt{}, known: map[plumbline.Model]history.Arrivals{}}
+	return &arrivals{
+		reader: history.Reader{Conn: conn}, cfg: cfg, looked: map[plumbline.Model]attempt{},
+		known: map[plumbline.Model]history.Arrivals{}, blind: map[plumbline.Model]bool{},
+	}
 }
 
 // look compares the labels that came lately with those that should have.
@@ -34,11 +44,20 @@ func (l *arrivals) look(ctx context.Context, t traffic, now time.Time) ([]Findin
 		return nil, err
 	}
 	l.known[t.model] = a
-	return l.findings(t.model, a), nil
+	findings := l.findings(t.model, a, l.blind[t.model])
+	l.blind[t.model] = findings[len(findings)-1].Value == 1
+	return findings, nil
 }
 
 // read reads all of the history once an hour, and what is new of it meanwhile.
 func (l *arrivals) read(ctx context.Context, model plumbline.Model, now time.Time) (history.Arrivals, error) {
+	if _, ok := l.blind[model]; !ok {
+		blind, err := l.wasBlind(ctx, model, now)
+		if err != nil {
+			return history.Arrivals{}, err
+		}
+		l.blind[model] = blind
+	}
 	a, ok, err := l.reader.Later(ctx, model, l.known[model], now, slices.Max(l.cfg.LabelArrival.Windows))
 	if err != nil || ok {
 		return a, err
@@ -46,22 +65,42 @@ func (l *arrivals) read(ctx context.Context, model plumbline.Model, now time.Tim
 	return l.reader.Arrivals(ctx, model, l.cfg.LabelArrival.History, now)
 }
 
-// findings are the share, the two counts of every window, and whether the model is
-// blind.
-func (l *arrivals) findings(model plumbline.Model, a history.Arrivals) []Finding {
+//go:embed sql/blind.sql
+var blindSQL string
+
+// wasBlind reads what was said last of a model, by a former process or by the one
+// that looked at the model before.
+func (l *arrivals) wasBlind(ctx context.Context, model plumbline.Model, now time.Time) (blind bool, err error) {
+	rows, err := l.reader.Conn.Query(ctx, blindSQL, clickhouse.Named("model", string(model)), clickhouse.Named("from", now.Add(-day).UnixMilli()), clickhouse.Named("to", now.UnixMilli()))
+	if err != nil {
+		return false, fmt.Errorf("read whether model %q was blind: %w", model, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var value float64
+		if err := rows.Scan(&value); err != nil {
+			return false, fmt.Errorf("read whether model %q was blind: %w", model, err)
+		}
+		blind = value == 1
+	}
+	return blind, rows.Err()
+}
+
+// findings are the share and the two counts of every window, and last whether the
+// model is blind.
+func (l *arrivals) findings(model plumbline.Model, a history.Arrivals, was bool) []Finding {
 	var findings []Finding
 	assumes := "labels take as long as they did before " + a.Fitted.UTC().Format("2006-01-02 15:04")
-	blind := newFinding(plumbline.SignalLabelArrival, plumbline.MeasureBlind)
-	blind.Model, blind.Stage, blind.WindowEnd = model, plumbline.StageProduction, a.Now
-	for _, window := range l.cfg.LabelArrival.Windows {
+	seen := sight{least: l.cfg.LabelArrival.Least}
+	for _, window := range slices.Sorted(slices.Values(l.cfg.LabelArrival.Windows)) {
 		j := a.Judge(window, l.cfg.LabelArrival.Least)
 		share := newFinding(plumbline.SignalLabelArrival, plumbline.MeasureArrivedShare)
 		share.Model, share.Stage, share.Window, share.WindowEnd = model, plumbline.StageProduction, window, a.Now
 		share.Value, share.Low, share.High, share.Verdict = j.Share, j.Low, j.High, j.Verdict
 		share.Count, share.Assumes = unsigned(int64(j.Arrived)), j.Says+"; "+assumes
 		findings = append(findings, share)
+		seen.look(j)
 		if j.Verdict == plumbline.VerdictMissing {
-			blind.Assumes = j.Says
 			continue
 		}
 		for _, count := range []struct {
@@ -76,26 +115,58 @@ func (l *arrivals) findings(model plumbline.Model, a history.Arrivals) []Finding
 			}
 			findings = append(findings, f)
 		}
-		blind.told(j, a.LastHeard(l.cfg.LabelArrival.Least))
 	}
+	blind := newFinding(plumbline.SignalLabelArrival, plumbline.MeasureBlind)
+	blind.Model, blind.Stage, blind.WindowEnd = model, plumbline.StageProduction, a.Now
+	seen.tell(&blind, was, a.LastHeard(l.cfg.LabelArrival.Least))
 	return append(findings, blind)
 }
 
-// told takes in what one window says: a breach makes the model blind, whatever
-// longer windows say, and one window that can speak is enough to see.
-func (f *Finding) told(j history.Arrival, heard time.Time) {
+// sight is what the windows, the shortest first, say of whether a model is blind.
+type sight struct {
+	least float64
+	// blind says that in a window surely too few labels came, sure that in one
+	// that is newer than any such surely enough did.
+	blind, sure bool
+	says        history.Arrival // the window that decides
+}
+
+// look takes in the next longer window. A breach makes the model blind, whatever
+// longer windows say; and once labels surely come again, what a longer window has
+// not got over is history.
+func (s *sight) look(j history.Arrival) {
 	switch {
+	case s.blind || s.sure:
 	case j.Verdict == plumbline.VerdictBreach:
+		s.blind, s.says = true, j
+	case j.Verdict == plumbline.VerdictOK:
+		// One window that can speak is enough to see.
+		s.sure = j.Low >= s.least
+		if s.sure || s.says.Verdict != plumbline.VerdictOK {
+			s.says = j
+		}
+	case s.says.Verdict == "" || s.says.Verdict == plumbline.VerdictMissing:
+		s.says = j
+	}
+}
+
+// tell says whether the model is blind. One that was stays so until labels surely
+// come: a share that hovers about the least is one outage, and one page.
+func (s *sight) tell(f *Finding, was bool, heard time.Time) {
+	f.Verdict, f.Assumes = s.says.Verdict, s.says.Says
+	switch {
+	case s.blind || was && !s.sure:
 		f.Value, f.Verdict = 1, plumbline.VerdictBreach
-		f.Assumes = j.Says + "; nothing is known of the quality of what came later"
+		if !s.blind {
+			f.Assumes = "labels stayed away and do not surely come again; " + f.Assumes
+		}
+		f.Assumes += "; nothing is known of the quality of what came later"
 		if !heard.IsZero() {
 			f.WindowEnd = heard
 			f.Assumes = fmt.Sprintf("%s; labels came as usual until %s", f.Assumes, heard.UTC().Format("2006-01-02 15:04"))
 		}
-	case j.Verdict == plumbline.VerdictOK && f.Verdict != plumbline.VerdictBreach:
-		f.Value, f.Verdict, f.Assumes = 0, plumbline.VerdictOK, j.Says
-	case f.Verdict == plumbline.VerdictMissing:
-		f.Verdict, f.Assumes = j.Verdict, j.Says
+	case s.says.Verdict == plumbline.VerdictOK:
+		f.Value = 0
 	}
 }
 

@@ -1,0 +1,90 @@
+package analyze
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+)
+
+// What the windows say together, the shortest first: one outage is one time of
+// blindness, however its share hovers, and it is over once labels surely come.
+func TestBlindnessBeginsAndEndsOnce(t *testing.T) {
+	window := func(verdict string, low float64) history.Arrival {
+		return history.Arrival{Verdict: verdict, Low: low, Says: "said"}
+	}
+	breach, sure, hover := window(plumbline.VerdictBreach, 0), window(plumbline.VerdictOK, 0.5), window(plumbline.VerdictOK, 0.49)
+	few, none := window(plumbline.VerdictInsufficient, math.NaN()), window(plumbline.VerdictMissing, math.NaN())
+	heard := now.Add(-3 * time.Hour)
+	for _, tt := range []struct {
+		name    string
+		was     bool
+		windows []history.Arrival
+		value   float64
+		verdict string
+	}{
+		{"labels come", false, []history.Arrival{sure, sure, sure}, 0, plumbline.VerdictOK},
+		{"labels stay away", false, []history.Arrival{breach, breach, sure}, 1, plumbline.VerdictBreach},
+		{"only the night speaks", false, []history.Arrival{few, few, breach}, 1, plumbline.VerdictBreach},
+		{"a share that hovers", false, []history.Arrival{hover, hover}, 0, plumbline.VerdictOK},
+		{"a share that hovers is surely too low over longer", false, []history.Arrival{hover, breach}, 1, plumbline.VerdictBreach},
+		{"nothing speaks", false, []history.Arrival{none, few, few}, math.NaN(), plumbline.VerdictInsufficient},
+		{"nothing ever came", false, []history.Arrival{none, none}, math.NaN(), plumbline.VerdictMissing},
+		{"one that speaks is enough", false, []history.Arrival{few, hover, few}, 0, plumbline.VerdictOK},
+		{"blind, and labels are back", true, []history.Arrival{sure, breach, breach}, 0, plumbline.VerdictOK},
+		{"blind, and it hovers", true, []history.Arrival{hover, hover}, 1, plumbline.VerdictBreach},
+		{"blind, and nothing speaks", true, []history.Arrival{few, few}, 1, plumbline.VerdictBreach},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := sight{least: 0.5}
+			for _, j := range tt.windows {
+				s.look(j)
+			}
+			f := newFinding(plumbline.SignalLabelArrival, plumbline.MeasureBlind)
+			s.tell(&f, tt.was, heard)
+			if f.Value != tt.value && !(math.IsNaN(f.Value) && math.IsNaN(tt.value)) || f.Verdict != tt.verdict || f.Assumes == "" {
+				t.Errorf("%v %s %q, want %v %s", f.Value, f.Verdict, f.Assumes, tt.value, tt.verdict)
+			}
+			if blind := f.Value == 1; blind != f.WindowEnd.Equal(heard) {
+				t.Errorf("the window ends at %v", f.WindowEnd)
+			}
+		})
+	}
+}
+
+// A process that starts during an outage whose share hovers about the least goes
+// on with it, and one that starts afterwards does not.
+func TestBlindnessOutlivesTheProcess(t *testing.T) {
+	db := startDB(t)
+	all := lateWorld(rand.New(rand.NewPCG(73, 73)), now.Add(-7*day), now, 20)
+	storeLate(t, db, "m", all, now)
+	said := func(at time.Time, value float64) {
+		f := newFinding(plumbline.SignalLabelArrival, plumbline.MeasureBlind)
+		f.At, f.Model, f.Stage, f.Value, f.Verdict = at, "m", plumbline.StageProduction, value, plumbline.VerdictBreach
+		rec := record([]Finding{f})
+		defer rec.Release()
+		if err := db.Derived().Insert(t.Context(), plumbline.TableFindings, at.String(), rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		at    time.Duration
+		value float64
+		want  bool
+	}{{-2 * day, 1, false}, {-2 * time.Hour, 1, true}, {-time.Hour, 0, false}, {-time.Minute, math.NaN(), false}} {
+		said(now.Add(tt.at), tt.value)
+		l := newArrivals(DefaultConfig(), db.Conn())
+		was, err := l.wasBlind(t.Context(), "m", now)
+		if err != nil || was != tt.want {
+			t.Errorf("after %v at %s: blind %t, %v", tt.value, tt.at, was, err)
+		}
+	}
+	said(now, 1)
+	// Labels surely come, so that what was is over.
+	if f := pick(t, arrival(t, newRunner(t, db), "m", now), plumbline.SignalLabelArrival, plumbline.MeasureBlind, 0, ""); f.Value != 0 || f.Verdict != plumbline.VerdictOK {
+		t.Errorf("labels come, and the model is %+v", f)
+	}
+}
