@@ -29,7 +29,7 @@ type Power struct {
 func Measure(ctx context.Context, size int, shift float64, pairs int, seed uint64) (Power, error) {
 	p := Power{Size: size, Shift: shift, Found: map[measure.ID]float64{}}
 	r := rand.New(rand.NewPCG(seed, uint64(size)))
-	each := 1 / float64(pairs)
+	found, anyFound := map[measure.ID]int{}, 0
 	for range pairs {
 		if err := ctx.Err(); err != nil {
 			return Power{}, err
@@ -42,14 +42,18 @@ func Measure(ctx context.Context, size int, shift float64, pairs int, seed uint6
 		any := false
 		for _, res := range results {
 			if res.Alarm {
-				p.Found[res.Measure] += each
+				found[res.Measure]++
 				any = true
 			}
 		}
 		if any {
-			p.Any += each
+			anyFound++
 		}
 	}
+	for id, n := range found {
+		p.Found[id] = float64(n) / float64(pairs)
+	}
+	p.Any = float64(anyFound) / float64(pairs)
 	return p, nil
 }
 
