@@ -36,19 +36,15 @@ func (s *Service) Incident(ctx context.Context, incident string) (Incident, erro
 // Acknowledge records that somebody took on an open incident, named by its ID or
 // its key, and returns it when that is on disk. The channels are told at the
 // incident's next turn, at most Config.GroupInterval later, and no repeat is
-// sent at this level any more. The first acknowledgement of a level counts;
-// later ones change nothing. An incident that is over, or not known, is
+// sent at this level any more, until it has ended and fires again: then people
+// are told anew. The first acknowledgement of a level counts; later ones change
+// nothing. An incident that is over, or not known, is
 // ErrNoIncident.
 func (s *Service) Acknowledge(ctx context.Context, incident, who string) (Incident, error) {
 	return s.act(ctx, incident, who, func(i Incident, at time.Time) Incident {
 		if _, ok := i.Acknowledged(); ok {
 			return i
 		}
-		acks := map[string]Ack{i.Severity: {By: who, At: at}}
-		for level, ack := range i.Acks {
-			acks[level] = ack
-		}
-		i.Acks = acks
 		return i.with(IncidentEvent{At: at, Kind: EventAcknowledged, By: who, Text: i.Severity})
 	})
 }

@@ -109,6 +109,76 @@ func TestAcknowledgedTicketThatEscalatesPages(t *testing.T) {
 	}
 }
 
+// Somebody who took a page has not taken the one that fires again hours later,
+// while a ticket kept the incident open: it pages anew.
+func TestPageThatFiresAgainIsNobodysYet(t *testing.T) {
+	w := newWorld(t)
+	s, i := paged(t, w)
+	s.send(t, firing(plumbline.SeverityTicket))
+	if _, err := s.Acknowledge(t.Context(), i.ID, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	w.waitPagerDuty(t, 2)
+	s.send(t, resolved(firing(plumbline.SeverityPage)))
+	w.waitPagerDuty(t, 3)
+	s.send(t, now(firing(plumbline.SeverityPage)))
+	w.waitPagerDuty(t, 4)
+	s.turns(t, 8)
+	wantActions(t, w, "trigger acknowledge resolve trigger")
+	s.stop()
+
+	s = w.start(t)
+	s.turns(t, 4)
+	got, err := s.Incident(t.Context(), flightIncident())
+	if ack, acked := got.Acknowledged(); err != nil || got.ID != i.ID || acked {
+		t.Errorf("%+v, %v: taken by %+v", got, err, ack)
+	}
+	if _, err := s.Acknowledge(t.Context(), i.ID, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	w.waitPagerDuty(t, 5)
+	wantActions(t, w, "trigger acknowledge resolve trigger acknowledge")
+}
+
+// The end of a page that somebody took was never told, for at night the ticket
+// that is left waits for the morning: PagerDuty, where the page is acknowledged,
+// is made to ring again.
+func TestPageThatFiresAgainAtNightRings(t *testing.T) {
+	w := newWorld(t)
+	w.Config.TimeIntervals, w.Config.Owners[0].BusinessHours = never(), "office"
+	s, i := paged(t, w)
+	s.send(t, firing(plumbline.SeverityTicket))
+	if _, err := s.Acknowledge(t.Context(), i.ID, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	w.waitPagerDuty(t, 2)
+	s.send(t, resolved(firing(plumbline.SeverityPage)))
+	s.send(t, now(firing(plumbline.SeverityPage)))
+	w.waitPagerDuty(t, 4)
+	wantActions(t, w, "trigger acknowledge resolve trigger")
+}
+
+// Of two conditions of a page one may end and come back: as long as the other
+// fires, it is the page that was taken.
+func TestPageThatNeverEndedStaysTaken(t *testing.T) {
+	w := newWorld(t)
+	s, i := paged(t, w)
+	slow := with(firing(plumbline.SeverityPage), plumbline.LabelWindow, "6h")
+	s.send(t, slow)
+	if _, err := s.Acknowledge(t.Context(), i.ID, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	w.waitPagerDuty(t, 2)
+	s.send(t, resolved(firing(plumbline.SeverityPage)))
+	s.send(t, now(firing(plumbline.SeverityPage)))
+	s.send(t, resolved(slow))
+	s.turns(t, 8)
+	wantActions(t, w, "trigger acknowledge")
+	if got, err := s.Incident(t.Context(), i.ID); err != nil || len(got.Acks) != 1 || len(got.Again) != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestSilencedIncidentIsQuietUntilItsEnd(t *testing.T) {
 	w := newWorld(t)
 	s, i := paged(t, w)

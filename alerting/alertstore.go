@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/alertmanager/provider/mem"
 	"github.com/prometheus/alertmanager/silence"
 	"github.com/prometheus/common/model"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 // alertRecord is one alert as the file keeps it.
@@ -25,6 +27,10 @@ type alertRecord struct {
 	// rules speak again or Config.RestartGrace has passed: EndsAt only says how
 	// long the sender's silence may last.
 	Resolved bool
+	// Again is when the level of the alert began to fire anew after every alert
+	// of the incident at that level had ended; zero as far as is known it never
+	// has. An alert that joins others of its level takes it over from them.
+	Again time.Time `json:",omitzero"`
 }
 
 // alertStore is Alertmanager's memory of alerts behind a file: an alert is on
@@ -97,6 +103,10 @@ func (s *alertStore) Put(ctx context.Context, alerts ...*alert.Alert) error {
 		if ok && !former.Resolved && former.StartsAt.Before(r.StartsAt) {
 			r.StartsAt = former.StartsAt
 		}
+		r.Again = former.Again
+		if _, over := s.ended(former); !r.Resolved && (!ok || over) {
+			r.Again = s.anew(r, news, a.UpdatedAt)
+		}
 		if ok && former.same(r) {
 			continue
 		}
@@ -118,7 +128,55 @@ func (s *alertStore) Put(ctx context.Context, alerts ...*alert.Alert) error {
 
 func (r alertRecord) same(o alertRecord) bool {
 	return r.Resolved == o.Resolved && r.GeneratorURL == o.GeneratorURL && maps.Equal(r.Annotations, o.Annotations) &&
-		(!r.Resolved || r.EndsAt.Equal(o.EndsAt)) && r.StartsAt.Equal(o.StartsAt)
+		(!r.Resolved || r.EndsAt.Equal(o.EndsAt)) && r.StartsAt.Equal(o.StartsAt) && r.Again.Equal(o.Again)
+}
+
+// ended returns when an alert ended, as it was told or because nobody has sent it
+// for too long; false while it fires.
+func (s *alertStore) ended(r alertRecord) (time.Time, bool) {
+	if r.Resolved {
+		return r.EndsAt, true
+	}
+	now, err := s.Alerts.Get(labelSet(r.Labels).Fingerprint())
+	if err != nil {
+		return r.EndsAt, true
+	}
+	return now.EndsAt, now.Resolved()
+}
+
+// anew returns since when the level of an alert that begins fires anew: since the
+// alert does, if all others of its incident and level have ended, and there were
+// any; otherwise since those that fire do. The lock is held.
+func (s *alertStore) anew(r alertRecord, news map[model.Fingerprint]alertRecord, heard time.Time) time.Time {
+	incident, level := r.incident(), r.Label(plumbline.LabelSeverity)
+	var again, last time.Time
+	fires := false
+	for fp, other := range s.known {
+		if other.Label(plumbline.LabelSeverity) != level || other.incident() != incident {
+			continue
+		}
+		at, over := s.ended(other)
+		if newer, ok := news[fp]; ok { // of the same post: not in memory yet
+			other, at, over = newer, newer.EndsAt, newer.Resolved
+		}
+		if over {
+			last = later(last, at)
+			continue
+		}
+		fires, again = true, later(again, other.Again)
+	}
+	if fires || last.IsZero() {
+		return again
+	}
+	return earliest(later(last, r.StartsAt), heard)
+}
+
+// again returns since when the level of an alert fires anew; zero if it never
+// ended before.
+func (s *alertStore) again(fp model.Fingerprint) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known[fp].Again
 }
 
 // fires reports whether an alert of an incident fires that is meant.

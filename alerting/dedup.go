@@ -80,6 +80,9 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 	toldAck, _ := store.GetStr(stateAck)
 	firing, _ := notify.FiringAlerts(ctx)
 	o.acknowledged = ack != "" && ack != toldAck && len(firing) > 0
+	// Who took what fired before has not taken what fires again. The end between
+	// the two may never have been told: it was muted, or nobody was there to.
+	again := ack == "" && toldAck != "" && len(firing) > 0
 	if len(told) > 0 {
 		reason, _ := notify.NotificationReason(ctx)
 		o.quiet = reason == notify.ReasonRepeatIntervalElapsed && ack != "" && !o.acknowledged
@@ -88,7 +91,7 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 	switch {
 	case entry == nil:
 		return ctx, nil, nil
-	case o.maybeTold, o.acknowledged, fewer(entry.FiringAlerts, firing):
+	case o.maybeTold, o.acknowledged, again, fewer(entry.FiringAlerts, firing):
 		return ctx, alerts, nil
 	}
 	return ctx, nil, nil

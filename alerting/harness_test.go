@@ -275,6 +275,12 @@ func resolved(a alerting.Alert) alerting.Alert {
 	return a
 }
 
+// now is an alert that begins now.
+func now(a alerting.Alert) alerting.Alert {
+	a.StartsAt = time.Now()
+	return a
+}
+
 func with(a alerting.Alert, label, value string) alerting.Alert {
 	labels := make(map[string]string, len(a.Labels))
 	for k, v := range a.Labels {

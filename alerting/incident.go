@@ -51,8 +51,13 @@ type Incident struct {
 	OpenedAt    time.Time `json:"opened_at"`
 	EscalatedAt time.Time `json:"escalated_at,omitzero"`
 	ResolvedAt  time.Time `json:"resolved_at,omitzero"`
-	// Acks are the acknowledgements by the level that the incident had: somebody
-	// who took note of a ticket has not taken note of the page it became.
+	// Again is, by level, when the incident last began to fire at it anew, after
+	// everything of that level had ended while the incident went on.
+	Again map[string]time.Time `json:"again,omitempty"`
+	// Acks are the acknowledgements that count, by the level that the incident
+	// had: somebody who took note of a ticket has not taken note of the page it
+	// became, nor of the page that came back hours after the one they took. All
+	// of them stand in Events, from which this follows.
 	Acks map[string]Ack `json:"acks,omitempty"`
 	// Events is what happened, oldest first.
 	Events []IncidentEvent `json:"events"`
@@ -63,6 +68,8 @@ const (
 	EventEscalated    EventKind = "escalated"
 	EventAcknowledged EventKind = "acknowledged"
 	EventSilenced     EventKind = "silenced"
+	// EventAgain is a level that fires again after it had ended.
+	EventAgain EventKind = "fires_again"
 )
 
 // IncidentEvent is one line of an incident's history.
@@ -83,10 +90,64 @@ const maxIncidentEvents = 200
 // Open reports whether the incident lasts.
 func (i Incident) Open() bool { return i.ResolvedAt.IsZero() }
 
-// Acknowledged returns who took on the incident at the level it has now.
+// Acknowledged returns who took on the incident at the level it has now, since
+// it last began to fire at it.
 func (i Incident) Acknowledged() (Ack, bool) {
 	ack, ok := i.Acks[i.Severity]
 	return ack, ok
+}
+
+// pagedAt is when the page that there is began: the first, or the one that came
+// back last.
+func (i Incident) pagedAt() time.Time {
+	return latest(i.EscalatedAt, i.Again[plumbline.SeverityPage])
+}
+
+// acks are the first acknowledgements of every level since it last began. They
+// follow from what replicas merge without an order, and so do not depend on who
+// heard of a level's return, or of an acknowledgement, first.
+func (i Incident) acks() map[string]Ack {
+	var acks map[string]Ack
+	for _, e := range i.Events { // the oldest first
+		if e.Kind != EventAcknowledged || e.At.Before(i.Again[e.Text]) {
+			continue
+		}
+		if acks == nil {
+			acks = make(map[string]Ack)
+		}
+		if _, taken := acks[e.Text]; !taken {
+			acks[e.Text] = Ack{By: e.By, At: e.At}
+		}
+	}
+	return acks
+}
+
+// refired returns the incident with what a look showed to have begun anew.
+func (i Incident) refired(again map[string]time.Time) Incident {
+	for level, at := range again {
+		if !at.After(i.Again[level]) {
+			continue
+		}
+		if level == plumbline.SeverityPage && !i.EscalatedAt.IsZero() && at.After(i.pagedAt()) {
+			i.Events = mergeEvents(i.Events, []IncidentEvent{{At: at, Kind: EventAgain, Text: level}})
+		}
+		i.Again = mergeAgain(i.Again, map[string]time.Time{level: at})
+	}
+	i.Acks = i.acks()
+	return i
+}
+
+// mergeAgain keeps the later time of every level.
+func mergeAgain(a, b map[string]time.Time) map[string]time.Time {
+	if len(b) == 0 {
+		return a
+	}
+	out := make(map[string]time.Time, len(a)+len(b))
+	maps.Copy(out, a)
+	for level, at := range b {
+		out[level] = later(out[level], at)
+	}
+	return out
 }
 
 // Duration is how long the incident lasted, or has lasted at now.
@@ -148,18 +209,9 @@ func (i Incident) merge(o Incident) Incident {
 	out.Severity = higher(i.Severity, o.Severity)
 	out.OpenedAt, out.EscalatedAt = earliest(i.OpenedAt, o.OpenedAt), earliest(i.EscalatedAt, o.EscalatedAt)
 	out.ResolvedAt = earliest(i.ResolvedAt, o.ResolvedAt)
-	out.Acks = maps.Clone(i.Acks)
-	for level, ack := range o.Acks {
-		have, ok := out.Acks[level]
-		if ok && (have.At.Before(ack.At) || have.At.Equal(ack.At) && have.By <= ack.By) {
-			continue
-		}
-		if out.Acks == nil {
-			out.Acks = make(map[string]Ack)
-		}
-		out.Acks[level] = ack
-	}
+	out.Again = mergeAgain(i.Again, o.Again)
 	out.Events = mergeEvents(i.Events, o.Events)
+	out.Acks = out.acks()
 	return out
 }
 
@@ -181,6 +233,7 @@ func (i Incident) with(e IncidentEvent) Incident {
 	}
 	e.At = moment(e.At)
 	i.Events = mergeEvents(i.Events, []IncidentEvent{e})
+	i.Acks = i.acks()
 	return i
 }
 
@@ -188,7 +241,7 @@ func (i Incident) equal(o Incident) bool {
 	return i.ID == o.ID && i.Owner == o.Owner && i.Name == o.Name && i.Severity == o.Severity &&
 		i.DatasetHash == o.DatasetHash && i.FeatureJob == o.FeatureJob &&
 		i.OpenedAt.Equal(o.OpenedAt) && i.EscalatedAt.Equal(o.EscalatedAt) && i.ResolvedAt.Equal(o.ResolvedAt) &&
-		maps.Equal(i.Acks, o.Acks) && slices.Equal(i.Events, o.Events)
+		maps.EqualFunc(i.Again, o.Again, time.Time.Equal) && maps.EqualFunc(i.Acks, o.Acks, Ack.equal) && slices.Equal(i.Events, o.Events)
 }
 
 // validate refuses a record that no replica of ours has written.

@@ -138,11 +138,11 @@ func (l *incidentLedger) observe(s sighting) (Incident, error) {
 			opened.OpenedAt = last.ResolvedAt.Add(time.Millisecond)
 			opened.EscalatedAt = latest(opened.EscalatedAt, opened.OpenedAt)
 		}
-		opened.ID = incidentID(opened.Key, opened.OpenedAt)
+		opened.Again, opened.ID = nil, incidentID(opened.Key, opened.OpenedAt)
 		opened = opened.with(IncidentEvent{At: opened.OpenedAt, Kind: EventOpened, Text: opened.Severity})
 		return opened, l.store(opened)
 	}
-	seen := open
+	seen := open.refired(s.Again)
 	seen.Severity = higher(open.Severity, s.Severity)
 	if seen.EscalatedAt.IsZero() && !s.EscalatedAt.IsZero() {
 		seen.EscalatedAt = latest(s.EscalatedAt, open.OpenedAt)
@@ -180,8 +180,17 @@ func (l *incidentLedger) resolve(key string, over time.Time, open Incident, isOp
 	return l.byID[open.ID], nil
 }
 
+// latest returns the later of two times, and none if the first is none.
 func latest(a, b time.Time) time.Time {
 	if !a.IsZero() && a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
 		return b
 	}
 	return a

@@ -123,15 +123,15 @@ func randomIncident(r *rand.Rand) Incident {
 	if r.IntN(2) == 0 {
 		i.ResolvedAt = at()
 	}
+	level := func() string { return []string{plumbline.SeverityTicket, plumbline.SeverityPage}[r.IntN(2)] }
 	for n := r.IntN(3); n > 0; n-- {
-		level := []string{plumbline.SeverityTicket, plumbline.SeverityPage}[r.IntN(2)]
-		if i.Acks == nil {
-			i.Acks = map[string]Ack{}
-		}
-		i.Acks[level] = Ack{By: fmt.Sprint("p", r.IntN(3)), At: at()}
+		i = i.refired(map[string]time.Time{level(): at()})
 	}
 	for n := r.IntN(4); n > 0; n-- {
-		i = i.with(IncidentEvent{At: at(), Kind: []EventKind{EventOpened, EventNotified, EventAcknowledged}[r.IntN(3)], By: fmt.Sprint("p", r.IntN(2))})
+		i = i.with(IncidentEvent{At: at(), Kind: EventAcknowledged, By: fmt.Sprint("p", r.IntN(3)), Text: level()})
+	}
+	for n := r.IntN(4); n > 0; n-- {
+		i = i.with(IncidentEvent{At: at(), Kind: []EventKind{EventOpened, EventNotified, EventHandedOn}[r.IntN(3)], By: fmt.Sprint("p", r.IntN(2))})
 	}
 	return i
 }
@@ -150,6 +150,64 @@ func TestMergeHasNoOrder(t *testing.T) {
 		if !a.merge(a).equal(a) || !a.merge(b).merge(b).equal(a.merge(b)) {
 			t.Fatalf("not idempotent:\n%+v\n%+v", a, b)
 		}
+	}
+}
+
+// An acknowledgement counts for the firing that it was given to, whoever hears of
+// the next one first.
+func TestAcknowledgementEndsWithItsFiring(t *testing.T) {
+	at := func(minutes int) time.Time { return noon().Add(time.Duration(minutes) * time.Minute) }
+	page := Incident{ID: "id", Key: "key", Severity: plumbline.SeverityPage, OpenedAt: noon(), EscalatedAt: noon()}
+	takes := func(i Incident, who string, minutes int) Incident {
+		return i.with(IncidentEvent{At: at(minutes), Kind: EventAcknowledged, By: who, Text: plumbline.SeverityPage})
+	}
+	ann := takes(page, "ann", 5)
+	again := page.refired(map[string]time.Time{plumbline.SeverityPage: at(120)})
+	for _, i := range []Incident{ann.merge(again), again.merge(ann), ann.refired(again.Again)} {
+		if ack, ok := i.Acknowledged(); ok || !i.pagedAt().Equal(at(120)) {
+			t.Errorf("%+v has taken what fires since %s", ack, i.pagedAt())
+		}
+		if ack, ok := takes(i, "bob", 121).Acknowledged(); !ok || ack.By != "bob" {
+			t.Errorf("%+v, %t; want bob", ack, ok)
+		}
+	}
+	if same := ann.refired(map[string]time.Time{plumbline.SeverityPage: at(3)}); len(same.Acks) != 1 {
+		t.Errorf("an acknowledgement of what fires was lost: %+v", same)
+	}
+}
+
+// A page that fires again is handed on again, when it was left for as long anew;
+// what is no page goes to whoever was told before.
+func TestPageThatFiresAgainIsHandedOnAgain(t *testing.T) {
+	l := newLedger(t, filepath.Join(t.TempDir(), "incidents"))
+	opened := mustObserve(t, l, seen(plumbline.SeverityPage, 0))
+	e := &escalation{core: &core{incidents: l}, from: plumbline.OwnerEntry{Name: "a", Escalation: &plumbline.Escalation{After: time.Hour, To: "b"}}}
+	fires := func(severity string) *alert.Alert {
+		return &alert.Alert{Alert: model.Alert{EndsAt: time.Now().Add(time.Hour), Labels: model.LabelSet{
+			plumbline.LabelModel: "m", plumbline.LabelDeploy: "d", plumbline.LabelSLO: "s", plumbline.LabelSeverity: model.LabelValue(severity),
+		}}}
+	}
+	goesOn := func(severity string, after time.Duration) bool {
+		_, alerts, err := e.Exec(notify.WithNow(t.Context(), noon().Add(after)), slog.New(slog.DiscardHandler), fires(severity))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(alerts) > 0
+	}
+	if goesOn(plumbline.SeverityPage, 59*time.Minute) || !goesOn(plumbline.SeverityPage, time.Hour) {
+		t.Fatal("the first page was not handed on after an hour")
+	}
+	again := seen(plumbline.SeverityPage, 5*time.Hour)
+	again.Again = map[string]time.Time{plumbline.SeverityPage: noon().Add(5 * time.Hour)}
+	mustObserve(t, l, again)
+	if goesOn(plumbline.SeverityPage, 5*time.Hour) || !goesOn(plumbline.SeverityTicket, 5*time.Hour) {
+		t.Error("what fires again is not handed on at once, and a ticket is no page")
+	}
+	if !goesOn(plumbline.SeverityPage, 6*time.Hour) {
+		t.Error("what fires again was not handed on after an hour")
+	}
+	if i, err := l.get(opened.ID); err != nil || len(i.Events) != 4 || i.Events[2].Kind != EventAgain {
+		t.Errorf("history %+v, %v", i.Events, err)
 	}
 }
 

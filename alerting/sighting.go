@@ -88,6 +88,9 @@ func (s *sightings) look(alerts []*alert.Alert) sighting {
 		if severity == plumbline.SeverityPage {
 			seen.EscalatedAt = earliest(seen.EscalatedAt, a.StartsAt)
 		}
+		if again := moment(s.alerts.again(a.Fingerprint())); !again.IsZero() {
+			seen.Again = mergeAgain(seen.Again, map[string]time.Time{severity: again})
+		}
 		seen.DatasetHash = max(seen.DatasetHash, string(a.Labels[plumbline.LabelDatasetHash]))
 		seen.FeatureJob = max(seen.FeatureJob, string(a.Labels[plumbline.LabelFeatureJob]))
 	}

@@ -95,6 +95,8 @@ type Ack struct {
 	At time.Time
 }
 
+func (a Ack) equal(o Ack) bool { return a.By == o.By && a.At.Equal(o.At) }
+
 // Known is a finite number that may be missing.
 type Known struct {
 	V  float64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
@@ -116,6 +117,22 @@ type escalation struct {
 // EventHandedOn is the escalation of an incident to another owner.
 const EventHandedOn EventKind = "handed_on"
 
+// handed reports whether the other owner is to hear of the incident because they
+// were told before. A page that fires again is handed on again, in its own time;
+// of anything else they hear at once.
+func (e *escalation) handed(i Incident, to string, pages bool) bool {
+	return slices.ContainsFunc(i.Events, func(event IncidentEvent) bool {
+		return event.Kind == EventHandedOn && event.By == to && (!pages || !event.At.Before(i.pagedAt()))
+	})
+}
+
+// pages reports whether one of the alerts is a page that fires.
+func pages(alerts []*alert.Alert) bool {
+	return slices.ContainsFunc(alerts, func(a *alert.Alert) bool {
+		return !a.Resolved() && a.Labels[plumbline.LabelSeverity] == plumbline.SeverityPage
+	})
+}
+
 // Exec implements notify.Stage.
 func (e *escalation) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
 	if len(alerts) == 0 {
@@ -125,17 +142,13 @@ func (e *escalation) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.
 	if !ok {
 		return ctx, nil, nil
 	}
-	to := string(e.from.Escalation.To)
-	handed := false
-	for _, event := range i.Events {
-		handed = handed || event.Kind == EventHandedOn && event.By == to
-	}
-	if _, acked := i.Acknowledged(); !handed {
-		if acked || !i.Open() || i.EscalatedAt.IsZero() || turnTime(ctx).Sub(i.EscalatedAt) < e.from.Escalation.After {
+	to, due := string(e.from.Escalation.To), i.pagedAt().Add(e.from.Escalation.After)
+	if _, acked := i.Acknowledged(); !e.handed(i, to, pages(alerts)) {
+		if acked || !i.Open() || i.EscalatedAt.IsZero() || turnTime(ctx).Before(due) {
 			return ctx, nil, nil
 		}
 		// Both replicas write the same: the moment is when it was due.
-		event := IncidentEvent{At: i.EscalatedAt.Add(e.from.Escalation.After), Kind: EventHandedOn, By: to, Text: "nobody acknowledged within " + e.from.Escalation.After.String()}
+		event := IncidentEvent{At: due, Kind: EventHandedOn, By: to, Text: "nobody acknowledged within " + e.from.Escalation.After.String()}
 		changed, err := e.incidents.change(i.ID, func(i Incident) Incident { return i.with(event) })
 		if err != nil {
 			e.metrics.storageFailures.WithLabelValues("incidents").Inc()

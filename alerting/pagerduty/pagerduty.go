@@ -190,6 +190,10 @@ func actions(notice alerting.Notice) []string {
 	open := has(stateOpen)
 	var todo []string
 	switch {
+	case pages && open && !acked && has(stateAcked):
+		// What was taken has ended and fires again, and its end was never told.
+		// PagerDuty rings no more for an alert that is acknowledged.
+		return []string{actionResolve, actionTrigger}
 	case pages && (!open || notice.Repeat && !acked):
 		todo = append(todo, actionTrigger)
 	case (open || notice.MaybeTold) && !pages:

@@ -183,12 +183,12 @@ func message(t alerting.Text, buttons Buttons) []slack.MsgOption {
 }
 
 // replies returns what belongs in the thread now, and whether the whole channel
-// shall see it: an escalation, since a root message changed in place notifies
-// nobody.
+// shall see it: an escalation, or a page that somebody took and that fires again,
+// since a root message changed in place notifies nobody.
 func replies(notice alerting.Notice, text, before alerting.Text, update bool) (replies []string, broadcast bool) {
 	var q quoter
 	if update {
-		broadcast = text.Pages() && before.Level() == "TICKET"
+		broadcast = text.Pages() && (before.Level() == "TICKET" || before.Acked != nil && text.Acked == nil)
 		replies = append(replies, history(notice, text, before, q))
 	}
 	if _, sql := layout(text); sql != "" && sql != before.SQL {
