@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -24,6 +23,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/testenv"
+	"github.com/plumbline-slo/plumbline/testenv/address"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
 	"github.com/plumbline-slo/plumbline/testenv/traffic"
 )
@@ -120,15 +120,13 @@ func ownBroker(t *testing.T, env *testenv.Env) *restartable {
 	if os.Getenv("PLUMBLINE_TEST_KAFKA") != "" {
 		t.Skip("a real Kafka is not this test's to stop, and takes no sessions of a second")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	reserved, err := address.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = reserved.Release() }) // the test is over
 	r := &restartable{cfg: broker.DefaultConfig()}
-	r.cfg.DataDir, r.cfg.Listen, r.cfg.MinSession = t.TempDir(), l.Addr().String(), time.Second
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	r.cfg.DataDir, r.cfg.Listen, r.cfg.MinSession = t.TempDir(), reserved.Addr, time.Second
 	r.start(t)
 	t.Cleanup(r.stop)
 	env.Brokers = []string{r.cfg.Listen}

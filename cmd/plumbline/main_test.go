@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -16,6 +14,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/storage/engine"
+	"github.com/plumbline-slo/plumbline/testenv/address"
 )
 
 func TestMain(m *testing.M) {
@@ -47,11 +46,12 @@ func TestScripts(t *testing.T) {
 			env.Setenv(engine.LibraryEnv, library)
 			env.Setenv("NOW", time.Now().UTC().Format(time.RFC3339))
 			for _, name := range []string{"WEB", "KAFKA"} {
-				address, err := freeAddress()
+				reserved, err := address.Reserve()
 				if err != nil {
 					return err
 				}
-				env.Setenv(name, address)
+				env.Defer(func() { _ = reserved.Release() }) // the script is over
+				env.Setenv(name, reserved.Addr)
 			}
 			return nil
 		},
@@ -65,21 +65,6 @@ func TestScripts(t *testing.T) {
 			"ready": waitReady, "until": until, "produce": produce, "expand": expand, "status": status, "secure": secure,
 		},
 	})
-}
-
-// freeAddress returns an address for a service that starts later. Its port is
-// below those that the system gives to others in between: to connections going
-// out, and to whoever listens on port 0.
-func freeAddress() (string, error) {
-	const first, last = 10_000, 20_000
-	var err error
-	for range 100 {
-		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first))); err == nil {
-			return l.Addr().String(), l.Close()
-		}
-	}
-	return "", err
 }
 
 // poll asks until ok says that it holds, or ends the script with the last

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/plumbline-slo/plumbline/ingest/dial"
+	"github.com/plumbline-slo/plumbline/testenv/address"
 	"github.com/plumbline-slo/plumbline/testenv/securekafka"
 )
 
@@ -90,17 +91,15 @@ func TestBrokerGoesAway(t *testing.T) {
 	}
 	readTo(t, p, 0, 5)
 	// The first broker of the list is gone; the other one answers.
-	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	dead, err := address.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dead.Close(); err != nil {
-		t.Fatal(err)
-	}
-	p = partition(t, c, func(cfg *Config) { cfg.Brokers = append([]string{dead.Addr().String()}, cfg.Brokers...) })
+	t.Cleanup(func() { _ = dead.Release() }) // the test is over
+	p = partition(t, c, func(cfg *Config) { cfg.Brokers = append([]string{dead.Addr}, cfg.Brokers...) })
 	readTo(t, p, 0, 5)
-	p = partition(t, c, func(cfg *Config) { cfg.Brokers = []string{dead.Addr().String()} })
-	if _, err := p.Fetch(t.Context(), 0, 0); !errors.As(err, &network) || !strings.Contains(err.Error(), dead.Addr().String()) {
+	p = partition(t, c, func(cfg *Config) { cfg.Brokers = []string{dead.Addr} })
+	if _, err := p.Fetch(t.Context(), 0, 0); !errors.As(err, &network) || !strings.Contains(err.Error(), dead.Addr) {
 		t.Errorf("got %v", err)
 	}
 }

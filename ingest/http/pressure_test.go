@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	ingesthttp "github.com/plumbline-slo/plumbline/ingest/http"
+	"github.com/plumbline-slo/plumbline/testenv/address"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
 )
 
@@ -276,7 +277,12 @@ func refused(p *kmsg.ProduceRequest, with *kerr.Error) kmsg.Response {
 // Kafka that comes back is used again, without a restart of the service.
 func TestKafkaComesBack(t *testing.T) {
 	cfg := broker.DefaultConfig()
-	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
+	reserved, err := address.Reserve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = reserved.Release() }) // the test is over
+	cfg.DataDir, cfg.Listen = t.TempDir(), reserved.Addr
 	begin := func() *broker.Broker {
 		b, err := broker.New(cfg)
 		if err != nil {
@@ -288,7 +294,6 @@ func TestKafkaComesBack(t *testing.T) {
 		return b
 	}
 	b := begin()
-	cfg.Listen = b.Addresses()[0]
 	client := &kafka.Client{Addr: kafka.TCP(cfg.Listen)}
 	if _, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "predictions", NumPartitions: 2, ReplicationFactor: 1}}}); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,6 @@ import (
 	_ "embed" // pom.xml and server.properties
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +20,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/plumbline-slo/plumbline/testenv/address"
 )
 
 var (
@@ -42,7 +43,7 @@ type Config struct {
 	CacheDir string
 	// HeapMiB bounds the heap of the Java process. Default 512.
 	HeapMiB int
-	// StartTimeout bounds formatting, starting and getting ready. Default 90 s;
+	// StartTimeout bounds formatting, starting and getting ready. Default 5 min;
 	// it takes about 5 s on an idle machine.
 	StartTimeout time.Duration
 	// Java and Maven are commands or their paths. Defaults java and mvn.
@@ -69,7 +70,7 @@ func DefaultConfig() (Config, error) {
 	}
 	return Config{
 		Version: pinned(), CacheDir: filepath.Join(cache, "plumbline", "kafka"),
-		HeapMiB: 512, StartTimeout: 90 * time.Second, Java: "java", Maven: "mvn",
+		HeapMiB: 512, StartTimeout: 5 * time.Minute, Java: "java", Maven: "mvn",
 	}, nil
 }
 
@@ -100,6 +101,7 @@ type Kafka struct {
 	secure    string // address of the secure listener
 	cmd       *exec.Cmd
 	exited    chan struct{} // closed when the process has ended
+	reserved  []*address.Reserved
 }
 
 // Start fetches Apache Kafka if the cache has none, and returns when the broker
@@ -181,9 +183,14 @@ func (k *Kafka) log() string { return filepath.Join(k.dir, "broker.log") }
 
 // configure writes server.properties with free ports.
 func (k *Kafka) configure(secure *Secure) (string, error) {
-	addresses, err := freeAddresses(3)
-	if err != nil {
-		return "", err
+	var addresses [3]string
+	for i := range addresses {
+		reserved, err := address.Reserve()
+		if err != nil {
+			return "", err
+		}
+		k.reserved = append(k.reserved, reserved)
+		addresses[i] = reserved.Addr
 	}
 	k.addr, k.secure = addresses[0], addresses[2]
 	parsed, err := template.New("server.properties").Parse(properties)
@@ -200,19 +207,6 @@ func (k *Kafka) configure(secure *Secure) (string, error) {
 	}
 	file := filepath.Join(k.dir, "server.properties")
 	return file, os.WriteFile(file, text.Bytes(), 0o600)
-}
-
-// freeAddresses returns n loopback addresses that nobody listens on.
-func freeAddresses(n int) (addresses []string, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close() // all are open until all are found, so they differ
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses, nil
 }
 
 // waitReady asks until the broker is a member of its own cluster and knows its
@@ -236,7 +230,7 @@ func (k *Kafka) waitReady(ctx context.Context) error {
 }
 
 func (k *Kafka) ask(ctx context.Context) error {
-	transport := &kafka.Transport{DialTimeout: time.Second}
+	transport := &kafka.Transport{DialTimeout: 5 * time.Second}
 	defer transport.CloseIdleConnections()
 	client := &kafka.Client{Addr: kafka.TCP(k.addr), Timeout: 5 * time.Second, Transport: transport}
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{})
@@ -269,7 +263,13 @@ func (k *Kafka) Log() (string, error) {
 }
 
 // Close ends the broker and removes its data.
-func (k *Kafka) Close() error { return errors.Join(k.kill(), os.RemoveAll(k.dir)) }
+func (k *Kafka) Close() error {
+	err := errors.Join(k.kill(), os.RemoveAll(k.dir))
+	for _, r := range k.reserved {
+		err = errors.Join(err, r.Release())
+	}
+	return err
+}
 
 func (k *Kafka) kill() error {
 	if err := k.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {

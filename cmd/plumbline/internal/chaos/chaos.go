@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/flights"
 	"github.com/plumbline-slo/plumbline/ingest"
+	"github.com/plumbline-slo/plumbline/testenv/address"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
 	"github.com/plumbline-slo/plumbline/testenv/figure"
 )
@@ -53,11 +53,13 @@ type run struct {
 	dir    string
 	config string
 	web    string
-	replay *flights.Replay
-	now    time.Time
-	feed   *feeder
-	ingest ingest.Config // brokers, topics and group of this run
-	hits   int           // kills that left a batch under way
+	// reserved keeps web for the service while it is down.
+	reserved *address.Reserved
+	replay   *flights.Replay
+	now      time.Time
+	feed     *feeder
+	ingest   ingest.Config // brokers, topics and group of this run
+	hits     int           // kills that left a batch under way
 }
 
 // Run kills the service Options.Kills times and prints the figures. It returns
@@ -73,6 +75,11 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return fmt.Errorf("chaos: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(r.dir)) }()
+	defer func() {
+		if r.reserved != nil {
+			err = errors.Join(err, r.reserved.Release())
+		}
+	}()
 	r.ingest = ingest.DefaultConfig()
 	if len(r.Brokers) > 0 {
 		r.useTopicsOfItsOwn()
@@ -147,26 +154,12 @@ func (r *run) prepare(ctx context.Context) error {
 	return r.writeConfig()
 }
 
-// freeAddress returns an address to listen on again after every kill. Its port
-// is below those that the system gives to connections going out: one of them
-// took the service's port between two starts.
-func freeAddress() (string, error) {
-	const first, last = 20_000, 30_000
-	var err error
-	for range 100 {
-		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first))); err == nil {
-			return l.Addr().String(), l.Close()
-		}
-	}
-	return "", fmt.Errorf("chaos: find a free port: %w", err)
-}
-
 func (r *run) writeConfig() error {
 	var err error
-	if r.web, err = freeAddress(); err != nil {
-		return err
+	if r.reserved, err = address.Reserve(); err != nil {
+		return fmt.Errorf("chaos: %w", err)
 	}
+	r.web = r.reserved.Addr
 	t := r.ingest.Topics
 	text := fmt.Sprintf(`data_dir: %s
 web: {listen: %s}

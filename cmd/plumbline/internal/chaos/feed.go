@@ -57,10 +57,10 @@ func (f *feeder) send(ctx context.Context, n int) error {
 	return nil
 }
 
-// waitReady asks until the service answers that it is ready, for two minutes, or
+// waitReady asks until the service answers that it is ready, for five minutes, or
 // until it has ended.
 func waitReady(ctx context.Context, url string, exited <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -21,6 +20,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/storage/engine"
+	"github.com/plumbline-slo/plumbline/testenv/address"
 	"github.com/plumbline-slo/plumbline/testenv/bench"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
 	"github.com/plumbline-slo/plumbline/testenv/figure"
@@ -29,16 +29,18 @@ import (
 // stage is what the run stands on.
 type stage struct {
 	options
-	dir     string
-	broker  *broker.Broker
-	config  broker.Config
-	engine  *engine.Engine
-	door    *door
-	db      *storage.DB // past the door
-	ingest  ingest.Config
-	service *exec.Cmd
-	log     *joins
-	source  *source
+	dir    string
+	broker *broker.Broker
+	config broker.Config
+	// reserved keeps the broker's address for it while it is down.
+	reserved *address.Reserved
+	engine   *engine.Engine
+	door     *door
+	db       *storage.DB // past the door
+	ingest   ingest.Config
+	service  *exec.Cmd
+	log      *joins
+	source   *source
 }
 
 func run(ctx context.Context, o options) (figures []figure.Figure, err error) {
@@ -81,7 +83,7 @@ func (s *stage) set(ctx context.Context) (stopped func() error, err error) {
 	if s.door, err = openDoor(ctx, dsn.Host); err != nil {
 		return stopped, err
 	}
-	if err := s.startBroker(ctx); err != nil {
+	if err := s.startBroker(); err != nil {
 		return stopped, err
 	}
 	s.ingest = ingest.DefaultConfig()
@@ -98,17 +100,14 @@ func (s *stage) set(ctx context.Context) (stopped func() error, err error) {
 	return stopped, s.serve(ctx, dsn.String())
 }
 
-func (s *stage) startBroker(ctx context.Context) error {
+func (s *stage) startBroker() error {
 	if s.config.DataDir == "" {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
+		var err error
+		if s.reserved, err = address.Reserve(); err != nil {
 			return err
 		}
 		s.config = broker.DefaultConfig()
-		s.config.DataDir, s.config.Listen = filepath.Join(s.dir, "kafka"), l.Addr().String()
-		if err := l.Close(); err != nil {
-			return err
-		}
+		s.config.DataDir, s.config.Listen = filepath.Join(s.dir, "kafka"), s.reserved.Addr
 	}
 	b, err := broker.New(s.config)
 	if err != nil {
@@ -221,7 +220,7 @@ func (s *stage) withoutKafka(ctx context.Context) ([]figure.Figure, error) {
 	if err := pause(ctx, s.outage); err != nil {
 		return nil, err
 	}
-	if err := s.startBroker(ctx); err != nil {
+	if err := s.startBroker(); err != nil {
 		return nil, err
 	}
 	s.source = newSource(s.config.Listen, s.ingest, s.rate).after(s.source)
