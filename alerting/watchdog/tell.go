@@ -31,33 +31,65 @@ func (m memory) SetStr(key, value string) { m[key] = value }
 func (w *Watchdog) tell(ctx context.Context) {
 	now := w.deps.Now()
 	w.mu.Lock()
-	alerts := w.judge(now)
+	alerts, over := w.judge(now)
 	w.mu.Unlock()
 	alerts = append(alerts, alerting.Alert{
 		Labels: map[string]string{"alertname": alerting.HeartbeatAlert, plumbline.LabelSeverity: "none"}, EndsAt: now.Add(10 * w.cfg.Every),
 	})
-	limited, cancel := context.WithTimeout(ctx, w.cfg.Every)
-	err := w.deps.Handler.Send(limited, alerts...)
-	cancel()
-	if ctx.Err() != nil {
-		return
-	}
+	w.hand(ctx, alerts, over)
 	w.mu.Lock()
-	if err != nil {
-		w.failed.WithLabelValues("send").Inc()
-		w.deps.Log.Warn("watchdog: alerting did not take alerts", "err", err)
-	} else {
-		for i := range w.probes {
-			w.probes[i].telling = false
-		}
-	}
-	if beat := w.deps.Handler.LastBeat(); beat.After(w.stuck.seen) {
-		w.stuck.seen = beat
-	}
+	w.stuck.seen = w.handled()
 	w.stuck.mark(now.Sub(w.stuck.seen) > w.cfg.Limit, now)
 	stuck := w.stuck
 	w.mu.Unlock()
 	w.past(ctx, stuck, alerts, now)
+}
+
+// handled is when alerting was last seen to do all of its work: to take alerts,
+// and to bring one all the way. It may take none, its disk hanging, while it goes
+// on with those that it has in memory. The lock is held.
+func (w *Watchdog) handled() time.Time {
+	last := w.taken
+	if beat := w.deps.Handler.LastBeat(); !beat.After(last) {
+		last = beat
+	}
+	if last.Before(w.began) {
+		return w.began
+	}
+	return last
+}
+
+// hand gives alerts to alerting, unless it has not taken the former yet. Nobody
+// waits for the answer, not even Run at its end: alerting waits for its disk,
+// whatever the context says, and may wait for ever.
+func (w *Watchdog) hand(ctx context.Context, alerts []alerting.Alert, over []int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sending {
+		w.failed.WithLabelValues("send").Inc()
+		w.deps.Log.Warn("watchdog: alerting has not answered yet")
+		return
+	}
+	w.sending = true
+	go func() {
+		limited, cancel := context.WithTimeout(ctx, w.cfg.Every)
+		defer cancel()
+		err := w.deps.Handler.Send(limited, alerts...)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.sending = false
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			w.failed.WithLabelValues("send").Inc()
+			w.deps.Log.Warn("watchdog: alerting did not take alerts", "err", err)
+		default:
+			w.taken = w.deps.Now()
+			for _, i := range over {
+				w.probes[i].telling = false
+			}
+		}
+	}()
 }
 
 // past goes past alerting to whoever answers for the service, as long as
@@ -135,9 +167,11 @@ func (w *Watchdog) beat(ctx context.Context) {
 }
 
 func (w *Watchdog) beatOnce(ctx context.Context, client *http.Client) error {
+	now := w.deps.Now()
 	w.mu.Lock()
-	stuck := !w.stuck.since.IsZero()
-	beat := Beat{Name: w.cfg.Name, At: w.deps.Now().UTC()}
+	// By what is so now, and not only by the last look: who looks may hang too.
+	stuck := !w.stuck.since.IsZero() || now.Sub(w.handled()) > w.cfg.Limit
+	beat := Beat{Name: w.cfg.Name, At: now.UTC()}
 	for i, p := range w.deps.Probes {
 		if !w.probes[i].since.IsZero() {
 			beat.Blind = append(beat.Blind, p.Alert+" "+p.Object)

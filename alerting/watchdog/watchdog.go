@@ -108,7 +108,11 @@ type Watchdog struct {
 	mu     sync.Mutex
 	probes []state
 	stuck  state
-	direct memory // of the direct way
+	// sending says that alerting has not answered yet, taken is when it last took
+	// what it was given.
+	sending bool
+	taken   time.Time
+	direct  memory // of the direct way
 }
 
 // state is what is known of one probe.
@@ -151,6 +155,7 @@ func New(cfg Config, deps Dependencies) (*Watchdog, error) {
 			return nil, fmt.Errorf("watchdog: register metrics: %w", err)
 		}
 	}
+	w.began = deps.Now()
 	return w, nil
 }
 
@@ -163,7 +168,7 @@ func (w *Watchdog) Run(ctx context.Context) error {
 	for i := range w.probes {
 		w.probes[i].seen = w.began
 	}
-	w.stuck.seen = w.began
+	w.stuck.seen, w.taken = w.began, w.began
 	w.mu.Unlock()
 	parts.Go(func() { w.beat(ctx) })
 	ticker := time.NewTicker(w.cfg.Every)
@@ -174,7 +179,10 @@ func (w *Watchdog) Run(ctx context.Context) error {
 				parts.Go(func() { w.ask(ctx, i) })
 			}
 		}
-		w.tell(ctx)
+		// Nothing is told any more once the service ends: its parts end too.
+		if ctx.Err() == nil {
+			w.tell(ctx)
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -217,9 +225,9 @@ func (w *Watchdog) ask(ctx context.Context, i int) {
 
 func (w *Watchdog) limit(p Probe) time.Duration { return max(p.Limit, w.cfg.Limit) }
 
-// judge turns how long ago each part was seen into what is blind now. The lock
-// is held.
-func (w *Watchdog) judge(now time.Time) (alerts []alerting.Alert) {
+// judge turns how long ago each part was seen into what is blind now, and names
+// the parts whose end is among it. The lock is held.
+func (w *Watchdog) judge(now time.Time) (alerts []alerting.Alert, over []int) {
 	for i, p := range w.deps.Probes {
 		s := &w.probes[i]
 		behind := now.Sub(s.seen)
@@ -228,9 +236,12 @@ func (w *Watchdog) judge(now time.Time) (alerts []alerting.Alert) {
 		w.blind.WithLabelValues(p.Alert, p.Object).Set(flag(!s.since.IsZero()))
 		if a, ok := s.alert(p, w.deps.Owner, now, w.cfg); ok {
 			alerts = append(alerts, a)
+			if s.since.IsZero() {
+				over = append(over, i)
+			}
 		}
 	}
-	return alerts
+	return alerts, over
 }
 
 func flag(on bool) float64 {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,7 @@ import (
 type handler struct {
 	mu     sync.Mutex
 	stuck  bool
+	hangs  chan struct{} // Send waits for it, whatever its context says
 	beat   time.Time
 	alerts map[string]alerting.Alert // the last of each name
 	first  map[string]time.Time
@@ -31,6 +33,11 @@ type handler struct {
 func (h *handler) Send(ctx context.Context, alerts ...alerting.Alert) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if hangs := h.hangs; hangs != nil {
+		h.mu.Unlock()
+		<-hangs
+		h.mu.Lock()
+	}
 	if h.stuck {
 		return errors.New("stuck")
 	}
@@ -208,6 +215,53 @@ func TestStuckAlertingIsToldPastIt(t *testing.T) {
 			t.Errorf("told %q, want the end of what was stuck", told)
 		}
 	})
+}
+
+// Alerting's disk hangs: its Send does not return, though what it has in memory
+// goes all the way. The watchdog looks on, tells past it, and ends when asked to.
+func TestHangingAlertingIsToldPastIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, direct, p := &handler{alerts: map[string]alerting.Alert{}, first: map[string]time.Time{}}, &pager{}, &part{}
+		hangs := make(chan struct{})
+		defer close(hangs)
+		start(t, h, direct, map[string]*part{"Blind": p})
+		time.Sleep(10 * time.Minute)
+		h.mu.Lock()
+		h.hangs, h.beat = hangs, time.Now().Add(time.Hour)
+		h.mu.Unlock()
+		p.set(time.Now(), nil, false)
+		time.Sleep(time.Minute)
+		if want := []string{"AlertingStuck host firing", "Blind here firing"}; !slices.Equal(direct.all(), want) {
+			t.Errorf("told %q, want %q", direct.all(), want)
+		}
+	})
+}
+
+// The heartbeat stops by itself when alerting's last beat is old: the one who
+// looks may hang as well.
+func TestHeartbeatStopsWithoutALook(t *testing.T) {
+	var beats atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { beats.Add(1) }))
+	defer server.Close()
+	now := time.Now()
+	h := &handler{beat: now}
+	cfg := DefaultConfig()
+	cfg.HeartbeatURL = server.URL
+	w, err := New(cfg, Dependencies{Handler: h, Registry: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.taken = now
+	for _, after := range []time.Duration{cfg.Limit, cfg.Limit + time.Second} {
+		now = h.beat.Add(after)
+		if err := w.beatOnce(t.Context(), server.Client()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.taken = now // it takes alerts and brings none of them on its way
+	if err := w.beatOnce(t.Context(), server.Client()); err != nil || beats.Load() != 1 {
+		t.Errorf("%d heartbeats, %v; want the one before alerting was %s behind", beats.Load(), err, cfg.Limit)
+	}
 }
 
 func TestHeartbeatStopsWhenAlertingIsStuck(t *testing.T) {
