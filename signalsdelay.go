@@ -35,6 +35,12 @@ const (
 	MeasureIntervalRecord = "interval_record"
 )
 
+// MetricLabelsBlind is MeasureBlind as rules see it, by model.
+const MetricLabelsBlind = "model:labels:blind"
+
+// AlertLabelsSilent fires for a model whose labels stay away: once, as that.
+const AlertLabelsSilent = "LabelsSilent"
+
 // ReferenceEstimate is what the calibrated scores promised of the same
 // predictions.
 const ReferenceEstimate = "estimate"
@@ -51,8 +57,7 @@ FROM findings
 WHERE signal = 'label_arrival' AND measure = 'arrived_share' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
 GROUP BY time, metric
 ORDER BY time, metric`,
-			NoRule:  "Declare an SLO of the SLI label-arrival for the model: its rule pages once, as that; without an objective nobody said how late is too late.",
-			Runbook: "label-delay",
+			Rule: AlertLabelsSilent, Runbook: "label-delay",
 		},
 		{
 			Name: SignalMaturity, Unit: "percentunit", Owner: OwnerModel, Good: HigherIsBetter,

@@ -45,12 +45,14 @@ type SLI struct {
 	// finding for SLIDrift.
 	Feature Feature
 	// Signal, Measure and Reference choose the finding for SLIDrift, SLIFairness
-	// and SLIKPI. Reference may be empty: any.
+	// and SLIKPI, and for SLILabelArrival without Within. Reference may be empty:
+	// any.
 	Signal    SignalName
 	Measure   string
 	Reference string
 	// Within is how lately the endpoint must have answered, for SLIFreshness, and
-	// how soon a label must come, for SLILabelArrival.
+	// how soon a label must come, for SLILabelArrival; there 0 is as soon as labels
+	// came in the weeks before, all together.
 	Within time.Duration
 	// Query is the statement that returns time, good and total, for SLISQL; Good
 	// or Bad and Total, or Raw, are expressions for SLIPromQL.

@@ -59,6 +59,10 @@ func badEvents(slo plumbline.SLO) string {
 	case plumbline.SLIFreshness:
 		what = "minutes had no answer in the " + plumbline.WindowName(slo.SLI.Within) + " before"
 	case plumbline.SLILabelArrival:
+		if slo.SLI.Within == 0 {
+			what = "minutes were without the labels that should have come"
+			break
+		}
 		what = "predictions had no label within " + plumbline.WindowName(slo.SLI.Within)
 	case plumbline.SLIDrift, plumbline.SLIFairness, plumbline.SLIKPI:
 		what = "minutes had " + templateText(slo.SLI.Measure) + " " + bound

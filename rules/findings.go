@@ -54,6 +54,9 @@ type FindingRow struct {
 func Samples(rows []FindingRow) []Sample {
 	samples := make([]Sample, 0, 3*len(rows))
 	for _, r := range rows {
+		if r.Measure == plumbline.MeasureBlind && !math.IsNaN(r.Value) {
+			samples = append(samples, Sample{Name: plumbline.MetricLabelsBlind, Value: r.Value, At: r.At, Labels: map[string]string{plumbline.LabelModel: string(r.Model)}})
+		}
 		if r.Measure != plumbline.MeasureBadShare {
 			continue
 		}

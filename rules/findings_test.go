@@ -68,6 +68,17 @@ func TestSamples(t *testing.T) {
 	}
 }
 
+// Whether labels stay away is told of the model, of no SLO and no deploy.
+func TestSamplesOfBlindness(t *testing.T) {
+	row := rules.FindingRow{At: time.Unix(1000, 0), Model: "m", Measure: plumbline.MeasureBlind, Value: 1, Verdict: plumbline.VerdictBreach}
+	nothing := row
+	nothing.Value = math.NaN()
+	got := rules.Samples([]rules.FindingRow{row, nothing})
+	if len(got) != 1 || got[0].Name != plumbline.MetricLabelsBlind || got[0].Value != 1 || !got[0].At.Equal(row.At) || len(got[0].Labels) != 1 || got[0].Labels["model"] != "m" {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // finding is one row to insert.
 type finding struct {
 	at                                                   time.Time

@@ -91,10 +91,16 @@ func Generate(slos []plumbline.SLO, cfg GenerateConfig) ([]byte, error) {
 		return nil, fmt.Errorf("generating rules: %w", err)
 	}
 	file := ruleFile{Groups: []ruleGroup{}}
+	labels := labelWatchers(objectives)
 	for _, o := range objectives {
-		if len(o.Pairs) > 0 {
-			file.Groups = append(file.Groups, group(o, cfg))
+		if len(o.Pairs) == 0 {
+			continue
 		}
+		g := group(o, cfg)
+		if severity := labels[o.SLO.Name]; severity != "" {
+			g.Rules = append(g.Rules, labelsAlert(o.SLO, severity, cfg))
+		}
+		file.Groups = append(file.Groups, g)
 	}
 	var out bytes.Buffer
 	out.WriteString(generatedHeader)

@@ -66,7 +66,7 @@ func (f fields) sli(one objective) plumbline.SLI {
 	} else if one.object != nil {
 		one.unused(fmt.Sprintf("has no meaning for an SLI of kind %s", sli.Kind), "remove it", "op", "value")
 	}
-	if slices.Contains(uses, "within") {
+	if slices.Contains(uses, "within") && (f.given("within") || sli.Kind != plumbline.SLILabelArrival) {
 		sli.Within = f.duration("within", "write a duration, such as 5m")
 	}
 	if slices.Contains(uses, "query") {
@@ -114,6 +114,11 @@ func (f fields) finding(sli *plumbline.SLI) {
 		sli.Reference = plumbline.ReferenceTraining
 		if f.given("reference") {
 			sli.Reference = f.word("reference")
+		}
+	case plumbline.SLILabelArrival:
+		if !f.given("within") {
+			// The delays of the weeks before say how late is too late.
+			sli.Signal, sli.Measure, sli.Op, sli.Value = plumbline.SignalLabelArrival, plumbline.MeasureBlind, "lt", 0.5
 		}
 	case plumbline.SLIFairness, plumbline.SLIKPI:
 		sli.Signal = plumbline.SignalName(sli.Kind)

@@ -26,7 +26,7 @@ func TestEveryKindLoads(t *testing.T) {
 	for name, kind := range map[plumbline.SLOName]plumbline.SLIKind{
 		"latency": plumbline.SLILatency, "cost": plumbline.SLICost, "minutes": plumbline.SLIPromQL, "share": plumbline.SLIPromQL,
 		"counted": plumbline.SLISQL, "whole": plumbline.SLIComposite, "whole-1": plumbline.SLILatency, "whole-2": plumbline.SLISuccess,
-		"freshness": plumbline.SLIFreshness, "label-arrival": plumbline.SLILabelArrival, "drift": plumbline.SLIDrift,
+		"freshness": plumbline.SLIFreshness, "label-arrival": plumbline.SLILabelArrival, "labels-as-usual": plumbline.SLILabelArrival, "drift": plumbline.SLIDrift,
 		"fairness": plumbline.SLIFairness, "kpi": plumbline.SLIKPI,
 	} {
 		s, ok := all[name]
@@ -36,6 +36,12 @@ func TestEveryKindLoads(t *testing.T) {
 		if _, err := PairsFor(s); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if s := all["labels-as-usual"].SLI; s.Within != 0 || s.Signal != plumbline.SignalLabelArrival || s.Measure != plumbline.MeasureBlind || s.Op != "lt" || s.Value != 0.5 {
+		t.Errorf("labels without a bound of their own are judged by %+v", s)
+	}
+	if s := all["label-arrival"].SLI; s.Within != 48*time.Hour || s.Signal != "" {
+		t.Errorf("labels with a bound are counted by %+v", s)
 	}
 	l := all["latency"]
 	if l.Model != "checkout-model" || l.SLI.Op != "lte" || l.SLI.Value != 300 || l.Owner != "ml-oncall" {

@@ -67,7 +67,7 @@ func (c *catalog) finish(d document, o *object, ext *extension, policyOwner plum
 	if slo.Budgeting != "" && (kind == plumbline.SLIQuality || kind == plumbline.SLIComposite) {
 		o.fail("budgetingMethod", fmt.Sprintf("an SLO of kind %s counts occurrences", kind), "write budgetingMethod: Occurrences")
 	}
-	if slo.Deploy != "" && (kind == plumbline.SLIFreshness || kind == plumbline.SLIPromQL) {
+	if slo.Deploy != "" && (kind == plumbline.SLIFreshness || kind == plumbline.SLIPromQL || kind == plumbline.SLILabelArrival && slo.SLI.Within == 0) {
 		ext.fail(annotationDeploy, fmt.Sprintf("an SLO of kind %s is not counted by deploy", kind), "remove it, or write the deploy into the query")
 	}
 	if slo.Segment != "" && !slices.Contains(segmentKinds(), kind) {

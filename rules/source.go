@@ -49,7 +49,8 @@ type view struct {
 type liveSeries struct {
 	labels labels.Labels
 	value  float64
-	// ratio says that the series is an error ratio of slo by deploy.
+	// ratio says that the series is held: an error ratio of slo by deploy, or, of no
+	// SLO, whether the labels of a model stay away.
 	ratio       bool
 	slo, deploy string
 	fresh       time.Time
@@ -99,7 +100,7 @@ func (v *view) take(samples []Sample, ts time.Time) (map[string]string, map[depl
 		b.Set(model.MetricNameLabel, s.Name)
 		l := &liveSeries{
 			labels: b.Labels(), value: s.Value, fresh: ts,
-			ratio:  strings.HasPrefix(s.Name, ratioPrefix),
+			ratio:  strings.HasPrefix(s.Name, ratioPrefix) || s.Name == plumbline.MetricLabelsBlind,
 			slo:    s.Labels[plumbline.LabelSLO],
 			deploy: s.Labels[plumbline.LabelModel] + "\xff" + s.Labels[plumbline.LabelDeploy],
 		}

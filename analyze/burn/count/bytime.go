@@ -88,16 +88,17 @@ func minTime(a, b time.Time) time.Time {
 func (c *Counter) count(ctx context.Context, slo plumbline.SLO, from, to time.Time) ([]row, error) {
 	sli := slo.SLI
 	bounds := []any{clickhouse.Named("model", string(slo.Model)), clickhouse.Named("from", from.Unix()), clickhouse.Named("to", to.Unix())}
+	if sli.Signal != "" {
+		return c.rows(ctx, c.db.Conn(), findingsSQL, append(bounds,
+			clickhouse.Named("signal", string(sli.Signal)), clickhouse.Named("measure", sli.Measure), clickhouse.Named("segment", string(slo.Segment)),
+			clickhouse.Named("feature", string(sli.Feature)), clickhouse.Named("reference", sli.Reference),
+			clickhouse.Named("op", sli.Op), clickhouse.Named("bound", sli.Value))...)
+	}
 	switch sli.Name() {
 	case plumbline.SLIFreshness:
 		return c.fresh(ctx, slo, from, to)
 	case plumbline.SLILabelArrival:
 		return c.rows(ctx, c.db.Conn(), labelsSQL, append(bounds, clickhouse.Named("within", int64(sli.Within/time.Second)))...)
-	case plumbline.SLIDrift, plumbline.SLIFairness, plumbline.SLIKPI:
-		return c.rows(ctx, c.db.Conn(), findingsSQL, append(bounds,
-			clickhouse.Named("signal", string(sli.Signal)), clickhouse.Named("measure", sli.Measure), clickhouse.Named("segment", string(slo.Segment)),
-			clickhouse.Named("feature", string(sli.Feature)), clickhouse.Named("reference", sli.Reference),
-			clickhouse.Named("op", sli.Op), clickhouse.Named("bound", sli.Value))...)
 	case plumbline.SLISQL:
 		return c.asked(ctx, sli.Query, from, to)
 	case plumbline.SLIPromQL:

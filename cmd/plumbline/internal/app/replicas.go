@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -159,7 +160,7 @@ func (t *takeover) look(ctx context.Context, now time.Time) error {
 	}
 	for _, a := range active {
 		term, ok := ripe[rules.GroupPrefix+a.Label(plumbline.LabelSLO)]
-		if name := a.Label("alertname"); !ok || name != plumbline.AlertSLOBurn && name != plumbline.AlertSLOMissing || holds[labelText(a.Labels)] {
+		if name := a.Label("alertname"); !ok || !slices.Contains([]string{plumbline.AlertSLOBurn, plumbline.AlertSLOMissing, plumbline.AlertLabelsSilent}, name) || holds[labelText(a.Labels)] {
 			continue
 		}
 		a.EndsAt = now
