@@ -142,6 +142,15 @@ func (w *worker) suffer(ctx context.Context, b blow) (hit bool, err error) {
 
 // ambush acts on a statement, or without one when its patience is at an end.
 func (w *worker) ambush(ctx context.Context, t trap, act func() error, patience time.Duration) (hit bool, err error) {
+	if hit, err := w.lure(ctx, t, act, patience); hit || err != nil {
+		return hit, err
+	}
+	return false, act()
+}
+
+// lure acts on a statement and reports whether one came before its patience was
+// at an end.
+func (w *worker) lure(ctx context.Context, t trap, act func() error, patience time.Duration) (hit bool, err error) {
 	t.fired = make(chan struct{})
 	t.act = func() { err = act() }
 	w.door.arm(&t)
@@ -157,7 +166,7 @@ func (w *worker) ambush(ctx context.Context, t trap, act func() error, patience 
 		<-t.fired
 		return true, err
 	}
-	return false, errors.Join(ctx.Err(), act())
+	return false, ctx.Err()
 }
 
 // batchesDone waits until the workers have completed n more batches.

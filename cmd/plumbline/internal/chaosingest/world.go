@@ -158,7 +158,7 @@ const stuck = 8 * time.Second
 // was killed before it was told that it had joined, with its partitions, until
 // the next rebalance; a real Kafka ends its session.
 func (w *world) rejoin(ctx context.Context) error {
-	fmt.Fprintf(w.Text, "  no progress for %s: a worker joins anew\n", stuck)
+	fmt.Fprintln(w.Text, "  no progress: a worker joins anew")
 	victim := w.fleet.workers[0]
 	return errors.Join(victim.kill(), victim.start(ctx))
 }
