@@ -24,7 +24,7 @@ demo: go-check npm-check ## Set everything up and run the demo (DEMO_ARGS=--once
 
 test: go-check npm-check ## Run every test with the race detector
 	@$(MAKE) --no-print-directory -j3 modules engine data
-	go test -race -timeout=20m ./...
+	GORACE=atexit_sleep_ms=0 go test -race -timeout=45m ./...
 
 # How hard chaos-ingest is on the real Kafka.
 REAL_KILLS ?= 60
@@ -36,7 +36,7 @@ test-real: go-check npm-check ## Run the ingest tests and the chaos runs on a re
 	go run ./testenv/realkafka/cmd/withkafka $(MAKE) --no-print-directory test-on-kafka
 
 test-on-kafka: # PLUMBLINE_TEST_KAFKA names it; topics and groups are the run's own
-	go test -count=1 -timeout=20m ./ingest ./ingest/dial
+	go test -count=1 -timeout=45m ./ingest ./ingest/dial
 	@for window in 10000 5; do \
 	  figures=$$(bin/plumbline chaos-smoke --kafka.brokers=$$PLUMBLINE_TEST_KAFKA --dedup-window=$$window); echo "$$figures"; \
 	  if grep -q '"goal":"= 0","met":false' <<<"$$figures"; then echo "test-real: something was lost, doubled or miscounted" >&2; exit 1; fi; \

@@ -14,11 +14,13 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/storage/engine"
+	"github.com/plumbline-slo/plumbline/testenv"
 	"github.com/plumbline-slo/plumbline/testenv/address"
 )
 
 func TestMain(m *testing.M) {
 	engine.RunChildIfRequested()
+	testenv.QuickEnds()
 	testscript.Main(m, map[string]func(){"plumbline": main})
 }
 
@@ -44,6 +46,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("EXAMPLES", here+"/../../examples")
 			env.Setenv("ROOT", here+"/../..")
 			env.Setenv(engine.LibraryEnv, library)
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("NOW", time.Now().UTC().Format(time.RFC3339))
 			for _, name := range []string{"WEB", "KAFKA"} {
 				reserved, err := address.Reserve()
