@@ -59,6 +59,7 @@ func TestADeadLabelPipelineIsOneBreachAndNoBurn(t *testing.T) {
 			o := objective(tt.name)
 			o.SLO.Target, o.SLO.MinCoverage = 0.6, 0.2
 			r := newRunner(t, db, o)
+			r.arrivals.cfg.LabelArrival.For = 0
 			findings := arrival(t, r, tt.name, now)
 			// A minute later only what is new is read, and says the same.
 			whole, err := r.arrivals.reader.Arrivals(t.Context(), tt.name, r.cfg.LabelArrival.History, now.Add(time.Minute))
@@ -172,7 +173,7 @@ func TestModelConfigIsChecked(t *testing.T) {
 		}
 	}
 	cfg := DefaultConfig()
-	cfg.LabelArrival.Least, cfg.EstimateWindows = 1, []time.Duration{time.Minute}
+	cfg.LabelArrival.Least, cfg.LabelArrival.For, cfg.EstimateWindows = 1, -time.Second, []time.Duration{time.Minute}
 	if err := cfg.Validate(); err == nil {
 		t.Error("a least share of 1 and a window of a minute are accepted")
 	}

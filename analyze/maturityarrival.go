@@ -5,6 +5,7 @@ import (
 	_ "embed" // the statement
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -24,12 +25,21 @@ type arrivals struct {
 	// blind says of a model whether it was when it was looked at last, by this
 	// process or by another.
 	blind map[plumbline.Model]bool
+	// silent are the models whose labels stay away.
+	silent map[plumbline.Model]silence
+}
+
+// silence is since when the labels of a model have stayed away at every look, and
+// what had arrived by the last one.
+type silence struct {
+	since, at time.Time
+	arrived   float64
 }
 
 func newArrivals(cfg Config, conn querier) *arrivals {
 	return &arrivals{
 		reader: history.Reader{Conn: conn}, cfg: cfg, looked: map[plumbline.Model]attempt{},
-		known: map[plumbline.Model]history.Arrivals{}, blind: map[plumbline.Model]bool{},
+		known: map[plumbline.Model]history.Arrivals{}, blind: map[plumbline.Model]bool{}, silent: map[plumbline.Model]silence{},
 	}
 }
 
@@ -45,8 +55,39 @@ func (l *arrivals) look(ctx context.Context, t traffic, now time.Time) ([]Findin
 	}
 	l.known[t.model] = a
 	findings := l.findings(t.model, a, l.blind[t.model])
-	l.blind[t.model] = findings[len(findings)-1].Value == 1
+	last := &findings[len(findings)-1]
+	if last.Value == 1 && !l.blind[t.model] {
+		l.wait(t.model, a, last)
+	} else {
+		delete(l.silent, t.model)
+	}
+	l.blind[t.model] = last.Value == 1
 	return findings, nil
+}
+
+// wait takes back that a model is blind until its labels have stayed away for as
+// long as is configured. What the service has not caught up with, or a backfill
+// whose predictions are ahead of its labels, is no silence: while labels come in,
+// whatever hour they are of, it begins anew.
+func (l *arrivals) wait(model plumbline.Model, a history.Arrivals, blind *Finding) {
+	now := silence{since: a.Now, at: a.Now}
+	for _, n := range a.Arrived {
+		now.arrived += n
+	}
+	if was, ok := l.silent[model]; ok {
+		longest := a.Judge(slices.Max(l.cfg.LabelArrival.Windows), l.cfg.LabelArrival.Least)
+		usual := longest.Expected * float64(a.Now.Sub(was.at)) / float64(a.Now.Sub(longest.From))
+		if came := now.arrived - was.arrived; came <= 0 || came < l.cfg.LabelArrival.Least*usual {
+			now.since = was.since
+		}
+	}
+	l.silent[model] = now
+	if a.Now.Sub(now.since) >= l.cfg.LabelArrival.For {
+		delete(l.silent, model)
+		return
+	}
+	blind.Value, blind.Verdict, blind.WindowEnd = math.NaN(), plumbline.VerdictInsufficient, a.Now
+	blind.Assumes = fmt.Sprintf("seen since %s, told after %s; %s", now.since.UTC().Format("15:04:05"), l.cfg.LabelArrival.For, blind.Assumes)
 }
 
 // read reads all of the history once an hour, and what is new of it meanwhile.

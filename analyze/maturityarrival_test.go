@@ -88,3 +88,33 @@ func TestBlindnessOutlivesTheProcess(t *testing.T) {
 		t.Errorf("labels come, and the model is %+v", f)
 	}
 }
+
+// Labels that stay away are told of after a while, and not while a backlog of them
+// is worked off.
+func TestBlindnessWaitsForWhatIsCaughtUpWith(t *testing.T) {
+	db := startDB(t)
+	died := now.Truncate(time.Hour).Add(-5 * time.Hour)
+	all := lateWorld(rand.New(rand.NewPCG(74, 74)), now.Add(-7*day), now, 20)
+	for i := range all {
+		if !all[i].known.Before(died) {
+			all[i].known = now.Add(day)
+		}
+	}
+	storeLate(t, db, "m", all, now)
+	r := newRunner(t, db)
+	for _, tt := range []struct {
+		after  time.Duration
+		joined int // labels of hours before that come in since the last look
+		told   bool
+	}{{0, 0, false}, {5 * time.Minute, 20, false}, {10 * time.Minute, 20, false}, {15 * time.Minute, 0, false}, {19 * time.Minute, 0, false}, {20 * time.Minute, 0, true}, {25 * time.Minute, 20, true}} {
+		at := now.Add(tt.after)
+		if tt.joined > 0 {
+			insert(t, db, "outcome_cells", []map[string]any{{"model": "m", "deploy_hash": "v1", "stage": "production", "segment": "", "time": at.Add(-30 * time.Hour).Truncate(time.Minute).Unix(),
+				"known": now.Add(-20 * time.Hour).Truncate(time.Hour).Unix(), "labelled": tt.joined, "correct": tt.joined, "rows": tt.joined, "version": 9}})
+		}
+		f := pick(t, arrival(t, r, "m", at), plumbline.SignalLabelArrival, plumbline.MeasureBlind, 0, "")
+		if told := f.Value == 1; told != tt.told || !told && (!math.IsNaN(f.Value) || f.Verdict != plumbline.VerdictInsufficient) {
+			t.Errorf("after %s: %+v, want it told: %t", tt.after, f, tt.told)
+		}
+	}
+}

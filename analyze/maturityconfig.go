@@ -21,10 +21,13 @@ type LabelArrivalConfig struct {
 	// Least is the share of the expected labels under which they are missed, in
 	// (0, 1). Default 0.5.
 	Least float64 `yaml:"least"`
+	// For is how long labels must have stayed away, at every look, before the model
+	// counts as blind and somebody is told; 0 is at once. Default 10 min.
+	For time.Duration `yaml:"for"`
 }
 
 func defaultLabelArrival() LabelArrivalConfig {
-	return LabelArrivalConfig{Interval: time.Minute, Windows: []time.Duration{time.Hour, 6 * time.Hour, day}, History: 28 * day, Least: 0.5}
+	return LabelArrivalConfig{Interval: time.Minute, Windows: []time.Duration{time.Hour, 6 * time.Hour, day}, History: 28 * day, Least: 0.5, For: 10 * time.Minute}
 }
 
 func (c LabelArrivalConfig) validate() []error {
@@ -42,6 +45,9 @@ func (c LabelArrivalConfig) validate() []error {
 		if w < time.Hour || w%time.Hour != 0 || w > c.History/2 {
 			errs = append(errs, fmt.Errorf("analyze.label_arrival.windows: %s is not a number of hours up to half the history", w))
 		}
+	}
+	if c.For < 0 {
+		errs = append(errs, fmt.Errorf("analyze.label_arrival.for: %s is negative", c.For))
 	}
 	if !(c.Least > 0 && c.Least < 1) {
 		errs = append(errs, fmt.Errorf("analyze.label_arrival.least: %v is not between 0 and 1", c.Least))
