@@ -105,8 +105,12 @@ type chartPoint struct {
 	Thin bool
 }
 
-// thinCoverage is the share of labels under which an hour's accuracy is thin.
-const thinCoverage = 0.3
+// An hour's accuracy is thin under this share of labels, or this number: of
+// fewer than 20 the half width of a 95 % interval may be over 0.2.
+const (
+	thinCoverage = 0.3
+	thinLabels   = 20
+)
 
 type chartBar struct {
 	X, Y, Width, Height float64
@@ -183,7 +187,7 @@ func (c *hoursChart) addHours(hours []hourRow, first time.Time) {
 			end()
 		}
 		last, c.Empty = h.Hour, false
-		point := chartPoint{X: round(x + width/2), Y: chartY(*accuracy), Title: fmt.Sprintf("%s: %s right of %d labelled", title, percent(accuracy), h.Labelled), Thin: coverage == nil || *coverage < thinCoverage}
+		point := chartPoint{X: round(x + width/2), Y: chartY(*accuracy), Title: fmt.Sprintf("%s: %s right of %d labelled", title, percent(accuracy), h.Labelled), Thin: coverage == nil || *coverage < thinCoverage || h.Labelled < thinLabels}
 		c.Points = append(c.Points, point)
 		run = append(run, fmt.Sprintf("%g,%g", point.X, point.Y))
 	}

@@ -106,9 +106,12 @@ func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) 
 	return v
 }
 
-// targetOf returns the target of the model's first objective, or nil.
+// targetOf returns the target that accuracy is shown against: of the model's
+// first objective on it, or nil. What other objectives ask for is another share.
 func (c Config) targetOf(model string) *float64 {
-	i := slices.IndexFunc(c.Objectives, func(o plumbline.Objective) bool { return string(o.SLO.Model) == model })
+	i := slices.IndexFunc(c.Objectives, func(o plumbline.Objective) bool {
+		return string(o.SLO.Model) == model && o.SLO.SLI.Is(plumbline.SLIQuality) && o.SLO.Segment == ""
+	})
 	if i < 0 {
 		return nil
 	}

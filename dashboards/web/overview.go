@@ -17,6 +17,24 @@ type overview struct {
 	Service    []troubleRow
 }
 
+// stateCount is how many models are in a state.
+type stateCount struct {
+	State state
+	N     int
+}
+
+// Counts says how many models are in each state that any is in, worst first.
+func (o overview) Counts() []stateCount {
+	var counts []stateCount
+	for _, m := range o.Models { // sorted by state
+		if len(counts) == 0 || counts[len(counts)-1].State != m.State {
+			counts = append(counts, stateCount{State: m.State})
+		}
+		counts[len(counts)-1].N++
+	}
+	return counts
+}
+
 // modelRow is one model on the first page.
 type modelRow struct {
 	Name     string
@@ -31,9 +49,13 @@ type modelRow struct {
 	Labelled int64
 	Pair     *burnPair
 	HasSLO   bool
-	Incident *incidentRow
-	State    state
-	Why      string
+	// Silent is an SLO of which nothing is known, empty if there is none.
+	Silent string
+	// CountsLabels says that an SLO of the model is on accuracy.
+	CountsLabels bool
+	Incident     *incidentRow
+	State        state
+	Why          string
 }
 
 func (p *Page) overview(ctx context.Context, now time.Time) overview {
@@ -98,7 +120,8 @@ func (p *Page) modelRow(name string, traffic []trafficRow, quality []qualityRow,
 		}
 	}
 	pairs := p.cfg.burnPairs(name, burns)
-	row.HasSLO, row.Pair = len(pairs) > 0, worstPair(pairs)
+	row.HasSLO, row.Pair, row.Silent = len(pairs) > 0, worstPair(pairs), silentSLO(pairs)
+	row.CountsLabels = p.cfg.targetOf(name) != nil
 	// The incidents are sorted: the first is the newest.
 	if i := slices.IndexFunc(incidents, func(i incidentRow) bool { return i.Model == name }); i >= 0 {
 		row.Incident = &incidents[i]
@@ -122,9 +145,9 @@ func (m modelRow) judge(now time.Time) (state, string) {
 		return stateUndeclared, "stored and shown; nobody owns it and nothing alerts"
 	case !m.HasSLO:
 		return stateMissing, "no SLO is declared, so nothing can page"
-	case m.Pair == nil:
-		return stateMissing, "no window of its SLO could speak in 10 minutes"
-	case m.Accuracy == nil:
+	case m.Silent != "":
+		return stateMissing, "nothing known of " + m.Silent + " in 10 minutes"
+	case m.Accuracy == nil && m.CountsLabels:
 		return stateMissing, "no label for a prediction of 24 hours"
 	case m.Pair.State == stateNear:
 		return stateNear, fmt.Sprintf("%s is over half way to its %s threshold", m.Pair.SLO, m.Pair.Severity)

@@ -157,14 +157,15 @@ func (p *Page) render(w http.ResponseWriter, name string, status int, view any) 
 }
 
 type runbookView struct {
-	Now   time.Time
-	Name  string
-	Text  string
-	Names []string
+	Now        time.Time
+	GrafanaURL string
+	Name       string
+	Blocks     []block
+	Names      []string
 }
 
 func (p *Page) serveRunbooks(w http.ResponseWriter, _ *http.Request) {
-	view := runbookView{Now: p.now().UTC()}
+	view := runbookView{Now: p.now().UTC(), GrafanaURL: p.cfg.GrafanaURL}
 	names, err := fs.Glob(p.cfg.Runbooks, "*.md")
 	if err != nil {
 		http.Error(w, "list runbooks: "+err.Error(), http.StatusInternalServerError)
@@ -178,7 +179,7 @@ func (p *Page) serveRunbooks(w http.ResponseWriter, _ *http.Request) {
 
 func (p *Page) serveRunbook(w http.ResponseWriter, r *http.Request) {
 	// A rule's annotation names the file, with its ending.
-	view := runbookView{Now: p.now().UTC(), Name: strings.TrimSuffix(r.PathValue("name"), ".md")}
+	view := runbookView{Now: p.now().UTC(), GrafanaURL: p.cfg.GrafanaURL, Name: strings.TrimSuffix(r.PathValue("name"), ".md")}
 	if !fs.ValidPath(view.Name) {
 		http.NotFound(w, r)
 		return
@@ -192,6 +193,6 @@ func (p *Page) serveRunbook(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "read runbook "+view.Name+": "+err.Error(), http.StatusInternalServerError)
 		return
 	}
-	view.Text = string(text)
+	view.Blocks = markdown(string(text))
 	p.render(w, "runbook.html", http.StatusOK, view)
 }

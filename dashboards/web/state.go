@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -90,6 +91,8 @@ func (c Config) burnPairs(model string, rows []burnRow) []burnPair {
 			}
 		}
 	}
+	// What is worst is looked at first; equals stay in their order.
+	slices.SortStableFunc(pairs, func(a, b burnPair) int { return cmp.Compare(a.State.rank(), b.State.rank()) })
 	setBars(pairs)
 	return pairs
 }
@@ -158,6 +161,18 @@ func worstPair(pairs []burnPair) *burnPair {
 		}
 	}
 	return worst
+}
+
+// silentSLO returns the first SLO of the pairs that no window of any deploy can
+// say anything about, empty if there is none.
+func silentSLO(pairs []burnPair) string {
+	for _, p := range pairs {
+		speaks := slices.ContainsFunc(pairs, func(other burnPair) bool { return other.SLO == p.SLO && other.Nearness != nil })
+		if !speaks {
+			return p.SLO
+		}
+	}
+	return ""
 }
 
 func finite(v float64) *float64 {
