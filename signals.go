@@ -36,8 +36,11 @@ const (
 	// MeasureBadShare is the share of bad events in a window: the error ratio
 	// that a burn rate is computed from.
 	MeasureBadShare = "bad_share"
-	MeasureCoverage = "coverage"
-	MeasureEvents   = "events"
+	// MeasureEstimatedBadShare is MeasureBadShare of a window whose labels are not
+	// all in, as estimated: the nowcast of a burn rate.
+	MeasureEstimatedBadShare = "estimated_bad_share"
+	MeasureCoverage          = "coverage"
+	MeasureEvents            = "events"
 	// MeasureTypeChange is the share of a feature's values that have another
 	// type than before, MeasureDuplicateShare that of deliveries that repeat one
 	// of the same hour.
@@ -296,6 +299,30 @@ func MetricNoise(window string) string { return "slo:sli_error:ratio_noise" + wi
 // MetricCoverage is the share of a window's predictions whose label is known.
 func MetricCoverage(window string) string { return "slo:sli_coverage:ratio_rate" + window }
 
+// MetricEstimate is the estimated bad share of a window that ends with the last
+// full hour, most of its labels unknown.
+func MetricEstimate(window string) string { return "slo:sli_estimate:ratio_rate" + window }
+
+// MetricEstimateLow is a lower bound of MetricEstimate that holds over all the
+// hours of a year, but for the false pages that a model may cost in it.
+func MetricEstimateLow(window string) string { return "slo:sli_estimate:ratio_low" + window }
+
+// MetricEstimateHigh is the upper bound that goes with MetricEstimateLow.
+func MetricEstimateHigh(window string) string { return "slo:sli_estimate:ratio_high" + window }
+
+// MetricEstimateSince is MetricEstimateHigh where it may speak against a burn that
+// labels show: by a proven estimate, which labels agree with, of a window that
+// began after the labels' windows end.
+func MetricEstimateSince(window string) string { return "slo:sli_estimate_since:ratio_high" + window }
+
+// MetricEstimateProven is 1 where a page may rest on MetricEstimate: past ones held
+// as promised and labels do not contradict it. It is 0 where not.
+func MetricEstimateProven(window string) string { return "slo:sli_estimate:proven" + window }
+
+// MetricEstimateCoverage is the share of the window's predictions whose label is
+// known.
+func MetricEstimateCoverage(window string) string { return "slo:sli_estimate:coverage" + window }
+
 // MetricFresh is 1 per SLO while at least one of its error ratios is being
 // refreshed; its absence is what missing data looks like.
 const MetricFresh = "slo:sli_error:fresh"
@@ -320,6 +347,9 @@ const (
 	// LabelWindow is the long window of the pair that fired, for example 2h. It
 	// keeps two pairs of one severity apart and is no part of the identity.
 	LabelWindow = "window"
+	// LabelClock tells alerts of the two clocks of a quality SLO apart, ClockNowcast
+	// and ClockMatured, and is no part of the identity either.
+	LabelClock = "clock"
 	// LabelDatasetHash and LabelFeatureJob correlate alerts of different models:
 	// what they share went wrong before either of them.
 	LabelDatasetHash = "dataset_hash"
@@ -328,6 +358,13 @@ const (
 	// partition, a data directory. Such an alert has no model; its identity is
 	// (alertname, object).
 	LabelObject = "object"
+)
+
+// The clocks of a quality SLO: estimates up to now, and labels up to the time at
+// which enough of them are in.
+const (
+	ClockNowcast = "nowcast"
+	ClockMatured = "matured"
 )
 
 // Severities of an alert: levels of one incident.

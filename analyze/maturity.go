@@ -32,6 +32,8 @@ type forecasts struct {
 	roller history.Roller
 	conn   querier
 	models map[plumbline.Model]*forecastOf
+	// objectives of quality are evaluated on estimates.
+	objectives []plumbline.Objective
 }
 
 // forecastOf is what is kept of one model.
@@ -49,14 +51,16 @@ type forecastOf struct {
 	findings []Finding
 	// revised says that hours before that one were counted again since.
 	revised bool
+	// nowcasts are of the objectives of the model.
+	nowcasts nowcasts
 }
 
-func newForecasts(cfg Config, db *storage.DB) *forecasts {
+func newForecasts(cfg Config, db *storage.DB, objectives []plumbline.Objective) *forecasts {
 	to := db.Derived()
 	return &forecasts{
 		cfg: cfg, reader: history.Reader{Conn: db.Conn()}, conn: db.Conn(),
 		roller: history.Roller{Conn: db.Conn(), To: to.Conn(), Table: to.Local(plumbline.TableScoreCells)},
-		models: map[plumbline.Model]*forecastOf{},
+		models: map[plumbline.Model]*forecastOf{}, objectives: objectives,
 	}
 }
 
@@ -72,8 +76,14 @@ func (l *forecasts) look(ctx context.Context, t traffic, now time.Time) ([]Findi
 		return nil, f.last.err
 	}
 	findings, err := l.update(ctx, f, t, now)
+	all := slices.Clone(findings)
+	if err == nil {
+		var burning []Finding
+		burning, err = l.nowcast(ctx, f, t, now)
+		all = append(all, burning...)
+	}
 	f.last = attempt{now, err}
-	return slices.Clone(findings), err
+	return all, err
 }
 
 func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now time.Time) ([]Finding, error) {

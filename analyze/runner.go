@@ -97,7 +97,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 	if r.declared, err = newDeclaredQuality(cfg, conn, deps.Quality); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
-	r.arrivals, r.forecasts = newArrivals(cfg, conn), newForecasts(cfg, deps.DB)
+	r.arrivals, r.forecasts = newArrivals(cfg, conn), newForecasts(cfg, deps.DB, deps.Objectives)
 	if err := r.metrics.register(deps.Registerer); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}

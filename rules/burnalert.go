@@ -14,15 +14,19 @@ func round12(v float64) float64 { return math.Round(v*1e12) / 1e12 }
 // lower end of the long window's interval and the short window's bad share are
 // both beyond the threshold: the long window gives the evidence, the short one
 // ends the alert soon after the fault does. There is no `for`: the windows are
-// the delay already.
-func burnAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig) rule {
+// the delay already. What since speaks against is left out; see nowcastAlerts.
+func burnAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig, since string) rule {
 	long, short := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short)
 	threshold := number(round12(pair.Threshold(slo.Target)))
+	expr := fmt.Sprintf("%s > %s and %s > %s",
+		series(plumbline.MetricErrorRatioLow(long), slo), threshold,
+		series(plumbline.MetricErrorRatio(short), slo), threshold)
+	if since != "" {
+		expr += " unless " + since
+	}
 	return rule{
 		Alert: plumbline.AlertSLOBurn,
-		Expr: fmt.Sprintf("%s > %s and %s > %s",
-			series(plumbline.MetricErrorRatioLow(long), slo), threshold,
-			series(plumbline.MetricErrorRatio(short), slo), threshold),
+		Expr:  expr,
 		Labels: map[string]string{
 			// As on the series: so that no two alerts of a file look alike.
 			plumbline.LabelSLO:      templateText(string(slo.Name)),
@@ -42,8 +46,7 @@ func burnAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateC
 	coverage := lookup(plumbline.MetricCoverage(long))
 	threshold := percent(pair.Threshold(slo.Target))
 	allowed := percent(budget(slo))
-	// Prometheus templates do no arithmetic; a query does.
-	burn := `{{ with printf "%g / ` + number(budget(slo)) + `" $value | query }}{{ . | first | value | printf "%.2f" }}{{ end }}`
+	burn := burnTemplate(slo)
 	description := strings.Join([]string{
 		"Over the last " + long + " (event time) " + longValue + " of the labelled predictions of {{ $labels.model }} deploy {{ $labels.deploy_hash }} were wrong,",
 		"at least {{ $value | humanizePercentage }} with 95 % confidence, and " + shortValue + " over the last " + short + ".",
@@ -58,7 +61,7 @@ func burnAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateC
 		plumbline.AnnotationRunbook:     runbook(slo, cfg, runbookOf(slo)),
 		plumbline.AnnotationDashboard:   link(cfg.DashboardURL, "var-model", plumbline.LabelModel, "var-deploy_hash", plumbline.LabelDeploy),
 		plumbline.AnnotationPage:        link(cfg.PageURL, "model", plumbline.LabelModel, "deploy_hash", plumbline.LabelDeploy, "slo", plumbline.LabelSLO),
-		plumbline.AnnotationSQL:         burnSQL(long),
+		plumbline.AnnotationSQL:         burnSQL(plumbline.MeasureBadShare, long),
 		plumbline.AnnotationBurnRate:    burn,
 		plumbline.AnnotationValue:       "{{ $value | humanizePercentage }}",
 		plumbline.AnnotationLongValue:   longValue,
@@ -71,11 +74,17 @@ func burnAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateC
 	})
 }
 
+// burnTemplate is the template of the burn rate: Prometheus templates do no
+// arithmetic, a query does.
+func burnTemplate(slo plumbline.SLO) string {
+	return `{{ with printf "%g / ` + number(budget(slo)) + `" $value | query }}{{ . | first | value | printf "%.2f" }}{{ end }}`
+}
+
 // burnSQL is one statement that returns the alert's number: the first column is
 // what the rule compared, the lower end of the long window's interval.
-func burnSQL(long string) string {
+func burnSQL(measure, long string) string {
 	return "SELECT low, value, count, coverage, window_end, at FROM findings" +
-		" WHERE signal = 'burn' AND measure = 'bad_share' AND stage = 'production' AND segment = '' AND window = '" + long + "'" +
+		" WHERE signal = 'burn' AND measure = '" + measure + "' AND stage = 'production' AND segment = '' AND window = '" + long + "'" +
 		" AND model = " + sqlLabel(plumbline.LabelModel) +
 		" AND deploy_hash = " + sqlLabel(plumbline.LabelDeploy) +
 		" AND slo = " + sqlLabel(plumbline.LabelSLO) +

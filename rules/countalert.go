@@ -95,7 +95,7 @@ func countAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg Generate
 		plumbline.AnnotationRunbook:     runbook(slo, cfg, runbookOf(slo)),
 		plumbline.AnnotationDashboard:   link(cfg.DashboardURL, "var-model", plumbline.LabelModel, "var-deploy_hash", plumbline.LabelDeploy),
 		plumbline.AnnotationPage:        link(cfg.PageURL, "model", plumbline.LabelModel, "deploy_hash", plumbline.LabelDeploy, "slo", plumbline.LabelSLO),
-		plumbline.AnnotationSQL:         strings.Replace(burnSQL(long), "SELECT low, value,", "SELECT value, p AS noise,", 1),
+		plumbline.AnnotationSQL:         strings.Replace(burnSQL(plumbline.MeasureBadShare, long), "SELECT low, value,", "SELECT value, p AS noise,", 1),
 		plumbline.AnnotationBurnRate:    burn,
 		plumbline.AnnotationValue:       longValue,
 		plumbline.AnnotationLongValue:   longValue,

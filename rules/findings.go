@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -36,49 +37,101 @@ type FindingRow struct {
 	// Window is the length as plumbline.WindowName spells it.
 	Window  string
 	Measure string
-	// Value is the bad share of the window, 0 to 1, and Low the lower end of its
-	// 95 % interval; NaN where nothing can be said.
-	Value, Low float64
+	// End is the end of the window in event time.
+	End time.Time
+	// Value is the bad share of the window, 0 to 1, and Low and High the ends of its
+	// interval; NaN where nothing can be said.
+	Value, Low, High float64
 	// Coverage is the share of the window's predictions with a label.
 	Coverage float64
 	// Noise is the chance, a minute, that noise starts what the window shows; NaN
-	// where nothing was tested.
+	// where nothing was tested. Of an estimate it is the chance of the labels that
+	// are in.
 	Noise   float64
 	Verdict string
 }
 
 // Samples turns burn findings into series: the bad share, the lower end of its
-// interval, and the coverage. A row that says nothing (insufficient, missing, or
-// a value that is not finite) makes no ratio: missing data is never healthy, and
-// zero would be.
+// interval, and the coverage; those of estimates; and whether a model is blind. A
+// row that says nothing (insufficient, missing, or a value that is not finite)
+// makes no ratio: missing data is never healthy, and zero would be.
 func Samples(rows []FindingRow) []Sample {
 	samples := make([]Sample, 0, 3*len(rows))
+	labelled := make(map[windowOf]time.Time)
 	for _, r := range rows {
-		if r.Measure == plumbline.MeasureBlind && !math.IsNaN(r.Value) {
-			samples = append(samples, Sample{Name: plumbline.MetricLabelsBlind, Value: r.Value, At: r.At, Labels: map[string]string{plumbline.LabelModel: string(r.Model)}})
-		}
-		if r.Measure != plumbline.MeasureBadShare {
-			continue
-		}
-		add := func(name string, v float64) {
-			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return
+		switch r.Measure {
+		case plumbline.MeasureBadShare:
+			labelled[r.of()] = r.End
+			samples = append(samples, r.samples()...)
+		case plumbline.MeasureBlind:
+			blind := FindingRow{At: r.At, Model: r.Model}.sample(plumbline.MetricLabelsBlind, r.Value)
+			for _, s := range blind {
+				// Of the model, of no SLO and no deploy.
+				delete(s.Labels, plumbline.LabelDeploy)
+				delete(s.Labels, plumbline.LabelSLO)
 			}
-			samples = append(samples, Sample{Name: name, Value: v, At: r.At, Labels: map[string]string{
-				plumbline.LabelModel:  string(r.Model),
-				plumbline.LabelDeploy: string(r.Deploy),
-				plumbline.LabelSLO:    string(r.SLO),
-			}})
+			samples = append(samples, blind...)
 		}
-		add(plumbline.MetricCoverage(r.Window), r.Coverage)
-		if r.Verdict == plumbline.VerdictInsufficient || r.Verdict == plumbline.VerdictMissing {
-			continue
+	}
+	for _, r := range rows {
+		if r.Measure == plumbline.MeasureEstimatedBadShare {
+			samples = append(samples, r.estimates(labelled[r.of()])...)
 		}
-		add(plumbline.MetricErrorRatio(r.Window), r.Value)
-		add(plumbline.MetricErrorRatioLow(r.Window), r.Low)
-		add(plumbline.MetricNoise(r.Window), r.Noise)
 	}
 	return samples
+}
+
+// windowOf is what two findings of one window share.
+type windowOf struct {
+	model  plumbline.Model
+	deploy plumbline.DeployHash
+	slo    plumbline.SLOName
+	window string
+}
+
+func (r FindingRow) of() windowOf { return windowOf{r.Model, r.Deploy, r.SLO, r.Window} }
+
+// sample is one of the row's series, none for a value that is not finite.
+func (r FindingRow) sample(name string, v float64) []Sample {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return []Sample{{Name: name, Value: v, At: r.At, Labels: map[string]string{
+		plumbline.LabelModel:  string(r.Model),
+		plumbline.LabelDeploy: string(r.Deploy),
+		plumbline.LabelSLO:    string(r.SLO),
+	}}}
+}
+
+func (r FindingRow) samples() []Sample {
+	all := r.sample(plumbline.MetricCoverage(r.Window), r.Coverage)
+	if r.Verdict == plumbline.VerdictInsufficient || r.Verdict == plumbline.VerdictMissing {
+		return all
+	}
+	return slices.Concat(all, r.sample(plumbline.MetricErrorRatio(r.Window), r.Value),
+		r.sample(plumbline.MetricErrorRatioLow(r.Window), r.Low), r.sample(plumbline.MetricNoise(r.Window), r.Noise))
+}
+
+// estimates are the series of an estimate. It is shown where it is not proven, and
+// is one to rest a page on where it is. labelled is where the labels' windows end.
+func (r FindingRow) estimates(labelled time.Time) []Sample {
+	proven := 0.0
+	if r.Verdict == plumbline.VerdictOK || r.Verdict == plumbline.VerdictBreach {
+		proven = 1
+	}
+	if math.IsNaN(r.Value) {
+		return nil
+	}
+	all := slices.Concat(r.sample(plumbline.MetricEstimate(r.Window), r.Value), r.sample(plumbline.MetricEstimateProven(r.Window), proven),
+		r.sample(plumbline.MetricEstimateLow(r.Window), r.Low), r.sample(plumbline.MetricEstimateHigh(r.Window), r.High),
+		r.sample(plumbline.MetricEstimateCoverage(r.Window), r.Coverage))
+	// Against what labels show speaks only what is proven, agrees with labels that
+	// could deny it, and is about a later time than they are.
+	length, err := ParseDuration(r.Window)
+	if err != nil || proven == 0 || math.IsNaN(r.Noise) || labelled.IsZero() || labelled.After(r.End.Add(-length)) {
+		return all
+	}
+	return append(all, r.sample(plumbline.MetricEstimateSince(r.Window), r.High)...)
 }
 
 // Querier runs one query; clickhouse-go's driver.Conn is one.
@@ -127,7 +180,7 @@ func (r FindingReader) Rows(ctx context.Context) (found []FindingRow, err error)
 		var f FindingRow
 		// Scanned as plain strings: clickhouse-go does not scan into named types.
 		var model, deploy, slo string
-		if err := rows.Scan(&f.At, &model, &deploy, &slo, &f.Window, &f.Measure, &f.Value, &f.Low, &f.Coverage, &f.Noise, &f.Verdict); err != nil {
+		if err := rows.Scan(&f.At, &model, &deploy, &slo, &f.Window, &f.End, &f.Measure, &f.Value, &f.Low, &f.High, &f.Coverage, &f.Noise, &f.Verdict); err != nil {
 			return nil, fmt.Errorf("reading burn findings: %w", err)
 		}
 		f.Model, f.Deploy, f.SLO = plumbline.Model(model), plumbline.DeployHash(deploy), plumbline.SLOName(slo)

@@ -140,12 +140,12 @@ func TestFindingReader(t *testing.T) {
 	}
 	want := rules.FindingRow{
 		At: now.Add(-time.Minute).UTC(), Model: "flight-delay", Deploy: awkward, SLO: "flights-accuracy", Window: "6h",
-		Measure: "bad_share", Value: 0.766, Low: 0.740, Coverage: 0.8, Verdict: plumbline.VerdictOK,
+		Measure: "bad_share", End: now.Add(-time.Minute).UTC(), Value: 0.766, Low: 0.740, High: 1, Coverage: 0.8, Verdict: plumbline.VerdictOK,
 	}
 	if !math.IsNaN(rows[0].Noise) {
 		t.Errorf("nothing was tested, but the noise is %v", rows[0].Noise)
 	}
-	rows[0].Noise = 0
+	rows[0].Noise, rows[0].End = 0, rows[0].End.UTC()
 	if got := rows[0]; !got.At.Equal(want.At) {
 		t.Errorf("at %v, want %v", got.At, want.At)
 	} else if got.At = want.At; got != want {

@@ -191,11 +191,12 @@ func group(o plumbline.Objective, cfg GenerateConfig) ruleGroup {
 	}
 	for _, pair := range o.Pairs {
 		if slo.SLI.Is(plumbline.SLIQuality) {
-			g.Rules = append(g.Rules, burnAlert(slo, pair, cfg))
+			g.Rules = append(g.Rules, burnAlert(slo, pair, cfg, spokenAgainst(o, pair)))
 			continue
 		}
 		g.Rules = append(g.Rules, countAlert(slo, pair, cfg))
 	}
+	g.Rules = append(g.Rules, nowcastAlerts(o, cfg)...)
 	g.Rules = append(g.Rules, missingAlert(slo, cfg))
 	return g
 }
@@ -219,7 +220,7 @@ func missingAlert(slo plumbline.SLO, cfg GenerateConfig) rule {
 			plumbline.AnnotationPage:        link(cfg.PageURL, "model", plumbline.LabelModel, "slo", plumbline.LabelSLO),
 			plumbline.AnnotationTarget:      percent(slo.Target),
 			plumbline.AnnotationPeriod:      plumbline.WindowName(slo.Period),
-			plumbline.AnnotationSQL: "SELECT at, window, verdict, value, count, coverage FROM findings WHERE signal = 'burn' AND slo = " +
+			plumbline.AnnotationSQL: "SELECT at, window, verdict, value, count, coverage FROM findings WHERE signal = 'burn' AND measure = 'bad_share' AND slo = " +
 				sqlLabel(plumbline.LabelSLO) + " ORDER BY at DESC LIMIT 20",
 		}),
 	}

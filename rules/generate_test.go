@@ -59,13 +59,14 @@ func TestGenerateAlerts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var severities, windows []string
+	var severities, windows, clocks []string
 	for _, r := range mustLoad(t, content).Groups[0].Rules {
 		if r.Alert != plumbline.AlertSLOBurn {
 			continue
 		}
 		severities = append(severities, r.Labels[plumbline.LabelSeverity])
 		windows = append(windows, r.Annotations[plumbline.AnnotationWindows])
+		clocks = append(clocks, r.Labels[plumbline.LabelClock])
 		for _, name := range []string{
 			plumbline.AnnotationSummary, plumbline.AnnotationDescription, plumbline.AnnotationRunbook, plumbline.AnnotationDashboard,
 			plumbline.AnnotationPage, plumbline.AnnotationSQL, plumbline.AnnotationBurnRate, plumbline.AnnotationValue,
@@ -76,8 +77,11 @@ func TestGenerateAlerts(t *testing.T) {
 			}
 		}
 	}
-	if !slices.Equal(severities, []string{"page", "ticket", "ticket"}) || !slices.Equal(windows, []string{"2h/10m", "1d/2h", "3d/6h"}) {
-		t.Errorf("got %v over %v", severities, windows)
+	// Labels' own alerts, then those of estimates, then what these leave of a page.
+	if !slices.Equal(severities, []string{"page", "ticket", "ticket", "page", "ticket", "ticket"}) ||
+		!slices.Equal(windows, []string{"2h/10m", "1d/2h", "3d/6h", "2h/1h", "2h/1h", "2h/10m"}) ||
+		!slices.Equal(clocks, []string{"", "", "", plumbline.ClockNowcast, plumbline.ClockNowcast, plumbline.ClockMatured}) {
+		t.Errorf("got %v over %v by %v", severities, windows, clocks)
 	}
 }
 

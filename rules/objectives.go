@@ -66,15 +66,14 @@ func Objectives(slos []plumbline.SLO) ([]plumbline.Objective, error) {
 		return nil, err
 	}
 	for _, o := range all {
-		if o.SLO.SLI.Is(plumbline.SLIQuality) {
-			continue // its interval is its evidence
-		}
 		for i, p := range o.Pairs {
 			if p.Severity != plumbline.SeverityPage {
 				continue
 			}
 			o.Pairs[i].Noise = falsePagesPerYear / minutesPerYear / float64(max(pages[o.SLO.Model], 1))
-			o.Pairs[i].Evidence = table.evidence(p.Long)
+			if !o.SLO.SLI.Is(plumbline.SLIQuality) { // its interval is its evidence
+				o.Pairs[i].Evidence = table.evidence(p.Long)
+			}
 		}
 	}
 	return all, nil

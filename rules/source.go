@@ -49,8 +49,8 @@ type view struct {
 type liveSeries struct {
 	labels labels.Labels
 	value  float64
-	// ratio says that the series is held: an error ratio of slo by deploy, or, of no
-	// SLO, whether the labels of a model stay away.
+	// ratio says that the series is held: an error ratio of slo by deploy, an estimate of
+	// one, or, of no SLO, whether the labels of a model stay away.
 	ratio       bool
 	slo, deploy string
 	fresh       time.Time
@@ -58,6 +58,10 @@ type liveSeries struct {
 
 // ratioPrefix is what the names of all error-ratio series begin with.
 const ratioPrefix = "slo:sli_error:ratio_"
+
+// estimatePrefix is that of estimates before labels. They are held as ratios are,
+// but an SLO that only they speak for is blind: no budget is counted from them.
+const estimatePrefix = "slo:sli_estimate:"
 
 // refresh brings the memory up to ts. Groups are evaluated at offsets of their
 // own; those within half an interval share one read.
@@ -100,13 +104,13 @@ func (v *view) take(samples []Sample, ts time.Time) (map[string]string, map[depl
 		b.Set(model.MetricNameLabel, s.Name)
 		l := &liveSeries{
 			labels: b.Labels(), value: s.Value, fresh: ts,
-			ratio:  strings.HasPrefix(s.Name, ratioPrefix) || s.Name == plumbline.MetricLabelsBlind,
+			ratio:  strings.HasPrefix(s.Name, ratioPrefix) || strings.HasPrefix(s.Name, estimatePrefix) || s.Name == plumbline.MetricLabelsBlind,
 			slo:    s.Labels[plumbline.LabelSLO],
 			deploy: s.Labels[plumbline.LabelModel] + "\xff" + s.Labels[plumbline.LabelDeploy],
 		}
 		v.live[encode(l.labels)] = l
 		v.memory.append(l.labels, ts.UnixMilli(), l.value)
-		if l.ratio && l.slo != "" {
+		if strings.HasPrefix(s.Name, ratioPrefix) && l.slo != "" {
 			freshSLO[l.slo] = s.Labels[plumbline.LabelModel]
 			freshDeploy[deployOf{l.slo, l.deploy}] = true
 		}

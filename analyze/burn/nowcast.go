@@ -1,0 +1,127 @@
+package burn
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// NowcastPair returns the window pair that an objective of quality is evaluated by
+// on estimates, before its labels are in, and false if it has none: its first page
+// pair on whole hours, which is what estimates are made of. The short window only
+// ends an alert, so that it may be longer than the workbook's twelfth. Estimates
+// are not made by segment.
+func NowcastPair(o plumbline.Objective) (plumbline.WindowPair, bool) {
+	if !o.SLO.SLI.Is(plumbline.SLIQuality) || o.SLO.Segment != "" {
+		return plumbline.WindowPair{}, false
+	}
+	for _, p := range o.Pairs {
+		if p.Severity != plumbline.SeverityPage || p.Long < time.Hour || p.Long%time.Hour != 0 {
+			continue
+		}
+		p.Short = (p.Short + time.Hour - 1).Truncate(time.Hour)
+		return p, true
+	}
+	return plumbline.WindowPair{}, false
+}
+
+// Guess is what is expected of one window once all of its labels are in.
+type Guess struct {
+	// Predictions are those of the window, Known those of them with a label.
+	Predictions, Known int64
+	// Share is the bad share, Error its standard error by what is not known of the
+	// labels alone: 0 when all are in.
+	Share, Error float64
+	// Proven says that past guesses of such windows held as promised, and Contradicted
+	// that labels deny what was expected of them. Chance is that of labels so far off
+	// if the guess is right; NaN where there are too few to tell.
+	Proven, Contradicted bool
+	Chance               float64
+	// Why says why there is no guess; empty where there is one.
+	Why string
+}
+
+// Nowcast is one window pair on estimates.
+type Nowcast struct {
+	Pair plumbline.WindowPair
+	// End is the end of both windows in event time, exclusive.
+	End         time.Time
+	Long, Short Guess
+	Threshold   float64
+	// Low and High bound the long window's bad share, NaN without a guess. They are
+	// wide enough to be looked at every hour of a year.
+	Low, High float64
+	// Verdict is insufficient without a guess and for one that no page may rest on,
+	// breach if Low and the short window's share are beyond the threshold, and ok
+	// otherwise.
+	Verdict string
+	// Why says why the verdict is insufficient.
+	Why string
+}
+
+// Beyond reports whether the pair's condition holds, proven or not.
+func (n Nowcast) Beyond() bool {
+	return n.Low > n.Threshold && n.Short.Why == "" && n.Short.Share > n.Threshold
+}
+
+// EvaluateGuess evaluates one pair of an objective on guesses; series is how many
+// deploys share the noise that is allowed.
+func EvaluateGuess(slo plumbline.SLO, pair plumbline.WindowPair, end time.Time, long, short Guess, series int) Nowcast {
+	n := Nowcast{Pair: pair, End: end, Long: long, Short: short, Threshold: pair.Threshold(slo.Target), Verdict: plumbline.VerdictInsufficient}
+	n.Low, n.High = math.NaN(), math.NaN()
+	if long.Why == "" && long.Predictions > 0 {
+		// Half a clump, for counts are whole.
+		half := hourly(pair, series)*n.spread(slo) + Overdispersion(slo)/2/float64(long.Predictions)
+		n.Low, n.High = max(long.Share-half, 0), min(long.Share+half, 1)
+	}
+	switch {
+	case long.Why != "":
+		n.Why = long.Why
+	case long.Predictions == 0:
+		n.Why = "no predictions in the window"
+	case long.Contradicted:
+		n.Why = "labels that are in contradict the estimate: no page may rest on it"
+	case !long.Proven:
+		n.Why = "estimates of past windows are not proven: no page may rest on this one"
+	case n.Beyond():
+		n.Verdict = plumbline.VerdictBreach
+	default:
+		n.Verdict = plumbline.VerdictOK
+	}
+	return n
+}
+
+// spread is the standard deviation of the long window's share: what is not known of
+// its labels, and what chance makes of so few predictions, in clumps as on counts.
+// The greater of the variances at the threshold and at the share itself is taken,
+// so that a window in which everything is bad is not free of doubt.
+func (n Nowcast) spread(slo plumbline.SLO) float64 {
+	variance := func(p float64) float64 { return p * (1 - p) }
+	chance := Overdispersion(slo) * max(variance(n.Long.Share), variance(min(n.Threshold, 1))) / float64(n.Long.Predictions)
+	return math.Sqrt(n.Long.Error*n.Long.Error + chance)
+}
+
+// hoursPerYear are how often a nowcast is looked at.
+const hoursPerYear = 365.25 * 24
+
+// hourly returns how many standard deviations bounds are away of which either may
+// fail, over all the hours of a year together, as often as the pair's noise allows. The hours
+// share most of their predictions, which only makes it fail less often.
+func hourly(pair plumbline.WindowPair, series int) float64 {
+	chance := 1 / hoursPerYear
+	if pair.Noise > 0 {
+		chance = 60 * pair.Noise
+	}
+	return math.Sqrt2 * math.Erfinv(1-min(chance/float64(max(series, 1)), 0.05))
+}
+
+// Says tells in words what the nowcast rests on.
+func (n Nowcast) Says() string {
+	text := fmt.Sprintf("%d of %d labels of the window are in, the others are expected by what scores meant before", n.Long.Known, n.Long.Predictions)
+	if n.Why != "" {
+		return n.Why + "; " + text
+	}
+	return text
+}

@@ -1,0 +1,125 @@
+package burn
+
+import (
+	"math"
+	"math/big"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+func quality90() plumbline.SLO {
+	return plumbline.SLO{Name: "q", Model: "m", Measure: plumbline.MeasureAccuracy, Target: 0.9, Period: 30 * 24 * time.Hour}
+}
+
+func TestNowcastPair(t *testing.T) {
+	page := func(long, short time.Duration) plumbline.WindowPair {
+		return plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: long, Short: short, Factor: 3}
+	}
+	ticket := plumbline.WindowPair{Severity: plumbline.SeverityTicket, Long: 24 * time.Hour, Short: 2 * time.Hour, Factor: 2}
+	for _, tt := range []struct {
+		name        string
+		pairs       []plumbline.WindowPair
+		change      func(*plumbline.SLO)
+		long, short time.Duration
+	}{
+		{"whole hours", []plumbline.WindowPair{ticket, page(6*time.Hour, 30*time.Minute)}, nil, 6 * time.Hour, time.Hour},
+		{"as they are", []plumbline.WindowPair{page(24*time.Hour, 2*time.Hour)}, nil, 24 * time.Hour, 2 * time.Hour},
+		{"the first that can be", []plumbline.WindowPair{page(90*time.Minute, 5*time.Minute), page(time.Hour, 5*time.Minute)}, nil, time.Hour, time.Hour},
+		{"no page", []plumbline.WindowPair{ticket}, nil, 0, 0},
+		{"a segment", []plumbline.WindowPair{page(time.Hour, 5*time.Minute)}, func(s *plumbline.SLO) { s.Segment = "a=b" }, 0, 0},
+		{"no labels", []plumbline.WindowPair{page(time.Hour, 5*time.Minute)}, func(s *plumbline.SLO) { s.SLI.Kind = plumbline.SLILatency }, 0, 0},
+	} {
+		slo := quality90()
+		if tt.change != nil {
+			tt.change(&slo)
+		}
+		pair, ok := NowcastPair(plumbline.Objective{SLO: slo, Pairs: tt.pairs})
+		if ok != (tt.long > 0) || pair.Long != tt.long || pair.Short != tt.short {
+			t.Errorf("%s: %s/%s, %t, want %s/%s", tt.name, pair.Long, pair.Short, ok, tt.long, tt.short)
+		}
+	}
+}
+
+func TestTheVerdictOfAGuess(t *testing.T) {
+	pair := plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: 6 * time.Hour, Short: time.Hour, Factor: 4}
+	bad := Guess{Predictions: 3000, Known: 100, Share: 0.7, Error: 0.01, Proven: true, Chance: math.NaN()}
+	with := func(g Guess, change func(*Guess)) Guess {
+		change(&g)
+		return g
+	}
+	for _, tt := range []struct {
+		name        string
+		long, short Guess
+		want        string
+		beyond      bool
+	}{
+		{"burning", bad, bad, plumbline.VerdictBreach, true},
+		{"not proven", with(bad, func(g *Guess) { g.Proven = false }), bad, plumbline.VerdictInsufficient, true},
+		{"contradicted", with(bad, func(g *Guess) { g.Contradicted = true }), bad, plumbline.VerdictInsufficient, true},
+		{"the last hour is well", bad, with(bad, func(g *Guess) { g.Share = 0.39 }), plumbline.VerdictOK, false},
+		{"the last hour is empty", bad, with(bad, func(g *Guess) { g.Why = "no predictions" }), plumbline.VerdictOK, false},
+		{"too few to tell", with(bad, func(g *Guess) { g.Predictions = 30 }), bad, plumbline.VerdictOK, false},
+		{"too little known of the labels", with(bad, func(g *Guess) { g.Error = 0.1 }), bad, plumbline.VerdictOK, false},
+		{"nothing", with(bad, func(g *Guess) { g.Why = "no calibration" }), bad, plumbline.VerdictInsufficient, false},
+		{"no predictions", Guess{Proven: true}, bad, plumbline.VerdictInsufficient, false},
+	} {
+		n := EvaluateGuess(quality90(), pair, time.Unix(0, 0), tt.long, tt.short, 1)
+		if n.Verdict != tt.want || n.Beyond() != tt.beyond || (n.Verdict == plumbline.VerdictInsufficient) != (n.Why != "") {
+			t.Errorf("%s: %s (%s), beyond %t in [%.3f, %.3f], want %s, %t", tt.name, n.Verdict, n.Why, n.Beyond(), n.Low, n.High, tt.want, tt.beyond)
+		}
+	}
+	one, many := EvaluateGuess(quality90(), pair, time.Unix(0, 0), bad, bad, 1), EvaluateGuess(quality90(), pair, time.Unix(0, 0), bad, bad, 20)
+	if !(many.Low < one.Low) {
+		t.Errorf("20 deploys share the noise of one: %.4f, of one %.4f", many.Low, one.Low)
+	}
+}
+
+// At exactly the target, and a threshold that is the target's own, windows of any
+// size page less than once a year: counted exactly, by the binomial distribution of
+// clumps of three, on windows whose labels are all known, where nothing else widens
+// the bound.
+func TestANowcastAtTheTargetStaysWithinItsNoise(t *testing.T) {
+	for _, target := range []float64{0.5, 0.7, 0.9, 0.95, 0.99} {
+		for _, clumps := range []int64{7, 30, 100, 400} {
+			slo := quality90()
+			slo.Target = target
+			pair := plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: 6 * time.Hour, Short: time.Hour, Factor: 1}
+			least := int64(-1) // clumps that page
+			for k := clumps; k >= 0; k-- {
+				g := Guess{Predictions: 3 * clumps, Known: 3 * clumps, Share: float64(k) / float64(clumps), Proven: true}
+				if EvaluateGuess(slo, pair, time.Unix(0, 0), g, g, 1).Verdict != plumbline.VerdictBreach {
+					break
+				}
+				least = k
+			}
+			if least < 0 {
+				continue // so few that nothing pages
+			}
+			if perYear := hoursPerYear * binomialTail(clumps, least, 1-target); perYear > 1 {
+				t.Errorf("target %g, %d clumps: %d of them page, which %.3g hours a year have", target, clumps, least, perYear)
+			}
+		}
+	}
+}
+
+// binomialTail is P(Bin(n, p) >= k), in whole numbers.
+func binomialTail(n, k int64, p float64) float64 {
+	rate := new(big.Float).SetPrec(256).SetFloat64(p)
+	rest := new(big.Float).SetPrec(256).Sub(big.NewFloat(1).SetPrec(256), rate)
+	power := func(x *big.Float, times int64) *big.Float {
+		out := big.NewFloat(1).SetPrec(256)
+		for range times {
+			out.Mul(out, x)
+		}
+		return out
+	}
+	sum := new(big.Float).SetPrec(256)
+	for i := k; i <= n; i++ {
+		term := new(big.Float).SetPrec(256).SetInt(new(big.Int).Binomial(n, i))
+		sum.Add(sum, term.Mul(term, power(rate, i)).Mul(term, power(rest, n-i)))
+	}
+	out, _ := sum.Float64()
+	return out
+}

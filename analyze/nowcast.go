@@ -1,0 +1,111 @@
+package analyze
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+)
+
+// nowcasts are what was said of an hour of the objectives of one model.
+type nowcasts struct {
+	hour     time.Time
+	findings []Finding
+}
+
+// nowcast evaluates the model's objectives of quality on estimates, once an hour.
+// It says nothing while the history is still counted, and nothing of a model that
+// decides itself who gets a label, or whose answers are numbers.
+func (l *forecasts) nowcast(ctx context.Context, f *forecastOf, t traffic, now time.Time) ([]Finding, error) {
+	hour := now.Truncate(time.Hour)
+	if !f.hour.Equal(hour) || f.task == forecast.Regression || l.cfg.Models[t.model].Feedback.partial() {
+		return nil, nil
+	}
+	if f.nowcasts.hour.Equal(hour) {
+		return f.nowcasts.findings, nil
+	}
+	var (
+		findings []Finding
+		errs     []error
+	)
+	guesses := make(map[forecast.Question]burn.Guess)
+	for _, o := range l.objectives {
+		pair, ok := burn.NowcastPair(o)
+		if !ok || o.SLO.Model != t.model || pair.Long > l.cfg.EstimateHistory/2 {
+			continue
+		}
+		deploys := slices.DeleteFunc(t.inProduction(hour, pair.Long), func(d plumbline.DeployHash) bool { return o.SLO.Deploy != "" && o.SLO.Deploy != d })
+		for _, d := range deploys {
+			long, errLong := l.guess(ctx, f, forecast.Question{End: hour, Window: pair.Long, Deploy: d}, guesses)
+			short, errShort := l.guess(ctx, f, forecast.Question{End: hour, Window: pair.Short, Deploy: d}, guesses)
+			if err := errors.Join(errLong, errShort); err != nil {
+				errs = append(errs, fmt.Errorf("nowcast of SLO %q: %w", o.SLO.Name, err))
+				continue
+			}
+			findings = append(findings, nowcastFindings(o, d, burn.EvaluateGuess(o.SLO, pair, hour, long, short, len(deploys)))...)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return findings, err // and asked again: answers of the past are kept
+	}
+	f.nowcasts = nowcasts{hour, findings}
+	return findings, nil
+}
+
+// guess asks for the accuracy of one window.
+func (l *forecasts) guess(ctx context.Context, f *forecastOf, q forecast.Question, known map[forecast.Question]burn.Guess) (burn.Guess, error) {
+	if g, ok := known[q]; ok {
+		return g, nil
+	}
+	a, err := f.forecaster.Ask(ctx, q)
+	if err != nil {
+		return burn.Guess{}, err
+	}
+	g := burn.Guess{Predictions: a.Estimate.Predictions, Known: a.Estimate.Known, Chance: math.NaN(), Why: a.Why}
+	if a.Why == "" {
+		g.Share, g.Error = min(max(1-a.Estimate.Value, 0), 1), a.Estimate.Error*a.Config.Widen
+		g.Proven, g.Contradicted = a.Record.Proven, a.Contradiction.Suspected
+		if a.Contradiction.State == metric.OK {
+			g.Chance = a.Contradiction.Chance
+		}
+		if a.Estimate.State != metric.OK {
+			g.Why = "the window cannot be estimated"
+		}
+	}
+	known[q] = g
+	return g, nil
+}
+
+// nowcastFindings returns the findings of the long and of the short window, one if
+// they are the same.
+func nowcastFindings(o plumbline.Objective, deploy plumbline.DeployHash, n burn.Nowcast) []Finding {
+	finding := func(g burn.Guess, window time.Duration) Finding {
+		f := newFinding(plumbline.SignalBurn, plumbline.MeasureEstimatedBadShare)
+		f.Model, f.SLO, f.Deploy, f.Stage = o.SLO.Model, o.SLO.Name, deploy, plumbline.StageProduction
+		f.Window, f.WindowEnd, f.Reference = window, n.End, plumbline.ReferenceEstimate
+		f.Count, f.Verdict, f.Assumes = unsigned(g.Predictions), n.Verdict, n.Says()
+		if g.Why != "" {
+			f.Verdict, f.Assumes = plumbline.VerdictInsufficient, g.Why
+			return f
+		}
+		f.Value, f.P, f.NullMean = g.Share, g.Chance, 1-o.SLO.Target
+		f.Effect = f.Value - f.NullMean
+		if g.Predictions > 0 {
+			f.Coverage = float64(g.Known) / float64(g.Predictions)
+		}
+		return f
+	}
+	long := finding(n.Long, n.Pair.Long)
+	long.Low, long.High = n.Low, n.High
+	if n.Pair.Short == n.Pair.Long {
+		return []Finding{long}
+	}
+	return []Finding{long, finding(n.Short, n.Pair.Short)}
+}
