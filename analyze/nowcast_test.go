@@ -1,0 +1,126 @@
+package analyze
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
+)
+
+// lateObjective asks for an accuracy of 0.9 of model m: beyond a bad share of 0.15
+// over 6 h it pages.
+func lateObjective() plumbline.Objective {
+	return plumbline.Objective{
+		SLO: plumbline.SLO{Name: "late", Model: "m", Measure: plumbline.MeasureAccuracy, Target: 0.9, Period: 28 * day, MinCoverage: 0.5},
+		Pairs: []plumbline.WindowPair{
+			{Severity: plumbline.SeverityPage, Long: 6 * time.Hour, Short: 30 * time.Minute, BudgetShare: 0.0134, Factor: 1.5, Noise: 1.9e-6},
+			{Severity: plumbline.SeverityTicket, Long: day, Short: 2 * time.Hour, BudgetShare: 0.05, Factor: 1.4},
+		},
+	}
+}
+
+// sureUntil makes the model right nine times of ten until an instant, and what is
+// asked after it anybody's guess: the scores say so, and labels, of which none comes
+// within 20 hours, will too.
+func sureUntil(r *rand.Rand, all []late, until time.Time) {
+	for i, p := range all {
+		sure := 0.85 + 0.1*r.Float64()
+		if !p.at.Before(until) {
+			sure = 0.5 + 0.02*r.Float64()
+			p.known = p.at.Add(time.Duration(20+r.IntN(20)) * time.Hour)
+		}
+		p.predicted, p.truth, p.score = "yes", "no", sure
+		if r.IntN(2) == 0 {
+			p.predicted, p.score = "no", 1-sure
+		}
+		if r.Float64() < p.score {
+			p.truth = "yes"
+		}
+		all[i] = p
+	}
+}
+
+// badShare is what the labels of a window will say once all are in, and how many
+// predictions it holds.
+func badShare(all []late, from, to time.Time) (share float64, n int64) {
+	bad := 0.0
+	for _, p := range all {
+		if p.at.Before(from) || !p.at.Before(to) {
+			continue
+		}
+		n++
+		if p.predicted != p.truth {
+			bad++
+		}
+	}
+	return bad / float64(n), n
+}
+
+func overWindow(t *testing.T, findings []Finding, window time.Duration) Finding {
+	t.Helper()
+	return pick(t, findings, plumbline.SignalBurn, plumbline.MeasureEstimatedBadShare, window, "v1")
+}
+
+// The nowcast says that the budget burns a day before labels can, and what it says
+// is what the labels will.
+func TestTheNowcastBurnsBeforeLabelsDo(t *testing.T) {
+	db := startDB(t)
+	hour := now.Truncate(time.Hour)
+	r := rand.New(rand.NewPCG(71, 71))
+	all := lateWorld(r, hour.Add(-12*day), now, 120)
+	sureUntil(r, all, hour.Add(-7*time.Hour))
+	storeLate(t, db, "m", all, now)
+	runner := newRunner(t, db, lateObjective())
+	findings := estimates(t, runner, db, "m", now)
+	truth, n := badShare(all, hour.Add(-6*time.Hour), hour)
+	long, short := overWindow(t, findings, 6*time.Hour), overWindow(t, findings, time.Hour)
+	if !(long.Low <= truth && truth <= long.High) || math.Abs(long.Value-truth) > 0.1 || long.Count != uint64(n) || !long.WindowEnd.Equal(hour) {
+		t.Errorf("%+v, want %.3f of %d", long, truth, n)
+	}
+	if long.Verdict != plumbline.VerdictBreach || !(long.Low > 0.15) {
+		t.Errorf("%s with a bound of %.3f: %s", long.Verdict, long.Low, long.Assumes)
+	}
+	if long.Coverage > 0.05 || long.SLO != "late" {
+		t.Errorf("%.2f of the labels are in for %s", long.Coverage, long.SLO)
+	}
+	if math.IsNaN(short.Value) || !math.IsNaN(short.Low) {
+		t.Errorf("the last hour is %+v", short)
+	}
+	// Labels cannot know it yet.
+	models, err := serving(t.Context(), db.Conn(), "m", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	matured, err := runner.lookBurn(t.Context(), lateObjective(), models[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range matured {
+		if f.Verdict == plumbline.VerdictBreach || f.Measure != plumbline.MeasureBadShare {
+			t.Errorf("labels already say %+v", f)
+		}
+	}
+	f := runner.forecasts.models["m"]
+	before, err := runner.forecasts.guess(t.Context(), f, forecast.Question{End: hour.Add(-8 * time.Hour), Window: 6 * time.Hour, Deploy: "v1"}, map[forecast.Question]burn.Guess{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, _ := burn.NowcastPair(lateObjective())
+	if n := burn.EvaluateGuess(lateObjective().SLO, pair, hour, before, before, 1); n.Verdict != plumbline.VerdictOK || before.Share > 0.14 {
+		t.Errorf("before, it was %s at %.3f: %s", n.Verdict, before.Share, n.Says())
+	}
+	again := estimates(t, runner, db, "m", now.Add(6*time.Minute))
+	if len(again) != len(findings) {
+		t.Errorf("%d findings six minutes later, want the same %d", len(again), len(findings))
+	}
+	if slices.ContainsFunc(again, func(f Finding) bool {
+		return f.Signal == plumbline.SignalBurn && f.Measure == plumbline.MeasureBadShare
+	}) {
+		t.Error("estimates pass for labels")
+	}
+}
