@@ -16,26 +16,42 @@ type adder struct {
 }
 
 // add adds counts to their buckets; they may come in any order.
-func add[C uint32 | uint64](a *adder, buckets []int32, counts []C) error {
+func add[C uint16 | uint32 | uint64](a *adder, buckets []int32, counts []C) error {
 	if len(buckets) != len(counts) {
 		return fmt.Errorf("histogram of %d buckets and %d counts", len(buckets), len(counts))
-	}
-	if a.pages == nil {
-		a.pages = map[int32]*[1 << pageBits]uint64{}
 	}
 	var page *[1 << pageBits]uint64
 	var number int32
 	for i, b := range buckets {
 		if n := b >> pageBits; page == nil || n != number {
-			number, page = n, a.pages[n]
-			if page == nil {
-				page = new([1 << pageBits]uint64)
-				a.pages[n] = page
-			}
+			number, page = n, a.page(n)
 		}
 		page[b&(1<<pageBits-1)] += uint64(counts[i])
 	}
 	return nil
+}
+
+// page returns the page of a number.
+func (a *adder) page(number int32) *[1 << pageBits]uint64 {
+	page := a.pages[number]
+	if page == nil {
+		if a.pages == nil {
+			a.pages = map[int32]*[1 << pageBits]uint64{}
+		}
+		page = new([1 << pageBits]uint64)
+		a.pages[number] = page
+	}
+	return page
+}
+
+// merge adds what was added to another one.
+func (a *adder) merge(other *adder) {
+	for number, from := range other.pages {
+		to := a.page(number)
+		for i, c := range from {
+			to[i] += c
+		}
+	}
 }
 
 // histogram returns the sum of what was added.

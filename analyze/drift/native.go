@@ -141,6 +141,12 @@ func (r *native) counts(to []uint64) []uint64 {
 	return append64(to[:0], r.bytes(8*r.rows))
 }
 
+// words reads a column UInt64.
+func (r *native) words(to []uint64) []uint64 {
+	r.column("UInt64")
+	return append64(to[:0], r.bytes(8*r.rows))
+}
+
 // ends reads where the array of each row of the column ends, and returns the
 // length of all of them.
 func (r *native) ends(to []uint64) ([]uint64, int) {
@@ -165,6 +171,18 @@ func (r *native) int32s(to []int32, ends []uint64) ([]int32, []uint64) {
 	to = slices.Grow(to[:0], len(b)/4)[:len(b)/4]
 	for i := range to {
 		to[i] = int32(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return to, ends
+}
+
+// uint16s reads a column Array(UInt16) likewise.
+func (r *native) uint16s(to []uint16, ends []uint64) ([]uint16, []uint64) {
+	r.column("Array(UInt16)")
+	ends, n := r.ends(ends)
+	b := r.bytes(2 * n)
+	to = slices.Grow(to[:0], len(b)/2)[:len(b)/2]
+	for i := range to {
+		to[i] = binary.LittleEndian.Uint16(b[2*i:])
 	}
 	return to, ends
 }

@@ -13,22 +13,30 @@ import (
 type numbers struct {
 	requests, deliveries uint64
 	of                   map[plumbline.Series]*numeric
+	// marks are those of every series, the requests among them.
+	marks map[plumbline.Series]mark
+}
+
+func newNumbers() *numbers {
+	return &numbers{of: map[plumbline.Series]*numeric{}, marks: map[plumbline.Series]mark{}}
 }
 
 // block is some rows of the statement, by column.
 type block struct {
-	series, grids                        []string
-	count, deliveries, nulls, nans, infs []uint64
+	series, grids                             []string
+	count, deliveries, nulls, nans, infs, sum []uint64
 	// buckets and counts of all rows one after another, and where those of each
-	// row end; wide holds the counts of rows with one that does not fit.
-	buckets                        []int32
-	counts                         []uint32
-	wide                           []uint64
-	bucketsEnd, countsEnd, wideEnd []uint64
+	// row end; large and huge hold the counts of rows with one that does not fit
+	// in counts or in large.
+	buckets                                  []int32
+	counts                                   []uint16
+	large                                    []uint32
+	huge                                     []uint64
+	bucketsEnd, countsEnd, largeEnd, hugeEnd []uint64
 }
 
 // blockColumns is how many columns the statement has.
-const blockColumns = 10
+const blockColumns = 12
 
 // numeric is the sum of the rows of one series.
 type numeric struct {
@@ -64,9 +72,11 @@ func (b *block) read(in *native) error {
 	b.series, b.grids = in.strings(b.series), in.strings(b.grids)
 	b.count, b.deliveries = in.counts(b.count), in.counts(b.deliveries)
 	b.nulls, b.nans, b.infs = in.counts(b.nulls), in.counts(b.nans), in.counts(b.infs)
+	b.sum = in.words(b.sum)
 	b.buckets, b.bucketsEnd = in.int32s(b.buckets, b.bucketsEnd)
-	b.counts, b.countsEnd = in.uint32s(b.counts, b.countsEnd)
-	b.wide, b.wideEnd = in.uint64s(b.wide, b.wideEnd)
+	b.counts, b.countsEnd = in.uint16s(b.counts, b.countsEnd)
+	b.large, b.largeEnd = in.uint32s(b.large, b.largeEnd)
+	b.huge, b.hugeEnd = in.uint64s(b.huge, b.hugeEnd)
 	return in.err
 }
 
@@ -82,16 +92,13 @@ func part[T any](all []T, ends []uint64, row int) []T {
 // row adds one row of a block.
 func (n *numbers) row(b *block, row int) error {
 	series, version, count := plumbline.Series(b.series[row]), grid.Version(b.grids[row]), b.count[row]
+	n.marks[series] = n.marks[series].plus(mark{count, b.deliveries[row], b.nulls[row], b.nans[row], b.infs[row], b.sum[row]})
 	if series == plumbline.SeriesRequests {
 		n.requests += count
 		n.deliveries += b.deliveries[row]
 		return nil
 	}
-	s := n.of[series]
-	if s == nil {
-		s = &numeric{grids: map[grid.Version]*adder{}, values: map[grid.Version]uint64{}}
-		n.of[series] = s
-	}
+	s := n.at(series)
 	s.nulls += b.nulls[row]
 	s.nans += b.nans[row]
 	s.infs += b.infs[row]
@@ -99,20 +106,61 @@ func (n *numbers) row(b *block, row int) error {
 	if len(buckets) == 0 {
 		return nil
 	}
-	if s.grids[version] == nil {
-		s.grids[version] = &adder{}
-	}
 	s.values[version] += count
-	var err error
-	if wide := part(b.wide, b.wideEnd, row); len(wide) > 0 {
-		err = add(s.grids[version], buckets, wide)
-	} else {
-		err = add(s.grids[version], buckets, part(b.counts, b.countsEnd, row))
-	}
-	if err != nil {
+	if err := b.addTo(s.on(version), buckets, row); err != nil {
 		return fmt.Errorf("series %q: %w", series, err)
 	}
 	return nil
+}
+
+// addTo adds the histogram of a row, by the column that has all of its counts.
+func (b *block) addTo(a *adder, buckets []int32, row int) error {
+	if huge := part(b.huge, b.hugeEnd, row); len(huge) > 0 {
+		return add(a, buckets, huge)
+	}
+	if large := part(b.large, b.largeEnd, row); len(large) > 0 {
+		return add(a, buckets, large)
+	}
+	return add(a, buckets, part(b.counts, b.countsEnd, row))
+}
+
+// at returns the sum of a series so far.
+func (n *numbers) at(series plumbline.Series) *numeric {
+	s := n.of[series]
+	if s == nil {
+		s = &numeric{grids: map[grid.Version]*adder{}, values: map[grid.Version]uint64{}}
+		n.of[series] = s
+	}
+	return s
+}
+
+// on returns the sum of the histograms on a version of the grid.
+func (n *numeric) on(version grid.Version) *adder {
+	if n.grids[version] == nil {
+		n.grids[version] = &adder{}
+	}
+	return n.grids[version]
+}
+
+// merge adds other sums, which are not changed.
+func (n *numbers) merge(other *numbers) {
+	n.requests += other.requests
+	n.deliveries += other.deliveries
+	for series, m := range other.marks {
+		n.marks[series] = n.marks[series].plus(m)
+	}
+	for series, from := range other.of {
+		to := n.at(series)
+		to.nulls += from.nulls
+		to.nans += from.nans
+		to.infs += from.infs
+		for version, values := range from.values {
+			to.values[version] += values
+		}
+		for version, a := range from.grids {
+			to.on(version).merge(a)
+		}
+	}
 }
 
 // into adds the sum to what the categories of the series say. Of several grids

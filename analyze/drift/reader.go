@@ -3,7 +3,6 @@ package drift
 import (
 	"context"
 	_ "embed" // the statements
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -135,39 +134,38 @@ func (r Reader) Read(ctx context.Context, q Query) (Window, error) { return r.Su
 // Sum returns the requests and the series of several windows added up, in two
 // statements each. They should not overlap: what two of them hold counts twice.
 func (r Reader) Sum(ctx context.Context, queries ...Query) (Window, error) {
-	w := Window{Features: map[plumbline.Feature]Sample{}, Outputs: map[plumbline.Series]Sample{}}
-	n := numbers{of: map[plumbline.Series]*numeric{}}
+	w, n := newWindow(), newNumbers()
 	for _, q := range queries {
 		before := n.requests
-		if err := r.add(ctx, q, &w, &n); err != nil {
+		err := together(ctx,
+			func(ctx context.Context) error { return n.read(ctx, r.Conn, q) },
+			func(ctx context.Context) error { return r.each(ctx, categoriesSQL, q, w.category) },
+		)
+		if err != nil {
 			return Window{}, fmt.Errorf("read series of model %q: %w", q.Model, err)
 		}
 		w.Each = append(w.Each, n.requests-before)
 	}
+	w.fill(n)
+	return w, nil
+}
+
+func newWindow() Window {
+	return Window{Features: map[plumbline.Feature]Sample{}, Outputs: map[plumbline.Series]Sample{}}
+}
+
+// fill completes a window that has its categories.
+func (w *Window) fill(n *numbers) {
 	w.Requests, w.Deliveries = n.requests, n.deliveries
 	for series, n := range n.of {
 		w.put(series, n.into(w.at(series)))
 	}
 	for f, s := range w.Features {
-		w.Features[f] = s.within(w)
+		w.Features[f] = s.within(*w)
 	}
 	for o, s := range w.Outputs {
-		w.Outputs[o] = s.within(w)
+		w.Outputs[o] = s.within(*w)
 	}
-	return w, nil
-}
-
-// add adds one window, with both statements at a time.
-func (r Reader) add(ctx context.Context, q Query, w *Window, n *numbers) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	sums := make(chan error, 1)
-	go func() { sums <- n.read(ctx, r.Conn, q) }()
-	err := r.each(ctx, categoriesSQL, q, w.category)
-	if err != nil {
-		cancel()
-	}
-	return errors.Join(err, <-sums)
 }
 
 // at returns what is known of a series so far.

@@ -52,9 +52,10 @@ func (a *Asker) Clustered(by Clusters) *Asker {
 	return &clustered
 }
 
-// Ask answers a question. It reads the window anew and each reference at most
-// every Config.KeepFor, two statements each. What cannot be compared is a row
-// with the reason, not an error.
+// Ask answers a question. It reads each reference at most every Config.KeepFor,
+// and so the window's hours that have ended a while ago, unless something was
+// added to them; the others it reads anew. What cannot be compared is a row with
+// the reason, not an error.
 func (a *Asker) Ask(ctx context.Context, q Question) (Answer, error) {
 	q, err := q.settled()
 	if err != nil {
@@ -66,7 +67,7 @@ func (a *Asker) Ask(ctx context.Context, q Question) (Answer, error) {
 	read := make(chan error, 1)
 	go func() {
 		var err error
-		answer.Current, err = a.reader.Read(ctx, q.query())
+		answer.Current, err = a.current(ctx, q)
 		read <- err
 	}()
 	references, err := a.resolve(ctx, q)
@@ -122,6 +123,27 @@ func (a *Asker) Window(ctx context.Context, queries []drift.Query) (drift.Window
 	}
 	a.kept.put(key, w, now)
 	return w, nil
+}
+
+// closes is how long after its end an hour is taken as one that rarely changes.
+const closes = 2 * time.Hour
+
+// current reads the window in question. What is kept of its closed hours is
+// another one once a further hour has closed.
+func (a *Asker) current(ctx context.Context, q Question) (drift.Window, error) {
+	now := a.now()
+	until := now.Add(-closes).Truncate(time.Hour)
+	closed := q.query()
+	if closed.To.After(until) {
+		closed.To = until
+	}
+	key := keyOfQueries(closed) + " closed"
+	before, _ := a.kept.find(key, now)
+	w, after, err := a.reader.ReadAgain(ctx, q.query(), until, before.closed)
+	if err == nil && after != nil && after != before.closed {
+		a.kept.keep(key, keptWindow{closed: after, at: now, size: (windowBytes + len(key) + after.Bytes()) / bucketBytes})
+	}
+	return w, err
 }
 
 // compare fills in the rows, several series at a time, or stops when the context

@@ -15,8 +15,9 @@ import (
 // Config says what an Asker keeps.
 type Config struct {
 	// KeepFor is how long a reference that was read is used again. Default 10
-	// min: events that come in late for a past window show after that. 0 keeps
-	// nothing.
+	// min: events that come in late for a past window show after that. The closed
+	// hours of the window in question are kept as long, and are used again only
+	// while nothing was added to them. 0 keeps nothing.
 	KeepFor time.Duration `yaml:"keep_for"`
 	// KeepCounts bounds what is kept, in counts of a bucket, of 12 bytes each. A
 	// category costs its text and 64 bytes of them. Default 4 million: 48 MB.
@@ -50,24 +51,32 @@ type windows struct {
 	size  int
 }
 
+// keptWindow is a window, or the closed hours of one.
 type keptWindow struct {
 	window drift.Window
+	closed *drift.Closed
 	at     time.Time
 	size   int
 }
 
 // get returns a window that was kept less than KeepFor ago.
 func (c *windows) get(key string, now time.Time) (drift.Window, bool) {
+	k, ok := c.find(key, now)
+	return k.window, ok
+}
+
+// find returns what was kept less than KeepFor ago.
+func (c *windows) find(key string, now time.Time) (keptWindow, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k, ok := c.kept[key]
 	if !ok || !c.fresh(k, now) {
-		return drift.Window{}, false
+		return keptWindow{}, false
 	}
 	if i := slices.Index(c.order, key); i >= 0 {
 		c.order = append(slices.Delete(c.order, i, i+1), key)
 	}
-	return k.window, true
+	return k, true
 }
 
 // forget drops the windows of a model.
@@ -91,25 +100,30 @@ func (c *windows) fresh(k keptWindow, now time.Time) bool {
 	return now.Sub(k.at) < c.cfg.KeepFor && !now.Before(k.at)
 }
 
-// put keeps a window if it fits at all, and drops what is too old to be used.
+// put keeps a window.
 func (c *windows) put(key string, w drift.Window, now time.Time) {
-	size := sizeOf(key, w)
-	if c.cfg.KeepFor == 0 || size > c.cfg.KeepCounts {
+	c.keep(key, keptWindow{window: w, at: now, size: sizeOf(key, w)})
+}
+
+// keep keeps what fits at all, and drops what is too old to be used.
+func (c *windows) keep(key string, k keptWindow) {
+	if c.cfg.KeepFor == 0 || k.size > c.cfg.KeepCounts {
 		return
 	}
+	now := k.at
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.order = slices.DeleteFunc(c.order, func(other string) bool {
-		k := c.kept[other]
-		if other != key && c.fresh(k, now) {
+		old := c.kept[other]
+		if other != key && c.fresh(old, now) {
 			return false
 		}
-		c.size -= k.size
+		c.size -= old.size
 		delete(c.kept, other)
 		return true
 	})
-	c.order, c.size = append(c.order, key), c.size+size
-	c.kept[key] = keptWindow{window: w, at: now, size: size}
+	c.order, c.size = append(c.order, key), c.size+k.size
+	c.kept[key] = k
 	for c.size > c.cfg.KeepCounts {
 		oldest := c.order[0]
 		c.order = c.order[1:]

@@ -15,7 +15,7 @@ type splitter struct {
 	pooled   []uint64
 	n, total uint64
 	x        []uint64
-	logs     []float64
+	logs     *factorials
 	rules    []rule
 }
 
@@ -34,6 +34,7 @@ func newSplitter(r *rand.Rand, pooled []uint64, n uint64) *splitter {
 	for _, t := range pooled {
 		s.total += t
 	}
+	s.logs = newFactorials(s.total)
 	rest := s.total
 	for i, c := range pooled {
 		t, total := float64(c), float64(rest)
@@ -78,9 +79,6 @@ func (s *splitter) part(t, n uint64, r *rule) uint64 {
 	if t <= 12 {
 		return s.byEvent(t, n, r.total)
 	}
-	if s.logs == nil {
-		s.logs = lnFactorials(s.total)
-	}
 	h := newHypergeometric(t, n, r.total)
 	h.logs = s.logs
 	return h.invert(s.r.Float64())
@@ -102,7 +100,7 @@ func (s *splitter) byEvent(t, n, total uint64) uint64 {
 // the n of total.
 type hypergeometric struct {
 	t, n, total, mean, variance, least, most float64
-	logs                                     []float64 // of small factorials; may be nil
+	logs                                     *factorials // may be nil
 }
 
 func newHypergeometric(t, n, total uint64) hypergeometric {
@@ -164,8 +162,8 @@ func (h hypergeometric) lnChoose(n, k float64) float64 {
 }
 
 func (h hypergeometric) lnFactorial(n float64) float64 {
-	if n < float64(len(h.logs)) {
-		return h.logs[int(n)]
+	if h.logs != nil && n < float64(h.logs.most) {
+		return h.logs.ln(int(n))
 	}
 	if n < 10 {
 		g, _ := math.Lgamma(n + 1)
@@ -174,13 +172,27 @@ func (h hypergeometric) lnFactorial(n float64) float64 {
 	return (n+0.5)*math.Log(n) - n + 0.91893853320467274178 + stirling(n)
 }
 
-// lnFactorials returns ln 0! to at most ln 4095!, and none above the total.
-func lnFactorials(total uint64) []float64 {
-	logs := make([]float64, min(total+1, 4096))
-	for i := 1; i < len(logs); i++ {
-		logs[i] = logs[i-1] + math.Log(float64(i))
+// factorials are ln 0! to at most ln 4095!, and none above the total. They are
+// added up as they are needed: where cells are small, few are.
+type factorials struct {
+	logs []float64
+	most int
+}
+
+func newFactorials(total uint64) *factorials {
+	return &factorials{most: int(min(total+1, 4096))}
+}
+
+// ln returns ln n!.
+func (f *factorials) ln(n int) float64 {
+	for i := len(f.logs); i <= n; i++ {
+		last := 0.0
+		if i > 0 {
+			last = f.logs[i-1] + math.Log(float64(i))
+		}
+		f.logs = append(f.logs, last)
 	}
-	return logs
+	return f.logs[n]
 }
 
 // up returns the ratio of the probability of x+1 to that of x.

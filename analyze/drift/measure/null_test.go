@@ -228,3 +228,53 @@ func TestPValueOnly(t *testing.T) {
 		}
 	}
 }
+
+// PSI and KL of a split are the same two sums, added up one by one in the same
+// order: to the last bit.
+func TestFilledSplitIsTwoSums(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 2))
+	for range 50 {
+		c := Cells{}
+		for range 2 + r.IntN(20) {
+			c.Reference, c.Current = append(c.Reference, uint64(r.IntN(400))), append(c.Current, uint64(r.IntN(400)))
+		}
+		c.Reference[0]++
+		c.Current[1]++
+		two := newTwo(c)
+		psi, kl := two.splits(PSI), two.splits(KL)
+		for range 5 {
+			x := make([]uint64, len(two.pooled))
+			n, m, upper, lower := two.n, two.m, 0.0, 0.0
+			for i, k := range two.pooled {
+				x[i] = r.Uint64N(k + 1)
+				n, m = n+max(0, 0.5-float64(x[i])), m+max(0, 0.5-float64(k-x[i]))
+				p, q := max(float64(x[i]), 0.5), max(float64(k-x[i]), 0.5)
+				log := math.Log(q / p * (two.n / two.m))
+				upper += float64(q * log)
+				lower += float64(p * log)
+			}
+			if got, want := psi(x), max(0, upper/m-lower/n); got != want {
+				t.Errorf("PSI is %x, want %x", got, want)
+			}
+			if got, want := kl(x), max(0, upper/m+math.Log(n/two.n*(two.m/m))); got != want {
+				t.Errorf("KL is %x, want %x", got, want)
+			}
+		}
+	}
+}
+
+// Factorials are the same in whatever order they are asked for.
+func TestFactorialsAsNeeded(t *testing.T) {
+	sum, some := make([]float64, 50), newFactorials(49)
+	for i := 1; i < len(sum); i++ {
+		sum[i] = sum[i-1] + math.Log(float64(i))
+	}
+	for _, n := range []int{3, 0, 49, 17} {
+		if got := some.ln(n); got != sum[n] {
+			t.Errorf("ln %d! is %x, want %x", n, got, sum[n])
+		}
+	}
+	if most := newFactorials(math.MaxUint64 - 1).most; most != 4096 {
+		t.Errorf("%d factorials, want 4096", most)
+	}
+}

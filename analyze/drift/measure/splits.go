@@ -50,11 +50,10 @@ func (t two) sumSplit(id ID) func(x []uint64) float64 {
 // max(y, 1/2), of A and B in all, KL is sum b ln(b n / a m) / B + ln(A m / B n),
 // and PSI is the difference of that sum over B and the one of a over A.
 func (t two) filledSplit(id ID) func(x []uint64) float64 {
-	log := func(x, y float64) float64 { return math.Log(max(y, 0.5) / max(x, 0.5) * (t.n / t.m)) }
-	upper := newMemo(t.pooled, func(x, y float64) float64 { return max(y, 0.5) * log(x, y) })
-	lower := newMemo(t.pooled, func(x, y float64) float64 { return max(x, 0.5) * log(x, y) })
+	logs := newMemo(t.pooled, func(x, y float64) float64 { return math.Log(max(y, 0.5) / max(x, 0.5) * (t.n / t.m)) })
 	return func(x []uint64) float64 {
 		n, m := t.n, t.m
+		var upper, lower float64
 		for i, c := range t.pooled {
 			switch x[i] {
 			case 0:
@@ -62,19 +61,23 @@ func (t two) filledSplit(id ID) func(x []uint64) float64 {
 			case c:
 				m += 0.5
 			}
+			log := logs.at(i, x[i])
+			// Written out as products to be added: a fused multiply-add would be
+			// another sum.
+			upper += float64(max(float64(c-x[i]), 0.5) * log)
+			lower += float64(max(float64(x[i]), 0.5) * log)
 		}
-		sum := upper.sum(x) / m
 		if id == KL {
-			return max(0, sum+math.Log(n/t.n*(t.m/m)))
+			return max(0, upper/m+math.Log(n/t.n*(t.m/m)))
 		}
-		return max(0, sum-lower.sum(x)/n)
+		return max(0, upper/m-lower/n)
 	}
 }
 
 // memoMost is the greatest pooled count whose terms are kept.
 const memoMost = 256
 
-// memo is a sum over cells of a function of their counts.
+// memo is a function of the counts of each cell.
 type memo struct {
 	pooled []uint64
 	of     func(x, y float64) float64
@@ -105,16 +108,21 @@ func newMemo(pooled []uint64, of func(x, y float64) float64) *memo {
 
 func (m *memo) sum(x []uint64) float64 {
 	sum := 0.0
-	for i, c := range m.pooled {
-		if m.start[i] < 0 {
-			sum += m.of(float64(x[i]), float64(c-x[i]))
-			continue
-		}
-		kept := &m.terms[m.start[i]+int(x[i])]
-		if math.IsNaN(*kept) {
-			*kept = m.of(float64(x[i]), float64(c-x[i]))
-		}
-		sum += *kept
+	for i, k := range x {
+		sum += m.at(i, k)
 	}
 	return sum
+}
+
+// at returns the term of one cell of which x are the reference's.
+func (m *memo) at(i int, x uint64) float64 {
+	y := m.pooled[i] - x
+	if m.start[i] < 0 {
+		return m.of(float64(x), float64(y))
+	}
+	kept := &m.terms[m.start[i]+int(x)]
+	if math.IsNaN(*kept) {
+		*kept = m.of(float64(x), float64(y))
+	}
+	return *kept
 }
