@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift replay-incidents chaos-alerting chaos-alerting-short clean eval-burn bench-slo replay-labels bench-labels
+.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift replay-incidents chaos-alerting chaos-alerting-short clean eval-burn bench-slo bench-page replay-labels bench-labels
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -221,3 +221,9 @@ eval-burn: go-check ## Burn-rate rules on simulated counts: false pages at exact
 
 bench-slo: go-check engine ## One evaluation of 200 models x 3 SLOs over 30 days of minutes, against raw rows (BENCH_SLO_ARGS)
 	@go run ./testenv/benchslo/cmd/bench-slo $(BENCH_SLO_ARGS)
+
+# Eight minutes of real time; it wants the machine to itself. For example
+# BENCH_PAGE_ARGS="-rate=500 -faults=10 -healthy=4 -over=30s".
+BENCH_PAGE_ARGS ?=
+bench-page: build engine ## From a fault in the stream to its page at a fake PagerDuty: 100 faults at 5,000 events a second (BENCH_PAGE_ARGS)
+	@go run ./testenv/benchpage/cmd/bench-page $(BENCH_PAGE_ARGS)
