@@ -24,6 +24,9 @@ var categoriesSQL string
 //go:embed sql/raw.sql
 var rawSQL string
 
+//go:embed sql/late.sql
+var lateSQL string
+
 //go:embed sql/naive.sql
 var naiveSQL string
 
@@ -98,6 +101,16 @@ func (w World) StoreRaw(ctx context.Context, conn driver.Conn, rows int) error {
 		if err := conn.Exec(ctx, rawSQL, append(w.parameters(s), clickhouse.Named("rows", rows/2))...); err != nil {
 			return fmt.Errorf("make raw rows of %s: %w", w.Model, err)
 		}
+	}
+	return nil
+}
+
+// Late writes one more event, of an hour that is so long before the end.
+func (w World) Late(ctx context.Context, conn driver.Conn, before time.Duration) error {
+	s := w.stretches()[2]
+	s.from = w.End().Add(-before).Truncate(time.Hour)
+	if err := conn.Exec(ctx, lateSQL, w.parameters(s)...); err != nil {
+		return fmt.Errorf("make a late event of %s: %w", w.Model, err)
 	}
 	return nil
 }

@@ -56,4 +56,16 @@ func TestWorld(t *testing.T) {
 	if n, err := w.Naive(t.Context(), db.Conn()); err != nil || n != 5 {
 		t.Errorf("%d features from raw rows, %v", n, err)
 	}
+	hour := drift.Query{Model: w.Model, Stage: "production", From: w.End().Add(-time.Hour), To: w.End()}
+	before, err := drift.Reader{Conn: db.Conn()}.Read(t.Context(), hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Late(t.Context(), db.Conn(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	after, err := drift.Reader{Conn: db.Conn()}.Read(t.Context(), hour)
+	if n, m := before.Features["n00"].Present(), after.Features["n00"].Present(); err != nil || m != n+1 {
+		t.Errorf("%d values and a late one are %d, %v", n, m, err)
+	}
 }

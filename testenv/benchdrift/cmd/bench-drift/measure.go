@@ -98,8 +98,13 @@ func (b bench) questions(ctx context.Context, o options, small, large benchdrift
 			}
 		}
 	}
+	late, err := b.late(ctx, o, asker, small)
+	if err != nil {
+		return nil, err
+	}
 	all := []figure.Figure{figure.AtLeast("events that the rollups stand for", small.Events(), "events", 100e6)}
 	all = append(all, figuresOf("", first[0], took[0])...)
+	all = append(all, lateFigures(late)...)
 	all = append(all, figure.AtLeast("events that the larger rollups stand for", large.Events(), "events", 1e9))
 	all = append(all, figuresOf(", 10 times the events", first[1], took[1])...)
 	return append(all,
@@ -121,6 +126,31 @@ func figuresOf(what string, first, took []cost) []figure.Figure {
 		shown(text+", CPU time of the service, median", of(took, func(c cost) float64 { return c.own }, .5), "CPU-ms"),
 		shown(text+", CPU time of the engine, median", of(took, func(c cost) float64 { return c.engine }, .5), "CPU-ms"),
 		shown(text+", first question (references not yet read)", of(first, wall, .5), "ms"),
+	}
+}
+
+// late asks each time after an event of a closed hour has come in, so that what
+// is kept of closed hours is of no use; references are kept as ever.
+func (b bench) late(ctx context.Context, o options, asker *ask.Asker, w benchdrift.World) ([]cost, error) {
+	took := make([]cost, o.rounds)
+	for i := range took {
+		if err := w.Late(ctx, b.db.Conn(), time.Duration(1+i%24)*time.Hour); err != nil {
+			return nil, err
+		}
+		var err error
+		if took[i], err = b.question(ctx, asker, w); err != nil {
+			return nil, err
+		}
+	}
+	return took, nil
+}
+
+func lateFigures(took []cost) []figure.Figure {
+	text := fmt.Sprintf("%d features x 24 h against 3 references, after a late event", numeric+categorical)
+	return []figure.Figure{
+		shown(text+", p95", of(took, wall, .95), "ms"),
+		shown(text+", median", of(took, wall, .5), "ms"),
+		shown(text+", CPU time of both, median", of(took, both, .5), "CPU-ms"),
 	}
 }
 
