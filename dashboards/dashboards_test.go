@@ -127,8 +127,8 @@ func TestOnCallIsTheSchemaOfTheSDK(t *testing.T) {
 	if err := d.Validate(); err != nil {
 		t.Errorf("Grafana's schema refuses it: %v", err)
 	}
-	if len(d.Panels) != 10+len(plumbline.Signals()) {
-		t.Errorf("%d panels, want 10 and one for each of %d signals", len(d.Panels), len(plumbline.Signals()))
+	if len(d.Panels) != 12+len(plumbline.Signals()) {
+		t.Errorf("%d panels, want 10, two headings and one for each of %d signals", len(d.Panels), len(plumbline.Signals()))
 	}
 }
 
@@ -157,10 +157,11 @@ func TestLintComplains(t *testing.T) {
 		"description":    func(b *board) { b.Panels[1].Description = "short" },
 		"unit":           func(b *board) { b.Panels[2].FieldConfig.Defaults.Unit = "" },
 		"datasource":     func(b *board) { b.Panels[3].Targets[0].Datasource.UID = "abc" },
-		"legend":         func(b *board) { b.Panels[6].Options.Legend = nil },
+		"legend":         func(b *board) { b.Panels[7].Options.Legend = nil },
 		"ids":            func(b *board) { b.Panels[1].ID = b.Panels[0].ID },
 		"row":            func(b *board) { b.Panels[4].GridPos.Y = b.Panels[0].GridPos.Y },
-		"missing as gap": func(b *board) { b.Panels[6].FieldConfig.Defaults.Custom.SpanNulls = true },
+		"grid":           func(b *board) { b.Panels[5].GridPos.X = 20 },
+		"missing as gap": func(b *board) { b.Panels[7].FieldConfig.Defaults.Custom.SpanNulls = true },
 		"missing word":   func(b *board) { b.Panels[0].FieldConfig.Defaults.NoValue = "" },
 		"fallback":       func(b *board) { b.Panels[0].Targets[0].RawSQL += " -- ifNull(value, 0)" },
 		"model":          func(b *board) { b.Panels[0].Targets[0].RawSQL = "SELECT 1 WHERE model IN ($model)" },
@@ -212,6 +213,12 @@ func lint(b board) []string {
 		}
 		ids[p.ID], titles[p.Title] = true, true
 		rows[p.GridPos.Y]++
+		if p.GridPos.X+p.GridPos.W > 24 {
+			complain("panel %d %q: it is out of the grid, at %d with a width of %d", p.ID, p.Title, p.GridPos.X, p.GridPos.W)
+		}
+		if p.Type == "row" {
+			continue // a heading
+		}
 		for _, problem := range lintPanel(p) {
 			complain("panel %d %q: %s", p.ID, p.Title, problem)
 		}
@@ -328,8 +335,21 @@ func TestNamesOfObjectivesAreQuoted(t *testing.T) {
 	o.SLO.Name = `it's \ an SLO`
 	raw := onCall(t, dashboards.WithObjectives(o))
 	sql := parse(t, raw).Panels[0].Targets[0].RawSQL
-	if want := `('it\'s \\ an SLO', 'flight-delay', 0.85, 'page', '1h', '5m', 0.3)`; !strings.Contains(sql, want) {
+	if want := `('it\'s \\ an SLO', 'flight-delay', 0.85, 'page', '1h', '5m', 0.3, true)`; !strings.Contains(sql, want) {
 		t.Errorf("the query holds no %s:\n%s", want, sql)
+	}
+}
+
+// A target of another share, such as one on latency, is no line among accuracies.
+func TestTargetsOfAccuracyAreMarked(t *testing.T) {
+	latency, segment := flights(), flights()
+	latency.SLO.SLI.Kind = plumbline.SLILatency
+	segment.SLO.Segment = "region=eu"
+	for _, o := range []plumbline.Objective{latency, segment} {
+		sql := parse(t, onCall(t, dashboards.WithObjectives(o))).Panels[0].Targets[0].RawSQL
+		if !strings.Contains(sql, "'5m', 0.3, false)") {
+			t.Errorf("SLO on %s of segment %q: its target is taken for accuracy's:\n%s", o.SLO.SLI.Name(), o.SLO.Segment, sql)
+		}
 	}
 }
 

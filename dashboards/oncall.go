@@ -58,9 +58,11 @@ func (g generator) onCall() ([]byte, error) {
 	for _, p := range g.tables() {
 		builder = builder.WithPanel(p)
 	}
+	builder = builder.WithRow(dashboard.NewRowBuilder("Since when, and what explains it?"))
 	for _, p := range g.signalPanels(plumbline.Signals()) {
 		builder = builder.WithPanel(p)
 	}
+	builder = builder.WithRow(dashboard.NewRowBuilder("Were past alarms worth it?"))
 	for _, p := range g.lastLook() {
 		builder = builder.WithPanel(p)
 	}
@@ -129,7 +131,7 @@ func (g generator) firstLook() []cog.Builder[dashboard.Panel] {
 		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: SLO burn", g.runbooks+"/slo-burn")})
 	accuracy := statPanel(text{
 		title:       "Did the last deploy make it worse?",
-		description: "Accuracy over the labels that are in: the newest production deploy against what served in the 24 hours before it. Early labels are not a fair sample where some outcomes are known sooner than others.",
+		description: "Accuracy over the labels that are in: the newest production deploy against what served in the 24 hours before it. Of many models the greatest falls. Early labels are not a fair sample where some outcomes are known sooner than others.",
 		unit:        "percentunit",
 	}, steps([]string{colorPlain}), g.sql("accuracy_deploy"))
 	coverage := statPanel(text{
@@ -242,8 +244,11 @@ func (g generator) signalPanel(s plumbline.Signal) *timeseries.PanelBuilder {
 // order; the SDK leaves them out.
 func numberPanels(panels []dashboard.PanelOrRowPanel) {
 	for i := range panels {
-		if panels[i].Panel != nil {
-			panels[i].Panel.Id = ptr(uint32(i + 1))
+		switch id := uint32(i + 1); {
+		case panels[i].Panel != nil:
+			panels[i].Panel.Id = ptr(id)
+		case panels[i].RowPanel != nil:
+			panels[i].RowPanel.Id = id
 		}
 	}
 }

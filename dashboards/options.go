@@ -99,13 +99,15 @@ func validate(o plumbline.Objective) error {
 func objectivesSQL(objectives []plumbline.Objective) string {
 	var rows []string
 	for _, o := range objectives {
+		// Its target is one of the accuracy that panels show: of all traffic.
+		onAccuracy := o.SLO.SLI.Is(plumbline.SLIQuality) && o.SLO.Segment == ""
 		for _, p := range o.Pairs {
-			rows = append(rows, fmt.Sprintf("(%s, %s, %s, %s, %s, %s, %s)",
+			rows = append(rows, fmt.Sprintf("(%s, %s, %s, %s, %s, %s, %s, %t)",
 				quoteSQL(string(o.SLO.Name)), quoteSQL(string(o.SLO.Model)), number(o.SLO.Target), quoteSQL(p.Severity),
-				quoteSQL(plumbline.WindowName(p.Long)), quoteSQL(plumbline.WindowName(p.Short)), number(p.Threshold(o.SLO.Target))))
+				quoteSQL(plumbline.WindowName(p.Long)), quoteSQL(plumbline.WindowName(p.Short)), number(p.Threshold(o.SLO.Target)), onAccuracy))
 		}
 	}
-	return "CAST([" + strings.Join(rows, ", ") + "], 'Array(Tuple(slo String, model String, target Float64, severity String, long String, short String, threshold Float64))')"
+	return "CAST([" + strings.Join(rows, ", ") + "], 'Array(Tuple(slo String, model String, target Float64, severity String, long String, short String, threshold Float64, on_accuracy Bool))')"
 }
 
 // number prints 9 digits: (1 - 0.9) in floating point would otherwise show its

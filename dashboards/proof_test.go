@@ -178,6 +178,9 @@ func checkValues(t *testing.T, b board, conn driver.Conn, now time.Time) {
 		t.Errorf("worst burn %v, want %v of the threshold", got, (seed.BadShare1h-seed.HalfInterval)/page)
 	}
 	accuracy := top(1)
+	if got := accuracy[0]["metric"]; got != seed.Model+" before" {
+		t.Errorf("the model that fell does not stand first, but %v", got)
+	}
 	if got := metric(accuracy, seed.Model+" before"); !near(got, seed.AccuracyBefore) {
 		t.Errorf("accuracy before the deploy %v, want %v", got, seed.AccuracyBefore)
 	}
@@ -197,8 +200,8 @@ func checkValues(t *testing.T, b board, conn driver.Conn, now time.Time) {
 	}
 	checkBreaches(t, top(4))
 	lines := map[int]map[string]float64{
-		7:  {seed.Model + " " + seed.DeployOld: seed.AccuracyBefore, seed.Model + " " + seed.DeployNew: seed.AccuracyAfter},
-		10: {seed.Model + " " + seed.DeployOld: seed.PerMinute, seed.Model + " " + seed.DeployNew: seed.PerMinute},
+		8:  {seed.Model + " " + seed.DeployOld: seed.AccuracyBefore, seed.Model + " " + seed.DeployNew: seed.AccuracyAfter},
+		11: {seed.Model + " " + seed.DeployOld: seed.PerMinute, seed.Model + " " + seed.DeployNew: seed.PerMinute},
 	}
 	for i, want := range lines {
 		seen := map[string]bool{}

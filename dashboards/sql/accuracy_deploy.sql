@@ -1,5 +1,6 @@
 -- Accuracy of the newest production deploy, and of what served in the 24 hours
--- before it. Without a label there is no number.
+-- before it, the greatest fall first: a panel shows few. Without a label there is
+-- no number.
 WITH
   newest AS (
     SELECT model, argMax(deploy_hash, ts) AS deploy_hash, max(ts) AS since
@@ -25,10 +26,11 @@ WITH
   )
 SELECT tupleElement(side, 1) AS metric, tupleElement(side, 2) AS value
 FROM (
-  SELECT arrayJoin([
-    (concat(model, ' before'), if(labelled_before > 0, correct_before / labelled_before, NULL)),
-    (concat(model, ' ', deploy_hash, ' now'), if(labelled_now > 0, correct_now / labelled_now, NULL))
-  ]) AS side
+  SELECT model, if(labelled_before > 0 AND labelled_now > 0, correct_now / labelled_now - correct_before / labelled_before, NULL) AS change,
+    arrayJoin([
+      (concat(model, ' before'), if(labelled_before > 0, correct_before / labelled_before, NULL)),
+      (concat(model, ' ', deploy_hash, ' now'), if(labelled_now > 0, correct_now / labelled_now, NULL))
+    ]) AS side
   FROM sides
-  ORDER BY model
 )
+ORDER BY change ASC NULLS LAST, model, metric LIKE '% now'
