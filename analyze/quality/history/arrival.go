@@ -71,10 +71,11 @@ func (r Reader) Arrivals(ctx context.Context, model plumbline.Model, history tim
 
 // Later returns the same at a later instant of the same hour: the delays are kept,
 // and only the labels of the last hours and the requests of the last one are read
-// again. False means that the hour is over.
+// again. False means that the hour is over, or that there were no labels yet to
+// tell delays from.
 func (r Reader) Later(ctx context.Context, model plumbline.Model, a Arrivals, now time.Time, back time.Duration) (Arrivals, bool, error) {
 	last := now.Truncate(time.Hour)
-	if a.expected == nil || !last.Equal(a.Now.Truncate(time.Hour)) || now.Before(a.Now) {
+	if a.expected == nil || !(a.Curve.Ever() > 0) || !last.Equal(a.Now.Truncate(time.Hour)) || now.Before(a.Now) {
 		return Arrivals{}, false, nil
 	}
 	fail := func(err error) (Arrivals, bool, error) {
