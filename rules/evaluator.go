@@ -109,8 +109,10 @@ func (c Config) Validate() error {
 type Dependencies struct {
 	Source FindingSource
 	Notify Notify
-	// Turn reports whether this evaluator has the duty of a rule group now; the
-	// others' groups are not evaluated here. Nil has every duty.
+	// Turn reports whether this evaluator has the duty of a rule group now: whose
+	// alerts it does not speak of, it evaluates all the same, so that `for` and
+	// `keep_firing_for` go on where they were when it takes over. Nil has every
+	// duty.
 	Turn   func(group string) bool
 	Logger *slog.Logger
 	// Registerer gets the metrics of Prometheus' rule manager and engine and
@@ -133,6 +135,8 @@ type Evaluator struct {
 	manager *promrules.Manager
 	query   promrules.QueryFunc
 	ledger  ledger
+	turns   turns
+	keeper  keeper
 }
 
 type evaluatorMetrics struct {
@@ -180,6 +184,7 @@ func (e *Evaluator) Run(ctx context.Context) error {
 	if err := e.ledger.load(time.Now(), e.validity()); err != nil {
 		return err
 	}
+	e.keeper.remember(e.ledger.formerly(time.Now().Add(-e.cfg.OutageTolerance)))
 	for _, c := range []prometheus.Collector{e.metrics.sourceErrors, e.metrics.stateErrors, e.metrics.held} {
 		if err := e.deps.Registerer.Register(c); err != nil {
 			return fmt.Errorf("registering metrics of rules: %w", err)
@@ -285,21 +290,27 @@ func (e *Evaluator) files() ([]string, error) {
 
 // evaluate is one iteration of one group.
 func (e *Evaluator) evaluate(ctx context.Context, g *promrules.Group, ts time.Time) {
-	if e.deps.Turn != nil && !e.deps.Turn(g.Name()) {
-		return
+	if e.turns.begin(g.Name(), e.turn(g.Name())) {
+		sayAgain(g)
 	}
 	ctx = context.WithValue(ctx, groupKey{}, g.Name())
 	e.view.refresh(ctx, ts)
 	promrules.DefaultEvalIterationFunc(ctx, g, ts)
+	e.keep(ctx, g, ts)
 	e.countState(e.ledger.saveEvery(ts, e.cfg.Interval))
 }
 
-// notify puts firing alerts on disk before they are handed on.
+// notify puts firing alerts on disk before they are handed on, or leaves them to
+// whoever has the duty.
 func (e *Evaluator) notify(ctx context.Context, expr string, alerts ...*Alert) {
 	if len(alerts) == 0 {
 		return
 	}
-	e.countState(e.ledger.record(time.Now(), alerts))
+	if group := GroupOf(ctx); !e.turn(group) {
+		e.turns.begin(group, false)
+		return
+	}
+	e.countState(e.ledger.record(time.Now(), expr, alerts))
 	e.deps.Notify(ctx, expr, alerts...)
 	e.ledger.settle(alerts)
 }

@@ -124,6 +124,7 @@ type lab struct {
 	inbox    *inbox
 	registry *prometheus.Registry
 	eval     *Evaluator
+	turn     func(group string) bool // nil has every duty
 	stop     func()
 }
 
@@ -149,7 +150,7 @@ func (l *lab) start() {
 	l.t.Helper()
 	l.registry = prometheus.NewRegistry()
 	eval, err := New(l.cfg, Dependencies{
-		Source: l.source, Notify: l.inbox.notify, Logger: slog.New(slog.DiscardHandler), Registerer: l.registry,
+		Source: l.source, Notify: l.inbox.notify, Turn: l.turn, Logger: slog.New(slog.DiscardHandler), Registerer: l.registry,
 	})
 	if err != nil {
 		l.t.Fatal(err)

@@ -20,6 +20,7 @@ type ledger struct {
 	mu     sync.Mutex
 	loaded bool
 	firing map[string]firingAlert
+	former []firingAlert // as the file had them
 	// changed says that alerts came or went since the last write.
 	changed bool
 	saved   time.Time
@@ -38,6 +39,7 @@ func (l *ledger) load(now time.Time, validity time.Duration) error {
 		return err
 	}
 	l.firing = make(map[string]firingAlert)
+	l.former = s.Firing
 	for _, f := range s.Firing {
 		f.ValidUntil = now.Add(validity)
 		l.firing[encode(f.Labels)] = f
@@ -62,7 +64,7 @@ const (
 
 // record notes alerts that are about to be sent and writes the file if a new
 // one fires. An alert that fired before a restart keeps the time it fired at.
-func (l *ledger) record(now time.Time, alerts []*Alert) error {
+func (l *ledger) record(now time.Time, expr string, alerts []*Alert) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, a := range alerts {
@@ -78,12 +80,38 @@ func (l *ledger) record(now time.Time, alerts []*Alert) error {
 		l.firing[key] = firingAlert{
 			Labels: a.Labels, Annotations: a.Annotations, Value: a.Value,
 			ActiveAt: a.ActiveAt, FiredAt: a.FiredAt, ValidUntil: a.ValidUntil,
+			Expr: expr, KeepFiringSince: a.KeepFiringSince,
 		}
 	}
 	if !l.changed {
 		return nil
 	}
 	return l.saveLocked(now)
+}
+
+// formerly returns the alerts that the former process had firing, unless it ended
+// too long ago to go on with them.
+func (l *ledger) formerly(since time.Time) []firingAlert {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var recent []firingAlert
+	for _, f := range l.former {
+		if !f.ValidUntil.Before(since) {
+			recent = append(recent, f)
+		}
+	}
+	return recent
+}
+
+// keeps notes since when the condition of an alert does not hold that goes on all
+// the same.
+func (l *ledger) keeps(a *Alert) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f, ok := l.firing[encode(a.Labels)]; ok && !f.KeepFiringSince.Equal(a.KeepFiringSince) {
+		f.KeepFiringSince, l.changed = a.KeepFiringSince, true
+		l.firing[encode(a.Labels)] = f
+	}
 }
 
 // settle forgets alerts that were sent as resolved.

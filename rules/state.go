@@ -41,6 +41,11 @@ type firingAlert struct {
 	FiredAt     time.Time     `json:"fired_at"`
 	// ValidUntil is when the alert counts as over unless sent again.
 	ValidUntil time.Time `json:"valid_until"`
+	// Expr is the expression of its rule; KeepFiringSince is since when it does
+	// not hold and the alert goes on by the rule's keep_firing_for, zero while it
+	// holds.
+	Expr            string    `json:"expr,omitempty"`
+	KeepFiringSince time.Time `json:"keep_firing_since,omitzero"`
 }
 
 func (f firingAlert) alert() *Alert {

@@ -2,7 +2,10 @@ package rules
 
 import (
 	"context"
+	"sync"
 	"time"
+
+	promrules "github.com/prometheus/prometheus/rules"
 )
 
 // groupKey is where Notify finds the rule group.
@@ -12,6 +15,37 @@ type groupKey struct{}
 func GroupOf(ctx context.Context) string {
 	name, _ := ctx.Value(groupKey{}).(string)
 	return name
+}
+
+// turns are the rule groups that this evaluator speaks for.
+type turns struct {
+	mu    sync.Mutex
+	whose map[string]bool
+}
+
+// begin notes whether a group is this evaluator's, and reports whether it has
+// become so.
+func (t *turns) begin(group string, mine bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.whose == nil {
+		t.whose = make(map[string]bool)
+	}
+	was := t.whose[group]
+	t.whose[group] = mine
+	return mine && !was
+}
+
+// turn reports whether this evaluator has the duty of a group.
+func (e *Evaluator) turn(group string) bool { return e.deps.Turn == nil || e.deps.Turn(group) }
+
+// sayAgain has every alert of a group sent at its next evaluation, those that
+// ended within the last quarter of an hour too: the rule manager believes that it
+// sent them, but nobody may have.
+func sayAgain(g *promrules.Group) {
+	for _, r := range g.AlertingRules() {
+		r.ForEachActiveAlert(func(a *Alert) { a.LastSentAt = time.Time{} })
+	}
 }
 
 // GroupPrefix begins the names of the generated rule groups; the name of the SLO

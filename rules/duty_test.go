@@ -1,0 +1,92 @@
+package rules
+
+import (
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// An evaluator that does not have a group's duty says nothing, and when it takes
+// over says everything at its next evaluation, with `for` as far as it was.
+func TestTakeoverGoesOn(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		mine := new(atomic.Bool)
+		l.turn = func(string) bool { return mine.Load() }
+		l.start()
+		l.pass(56) // 14 of the 15 minutes that nothing may be known
+		l.expect("another has the duty")
+		mine.Store(true)
+		l.pass(8)
+		l.expect("the minutes under the other count", "SLOMissing/=firing")
+		mine.Store(false)
+		l.source.set("v2", 0.766, 0.740, 0.754)
+		l.pass(10)
+		l.expect("the other says it")
+		mine.Store(true)
+		l.pass(1)
+		l.expect("at the next evaluation", "SLOBurn/v2=firing", "SLOMissing/=resolved")
+	})
+}
+
+// keptRule fires while the series of the window pair does, and a quarter of an
+// hour longer.
+const keptRule = `groups:
+- name: own
+  rules:
+  - alert: Kept
+    expr: `
+
+// An alert that its rule keeps firing goes on over a restart, for as long as it
+// would have without, and then resolves.
+func TestKeepFiringForSurvivesARestart(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		rule := keptRule + plumbline.MetricErrorRatio("6h") + " > 0.7\n    keep_firing_for: 15m\n"
+		if err := os.WriteFile(filepath.Join(l.cfg.RulesDir, "own.yml"), []byte(rule), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		kept := func() string {
+			for _, s := range l.inbox.take() {
+				if s == "Kept/v2=firing" || s == "Kept/v2=resolved" {
+					return s
+				}
+			}
+			return ""
+		}
+		l.start()
+		l.source.set("v2", 0.766, 0.740, 0.754)
+		l.pass(4)
+		began := l.inbox.last(t, "Kept").FiredAt
+		l.source.set("v2", 0.2, 0.18, 0.2)
+		l.pass(20) // five minutes
+		if got := kept(); got != "Kept/v2=firing" {
+			t.Fatalf("kept: %q", got)
+		}
+		l.stop()
+		advance(2 * time.Minute)
+		l.start()
+		l.pass(4)
+		if a := l.inbox.last(t, "Kept"); !a.ResolvedAt.IsZero() || !a.FiredAt.Equal(began) {
+			t.Errorf("after a restart %+v, want it firing since %s", a, began)
+		}
+		l.pass(20) // 13 of the 15 minutes
+		if got := kept(); got != "Kept/v2=firing" {
+			t.Errorf("after 13 minutes: %q", got)
+		}
+		l.pass(16)
+		if a := l.inbox.last(t, "Kept"); a.ResolvedAt.IsZero() {
+			t.Errorf("after 17 minutes it fires: %+v", a)
+		}
+		l.inbox.take()
+		l.pass(80)
+		if got := kept(); got != "" {
+			t.Errorf("and then: %q", got)
+		}
+		if alerts, err := l.eval.ActiveAlerts(); err != nil || len(alerts) != 0 {
+			t.Errorf("still known as firing: %v, %v", alerts, err)
+		}
+	})
+}
