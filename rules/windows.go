@@ -327,6 +327,10 @@ func (s *PairSet) addConditions(slo plumbline.SLO) error {
 		return err
 	}
 	for _, c := range slo.Conditions {
+		if c.Lookback < slo.SliceWindow {
+			return fmt.Errorf("condition %s can never fire: no slice of %s fits into %s; lengthen its lookbackWindow to that at least, or shorten timeSliceWindow",
+				c.Name, plumbline.WindowName(slo.SliceWindow), plumbline.WindowName(c.Lookback))
+		}
 		short := max((c.Lookback / time.Duration(t.ShortDivisor)).Truncate(time.Minute), time.Minute)
 		p := Pair{Name: c.Name, WindowPair: plumbline.WindowPair{
 			Severity: c.Severity, Long: c.Lookback, Short: short, Factor: c.Factor, For: c.After,

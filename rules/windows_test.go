@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,20 @@ func TestWorkbookValues(t *testing.T) {
 		p := set.Pairs[i]
 		if p.Severity != w.severity || p.Long != w.long || p.Short != w.short || p.Factor != w.factor || p.Rederived {
 			t.Errorf("pair %d: got %+v, want %+v", i, p, w)
+		}
+	}
+}
+
+// A burn rate of an hour's slices over half an hour would look at none of them.
+func TestASliceFitsIntoWhatLooksAtIt(t *testing.T) {
+	slo := plumbline.SLO{Name: "s", Model: "m", Owner: "o", SLI: plumbline.SLI{Kind: plumbline.SLISuccess}, Target: 0.9, Period: 30 * day,
+		Budgeting: plumbline.Timeslices, SliceTarget: 0.9}
+	for slice, want := range map[time.Duration]bool{30 * time.Minute: true, time.Hour: false} {
+		slo.SliceWindow = slice
+		slo.Conditions = []plumbline.BurnCondition{{Name: "mine", Severity: plumbline.SeverityPage, Factor: 2, Lookback: 30 * time.Minute}}
+		_, err := PairsFor(slo)
+		if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "no slice of 1h fits into 30m; lengthen its lookbackWindow") {
+			t.Errorf("slices of %s: %v", slice, err)
 		}
 	}
 }

@@ -145,37 +145,74 @@ func TestCountsEqualBruteForce(t *testing.T) {
 	}
 }
 
+// Windows of slices end with the last whole slice, so that an hour holds an hour of
+// them whenever it is looked at, also if a slice is an hour itself.
 func TestSlicesEqualBruteForce(t *testing.T) {
 	db := startDB(t)
-	storeEvents(t, db, 0, 3000, 3*time.Second, origin, origin)
-	slice := func(s *plumbline.SLO) {
-		s.Budgeting, s.SliceWindow, s.SliceTarget = plumbline.Timeslices, 5*time.Minute, 0.95
-	}
-	ratio := func(s *plumbline.SLO) { s.Budgeting, s.SliceWindow = plumbline.RatioTimeslices, 5*time.Minute }
+	newest := origin.Add(37 * time.Minute)
+	storeEvents(t, db, 0, 4500, 3*time.Second, newest, newest)
 	latency := plumbline.SLI{Kind: plumbline.SLILatency, Op: "lte", Value: 380}
-	all := []plumbline.Objective{objective("slices", latency, slice), objective("ratios", latency, ratio)}
-	if err := New(DefaultConfig(), db, nil, nil).Step(t.Context(), all, origin); err != nil {
+	var all []plumbline.Objective
+	for _, length := range []time.Duration{5 * time.Minute, time.Hour} {
+		for _, method := range []plumbline.Budgeting{plumbline.Timeslices, plumbline.RatioTimeslices} {
+			all = append(all, objective(fmt.Sprint(method, length), latency, func(s *plumbline.SLO) {
+				s.Budgeting, s.SliceWindow, s.SliceTarget = method, length, 0.95
+			}))
+		}
+	}
+	if err := New(DefaultConfig(), db, nil, nil).Step(t.Context(), all, newest); err != nil {
 		t.Fatal(err)
 	}
-	found, err := Reader{Conn: db.Conn()}.At(t.Context(), all, origin)
-	if err != nil || len(found) != 4 {
-		t.Fatalf("%d evaluations, %v", len(found), err)
+	known := make(map[string]burn.Count)
+	count := func(deploy plumbline.DeployHash, from, end time.Time) burn.Count {
+		key := fmt.Sprint(deploy, from, end)
+		if _, ok := known[key]; !ok {
+			known[key] = brute(t, db, "latency", deploy, from, end)
+		}
+		return known[key]
 	}
-	for _, e := range found {
-		var bad, n float64
-		for at := origin.Add(-time.Hour); at.Before(origin); at = at.Add(5 * time.Minute) {
-			c := brute(t, db, "latency", e.Deploy, at, at.Add(5*time.Minute))
-			n++
-			if e.Objective.SLO.Budgeting == plumbline.RatioTimeslices {
-				bad += c.Share()
-			} else if 1-c.Share() < 0.95 {
-				bad++
+	for _, end := range []time.Time{origin, origin.Add(3 * time.Minute), newest} {
+		found, err := Reader{Conn: db.Conn()}.At(t.Context(), all, end)
+		if err != nil || len(found) != 8 {
+			t.Fatalf("%d evaluations, %v", len(found), err)
+		}
+		for _, e := range found {
+			slo := e.Objective.SLO
+			last := end.Truncate(slo.SliceWindow)
+			for _, c := range e.Counted {
+				bad, n, newestBad := slicesByHand(count, slo, e.Deploy, last.Add(-c.Pair.Long), last)
+				if c.Long.Total != n || math.Abs(c.Long.Bad-bad) > 1e-9 || c.Verdict == plumbline.VerdictMissing || !c.End.Equal(last) {
+					t.Errorf("%s of %s at %s: %s %+v, by hand %v of %v", slo.Name, e.Deploy, end.Sub(origin), c.Verdict, c.Long, bad, n)
+				}
+				if c.Pair.Long == time.Hour && n != float64(time.Hour/slo.SliceWindow) {
+					t.Errorf("%s: an hour holds %v slices", slo.Name, n)
+				}
+				// A short window no longer than a slice is the last slice.
+				if c.Pair.Short <= slo.SliceWindow && math.Abs(c.Short.Bad-newestBad) > 1e-9 {
+					t.Errorf("%s of %s at %s: short %+v, by hand %v", slo.Name, e.Deploy, end.Sub(origin), c.Short, newestBad)
+				}
 			}
 		}
-		if got := e.Counted[0].Long; got.Total != n || math.Abs(got.Bad-bad) > 1e-9 {
-			t.Errorf("%s of %s: %+v, by hand %v of %v", e.Objective.SLO.Name, e.Deploy, got, bad, n)
-		}
 	}
+}
+
+// slicesByHand judges the slices of a range, and the last of them, on raw rows.
+func slicesByHand(count func(plumbline.DeployHash, time.Time, time.Time) burn.Count, slo plumbline.SLO, deploy plumbline.DeployHash, from, end time.Time) (bad, n, last float64) {
+	for at := from; at.Before(end); at = at.Add(slo.SliceWindow) {
+		c := count(deploy, at, at.Add(slo.SliceWindow))
+		if c.Total == 0 {
+			continue
+		}
+		last = c.Share()
+		if slo.Budgeting == plumbline.Timeslices {
+			last = 0
+			if 1-c.Share() < slo.SliceTarget {
+				last = 1
+			}
+		}
+		bad, n = bad+last, n+1
+	}
+	return bad, n, last
 }
 
 func TestCompositeWeighsItsParts(t *testing.T) {

@@ -47,6 +47,15 @@ type budgeting struct {
 	target float64
 }
 
+// end is where windows of slices end: with the last whole slice, or they would miss
+// what began in it and, of slices as long as they are, nearly all.
+func (b budgeting) end(end time.Time) time.Time {
+	if b.slice > 0 {
+		return end.Truncate(b.slice)
+	}
+	return end
+}
+
 // ratioTarget stands for no target of a slice: its bad share counts.
 const ratioTarget = 0
 
@@ -150,7 +159,7 @@ func (r Reader) read(ctx context.Context, objectives []plumbline.Objective, slos
 	for k := range cells {
 		deploys[k.of] = append(deploys[k.of], k.deploy)
 	}
-	e := evaluator{deploys: deploys, slos: slos, end: end, windows: func(k key, series int) burn.Windows { return windowsOf(cells[k], end, series) }}
+	e := evaluator{deploys: deploys, slos: slos, end: end, windows: func(k key, series int) burn.Windows { return windowsOf(cells[k], k.of.end(end), series) }}
 	var all []Evaluation
 	for _, o := range objectives {
 		all = append(all, e.objective(o)...)
@@ -207,9 +216,10 @@ func (r Reader) cells(ctx context.Context, objectives []plumbline.Objective, slo
 		if group.slice > 0 {
 			statement = strings.Replace(slicesSQL, "/*bucket*/", bucketsSQL(lengths, "({end:Int64} - toUnixTimestamp(slice))"), 1)
 		}
+		last := group.end(end)
 		rows, err := r.Conn.Query(ctx, statement,
 			clickhouse.Named("slis", slis),
-			clickhouse.Named("from", end.Add(-lengths[len(lengths)-1]).Unix()), clickhouse.Named("end", end.Unix()),
+			clickhouse.Named("from", last.Add(-lengths[len(lengths)-1]).Unix()), clickhouse.Named("end", last.Unix()),
 			clickhouse.Named("slice", int64(group.slice/time.Second)), clickhouse.Named("target", group.target))
 		if err != nil {
 			return nil, err

@@ -39,7 +39,11 @@ func (c *Counter) Replay(ctx context.Context, objectives []plumbline.Objective, 
 	if longest == 0 || !from.Before(to) {
 		return nil
 	}
-	past := newPast(from.Add(-longest), to, lengthsOf(objectives))
+	slice := time.Duration(0) // windows of slices end up to one earlier
+	for _, o := range objectives {
+		slice = max(slice, o.SLO.SliceWindow)
+	}
+	past := newPast(from.Add(-longest-slice), to, lengthsOf(objectives))
 	if err := c.fill(ctx, past, objectives); err != nil {
 		return fmt.Errorf("replay SLOs: %w", err)
 	}
@@ -208,7 +212,7 @@ func (p *past) deploys(objectives []plumbline.Objective, slos map[plumbline.SLON
 // windows returns the windows of a key that end where advance was last.
 func (p *past) windows(k key, series int) burn.Windows {
 	m := p.series[key{of: budgeting{sli: k.of.sli}, deploy: k.deploy}]
-	w := burn.Windows{End: p.start.Add(time.Duration(p.now) * time.Minute), Series: series, LastAt: time.Unix(0, 0), Of: func(time.Duration) burn.Count { return burn.Count{} }}
+	w := burn.Windows{End: k.of.end(p.start.Add(time.Duration(p.now) * time.Minute)), Series: series, LastAt: time.Unix(0, 0), Of: func(time.Duration) burn.Count { return burn.Count{} }}
 	if m == nil {
 		return w
 	}
@@ -226,7 +230,7 @@ func (p *past) windows(k key, series int) burn.Windows {
 	}
 	w.Of = func(length time.Duration) burn.Count { return p.sliced(m, k.of, length) }
 	longest := p.lengths[len(p.lengths)-1]
-	for at := w.End.Truncate(k.of.slice).Add(-k.of.slice); !at.Before(w.End.Add(-longest)); at = at.Add(-k.of.slice) {
+	for at := w.End.Add(-k.of.slice); !at.Before(w.End.Add(-longest)); at = at.Add(-k.of.slice) {
 		if c := p.slice(m, k.of, at); c.Total > 0 {
 			w.Last, w.LastAt = c, at
 			break
@@ -238,8 +242,8 @@ func (p *past) windows(k key, series int) burn.Windows {
 // sliced sums the whole slices of a window, as slices.sql does.
 func (p *past) sliced(m *minutes, of budgeting, length time.Duration) burn.Count {
 	var sum burn.Count
-	end := p.start.Add(time.Duration(p.now) * time.Minute)
-	for at := end.Truncate(of.slice).Add(-of.slice); !at.Before(end.Add(-length)); at = at.Add(-of.slice) {
+	end := of.end(p.start.Add(time.Duration(p.now) * time.Minute))
+	for at := end.Add(-of.slice); !at.Before(end.Add(-length)); at = at.Add(-of.slice) {
 		sum = plus(sum, p.slice(m, of, at))
 	}
 	return sum
@@ -257,7 +261,8 @@ func (p *past) slice(m *minutes, of budgeting, at time.Time) burn.Count {
 	case !(c.Total > 0):
 		return burn.Count{}
 	case of.target == ratioTarget:
-		return burn.Count{Bad: c.Share(), Total: 1, Rows: 1}
+		// As slices.sql computes it, to the last bit: it is compared with a threshold.
+		return burn.Count{Bad: 1 - (c.Total-c.Bad)/c.Total, Total: 1, Rows: 1}
 	case c.Total-c.Bad < of.target*c.Total:
 		return burn.Count{Bad: 1, Total: 1, Rows: 1}
 	}

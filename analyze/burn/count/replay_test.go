@@ -18,8 +18,11 @@ func TestReplayIsWhatLiveEvaluationDid(t *testing.T) {
 		objective("slices", plumbline.SLI{Kind: plumbline.SLISuccess}, func(s *plumbline.SLO) {
 			s.Budgeting, s.SliceWindow, s.SliceTarget, s.Target = plumbline.Timeslices, 5*time.Minute, 0.95, 0.9
 		}),
+		objective("tens", plumbline.SLI{Kind: plumbline.SLISuccess}, func(s *plumbline.SLO) {
+			s.Budgeting, s.SliceWindow, s.Target = plumbline.RatioTimeslices, 10*time.Minute, 0.9
+		}),
 	}
-	all[1].Pairs[0].Noise = 0
+	all[1].Pairs[0].Noise, all[2].Pairs[0].Noise = 0, 0
 	counter := New(DefaultConfig(), db, nil, nil)
 	var live []string
 	say := func(c Change) string {
