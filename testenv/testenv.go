@@ -201,6 +201,8 @@ func (e *Env) Produce(ctx context.Context, messages []traffic.Message, rename fu
 	w := &kafka.Writer{
 		Addr: kafka.TCP(e.Brokers...), Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
 		BatchTimeout: 5 * time.Millisecond, BatchSize: 1000, Transport: transport,
+		// What takes long and is sent again is in Kafka twice.
+		ReadTimeout: 5 * time.Minute, WriteTimeout: 5 * time.Minute,
 	}
 	batch := make([]kafka.Message, len(messages))
 	for i, m := range messages {

@@ -172,6 +172,8 @@ func (s *service) send(t *testing.T, messages ...traffic.Message) {
 	w := &kafka.Writer{
 		Addr: kafka.TCP(s.Brokers()...), Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
 		BatchTimeout: 5 * time.Millisecond, BatchSize: 1000, BatchBytes: 64 << 20,
+		// What takes long and is sent again is in Kafka twice.
+		ReadTimeout: patience, WriteTimeout: patience,
 	}
 	batch := make([]kafka.Message, len(messages))
 	for i, m := range messages {

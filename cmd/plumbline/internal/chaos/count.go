@@ -20,7 +20,7 @@ import (
 
 // catchUp is how long the service may take, after the last kill, to store and
 // join what was produced before it counts as lost.
-const catchUp = 4 * time.Minute
+const catchUp = 10 * time.Minute
 
 // letItFinishAndCount runs the service once more without killing it and
 // compares what it stored with what was produced and with the oracle.

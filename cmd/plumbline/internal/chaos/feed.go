@@ -25,6 +25,8 @@ func newFeeder(brokers []string, topics map[string]string, replay *flights.Repla
 	f := &feeder{writer: &kafka.Writer{
 		Addr: kafka.TCP(brokers...), Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
 		BatchSize: 4000, BatchTimeout: 2 * time.Millisecond,
+		// What takes long and is sent again is in Kafka twice.
+		ReadTimeout: 5 * time.Minute, WriteTimeout: 5 * time.Minute,
 	}}
 	for {
 		e, ok := replay.Next()

@@ -26,7 +26,7 @@ func (w *world) catch(ctx context.Context, n int, t trap, act func(*worker) erro
 		if hit, err := victim.lure(ctx, t, func() error { return act(victim) }, turn); hit || err != nil {
 			return victim, err
 		}
-		if len(w.Brokers) == 0 && (tries+1)%workers == 0 {
+		if (tries+1)%workers == 0 {
 			if err := w.rejoin(ctx); err != nil {
 				return nil, err
 			}
@@ -191,7 +191,7 @@ func (w *world) recreate(ctx context.Context, ended ends) error {
 	if err != nil {
 		return fmt.Errorf("delete topics: %w", err)
 	}
-	for range 100 {
+	for began := time.Now(); time.Since(began) < requestTimeout; {
 		// A real Kafka deletes in its own time, and clients may create topics by
 		// asking for them.
 		if err := errors.Join(ingest.EnsureTopics(ctx, w.cfg), sleep(ctx, 200*time.Millisecond)); err != nil {

@@ -39,6 +39,11 @@ func (w *world) draw() blow {
 	return b
 }
 
+// firstBlows are what every storm must have, however the others fall out.
+func firstBlows() []blow {
+	return []blow{{kill: true, at: applied, nth: 3}, {pause: session + 2*time.Second, at: before, nth: 3}}
+}
+
 // storm kills and stops workers at random until it has done so often enough.
 func storm(ctx context.Context, a *arena) (figures []figure.Figure, err error) {
 	w, err := a.newWorld(ctx, "storm", a.DedupWindow)
@@ -83,6 +88,9 @@ func (w *world) strike(ctx context.Context) (done blows, err error) {
 	began := time.Now()
 	for n := range w.Kills {
 		b := w.draw()
+		if first := firstBlows(); n < len(first) {
+			b = first[n]
+		}
 		victim := w.fleet.workers[w.random.IntN(workers)]
 		for victim.isStopped() && !b.kill { // a stopped one can only be killed
 			if err := sleep(ctx, 50*time.Millisecond); err != nil {
@@ -171,11 +179,24 @@ func (w *worker) lure(ctx context.Context, t trap, act func() error, patience ti
 
 // batchesDone waits until the workers have completed n more batches.
 func (w *world) batchesDone(ctx context.Context, n int64) error {
-	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
-	defer cancel()
-	for end := w.fleet.batches() + n; w.fleet.batches() < end; {
+	last := w.fleet.batches()
+	end, moved := last+n, time.Now()
+	for since := moved; last < end; {
 		if err := sleep(ctx, 20*time.Millisecond); err != nil {
-			return fmt.Errorf("wait for %d batches of the workers, %d are missing: %w", n, end-w.fleet.batches(), err)
+			return err
+		}
+		if done := w.fleet.batches(); done != last {
+			last, since = done, time.Now()
+			moved = since
+		}
+		if time.Since(moved) > drainTimeout {
+			return fmt.Errorf("wait for %d batches of the workers: no more for %s, %d are missing", n, drainTimeout, end-last)
+		}
+		if time.Since(since) > stuck {
+			if err := w.rejoin(ctx); err != nil {
+				return err
+			}
+			since = time.Now()
 		}
 	}
 	return nil

@@ -27,9 +27,12 @@ const session = time.Second
 // partitions of each topic.
 const partitions = 4
 
-// drainTimeout is how long the workers may take, once they are left alone, to
-// store what was produced before it counts as lost.
-const drainTimeout = 4 * time.Minute
+// drainTimeout is how long the workers may do nothing, once they are left alone,
+// before what was produced and is not stored counts as lost.
+const drainTimeout = 5 * time.Minute
+
+// requestTimeout bounds what Kafka is asked.
+const requestTimeout = 5 * time.Minute
 
 // world is where one scenario takes place: topics, a group and a database of
 // its own.
@@ -67,7 +70,7 @@ func (a *arena) newWorld(ctx context.Context, name string, window int) (*world, 
 	if err != nil {
 		return nil, errors.Join(err, w.db.Close())
 	}
-	w.client = &kafka.Client{Addr: kafka.TCP(a.brokers...), Timeout: 20 * time.Second, Transport: &kafka.Transport{MetadataTTL: time.Second}}
+	w.client = &kafka.Client{Addr: kafka.TCP(a.brokers...), Timeout: requestTimeout, Transport: &kafka.Transport{MetadataTTL: time.Second}}
 	if err := ingest.EnsureTopics(ctx, w.cfg); err != nil {
 		return nil, errors.Join(err, w.db.Close())
 	}
@@ -122,8 +125,8 @@ func (w *world) drain(ctx context.Context) error {
 		return err
 	}
 	w.fleet.faults.on.Store(false)
-	deadline := time.Now().Add(drainTimeout)
-	for last, since := uint64(0), time.Now(); ; {
+	moved := time.Now()
+	for last, since := uint64(0), moved; ; {
 		done, err := w.recorded(ctx)
 		if err != nil {
 			return err
@@ -131,13 +134,15 @@ func (w *world) drain(ctx context.Context) error {
 		if done >= uint64(w.feed.sent.Load()) {
 			break
 		}
-		if time.Now().After(deadline) {
-			fmt.Fprintf(w.Text, "  after %s %d of %d events are recorded; counting all the same\n", drainTimeout, done, w.feed.sent.Load())
-			return nil
-		}
 		if done != last {
 			last, since = done, time.Now()
-		} else if len(w.Brokers) == 0 && time.Since(since) > stuck {
+			moved = since
+		}
+		if time.Since(moved) > drainTimeout {
+			fmt.Fprintf(w.Text, "  %d of %d events are recorded, and no more for %s; counting all the same\n", done, w.feed.sent.Load(), drainTimeout)
+			return nil
+		}
+		if time.Since(since) > stuck {
 			if err := w.rejoin(ctx); err != nil {
 				return err
 			}
@@ -156,11 +161,15 @@ const stuck = 8 * time.Second
 
 // rejoin starts a worker anew. The embedded broker keeps a member for ever that
 // was killed before it was told that it had joined, with its partitions, until
-// the next rebalance; a real Kafka ends its session.
+// the next rebalance; a real Kafka ends its session, and is left alone.
 func (w *world) rejoin(ctx context.Context) error {
-	fmt.Fprintln(w.Text, "  no progress: a worker joins anew")
-	victim := w.fleet.workers[0]
-	return errors.Join(victim.kill(), victim.start(ctx))
+	for _, victim := range w.fleet.workers {
+		if len(w.Brokers) == 0 && !victim.isStopped() {
+			fmt.Fprintln(w.Text, "  no progress: a worker joins anew")
+			return errors.Join(victim.kill(), victim.start(ctx))
+		}
+	}
+	return nil
 }
 
 // quiet waits until no INSERT has come for two seconds: what a worker had still
@@ -201,6 +210,8 @@ func (w *world) newWriter() *kafka.Writer {
 	return &kafka.Writer{
 		Addr: w.client.Addr, Balancer: kafka.BalancerFunc(byHand), RequiredAcks: kafka.RequireAll,
 		BatchSize: 500, BatchTimeout: 2 * time.Millisecond, Transport: &kafka.Transport{MetadataTTL: time.Second},
+		// What takes long and is sent again is in Kafka twice.
+		ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
 	}
 }
 
