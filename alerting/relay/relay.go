@@ -25,6 +25,8 @@ type Config struct {
 	// Peers are the base URLs of the replicas' Alertmanager API: /api/v2/alerts
 	// is added.
 	Peers []string `yaml:"peers"`
+	// Credentials are what the replicas ask of whoever calls them.
+	Credentials `yaml:",inline"`
 	// Timeout bounds one request. Default 5 s.
 	Timeout time.Duration `yaml:"timeout"`
 	// Retry is how soon a replica that did not answer is asked again. Default 1 s.
@@ -42,6 +44,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("peers[%d]: %q is not an http or https URL", i, p))
 		}
 	}
+	errs = append(errs, c.Credentials.validate()...)
 	if c.Timeout <= 0 {
 		errs = append(errs, fmt.Errorf("timeout: %s is not above zero", c.Timeout))
 	}
@@ -66,8 +69,12 @@ func New(cfg Config, registry prometheus.Registerer, log *slog.Logger) (*Relay, 
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
+	transport, err := cfg.transport()
+	if err != nil {
+		return nil, fmt.Errorf("relay: %w", err)
+	}
 	r := &Relay{
-		cfg: cfg, log: log, client: &http.Client{Timeout: cfg.Timeout},
+		cfg: cfg, log: log, client: &http.Client{Timeout: cfg.Timeout, Transport: transport},
 		sends: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "plumbline_relay_requests_total", Help: "Requests to alerting replicas by result (taken, failed, refused, fenced).",
 		}, []string{"result"}),
@@ -267,20 +274,30 @@ func (r *Relay) post(ctx context.Context, url string, term alerting.Term, alerts
 }
 
 // Announce tells every peer of a term before its first alert, so that a former
-// evaluator that does not know yet is refused. It returns what peers answered
-// wrongly; those hear of the term with its first alert.
+// evaluator that does not know yet is refused. All are told at once. It returns
+// what peers answered wrongly; those hear of the term with its first alert.
 func (r *Relay) Announce(ctx context.Context, term alerting.Term) error {
-	var errs []error
-	for _, p := range r.peers {
+	return errors.Join(each(r.peers, func(p *peer) error {
 		status, answer, err := r.post(ctx, p.url, term, nil)
 		if err == nil && status/100 != 2 {
 			err = fmt.Errorf("status %d: %s", status, answer)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("announce %s to %s: %w", term, p.url, err))
+			return fmt.Errorf("announce %s to %s: %w", term, p.url, err)
 		}
+		return nil
+	})...)
+}
+
+// each calls f for all peers at once and returns the results in their order.
+func each[T any](peers []*peer, f func(*peer) T) []T {
+	results := make([]T, len(peers))
+	var all sync.WaitGroup
+	for i, p := range peers {
+		all.Go(func() { results[i] = f(p) })
 	}
-	return errors.Join(errs...)
+	all.Wait()
+	return results
 }
 
 // wireAlert is an alert as the API v2 takes it.
@@ -303,16 +320,24 @@ func wire(alerts []alerting.Alert) []wireAlert {
 // Active returns what any peer that answers takes as firing, silenced and
 // inhibited alerts included: whoever takes over a rule group ends those that it
 // does not see firing itself, for its predecessor cannot any more. The error
-// tells of the peers that did not answer.
+// tells of the peers that did not answer; what the others said stands beside it.
 func (r *Relay) Active(ctx context.Context) ([]alerting.Alert, error) {
-	found := make(map[string]alerting.Alert)
-	var errs []error
-	for _, p := range r.peers {
+	type answer struct {
+		alerts []alerting.Alert
+		err    error
+	}
+	answers := each(r.peers, func(p *peer) answer {
 		alerts, err := r.active(ctx, p.url)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("ask %s for its alerts: %w", p.url, err))
+			err = fmt.Errorf("ask %s for its alerts: %w", p.url, err)
 		}
-		for _, a := range alerts {
+		return answer{alerts, err}
+	})
+	found := make(map[string]alerting.Alert)
+	var errs []error
+	for _, said := range answers {
+		errs = append(errs, said.err)
+		for _, a := range said.alerts {
 			found[identity(a)] = a
 		}
 	}
