@@ -114,7 +114,7 @@ func (p *proxies) look(ctx context.Context, t traffic, now time.Time) ([]Finding
 	if !ok {
 		return nil, nil
 	}
-	findings, err := p.compare(ctx, t, newest)
+	findings, err := p.compare(ctx, t, newest, now)
 	if err != nil {
 		err = fmt.Errorf("proxies: %w", err)
 	}
@@ -122,11 +122,13 @@ func (p *proxies) look(ctx context.Context, t traffic, now time.Time) ([]Finding
 	return findings, err
 }
 
-func (p *proxies) compare(ctx context.Context, t traffic, newest deploy) ([]Finding, error) {
+func (p *proxies) compare(ctx context.Context, t traffic, newest deploy, now time.Time) ([]Finding, error) {
 	window := proxy.Window{Model: t.model, End: t.end.Add(-settle).Truncate(p.cfg.Window), Length: p.cfg.Window, Weeks: p.cfg.Weeks}
 	figures, err := p.reader.Series(ctx, window, p.cfg.LowConfidence)
 	late := window
-	late.End = t.end.Add(-max(settle, p.cfg.KPIDelay)).Truncate(p.cfg.Window)
+	// Business figures go on, or not, whether the model answers or not: that of one
+	// that fell silent is missing, and not what it was when it last answered.
+	late.End = now.Add(-max(settle, p.cfg.KPIDelay)).Truncate(p.cfg.Window)
 	kpis, kpiErr := p.reader.KPIs(ctx, late)
 	var findings []Finding
 	for _, f := range append(figures, kpis...) {

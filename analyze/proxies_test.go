@@ -245,6 +245,27 @@ func TestBusinessFiguresAreComparedWithPastWeeks(t *testing.T) {
 	}
 }
 
+// The figures of a model that fell silent are missing if they did too, and what
+// they are if they go on: never what they were when it last answered.
+func TestFiguresOfASilentModelAreMissing(t *testing.T) {
+	db := startDB(t)
+	insert(t, db, "kpis", readings(func(name, segment string, week, hour int) (float64, bool) {
+		return 1000 + float64(week*hour), segment == "" && (week > 0 || name == "complaints")
+	}))
+	silent := proxyTraffic()
+	silent.end = proxyEnd.Add(-3 * day)
+	silent.deploys[0].last = silent.end.Add(-time.Hour)
+	findings, err := newProxies(proxy.Reader{Conn: db.Conn()}, defaultProxies()).look(t.Context(), silent, now)
+	if err != nil || len(findings) != 2 {
+		t.Fatalf("%+v, %v", findings, err)
+	}
+	for i, want := range []string{plumbline.VerdictOK, plumbline.VerdictMissing} { // complaints, revenue
+		if f := findings[i]; f.Verdict != want || !f.WindowEnd.Equal(proxyEnd) || f.Deploy != "v1" || math.IsNaN(f.Value) != (want == plumbline.VerdictMissing) {
+			t.Errorf("%+v, want %s of the day that ended %s", f, want, proxyEnd)
+		}
+	}
+}
+
 // All figures of a quarter together have the budget of false breaches.
 func TestTheBudgetIsSharedByAllFigures(t *testing.T) {
 	cfg := defaultProxies()
