@@ -189,15 +189,35 @@ func (m *Member) take(ctx context.Context, generation *kafka.Generation, ended <
 	if err := generation.CommitOffsets(map[string]map[int]int64{m.cfg.Topic: offsets}); err != nil {
 		return fmt.Errorf("raise terms: %w", err)
 	}
-	if m.announce != nil {
-		for p, number := range terms {
+	m.tell(ctx, terms)
+	m.have(terms, ended)
+	return nil
+}
+
+// announcements is how many terms are announced at once.
+const announcements = 16
+
+// tell announces terms, for no longer than a rebalance may take: a replica that
+// does not answer must not keep the rules waiting, and hears of the term with its
+// first alert.
+func (m *Member) tell(ctx context.Context, terms map[int]int64) {
+	if m.announce == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.Rebalance)
+	defer cancel()
+	var all sync.WaitGroup
+	slots := make(chan struct{}, announcements)
+	for p, number := range terms {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
 			if err := m.announce.Announce(ctx, term(p, number)); err != nil {
 				m.log.Warn("rule groups: a replica hears of the term with its first alert", "err", err)
 			}
-		}
+		})
 	}
-	m.have(terms, ended)
-	return nil
+	all.Wait()
 }
 
 // have gives this member duties, unless the generation is over already.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,6 +74,41 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		case <-late:
 			t.Fatal("waited in vain until " + what)
 		}
+	}
+}
+
+// hanging answers when every announcement has begun, or when nobody waits any
+// more.
+type hanging struct {
+	began atomic.Int32
+	all   chan struct{}
+	want  int32
+}
+
+func (h *hanging) Announce(ctx context.Context, _ alerting.Term) error {
+	if h.began.Add(1) == h.want {
+		close(h.all)
+	}
+	select {
+	case <-h.all:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Terms are announced at once, and a replica that never answers costs no more
+// than a rebalance.
+func TestAnnouncementsKeepNobodyWaiting(t *testing.T) {
+	brokers := kafka(t)
+	for _, want := range []int32{4, 5} { // all four answer; none ever does
+		h := &hanging{all: make(chan struct{}), want: want}
+		m, leave := join(t, brokers, h)
+		eventually(t, "it has every duty", func() bool { return m.Duties() == 4 })
+		if got := h.began.Load(); got != 4 {
+			t.Errorf("%d announcements, want one of each duty", got)
+		}
+		leave()
 	}
 }
 

@@ -91,7 +91,7 @@ func (s *speaker) start(parts *stack, evaluator *rules.Evaluator) {
 	}
 	parts.start("relay", s.relay.Run)
 	parts.start("duty", s.member.Run)
-	taking := &takeover{speaker: s, evaluator: evaluator, taken: make(map[string]taken), every: time.Second}
+	taking := newTakeover(s.relay, s.member.Term, evaluator, s.log)
 	parts.start("takeover", taking.run)
 }
 
@@ -103,16 +103,36 @@ type evaluations interface {
 
 // takeover ends what a former evaluator had firing and this one does not see.
 type takeover struct {
-	*speaker
+	relay     *relay.Relay
+	term      func(group string) (alerting.Term, bool)
 	evaluator evaluations
+	log       *slog.Logger
 	taken     map[string]taken // by rule group
 	every     time.Duration
+}
+
+// askAgain is the longest time between two questions to replicas of which one
+// does not answer.
+const askAgain = time.Minute
+
+func newTakeover(r *relay.Relay, term func(string) (alerting.Term, bool), evaluator evaluations, log *slog.Logger) *takeover {
+	return &takeover{relay: r, term: term, evaluator: evaluator, log: log, taken: make(map[string]taken), every: time.Second}
 }
 
 type taken struct {
 	term  alerting.Term
 	since time.Time
+	next  time.Time     // when replicas are asked; zero at once
+	pause time.Duration // between two questions
 	done  bool
+}
+
+// asked is what is known of a group after the replicas were asked. One that did
+// not answer may alone know of an alert: it is asked again, ever more rarely.
+func (of taken) asked(all bool, now time.Time, every time.Duration) taken {
+	of.pause = min(max(2*of.pause, every), askAgain)
+	of.next, of.done = now.Add(of.pause), all
+	return of
 }
 
 // run looks until ctx is done.
@@ -123,7 +143,7 @@ func (t *takeover) run(ctx context.Context) error {
 		select {
 		case now := <-ticker.C:
 			if err := t.look(ctx, now); err != nil && ctx.Err() == nil {
-				t.log.Warn("alerts of a former evaluator end by themselves: replicas could not be asked", "err", err)
+				t.log.Warn("alerts of a former evaluator that only this replica knows end by themselves, or when it answers", "err", err)
 			}
 		case <-ctx.Done():
 			return nil
@@ -134,7 +154,7 @@ func (t *takeover) run(ctx context.Context) error {
 func (t *takeover) look(ctx context.Context, now time.Time) error {
 	ripe := make(map[string]alerting.Term)
 	for _, e := range t.evaluator.Evaluations() {
-		term, ok := t.member.Term(e.Group)
+		term, ok := t.term(e.Group)
 		if !ok {
 			delete(t.taken, e.Group)
 			continue
@@ -143,17 +163,14 @@ func (t *takeover) look(ctx context.Context, now time.Time) error {
 			t.taken[e.Group] = taken{term: term, since: now}
 		}
 		// The first evaluation may have lacked what is stored in between.
-		if of := t.taken[e.Group]; !of.done && e.At.After(of.since.Add(e.Every)) {
+		if of := t.taken[e.Group]; !of.done && !now.Before(of.next) && e.At.After(of.since.Add(e.Every)) {
 			ripe[e.Group] = term
 		}
 	}
 	if len(ripe) == 0 {
 		return nil
 	}
-	active, err := t.relay.Active(ctx)
-	if err != nil {
-		return fmt.Errorf("take over: %w", err)
-	}
+	active, err := t.relay.Active(ctx) // what answered counts, whoever did not
 	holds := make(map[string]bool)
 	for _, labels := range t.evaluator.Conditions() {
 		holds[labelText(labels)] = true
@@ -166,8 +183,11 @@ func (t *takeover) look(ctx context.Context, now time.Time) error {
 		a.EndsAt = now
 		t.relay.Send(term, a)
 	}
-	for group, term := range ripe {
-		t.taken[group] = taken{term: term, done: true}
+	for group := range ripe {
+		t.taken[group] = t.taken[group].asked(err == nil, now, t.every)
+	}
+	if err != nil {
+		return fmt.Errorf("take over: %w", err)
 	}
 	return nil
 }
