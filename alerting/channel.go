@@ -103,6 +103,13 @@ func (p *Pacer) Wait(ctx context.Context) error {
 	}
 }
 
+// Delay returns how long the next call would wait now.
+func (p *Pacer) Delay() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(0, time.Until(p.next))
+}
+
 // Hold keeps every later call back for d.
 func (p *Pacer) Hold(d time.Duration) {
 	p.mu.Lock()

@@ -67,7 +67,7 @@ func (n *notifier) adopt(ctx context.Context, api *slack.Client, state alerting.
 		switch {
 		case err == nil:
 			s.began, s.oldest, s.roots = began, oldest, roots
-		case retryable(err) && (!errors.As(err, &limited) || limited.RetryAfter <= longestWait):
+		case !errors.Is(err, errHeld) && retryable(err) && (!errors.As(err, &limited) || limited.RetryAfter <= longestWait):
 			return false, fmt.Errorf("look for incident in the history of Slack channel %s: %w", n.target.name, err)
 		default:
 			n.searchFailures.Inc()
@@ -84,6 +84,19 @@ func (n *notifier) adopt(ctx context.Context, api *slack.Client, state alerting.
 	return true, nil
 }
 
+// errHeld is a search that Slack has asked to wait for longer than a page may: it
+// said so to an earlier one.
+var errHeld = errors.New("slack asked not to be searched for a while")
+
+// ask makes one call of a search. For as long as Slack asks for a long wait, none
+// is made: waiting for it would keep back the pages of all that time.
+func (n *notifier) ask(ctx context.Context, call func() error) error {
+	if n.searching.Delay() > longestWait {
+		return errHeld
+	}
+	return paced(ctx, n.searching, call)
+}
+
 // openRoots returns the time stamps of the messages of incidents that are open.
 // The search's lock is held.
 func (n *notifier) openRoots(ctx context.Context, api *slack.Client, oldest time.Time) (map[string]string, error) {
@@ -96,7 +109,7 @@ func (n *notifier) openRoots(ctx context.Context, api *slack.Client, oldest time
 	cursor := ""
 	for range searchPages {
 		var page *slack.GetConversationHistoryResponse
-		err := paced(ctx, n.searching, func() (err error) {
+		err := n.ask(ctx, func() (err error) {
 			page, err = api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
 				ChannelID: id, Cursor: cursor, Limit: searchPage, IncludeAllMetadata: true,
 				Oldest: strconv.FormatInt(oldest.Unix(), 10), Inclusive: true,
@@ -151,7 +164,7 @@ func (n *notifier) channelOf(ctx context.Context, api *slack.Client) (string, er
 			channels []slack.Channel
 			next     string
 		)
-		err := paced(ctx, n.searching, func() (err error) {
+		err := n.ask(ctx, func() (err error) {
 			channels, next, err = api.GetConversationsContext(ctx, &slack.GetConversationsParameters{
 				Cursor: cursor, Limit: 1000, ExcludeArchived: true, Types: []string{"public_channel", "private_channel"},
 			})
@@ -183,7 +196,7 @@ func (n *notifier) lastMark(ctx context.Context, api *slack.Client, channel, ts 
 			more    bool
 			next    string
 		)
-		err := paced(ctx, n.searching, func() (err error) {
+		err := n.ask(ctx, func() (err error) {
 			replies, more, next, err = api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
 				ChannelID: channel, Timestamp: ts, Cursor: cursor, Limit: searchPage, IncludeAllMetadata: true,
 			})

@@ -1,6 +1,7 @@
 package slack_test
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"strings"
@@ -227,6 +228,25 @@ func TestASearchThatFails(t *testing.T) {
 				t.Errorf("%+v, %v, %d roots", result, err, len(fake.Roots()))
 			}
 		})
+	}
+}
+
+// Slack asks not to be searched for an hour: the pages of that hour go out
+// unsearched, and none waits for it.
+func TestPagesDoNotWaitForALongRetryAfter(t *testing.T) {
+	fake := start(t)
+	n, registry := process(t, fake, "CFLIGHTS")
+	fake.Fail(fakehttp.Fault{Path: "conversations.history", Status: http.StatusTooManyRequests, RetryAfter: time.Hour})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	for _, incident := range []string{"a", "b", "c"} {
+		result, err := n.Notify(ctx, alerting.Notice{Text: firing(incident), State: memory{}, MaybeTold: true})
+		if err != nil || !result.Sent {
+			t.Errorf("%s: %+v, %v", incident, result, err)
+		}
+	}
+	if roots, unsearched := len(fake.Roots()), value(t, registry, "plumbline_alerting_slack_search_failures_total"); roots != 3 || unsearched != 3 {
+		t.Errorf("%d roots, %v of them unsearched, want 3", roots, unsearched)
 	}
 }
 
