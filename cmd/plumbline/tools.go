@@ -53,7 +53,11 @@ func verifyRollups(ctx context.Context, w where, s span, stdout, stderr io.Write
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	report, err := verify.Run(ctx, db.Conn(), verify.Options{From: s.from, To: s.to, NumberModels: numberModels(cfg.Ingest), Segments: cfg.Ingest.Segments})
+	slos, err := cfg.SLOs()
+	if err != nil {
+		return fmt.Errorf("rollup verify: %w", err)
+	}
+	report, err := verify.Run(ctx, db.Conn(), verify.Options{From: s.from, To: s.to, NumberModels: numberModels(cfg.Ingest), Segments: cfg.Ingest.Segments, SLOs: slos})
 	if err != nil {
 		return fmt.Errorf("rollup verify: %w", err)
 	}
@@ -64,6 +68,7 @@ func verifyRollups(ctx context.Context, w where, s span, stdout, stderr io.Write
 	if report.HoursWithoutSegments > 0 {
 		fmt.Fprintf(stderr, "segments are not compared in %d hours (of each model apart): rows of theirs were stored before the segments were declared as they are now\n", report.HoursWithoutSegments)
 	}
+	tellIndicators(stderr, report.Indicators)
 	var figures []figure.Figure
 	for _, t := range report.Tables {
 		for _, d := range t.Differences {
@@ -80,6 +85,19 @@ func verifyRollups(ctx context.Context, w where, s span, stdout, stderr io.Write
 		return errors.New("rollup verify: the rollups differ from the raw rows")
 	}
 	return nil
+}
+
+// tellIndicators says what of the table sli was not compared, and why.
+func tellIndicators(stderr io.Writer, i verify.IndicatorsReport) {
+	if i.NotCounted > 0 {
+		fmt.Fprintf(stderr, "sli: nothing is counted yet of %d indicators\n", i.NotCounted)
+	}
+	if i.Open+i.Late > 0 {
+		fmt.Fprintf(stderr, "sli: not compared: %d minutes of batches that were completed since indicators were counted, %d with events about seven days late\n", i.Open, i.Late)
+	}
+	if len(i.Otherwise) > 0 {
+		fmt.Fprintf(stderr, "sli: not compared, because predictions alone do not say it: %v\n", i.Otherwise)
+	}
 }
 
 // numberModels are the models whose scores ingest counts as plain numbers.

@@ -1,6 +1,6 @@
 // Package verify recomputes rollups from the stored raw rows in SQL and compares
 // them with what ingest counted, bit for bit: counts, sums, extremes and
-// histograms. It is the independent second opinion of `plumbline rollup
+// histograms; and so with the good and all events of indicators. It is the independent second opinion of `plumbline rollup
 // verify`, and the same SQL makes rollups for ingest when only the raw rows can
 // be trusted.
 //
@@ -56,6 +56,8 @@ type Options struct {
 	NumberModels []string
 	// Segments are those that are declared.
 	Segments segment.Declared
+	// SLOs are those whose indicators are compared, too.
+	SLOs []plumbline.SLO
 }
 
 // maxExamples bounds the differences that are spelled out, by table.
@@ -70,8 +72,10 @@ type Report struct {
 	// raw rows were counted by other segments than those that are declared now.
 	// Of these hours only the whole is compared.
 	HoursWithoutSegments uint64
-	// Tables has an entry a rollup table.
+	// Tables has an entry a rollup table, and one for sli if indicators were compared.
 	Tables []TableReport
+	// Indicators says which were.
+	Indicators IndicatorsReport
 	// InFlight is the number of raw rows of batches that were not complete when
 	// the comparison began: with ingest running, differences may be theirs.
 	InFlight uint64
@@ -127,7 +131,7 @@ func Run(ctx context.Context, conn driver.Conn, opts Options) (Report, error) {
 		}
 		r.Tables = append(r.Tables, t)
 	}
-	return r, nil
+	return r, r.indicators(ctx, conn, opts.SLOs)
 }
 
 func (r *Report) bounds() []any {
