@@ -10,6 +10,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/ingest/verify"
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/testenv"
 )
@@ -114,6 +115,23 @@ func equalsBrute(t *testing.T, db *storage.DB, end time.Time) int {
 	return compared
 }
 
+// equalsVerify asks the second opinion of rollup verify, on every minute.
+func equalsVerify(t *testing.T, db *storage.DB) {
+	t.Helper()
+	var slos []plumbline.SLO
+	for _, o := range eventObjectives() {
+		slos = append(slos, o.SLO)
+	}
+	report, err := verify.Run(t.Context(), db.Conn(), verify.Options{From: origin.Add(-24 * time.Hour), To: origin.Add(time.Hour), SLOs: slos})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := report.Tables[len(report.Tables)-1]
+	if last.Table != plumbline.TableSLI || last.Keys < 1000 || last.Differing != 0 || report.Indicators.Compared != 3 || report.Indicators.Open+report.Indicators.Late != 0 {
+		t.Errorf("%+v, %+v", last, report.Indicators)
+	}
+}
+
 func TestCountsEqualBruteForce(t *testing.T) {
 	db := startDB(t)
 	counter := New(DefaultConfig(), db, nil, nil)
@@ -139,6 +157,7 @@ func TestCountsEqualBruteForce(t *testing.T) {
 	step(origin.Add(2 * time.Minute))
 	step(origin.Add(2 * time.Minute))
 	equalsBrute(t, db, origin.Add(2*time.Minute))
+	equalsVerify(t, db)
 	// Thresholds are part of what is counted: another one begins anew.
 	if a, b := eventObjectives()[0].SLO, eventObjectives()[0].SLO; func() bool { b.SLI.Value = 381; return a.SLIID() == b.SLIID() }() {
 		t.Error("two thresholds share their counts")
