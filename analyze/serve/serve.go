@@ -74,9 +74,15 @@ func (h *Handler[Q]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(ctx, w, r, err)
 		return
 	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		// Said before anything is written: half an answer looks like a whole one.
+		h.refuse(ctx, w, r, err)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	if err := json.NewEncoder(w).Encode(answer); err != nil {
+	if _, err := w.Write(append(body, '\n')); err != nil {
 		h.Log.Debug("a client left before its answer", "about", h.About, "err", err)
 	}
 }
