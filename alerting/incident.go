@@ -228,7 +228,7 @@ func (e IncidentEvent) compare(o IncidentEvent) int {
 
 // with returns the incident with another event, unless it is a notice too many.
 func (i Incident) with(e IncidentEvent) Incident {
-	if e.Kind == EventNotified && len(i.Events) >= maxIncidentEvents {
+	if (e.Kind == EventNotified || e.Kind == EventUnrouted) && len(i.Events) >= maxIncidentEvents {
 		return i
 	}
 	e.At = moment(e.At)

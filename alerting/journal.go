@@ -24,7 +24,8 @@ const (
 	EventNotified EventKind = "notified"
 	// EventResolved is the notice that it is over.
 	EventResolved EventKind = "resolved"
-	// EventUnrouted is an alert of a model nobody declared: nobody was told.
+	// EventUnrouted is an alert of which nobody was told: of a model nobody
+	// declared, or of an owner whom no channel reaches.
 	EventUnrouted EventKind = "unrouted"
 )
 

@@ -63,7 +63,8 @@ func (c *core) owner(name plumbline.Owner) plumbline.OwnerEntry {
 	return c.config.Owners[i] // Config.Validate has seen that it is there
 }
 
-// fanout is every channel by which a receiver reaches an owner.
+// fanout is every channel by which a receiver reaches an owner. Where there is
+// none, that nobody was told is recorded: a page must not vanish unseen.
 func (c *core) fanout(receiver string, owner plumbline.OwnerEntry, m *notify.Metrics, integrations map[string][]notify.Integration) notify.Stage {
 	var all notify.FanoutStage
 	for i, channel := range c.channels {
@@ -75,6 +76,13 @@ func (c *core) fanout(receiver string, owner plumbline.OwnerEntry, m *notify.Met
 		integration := notify.NewIntegration(d, sendResolved{}, channel.Name(), i, receiver)
 		integrations[receiver] = append(integrations[receiver], integration)
 		all = append(all, c.integrationStage(d, integration, i, receiver, m))
+	}
+	if len(all) == 0 {
+		c.logger.Warn("no channel reaches this owner: nobody is told of its alerts; give it a channel and the channel its secret", "owner", owner.Name)
+		d := &delivery{core: c, owner: owner, notifier: nobody{}}
+		integration := notify.NewIntegration(d, sendResolved{}, undeclared, 0, receiver)
+		integrations[receiver] = append(integrations[receiver], integration)
+		all = append(all, c.integrationStage(d, integration, 0, receiver, m))
 	}
 	return all
 }
@@ -131,7 +139,8 @@ type sendResolved struct{}
 // SendResolved implements notify.ResolvedSender.
 func (sendResolved) SendResolved() bool { return true }
 
-// nobody is the notifier of models that were not declared.
+// nobody is the notifier of models that were not declared, and of owners whom no
+// channel reaches.
 type nobody struct{}
 
 // Notify implements Notifier.
@@ -245,8 +254,11 @@ func (d *delivery) remember(o *outcome, kind EventKind, why string) {
 		return
 	}
 	event := IncidentEvent{At: time.Now(), Kind: EventNotified, Channel: d.channel, Text: why}
-	if kind == EventResolved {
+	switch kind {
+	case EventResolved:
 		event.Text = "resolved"
+	case EventUnrouted:
+		event.Kind, event.Text = EventUnrouted, "nobody was told: no channel reaches the owner"
 	}
 	if _, err := d.incidents.change(o.incident.ID, func(i Incident) Incident { return i.with(event) }); err != nil {
 		d.metrics.storageFailures.WithLabelValues("incidents").Inc()

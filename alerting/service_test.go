@@ -106,6 +106,22 @@ func TestUndeclaredModelIsRecordedAndNotSent(t *testing.T) {
 	}
 }
 
+func TestAPageOfAnOwnerWhomNoChannelReachesIsRecorded(t *testing.T) {
+	w := newWorld(t)
+	for i := range w.Config.Owners {
+		w.Config.Owners[i].SlackChannel, w.Config.Owners[i].PagerDutyKeyFile = "", ""
+	}
+	s := w.start(t)
+	s.send(t, firing(plumbline.SeverityPage))
+	eventually(t, func() bool { return s.journal.count(alerting.EventUnrouted) == 1 })
+	if len(w.slack.Requests())+len(w.pagerduty.Requests()) != 0 {
+		t.Error("somebody was told")
+	}
+	if n := s.journal.count(alerting.EventOpened); n != 0 {
+		t.Errorf("%d notices are said to have reached somebody", n)
+	}
+}
+
 func TestPagerDutyErrorsAreRetriedIntoOneTrigger(t *testing.T) {
 	w := newWorld(t)
 	w.Config.GroupInterval = time.Minute // the retries are within one turn
