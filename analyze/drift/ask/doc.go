@@ -12,5 +12,6 @@
 // The package reads no raw rows, writes nothing, and what it says pages nobody.
 // Whoever knows how much events that belong together make counts vary tells an
 // asker by [Asker.Clustered].
-// It keeps references that it has read for a while, within bounds.
+// It keeps references that it has read for a while, and the closed hours of a
+// window as long as nothing is added to them, within bounds.
 package ask
