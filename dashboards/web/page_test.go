@@ -123,7 +123,7 @@ func checkOverview(t *testing.T, h http.Handler) {
 	}
 	wants(t, body, "4 models", "1 open incident")
 	broken := line(t, body, ">"+seed.Model+"<")
-	wants(t, broken, "in breach", "incident open", "owner ml-oncall", "1.23 ×", seed.DeployNew)
+	wants(t, broken, "in breach", "incident open", "owner ml-oncall", "open 26 min", "page · ", "acknowledged by ana", "1.23 ×", seed.DeployNew)
 	silent := line(t, body, ">silent-ranker<")
 	wants(t, silent, "no data", "none in 90 days", "no SLO")
 	lacks(t, silent, "within bounds", "0.0 %", "100.0 %")
@@ -146,7 +146,7 @@ func checkModel(t *testing.T, h http.Handler) {
 	wants(t, line(t, body, ">distance</td>"), "in breach", "2.400", `width="240"`)
 	wants(t, line(t, body, ">weekday</td>"), "within bounds")
 	wants(t, body, "target 85", "deploy "+seed.DeployNew, "<polyline", "SET param_model = &#39;flight-delay&#39;;", "outcome_cells FINAL", "/runbooks/slo-burn")
-	wants(t, body, "Page: 39 % of the last hour wrong", "&lt;script&gt;")
+	wants(t, body, "ana &lt;ana@example.org&gt;</strong> has acknowledged it", "1 notice, the last: Page: 39 % of the last hour wrong", "&lt;script&gt;")
 	lacks(t, body, "<script", "ana@example.org>")
 	week := body[strings.Index(body, "<small>7d</small>")-80:]
 	wants(t, week[:80], "no data")

@@ -94,12 +94,16 @@ type (
 		At       time.Time `ch:"seen"`
 	}
 	incidentRow struct {
-		Model  string    `ch:"model"`
-		Deploy string    `ch:"deploy_hash"`
-		SLO    string    `ch:"slo"`
-		Kind   string    `ch:"last_kind"`
-		Text   string    `ch:"last_text"`
-		Since  time.Time `ch:"since"`
+		Model  string `ch:"model"`
+		Deploy string `ch:"deploy_hash"`
+		SLO    string `ch:"slo"`
+		// Severity is page or ticket, By who has acknowledged it.
+		Severity string `ch:"severity"`
+		By       string `ch:"acknowledged_by"`
+		// Told is how many notices went out, Text the last one.
+		Told  uint64    `ch:"told"`
+		Text  string    `ch:"last_text"`
+		Since time.Time `ch:"since"`
 	}
 	// troubleRow is something that is wrong with the service itself.
 	troubleRow struct {

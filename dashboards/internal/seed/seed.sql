@@ -111,3 +111,7 @@ INSERT INTO notices (at, kind, model, deploy_hash, slo, object, text)
 SELECT toDateTime64({now:Int64} - 1500, 3), 'alert_opened', {model:String}, {new:String}, {slo:String}, 'pagerduty', 'Page: 39 % of the last hour wrong, 1.3 times the threshold; distance moved most (PSI 2.4).'
 UNION ALL
 SELECT toDateTime64({now:Int64} - 4000, 3), 'partition_parked', '', '', '', 'predictions/3', 'Partition predictions/3 is parked: <script>alert(1)</script>'
+;
+INSERT INTO incidents (incident, key, model, deploy_hash, slo, name, owner, severity, opened, escalated, acknowledged, acknowledged_by, resolved, version)
+SELECT i.1, 'k', {model:String}, i.2, {slo:String}, 'SLOBurn', 'ml-oncall', 'page', toDateTime64({now:Int64} - i.3, 3) AS opened, opened, toDateTime64(i.4, 3), i.5, toDateTime64(i.6, 3), 1
+FROM (SELECT arrayJoin([('k-1', {old:String}, 864000, {now:Int64} - 863000, 'bo', {now:Int64} - 860000), ('k-2', {new:String}, 1560, {now:Int64} - 1400, 'ana <ana@example.org>', 0)]) AS i)
