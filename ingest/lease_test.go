@@ -147,6 +147,7 @@ func TestSessionThatCannotBeClosedExpires(t *testing.T) {
 	}
 	for _, another := range []bool{false, true} {
 		t.Run(fmt.Sprint("another server ", another), func(t *testing.T) {
+			t.Parallel()
 			env := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) { c.DedupWindow = 0 }})
 			ownBroker(t, env)
 			first, db := openLateDoor(t, env, "predictions", true)

@@ -53,6 +53,7 @@ func avroValue(version, i int, at time.Time) []byte {
 // stored, each by the schema it was written with. What the registry does not
 // know is a dead letter.
 func TestRegistryGoneForAWhile(t *testing.T) {
+	t.Parallel()
 	env := testenv.Start(t, testenv.Setup{Kafka: true})
 	registry, err := fakeregistry.Start("127.0.0.1:0")
 	if err != nil {
@@ -118,6 +119,7 @@ func TestRegistryGoneForAWhile(t *testing.T) {
 // A batch that was begun waits for its schema like any other, and people are
 // told when that begins and when it is over, whichever sessions lie between.
 func TestBegunBatchWaitsForItsSchema(t *testing.T) {
+	t.Parallel()
 	env := testenv.Start(t, testenv.Setup{Kafka: true})
 	registry, err := fakeregistry.Start("127.0.0.1:0")
 	if err != nil {

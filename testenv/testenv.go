@@ -179,6 +179,7 @@ func (e *Env) startKafka(tb testing.TB) {
 	}
 	cfg := broker.DefaultConfig()
 	cfg.DataDir, cfg.Listen = tb.TempDir(), "127.0.0.1:0"
+	cfg.MinSession = time.Second // for tests that wait for one to end
 	b, err := broker.New(cfg)
 	if err != nil {
 		tb.Fatal(err)
