@@ -300,7 +300,7 @@ func (a *Asker) measureLists(ctx context.Context, q Question, d Declaration, m *
 		}
 		bare += r.Bare()
 	}
-	m.notes = append(m.notes, fmt.Sprintf("lists are of the labelled results alone; %d lists without a relevant one are in no metric; labels is the number of lists, and the share of labels counts those of the hour of as-of", bare))
+	m.notes = append(m.notes, fmt.Sprintf("lists are of the labelled results alone; %d lists without a relevant one are in no metric; labels is the number of lists by their weights, and the share of labels counts those of the hour of as-of", bare))
 	return err
 }
 

@@ -78,9 +78,9 @@ func searches(random *rand.Rand) []prediction {
 	var all []prediction
 	var offset int64
 	for q := range 60 {
-		at := someTime(random)
+		at, weight := someTime(random), 1+2*random.IntN(2) // sampled by lists
 		for i := range 3 + random.IntN(6) {
-			p := prediction{id: fmt.Sprintf("q/%d/%d", q, i), deploy: "a", stage: "production", region: "eu", at: at, weight: 1, value: math.NaN(), score: random.NormFloat64(), predicted: "shown"}
+			p := prediction{id: fmt.Sprintf("q/%d/%d", q, i), deploy: "a", stage: "production", region: "eu", at: at, weight: weight, value: math.NaN(), score: random.NormFloat64(), predicted: "shown"}
 			said(&p, &offset, "", float64(max(random.IntN(6)-2, 0)), false)
 			if q == 0 {
 				p.labels[0].value = 0
@@ -114,7 +114,11 @@ func rankings(t *testing.T, asker *Asker, world []prediction) {
 		for _, p := range l {
 			relevance = append(relevance, p.labels[0].value)
 		}
-		r.Add(relevance)
+		r.AddTimes(relevance, int64(l[0].weight))
+	}
+	requests := 0
+	for _, p := range world {
+		requests += p.weight
 	}
 	want := map[metric.ID]metric.Value{}
 	for _, v := range r.Values() {
@@ -123,7 +127,7 @@ func rankings(t *testing.T, asker *Asker, world []prediction) {
 	if r.Bare() == 0 || len(answer.Parts[0].Values) != 4 {
 		t.Errorf("%d bare lists, %d values", r.Bare(), len(answer.Parts[0].Values))
 	}
-	check(t, "ranking", answer.Parts[0], want, int64(len(world)), len(world))
+	check(t, "ranking", answer.Parts[0], want, int64(requests), len(world))
 }
 
 // pets are classes with a score each.

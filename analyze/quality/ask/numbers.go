@@ -61,8 +61,9 @@ func (a *Asker) lists(ctx context.Context, q Question, d Declaration) (map[strin
 		var (
 			part      string
 			relevance []float64
+			times     int64
 		)
-		if err := rows.Scan(&part, &relevance); err != nil {
+		if err := rows.Scan(&part, &relevance, &times); err != nil {
 			return err
 		}
 		if all[part] == nil {
@@ -72,7 +73,7 @@ func (a *Asker) lists(ctx context.Context, q Question, d Declaration) (map[strin
 			}
 			all[part] = ranking
 		}
-		all[part].Add(relevance)
+		all[part].AddTimes(relevance, times)
 		return nil
 	})
 	return all, err

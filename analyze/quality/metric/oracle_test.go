@@ -191,6 +191,44 @@ func TestRankingEqualsScikitLearn(t *testing.T) {
 	}
 }
 
+// A query counts as often as its weight says, and the interval is that of the
+// effective number of queries.
+func TestWeightedRankingEqualsScikitLearn(t *testing.T) {
+	for k, want := range map[int][]float64{
+		5: {0.6357533711198435, math.NaN(), 0.8, 1},
+		8: {math.NaN(), 0.699047619047619, 0.8, 1},
+	} {
+		r, err := metric.NewRanking(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for q := range 30 {
+			relevance := make([]float64, 8)
+			for j := range relevance {
+				relevance[j] = float64((q*7 + j*j*3 + j) % 5 % 3)
+			}
+			r.AddTimes(relevance, int64(1+q%7))
+		}
+		r.AddTimes([]float64{0, 0}, 4)
+		values := r.Values()
+		for i, v := range values {
+			if v.Labelled != 115 || v.State != metric.OK { // 115 queries are worth 23
+				t.Errorf("%+v", v)
+			}
+			if !math.IsNaN(want[i]) {
+				close(t, string(v.Metric), v.Value, want[i], 1e-12)
+			}
+		}
+		if k == 5 {
+			close(t, "low end of NDCG", values[0].Low, 0.5679063168682172, 1e-9)
+			close(t, "high end of NDCG", values[0].High, 0.70360042537147, 1e-9)
+		}
+		if r.Bare() != 4 {
+			t.Errorf("%d queries without a relevant result, want 4", r.Bare())
+		}
+	}
+}
+
 func TestQuantilesEqualScipy(t *testing.T) {
 	for df, want := range map[float64]float64{1: 12.706204736174694, 5: 2.5705818356363146, 19: 2.0930240544083087, 1000: 1.9623390808264083} {
 		close(t, "Student's quantile", metric.StudentQuantile(0.975, df), want, 1e-9)

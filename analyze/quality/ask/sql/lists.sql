@@ -1,8 +1,11 @@
--- The labelled results of each ranked list, in the order of the model's scores.
-SELECT part, arrayMap(x -> x.3, arraySort(groupArray(tuple(-score, prediction_id, relevance))))
+-- The labelled results of each ranked list, in the order of the model's scores, and
+-- how many lists it stands for: where a producer samples, as many as its first
+-- result stands for requests.
+SELECT part, arrayMap(x -> x.3, arraySort(groupArray(tuple(-score, prediction_id, relevance, times)))) AS relevances,
+    toInt64(arraySort(groupArray(tuple(-score, prediction_id, relevance, times)))[1].4)
 FROM (
     SELECT arrayJoin(/*parts*/) AS part, assumeNotNull(score) AS score, l.prediction_id AS prediction_id, /*list*/ AS list,
-        toFloat64(if(isNotNull(label_value), assumeNotNull(label_value), label = {positive:String})) AS relevance
+        l.requests AS times, toFloat64(if(isNotNull(label_value), assumeNotNull(label_value), label = {positive:String})) AS relevance
     FROM /*labelled*/ AS l/*features*/
     WHERE isNotNull(score) AND NOT isNaN(score) AND list != ''
 )

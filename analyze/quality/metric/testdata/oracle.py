@@ -60,3 +60,16 @@ print('se macro p r f1',delta(lambda m:np.mean(np.diag(m)/m.sum(0)),K),delta(lam
 # jackknife for r2
 idx=np.arange(n)
 jk=np.array([M.r2_score(yy[idx!=k],f[idx!=k]) for k in idx]); print('r2 jack se',np.sqrt((n-1)/n*((jk-jk.mean())**2).sum()))
+
+# ranking with weights: query q stands for 1 + q % 7
+rels=[];ws=[]
+for qn in range(30):
+    rel=np.array([((qn*7+j*j*3+j)%5%3) for j in range(8)],float)
+    if rel.max()>0: rels.append(rel); ws.append(1+qn%7)
+R=np.array(rels); W=np.array(ws,float); S=np.tile(-np.arange(8.),(len(R),1))
+each=np.array([M.ndcg_score([r],[s],k=5) for r,s in zip(R,S)])
+m=np.average(each,weights=W); size=W.sum()**2/(W**2).sum()
+sd=np.sqrt(np.average((each-m)**2,weights=W)*size/(size-1))
+half=stats.t.ppf(.975,size-1)*sd/np.sqrt(size)
+rr=np.array([1/(np.flatnonzero(r)[0]+1) for r in R])
+print('weighted ndcg5',M.ndcg_score(R,S,k=5,sample_weight=W),m-half,m+half,'map8',M.label_ranking_average_precision_score(R>0,S,sample_weight=W),'mrr',np.average(rr,weights=W),'n',W.sum(),'size',size)
