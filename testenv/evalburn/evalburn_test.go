@@ -1,6 +1,7 @@
 package evalburn
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -54,5 +55,26 @@ func TestOutageOfLittleTraffic(t *testing.T) {
 				t.Errorf("target %v over %d days: paged after %v, %v, %v", target, days, took, ok, err)
 			}
 		}
+	}
+}
+
+// Of three events, half of the bursts at 0.5 have two bad ones or more, which the
+// target of 0.9 has with 0.028; of an hour's worth of single events a year has 8766.
+func TestNoRuleIsQuickerThanItsFalsePages(t *testing.T) {
+	if got := leastFalseAlarm(3, 0.1, 0.5); math.Abs(got-0.028) > 1e-12 {
+		t.Errorf("of three events %v, want 0.028", got)
+	}
+	// Randomized: all four bad have 0.4096, and of the three bad ones with 0.4096
+	// a share of (0.5 - 0.4096) / 0.4096.
+	if got, want := leastFalseAlarm(4, 0.2, 0.8), 0.0016+(0.5-0.4096)/0.4096*0.0256; math.Abs(got-want) > 1e-12 {
+		t.Errorf("of four events %v, want %v", got, want)
+	}
+	c := Cell{Target: 0.9, Period: 30 * 24 * time.Hour, PerHour: 3}
+	d := Detection{Bad: 0.5, Closed: 59 * time.Minute}
+	if got, want := FalsePagesFloor(c, d, 1), 0.028*8766; math.Abs(got-want) > 1e-6 {
+		t.Errorf("%v a year, want %v", got, want)
+	}
+	if got := FalsePagesFloor(c, d, 3); math.Abs(got-0.1*8766) > 1e-6 {
+		t.Errorf("in clumps %v a year", got)
 	}
 }

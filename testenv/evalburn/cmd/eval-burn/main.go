@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/plumbline-slo/plumbline/analyze/burn"
 	"github.com/plumbline-slo/plumbline/testenv/evalburn"
 	"github.com/plumbline-slo/plumbline/testenv/figure"
 )
@@ -165,7 +166,11 @@ func judge(all []detected, declared float64, verbose bool) []figure.Figure {
 	if declared == 0 {
 		name = "overdispersion 3, the default"
 	}
-	var enough, inTime, simulated, asPrinted int
+	clump := max(declared, 1)
+	if declared == 0 {
+		clump = burn.DefaultOverdispersion
+	}
+	var enough, inTime, simulated, asPrinted, beyondAnyRule int
 	least := 0.0
 	for _, d := range all {
 		if d.Median > 0 {
@@ -187,13 +192,18 @@ func judge(all []detected, declared float64, verbose bool) []figure.Figure {
 			continue
 		}
 		least = max(least, d.ExpectedBad)
+		floor := evalburn.FalsePagesFloor(d.cell, d.Detection, clump)
+		if floor > 1 {
+			beyondAnyRule++
+		}
 		if verbose {
-			fmt.Fprintf(os.Stderr, "evidence takes longer than the closed form: %s: %+v\n", name, d)
+			fmt.Fprintf(os.Stderr, "evidence takes longer than the closed form: %s: %+v; any rule as quick pages falsely %.3g times a year\n", name, d, floor)
 		}
 	}
 	return []figure.Figure{
 		figure.AtLeast("burn: pairs paged within the closed form + 1 interval, of those with 10 expected bad events, "+name, 100*float64(inTime)/float64(max(enough, 1)), "%", 100),
 		figure.AtMost("burn: most expected bad events of a pair that is not, "+name, least, "events", 10),
+		figure.AtLeast(fmt.Sprintf("burn: the same, without the %d pairs for which any rule as quick pages falsely more than once a year, %s", beyondAnyRule, name), 100*float64(inTime)/float64(max(enough-beyondAnyRule, 1)), "%", 100),
 		figure.AtLeast("burn: simulated medians within the printed evidence time (+5 % and 1 interval), "+name, 100*float64(asPrinted)/float64(max(simulated, 1)), "%", 100),
 	}
 }
