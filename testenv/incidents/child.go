@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -41,6 +43,7 @@ type replicaSpec struct {
 }
 
 type evaluatorSpec struct {
+	Name     string
 	Brokers  []string
 	Duty     duty.Config
 	Relay    relay.Config
@@ -258,7 +261,8 @@ type script struct {
 
 func (e *evaluator) read(ctx context.Context) (script, error) {
 	var s script
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.Truth, nil)
+	about := url.Values{"evaluator": {e.Name}, "duties": {strconv.Itoa(e.member.Duties())}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.Truth+"?"+about.Encode(), nil)
 	if err != nil {
 		return s, err
 	}

@@ -61,13 +61,13 @@ func (r *run) trace(i incident) string {
 	return b.String()
 }
 
-// count holds what people were told against the script.
-func (r *run) count(ctx context.Context) ([]figure.Figure, error) {
-	tallies := make(map[string]*tally, len(r.incidents))
+// told sorts what the fakes got by incident; strangers are told of no incident of
+// the script.
+func (r *run) told() (tallies map[string]*tally, strangers int) {
+	tallies = make(map[string]*tally, len(r.incidents))
 	for _, i := range r.incidents {
 		tallies[i.key()] = new(tally)
 	}
-	strangers := 0
 	of := func(matches func(key string) bool) *tally {
 		for key, t := range tallies {
 			if matches(key) {
@@ -77,21 +77,26 @@ func (r *run) count(ctx context.Context) ([]figure.Figure, error) {
 		strangers++
 		return new(tally)
 	}
-	alerts, roots := r.pagerduty.Alerts(), r.slack.Roots()
-	for _, a := range alerts {
+	for _, a := range r.pagerduty.Alerts() {
 		t := of(func(key string) bool { return key == a.DedupKey })
 		t.pages++
 		if !a.Resolved {
 			t.pagesOpen++
 		}
 	}
-	for _, m := range roots {
+	for _, m := range r.slack.Roots() {
 		t := of(func(key string) bool { return strings.Contains(string(m.Metadata), key) })
 		t.roots++
 		if !resolvedRoot(m) {
 			t.rootsOpen++
 		}
 	}
+	return tallies, strangers
+}
+
+// count holds what people were told against the script.
+func (r *run) count(ctx context.Context) ([]figure.Figure, error) {
+	tallies, strangers := r.told()
 	var missed, doubled, open float64
 	for _, i := range r.incidents {
 		t := tallies[i.key()]
@@ -113,20 +118,24 @@ func (r *run) count(ctx context.Context) ([]figure.Figure, error) {
 		name = "chaos_alerting"
 	}
 	figures := []figure.Figure{
-		figure.Exactly(name+"_pagerduty_incidents", float64(len(alerts)), "incidents", float64(r.Incidents)),
-		figure.Exactly(name+"_slack_roots", float64(len(roots)), "messages", float64(r.Incidents)),
+		figure.Exactly(name+"_pagerduty_incidents", float64(len(r.pagerduty.Alerts())), "incidents", float64(r.Incidents)),
+		figure.Exactly(name+"_slack_roots", float64(len(r.slack.Roots())), "messages", float64(r.Incidents)),
 		figure.Exactly(name+"_missed", missed, "incidents", 0),
 		figure.Exactly(name+"_doubled", doubled, "incidents", 0),
 		figure.Exactly(name+"_not_resolved", open, "incidents", 0),
 		figure.Exactly(name+"_strangers", float64(strangers), "incidents", 0),
 		figure.AtLeast(name+"_restarts", float64(r.restarts), "processes", 1),
 	}
-	records, err := r.countRecords(ctx, name)
 	if r.Kills > 0 {
 		figures = append(figures, figure.Exactly(name+"_kills", float64(r.kills), "kill -9", float64(r.Kills)))
 	}
+	figures = append(figures, r.truth.duties.figures(name)...)
+	records, err := r.countRecords(ctx, name)
 	return append(figures, records...), err
 }
+
+// records is what replicas remember, and have forgotten.
+type records struct{ rows, acksLost, acksDoubled, silencesLost float64 }
 
 // countRecords holds what both replicas remember against what was done.
 func (r *run) countRecords(ctx context.Context, name string) ([]figure.Figure, error) {
@@ -140,53 +149,65 @@ func (r *run) countRecords(ctx context.Context, name string) ([]figure.Figure, e
 	}); err != nil {
 		return nil, err
 	}
-	var rows, acksLost, acksDoubled, silencesLost float64
+	var all records
 	for _, api := range r.apis {
-		var all []alerting.Incident
-		if err := r.get(ctx, api+"/api/incidents", &all); err != nil {
+		if err := r.remembered(ctx, api, &all); err != nil {
 			return nil, err
 		}
-		n := 0
-		for _, i := range all {
-			if !i.EscalatedAt.IsZero() && !i.Open() {
-				n++
-			}
-		}
-		rows += float64(n)
-		for key, who := range r.acked {
-			var i alerting.Incident
-			if err := r.get(ctx, api+"/api/incidents/"+key, &i); err != nil {
-				acksLost++
-				continue
-			}
-			told := 0
-			for _, e := range i.Events {
-				if e.Kind == alerting.EventAcknowledged && e.By == who {
-					told++
-				}
-			}
-			switch {
-			case told == 0:
-				acksLost++
-			case told > 1:
-				acksDoubled++
-			}
-		}
-		for _, id := range r.silenced {
-			if r.get(ctx, api+"/api/v2/silence/"+id, nil) != nil {
-				silencesLost++
-			}
-		}
 	}
-	figures := []figure.Figure{figure.Exactly(name+"_resolved_records", rows, "incidents", float64(len(r.apis)*r.Incidents))}
+	figures := []figure.Figure{figure.Exactly(name+"_resolved_records", all.rows, "incidents", float64(len(r.apis)*r.Incidents))}
 	if r.Kills == 0 {
 		return figures, nil
 	}
 	return append(figures,
 		figure.AtLeast(name+"_acknowledged", float64(len(r.acked)), "incidents", 1),
-		figure.Exactly(name+"_acks_lost", acksLost, "records", 0),
-		figure.Exactly(name+"_acks_doubled", acksDoubled, "records", 0),
+		figure.Exactly(name+"_acks_lost", all.acksLost, "records", 0),
+		figure.Exactly(name+"_acks_doubled", all.acksDoubled, "records", 0),
 		figure.AtLeast(name+"_silenced", float64(len(r.silenced)), "incidents", 1),
-		figure.Exactly(name+"_silences_lost", silencesLost, "records", 0),
+		figure.Exactly(name+"_silences_lost", all.silencesLost, "records", 0),
 	), nil
+}
+
+// remembered adds what one replica knows of what was done.
+func (r *run) remembered(ctx context.Context, api string, all *records) error {
+	var incidents []alerting.Incident
+	if err := r.get(ctx, api+"/api/incidents", &incidents); err != nil {
+		return err
+	}
+	for _, i := range incidents {
+		if !i.EscalatedAt.IsZero() && !i.Open() {
+			all.rows++
+		}
+	}
+	for key, who := range r.acked {
+		var i alerting.Incident
+		if err := r.get(ctx, api+"/api/incidents/"+key, &i); err != nil {
+			all.acksLost++
+			continue
+		}
+		switch acknowledgements(i, who) {
+		case 0:
+			all.acksLost++
+		case 1:
+		default:
+			all.acksDoubled++
+		}
+	}
+	for _, id := range r.silenced {
+		if r.get(ctx, api+"/api/v2/silence/"+id, nil) != nil {
+			all.silencesLost++
+		}
+	}
+	return nil
+}
+
+// acknowledgements is how often an incident remembers that somebody took it.
+func acknowledgements(i alerting.Incident, who string) int {
+	n := 0
+	for _, e := range i.Events {
+		if e.Kind == alerting.EventAcknowledged && e.By == who {
+			n++
+		}
+	}
+	return n
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -56,6 +57,8 @@ type world struct {
 
 // truth is the script's hand: what burns now.
 type truth struct {
+	duties *failovers
+
 	mu      sync.Mutex
 	groups  []string
 	burning map[string]burning
@@ -73,8 +76,12 @@ func (t *truth) end(b burning) {
 	delete(t.burning, b.key())
 }
 
-// ServeHTTP answers with everything that burns.
-func (t *truth) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+// ServeHTTP answers an evaluator, who says how many duties it has, with everything
+// that burns.
+func (t *truth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if duties, err := strconv.Atoi(r.URL.Query().Get("duties")); err == nil {
+		t.duties.says(r.URL.Query().Get("evaluator"), duties)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := script{Groups: t.groups}
@@ -85,7 +92,7 @@ func (t *truth) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 }
 
 func newWorld(models []plumbline.Model) (w *world, err error) {
-	w = &world{truth: &truth{burning: make(map[string]burning)}, client: &http.Client{Timeout: 10 * time.Second}}
+	w = &world{truth: &truth{burning: make(map[string]burning), duties: newFailovers(duty.DefaultConfig().Partitions, time.Now)}, client: &http.Client{Timeout: 10 * time.Second}}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -160,8 +167,9 @@ func (w *world) describe(models []plumbline.Model, brokers []string, truth strin
 		cfg.Session, cfg.Rebalance = 2*time.Second, time.Second
 		carry := relay.DefaultConfig()
 		carry.Peers, carry.Retry = w.apis, 200*time.Millisecond
-		w.evaluators = append(w.evaluators, &process{world: w, name: fmt.Sprintf("evaluator %d", i), spec: spec{Evaluator: &evaluatorSpec{
-			Brokers: brokers, Duty: cfg, Relay: carry, Truth: truth, Interval: interval, Resend: resend, Validity: validity,
+		name := fmt.Sprintf("evaluator %d", i)
+		w.evaluators = append(w.evaluators, &process{world: w, name: name, spec: spec{Evaluator: &evaluatorSpec{
+			Name: name, Brokers: brokers, Duty: cfg, Relay: carry, Truth: truth, Interval: interval, Resend: resend, Validity: validity,
 		}}})
 	}
 	return nil
@@ -314,6 +322,7 @@ func (p *process) signal(s os.Signal) {
 		return
 	}
 	_ = p.cmd.Process.Signal(s) // it may have ended by itself
+	defer p.truth.duties.lost(p.name)
 	select {
 	case <-p.exited:
 	case <-time.After(20 * time.Second):
