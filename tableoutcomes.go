@@ -110,6 +110,37 @@ func outcomeHoursTable() Table {
 	}
 }
 
+// daysOfIDsTable is sorted by a hash of the identifier across all days: a look-up in
+// tables that have a part or more a day costs as much as there are days.
+func daysOfIDsTable() Table {
+	return Table{
+		Name: TableDaysOfIDs, Doc: "The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_cursor covers.",
+		Engine: "ReplacingMergeTree",
+		Columns: []Column{
+			{Name: "id", Type: TypeUint64, Codec: "Delta, LZ4", Doc: "cityHash64(model, prediction_id)."},
+			{Name: "ts", Type: TypeTime, Codec: "ZSTD(1)", Doc: "Last millisecond of a day in which a prediction of that identifier has its event time."},
+		},
+		OrderBy:   "id, ts",
+		Retention: "ts", Level: RetainRaw,
+		// An identifier is looked up by a hash, so small granules read less.
+		Settings: []string{"index_granularity = 1024"},
+	}
+}
+
+func daysCursorTable() Table {
+	return Table{
+		Name: TableDaysCursor, Doc: "How far days_of_ids has followed each topic partition.",
+		Engine: "ReplacingMergeTree(done)",
+		Columns: []Column{
+			{Name: "topic", Type: TypeName, Doc: "Kafka topic."},
+			{Name: "epoch", Type: TypeName, Doc: "Epoch of the topic partition."},
+			{Name: "partition", Type: TypeInt32, Doc: "Kafka partition."},
+			{Name: "done", Type: TypeInt64, Doc: "Every prediction up to and including this offset is in days_of_ids."},
+		},
+		OrderBy: "topic, epoch, partition",
+	}
+}
+
 func joinCursorTable() Table {
 	return Table{
 		Name: TableJoinCursor, Doc: "How far the join has followed each topic partition.",

@@ -16,7 +16,9 @@ const (
 	TableOutcomes     TableName = "outcomes"
 	TableOutcomeCells TableName = "outcome_cells"
 	TableOutcomeHours TableName = "outcome_hours"
+	TableDaysOfIDs    TableName = "days_of_ids"
 	TableJoinCursor   TableName = "join_cursor"
+	TableDaysCursor   TableName = "days_cursor"
 	TableJoinMembers  TableName = "join_members"
 	TableFindings     TableName = "findings"
 	TableNotices      TableName = "notices"
@@ -148,7 +150,7 @@ func Tables() []Table {
 		predictionsTable(), labelsTable(), deploymentsTable(), kpisTable(),
 		seriesTable(TableSeriesMinute, "minute", RetainMinutes), seriesTable(TableSeriesHour, "hour", RetainHours), categoriesTable(),
 		batchesTable(), epochsTable(),
-		outcomesTable(), outcomeCellsTable(), outcomeHoursTable(), scoreCellsTable(), joinCursorTable(), joinMembersTable(),
+		outcomesTable(), outcomeCellsTable(), outcomeHoursTable(), scoreCellsTable(), daysOfIDsTable(), joinCursorTable(), daysCursorTable(), joinMembersTable(),
 		findingsTable(), driftDaysTable(), noticesTable(), erasuresTable(), sliTable(), incidentsTable(), ledgerTable(),
 	}
 }

@@ -14,9 +14,14 @@
 // Rows replace their former version, and a version is the number of source rows
 // it was computed from, which only grows. So a step that is killed anywhere is
 // repeated and gets the same rows, and two processes may join at once: who saw
-// less never wins. docs/decisions/0004 has the argument. Processes that run at
+// less never wins. docs/decisions/0004 has the argument. Keys that one of them wrote
+// in vain are taken back by whoever looks last, see mend. Processes that run at
 // once share the topic partitions by the table join_members, to save work and for
 // nothing else.
+//
+// Predictions of a touched id are looked up by days_of_ids, which the join itself
+// brings up to what is stored before it follows anything: a look-up costs the same
+// however long the history is. docs/decisions/0021 has the argument.
 //
 // Labels that belong to no prediction, to one of another model or to one that has
 // expired are counted, and listed by the view unmatched_labels.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -28,9 +29,10 @@ type Join struct {
 	now    func() time.Time
 	// raw is the retention of raw rows.
 	raw time.Duration
-	// member is this process among members, those that were there when Run last
+	// member is this process among members, those that were there when it last
 	// looked; without any, everything is its own.
 	member  string
+	mu      sync.Mutex
 	members []string
 }
 
@@ -78,22 +80,21 @@ type Progress struct {
 // logged and repeated after the interval: it left nothing half done that its
 // repetition does not replace. Run itself only returns nil.
 func (j *Join) Run(ctx context.Context) error {
-	var beat time.Time
-	defer j.leave(ctx)
+	there := make(chan struct{})
+	var beats sync.WaitGroup
+	beats.Go(func() { j.keepBeating(ctx, there) })
+	defer func() {
+		beats.Wait()
+		j.leave(ctx)
+	}()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-there:
+	}
 	for {
-		var (
-			progress Progress
-			err      error
-		)
 		begun := j.now()
-		if begun.Sub(beat) >= j.cfg.MemberTimeout/6 || begun.Before(beat) {
-			if err = j.beat(ctx); err == nil {
-				beat = begun
-			}
-		}
-		if err == nil {
-			progress, err = j.Step(ctx)
-		}
+		progress, err := j.Step(ctx)
 		if err != nil && ctx.Err() == nil {
 			j.metrics.errors.Inc()
 			j.log.Error("join step will be repeated", "err", err, "after", j.cfg.Interval)
@@ -104,13 +105,21 @@ func (j *Join) Run(ctx context.Context) error {
 		if err == nil && progress.More {
 			pause = 0
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !rest(ctx, pause) {
 			return nil
-		case <-timer.C:
 		}
+	}
+}
+
+// rest reports whether the context lasted that long.
+func rest(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
 }
 
@@ -118,42 +127,65 @@ func (j *Join) Run(ctx context.Context) error {
 // and returns when outcomes, cells and cursors say so. It may be repeated or
 // run twice at once; killed anywhere, the next step gets the same rows.
 func (j *Join) Step(ctx context.Context) (Progress, error) {
+	if err := j.index(ctx); err != nil {
+		return Progress{}, err
+	}
 	w, err := j.find(ctx)
 	if err != nil || w.empty() {
 		return Progress{}, err
 	}
-	parameters := append(w.parameters(), j.cfg.Segments.Parameter(), j.cfg.scoreNumbers(), clickhouse.Named("oldest", j.oldest()))
-	var (
-		progress Progress
-		days     []string
-	)
-	if err := j.db.Conn().QueryRow(ctx, withTouched(daysSQL), parameters...).Scan(&days); err != nil {
-		return Progress{}, fmt.Errorf("find the days of what is new: %w", err)
+	parameters, err := j.parameters(ctx, w)
+	if err != nil {
+		return Progress{}, err
 	}
-	parameters = append(parameters, clickhouse.Named("days", days))
-	row := j.db.Conn().QueryRow(ctx, withTouched(countsSQL), parameters...)
-	if err := row.Scan(&progress.Labels, &progress.Waiting, &progress.Misdirected, &progress.Late, &progress.Predictions); err != nil {
-		return Progress{}, fmt.Errorf("count what is new: %w", err)
+	progress, err := j.counts(ctx, parameters)
+	if err != nil {
+		return Progress{}, err
 	}
 	progress.More = w.more
 	if progress.Predictions > 0 {
-		if err := j.write(ctx, "outcomes", withTouched(outcomesSQL), parameters); err != nil {
+		if err := j.write(ctx, plumbline.TableOutcomes, withTouched(outcomesSQL), parameters); err != nil {
 			return Progress{}, err
 		}
 		// Cells are summed after the outcomes are stored: of two processes that
 		// write to one minute, the one that sums last has seen both.
-		if err := j.write(ctx, "outcome_cells", withTouched(cellsSQL), parameters); err != nil {
+		if err := j.sum(ctx, parameters); err != nil {
 			return Progress{}, err
 		}
-		if err := j.write(ctx, "outcome_hours", withTouched(hoursSQL), parameters); err != nil {
+		if err := j.mend(ctx, parameters); err != nil {
 			return Progress{}, err
 		}
 	}
-	if err := j.saveCursors(ctx, w); err != nil {
+	if err := j.saveCursors(ctx, plumbline.TableJoinCursor, w.advance); err != nil {
 		return Progress{}, err
 	}
 	j.metrics.count(progress)
 	return progress, nil
+}
+
+// counts returns what new labels meet.
+func (j *Join) counts(ctx context.Context, parameters []any) (p Progress, err error) {
+	row := j.db.Conn().QueryRow(ctx, withTouched(countsSQL), parameters...)
+	if err := row.Scan(&p.Labels, &p.Waiting, &p.Late, &p.Predictions); err != nil {
+		return Progress{}, fmt.Errorf("count what is new: %w", err)
+	}
+	if p.Waiting == 0 {
+		return p, nil
+	}
+	if err := j.db.Conn().QueryRow(ctx, withTouched(misdirectedSQL), parameters...).Scan(&p.Misdirected); err != nil {
+		return Progress{}, fmt.Errorf("look for labels of other models: %w", err)
+	}
+	return p, nil
+}
+
+// parameters returns what the statements of a step need; all of them take the same.
+func (j *Join) parameters(ctx context.Context, w work) ([]any, error) {
+	parameters := append(w.parameters(), j.cfg.Segments.Parameter(), j.cfg.scoreNumbers(), clickhouse.Named("oldest", j.oldest()))
+	days, err := j.days(ctx, parameters)
+	if err != nil {
+		return nil, err
+	}
+	return append(parameters, clickhouse.Named("days", days)), nil
 }
 
 // oldest is the start of the first hour, in Unix milliseconds, of which no row has
@@ -166,13 +198,13 @@ func (j *Join) oldest() int64 {
 	return max(0, j.now().Add(time.Hour-j.raw).UnixMilli())
 }
 
-func (j *Join) write(ctx context.Context, table, statement string, parameters []any) error {
-	if err := j.before(table); err != nil {
+func (j *Join) write(ctx context.Context, table plumbline.TableName, statement string, parameters []any) error {
+	if err := j.before(string(table)); err != nil {
 		return err
 	}
 	db := j.db.Derived()
-	statement = strings.Replace(statement, "INSERT INTO "+table, "INSERT INTO "+db.Local(plumbline.TableName(table)), 1)
-	if err := db.Conn().Exec(repeatable(ctx), statement, parameters...); err != nil {
+	statement = strings.Replace(statement, "INSERT INTO "+string(table), "INSERT INTO "+db.Local(table), 1)
+	if err := db.Conn().Exec(j.repeatable(ctx), statement, parameters...); err != nil {
 		return fmt.Errorf("write %s: %w", table, err)
 	}
 	return nil
@@ -180,29 +212,29 @@ func (j *Join) write(ctx context.Context, table, statement string, parameters []
 
 // repeatable gives a statement a deduplication token of its own: rows written
 // again replace their like, but a ClickHouse that was killed after it noted
-// their hash and before it kept them would drop them ever after.
-func repeatable(ctx context.Context) context.Context {
-	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": rand.Text()}))
+// their hash and before it kept them would drop them ever after. What a cursor
+// says is done must not be lost with one replica.
+func (j *Join) repeatable(ctx context.Context) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(j.db.Derived().Durably(clickhouse.Settings{"insert_deduplication_token": rand.Text()})))
 }
 
 // saveCursors is the last write of a step: what it says is done is stored.
-func (j *Join) saveCursors(ctx context.Context, w work) error {
-	if err := j.before("join_cursor"); err != nil {
+func (j *Join) saveCursors(ctx context.Context, table plumbline.TableName, queues []queue) error {
+	if err := j.before(string(table)); err != nil {
 		return err
 	}
 	db := j.db.Derived()
-	insert := "INSERT INTO " + db.Local(plumbline.TableJoinCursor) + " (topic, epoch, partition, done)"
-	cursors, err := db.Conn().PrepareBatch(repeatable(ctx), insert, driver.WithReleaseConnection())
+	cursors, err := db.Conn().PrepareBatch(j.repeatable(ctx), "INSERT INTO "+db.Local(table)+" (topic, epoch, partition, done)", driver.WithReleaseConnection())
 	if err != nil {
-		return fmt.Errorf("write join cursors: %w", err)
+		return fmt.Errorf("write %s: %w", table, err)
 	}
-	for _, q := range w.advance {
+	for _, q := range queues {
 		if err := cursors.Append(q.topic, q.epoch, q.number, q.batches[len(q.batches)-1].last); err != nil {
-			return fmt.Errorf("write join cursors: %w", err)
+			return fmt.Errorf("write %s: %w", table, err)
 		}
 	}
 	if err := cursors.Send(); err != nil {
-		return fmt.Errorf("write join cursors: %w", err)
+		return fmt.Errorf("write %s: %w", table, err)
 	}
 	return nil
 }

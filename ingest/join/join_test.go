@@ -44,7 +44,7 @@ func drain(t *testing.T, j *Join) {
 
 func truncate(t *testing.T, db *storage.DB) {
 	t.Helper()
-	for _, table := range []string{"predictions", "labels", "batches", "outcomes", "outcome_cells", "outcome_hours", "join_cursor", "join_members"} {
+	for _, table := range []string{"predictions", "labels", "batches", "outcomes", "outcome_cells", "outcome_hours", "join_cursor", "days_of_ids", "days_cursor", "join_members"} {
 		if err := db.Conn().Exec(t.Context(), "TRUNCATE TABLE "+table); err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func act(t *testing.T, w *world, random *rand.Rand, joiners []*Join) {
 // step runs one step that is killed at a random place in half of the cases.
 func step(t *testing.T, j *Join, random *rand.Rand) {
 	t.Helper()
-	fatal := random.IntN(6)
+	fatal := random.IntN(8)
 	n := 0
 	j.before = func(string) error {
 		n++

@@ -11,6 +11,9 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 )
 
+// beatsPerTimeout is how many signs of life fit into the timeout.
+const beatsPerTimeout = 6
+
 // beat says that this process is there and reads who else is. All times are
 // ClickHouse's, so that the clocks of processes do not matter.
 func (j *Join) beat(ctx context.Context) error {
@@ -34,14 +37,44 @@ func (j *Join) beat(ctx context.Context) error {
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read who joins: %w", err)
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.members = members
 	return nil
+}
+
+// seen returns who was there when this process last looked.
+func (j *Join) seen() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.members
+}
+
+// keepBeating says that this process is there until the context ends, however
+// long a step takes: of a process that is silent for a step the others would take
+// the partitions, and do its work a second time. It closes there when the process
+// has been seen once, before which everybody's partitions are its own.
+func (j *Join) keepBeating(ctx context.Context, there chan<- struct{}) {
+	for first := true; ; {
+		err := j.beat(ctx)
+		if err != nil && ctx.Err() == nil {
+			j.metrics.errors.Inc()
+			j.log.Error("a sign of life of the join will be repeated", "err", err, "after", j.cfg.MemberTimeout/beatsPerTimeout)
+		}
+		if err == nil && first {
+			first = false
+			close(there)
+		}
+		if !rest(ctx, j.cfg.MemberTimeout/beatsPerTimeout) {
+			return
+		}
+	}
 }
 
 func (j *Join) say(ctx context.Context, gone bool) error {
 	db := j.db.Derived()
 	insert := "INSERT INTO " + db.Local(plumbline.TableJoinMembers) + " (member, seen, gone) SELECT {member:String}, now64(3, 'UTC'), {gone:Bool}"
-	return db.Conn().Exec(repeatable(ctx), insert, clickhouse.Named("member", j.member), clickhouse.Named("gone", gone))
+	return db.Conn().Exec(j.repeatable(ctx), insert, clickhouse.Named("member", j.member), clickhouse.Named("gone", gone))
 }
 
 // leave says that this process ends, so that its partitions need not wait for

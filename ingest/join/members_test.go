@@ -1,9 +1,13 @@
 package join
 
 import (
+	"context"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
 // Processes that are there share the partitions, one each; what one leaves behind
@@ -63,7 +67,9 @@ func TestMembersDoNotRepeatTheWorkOfOthers(t *testing.T) {
 	}
 	var joiners []*Join
 	for range 3 {
-		joiners = append(joiners, newJoin(t, db, 1000))
+		j := newJoin(t, db, 1000)
+		j.cfg.MemberTimeout = time.Hour // a machine that is busy makes nobody gone
+		joiners = append(joiners, j)
 	}
 	for range 2 { // the first to look does not see the others yet
 		for _, j := range joiners {
@@ -78,8 +84,8 @@ func TestMembersDoNotRepeatTheWorkOfOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(j.members) != 3 {
-			t.Errorf("%d members are seen", len(j.members))
+		if len(j.seen()) != 3 {
+			t.Errorf("%d members are seen", len(j.seen()))
 		}
 		sum += p.Labels
 	}
@@ -87,10 +93,52 @@ func TestMembersDoNotRepeatTheWorkOfOthers(t *testing.T) {
 		t.Errorf("%d labels were followed in all, want %d", sum, labels)
 	}
 	joiners[2].leave(t.Context())
-	if err := joiners[0].beat(t.Context()); err != nil || len(joiners[0].members) != 2 {
-		t.Errorf("%d members are left when one went, %v", len(joiners[0].members), err)
+	if err := joiners[0].beat(t.Context()); err != nil || len(joiners[0].seen()) != 2 {
+		t.Errorf("%d members are left when one went, %v", len(joiners[0].seen()), err)
 	}
 	if v, err := joiners[0].Verify(t.Context()); err != nil || !v.Equal() || v.Labelled != labels {
 		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// A step that takes longer than the timeout does not make its process gone: the
+// others leave its partitions to it.
+func TestAProcessIsThereWhileItsStepGoesOn(t *testing.T) {
+	db := startDB(t)
+	w := newWorld(t, db)
+	w.append(row{model: "m", id: "1", topic: "predictions", epoch: "e", ts: start, known: start, deploy: "a", stage: "production", class: "yes"})
+	w.append(row{model: "m", id: "1", topic: "labels", epoch: "e", ts: start, known: start.Add(time.Hour), class: "yes"})
+	for _, key := range w.pending() {
+		w.store(key, 1, true)
+	}
+	j := newJoin(t, db, 1000)
+	j.cfg.MemberTimeout = time.Second
+	stuck, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	j.before = func(statement string) error {
+		if statement == "outcomes" {
+			once.Do(func() { close(stuck) })
+			<-goOn
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	ended := make(chan error)
+	go func() { ended <- j.Run(ctx) }()
+	<-stuck
+	seen := func() (at time.Time) {
+		t.Helper()
+		if err := db.Conn().QueryRow(ctx, "SELECT max(seen) FROM join_members WHERE member = {member:String}", clickhouse.Named("member", j.member)).Scan(&at); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	for first := seen(); seen().Sub(first) <= j.cfg.MemberTimeout; {
+	}
+	close(goOn)
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -19,6 +19,12 @@ var outcomesSQL string
 //go:embed sql/days.sql
 var daysSQL string
 
+//go:embed sql/index.sql
+var indexSQL string
+
+//go:embed sql/stale.sql
+var staleSQL string
+
 //go:embed sql/places.sql
 var placesSQL string
 
@@ -43,6 +49,12 @@ var verifyHoursSQL string
 //go:embed sql/counts.sql
 var countsSQL string
 
+//go:embed sql/met.sql
+var metSQL string
+
+//go:embed sql/misdirected.sql
+var misdirectedSQL string
+
 //go:embed sql/cursors.sql
 var cursorsSQL string
 
@@ -52,10 +64,10 @@ var pendingSQL string
 //go:embed sql/verify.sql
 var verifySQL string
 
-// withTouched puts the shared subquery into a statement, and what is computed
+// withTouched puts the shared subqueries into a statement, and what is computed
 // of a prediction.
 func withTouched(statement string) string {
-	return ofPrediction(strings.NewReplacer("/*touched*/", touchedSQL, "/*places*/", placesSQL).Replace(statement))
+	return ofPrediction(strings.NewReplacer("/*touched*/", touchedSQL, "/*places*/", placesSQL, "/*met*/", metSQL).Replace(statement))
 }
 
 // ofPrediction puts in the number of requests that a row of predictions stands

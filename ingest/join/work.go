@@ -41,6 +41,18 @@ type queue struct {
 	batches []batch
 }
 
+// upTo returns the queue with its first batches, which hold at most so many
+// offsets, but one of them in any case, and whether there are more.
+func (q queue) upTo(limit int64) (queue, bool) {
+	n := 1
+	for n < len(q.batches) && q.batches[n].last-q.done <= limit {
+		n++
+	}
+	more := n < len(q.batches)
+	q.batches = q.batches[:n]
+	return q, more
+}
+
 // news is what one step follows of one raw table.
 type news struct {
 	from, to           map[string]int64 // offsets by partition, to is exclusive
@@ -83,7 +95,7 @@ func (n news) parameters(prefix string) []any {
 	}
 }
 
-// parameters returns what the statements need; all of them take the same.
+// parameters returns which rows are new.
 func (w work) parameters() []any {
 	all := append(w.labels.parameters("labels"), w.predictions.parameters("predictions")...)
 	return append(all, clickhouse.Named("ends", w.ends))
@@ -91,7 +103,7 @@ func (w work) parameters() []any {
 
 // find reads what is stored beyond the cursors and bounds it.
 func (j *Join) find(ctx context.Context) (work, error) {
-	cursors, err := j.cursors(ctx)
+	cursors, err := j.cursors(ctx, plumbline.TableJoinCursor)
 	if err != nil {
 		return work{}, err
 	}
@@ -99,7 +111,8 @@ func (j *Join) find(ctx context.Context) (work, error) {
 	if err != nil {
 		return work{}, err
 	}
-	mine := func(p partition) bool { return owns(j.member, j.members, p) }
+	members := j.seen()
+	mine := func(p partition) bool { return owns(j.member, members, p) }
 	return plan(cursors, queues, j.cfg.MaxBatchOffsets, mine), nil
 }
 
@@ -118,12 +131,8 @@ func plan(cursors map[partition]int64, queues []queue, limit int64, mine func(pa
 		if !mine(q.partition) {
 			continue
 		}
-		n := 1
-		for n < len(q.batches) && q.batches[n].last-q.done <= limit {
-			n++
-		}
-		w.more = w.more || n < len(q.batches)
-		q.batches = q.batches[:n]
+		q, more := q.upTo(limit)
+		w.more = w.more || more
 		w.advance = append(w.advance, q)
 		if q.table == plumbline.TableLabels {
 			w.labels.add(q)
@@ -134,10 +143,12 @@ func plan(cursors map[partition]int64, queues []queue, limit int64, mine func(pa
 	return w
 }
 
-func (j *Join) cursors(ctx context.Context) (map[partition]int64, error) {
-	rows, err := j.db.Conn().Query(ctx, cursorsSQL)
+// cursors reads from the server that they are written to, see days.
+func (j *Join) cursors(ctx context.Context, table plumbline.TableName) (map[partition]int64, error) {
+	db := j.db.Derived()
+	rows, err := db.Conn().Query(ctx, strings.Replace(cursorsSQL, "/*cursor*/", db.Local(table), 1))
 	if err != nil {
-		return nil, fmt.Errorf("read join cursors: %w", err)
+		return nil, fmt.Errorf("read %s: %w", table, err)
 	}
 	defer rows.Close()
 	cursors := make(map[partition]int64)

@@ -412,6 +412,21 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`score_cells` ON CLUSTER `analytics` AS `
 ENGINE = Distributed(`analytics`, `plumbline`, `score_cells_local`)
 COMMENT 'Predictions and their outcomes by hour of the prediction, stratum of what drives the delay of labels, class and bucket of the score, and hour in which labels became known; the greatest version replaces the others. Sums of the rows known by T are the state as known at T.';
 
+CREATE TABLE IF NOT EXISTS `plumbline`.`days_of_ids_local` ON CLUSTER `analytics`
+(
+    `id` UInt64 COMMENT 'cityHash64(model, prediction_id).' CODEC(Delta, LZ4),
+    `ts` DateTime64(3, 'UTC') COMMENT 'Last millisecond of a day in which a prediction of that identifier has its event time.' CODEC(ZSTD(1))
+)
+ENGINE = ReplicatedReplacingMergeTree()
+ORDER BY (id, ts)
+TTL toDateTime(`ts`) + toIntervalDay(90)
+SETTINGS replicated_deduplication_window = 10000, index_granularity = 1024
+COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_cursor covers.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`days_of_ids` ON CLUSTER `analytics` AS `plumbline`.`days_of_ids_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `days_of_ids_local`)
+COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_cursor covers.';
+
 CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor_local` ON CLUSTER `analytics`
 (
     `topic` LowCardinality(String) COMMENT 'Kafka topic.',
@@ -427,6 +442,22 @@ COMMENT 'How far the join has followed each topic partition.';
 CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor` ON CLUSTER `analytics` AS `plumbline`.`join_cursor_local`
 ENGINE = Distributed(`analytics`, `plumbline`, `join_cursor_local`)
 COMMENT 'How far the join has followed each topic partition.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`days_cursor_local` ON CLUSTER `analytics`
+(
+    `topic` LowCardinality(String) COMMENT 'Kafka topic.',
+    `epoch` LowCardinality(String) COMMENT 'Epoch of the topic partition.',
+    `partition` Int32 COMMENT 'Kafka partition.',
+    `done` Int64 COMMENT 'Every prediction up to and including this offset is in days_of_ids.'
+)
+ENGINE = ReplicatedReplacingMergeTree(done)
+ORDER BY (topic, epoch, partition)
+SETTINGS replicated_deduplication_window = 10000
+COMMENT 'How far days_of_ids has followed each topic partition.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`days_cursor` ON CLUSTER `analytics` AS `plumbline`.`days_cursor_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `days_cursor_local`)
+COMMENT 'How far days_of_ids has followed each topic partition.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`join_members_local` ON CLUSTER `analytics`
 (

@@ -360,6 +360,17 @@ TTL toDateTime(`time`) + toIntervalDay(800)
 SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'Predictions and their outcomes by hour of the prediction, stratum of what drives the delay of labels, class and bucket of the score, and hour in which labels became known; the greatest version replaces the others. Sums of the rows known by T are the state as known at T.';
 
+CREATE TABLE IF NOT EXISTS `plumbline`.`days_of_ids`
+(
+    `id` UInt64 COMMENT 'cityHash64(model, prediction_id).' CODEC(Delta, LZ4),
+    `ts` DateTime64(3, 'UTC') COMMENT 'Last millisecond of a day in which a prediction of that identifier has its event time.' CODEC(ZSTD(1))
+)
+ENGINE = ReplacingMergeTree()
+ORDER BY (id, ts)
+TTL toDateTime(`ts`) + toIntervalDay(90)
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 1024
+COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_cursor covers.';
+
 CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor`
 (
     `topic` LowCardinality(String) COMMENT 'Kafka topic.',
@@ -371,6 +382,18 @@ ENGINE = ReplacingMergeTree(done)
 ORDER BY (topic, epoch, partition)
 SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'How far the join has followed each topic partition.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`days_cursor`
+(
+    `topic` LowCardinality(String) COMMENT 'Kafka topic.',
+    `epoch` LowCardinality(String) COMMENT 'Epoch of the topic partition.',
+    `partition` Int32 COMMENT 'Kafka partition.',
+    `done` Int64 COMMENT 'Every prediction up to and including this offset is in days_of_ids.'
+)
+ENGINE = ReplacingMergeTree(done)
+ORDER BY (topic, epoch, partition)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'How far days_of_ids has followed each topic partition.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`join_members`
 (

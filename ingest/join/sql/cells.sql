@@ -22,12 +22,12 @@ changes AS (
         toInt64(isNotNull(propensity)) AS known_share, /*inverse*/ AS inverse, /*nano*/(inverse, inverse * inverse) AS nano_floats, /*nano parts*/ AS nanos, /*nano whole*/ AS nano, version
     FROM outcomes FINAL
     ARRAY JOIN arrayConcat([toLowCardinality('')], segments) AS segment
-    WHERE toDate(ts) IN (SELECT toDate(minute) FROM places)
+    WHERE toDate(ts) IN {days:Array(Date)}
       AND (model, toStartOfMinute(ts), toStartOfHour(known)) IN (SELECT model, minute, hour FROM places)
     UNION ALL
     SELECT toString(model), toString(deploy_hash), toString(stage), toString(segment), time, known, toInt64(0), toInt64(0), toInt64(0), toInt64(0), 0., [0., 0.], [0., 0.], [toInt128(0), toInt128(0)], toUInt64(0)
     FROM outcome_cells
-    WHERE segment != '' AND (model, time, known) IN (SELECT model, toDateTime(minute, 'UTC'), toDateTime(hour, 'UTC') FROM places)
+    WHERE segment != '' AND (model, time, known) IN (SELECT model, minute, hour FROM places)
 )
 SELECT
     model, deploy_hash, stage, segment, time, hour,

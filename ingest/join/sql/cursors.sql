@@ -1,5 +1,5 @@
 -- How far each topic partition has been followed.
 SELECT topic, epoch, partition, max(done) AS done
-FROM join_cursor
+FROM /*cursor*/
 GROUP BY topic, epoch, partition
 ORDER BY topic, epoch, partition

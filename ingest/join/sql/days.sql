@@ -1,10 +1,21 @@
--- The days in which a touched id has deliveries. The only statement that looks
--- through all of history, it reads as little as it can; the others look into these
--- partitions alone.
+-- The days in which a touched id has deliveries; the other statements look into
+-- these partitions alone. What days_of_ids does not cover yet is read from the
+-- predictions themselves.
 WITH
 touched AS (
 /*touched*/
 )
-SELECT groupUniqArray(toString(toDate(ts)))
-FROM predictions
-WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
+SELECT groupUniqArray(toString(day))
+FROM (
+    SELECT toDate(ts) AS day
+    FROM days_of_ids
+    WHERE id IN (SELECT cityHash64(toString(model), prediction_id) FROM touched)
+    UNION ALL
+    SELECT toDate(ts) AS day
+    FROM predictions
+    WHERE known >= fromUnixTimestamp64Milli({index_known_min:Int64}, 'UTC')
+      AND known <= fromUnixTimestamp64Milli({index_known_max:Int64}, 'UTC')
+      AND _offset >= {index_from:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
+      AND _offset < {index_to:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
+      AND (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
+)

@@ -1,0 +1,81 @@
+package join
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// maxIndexOffsets bounds the offsets of one topic partition that one statement
+// puts into days_of_ids. Nothing of them is held in memory, so they are many: a
+// database of a version without the table gets it in few statements.
+const maxIndexOffsets = 2_000_000
+
+// index brings days_of_ids up to what is stored of this process's partitions. The
+// rows are written before the cursor that covers them, and read after it: who
+// reads the cursor finds the rows.
+func (j *Join) index(ctx context.Context) error {
+	for {
+		queues, err := j.unindexed(ctx)
+		if err != nil {
+			return err
+		}
+		members := j.seen()
+		queues = slices.DeleteFunc(queues, func(q queue) bool { return !owns(j.member, members, q.partition) })
+		if len(queues) == 0 {
+			return nil
+		}
+		for i, q := range queues {
+			queues[i], _ = q.upTo(maxIndexOffsets)
+		}
+		if predictions := predictionsOf(queues); len(predictions.to) > 0 {
+			if err := j.write(ctx, plumbline.TableDaysOfIDs, indexSQL, predictions.parameters("index")); err != nil {
+				return err
+			}
+		}
+		if err := j.saveCursors(ctx, plumbline.TableDaysCursor, queues); err != nil {
+			return err
+		}
+	}
+}
+
+// unindexed returns what is stored and not in days_of_ids yet, whoever brings it
+// there. Labels have no rows there; their batches are passed over by the cursor.
+func (j *Join) unindexed(ctx context.Context) ([]queue, error) {
+	cursors, err := j.cursors(ctx, plumbline.TableDaysCursor)
+	if err != nil {
+		return nil, err
+	}
+	return j.pending(ctx, cursors)
+}
+
+func predictionsOf(queues []queue) news {
+	n := newNews()
+	for _, q := range queues {
+		if q.table == plumbline.TablePredictions {
+			n.add(q)
+		}
+	}
+	return n
+}
+
+// days returns the days that may have deliveries of what is touched. It asks the
+// server that days_of_ids is written to, since another replica may lag behind the
+// cursor it has.
+func (j *Join) days(ctx context.Context, parameters []any) ([]string, error) {
+	queues, err := j.unindexed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	db := j.db.Derived()
+	statement := strings.Replace(withTouched(daysSQL), "FROM days_of_ids", "FROM "+db.Local(plumbline.TableDaysOfIDs), 1)
+	var days []string
+	row := db.Conn().QueryRow(ctx, statement, append(slices.Clone(parameters), predictionsOf(queues).parameters("index")...)...)
+	if err := row.Scan(&days); err != nil {
+		return nil, fmt.Errorf("find the days of what is new: %w", err)
+	}
+	return days, nil
+}

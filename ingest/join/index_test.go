@@ -1,0 +1,117 @@
+package join
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// A label finds its prediction whoever has that one in hand and however far they
+// are: days_of_ids is how it is found soon, not whether.
+func TestLabelsFindPredictionsThatAreNotIndexed(t *testing.T) {
+	db := startDB(t)
+	w := newWorld(t, db)
+	at := start.Add(time.Hour)
+	for i := range 20 {
+		w.append(row{model: "m", id: strconv.Itoa(i), topic: "predictions", epoch: "e", ts: start.AddDate(0, 0, i%3), known: start, deploy: "a", stage: "production", class: "yes"})
+	}
+	w.append(row{model: "m", id: "1", topic: "labels", epoch: "e", ts: at, known: at, class: "yes"})
+	for _, key := range w.pending() {
+		w.store(key, 20, true)
+	}
+	j := newJoin(t, db, 1000)
+	for n := 0; j.member == "" || owns(j.member, []string{j.member, "other"}, partition{topic: "predictions", epoch: "e"}) ||
+		!owns(j.member, []string{j.member, "other"}, partition{topic: "labels", epoch: "e"}); n++ {
+		j.member = strconv.Itoa(n)
+	}
+	j.members = []string{j.member, "other"}
+	count := func(table string) (n uint64) {
+		t.Helper()
+		if err := db.Conn().QueryRow(t.Context(), "SELECT count() FROM "+table).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if p, err := j.Step(t.Context()); err != nil || p != (Progress{Labels: 1, Predictions: 1}) || count("days_of_ids") != 0 {
+		t.Fatalf("%+v, %v and %d ids indexed; want one prediction, of another's", p, err, count("days_of_ids"))
+	}
+	// A database of the version without the table: all is followed, nothing indexed.
+	j.members = nil
+	drain(t, j)
+	for _, table := range []string{"days_of_ids", "days_cursor"} {
+		if err := db.Conn().Exec(t.Context(), "TRUNCATE TABLE "+table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.append(row{model: "m", id: "2", topic: "labels", epoch: "e", ts: at, known: at, class: "no"})
+	w.store("labels/e/0", 1, true)
+	if p, err := j.Step(t.Context()); err != nil || p != (Progress{Labels: 1, Predictions: 1}) || count("days_of_ids") != 20 {
+		t.Fatalf("%+v, %v and %d ids indexed; want one prediction and 20", p, err, count("days_of_ids"))
+	}
+	if v, err := j.Verify(t.Context()); err != nil || !v.Equal() || v.Labelled != 2 || v.Correct != 1 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// Where a prediction is, is read by its hash: a few granules, whatever the history
+// is; of the predictions only what is not indexed yet.
+func TestDaysAreReadByHash(t *testing.T) {
+	db := startDB(t)
+	fill(t, db, 0, 60_000, 3)
+	j := newJoin(t, db, DefaultConfig().MaxBatchOffsets)
+	drain(t, j)
+	if err := db.Conn().Exec(t.Context(), "OPTIMIZE TABLE days_of_ids FINAL"); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, db, 60_000, 3, 3)
+	if err := j.index(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w, err := j.find(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameters := append(w.parameters(), newNews().parameters("index")...)
+	plan := explain(t, db, withTouched(daysSQL), append(parameters, declared().Parameter(), clickhouse.Named("oldest", int64(0))))
+	_, days, found := strings.Cut(plan, "days_of_ids")
+	if !found || !strings.Contains(days, "id in 3-element set") || !strings.Contains(days, "/59") && !strings.Contains(days, "/60") {
+		t.Errorf("days_of_ids is not read by its key:\n%s", plan)
+	}
+}
+
+// A step sums again the hours that its labels stand in, and reads no others.
+func TestOnlyTouchedHoursAreSummedAgain(t *testing.T) {
+	db := startDB(t)
+	fill(t, db, 0, 30_000, 3)
+	j := newJoin(t, db, DefaultConfig().MaxBatchOffsets)
+	drain(t, j)
+	fill(t, db, 30_000, 2, 1)
+	if err := j.index(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w, err := j.find(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameters, err := j.parameters(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.write(t.Context(), plumbline.TableOutcomes, withTouched(outcomesSQL), parameters); err != nil {
+		t.Fatal(err)
+	}
+	for of, statement := range map[string]string{"toStartOfMinute(ts)": cellsSQL, "toStartOfHour(ts)": hoursSQL} {
+		_, sum, _ := strings.Cut(withTouched(statement), "version)\n")
+		plan := explain(t, db, sum, parameters)
+		for _, want := range []string{"(toDate(ts) in 2-element set)", of + ", toStartOfHour(known)) in 2-element set)"} {
+			if !strings.Contains(plan, want) {
+				t.Errorf("outcomes are not read by %s:\n%s", want, plan)
+			}
+		}
+	}
+}

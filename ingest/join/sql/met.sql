@@ -1,0 +1,21 @@
+-- What the step's new labels met, by id: how many labels there are, whether they
+-- have a prediction, and whether they came after its retention. Included into other
+-- statements as a subquery.
+SELECT model, prediction_id, sum(fresh) AS labels, max(met) AS met, max(late) AS expired
+FROM (
+    SELECT toString(model) AS model, prediction_id, toUInt64(1) AS fresh, 0 AS met, 0 AS late
+    FROM labels
+    WHERE known >= fromUnixTimestamp64Milli({labels_known_min:Int64}, 'UTC')
+      AND known <= fromUnixTimestamp64Milli({labels_known_max:Int64}, 'UTC')
+      AND _offset >= {labels_from:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
+      AND _offset < {labels_to:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
+    UNION ALL
+    SELECT toString(model) AS model, prediction_id, toUInt64(0), 1, toStartOfHour(min(ts)) < fromUnixTimestamp64Milli({oldest:Int64}, 'UTC')
+    FROM predictions
+    WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
+      AND toDate(ts) IN {days:Array(Date)}
+      AND stage != 'training'
+      AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
+    GROUP BY model, prediction_id
+)
+GROUP BY model, prediction_id
