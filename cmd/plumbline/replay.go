@@ -109,12 +109,16 @@ func runReplay(ctx context.Context, w where, files []string, s span, stdout, std
 }
 
 // countable leaves out, and says so, what only the service itself can count: it
-// has the read-only user and the PromQL engine that statements of users need.
+// has the read-only user and the PromQL engine that statements of users need. It
+// also says of whose alerts only one clock is replayed.
 func countable(all []plumbline.Objective, stderr io.Writer) (kept []plumbline.Objective) {
 	for _, o := range all {
 		if o.SLO.SLI.Is(plumbline.SLISQL) || o.SLO.SLI.Is(plumbline.SLIPromQL) {
 			fmt.Fprintf(stderr, "SLO %s is not replayed: its indicator is a statement of kind %s\n", o.SLO.Name, o.SLO.SLI.Name())
 			continue
+		}
+		if _, ok := burn.NowcastPair(o); ok {
+			fmt.Fprintf(stderr, "SLO %s is replayed on labels as they came; estimates before labels, which may have paged earlier, are not replayed\n", o.SLO.Name)
 		}
 		kept = append(kept, o)
 	}
