@@ -50,7 +50,7 @@ func TestHalvesOfAnExchangeAreOneDelivery(t *testing.T) {
 			messages = append(messages, response, request)
 		}
 	}
-	w := &kafka.Writer{Addr: kafka.TCP(env.Brokers...), Topic: topic, RequiredAcks: kafka.RequireAll, Balancer: &kafka.RoundRobin{}, Transport: &kafka.Transport{}}
+	w := &kafka.Writer{WriteTimeout: 5 * time.Minute, Addr: kafka.TCP(env.Brokers...), Topic: topic, RequiredAcks: kafka.RequireAll, Balancer: &kafka.RoundRobin{}, Transport: &kafka.Transport{}}
 	defer w.Close()
 	if err := w.WriteMessages(t.Context(), messages...); err != nil {
 		t.Fatal(err)

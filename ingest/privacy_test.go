@@ -51,7 +51,7 @@ func send(t *testing.T, env *testenv.Env, topic string, messages ...kafka.Messag
 	t.Helper()
 	transport := &kafka.Transport{} // kafka-go's own knows no topic that is new
 	defer transport.CloseIdleConnections()
-	w := &kafka.Writer{Addr: kafka.TCP(env.Brokers...), Topic: topic, RequiredAcks: kafka.RequireAll, Balancer: &kafka.Hash{}, BatchTimeout: time.Millisecond, Transport: transport}
+	w := &kafka.Writer{WriteTimeout: 5 * time.Minute, Addr: kafka.TCP(env.Brokers...), Topic: topic, RequiredAcks: kafka.RequireAll, Balancer: &kafka.Hash{}, BatchTimeout: time.Millisecond, Transport: transport}
 	if err := w.WriteMessages(t.Context(), messages...); err != nil {
 		t.Fatal(err)
 	}

@@ -345,7 +345,7 @@ func TestBadEventsAreDeadLettersAndNeighboursAreStored(t *testing.T) {
 		"too_many_features": event(`"features":{` + strings.TrimSuffix(manyFeatures(1001), ",") + `}`),
 		"time_out_of_range": strings.Replace(good("x"), fmt.Sprint(now.UnixMilli()), fmt.Sprint(now.AddDate(-10, 0, 0).UnixMilli()), 1),
 	}
-	w := &kafka.Writer{Addr: kafka.TCP(env.Brokers...), Topic: cfg.Topics.Predictions, RequiredAcks: kafka.RequireAll, BatchBytes: 32 << 20, BatchTimeout: 5 * time.Millisecond, Transport: &kafka.Transport{}}
+	w := &kafka.Writer{WriteTimeout: 5 * time.Minute, Addr: kafka.TCP(env.Brokers...), Topic: cfg.Topics.Predictions, RequiredAcks: kafka.RequireAll, BatchBytes: 32 << 20, BatchTimeout: 5 * time.Millisecond, Transport: &kafka.Transport{}}
 	defer w.Close()
 	var messages []kafka.Message
 	for reason, value := range bad {

@@ -86,7 +86,7 @@ func TestRegistryGoneForAWhile(t *testing.T) {
 	for i := range n {
 		messages = append(messages, kafka.Message{Key: fmt.Append(nil, i), Value: avroValue(1+i%2, i, now), Time: now})
 	}
-	w := &kafka.Writer{Addr: kafka.TCP(env.Brokers...), Topic: topic, RequiredAcks: kafka.RequireAll, Balancer: &kafka.RoundRobin{}, Transport: &kafka.Transport{}}
+	w := &kafka.Writer{WriteTimeout: 5 * time.Minute, Addr: kafka.TCP(env.Brokers...), Topic: topic, RequiredAcks: kafka.RequireAll, Balancer: &kafka.RoundRobin{}, Transport: &kafka.Transport{}}
 	defer w.Close()
 	if err := w.WriteMessages(t.Context(), messages...); err != nil {
 		t.Fatal(err)

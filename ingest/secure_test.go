@@ -58,7 +58,7 @@ func produceSecurely(t *testing.T, cfg ingest.Config, opts traffic.Options) traf
 	defer transport.CloseIdleConnections()
 	w := &kafka.Writer{
 		Addr: kafka.TCP(cfg.Brokers...), Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
-		BatchTimeout: 5 * time.Millisecond, BatchSize: 1000, Transport: transport,
+		BatchTimeout: 5 * time.Millisecond, BatchSize: 1000, WriteTimeout: 5 * time.Minute, Transport: transport,
 	}
 	topics := map[string]string{"predictions": cfg.Topics.Predictions, "labels": cfg.Topics.Labels}
 	batch := make([]kafka.Message, len(messages))

@@ -65,7 +65,7 @@ func mixed(t *testing.T, env *testenv.Env, cfg *ingest.Config, n int, now time.T
 		}
 	}
 	messages = append(messages, kafka.Message{Value: fmt.Appendf(nil, `{"kind":"released","sha":"d1","at":%d}`, now.UnixMilli()), Time: now})
-	w := &kafka.Writer{Addr: kafka.TCP(env.Brokers...), Topic: topic, RequiredAcks: kafka.RequireAll, Balancer: &kafka.RoundRobin{}, Transport: &kafka.Transport{}}
+	w := &kafka.Writer{WriteTimeout: 5 * time.Minute, Addr: kafka.TCP(env.Brokers...), Topic: topic, RequiredAcks: kafka.RequireAll, Balancer: &kafka.RoundRobin{}, Transport: &kafka.Transport{}}
 	defer w.Close()
 	if err := w.WriteMessages(t.Context(), messages...); err != nil {
 		t.Fatal(err)

@@ -125,7 +125,7 @@ func produce(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: produce TOPIC FILE")
 	}
-	w := &kafka.Writer{Addr: kafka.TCP(ts.Getenv("KAFKA")), Topic: args[0], RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond, Transport: transport(ts)}
+	w := &kafka.Writer{Addr: kafka.TCP(ts.Getenv("KAFKA")), Topic: args[0], WriteTimeout: patience, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond, Transport: transport(ts)}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for line := range strings.Lines(ts.ReadFile(args[1])) {
