@@ -22,7 +22,10 @@ import (
 	"github.com/plumbline-slo/plumbline/testenv/traffic"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+func TestMain(m *testing.M) {
+	serveIfRequested()
+	testenv.Main(m)
+}
 
 // patience bounds every wait; a test that needs it all has failed.
 const patience = 5 * time.Minute
@@ -127,6 +130,7 @@ func (w *world) serve(t *testing.T, change ...func(*app.Config)) *service {
 		t.Fatal(err)
 	}
 	cfg.Watchdog.Limit = time.Hour // a loaded machine is no blindness
+	cfg.Engine.DiskLimit = 0.999   // nor is its disk the service's: over 85 % raw rows are left out
 	for _, f := range change {
 		f(&cfg)
 	}
