@@ -147,6 +147,8 @@ func describe(e alerting.IncidentEvent) string {
 		return "opened as a " + e.Text
 	case alerting.EventEscalated:
 		return "became a " + e.Text
+	case alerting.EventAgain:
+		return "fires again as a " + e.Text
 	case alerting.EventAcknowledged:
 		return e.By + " acknowledged the " + e.Text
 	case alerting.EventSilenced:
