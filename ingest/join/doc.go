@@ -20,8 +20,8 @@
 // nothing else.
 //
 // Predictions of a touched id are looked up by days_of_ids, which the join itself
-// brings up to what is stored before it follows anything: a look-up costs the same
-// however long the history is. docs/decisions/0021 has the argument.
+// brings up to what is stored before it follows anything. docs/decisions/0021 has
+// the argument, and what a look-up costs.
 //
 // Labels that belong to no prediction, to one of another model or to one that has
 // expired are counted, and listed by the view unmatched_labels.

@@ -132,6 +132,11 @@ func TestConcurrentJoinersAgree(t *testing.T) {
 	)
 	for range 3 {
 		j := newJoin(t, db, 25)
+		// Each knows that there are others, and follows everything all the same.
+		j.cfg.MemberTimeout = time.Hour
+		if err := j.say(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
 		wg.Go(func() {
 			for {
 				if _, err := j.Step(t.Context()); err != nil {
