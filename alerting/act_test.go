@@ -142,7 +142,7 @@ func TestPageThatFiresAgainIsNobodysYet(t *testing.T) {
 	s.send(t, firing(plumbline.SeverityPage))
 	w.waitPagerDuty(t, 1)
 	s.take(t, w, "ann")
-	s.send(t, resolved(firing(plumbline.SeverityPage)))
+	s.send(t, past(firing(plumbline.SeverityPage)))
 	w.waitPagerDuty(t, 3)
 	s.send(t, now(firing(plumbline.SeverityPage)))
 	w.waitPagerDuty(t, 4)
@@ -171,7 +171,7 @@ func TestPageThatFiresAgainAtNightRings(t *testing.T) {
 	s.send(t, firing(plumbline.SeverityPage))
 	w.waitPagerDuty(t, 1)
 	s.take(t, w, "ann")
-	s.send(t, resolved(firing(plumbline.SeverityPage)))
+	s.send(t, past(firing(plumbline.SeverityPage)))
 	again := now(firing(plumbline.SeverityPage))
 	eventually(t, func() bool { // as the rules do, it is said until it is heard
 		s.send(t, again)

@@ -39,6 +39,9 @@ type alertRecord struct {
 type alertStore struct {
 	*mem.Alerts
 	file *frameFile
+	// flap is the longest pause of a level that is none: nobody could be told of
+	// its end before it fired again.
+	flap time.Duration
 
 	mu    sync.Mutex
 	known map[model.Fingerprint]alertRecord
@@ -146,10 +149,12 @@ func (s *alertStore) ended(r alertRecord) (time.Time, bool) {
 
 // anew returns since when the level of an alert that begins fires anew: since the
 // alert does, if all others of its incident and level have ended, and there were
-// any; otherwise since those that fire do. The lock is held.
+// any; otherwise since those that fire do. Who took a page that flickers is not
+// called again each time: a pause that is too short to be told is no end. The lock
+// is held.
 func (s *alertStore) anew(r alertRecord, news map[model.Fingerprint]alertRecord, heard time.Time) time.Time {
 	incident, level := r.incident(), r.Label(plumbline.LabelSeverity)
-	var again, last time.Time
+	var again, last, former time.Time // former: of those that have ended
 	fires := false
 	for fp, other := range s.known {
 		if other.Label(plumbline.LabelSeverity) != level || other.incident() != incident {
@@ -160,15 +165,19 @@ func (s *alertStore) anew(r alertRecord, news map[model.Fingerprint]alertRecord,
 			other, at, over = newer, newer.EndsAt, newer.Resolved
 		}
 		if over {
-			last = later(last, at)
+			last, former = later(last, at), later(former, other.Again)
 			continue
 		}
 		fires, again = true, later(again, other.Again)
 	}
-	if fires || last.IsZero() {
+	begins := earliest(later(last, r.StartsAt), heard)
+	switch {
+	case fires || last.IsZero():
 		return again
+	case begins.Sub(last) < s.flap:
+		return former
 	}
-	return earliest(later(last, r.StartsAt), heard)
+	return begins
 }
 
 // again returns since when the level of an alert fires anew; zero if it never

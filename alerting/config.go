@@ -72,7 +72,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		RoutePrefix:    "/",
-		GroupWait:      5 * time.Second,
+		GroupWait:      time.Second,
 		GroupInterval:  30 * time.Second,
 		RepeatInterval: 4 * time.Hour,
 		ResolveTimeout: 5 * time.Minute,

@@ -274,7 +274,7 @@ func (c *core) openAlerts() error {
 	if err != nil {
 		return err
 	}
-	c.files["alerts"] = store.file
+	c.files["alerts"], store.flap = store.file, c.config.GroupInterval
 	callback := storeCallback{Silencer: c.silencer, expired: func(a *alert.Alert) {
 		if err := store.expired(a); err != nil {
 			c.metrics.storageFailures.WithLabelValues("alerts").Inc()

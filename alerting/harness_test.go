@@ -275,6 +275,12 @@ func resolved(a alerting.Alert) alerting.Alert {
 	return a
 }
 
+// past is an alert that ended half a minute ago, longer than a flicker lasts.
+func past(a alerting.Alert) alerting.Alert {
+	a.EndsAt = time.Now().Add(-30 * time.Second)
+	return a
+}
+
 // now is an alert that begins now.
 func now(a alerting.Alert) alerting.Alert {
 	a.StartsAt = time.Now()

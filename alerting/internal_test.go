@@ -371,3 +371,54 @@ func TestSilenceThatIsNotDurableIsAnError(t *testing.T) {
 		t.Errorf("a reader is refused: %d", w.Code)
 	}
 }
+
+// A level fires anew when everything of it had ended, for longer than a flicker,
+// whichever of its alerts begins; a restart remembers.
+func TestWhenALevelFiresAnew(t *testing.T) {
+	dir, noon := t.TempDir(), time.Now().Add(-time.Hour)
+	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
+	s := storeAt(t, dir)
+	s.flap = 30 * time.Second
+	labels := func(window string) map[string]string {
+		return map[string]string{"alertname": "SLOBurn", plumbline.LabelModel: "m", plumbline.LabelSeverity: plumbline.SeverityPage, plumbline.LabelWindow: window}
+	}
+	say := func(window string, starts, ends time.Time) {
+		t.Helper()
+		a, err := Alert{Labels: labels(window), StartsAt: starts, EndsAt: ends}.toAlertmanager(time.Now(), time.Minute)
+		if err == nil {
+			err = s.Put(t.Context(), a)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(when, window string, again time.Time) {
+		t.Helper()
+		if got := s.again(labelSet(labels(window)).Fingerprint()); !got.Equal(again) {
+			t.Errorf("%s: %s fires anew since %s, want %s", when, window, got, again)
+		}
+	}
+	goesOn := time.Now().Add(time.Hour)
+	say("1h", at(0), goesOn)
+	say("6h", at(100), goesOn)
+	say("1h", at(0), at(200))
+	say("1h", at(300), goesOn)
+	want("the other fired all the time", "1h", time.Time{})
+	say("6h", at(100), at(400))
+	say("1h", at(300), at(500))
+	say("6h", at(520), goesOn)
+	want("a flicker", "6h", time.Time{})
+	say("6h", at(520), at(600))
+	say("1h", at(900), goesOn)
+	want("after five minutes", "1h", at(900))
+	say("6h", at(950), goesOn)
+	want("it joins the other", "6h", at(900))
+	say("1h", at(900), goesOn)
+	want("said again", "1h", at(900))
+
+	s = storeAt(t, dir)
+	if err := s.load(t.Context(), time.Now(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	want("after a restart", "6h", at(900))
+}
