@@ -135,6 +135,8 @@ type Evaluator struct {
 	manager *promrules.Manager
 	query   promrules.QueryFunc
 	ledger  ledger
+	lately  lately
+	sooner  sooner
 	turns   turns
 	keeper  keeper
 }
@@ -154,7 +156,7 @@ func New(cfg Config, deps Dependencies) (*Evaluator, error) {
 	if deps.Source == nil || deps.Notify == nil || deps.Logger == nil || deps.Registerer == nil {
 		return nil, errors.New("rules: source, notify, logger and registerer are all needed")
 	}
-	e := &Evaluator{cfg: cfg, deps: deps, memory: newMemory(cfg.Lookback), parser: parser.NewParser(parser.Options{})}
+	e := &Evaluator{cfg: cfg, deps: deps, memory: newMemory(cfg.Lookback), parser: parser.NewParser(parser.Options{}), sooner: sooner{wake: make(chan struct{}, 1)}}
 	e.view = &view{
 		source: deps.Source, memory: e.memory, live: make(map[string]*liveSeries),
 		interval: cfg.Interval, timeout: cfg.SourceTimeout, maxAge: cfg.MaxSampleAge, holdBlind: cfg.HoldBlind,
@@ -207,7 +209,7 @@ func (e *Evaluator) Run(ctx context.Context) error {
 		manager.Run()
 	}()
 	if err == nil {
-		<-ctx.Done()
+		e.sooner.run(ctx, func(groups map[string]bool) { e.evaluateNow(context.WithoutCancel(ctx), manager, groups) })
 	}
 	e.mu.Lock()
 	e.manager = nil
@@ -244,6 +246,9 @@ func (e *Evaluator) newManager(ctx context.Context, external *url.URL) *promrule
 // Reload reads the rule files again; alerts whose rule is unchanged keep their
 // state. After an error the former rules stay in force.
 func (e *Evaluator) Reload() error {
+	// No group is taken away while Soon is at it.
+	e.sooner.busy.Lock()
+	defer e.sooner.busy.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.manager == nil {
@@ -267,7 +272,7 @@ func (e *Evaluator) update() error {
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("reading rule files: %w", err)
 	}
-	if err := e.manager.Update(e.cfg.Interval, files, labels.EmptyLabels(), e.cfg.ExternalURL, e.evaluate); err != nil {
+	if err := e.manager.Update(e.cfg.Interval, files, labels.EmptyLabels(), e.cfg.ExternalURL, e.inOrder); err != nil {
 		return fmt.Errorf("loading rule files: %w", err)
 	}
 	return nil
