@@ -316,7 +316,7 @@ func TestModelsAreKeptOneByOne(t *testing.T) {
 	r := newRunner(t, db)
 	var calls atomic.Int64
 	r.now = func() time.Time { return now.Add(time.Duration(calls.Add(1)) * time.Second) }
-	if _, err := r.step(t.Context(), look{"features", r.lookFeatures}); err != nil {
+	if _, err := r.step(t.Context(), look{name: "features", make: r.lookFeatures}); err != nil {
 		t.Fatal(err)
 	}
 	var times, models uint64

@@ -25,6 +25,10 @@ type Config struct {
 	// Interval is the pause between two looks. Default 10 s. Rules see a finding
 	// for ten minutes, so a longer interval than that leaves gaps.
 	Interval time.Duration `yaml:"interval"`
+	// BurnInterval is the least pause between two looks at the burn of objectives
+	// that count events as they come, which a page waits for. Default 1 s. A look
+	// that takes long is followed by a longer one, of nine times that, up to Interval.
+	BurnInterval time.Duration `yaml:"burn_interval"`
 	// DriftWindows are the windows whose features are compared with the training
 	// set. They count in whole hours. Default 24 h.
 	DriftWindows []time.Duration `yaml:"drift_windows"`
@@ -136,6 +140,7 @@ func (m Measures) validate() error {
 func DefaultConfig() Config {
 	return Config{
 		Interval:         10 * time.Second,
+		BurnInterval:     time.Second,
 		DriftWindows:     []time.Duration{24 * time.Hour},
 		QualityWindows:   []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour},
 		ReferenceRefresh: 10 * time.Minute,
@@ -203,6 +208,7 @@ func (c Config) validateTimes() error {
 		}
 	}
 	positive("interval", c.Interval)
+	positive("burn_interval", c.BurnInterval)
 	positive("max_label_lag", c.MaxLabelLag)
 	positive("data_quality_interval", c.DataQualityInterval)
 	positive("label_interval", c.LabelInterval)
@@ -269,6 +275,9 @@ type Dependencies struct {
 	// where there is none. PromQL evaluates the expressions of those on PromQL.
 	Queries count.Querier
 	PromQL  count.Instant
+	// Changed is told which SLOs on counts have another verdict than before, once it
+	// is written; nil is told nothing. The next look waits for it.
+	Changed func(...plumbline.SLOName)
 	// Quality is what models declare of their answers and labels.
 	Quality map[plumbline.Model]qualityask.Declaration
 	// Registerer gets the runner's metrics; nil registers them nowhere.

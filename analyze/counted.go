@@ -3,7 +3,9 @@ package analyze
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -16,30 +18,134 @@ import (
 // assumesCounts is what burn rates on counts rest on.
 const assumesCounts = "every event counts once it has come in; p is the chance, a minute, that noise at exactly the target starts this"
 
-// counted looks at the objectives that count events as they come.
+// counted looks at the objectives that count events as they come. A page waits
+// for nothing else, so it looks often: every second, or as often as leaves the
+// machine to others.
 type counted struct {
 	counter *count.Counter
 	reader  count.Reader
+	changed func(...plumbline.SLOName)
+	// interval is how often everything is written, changed or not.
+	interval time.Duration
+
+	// said are the verdicts that were written last, of each objective as one text;
+	// wrote is when all of them were.
+	said  map[plumbline.SLOName]string
+	wrote time.Time
+	// seen is what had been counted when the counts were last read, and until the end
+	// of which minute.
+	seen uint64
+	end  time.Time
 }
 
-func newCounted(deps Dependencies, conn driver.Conn) *counted {
+func newCounted(cfg Config, deps Dependencies, conn driver.Conn) *counted {
+	changed := deps.Changed
+	if changed == nil {
+		changed = func(...plumbline.SLOName) {}
+	}
 	return &counted{
 		counter: count.New(count.DefaultConfig(), deps.DB, deps.Queries, deps.PromQL),
 		reader:  count.Reader{Conn: conn},
+		changed: changed, interval: cfg.Interval, said: make(map[plumbline.SLOName]string),
 	}
+}
+
+// countsShare is the part of the time, one in so many, that looks at counts may
+// take: with hundreds of objectives a look takes a second, with a few a hundredth.
+const countsShare = 10
+
+// pauseCounts is how long after a look at counts the next one begins.
+func (r *Runner) pauseCounts(took time.Duration) time.Duration {
+	return min(max(r.cfg.BurnInterval, (countsShare-1)*took), max(r.cfg.Interval-took, 0))
+}
+
+// lookCounts counts what is new and evaluates every window of an objective on
+// counts. What it finds of an objective is one insert of one time, as lookService
+// says: of all of them once an interval, and in between of those whose verdict is
+// another.
+func (r *Runner) lookCounts(ctx context.Context, now time.Time, keep keeper) error {
+	within, cancel := context.WithTimeout(ctx, r.patience)
+	defer cancel()
+	all, err := r.counted.look(within, r.objectives, now)
+	findings, said := r.counted.news(all, now)
+	if kept := keep(findings); kept != nil {
+		return errors.Join(err, kept)
+	}
+	r.counted.keep(said, now)
+	return err
 }
 
 // look counts what is new and evaluates every window that ends with the minute
 // now. What could not be counted is evaluated as far as it was: an indicator that
-// nothing comes in for becomes missing by itself.
-func (c *counted) look(ctx context.Context, objectives []plumbline.Objective, now time.Time) ([]Finding, error) {
+// nothing comes in for becomes missing by itself. Where nothing was counted since,
+// there is nothing to evaluate before the minute is over or everything is due.
+func (c *counted) look(ctx context.Context, objectives []plumbline.Objective, now time.Time) ([]count.Evaluation, error) {
 	err := c.counter.Step(ctx, objectives, now)
-	all, readErr := c.reader.At(ctx, objectives, now.Truncate(time.Minute).Add(time.Minute))
+	end, seen := now.Truncate(time.Minute).Add(time.Minute), c.counter.Written()
+	if err == nil && seen == c.seen && end.Equal(c.end) && !c.due(now) {
+		return nil, nil
+	}
+	all, readErr := c.reader.At(ctx, objectives, end)
+	if readErr == nil {
+		c.seen, c.end = seen, end
+	}
+	return all, errors.Join(err, readErr)
+}
+
+// due reports whether everything is to be written, whatever it says.
+func (c *counted) due(now time.Time) bool {
+	return c.wrote.IsZero() || now.Sub(c.wrote) >= c.interval || now.Before(c.wrote)
+}
+
+// tell makes everything due.
+func (c *counted) tell() { c.wrote = time.Time{} }
+
+// news returns the findings that are to be written, and what they say of each
+// objective.
+func (c *counted) news(all []count.Evaluation, now time.Time) ([]Finding, map[plumbline.SLOName]string) {
+	said := make(map[plumbline.SLOName]string)
+	for _, e := range all {
+		said[e.Objective.SLO.Name] += verdictsOf(e)
+	}
+	due := c.due(now)
 	var findings []Finding
 	for _, e := range all {
-		findings = append(findings, countedFindings(e)...)
+		if name := e.Objective.SLO.Name; due || said[name] != c.said[name] {
+			findings = append(findings, countedFindings(e)...)
+		}
 	}
-	return findings, errors.Join(err, readErr)
+	return findings, said
+}
+
+// keep notes what was written, and tells which objectives it says something else
+// of.
+func (c *counted) keep(said map[plumbline.SLOName]string, now time.Time) {
+	if len(said) == 0 {
+		return // nothing was read
+	}
+	var changed []plumbline.SLOName
+	for name, text := range said {
+		if c.said[name] != text {
+			changed = append(changed, name)
+		}
+		c.said[name] = text
+	}
+	if c.due(now) {
+		c.wrote = now
+	}
+	if len(changed) > 0 {
+		c.changed(changed...)
+	}
+}
+
+// verdictsOf is what an evaluation says of each pair, as one text.
+func verdictsOf(e count.Evaluation) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%q", e.Deploy)
+	for _, c := range e.Counted {
+		b.WriteString(" " + c.Verdict)
+	}
+	return b.String() + "\n"
 }
 
 // countedFindings returns a finding for each window length; long windows carry

@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,5 +32,67 @@ func TestCountedFindings(t *testing.T) {
 	}
 	if missing.Window != 72*time.Hour || !math.IsNaN(missing.Value) || missing.Verdict != plumbline.VerdictMissing {
 		t.Errorf("nothing came in, which is not health: %+v", missing)
+	}
+}
+
+// Everything is written once an interval; in between what has another verdict is,
+// with all its deploys, and only that is told.
+func TestCountsAreWrittenWhenTheySaySomethingElse(t *testing.T) {
+	var told []plumbline.SLOName
+	c := &counted{
+		changed:  func(slos ...plumbline.SLOName) { told = append(told, slos...) },
+		interval: 10 * time.Second, said: make(map[plumbline.SLOName]string),
+	}
+	evaluations := func(ofA2 string) []count.Evaluation {
+		evaluation := func(slo plumbline.SLOName, deploy plumbline.DeployHash, verdict string) count.Evaluation {
+			o := plumbline.Objective{SLO: plumbline.SLO{Name: slo, Model: "m", Target: 0.99}}
+			pair := plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: time.Hour, Short: 5 * time.Minute, Factor: 14.4}
+			return count.Evaluation{Objective: o, Deploy: deploy, Counted: []burn.Counted{{Pair: pair, Verdict: verdict}}}
+		}
+		return []count.Evaluation{evaluation("a", "1", plumbline.VerdictOK), evaluation("a", "2", ofA2), evaluation("b", "1", plumbline.VerdictOK)}
+	}
+	const perDeploy = 2 // a finding of each window
+	for _, step := range []struct {
+		after    time.Duration
+		all      []count.Evaluation
+		stores   bool
+		findings int
+		told     []plumbline.SLOName
+	}{
+		{0, evaluations(plumbline.VerdictOK), true, 3 * perDeploy, []plumbline.SLOName{"a", "b"}},
+		{time.Second, evaluations(plumbline.VerdictOK), true, 0, nil},
+		{2 * time.Second, nil, true, 0, nil}, // nothing was read
+		{3 * time.Second, evaluations(plumbline.VerdictBreach), false, 2 * perDeploy, nil},
+		{4 * time.Second, evaluations(plumbline.VerdictBreach), true, 2 * perDeploy, []plumbline.SLOName{"a"}},
+		{5 * time.Second, evaluations(plumbline.VerdictBreach), true, 0, nil},
+		{10 * time.Second, evaluations(plumbline.VerdictBreach), true, 3 * perDeploy, nil},
+		{19 * time.Second, evaluations(plumbline.VerdictOK), true, 2 * perDeploy, []plumbline.SLOName{"a"}},
+		{20 * time.Second, evaluations(plumbline.VerdictOK), true, 3 * perDeploy, nil},
+	} {
+		told = nil
+		at := now.Add(step.after)
+		findings, said := c.news(step.all, at)
+		if step.stores {
+			c.keep(said, at)
+		}
+		slices.Sort(told)
+		if len(findings) != step.findings || !slices.Equal(told, step.told) {
+			t.Errorf("after %s: %d findings, told of %v; want %d and %v", step.after, len(findings), told, step.findings, step.told)
+		}
+	}
+}
+
+func TestLooksAtCountsLeaveTimeToOthers(t *testing.T) {
+	r := &Runner{cfg: DefaultConfig()}
+	for took, want := range map[time.Duration]time.Duration{
+		0:                      time.Second,
+		100 * time.Millisecond: time.Second,
+		500 * time.Millisecond: 4500 * time.Millisecond,
+		2 * time.Second:        8 * time.Second,
+		30 * time.Second:       0,
+	} {
+		if got := r.pauseCounts(took); got != want {
+			t.Errorf("after a look of %s a pause of %s, want %s", took, got, want)
+		}
 	}
 }

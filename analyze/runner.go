@@ -79,7 +79,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 		quality: quality.Reader{Conn: conn},
 		burn:    burn.Reader{Conn: conn, MaxLag: cfg.MaxLabelLag},
 	}
-	r.counted = newCounted(deps, conn)
+	r.counted = newCounted(cfg, deps, conn)
 	r.hygiene = newHygiene(dataquality.Reader{Conn: conn}, cfg)
 	r.truth = newTruth(concept.Reader{Conn: conn}, cfg)
 	r.proxies = newProxies(proxy.Reader{Conn: conn}, cfg.Proxies)
@@ -122,6 +122,8 @@ func (r *Runner) Burn() burn.Reader { return r.burn }
 type look struct {
 	name string
 	make func(ctx context.Context, now time.Time, keep keeper) error
+	// pause is how long after a look that took so long the next one begins.
+	pause func(took time.Duration) time.Duration
 }
 
 // keeper writes findings that belong together.
@@ -130,10 +132,14 @@ type keeper func([]Finding) error
 // looks returns the rounds. What a page stands on has one of its own, so that
 // comparing many features, or catching up with past days, never delays it.
 func (r *Runner) looks() []look {
-	return []look{{"service", r.lookService}, {"features", r.lookFeatures}, {"ledger", r.lookLedger}, {"arrival", r.lookArrival}, {"estimates", r.lookEstimates}}
+	every := func(took time.Duration) time.Duration { return max(r.cfg.Interval-took, 0) }
+	return []look{
+		{"service", r.lookService, every}, {"counts", r.lookCounts, r.pauseCounts}, {"features", r.lookFeatures, every},
+		{"ledger", r.lookLedger, every}, {"arrival", r.lookArrival, every}, {"estimates", r.lookEstimates, every},
+	}
 }
 
-// Run looks until the context ends, at once and then every interval. A look that
+// Run looks until the context ends, at once and then again and again. A look that
 // ends in an error is counted and logged; the next one looks again.
 func (r *Runner) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
@@ -145,17 +151,18 @@ func (r *Runner) Run(ctx context.Context) error {
 }
 
 func (r *Runner) repeat(ctx context.Context, l look) {
-	ticker := time.NewTicker(r.cfg.Interval)
-	defer ticker.Stop()
 	for {
-		if _, err := r.step(ctx, l); err != nil && ctx.Err() == nil {
+		began := time.Now()
+		_, err := r.step(ctx, l)
+		pause := l.pause(time.Since(began))
+		if err != nil && ctx.Err() == nil {
 			r.metrics.errors.Inc()
-			r.log.Error("analysis was incomplete and will be repeated", "look", l.name, "err", err, "after", r.cfg.Interval)
+			r.log.Error("analysis was incomplete and will be repeated", "look", l.name, "err", err, "after", pause)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-time.After(pause):
 		}
 	}
 }
@@ -168,6 +175,7 @@ func (r *Runner) Step(ctx context.Context) ([]Finding, error) {
 		findings []Finding
 		errs     []error
 	)
+	r.counted.tell() // whatever was written lately
 	for _, l := range r.looks() {
 		found, err := r.step(ctx, l)
 		findings, errs = append(findings, found...), append(errs, err)
@@ -216,8 +224,8 @@ func (r *Runner) write(ctx context.Context, findings []Finding) error {
 	return nil
 }
 
-// lookService looks at the quality of every model and the burn of every
-// objective. All it finds is one insert of one time: readers take the newest
+// lookService looks at the quality of every model and the burn of the objectives
+// on quality. All it finds is one insert of one time: readers take the newest
 // time of an SLO for its newest look.
 func (r *Runner) lookService(ctx context.Context, now time.Time, keep keeper) error {
 	byModel := map[plumbline.Model]traffic{}
@@ -232,8 +240,6 @@ func (r *Runner) lookService(ctx context.Context, now time.Time, keep keeper) er
 		return err // nobody is known to serve, which must not read as nobody serves
 	}
 	errs := []error{err}
-	found, err := r.within(ctx, func(ctx context.Context) ([]Finding, error) { return r.counted.look(ctx, r.objectives, now) })
-	findings, errs = append(findings, found...), append(errs, err)
 	for _, o := range r.objectives {
 		if !o.SLO.SLI.Is(plumbline.SLIQuality) {
 			continue
@@ -295,7 +301,7 @@ func newMetrics() metrics {
 	return metrics{
 		findings: prometheus.NewCounter(prometheus.CounterOpts(opts("findings_total", "Rows of findings written."))),
 		errors:   prometheus.NewCounter(prometheus.CounterOpts(opts("step_errors_total", "Looks in which something could not be looked at."))),
-		last:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("last_complete_step_timestamp_seconds", "Unix time of the last look that saw everything: service is burn and quality, features is drift and data quality, ledger is what became of alarms, arrival is whether labels come, estimates is maturity and quality before labels.")), []string{"look"}),
+		last:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("last_complete_step_timestamp_seconds", "Unix time of the last look that saw everything: service is quality and its burn, counts is the burn of what is counted as it comes, features is drift and data quality, ledger is what became of alarms, arrival is whether labels come, estimates is maturity and quality before labels.")), []string{"look"}),
 	}
 }
 

@@ -74,6 +74,8 @@ type Counter struct {
 	cursor map[plumbline.SLIID]int64
 	// whole is when the last longestStep of an indicator was counted anew.
 	whole map[plumbline.SLIID]time.Time
+	// written is how many rows were.
+	written uint64
 }
 
 // New returns a counter. Queries and promql may be nil if no objective needs
@@ -81,6 +83,10 @@ type Counter struct {
 func New(cfg Config, db *storage.DB, queries Querier, promql Instant) *Counter {
 	return &Counter{cfg: cfg, db: db, queries: queries, promql: promql, cursor: make(map[plumbline.SLIID]int64), whole: make(map[plumbline.SLIID]time.Time)}
 }
+
+// Written returns how many counts of a minute were written so far: where it is as
+// before, nothing was new.
+func (c *Counter) Written() uint64 { return c.written }
 
 // row is the count of one minute.
 type row struct {
@@ -389,6 +395,7 @@ func (c *Counter) write(ctx context.Context, counted []row, version int64) error
 		if err != nil {
 			return err
 		}
+		c.written += uint64(len(part))
 	}
 	return nil
 }

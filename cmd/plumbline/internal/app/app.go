@@ -52,6 +52,7 @@ type App struct {
 	db         *storage.DB
 	reads      *storage.DB // as the user that may only read; nil without one
 	prometheus *promapi.API
+	rules      *rules.Evaluator
 	engine     *engine.Engine // nil with a real ClickHouse
 	troubles   *troubles
 	canaries   *canaries
@@ -298,7 +299,11 @@ func (a *App) newAnalyze() (*analyze.Runner, error) {
 	if err := a.openQueries(); err != nil {
 		return nil, err
 	}
-	return analyze.New(a.cfg.Analyze, analyze.Dependencies{DB: a.db, Objectives: declared, Queries: a.queries(), PromQL: a.prometheus, Quality: a.cfg.DeclaredQuality(), Registerer: a.registry, Log: a.log})
+	return analyze.New(a.cfg.Analyze, analyze.Dependencies{
+		DB: a.db, Objectives: declared, Queries: a.queries(), PromQL: a.prometheus, Quality: a.cfg.DeclaredQuality(), Registerer: a.registry, Log: a.log,
+		// There are rules before analyze runs.
+		Changed: func(slos ...plumbline.SLOName) { a.rules.Soon(slos...) },
+	})
 }
 
 // newAlerting builds the rules and the alerts, which need each other: rules
@@ -318,6 +323,7 @@ func (a *App) newAlerting(runner *analyze.Runner, speaks *speaker) (*rules.Evalu
 	if err != nil {
 		return nil, nil, err
 	}
+	a.rules = evaluator
 	a.prometheus.Use(evaluator)
 	channels, err := a.channels()
 	if err != nil {
