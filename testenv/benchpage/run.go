@@ -30,6 +30,7 @@ type bench struct {
 	pages     *pages
 	producer  *producer
 	db        *storage.DB
+	stages    stages
 }
 
 // Run measures and prints: figures as JSON lines, the rest for people.
@@ -58,6 +59,7 @@ func Run(ctx context.Context, o Options, lines, table io.Writer) (err error) {
 	}
 	found.took = time.Since(began).Seconds()
 	found.describe(table)
+	fmt.Fprintln(table, b.stages)
 	return figure.Print(lines, table, found.figures(o)...)
 }
 
@@ -186,7 +188,11 @@ func (b *bench) fail(ctx context.Context, before time.Time, want float64, faults
 	}
 	b.say("pages of %d models of %d", b.pages.models(), b.Faults)
 	// A second page of the last one would come now.
-	return b.pause(ctx, calm)
+	if err := b.pause(ctx, calm); err != nil {
+		return err
+	}
+	b.stages, err = stagesOf(ctx, b.db, b.pages, b.endpoints)
+	return err
 }
 
 // pause waits, for as long as the service runs.
