@@ -22,7 +22,10 @@ import (
 	"github.com/plumbline-slo/plumbline/testenv/traffic"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+func TestMain(m *testing.M) {
+	serveIfRequested()
+	testenv.Main(m)
+}
 
 // patience bounds every wait; a test that needs it all has failed.
 const patience = 5 * time.Minute
