@@ -215,6 +215,9 @@ func (a *Asker) measure(ctx context.Context, q Question, d Declaration, ids []me
 			m.add(part, described(v))
 		}
 	}
+	if err == nil && d.Task == Multiclass && d.ClassScores != "" && wants(scoredIDs()...) {
+		err = a.measureScored(ctx, q, d, m)
+	}
 	for _, id := range ids {
 		if c := d.custom(id); c != nil && err == nil {
 			err = a.measureCustom(ctx, q, d, *c, m)
@@ -237,6 +240,15 @@ func (a *Asker) again(ctx context.Context, q Question, d Declaration, m *measure
 		return nil
 	}
 	m.notes = append(m.notes, "rows of labelled predictions have expired: the metrics are from the hourly rollups")
+	for part := range m.values {
+		for _, id := range append(scoredIDs(), metric.TopK) {
+			if v, ok := m.values[part][id]; ok {
+				// Only rows can tell, and those that are left are not a fair share.
+				v.State, v.Interval, v.Why = metric.Insufficient, metric.Interval{Low: math.NaN(), High: math.NaN()}, expiredRows
+				m.values[part][id] = v
+			}
+		}
+	}
 	if d.Task == Regression {
 		return a.measureNumbers(ctx, q, d, true, m)
 	}
@@ -366,9 +378,12 @@ func (m *measured) value(part string, id metric.ID, hourly bool) Value {
 		return described(counts.ValuesAt(metric.ThinningOf(float64(c.labelled), float64(c.labelled)*float64(c.labelled)/float64(c.rows)))[0])
 	}
 	v.State, v.Interval = metric.Insufficient, metric.Interval{Low: math.NaN(), High: math.NaN()}
-	v.Why = "the rows of too many labelled predictions have expired or hold nothing to compare"
+	v.Why = expiredRows
 	return v
 }
+
+// expiredRows is why nothing is said of what only rows can tell.
+const expiredRows = "the rows of too many labelled predictions have expired or hold nothing to compare"
 
 func within(part string) string {
 	if part == "" {

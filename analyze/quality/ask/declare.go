@@ -48,7 +48,8 @@ type Declaration struct {
 	// Default 0.5, the median.
 	Quantile float64 `yaml:"quantile"`
 	// ClassScores is how the names of the numeric features begin that hold the
-	// scores of the classes, for top-k: "p_" if there are p_cat and p_dog.
+	// scores of the classes, for top-k, areas, losses and calibration: "p_" if there
+	// are p_cat and p_dog.
 	ClassScores string `yaml:"class_scores"`
 	// Query is the category that predictions of one ranked list share. Default:
 	// what stands before the last / of their prediction_id.
@@ -195,7 +196,7 @@ func (d Declaration) metrics() []metric.ID {
 	case Multiclass:
 		ids = []metric.ID{metric.Accuracy, metric.MacroPrecision, metric.MacroRecall, metric.MacroF1, metric.MultiMCC}
 		if d.ClassScores != "" {
-			ids = append(ids, metric.TopK)
+			ids = append(append(ids, metric.TopK), scoredIDs()...)
 		}
 	case Regression:
 		ids = []metric.ID{metric.MAE, metric.RMSE, metric.MAPE, metric.Bias, metric.R2, metric.Pinball}

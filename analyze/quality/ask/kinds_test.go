@@ -168,6 +168,10 @@ func manyClasses(t *testing.T, asker *Asker, world []prediction) {
 		m[i] = make([]int64, 4)
 	}
 	var hits int64
+	scored, err := metric.NewScored(4)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, p := range world {
 		truth := slices.Index(classes, p.labels[0].class)
 		m[truth][slices.Index(classes, p.predicted)]++
@@ -178,17 +182,23 @@ func manyClasses(t *testing.T, asker *Asker, world []prediction) {
 		if metric.TopKHit(scores, truth, 2) {
 			hits++
 		}
+		if err := scored.Add(scores, truth, 1); err != nil {
+			t.Fatal(err)
+		}
 	}
 	values, err := m.Values()
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[metric.ID]metric.Value{}
-	for _, v := range append(values, metric.TopKAccuracy(hits, int64(len(world)))) {
+	for _, v := range append(append(values, metric.TopKAccuracy(hits, int64(len(world)))), scored.Values()...) {
 		want[v.Metric] = v
 	}
-	if len(answer.Parts[0].Values) != 6 {
+	if len(answer.Parts[0].Values) != 13 {
 		t.Errorf("%d values", len(answer.Parts[0].Values))
+	}
+	if area := answer.Parts[0].Values[6]; area.Metric != metric.MacroROCAUC || area.State != metric.OK || area.Value.Value < 0.6 {
+		t.Errorf("%+v", area)
 	}
 	check(t, "classes", answer.Parts[0], want, int64(len(world)), len(world))
 }

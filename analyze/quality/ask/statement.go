@@ -29,6 +29,8 @@ var (
 	featuresSQL string
 	//go:embed sql/best.sql
 	bestSQL string
+	//go:embed sql/scored.sql
+	scoredSQL string
 	//go:embed sql/lists.sql
 	listsSQL string
 	//go:embed sql/custom.sql

@@ -23,6 +23,13 @@ const (
 	MacroF1        ID = "macro_f1"
 	MultiMCC       ID = "multi_mcc"
 	TopK           ID = "top_k"
+	MacroROCAUC    ID = "macro_roc_auc"
+	WeightedROCAUC ID = "weighted_roc_auc"
+	MacroPRAUC     ID = "macro_pr_auc"
+	WeightedPRAUC  ID = "weighted_pr_auc"
+	MultiLogLoss   ID = "multi_log_loss"
+	MultiBrier     ID = "multi_brier"
+	MacroECE       ID = "macro_ece"
 
 	MAE     ID = "mae"
 	RMSE    ID = "rmse"
@@ -96,6 +103,8 @@ func binaryTable() []Definition {
 func multiTable() []Definition {
 	each := Needs{Labelled: minLabelled, Positives: minClass}
 	const source = "Sokolova & Lapalme 2009, table 3"
+	const scored = "placements of DeLong, DeLong & Clarke-Pearson 1988, added over classes before they are squared, on the logit scale"
+	const added = "standard errors of Boyd, Eng & Page 2013, section 3.2, added over classes, on the logit scale"
 	const delta = "delta method on the multinomial counts of the confusion matrix (Takahashi et al. 2022, section 3)"
 	return []Definition{
 		{MacroPrecision, "precision, mean over classes", "share", "mean over classes of n_kk/n_.k", delta, source, Higher, each},
@@ -103,6 +112,13 @@ func multiTable() []Definition {
 		{MacroF1, "F1, mean over classes", "share", "mean over classes of 2n_kk/(n_k.+n_.k)", delta, source, Higher, each},
 		{MultiMCC, "Matthews correlation of several classes", "1", "(c n - sum p_k t_k)/sqrt((n^2-sum p_k^2)(n^2-sum t_k^2)), c right, p_k called and t_k true k", delta, "Gorodkin 2004, eq. 8", Higher, each},
 		{TopK, "top-k accuracy", "share", "share of rows whose truth is among the k highest scores", "Wilson 1927", "Russakovsky et al. 2015, section 4.1", Higher, Needs{Labelled: minLabelled}},
+		{MacroROCAUC, "ROC AUC of each class against the others, mean over classes", "share", "mean over classes of ROC AUC", scored, "Fawcett 2006, section 9; as scikit-learn's roc_auc_score, ovr and macro", Higher, each},
+		{WeightedROCAUC, "ROC AUC of each class against the others, by labels", "share", "sum over classes of n_k./n times ROC AUC", scored, "Provost & Domingos 2001; as scikit-learn's roc_auc_score, ovr and weighted", Higher, each},
+		{MacroPRAUC, "PR AUC of each class against the others, mean over classes", "share", "mean over classes of PR AUC", added, "as scikit-learn's average_precision_score, macro", Higher, each},
+		{WeightedPRAUC, "PR AUC of each class against the others, by labels", "share", "sum over classes of n_k./n times PR AUC", added, "as scikit-learn's average_precision_score, weighted", Higher, each},
+		{MultiLogLoss, "log loss of several classes", "nat", "-mean ln f of the true class", "Student's t of the mean of per-event losses", "Good 1952, section 8", Lower, each},
+		{MultiBrier, "Brier score of several classes", "1", "mean over events of the sum over classes of (f-y)^2, 0 to 2", "Student's t of the mean of per-event losses", "Brier 1950", Lower, each},
+		{MacroECE, "calibration error of each class against the others, mean over classes", "share", "mean over classes of sum over bins n_b/n |mean f - mean y|", "means of the ends of each class", "Kull et al. 2019, section 2 (classwise ECE)", Lower, each},
 		{BusinessValue, "value of a prediction", "unit of the matrix", "sum n_ij v_ij / n", "Student's t of the mean of per-event values", "Elkan 2001, section 1", Higher, Needs{Labelled: minLabelled}},
 	}
 }

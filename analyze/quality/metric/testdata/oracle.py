@@ -73,3 +73,23 @@ sd=np.sqrt(np.average((each-m)**2,weights=W)*size/(size-1))
 half=stats.t.ppf(.975,size-1)*sd/np.sqrt(size)
 rr=np.array([1/(np.flatnonzero(r)[0]+1) for r in R])
 print('weighted ndcg5',M.ndcg_score(R,S,k=5,sample_weight=W),m-half,m+half,'map8',M.label_ranking_average_precision_score(R>0,S,sample_weight=W),'mrr',np.average(rr,weights=W),'n',W.sum(),'size',size)
+
+# scores of three classes, as probabilities
+k=3
+raw=np.array([[1+((a*(7+4*c)+c*c*5)%23)+8*(c==(a*a+a)%5%3) for c in range(k)] for a in range(n)],float)
+f=raw/raw.sum(1,keepdims=True); y3=(np.arange(n)**2+np.arange(n))%5%3
+Y=np.eye(k)[y3]
+print('multi roc',M.roc_auc_score(y3,f,multi_class='ovr',average='macro'),M.roc_auc_score(y3,f,multi_class='ovr',average='weighted'))
+print('multi pr',M.average_precision_score(Y,f,average='macro'),M.average_precision_score(Y,f,average='weighted'))
+print('multi log',M.log_loss(y3,f),'brier',((f-Y)**2).sum(1).mean())
+def ece(s,y):
+    b=np.clip((s*10).astype(int),0,9)
+    return sum(abs(s[b==j].mean()-y[b==j].mean())*(b==j).mean() for j in range(10) if (b==j).any())
+print('multi ece',np.mean([ece(f[:,c],Y[:,c]) for c in range(k)]))
+def auc(idx,average):
+    return M.roc_auc_score(y3[idx],f[idx],multi_class='ovr',average=average)
+for average in ('macro','weighted'):
+    jack=np.array([auc(np.delete(np.arange(n),a),average) for a in range(n)])
+    print('jackknife se',average,np.sqrt((n-1)/n*((jack-jack.mean())**2).sum()))
+w3=1+np.arange(n)%4
+print('multi roc with weights',M.roc_auc_score(y3,f,multi_class='ovr',average='macro',sample_weight=w3),'log',M.log_loss(y3,f,sample_weight=w3),'pr',M.average_precision_score(Y,f,average='macro',sample_weight=w3))
