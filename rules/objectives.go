@@ -80,9 +80,12 @@ func Objectives(slos []plumbline.SLO) ([]plumbline.Objective, error) {
 }
 
 // evidence returns the windows in which evidence for a pair is looked for: its
-// own, and the longer ones that little traffic needs.
+// own and half of it, and the longer ones that little traffic needs.
 func (t WindowTable) evidence(long time.Duration) []time.Duration {
 	windows := []time.Duration{long}
+	if half := long / 2; half%time.Minute == 0 {
+		windows = []time.Duration{half, long}
+	}
 	for _, step := range t.Ladder {
 		if step > long && step <= longestEvidence {
 			windows = append(windows, step)

@@ -108,21 +108,39 @@ func EvaluateCounts(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) Cou
 
 // evidence returns the noise in the first window that could give enough evidence
 // if every event in it were bad: which one that is depends on how much came in
-// and not on what of it was bad.
+// and not on what of it was bad. Beside the pair's own window half of it is looked
+// at, which a burst fills in half the time, without what was good before; either
+// may be what noise does, so each has half of what noise may cost.
 func evidence(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) (length time.Duration, noise float64, thin bool) {
 	budget, series := 1-slo.Target, float64(max(w.Series, 1))
 	windows := pair.Evidence
 	if len(windows) == 0 {
 		windows = []time.Duration{pair.Long}
 	}
-	noise = 1
-	for _, length = range windows {
+	by := func(length time.Duration, looks float64) (noise, least float64) {
 		count := w.Of(length)
 		phi := Overdispersion(slo) * count.weight()
-		noise = min(1, series*Noise(count.Bad, count.Total, budget, phi, length))
-		if series*Noise(count.Total, count.Total, budget, phi, length) <= pair.Noise {
+		return min(1, looks*series*Noise(count.Bad, count.Total, budget, phi, length)), looks * series * Noise(count.Total, count.Total, budget, phi, length)
+	}
+	noise = 1
+	looks, early := 1.0, 1.0
+	for _, length = range windows {
+		if length < pair.Long {
+			looks++
+			continue
+		}
+		var least float64
+		if noise, least = by(length, looks); least <= pair.Noise {
+			for _, shorter := range windows[:int(looks)-1] {
+				found, _ := by(shorter, looks)
+				early = min(early, found)
+			}
+			if early < noise {
+				return windows[0], early, false
+			}
 			return length, noise, false
 		}
+		looks = 1
 	}
 	return length, noise, pair.Noise > 0
 }

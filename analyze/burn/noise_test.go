@@ -100,3 +100,39 @@ func TestEvaluateCounts(t *testing.T) {
 		}
 	}
 }
+
+// Half the window says at half time what the whole one says only when it is full;
+// for looking at both, either has half of what noise may cost.
+func TestEvidenceOfHalfTheWindow(t *testing.T) {
+	slo := plumbline.SLO{Name: "s", Model: "m", Target: 0.99, Overdispersion: 1}
+	pair := plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: time.Hour, Short: 5 * time.Minute, Factor: 2, Noise: 1e-6,
+		Evidence: []time.Duration{30 * time.Minute, time.Hour, 6 * time.Hour}}
+	windows := func(perHour, early, late float64) Windows { // bad shares before and in the last half hour
+		return Windows{End: time.Unix(0, 0), Series: 1, Of: func(l time.Duration) Count {
+			total := perHour * l.Hours()
+			last := min(total, perHour/2)
+			return Count{Bad: math.Round(last*late + (total-last)*early), Total: total, Rows: total}
+		}}
+	}
+	by := func(w Windows, l time.Duration) float64 {
+		c := w.Of(l)
+		return Noise(c.Bad, c.Total, 1-slo.Target, 1, l)
+	}
+	for _, tt := range []struct {
+		name                 string
+		perHour, early, late float64
+		length               time.Duration
+		looks                float64
+	}{
+		{"a burst of half an hour", 1000, 0.01, 0.04, 30 * time.Minute, 2},
+		{"an hour of it", 1000, 0.04, 0.04, time.Hour, 2},
+		{"it is over", 1000, 0.04, 0.01, time.Hour, 2},
+		{"too little for an hour", 2, 0.5, 0.5, 6 * time.Hour, 1},
+	} {
+		w := windows(tt.perHour, tt.early, tt.late)
+		length, noise, thin := evidence(w, slo, pair)
+		if want := min(1, tt.looks*by(w, tt.length)); length != tt.length || noise != want || thin {
+			t.Errorf("%s: %s, %g, thin %t, want %s, %g", tt.name, length, noise, thin, tt.length, want)
+		}
+	}
+}

@@ -53,7 +53,7 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000"
 
 func pairs() []plumbline.WindowPair {
 	return []plumbline.WindowPair{
-		{Severity: "page", Long: time.Hour, Short: 5 * time.Minute, Factor: 2, Noise: 1e-7, Evidence: []time.Duration{time.Hour, 6 * time.Hour}},
+		{Severity: "page", Long: time.Hour, Short: 5 * time.Minute, Factor: 2, Noise: 1e-7, Evidence: []time.Duration{30 * time.Minute, time.Hour, 6 * time.Hour}},
 		{Severity: "ticket", Long: 6 * time.Hour, Short: 30 * time.Minute, Factor: 1, Noise: 1e-6, Evidence: []time.Duration{6 * time.Hour}},
 	}
 }
