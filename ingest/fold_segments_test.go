@@ -84,7 +84,13 @@ func TestFoldAllocatesNothingByEvent(t *testing.T) {
 	for name, declared := range map[string]segment.Declared{"none": nil, "segments": naiveSegments()} {
 		f := newFold(nil, declared)
 		f.run(in)
-		if n := testing.AllocsPerRun(5, func() { f.run(in) }); n > 0 {
+		var n float64
+		for range 5 { // what else the process does allocates too
+			if n = testing.AllocsPerRun(5, func() { f.run(in) }); n == 0 {
+				break
+			}
+		}
+		if n > 0 {
 			t.Errorf("%s: %v allocations a batch of 1,000 events", name, n)
 		}
 	}

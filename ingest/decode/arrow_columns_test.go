@@ -235,7 +235,7 @@ func TestArrowAllocatesNothingPerEvent(t *testing.T) {
 			}
 		}
 		fill()
-		if n := testing.AllocsPerRun(5, fill); n > 300 {
+		if n := allocations(5, 300, fill); n > 300 {
 			t.Errorf("%s: %v allocations for 3000 events", name, n)
 		}
 	}

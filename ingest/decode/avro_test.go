@@ -317,7 +317,7 @@ func allocatesNothing(t *testing.T, d Decoder, into Columns, events [][]byte) {
 		}
 	}
 	fill()
-	if n := testing.AllocsPerRun(5, fill); n > 2 {
+	if n := allocations(5, 2, fill); n > 2 {
 		t.Errorf("%v allocations for %d events, want none", n, len(events))
 	}
 }

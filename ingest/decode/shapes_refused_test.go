@@ -182,7 +182,7 @@ func TestShapesDoNotAllocate(t *testing.T) {
 		if err := d.Append(rec); err != nil || c.name == "bad_request" {
 			continue // what is refused, or is no JSON inside, may
 		}
-		n := testing.AllocsPerRun(20, func() {
+		n := allocations(20, 0, func() {
 			columns.Reset()
 			if err := d.Append(rec); err != nil {
 				t.Fatal(err)

@@ -120,7 +120,7 @@ func TestTreeReuses(t *testing.T) {
 		}
 	}
 	read()
-	if n := testing.AllocsPerRun(3, read); n > 0 {
+	if n := allocations(3, 0, read); n > 0 {
 		t.Errorf("%v allocations a document", n)
 	}
 	// A new document knows nothing of the one before.
