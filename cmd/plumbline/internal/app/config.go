@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -256,13 +257,16 @@ func DefaultConfig() Config {
 func Load(path string) (Config, error) {
 	cfg := DefaultConfig()
 	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Config{}, fmt.Errorf("configuration: %w; name yours with --config.file (examples/flights/plumbline.yml is one to begin with)", err)
+	}
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
-		return Config{}, inFile(path, err)
+		return Config{}, inFile(path, text, err)
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return Config{}, fmt.Errorf("%s: a second YAML document begins; one file holds one configuration", path)
@@ -281,14 +285,14 @@ func Load(path string) (Config, error) {
 // file:line as compilers do.
 var lineOf = regexp.MustCompile(`(?m)line (\d+): (.*)$`)
 
-func inFile(path string, err error) error {
+func inFile(path string, text []byte, err error) error {
 	found := lineOf.FindAllStringSubmatch(err.Error(), -1)
 	if len(found) == 0 {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	var errs []error
 	for _, f := range found {
-		errs = append(errs, fmt.Errorf("%s:%s: %s", path, f[1], f[2]))
+		errs = append(errs, fmt.Errorf("%s:%s: %s", path, f[1], plainly(text, f[1], f[2])))
 	}
 	return errors.Join(errs...)
 }
