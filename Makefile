@@ -29,6 +29,8 @@ test: go-check npm-check ## Run every test with the race detector
 # How hard chaos-ingest is on the real Kafka.
 REAL_KILLS ?= 60
 REAL_BATCHES ?= 300
+# Of what is random in the chaos runs; 0 takes another one every time.
+REAL_SEED ?= 0
 
 # One Apache Kafka for all of it. Without Java or Maven it says so and ends well.
 test-real: go-check npm-check ## Run the ingest tests and the chaos runs on a real Apache Kafka
@@ -38,10 +40,10 @@ test-real: go-check npm-check ## Run the ingest tests and the chaos runs on a re
 test-on-kafka: # PLUMBLINE_TEST_KAFKA names it; topics and groups are the run's own
 	go test -count=1 -timeout=45m ./ingest ./ingest/dial
 	@for window in 10000 5; do \
-	  figures=$$(bin/plumbline chaos-smoke --kafka.brokers=$$PLUMBLINE_TEST_KAFKA --dedup-window=$$window); echo "$$figures"; \
+	  figures=$$(bin/plumbline chaos-smoke --kafka.brokers=$$PLUMBLINE_TEST_KAFKA --dedup-window=$$window --seed=$(REAL_SEED)); echo "$$figures"; \
 	  if grep -q '"goal":"= 0","met":false' <<<"$$figures"; then echo "test-real: something was lost, doubled or miscounted" >&2; exit 1; fi; \
 	done
-	bin/plumbline chaos-ingest --kafka.brokers=$$PLUMBLINE_TEST_KAFKA --kills=$(REAL_KILLS) --stopped-batches=$(REAL_BATCHES)
+	bin/plumbline chaos-ingest --kafka.brokers=$$PLUMBLINE_TEST_KAFKA --kills=$(REAL_KILLS) --stopped-batches=$(REAL_BATCHES) --seed=$(REAL_SEED)
 
 # The jars are those that test-real has fetched. What is missing is said.
 PYTHON_ENV := $(CACHE)/python
@@ -54,9 +56,10 @@ build: go-check modules ## Build bin/plumbline
 	@echo "build: bin/plumbline"
 	@start=$$SECONDS; CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/plumbline ./cmd/plumbline; echo "build: done in $$((SECONDS-start)) s"
 
-# Only the modules whose packages are built, not the whole module graph.
+# Only the modules whose packages are built, not the whole module graph. A
+# download that breaks off is begun again.
 modules: go-check
-	@start=$$SECONDS; go list -deps -test ./... >/dev/null; echo "modules: there after $$((SECONDS-start)) s (download time, where they were missing)"
+	@start=$$SECONDS; for try in 1 2 3; do if go list -deps -test ./... >/dev/null; then break; elif [ $$try = 3 ]; then exit 1; fi; done; echo "modules: there after $$((SECONDS-start)) s (download time, where they were missing)"
 
 # npm ci checks every package against the sha512 in the lock file. It runs again
 # only if the lock file is another one: a fresh clone with a warm cache needs no
