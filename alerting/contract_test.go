@@ -191,7 +191,7 @@ func TestNotifierContract(t *testing.T) {
 			{"cut after the work", fakehttp.Fault{CutAfter: true}, retry},
 		} {
 			t.Run(name+"/"+c.name, func(t *testing.T) {
-				timeout := 30 * time.Second
+				timeout := patience
 				if c.fault.Hang {
 					timeout = 50 * time.Millisecond
 				}
@@ -231,7 +231,7 @@ func TestNotifierContract(t *testing.T) {
 func TestNotifierObeysRetryAfter(t *testing.T) {
 	for name, start := range rigs {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, 30*time.Second)
+			r := start(t, patience)
 			if !r.holds {
 				t.Skip("asks for no time")
 			}
@@ -256,7 +256,7 @@ func TestNotifierObeysRetryAfter(t *testing.T) {
 func TestNotifierRetrySaysTheSame(t *testing.T) {
 	for name, start := range rigs {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, 30*time.Second)
+			r := start(t, patience)
 			r.fail(fakehttp.Fault{Status: http.StatusInternalServerError})
 			n := notice()
 			if _, err := r.notifier.Notify(context.Background(), n); err == nil {
@@ -279,7 +279,7 @@ func TestNotifierRetrySaysTheSame(t *testing.T) {
 
 // An update that Slack refused is made again as well.
 func TestSlackRetriesAnUpdate(t *testing.T) {
-	r := slackRig("chat.update")(t, 30*time.Second)
+	r := slackRig("chat.update")(t, patience)
 	n := notice()
 	if _, err := r.notifier.Notify(context.Background(), n); err != nil {
 		t.Fatal(err)
@@ -297,7 +297,7 @@ func TestSlackRetriesAnUpdate(t *testing.T) {
 func TestRepeatsAndChanges(t *testing.T) {
 	for name, start := range rigs {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, 30*time.Second)
+			r := start(t, patience)
 			n := notice()
 			notify := func(want bool) {
 				t.Helper()
@@ -346,7 +346,7 @@ func TestSlackErrorsInTheAnswer(t *testing.T) {
 		"ratelimited": true, "internal_error": true, "service_unavailable": true, "request_timeout": true, "fatal_error": true,
 		"channel_not_found": false, "invalid_auth": false, "not_in_channel": false, "msg_blocks_too_long": false, "is_archived": false,
 	} {
-		r := rigs["slack"](t, 30*time.Second)
+		r := rigs["slack"](t, patience)
 		r.fail(fakehttp.Fault{Status: http.StatusOK, Body: `{"ok":false,"error":"` + problem + `"}`})
 		result, err := r.notifier.Notify(context.Background(), notice())
 		if err == nil || result.Retry != retry {

@@ -206,7 +206,7 @@ func (w *world) start(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.until(ctx, time.Minute, "both replicas answer", func() bool {
+	return w.until(ctx, patience, "both replicas answer", func() bool {
 		for _, api := range w.apis {
 			if w.get(ctx, api+"/api/v2/status", nil) != nil {
 				return false
