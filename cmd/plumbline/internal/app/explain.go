@@ -66,10 +66,19 @@ func (x explainer) Explain(ctx context.Context, about alerting.Question) (alerti
 	// page is about. Not knowing it is said, and costs nothing of the rest.
 	drop, err := x.loss(ctx, about, &out)
 	if err != nil {
-		drop = []string{"what carries the drop is not known: " + err.Error()}
+		drop = []string{"what carries the drop is not known: " + reasonOf(err)}
 	}
 	out.Carriers = append(drop, out.Carriers...)
 	return out, nil
+}
+
+// reasonOf says in a page why a question went unanswered: whoever is woken has no
+// use for the address that was slow.
+func reasonOf(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "the answer took longer than a page may wait; ask plumbline quality --why"
+	}
+	return err.Error()
 }
 
 // loss fills in what the SLO's windows and its budget are, and on both sides of
