@@ -164,50 +164,54 @@ func TestClickHouseGone(t *testing.T) {
 	t.Run("hangs", func(t *testing.T) { takeClickHouseAway(t, true, 4) })
 }
 
-// A loaded machine may lose a session by itself, and then another outage is
-// looked at: if it were ClickHouse's absence, every one would.
+// A loaded machine may lose a session by itself. Then a longer outage is looked
+// at with longer sessions: if it were ClickHouse's absence, those end too.
 func takeClickHouseAway(t *testing.T, hangs bool, attempts int64) {
 	t.Parallel()
 	env := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) { c.DedupWindow = 0 }})
 	ownBroker(t, env)
 	door, db := openOutageDoor(t, env)
+	door.hangs.Store(hangs)
 	cfg := testConfig(env)
-	cfg.SessionTimeout, cfg.InsertTimeout, cfg.FlushRows = time.Second, time.Second, 50
+	cfg.InsertTimeout, cfg.FlushRows = time.Second, 50
 	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	seen, assigned := newNotices(), countAssignments()
-	i, err := ingest.New(cfg, ingest.Dependencies{DB: db, Noticer: seen, Logger: slog.New(assigned)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	buffers := ingest.CountBuffers(i, cfg.Topics.Predictions)
-	runIngester(t, i)
-	want := produce(t, env, cfg, options(70, 100))
-	until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
-	door.hangs.Store(hangs)
-	for outage := uint64(1); ; outage++ {
+	seen := newNotices()
+	var want traffic.Expected
+	for scale := int64(1); ; scale *= 2 {
+		cfg.SessionTimeout = time.Duration(scale) * time.Second
+		assigned := countAssignments()
+		i, err := ingest.New(cfg, ingest.Dependencies{DB: db, Noticer: seen, Logger: slog.New(assigned)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		buffers := ingest.CountBuffers(i, cfg.Topics.Predictions)
+		stop := runIngester(t, i)
+		want = plus(want, produce(t, env, cfg, options(uint64(100*scale), 100)))
+		until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
 		before, generations := buffers.Load(), assigned.n.Load()
 		door.gone.Store(true)
-		for round := range uint64(4) {
-			want = plus(want, produce(t, env, cfg, options(71+round+10*outage, 400)))
+		for round := range int64(4) {
+			want = plus(want, produce(t, env, cfg, options(uint64(100*scale+1+round), 400)))
 			// A partition pauses for at most RetryMax between two attempts, and one
 			// that hangs takes InsertTimeout: these add up to several sessions.
-			enough := door.refused.Load() + attempts
+			enough := door.refused.Load() + attempts*scale
 			eventually(t, "attempts while ClickHouse is gone", func() bool { return door.refused.Load() >= enough })
 		}
 		begun := buffers.Load() - before
 		door.gone.Store(false)
 		until(t, env, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
 		rebalances := assigned.n.Load() - generations
+		stop()
 		if rebalances == 0 {
 			if begun > int64(2*cfg.Partitions) {
 				t.Errorf("%d batches were begun while none could be stored, want at most 2 a partition", begun)
 			}
 			break
 		}
-		if outage == 10 {
-			t.Fatalf("%d rebalances while ClickHouse was gone, and some in every outage before", rebalances)
+		if scale == 32 {
+			t.Fatalf("%d rebalances while ClickHouse was gone, with sessions of %s, and some with any shorter", rebalances, cfg.SessionTimeout)
 		}
 	}
 	seen.none(t)
@@ -215,17 +219,19 @@ func takeClickHouseAway(t *testing.T, hangs bool, attempts int64) {
 }
 
 // runIngester is start for an Ingester that exists.
-func runIngester(t *testing.T, i *ingest.Ingester) {
+func runIngester(t *testing.T, i *ingest.Ingester) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- i.Run(ctx) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("run: %v", err)
 		}
 	})
+	t.Cleanup(stop)
+	return stop
 }
 
 // The broker goes away in the middle of batches and comes back, twice. One of
