@@ -8,6 +8,7 @@
 package address
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -34,7 +35,7 @@ func Reserve() (*Reserved, error) {
 	var refused error
 	for range 1000 {
 		addr := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first))
-		mark, err := net.ListenPacket("udp", addr)
+		mark, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", addr)
 		if err != nil {
 			refused = err
 			continue
