@@ -36,6 +36,8 @@ type counted struct {
 	// of which minute.
 	seen uint64
 	end  time.Time
+	// idle says that nothing was counted in the last look: no event for a minute.
+	idle bool
 }
 
 func newCounted(cfg Config, deps Dependencies, conn driver.Conn) *counted {
@@ -52,10 +54,14 @@ func newCounted(cfg Config, deps Dependencies, conn driver.Conn) *counted {
 
 // countsShare is the part of the time, one in so many, that looks at counts may
 // take: with hundreds of objectives a look takes a second, with a few a hundredth.
-const countsShare = 10
+const countsShare = 5
 
-// pauseCounts is how long after a look at counts the next one begins.
+// pauseCounts is how long after a look at counts the next one begins: later where
+// no events come in.
 func (r *Runner) pauseCounts(took time.Duration) time.Duration {
+	if r.counted.idle {
+		return max(r.cfg.BurnInterval, r.cfg.Interval/2-took)
+	}
 	return min(max(r.cfg.BurnInterval, (countsShare-1)*took), max(r.cfg.Interval-took, 0))
 }
 
@@ -80,8 +86,13 @@ func (r *Runner) lookCounts(ctx context.Context, now time.Time, keep keeper) err
 // nothing comes in for becomes missing by itself. Where nothing was counted since,
 // there is nothing to evaluate before the minute is over or everything is due.
 func (c *counted) look(ctx context.Context, objectives []plumbline.Objective, now time.Time) ([]count.Evaluation, error) {
-	err := c.counter.Step(ctx, objectives, now)
+	counting := objectives
+	if !c.due(now) {
+		counting = ofEvents(objectives)
+	}
+	err := c.counter.Step(ctx, counting, now)
 	end, seen := now.Truncate(time.Minute).Add(time.Minute), c.counter.Written()
+	c.idle = seen == c.seen
 	if err == nil && seen == c.seen && end.Equal(c.end) && !c.due(now) {
 		return nil, nil
 	}
@@ -90,6 +101,16 @@ func (c *counted) look(ctx context.Context, objectives []plumbline.Objective, no
 		c.seen, c.end = seen, end
 	}
 	return all, errors.Join(err, readErr)
+}
+
+// ofEvents are the objectives whose indicators batches of events tell the news of.
+// The others are asked for by the minute, by statements of users too: once an
+// interval is enough.
+func ofEvents(objectives []plumbline.Objective) []plumbline.Objective {
+	return slices.DeleteFunc(slices.Clone(objectives), func(o plumbline.Objective) bool {
+		sli := o.SLO.SLI
+		return !sli.Is(plumbline.SLILatency) && !sli.Is(plumbline.SLISuccess) && !sli.Is(plumbline.SLICost)
+	})
 }
 
 // due reports whether everything is to be written, whatever it says.

@@ -83,16 +83,31 @@ func TestCountsAreWrittenWhenTheySaySomethingElse(t *testing.T) {
 }
 
 func TestLooksAtCountsLeaveTimeToOthers(t *testing.T) {
-	r := &Runner{cfg: DefaultConfig()}
+	r := &Runner{cfg: DefaultConfig(), counted: &counted{}}
 	for took, want := range map[time.Duration]time.Duration{
 		0:                      time.Second,
 		100 * time.Millisecond: time.Second,
-		500 * time.Millisecond: 4500 * time.Millisecond,
+		500 * time.Millisecond: 2 * time.Second,
 		2 * time.Second:        8 * time.Second,
 		30 * time.Second:       0,
 	} {
 		if got := r.pauseCounts(took); got != want {
 			t.Errorf("after a look of %s a pause of %s, want %s", took, got, want)
 		}
+	}
+	r.counted.idle = true
+	if got := r.pauseCounts(100 * time.Millisecond); got != 4900*time.Millisecond {
+		t.Errorf("where nothing comes in a pause of %s, want half an interval", got)
+	}
+}
+
+// What users ask for by statements is not asked every second.
+func TestOnlyEventsAreCountedInBetween(t *testing.T) {
+	var objectives []plumbline.Objective
+	for _, kind := range []plumbline.SLIKind{plumbline.SLILatency, plumbline.SLISQL, plumbline.SLISuccess, plumbline.SLIPromQL, plumbline.SLIFreshness, plumbline.SLICost, plumbline.SLIQuality} {
+		objectives = append(objectives, plumbline.Objective{SLO: plumbline.SLO{SLI: plumbline.SLI{Kind: kind}}})
+	}
+	if got := len(ofEvents(objectives)); got != 3 {
+		t.Errorf("%d of them are counted in between, want latency, success and cost", got)
 	}
 }
