@@ -60,11 +60,14 @@ func (s *scored) row(part, label string, times int64, classes []string, values [
 // of judges the predictions of one part. One that lacks the score of a class, or
 // whose label is none of them, cannot be ranked and is left out.
 func (s *scored) of(part string) (values []metric.Value, left int, err error) {
+	r := s.rows[part]
+	if len(s.number) < 2 {
+		return nil, len(r.scores), nil // one class is nothing to tell apart
+	}
 	judged, err := metric.NewScored(len(s.number))
 	if err != nil {
-		return nil, 0, nil // one class is nothing to tell apart
+		return nil, 0, err
 	}
-	r := s.rows[part]
 	for i, scores := range r.scores {
 		truth, known := s.number[r.labels[i]]
 		if !known || len(scores) < len(s.number) || slices.ContainsFunc(scores, math.IsNaN) {
