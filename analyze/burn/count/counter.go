@@ -74,6 +74,8 @@ type Counter struct {
 	cursor map[plumbline.SLIID]int64
 	// whole is when the last longestStep of an indicator was counted anew.
 	whole map[plumbline.SLIID]time.Time
+	// last is what was completed when events were counted last.
+	last completed
 	// written is how many rows were.
 	written uint64
 }
@@ -198,8 +200,8 @@ func (c *Counter) events(ctx context.Context, slos map[plumbline.SLIID]plumbline
 // follow counts what was completed since, for all of the indicators at once.
 func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, since int64, now time.Time) error {
 	b, err := c.batches(ctx, since-c.cfg.Overlap.Milliseconds())
-	if err != nil || b.n == 0 {
-		return err
+	if err != nil || b.n == 0 || since != 0 && b == c.last {
+		return err // what was completed within the overlap is counted already
 	}
 	if since == 0 {
 		// Nothing was counted yet: whatever the batches are, everything is.
@@ -225,6 +227,9 @@ func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline
 	}
 	for id := range slos {
 		c.cursor[id] = b.high
+	}
+	if since != 0 { // of all, and not of those alone that are new
+		c.last = b
 	}
 	return nil
 }
