@@ -88,13 +88,16 @@ func (l *forecasts) look(ctx context.Context, t traffic, now time.Time) ([]Findi
 
 func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now time.Time) ([]Finding, error) {
 	hour := now.Truncate(time.Hour)
+	f.scope.From, f.scope.To = hour.Add(-l.cfg.EstimateHistory), hour
+	if err := l.firstLabels(ctx, f); err != nil {
+		return nil, err
+	}
 	if f.hour.Equal(hour) && len(f.findings) > 0 {
 		return f.findings, nil
 	}
 	if err := l.settle(ctx, f, t, hour); err != nil {
 		return nil, err
 	}
-	f.scope.From, f.scope.To = hour.Add(-l.cfg.EstimateHistory), hour
 	for range rounds {
 		p, err := l.roller.Roll(ctx, f.scope)
 		if err != nil {
@@ -120,6 +123,20 @@ func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now ti
 	waiting.Window, waiting.WindowEnd = l.cfg.EstimateWindows[0], hour
 	waiting.Assumes = "the history of this model is still being counted, hour by hour"
 	return []Finding{waiting}, nil
+}
+
+// firstLabels forgets what was computed and chosen of a model of which no label
+// was known, once one is: it stood for the hour, the day and the week, so that
+// the demo, whose first look fell into its backfill, told of no label for long.
+func (l *forecasts) firstLabels(ctx context.Context, f *forecastOf) error {
+	if !slices.ContainsFunc(f.findings, func(f Finding) bool { return f.Verdict == plumbline.VerdictMissing && f.Measure == plumbline.MeasureLabelsIn }) {
+		return nil
+	}
+	p, err := l.roller.Roll(ctx, f.scope)
+	if err == nil && p.Known > 0 {
+		f.hour, f.looked, f.chosen, f.forecaster = time.Time{}, time.Time{}, time.Time{}, nil
+	}
+	return err
 }
 
 // settle looks up what the model answers once a day, and chooses its strata once a

@@ -99,6 +99,31 @@ func TestADeadLabelPipelineIsOneBreachAndNoBurn(t *testing.T) {
 	}
 }
 
+// Of a model of which no label was known the first ones are told of at the next
+// look, not after the hour.
+func TestFirstLabelsAreToldOfAtOnce(t *testing.T) {
+	db := startDB(t)
+	const model = "backfilled"
+	all := lateWorld(rand.New(rand.NewPCG(73, 73)), now.Add(-5*day), now, 20)
+	none := slices.Clone(all)
+	for i := range none {
+		none[i].known = now.Add(day)
+	}
+	storeLate(t, db, model, none, now)
+	r := newRunner(t, db)
+	labelsIn := func() Finding {
+		return pick(t, estimates(t, r, db, model, now), plumbline.SignalMaturity, plumbline.MeasureLabelsIn, 7*day, "v1")
+	}
+	if in := labelsIn(); in.Verdict != plumbline.VerdictMissing {
+		t.Fatalf("without labels %+v", in)
+	}
+	storeLate(t, db, model, all, now)
+	r.forecasts.models[model].last = attempt{}
+	if in := labelsIn(); in.Verdict == plumbline.VerdictMissing || in.Count == 0 {
+		t.Errorf("with labels %+v", in)
+	}
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

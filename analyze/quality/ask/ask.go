@@ -167,13 +167,21 @@ func (d Declaration) wanted(q Question) ([]metric.ID, error) {
 	var out []metric.ID
 	for _, id := range ids {
 		if !d.has(id) {
-			return nil, ParameterError{Name: "metric", Err: fmt.Errorf("%q is no metric of a %s model: write all or some of %v", id, d.Task, d.names())}
+			return nil, ParameterError{Name: "metric", Err: fmt.Errorf("%q is no metric of a %s model: write all or some of %v%s", id, d.Task, d.names(), d.hint())}
 		}
 		if !slices.Contains(out, id) {
 			out = append(out, id)
 		}
 	}
 	return out, nil
+}
+
+// hint says how a model of several classes gets the metrics of a binary one.
+func (d Declaration) hint() string {
+	if d.Task != Multiclass {
+		return ""
+	}
+	return "; of one class, asked for as positive or declared under models, quality, there are those of a binary model"
 }
 
 // measured collects values by part.
