@@ -319,6 +319,10 @@ func MetricEstimateSince(window string) string { return "slo:sli_estimate_since:
 // as promised and labels do not contradict it. It is 0 where not.
 func MetricEstimateProven(window string) string { return "slo:sli_estimate:proven" + window }
 
+// MetricEstimateAhead is 1 while labels do not tell enough of a window that ends as
+// late as that of MetricEstimate, and 0 from then on.
+func MetricEstimateAhead(window string) string { return "slo:sli_estimate:ahead" + window }
+
 // MetricEstimateCoverage is the share of the window's predictions whose label is
 // known.
 func MetricEstimateCoverage(window string) string { return "slo:sli_estimate:coverage" + window }

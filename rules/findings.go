@@ -57,11 +57,14 @@ type FindingRow struct {
 // makes no ratio: missing data is never healthy, and zero would be.
 func Samples(rows []FindingRow) []Sample {
 	samples := make([]Sample, 0, 3*len(rows))
-	labelled := make(map[windowOf]time.Time)
+	labelled, told := make(map[windowOf]time.Time), make(map[windowOf]time.Time)
 	for _, r := range rows {
 		switch r.Measure {
 		case plumbline.MeasureBadShare:
 			labelled[r.of()] = r.End
+			if r.tells() && !math.IsNaN(r.Value) {
+				told[r.of()] = r.End
+			}
 			samples = append(samples, r.samples()...)
 		case plumbline.MeasureBlind:
 			blind := FindingRow{At: r.At, Model: r.Model}.sample(plumbline.MetricLabelsBlind, r.Value)
@@ -75,7 +78,7 @@ func Samples(rows []FindingRow) []Sample {
 	}
 	for _, r := range rows {
 		if r.Measure == plumbline.MeasureEstimatedBadShare {
-			samples = append(samples, r.estimates(labelled[r.of()])...)
+			samples = append(samples, r.estimates(labelled[r.of()], told[r.of()])...)
 		}
 	}
 	return samples
@@ -103,9 +106,14 @@ func (r FindingRow) sample(name string, v float64) []Sample {
 	}}}
 }
 
+// tells reports whether enough is known of the window to judge it.
+func (r FindingRow) tells() bool {
+	return r.Verdict != plumbline.VerdictInsufficient && r.Verdict != plumbline.VerdictMissing
+}
+
 func (r FindingRow) samples() []Sample {
 	all := r.sample(plumbline.MetricCoverage(r.Window), r.Coverage)
-	if r.Verdict == plumbline.VerdictInsufficient || r.Verdict == plumbline.VerdictMissing {
+	if !r.tells() {
 		return all
 	}
 	return slices.Concat(all, r.sample(plumbline.MetricErrorRatio(r.Window), r.Value),
@@ -113,18 +121,23 @@ func (r FindingRow) samples() []Sample {
 }
 
 // estimates are the series of an estimate. It is shown where it is not proven, and
-// is one to rest a page on where it is. labelled is where the labels' windows end.
-func (r FindingRow) estimates(labelled time.Time) []Sample {
-	proven := 0.0
+// is one to rest a page on where it is, until labels tell of a window that ends no
+// earlier: a page that they deny had to wait for the hour to end. labelled is where
+// the labels' window ends, told where it does if they tell enough of it.
+func (r FindingRow) estimates(labelled, told time.Time) []Sample {
+	proven, ahead := 0.0, 0.0
 	if r.Verdict == plumbline.VerdictOK || r.Verdict == plumbline.VerdictBreach {
 		proven = 1
+	}
+	if told.Before(r.End) {
+		ahead = 1
 	}
 	if math.IsNaN(r.Value) {
 		return nil
 	}
 	all := slices.Concat(r.sample(plumbline.MetricEstimate(r.Window), r.Value), r.sample(plumbline.MetricEstimateProven(r.Window), proven),
 		r.sample(plumbline.MetricEstimateLow(r.Window), r.Low), r.sample(plumbline.MetricEstimateHigh(r.Window), r.High),
-		r.sample(plumbline.MetricEstimateCoverage(r.Window), r.Coverage))
+		r.sample(plumbline.MetricEstimateCoverage(r.Window), r.Coverage), r.sample(plumbline.MetricEstimateAhead(r.Window), ahead))
 	// Against what labels show speaks only what is proven, agrees with labels that
 	// could deny it, and is about a later time than they are.
 	length, err := ParseDuration(r.Window)

@@ -30,8 +30,9 @@ func nowcastAlerts(o plumbline.Objective, cfg GenerateConfig) []rule {
 	}
 	slo := o.SLO
 	long, short, threshold := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short), number(round12(pair.Threshold(slo.Target)))
-	beyond := fmt.Sprintf("%s > %s and %s > %s",
-		series(plumbline.MetricEstimateLow(long), slo), threshold, series(plumbline.MetricEstimate(short), slo), threshold)
+	beyond := fmt.Sprintf("%s > %s and %s > %s and %s == 1",
+		series(plumbline.MetricEstimateLow(long), slo), threshold, series(plumbline.MetricEstimate(short), slo), threshold,
+		series(plumbline.MetricEstimateAhead(long), slo))
 	proven := series(plumbline.MetricEstimateProven(long), slo) + " == 1"
 	page := nowcastRule(slo, pair, cfg, plumbline.SeverityPage, beyond+" and "+proven)
 	ticket := nowcastRule(slo, pair, cfg, plumbline.SeverityTicket, beyond+" unless "+proven)

@@ -135,6 +135,29 @@ func TestOnlyAProvenEstimateSpeaksAgainstLabels(t *testing.T) {
 	}
 }
 
+// A page of an estimate ends when labels tell of as late a window, and deny it: it
+// does not wait for the next hour.
+func TestLabelsOfAsLateAWindowEndTheNowcast(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		expect := func(when string, want ...string) {
+			t.Helper()
+			if got := l.inbox.states(); !slices.Equal(got, want) {
+				t.Errorf("%s: sent %v, want %v", when, got, want)
+			}
+		}
+		l.start()
+		hour := time.Now()
+		l.source.set("v1", 0.2, 0.18, 0.22)
+		l.source.until("v1", hour.Add(-time.Minute))
+		l.source.guess("v1", 0.8, 0.7, 0.9, 0.8, plumbline.VerdictBreach, 0.5, hour)
+		l.pass(2)
+		expect("labels of a minute less", "page nowcast=firing")
+		l.source.until("v1", hour)
+		l.pass(2)
+		expect("labels of the same hours", "page nowcast=resolved")
+	})
+}
+
 // A nowcast keeps no SLO from being blind, and outlasts a pause of the analysis as
 // ratios do.
 func TestTheNowcastSpeaksForNobody(t *testing.T) {
