@@ -32,6 +32,8 @@ type counted struct {
 	// wrote is when all of them were.
 	said  map[plumbline.SLOName]string
 	wrote time.Time
+	// asked is when users' statements were, too.
+	asked time.Time
 	// seen is what had been counted when the counts were last read, and until the end
 	// of which minute.
 	seen uint64
@@ -87,7 +89,9 @@ func (r *Runner) lookCounts(ctx context.Context, now time.Time, keep keeper) err
 // there is nothing to evaluate before the minute is over or everything is due.
 func (c *counted) look(ctx context.Context, objectives []plumbline.Objective, now time.Time) ([]count.Evaluation, error) {
 	counting := objectives
-	if !c.due(now) {
+	if now.Sub(c.asked) >= c.interval || now.Before(c.asked) {
+		c.asked = now // though what they say may not be kept: they are not asked more often then
+	} else {
 		counting = ofEvents(objectives)
 	}
 	err := c.counter.Step(ctx, counting, now)
@@ -119,7 +123,7 @@ func (c *counted) due(now time.Time) bool {
 }
 
 // tell makes everything due.
-func (c *counted) tell() { c.wrote = time.Time{} }
+func (c *counted) tell() { c.wrote, c.asked = time.Time{}, time.Time{} }
 
 // news returns the findings that are to be written, and what they say of each
 // objective.

@@ -129,14 +129,22 @@ func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now ti
 // was known, once one is: it stood for the hour, the day and the week, so that
 // the demo, whose first look fell into its backfill, told of no label for long.
 func (l *forecasts) firstLabels(ctx context.Context, f *forecastOf) error {
-	if !slices.ContainsFunc(f.findings, func(f Finding) bool { return f.Verdict == plumbline.VerdictMissing && f.Measure == plumbline.MeasureLabelsIn }) {
+	if !slices.ContainsFunc(f.findings, func(f Finding) bool {
+		// Of a window without predictions the coverage is not a number.
+		return f.Verdict == plumbline.VerdictMissing && f.Measure == plumbline.MeasureLabelsIn && f.Coverage == 0
+	}) {
 		return nil
 	}
 	p, err := l.roller.Roll(ctx, f.scope)
-	if err == nil && p.Known > 0 {
-		f.hour, f.looked, f.chosen, f.forecaster = time.Time{}, time.Time{}, time.Time{}, nil
+	if err != nil {
+		return err
 	}
-	return err
+	f.revised = f.revised || p.Hours+p.Known > 0 && p.Oldest.Before(f.hour)
+	if p.Known > 0 {
+		f.hour, f.looked, f.chosen = time.Time{}, time.Time{}, time.Time{}
+		f.forecaster, f.nowcasts = nil, nowcasts{}
+	}
+	return nil
 }
 
 // settle looks up what the model answers once a day, and chooses its strata once a

@@ -132,10 +132,31 @@ func (w *worker) finishFromRaw(ctx context.Context, b *batch, readable int64) er
 			return err
 		}
 	}
+	if err := w.widenKnown(ctx, b); err != nil {
+		return err
+	}
 	if err := w.recordBatch(ctx, b, complete); err != nil {
 		return err
 	}
 	return w.commit(ctx, committed{b.last + 1, w.idle()})
+}
+
+// widenKnown takes what is stored of a batch into its range of Kafka timestamps,
+// also of records that Kafka has dropped: who follows what is new looks for rows
+// within that range alone.
+func (w *worker) widenKnown(ctx context.Context, b *batch) error {
+	for _, table := range w.i.cfg.rawTables(w.at.Topic) {
+		var n uint64
+		var low, high int64
+		row := w.db.Conn().QueryRow(ctx, "SELECT count(), toUnixTimestamp64Milli(min(known)), toUnixTimestamp64Milli(max(known)) FROM "+w.table(table)+inRange, b.at.offsets(b.first, b.last)...)
+		if err := row.Scan(&n, &low, &high); err != nil {
+			return fmt.Errorf("read Kafka timestamps of %s in %s: %w", b, table, err)
+		}
+		if n > 0 {
+			b.knownMin, b.knownMax = min(b.knownMin, low), max(b.knownMax, high)
+		}
+	}
+	return nil
 }
 
 // storedRaw returns how many raw rows of a batch are stored: those that its

@@ -132,12 +132,13 @@ func (r FindingRow) estimates(labelled, told time.Time) []Sample {
 	if told.Before(r.End) {
 		ahead = 1
 	}
+	all := r.sample(plumbline.MetricEstimateAhead(r.Window), ahead)
 	if math.IsNaN(r.Value) {
-		return nil
+		return all // or one of before would be held against what labels tell
 	}
-	all := slices.Concat(r.sample(plumbline.MetricEstimate(r.Window), r.Value), r.sample(plumbline.MetricEstimateProven(r.Window), proven),
+	all = slices.Concat(all, r.sample(plumbline.MetricEstimate(r.Window), r.Value), r.sample(plumbline.MetricEstimateProven(r.Window), proven),
 		r.sample(plumbline.MetricEstimateLow(r.Window), r.Low), r.sample(plumbline.MetricEstimateHigh(r.Window), r.High),
-		r.sample(plumbline.MetricEstimateCoverage(r.Window), r.Coverage), r.sample(plumbline.MetricEstimateAhead(r.Window), ahead))
+		r.sample(plumbline.MetricEstimateCoverage(r.Window), r.Coverage))
 	// Against what labels show speaks only what is proven, agrees with labels that
 	// could deny it, and is about a later time than they are.
 	length, err := ParseDuration(r.Window)

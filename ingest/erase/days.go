@@ -11,14 +11,15 @@ import (
 )
 
 // forgetDays takes identifiers out of days_of_ids, where they are hashes by which
-// somebody who guesses one could find it again. It is asked for when none of their
-// predictions are left, so that the join misses nothing.
+// somebody who guesses one could find it again. Those that still have a prediction
+// stay, so that the join misses nothing: one may have come since.
 func (r Request) forgetDays(ctx context.Context, db *storage.DB, ids []string) error {
 	at := db.Derived()
 	table := at.Local(plumbline.TableDaysOfIDs)
 	for chunk := range chunks(ids) {
 		var hashes []uint64
-		find := "SELECT groupUniqArray(id) FROM " + table + " WHERE id IN (SELECT cityHash64({model:String}, arrayJoin({ids:Array(String)})))"
+		find := "SELECT groupUniqArray(id) FROM " + table + " WHERE id IN (SELECT cityHash64({model:String}, arrayJoin({ids:Array(String)})))" +
+			" AND id NOT IN (SELECT cityHash64(toString(model), prediction_id) FROM predictions WHERE model = {model:String} AND prediction_id IN {ids:Array(String)})"
 		if err := at.Conn().QueryRow(ctx, find, r.model(), clickhouse.Named("ids", chunk)).Scan(&hashes); err != nil {
 			return fmt.Errorf("look for identifiers in %s: %w", table, err)
 		}

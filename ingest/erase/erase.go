@@ -119,7 +119,7 @@ func Run(ctx context.Context, db *storage.DB, r Request, now time.Time) (Report,
 		}
 		wait = wait || r.Feature != "" && t.Unfinished > 0
 		report.Tables = append(report.Tables, t)
-		if table == plumbline.TablePredictions && t.Unfinished == 0 && !r.DryRun {
+		if table == plumbline.TablePredictions && !r.DryRun {
 			if err := r.forgetDays(ctx, db, ids); err != nil {
 				return report, err
 			}

@@ -28,8 +28,11 @@ func (j *Join) index(ctx context.Context) error {
 		if len(queues) == 0 {
 			return nil
 		}
+		more := false
 		for i, q := range queues {
-			queues[i], _ = q.upTo(maxIndexOffsets)
+			var left bool
+			queues[i], left = q.upTo(maxIndexOffsets)
+			more = more || left
 		}
 		if predictions := predictionsOf(queues); len(predictions.to) > 0 {
 			if err := j.write(ctx, plumbline.TableDaysOfIDs, indexSQL, predictions.parameters("index")); err != nil {
@@ -38,6 +41,11 @@ func (j *Join) index(ctx context.Context) error {
 		}
 		if err := j.saveCursors(ctx, plumbline.TableDaysCursor, queues); err != nil {
 			return err
+		}
+		// What has come since waits for the next step, see days: where something
+		// always comes, no label would be joined.
+		if !more {
+			return nil
 		}
 	}
 }

@@ -80,6 +80,9 @@ func (n *news) add(q queue) {
 	n.from[key], n.to[key] = q.done+1, q.batches[len(q.batches)-1].last+1
 	for _, b := range q.batches {
 		low, high := b.knownMin.UnixMilli(), b.knownMax.UnixMilli()
+		if low == 0 && high == 0 {
+			continue // no row of it is stored
+		}
 		if n.knownMin == 0 && n.knownMax == 0 {
 			n.knownMin, n.knownMax = low, high
 			continue

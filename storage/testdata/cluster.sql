@@ -222,7 +222,8 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`batches_local` ON CLUSTER `analytics`
     `known_max` DateTime64(3, 'UTC') COMMENT 'Greatest Kafka timestamp of the batch.',
     `stored` DateTime64(3, 'UTC') COMMENT 'Wall clock at which the batch was complete.',
     `ts_min` DateTime64(3, 'UTC') COMMENT 'Least event time of the batch''s rows; 1970 without rows, and where they were finished from raw rows in SQL.',
-    `ts_max` DateTime64(3, 'UTC') COMMENT 'Greatest event time of the batch''s rows; likewise.'
+    `ts_max` DateTime64(3, 'UTC') COMMENT 'Greatest event time of the batch''s rows; likewise.',
+    INDEX stored_range stored TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplicatedReplacingMergeTree()
 ORDER BY (topic, epoch, partition, first, last, table)

@@ -21,7 +21,7 @@ func stagesOf(ctx context.Context, db *storage.DB, p *pages, all []*endpoint) (s
 	if err != nil {
 		return s, err
 	}
-	const findings = "SELECT slo, toUnixTimestamp64Milli(min(at)), toInt64(0) FROM findings WHERE signal = 'burn' AND verdict = 'breach' AND window IN ('1h', '6h') GROUP BY slo"
+	const findings = "SELECT slo, toUnixTimestamp64Milli(min(at)), toInt64(0) FROM findings WHERE signal = 'burn' AND measure = 'bad_share' AND verdict = 'breach' AND window IN ('1h', '6h') GROUP BY slo"
 	found, err := times(ctx, db, findings)
 	if err != nil {
 		return s, err

@@ -74,8 +74,9 @@ type Counter struct {
 	cursor map[plumbline.SLIID]int64
 	// whole is when the last longestStep of an indicator was counted anew.
 	whole map[plumbline.SLIID]time.Time
-	// last is what was completed when events were counted last.
+	// last is what was completed when events were counted last, which was at.
 	last completed
+	at   time.Time
 	// written is how many rows were.
 	written uint64
 }
@@ -197,10 +198,15 @@ func (c *Counter) events(ctx context.Context, slos map[plumbline.SLIID]plumbline
 	return c.follow(ctx, slos, since, now)
 }
 
+// onceMore is after how long what was completed last is counted once more, while it is
+// younger than the overlap: on a cluster its batch may have been seen where its
+// predictions were not yet.
+const onceMore = 10 * time.Second
+
 // follow counts what was completed since, for all of the indicators at once.
 func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, since int64, now time.Time) error {
 	b, err := c.batches(ctx, since-c.cfg.Overlap.Milliseconds())
-	if err != nil || b.n == 0 || since != 0 && b == c.last {
+	if err != nil || b.n == 0 || since != 0 && b == c.last && (now.Sub(c.at) < onceMore || now.UnixMilli()-b.high > c.cfg.Overlap.Milliseconds()) {
 		return err // what was completed within the overlap is counted already
 	}
 	if since == 0 {
@@ -229,7 +235,7 @@ func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline
 		c.cursor[id] = b.high
 	}
 	if since != 0 { // of all, and not of those alone that are new
-		c.last = b
+		c.last, c.at = b, now
 	}
 	return nil
 }

@@ -49,6 +49,7 @@ func TestFullDiskPagesAndLeavesOutRawRows(t *testing.T) {
 	var full atomic.Bool
 	full.Store(true)
 	s := w.serve(t, owned, func(c *app.Config) {
+		c.Engine.DiskLimit = 0.85
 		c.Engine.DiskUse = func(string) (float64, error) {
 			if full.Load() {
 				return 0.9, nil
