@@ -186,18 +186,6 @@ func (a *App) Run(ctx context.Context) (err error) {
 	return parts.wait(ctx)
 }
 
-// await waits for a part to be ready, or for any part to die.
-func await(ctx context.Context, ready <-chan struct{}, parts *stack) error {
-	select {
-	case <-ready:
-		return nil
-	case err := <-parts.died:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 func (a *App) startKafka(parts *stack) (err error) {
 	if a.dialer, err = dial.New(a.cfg.Kafka.Config); err != nil {
 		return err

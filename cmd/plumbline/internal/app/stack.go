@@ -71,3 +71,15 @@ func (s *stack) stopAll(known error) error {
 	}
 	return errors.Join(errs...)
 }
+
+// await waits for a part to be ready, or for any part to die.
+func await(ctx context.Context, ready <-chan struct{}, parts *stack) error {
+	select {
+	case <-ready:
+		return nil
+	case err := <-parts.died:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
