@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -296,7 +297,11 @@ func printTold(out io.Writer, r multivariate.Result) error {
 // printWhy writes what carries each alarm.
 func printWhy(out io.Writer, a ask.Answer) error {
 	if len(a.Why) == 0 {
-		_, err := fmt.Fprintln(out, "\nwhy: nothing is in breach")
+		said := "nothing is in breach"
+		if !slices.ContainsFunc(a.Rows, func(r ask.Row) bool { return r.Verdict != plumbline.VerdictMissing }) {
+			said = "nothing could be compared" // which is not the same as well
+		}
+		_, err := fmt.Fprintf(out, "\nwhy: %s\n", said)
 		return err
 	}
 	for _, w := range a.Why {

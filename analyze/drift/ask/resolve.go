@@ -149,7 +149,7 @@ func (r *Resolved) previous(ctx context.Context, q Question, t *timeline) error 
 		from = before.First
 	}
 	if !from.Before(to) {
-		r.Missing = fmt.Sprintf("deploy %q served in the window only: name the deploy in question", before.Deploy)
+		r.Missing = fmt.Sprintf("deploy %q served in the window only: name the deploy in question (--deploy, or the parameter deploy)", before.Deploy)
 		return nil
 	}
 	r.Of = fmt.Sprintf("deploy %q, %s", before.Deploy, between(from, to))
