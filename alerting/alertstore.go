@@ -237,13 +237,22 @@ func (s *alertStore) expired(a *alert.Alert) error {
 }
 
 // compact forgets the alerts that ended before the time and rewrites the file.
+// What belongs to an incident in which another alert still fires stays: a page
+// that was forgotten would not be known to begin anew when it fires again, and
+// who acknowledged it the first time would be taken to have done so now.
 func (s *alertStore) compact(before time.Time) error {
 	return s.file.Replace(func() ([]byte, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		open := make(map[string]bool)
+		for _, r := range s.known {
+			if !r.Resolved {
+				open[r.incident()] = true
+			}
+		}
 		var frames []byte
 		for fp, r := range s.known {
-			if r.Resolved && r.EndsAt.Before(before) {
+			if r.Resolved && r.EndsAt.Before(before) && !open[r.incident()] {
 				delete(s.known, fp)
 				continue
 			}

@@ -260,13 +260,18 @@ func storeAt(t *testing.T, dir string) *alertStore {
 	return c.alerts
 }
 
+// ofItsOwn labels an alert of an incident of its own.
+func ofItsOwn(name string) map[string]string {
+	return map[string]string{"alertname": name, plumbline.LabelModel: name}
+}
+
 func fingerprint(name string) model.Fingerprint {
-	return model.LabelSet{"alertname": model.LabelValue(name)}.Fingerprint()
+	return labelSet(ofItsOwn(name)).Fingerprint()
 }
 
 func put(t *testing.T, s *alertStore, name string, now, ends time.Time) {
 	t.Helper()
-	a, err := Alert{Labels: map[string]string{"alertname": name}, StartsAt: now.Add(-time.Hour), EndsAt: ends}.toAlertmanager(now, time.Minute)
+	a, err := Alert{Labels: ofItsOwn(name), StartsAt: now.Add(-time.Hour), EndsAt: ends}.toAlertmanager(now, time.Minute)
 	if err == nil {
 		err = s.Put(t.Context(), a)
 	}
@@ -421,4 +426,16 @@ func TestWhenALevelFiresAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("after a restart", "6h", at(900))
+
+	// Beyond the retention, as long as something of the incident fires.
+	say("6h", at(520), at(1000))
+	say("1h", at(900), at(1000))
+	ticket := labels("3d")
+	ticket[plumbline.LabelSeverity] = plumbline.SeverityTicket
+	a, err := Alert{Labels: ticket, StartsAt: at(0), EndsAt: goesOn}.toAlertmanager(time.Now(), time.Minute)
+	if err := errors.Join(err, s.Put(t.Context(), a), s.compact(time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	say("1h", at(2000), goesOn)
+	want("long after its end", "1h", at(2000))
 }

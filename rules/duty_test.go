@@ -3,9 +3,13 @@ package rules
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	promrules "github.com/prometheus/prometheus/rules"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 )
@@ -89,4 +93,34 @@ func TestKeepFiringForSurvivesARestart(t *testing.T) {
 			t.Errorf("still known as firing: %v, %v", alerts, err)
 		}
 	})
+}
+
+// While the rule has a kept alert pending again its condition holds: it does not
+// end before `for` lets the rule say so itself.
+func TestKeptWhilePending(t *testing.T) {
+	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	k, of := new(keeper), labels.FromStrings("alertname", "Kept")
+	k.remember([]firingAlert{{Labels: of, Expr: "up", FiredAt: noon}})
+	pending := map[string]promrules.AlertState{encode(of): promrules.StatePending}
+	for _, step := range []struct {
+		minute int
+		now    map[string]promrules.AlertState
+		want   []promrules.AlertState
+	}{
+		{0, nil, []promrules.AlertState{StateFiring}},
+		{9, pending, []promrules.AlertState{StateFiring}},
+		{14, pending, []promrules.AlertState{StateFiring}},
+		{15, nil, []promrules.AlertState{StateFiring}},
+		{24, nil, []promrules.AlertState{StateFiring}},
+		{25, nil, []promrules.AlertState{promrules.StateInactive}},
+		{26, nil, nil},
+	} {
+		var got []promrules.AlertState
+		for _, a := range k.due("up", "Kept", 10*time.Minute, step.now, noon.Add(time.Duration(step.minute)*time.Minute), time.Minute) {
+			got = append(got, a.State)
+		}
+		if !slices.Equal(got, step.want) {
+			t.Errorf("minute %d: %v, want %v", step.minute, got, step.want)
+		}
+	}
 }

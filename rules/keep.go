@@ -38,15 +38,15 @@ func (e *Evaluator) keep(ctx context.Context, g *promrules.Group, ts time.Time) 
 		if r.KeepFiringFor() <= 0 {
 			continue
 		}
-		fires := make(map[string]bool)
+		now := make(map[string]promrules.AlertState)
 		r.ForEachActiveAlert(func(a *Alert) {
+			now[encode(a.Labels)] = a.State
 			if a.State == StateFiring {
-				fires[encode(a.Labels)] = true
 				e.ledger.keeps(a)
 			}
 		})
 		expr := r.Query().String()
-		if alerts := e.keeper.due(expr, r.Name(), r.KeepFiringFor(), fires, ts, e.cfg.ResendDelay); len(alerts) > 0 {
+		if alerts := e.keeper.due(expr, r.Name(), r.KeepFiringFor(), now, ts, e.cfg.ResendDelay); len(alerts) > 0 {
 			for _, a := range alerts {
 				a.ValidUntil = ts.Add(e.validity())
 			}
@@ -57,8 +57,9 @@ func (e *Evaluator) keep(ctx context.Context, g *promrules.Group, ts time.Time) 
 
 // due returns the kept alerts of a rule that are to be sent: those that go on,
 // every resend delay, and those whose time is over, once. One that the rule has
-// firing again is the rule's.
-func (k *keeper) due(expr, name string, keepFor time.Duration, fires map[string]bool, ts time.Time, resend time.Duration) []*Alert {
+// firing again is the rule's. While the rule has one pending its condition holds:
+// had the process not ended it would be firing, and its time does not run.
+func (k *keeper) due(expr, name string, keepFor time.Duration, now map[string]promrules.AlertState, ts time.Time, resend time.Duration) []*Alert {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var alerts []*Alert
@@ -66,16 +67,20 @@ func (k *keeper) due(expr, name string, keepFor time.Duration, fires map[string]
 		if f.Expr != expr || f.Labels.Get("alertname") != name {
 			continue
 		}
-		if fires[key] {
+		state, holds := now[key]
+		if holds && state == StateFiring {
 			delete(k.kept, key)
 			continue
 		}
-		if f.KeepFiringSince.IsZero() {
+		switch pending := holds && state == promrules.StatePending; {
+		case pending:
+			f.KeepFiringSince = time.Time{}
+		case f.KeepFiringSince.IsZero():
 			f.KeepFiringSince = ts
 		}
 		a := f.alert()
 		a.KeepFiringSince = f.KeepFiringSince
-		if ts.Sub(f.KeepFiringSince) >= keepFor {
+		if !f.KeepFiringSince.IsZero() && ts.Sub(f.KeepFiringSince) >= keepFor {
 			a.State, a.ResolvedAt = promrules.StateInactive, ts
 			delete(k.kept, key)
 		} else if ts.Sub(f.sent) < resend {
