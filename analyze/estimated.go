@@ -137,7 +137,7 @@ func (l *forecasts) bounds(ctx context.Context, f *forecastOf, feedback Feedback
 		}
 		return out, err
 	}
-	b, err := estimate.Bound(counts.Correct, counts.Labelled, counts.Predictions-counts.Labelled)
+	b, err := estimate.Bound(counts.Hits(), counts.Labels(), counts.Waiting())
 	if err != nil {
 		return out, err
 	}

@@ -102,7 +102,7 @@ func (l *forecasts) explored(ctx context.Context, f *forecastOf, feedback Feedba
 			if class == feedback.Accepted {
 				p = 1
 			}
-			labels = append(labels, explored(p, c.Correct, c.Labelled)...)
+			labels = append(labels, explored(p, c.Hits(), c.Wrong())...)
 		}
 		return labels, true, nil
 	case feedback.Propensity != "":
@@ -112,13 +112,13 @@ func (l *forecasts) explored(ctx context.Context, f *forecastOf, feedback Feedba
 	return nil, false, nil
 }
 
-func explored(propensity float64, correct, labelled int64) []estimate.Explored {
+func explored(propensity float64, correct, wrong estimate.Tally) []estimate.Explored {
 	var out []estimate.Explored
-	if correct > 0 {
-		out = append(out, estimate.Explored{Propensity: propensity, Actual: 1, Count: correct})
+	if correct.Count > 0 {
+		out = append(out, estimate.Explored{Propensity: propensity, Actual: 1, Count: correct.Count, Weight: correct.Weight})
 	}
-	if wrong := labelled - correct; wrong > 0 {
-		out = append(out, estimate.Explored{Propensity: propensity, Actual: 0, Count: wrong})
+	if wrong.Count > 0 {
+		out = append(out, estimate.Explored{Propensity: propensity, Actual: 0, Count: wrong.Count, Weight: wrong.Weight})
 	}
 	return out
 }
@@ -135,13 +135,13 @@ func (l *forecasts) logged(ctx context.Context, model plumbline.Model, q forecas
 	var labels []estimate.Explored
 	for rows.Next() {
 		var (
-			p                 float64
-			correct, labelled int64
+			p              float64
+			correct, wrong estimate.Tally
 		)
-		if err := rows.Scan(&p, &correct, &labelled); err != nil {
+		if err := rows.Scan(&p, &correct.Count, &correct.Weight.Requests, &correct.Weight.Squares, &wrong.Count, &wrong.Weight.Requests, &wrong.Weight.Squares); err != nil {
 			return nil, fmt.Errorf("read propensities of model %q: %w", model, err)
 		}
-		labels = append(labels, explored(p, correct, labelled)...)
+		labels = append(labels, explored(p, correct, wrong)...)
 	}
 	return labels, rows.Err()
 }

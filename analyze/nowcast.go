@@ -68,7 +68,7 @@ func (l *forecasts) guess(ctx context.Context, f *forecastOf, q forecast.Questio
 	if err != nil {
 		return burn.Guess{}, err
 	}
-	g := burn.Guess{Predictions: a.Estimate.Predictions, Known: a.Estimate.Known, Chance: math.NaN(), Why: a.Why}
+	g := burn.Guess{Predictions: a.Estimate.Predictions, Effective: a.Estimate.Weight.Effective(), Known: a.Estimate.Known, Chance: math.NaN(), Why: a.Why}
 	if a.Why == "" {
 		g.Share, g.Error = min(max(1-a.Estimate.Value, 0), 1), a.Estimate.Error*a.Config.Widen
 		g.Proven, g.Contradicted = a.Record.Proven, a.Contradiction.Suspected

@@ -31,6 +31,9 @@ func NowcastPair(o plumbline.Objective) (plumbline.WindowPair, bool) {
 type Guess struct {
 	// Predictions are those of the window, Known those of them with a label.
 	Predictions, Known int64
+	// Effective is how many equal observations the predictions are worth where the
+	// producer samples (Kish 1965); 0 is Predictions.
+	Effective float64
 	// Share is the bad share, Error its standard error by what is not known of the
 	// labels alone: 0 when all are in.
 	Share, Error float64
@@ -41,6 +44,14 @@ type Guess struct {
 	Chance               float64
 	// Why says why there is no guess; empty where there is one.
 	Why string
+}
+
+// worth is how many equal observations the predictions are worth.
+func (g Guess) worth() float64 {
+	if g.Effective > 0 {
+		return g.Effective
+	}
+	return float64(g.Predictions)
 }
 
 // Nowcast is one window pair on estimates.
@@ -73,7 +84,7 @@ func EvaluateGuess(slo plumbline.SLO, pair plumbline.WindowPair, end time.Time, 
 	n.Low, n.High = math.NaN(), math.NaN()
 	if long.Why == "" && long.Predictions > 0 {
 		// Half a clump, for counts are whole.
-		half := hourly(pair, series)*n.spread(slo) + Overdispersion(slo)/2/float64(long.Predictions)
+		half := hourly(pair, series)*n.spread(slo) + Overdispersion(slo)/2/long.worth()
 		n.Low, n.High = max(long.Share-half, 0), min(long.Share+half, 1)
 	}
 	switch {
@@ -99,7 +110,7 @@ func EvaluateGuess(slo plumbline.SLO, pair plumbline.WindowPair, end time.Time, 
 // so that a window in which everything is bad is not free of doubt.
 func (n Nowcast) spread(slo plumbline.SLO) float64 {
 	variance := func(p float64) float64 { return p * (1 - p) }
-	chance := Overdispersion(slo) * max(variance(n.Long.Share), variance(min(n.Threshold, 1))) / float64(n.Long.Predictions)
+	chance := Overdispersion(slo) * max(variance(n.Long.Share), variance(min(n.Threshold, 1))) / n.Long.worth()
 	return math.Sqrt(n.Long.Error*n.Long.Error + chance)
 }
 

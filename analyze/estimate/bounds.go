@@ -23,21 +23,24 @@ type Bounds struct {
 }
 
 // Bound returns the bounds of a share from hits among labelled predictions, and
-// predictions that will never have a label.
-func Bound(hits, labelled, never int64) (Bounds, error) {
-	if hits < 0 || labelled < hits || never < 0 {
-		return Bounds{}, fmt.Errorf("bounds of %d hits of %d labelled, %d without a label", hits, labelled, never)
+// predictions that will never have a label. Of sampled predictions it is a share of
+// requests, and its interval rests on their effective number.
+func Bound(hits, labelled, never Tally) (Bounds, error) {
+	if hits.Count < 0 || labelled.Count < hits.Count || never.Count < 0 {
+		return Bounds{}, fmt.Errorf("bounds of %d hits of %d labelled, %d without a label", hits.Count, labelled.Count, never.Count)
 	}
-	n := labelled + never
-	out := Bounds{Low: math.NaN(), High: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()}, Predictions: n, Labelled: labelled,
+	n := labelled.Count + never.Count
+	out := Bounds{Low: math.NaN(), High: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()}, Predictions: n, Labelled: labelled.Count,
 		State: metric.Missing, Assumes: []string{"nothing: unlabelled predictions may all be right or all be wrong"}}
 	if n == 0 {
 		return out, nil
 	}
-	size := float64(n)
-	out.Low, out.High, out.State = float64(hits)/size, float64(hits+never)/size, metric.OK
+	all := labelled.weight()
+	all.Add(never.weight())
+	size, hit := all.Effective(), hits.weight().Requests
+	out.Low, out.High, out.State = hit/all.Requests, (hit+never.weight().Requests)/all.Requests, metric.OK
 	low, high := math.Sqrt(out.Low*(1-out.Low)/size), math.Sqrt(out.High*(1-out.High)/size)
-	if n < 20 || min(hits, labelled-hits) < 1 {
+	if size < 20 || min(hits.Count, labelled.Count-hits.Count) < 1 {
 		out.State = metric.Insufficient
 		return out, nil
 	}
@@ -67,43 +70,50 @@ func imbensManski(gap float64) float64 {
 type Explored struct {
 	Propensity float64 // in (0, 1]
 	Actual     float64
-	// Count is how many alike labels there are; 0 is one.
-	Count int64
+	// Count is how many alike labels there are; 0 is one. Weight is what their
+	// predictions weigh where the producer samples.
+	Count  int64
+	Weight Weight
 }
 
-// n is the number of labels that the row stands for.
-func (l Explored) n() float64 { return float64(max(l.Count, 1)) }
+// weight is what the row's predictions weigh.
+func (l Explored) weight() Weight { return l.Weight.ofEach(float64(max(l.Count, 1))) }
 
 // Weigh estimates a mean under partial feedback from logged propensities, each
-// label standing for 1/propensity predictions (Hajek's ratio estimate; its
+// label standing for 1/propensity predictions, as often as its weight says (Hajek's ratio estimate; its
 // linearised variance, Sarndal, Swensson & Wretman 1992, eq. 5.7.4). Without logged
 // propensities or a declared share of exploration there is only Bound.
 func Weigh(labels []Explored, predictions int64) (Estimate, error) {
-	sum, weights, known := 0.0, 0.0, 0.0
+	out := Estimate{Value: math.NaN(), Expected: math.NaN(), Error: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()},
+		Predictions: predictions, State: metric.Missing,
+		Assumes: []string{"the logged propensities are those with which labels were in fact chosen, and none of them is 0"}}
+	sum, weights := 0.0, 0.0
+	var known Weight
 	for i, l := range labels {
 		if !(l.Propensity > 0 && l.Propensity <= 1) {
 			return Estimate{}, fmt.Errorf("weigh label %d: propensity %g is not in (0, 1]", i, l.Propensity)
 		}
-		sum += l.n() * l.Actual / l.Propensity
-		weights += l.n() / l.Propensity
-		known += l.n()
+		n := l.weight().Requests
+		sum += n * l.Actual / l.Propensity
+		weights += n / l.Propensity
+		known.Add(l.weight())
+		out.Known += max(l.Count, 1)
 	}
-	out := Estimate{Value: math.NaN(), Expected: math.NaN(), Error: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()},
-		Predictions: predictions, Known: int64(known), State: metric.Missing,
-		Assumes: []string{"the logged propensities are those with which labels were in fact chosen, and none of them is 0"}}
 	if len(labels) == 0 {
 		return out, nil
 	}
 	out.Value = sum / weights
 	variance, heaviest := 0.0, 0.0
 	for _, l := range labels {
-		w := 1 / l.Propensity / weights
-		variance += l.n() * (1 - l.Propensity) * w * w * (l.Actual - out.Value) * (l.Actual - out.Value)
-		heaviest = max(heaviest, w)
+		// A label is there with the chance of being sampled times its propensity.
+		w, n := 1/l.Propensity/weights, l.weight()
+		chance := n.Requests*(1-l.Propensity) + (n.Squares - n.Requests)
+		variance += chance * w * w * (l.Actual - out.Value) * (l.Actual - out.Value)
+		heaviest = max(heaviest, w*n.Squares/n.Requests)
 	}
 	out.Error = math.Sqrt(variance)
 	out.State = metric.Insufficient
-	if known >= 20 && heaviest <= 0.1 {
+	if known.Effective() >= 20 && heaviest <= 0.1 {
 		out.State = metric.OK
 		out.Interval = metric.Interval{Low: out.Value - z95*out.Error, High: out.Value + z95*out.Error}
 	}

@@ -40,6 +40,9 @@ type Example struct {
 	Truth   bool
 	// Count is how many such predictions there are; 0 is one.
 	Count int64
+	// Worth is how many equal observations they are worth where the producer
+	// samples: their requests by Weight.Thin of all examples. 0 is Count.
+	Worth float64
 }
 
 func (e Example) hit() float64 {
@@ -49,8 +52,13 @@ func (e Example) hit() float64 {
 	return 0
 }
 
-// n is the number of predictions that the example stands for.
-func (e Example) n() float64 { return float64(max(e.Count, 1)) }
+// n is the number of observations that the example is worth.
+func (e Example) n() float64 {
+	if e.Worth > 0 {
+		return e.Worth
+	}
+	return float64(max(e.Count, 1))
+}
 
 // fitCurve fits one kind to examples.
 func fitCurve(kind Kind, examples []Example) curveOf {

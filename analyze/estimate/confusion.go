@@ -14,8 +14,18 @@ type Prediction struct {
 	P            float64
 	Chosen       bool
 	Known, Truth bool
-	// Count is how many alike predictions there are; 0 is one.
-	Count int64
+	// Count is how many alike predictions there are; 0 is one. Weight is what those
+	// weigh where the producer samples.
+	Count  int64
+	Weight Weight
+}
+
+// positive is the probability that the label is positive, 1 or 0 where it is known.
+func (p Prediction) positive() float64 {
+	if p.Known {
+		return truth(p.Truth)
+	}
+	return p.P
 }
 
 // Confusion is the confusion matrix of a window once all labels are in, as
@@ -26,6 +36,28 @@ type Confusion struct {
 	// Accuracy is estimated by itself, so that it carries its own interval.
 	Accuracy            Estimate
 	Predictions, Called int64
+	// All and Chosen are what the predictions, and those that were called, weigh.
+	All, Chosen Weight
+	// called and passed are about the requests that sampled predictions stand for
+	// beyond themselves, of those that were called positive and of the others.
+	called, passed pairs
+}
+
+// pairs are the sums of a p^2, a p (1-p) and a (1-p)^2 over sampled predictions,
+// where p is the probability that the label is positive and a = w^2 - w for one that
+// stands for w requests.
+type pairs struct{ pp, pn, nn float64 }
+
+func (q *pairs) add(a, p float64) {
+	q.pp += a * p * p
+	q.pn += a * p * (1 - p)
+	q.nn += a * (1 - p) * (1 - p)
+}
+
+// about is the sum of a x^2, where a prediction is worth x: positive if its label
+// is, else negative.
+func (q pairs) about(positive, negative float64) float64 {
+	return q.pp*positive*positive + 2*q.pn*positive*negative + q.nn*negative*negative
 }
 
 // ConfusionOf estimates the matrix (the idea of NannyML's CBPE, corrected by the
@@ -34,14 +66,13 @@ func ConfusionOf(predictions []Prediction, arrival Arrival, c Config) (Confusion
 	var out Confusion
 	hit, miss, right := make([]Event, len(predictions)), make([]Event, len(predictions)), make([]Event, len(predictions))
 	for i, p := range predictions {
-		n := max(p.Count, 1)
-		out.Predictions += n
+		n := Tally{max(p.Count, 1), p.Weight}
 		right[i] = Right(p.Stratum, p.P, p.Chosen).Times(n)
-		hit[i], miss[i] = Event{Stratum: p.Stratum, Count: n}, Outcome(p.Stratum, p.P, 1, 0).Times(n)
+		hit[i], miss[i] = Event{Stratum: p.Stratum}.Times(n), Outcome(p.Stratum, p.P, 1, 0).Times(n)
 		if p.Chosen {
-			out.Called += n
 			hit[i], miss[i] = miss[i], hit[i]
 		}
+		out.count(p)
 		if p.Known {
 			right[i] = right[i].With(truth(p.Truth == p.Chosen))
 			hit[i] = hit[i].With(truth(p.Truth && p.Chosen))
@@ -58,6 +89,22 @@ func ConfusionOf(predictions []Prediction, arrival Arrival, c Config) (Confusion
 	}
 	out.FN, err = Mean(miss, arrival, c)
 	return out, err
+}
+
+// count takes in how many there are.
+func (c *Confusion) count(p Prediction) {
+	n := max(p.Count, 1)
+	weight := p.Weight.ofEach(float64(n))
+	c.Predictions += n
+	c.All.Add(weight)
+	more := weight.Squares - weight.Requests
+	if !p.Chosen {
+		c.passed.add(more, p.positive())
+		return
+	}
+	c.Called += n
+	c.Chosen.Add(weight)
+	c.called.add(more, p.positive())
 }
 
 func truth(b bool) float64 {
@@ -77,31 +124,37 @@ const (
 // Values returns accuracy, precision, recall, specificity and F1 with intervals
 // by the delta method on the logit scale. TP and FN are sums over different
 // predictions, so that their errors are taken for independent. A share whose
-// counts are not surely off 0 is insufficient.
+// counts are not surely off 0 is insufficient. Of sampled predictions counts are
+// in requests, and how many there are is their effective number.
 func (c Confusion) Values(widen float64) []metric.Value {
-	n, called := float64(c.Predictions), float64(c.Called)
+	n, called := c.All.Requests, c.Chosen.Requests
 	tp, fn := n*c.TP.Value, n*c.FN.Value
 	et, ef := n*c.TP.Error, n*c.FN.Error
 	positives, negatives := tp+fn, n-tp-fn
 	tn := n - called - fn
-	sureTP, sureFN := c.sure(tp, et), c.sure(fn, ef)
+	sureTP, sureFN, thin := c.sure(tp, et), c.sure(fn, ef), c.All.Thin()
 	accuracy := metric.Value{Metric: metric.Accuracy, Value: c.Accuracy.Value, Interval: c.Accuracy.Interval, Labelled: c.Accuracy.Known, State: c.Accuracy.State}
 	total := called + positives
+	precision, recall, specificity, f1 := tp/called, tp/positives, tn/negatives, 2*tp/total
 	return []metric.Value{
 		accuracy,
-		c.ratio(metric.Precision, tp/called, et/called, 0, widen, sureTP && called >= leastEvents),
-		c.ratio(metric.Recall, tp/positives, et*fn/(positives*positives), ef*tp/(positives*positives), widen, sureTP && sureFN),
-		c.ratio(metric.Specificity, tn/negatives, et*tn/(negatives*negatives), ef*(negatives-tn)/(negatives*negatives), widen, tn >= leastEvents),
-		c.ratio(metric.F1, 2*tp/total, et*2*(total-tp)/(total*total), ef*2*tp/(total*total), widen, sureTP),
+		c.ratio(metric.Precision, precision, ratioError{et / called, 0, c.called.about(1-precision, -precision) / (called * called)}, widen, sureTP && c.Chosen.Effective() >= leastEvents),
+		c.ratio(metric.Recall, recall, ratioError{et * fn / (positives * positives), ef * tp / (positives * positives), (c.called.about(1-recall, 0) + c.passed.about(-recall, 0)) / (positives * positives)}, widen, sureTP && sureFN),
+		c.ratio(metric.Specificity, specificity, ratioError{et * tn / (negatives * negatives), ef * (negatives - tn) / (negatives * negatives), (c.called.about(0, -specificity) + c.passed.about(0, 1-specificity)) / (negatives * negatives)}, widen, tn*thin >= leastEvents),
+		c.ratio(metric.F1, f1, ratioError{et * 2 * (total - tp) / (total * total), ef * 2 * tp / (total * total), (c.called.about(2-2*f1, -f1) + c.passed.about(-f1, 0)) / (total * total)}, widen, sureTP),
 	}
 }
 
 func (c Confusion) sure(count, err float64) bool {
-	return count >= leastEvents && count >= leastSure*err
+	return count*c.All.Thin() >= leastEvents && count >= leastSure*err
 }
 
-// ratio builds a value from its two independent parts of error.
-func (c Confusion) ratio(id metric.ID, value, errTP, errFN, widen float64, enough bool) metric.Value {
+// ratioError are the independent parts of the error of a ratio: those of TP and FN,
+// and the variance by requests that were not sampled.
+type ratioError struct{ tp, fn, sampling float64 }
+
+// ratio builds a value from the parts of its error.
+func (c Confusion) ratio(id metric.ID, value float64, err ratioError, widen float64, enough bool) metric.Value {
 	v := metric.Value{Metric: id, Value: value, Interval: metric.Interval{Low: math.NaN(), High: math.NaN()}, Labelled: c.Accuracy.Known, State: metric.Insufficient}
 	switch {
 	case c.Predictions == 0:
@@ -109,7 +162,7 @@ func (c Confusion) ratio(id metric.ID, value, errTP, errFN, widen float64, enoug
 	case !enough || !(value > 0 && value < 1):
 		v.Why = "too few positives are expected to estimate a share of them"
 	default:
-		half := z95 * widen * math.Hypot(errTP, errFN) / (value * (1 - value))
+		half := math.Hypot(z95*widen*math.Hypot(err.tp, err.fn), z95*math.Sqrt(err.sampling)) / (value * (1 - value))
 		x := math.Log(value / (1 - value))
 		v.Interval, v.State = metric.Interval{Low: 1 / (1 + math.Exp(half-x)), High: 1 / (1 + math.Exp(-half-x))}, metric.OK
 	}

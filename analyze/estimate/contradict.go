@@ -43,30 +43,30 @@ func Contradict(events []Event, c Config) (Contradiction, error) {
 	out := Contradiction{State: metric.Insufficient, Chance: 1, Says: "too few labels to contradict the estimate"}
 	strata := parts(events, Delayed)
 	gap, variance, looks := 0.0, 0.0, 1.0
-	var known float64
+	var known Weight
 	for _, s := range sortedKeys(strata) {
 		p := strata[s]
-		if p.known == 0 {
+		if p.labels == 0 {
 			continue
 		}
-		known += p.known
+		known.Add(p.known)
+		out.Labels += int64(p.labels)
 		gap += p.residual
-		v := p.variance / p.n // what the model expects: it is the model that is tested
-		own := p.known*v + p.known*p.known*c.Spread*c.Spread*v
+		n := p.known.Requests // what the model expects is counted with: it is the model that is tested
+		own := p.known.Squares*p.expectSum() + n*n*c.Spread*c.Spread*p.expect()
 		variance += own
-		if p.known >= contradictLabels {
+		if p.known.Effective() >= contradictLabels {
 			looks++
 			if z := p.residual / math.Sqrt(own); math.Abs(z) > math.Abs(out.Z) {
 				out.Z, out.Stratum = z, s
 			}
 		}
 	}
-	out.Labels = int64(known)
-	if known == 0 {
+	if out.Labels == 0 {
 		return out, nil
 	}
-	out.Gap = gap / known
-	if known < contradictLabels {
+	out.Gap = gap / known.Requests
+	if known.Effective() < contradictLabels {
 		return out, nil
 	}
 	if z := gap / math.Sqrt(variance); math.Abs(z) >= math.Abs(out.Z) {

@@ -15,9 +15,18 @@ type Miss struct {
 	Scatter float64
 	// Count is how many predictions of one size the row stands for; 0 is one.
 	Count int64
+	// Worth is how many equal observations they are worth, as an Example's. 0 is
+	// Count.
+	Worth float64
 }
 
-func (m Miss) n() float64 { return float64(max(m.Count, 1)) }
+// n is the number of observations that the row is worth.
+func (m Miss) n() float64 {
+	if m.Worth > 0 {
+		return m.Worth
+	}
+	return float64(max(m.Count, 1))
+}
 
 // ErrorModel expects the loss of a prediction from its size and its stratum: the
 // mean loss of labelled predictions of alike size, shrunk towards that of all of

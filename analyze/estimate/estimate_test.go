@@ -276,8 +276,12 @@ func TestLabelsThatContradictAreSuspected(t *testing.T) {
 	}
 }
 
+func bound(hits, labelled, never int64) (estimate.Bounds, error) {
+	return estimate.Bound(estimate.Tally{Count: hits}, estimate.Tally{Count: labelled}, estimate.Tally{Count: never})
+}
+
 func TestPartialFeedbackHasBoundsAndNoPoint(t *testing.T) {
-	b, err := estimate.Bound(450, 500, 500)
+	b, err := bound(450, 500, 500)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,15 +289,15 @@ func TestPartialFeedbackHasBoundsAndNoPoint(t *testing.T) {
 	near(t, "all others right", b.High, 0.95, 1e-12)
 	// The bounds are far apart: one-sided quantiles, 1.645.
 	near(t, "the interval's lower end", b.Interval.Low, 0.45-1.6448536*math.Sqrt(0.45*0.55/1000), 1e-6)
-	full, err := estimate.Bound(450, 500, 0)
+	full, err := bound(450, 500, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	near(t, "with every label", full.Interval.Low, 0.9-1.9599640*math.Sqrt(0.09/500), 1e-6)
-	if few, err := estimate.Bound(3, 4, 5); err != nil || few.State != metric.Insufficient {
+	if few, err := bound(3, 4, 5); err != nil || few.State != metric.Insufficient {
 		t.Errorf("9 predictions: %+v, %v", few, err)
 	}
-	if _, err := estimate.Bound(5, 4, 0); err == nil {
+	if _, err := bound(5, 4, 0); err == nil {
 		t.Error("more hits than labels are bounded")
 	}
 }

@@ -21,16 +21,18 @@ type Event struct {
 	// Scatter is the variance of Actual among the predictions that the event
 	// stands for, where it is their mean.
 	Scatter float64
-	// Count is how many alike predictions the event stands for; 0 is one.
-	Count int64
+	// Count is how many alike predictions the event stands for; 0 is one. Weight is
+	// what those weigh where the producer samples.
+	Count  int64
+	Weight Weight
 }
 
 // n is the number of predictions that the event stands for.
 func (e Event) n() float64 { return float64(max(e.Count, 1)) }
 
 // Times returns the event as so many alike predictions.
-func (e Event) Times(n int64) Event {
-	e.Count = n
+func (e Event) Times(n Tally) Event {
+	e.Count, e.Weight = n.Count, n.Weight
 	return e
 }
 
@@ -99,17 +101,27 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Estimate is the mean of a metric over a window's own predictions, once all of
-// their labels are in.
+// Estimate is the mean of a metric over a window's requests, once all labels of
+// its predictions are in: each prediction counts as often as its weight says.
 type Estimate struct {
 	Value float64
 	metric.Interval
 	// Expected is what the model alone says, without any label.
 	Expected float64
-	// Error is the standard error of Value before it is widened.
+	// Error is the standard error of Value before it is widened, by what is not
+	// known of labels: those that are not in, and those of requests that a producer
+	// who samples did not send.
 	Error float64
+	// Sampling is the standard error by which requests were sampled, 0 of a producer
+	// who sends all. No label tells of it, so that it is not widened.
+	Sampling float64
+	// own is the error by the labels that are not in alone, of the weighted mean of
+	// the predictions at hand.
+	own float64
 	// Predictions are all of the window, Known those with a label.
 	Predictions, Known int64
+	// Weight is what all predictions weigh.
+	Weight Weight
 	// Uncorrected are the strata without a label, in order.
 	Uncorrected []Stratum
 	State       metric.State
@@ -117,12 +129,19 @@ type Estimate struct {
 	Assumes []string
 }
 
-// part sums a stratum.
+// part sums a stratum. The sums of what predictions are worth take each as often
+// as its weight says.
 type part struct {
-	n, unknown, known          float64
+	predictions, labels        float64 // in number, whatever they weigh
+	n, unknown, known          Weight
 	actual, expected, variance float64 // of the known, the unknown, all
 	all                        float64 // expected of all
-	residual, squares          float64 // of the known
+	residual                   float64 // of the known
+	// noise and squares are sums of the variance that the model expects, of all, and
+	// of the squared residuals of the known, each as often as the square of the
+	// weight says: so they make up the variance of a weighted sum.
+	noise, squares float64
+	heard, waiting unseen // of the known, the unknown
 }
 
 func parts(events []Event, arrival Arrival) map[Stratum]*part {
@@ -137,27 +156,44 @@ func parts(events []Event, arrival Arrival) map[Stratum]*part {
 			p = &part{}
 			out[s] = p
 		}
-		n := e.n()
-		p.n += n
-		p.all += n * e.Expected
-		p.variance += n * e.Variance
-		if !e.Known {
-			p.unknown += n
-			p.expected += n * e.Expected
-			continue
-		}
-		p.known += n
-		p.actual += n * e.Actual
-		p.residual += n * (e.Actual - e.Expected)
-		p.squares += n * ((e.Actual-e.Expected)*(e.Actual-e.Expected) + e.Scatter)
+		p.add(e)
 	}
 	return out
 }
 
+func (p *part) add(e Event) {
+	weight := e.Weight.ofEach(e.n())
+	n := weight.Requests
+	p.predictions += e.n()
+	p.n.Add(weight)
+	p.all += n * e.Expected
+	p.variance += n * e.Variance
+	p.noise += weight.Squares * e.Variance
+	if !e.Known {
+		p.unknown.Add(weight)
+		p.expected += n * e.Expected
+		p.waiting.add(weight, e.Expected, 0)
+		return
+	}
+	p.labels += e.n()
+	p.known.Add(weight)
+	p.actual += n * e.Actual
+	p.residual += n * (e.Actual - e.Expected)
+	p.squares += weight.Squares * ((e.Actual-e.Expected)*(e.Actual-e.Expected) + e.Scatter)
+	p.heard.add(weight, e.Actual, e.Scatter)
+}
+
+// expect is the variance of one residual as the model expects it, and expectSum the
+// same over the squares of weights: that of a sum is the sum of the squares times it.
+func (p *part) expect() float64 { return p.variance / p.n.Requests }
+
+func (p *part) expectSum() float64 { return p.noise / p.n.Squares }
+
 // scatter is the variance of one residual: the model's word and that of the
 // labels, weighed by how many labels either is worth.
 func (p *part) scatter(prior float64) float64 {
-	return (prior*p.variance/p.n + p.squares) / (prior + p.known)
+	thin := p.known.Thin()
+	return (prior*p.noise/p.n.Squares + p.squares*thin*thin) / (prior + p.known.Effective())
 }
 
 // Mean estimates. It is missing without events; without labels it is the
@@ -170,44 +206,69 @@ func Mean(events []Event, arrival Arrival, c Config) (Estimate, error) {
 	if len(events) == 0 {
 		return out, nil
 	}
-	total, expected, independent, together := 0.0, 0.0, 0.0, 0.0
+	total, expected, independent, together, unsent := 0.0, 0.0, 0.0, 0.0, 0.0
 	strata := parts(events, arrival)
 	for _, s := range sortedKeys(strata) {
 		p := strata[s]
-		v := p.scatter(c.PriorLabels)
-		independent += p.unknown * v
+		v, unknown := p.scatter(c.PriorLabels), p.unknown.Requests
+		independent += p.unknown.Squares * v
 		correction := 0.0
-		if p.known > 0 {
+		if p.labels > 0 {
 			weight := p.weight(v, arrival, c.Spread*p.deviation())
-			correction = weight * p.residual / p.known
-			independent += p.unknown * p.unknown * weight * v / p.known
+			correction = weight * p.residual / p.known.Requests
+			independent += unknown * unknown * weight * v / p.known.Effective()
+			// Labels that stand for others correct by the same noise.
+			unsent += 2 * weight * unknown / p.known.Requests * p.heard.n * v
 		} else {
 			out.Uncorrected = append(out.Uncorrected, s)
-			together += p.unknown * c.Spread * p.deviation() // nothing says that such strata err in different directions
+			together += unknown * c.Spread * p.deviation() // nothing says that such strata err in different directions
 		}
-		total += p.actual + p.expected + p.unknown*correction
+		// Of w requests alike w labels are not known, each by itself; of one prediction
+		// that stands for them, one is, w times.
+		unsent -= p.waiting.n * v
+		p.waiting.move(correction)
+		total += p.actual + p.expected + unknown*correction
 		expected += p.all
-		out.Known += int64(p.known)
-		out.Predictions += int64(p.n)
+		out.Known += int64(p.labels)
+		out.Predictions += int64(p.predictions)
+		out.Weight.Add(p.n)
 	}
-	n := float64(out.Predictions)
+	n := out.Weight.Requests
 	out.Value, out.Expected, out.State = total/n, expected/n, metric.OK
-	out.Error = math.Sqrt(independent+together*together) / n
-	half := z95 * c.Widen * out.Error
+	out.own = math.Sqrt(independent+together*together) / n
+	out.Error = math.Sqrt(independent+unsent+together*together) / n
+	out.Sampling = sampling(strata, out.Value) / n
+	half := math.Hypot(z95*c.Widen*out.Error, z95*out.Sampling)
 	out.Interval = metric.Interval{Low: out.Value - half, High: out.Value + half}
 	out.Assumes = assumptions(arrival, len(out.Uncorrected), out.Known == out.Predictions, c)
+	if out.Sampling > 0 {
+		out.Assumes = append(out.Assumes, sampledAlone)
+	}
 	return out, nil
 }
 
+// sampledAlone is what the variance by sampling assumes.
+const sampledAlone = "each request was sampled by itself, with the chance of one in its weight"
+
+// sampling is the standard deviation, by requests that were not sampled, of the sum
+// whose mean is given.
+func sampling(strata map[Stratum]*part, mean float64) float64 {
+	sum := 0.0
+	for _, s := range sortedKeys(strata) {
+		sum += strata[s].heard.about(mean) + strata[s].waiting.about(mean)
+	}
+	return math.Sqrt(sum)
+}
+
 // deviation is the standard deviation of one residual, as the model expects it.
-func (p *part) deviation() float64 { return math.Sqrt(p.variance / p.n) }
+func (p *part) deviation() float64 { return math.Sqrt(p.expect()) }
 
 // weight is how much of the labels' mean residual corrects the unknown. A random
 // sample corrects in full, so that the interval holds whatever the model is worth.
 // For labels that came first it is what is left after the noise of few labels
 // (James & Stein 1961): none without a label, all with many.
 func (p *part) weight(scatter float64, arrival Arrival, spread float64) float64 {
-	sampling := scatter / p.known
+	sampling := scatter / p.known.Effective()
 	if arrival == Random || sampling == 0 {
 		return 1
 	}
@@ -242,6 +303,13 @@ func assumptions(arrival Arrival, uncorrected int, complete bool, c Config) []st
 	return out
 }
 
+// OfLabels is the interval, not widened and within bounds, for what the weighted
+// mean of the predictions at hand will be: a back-test sees no other truth.
+func (e Estimate) OfLabels(low, high float64) metric.Interval {
+	half := z95 * e.own
+	return metric.Interval{Low: max(e.Value-half, low), High: min(e.Value+half, high)}
+}
+
 // Within returns the estimate with its interval cut to what the metric can be,
 // as [0, 1] for a share.
 func (e Estimate) Within(low, high float64) Estimate {
@@ -252,7 +320,7 @@ func (e Estimate) Within(low, high float64) Estimate {
 // Residual is how far labels of one stratum of one past window were from what
 // the model expected then.
 type Residual struct {
-	Labels         int64
+	Labels         int64   // in effective number where the producer samples
 	Mean, Variance float64 // of one label's residual; Variance as the model expects
 }
 
@@ -286,8 +354,8 @@ func ResidualsOf(events []Event) []Residual {
 	strata := parts(events, Delayed)
 	var out []Residual
 	for _, s := range sortedKeys(strata) {
-		if p := strata[s]; p.known > 0 {
-			out = append(out, Residual{Labels: int64(p.known), Mean: p.residual / p.known, Variance: p.variance / p.n})
+		if p := strata[s]; p.labels > 0 {
+			out = append(out, Residual{Labels: int64(math.Round(p.known.Effective())), Mean: p.residual / p.known.Requests, Variance: p.expect()})
 		}
 	}
 	return out

@@ -193,7 +193,7 @@ func number(examples []Example) int {
 	for _, e := range examples {
 		n += e.n()
 	}
-	return int(n)
+	return int(math.Round(n))
 }
 
 // mean is the mean of a value of each example.

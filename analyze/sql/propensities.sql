@@ -1,8 +1,12 @@
 -- Labelled predictions of a window by the chance that they had of a label, to
--- a thousandth of its logarithm, as known before an hour.
-SELECT chance, toInt64(sum(hits)), toInt64(count())
+-- a thousandth of its logarithm, as known before an hour: those that were right,
+-- the requests that they stand for and the sum of the squares of that, and the same
+-- of those that were wrong.
+SELECT chance,
+    toInt64(countIf(hits > 0)), toFloat64(sumIf(times, hits > 0)), sumIf(times * times, hits > 0),
+    toInt64(countIf(hits <= 0)), toFloat64(sumIf(times, hits <= 0)), sumIf(times * times, hits <= 0)
 FROM (
-    SELECT prediction_id, sum(correct) AS hits, sum(labelled) AS gained
+    SELECT prediction_id, sum(correct) AS hits, sum(labelled) AS gained, toFloat64(argMax(requests, version)) AS times
     FROM outcomes FINAL
     WHERE model = {model:String} AND stage = 'production' AND ({deploy:String} = '' OR deploy_hash = {deploy:String})
       AND ts >= toDateTime64({from:Int64}, 3, 'UTC') AND ts < toDateTime64({to:Int64}, 3, 'UTC')

@@ -394,12 +394,18 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`score_cells_local` ON CLUSTER `analytics
     `bucket` Int32 COMMENT 'Of a probability its log odds in quarters, -28 to 28; of another number 1000 and more, or -1000 and less, in quarters of an octave; -100000 without one.',
     `delay` Int32 COMMENT 'Delay of the labels in quarters of an octave of a second up to 57, about six hours, 58 beyond; -1 in rows that count predictions.',
     `predictions` Int64 COMMENT 'Distinct predictions, whatever their weight.',
-    `score` Float64 COMMENT 'Sum of the scores, or of the predicted numbers of a regression.',
+    `requests` Int64 DEFAULT predictions COMMENT 'Requests that those stand for: each as often as its weight says. More than predictions where producers sample; rows of versions without this column and the five like it weigh each prediction 1.',
+    `squares` Int128 DEFAULT predictions COMMENT 'Sum of the squares of the requests that each prediction stands for.',
+    `score` Float64 COMMENT 'Sum over requests of the scores, or of the predicted numbers of a regression.',
     `labelled` Int64 COMMENT 'Labelled predictions gained in that hour.',
+    `labelled_requests` Int64 DEFAULT labelled COMMENT 'Requests that those stand for.',
+    `labelled_squares` Int128 DEFAULT labelled COMMENT 'Sum of the squares of the requests that each of them stands for.',
     `correct` Int64 COMMENT 'Correct predictions gained in that hour.',
-    `loss` Float64 COMMENT 'Sum of the absolute errors of a regression, by each prediction''s first label.',
-    `loss_squares` Float64 COMMENT 'Sum of their squares.',
-    `source` UInt64 COMMENT 'In a mark: what was counted or summed of the sources when the hour was computed; another value there has it computed again.',
+    `correct_requests` Int64 DEFAULT correct COMMENT 'Requests that those stand for.',
+    `correct_squares` Int128 DEFAULT correct COMMENT 'Sum of the squares of the requests that each of them stands for.',
+    `loss` Float64 COMMENT 'Sum over requests of the absolute errors of a regression, by each prediction''s first label.',
+    `loss_squares` Float64 COMMENT 'Sum over requests of their squares.',
+    `source` UInt64 COMMENT 'In a mark: what was counted or summed of the sources when the hour was computed; another value there has it computed again. Its highest bit says that the predictions stand for more requests than they are, and that each was weighed.',
     `version` UInt64 COMMENT 'Wall clock of the computation in nanoseconds.'
 )
 ENGINE = ReplicatedReplacingMergeTree(version)

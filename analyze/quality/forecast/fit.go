@@ -38,6 +38,14 @@ func TaskOf(classes []string) Task {
 	return Classes
 }
 
+// limits are between what the metric of the task can be.
+func (t Task) limits() (low, high float64) {
+	if t == Regression {
+		return 0, math.Inf(1)
+	}
+	return 0, 1
+}
+
 // fitKey names a fit: that of a day for windows of one length, of one deploy or
 // of all.
 type fitKey struct {
@@ -144,19 +152,22 @@ const leastLabels = 200
 // learn fits to cells in the order of time.
 func (fit *Fit) learn(cells []history.Cell) error {
 	fit.Labelled = 0
+	var known estimate.Weight
 	for _, c := range cells {
 		fit.Labelled += c.Labelled
+		known.Add(c.Known)
 	}
-	if fit.Labelled < leastLabels {
-		return noFit{fmt.Errorf("%d labels, %d are needed", fit.Labelled, leastLabels)}
+	if n := known.Effective(); n < leastLabels {
+		return noFit{fmt.Errorf("%d labels, worth %.0f by their weights: %d are needed", fit.Labelled, n, leastLabels)}
 	}
+	thin := known.Thin()
 	var err error
 	if fit.task == Regression {
 		var misses []estimate.Miss
 		for _, c := range cells {
 			if c.Labelled > 0 {
 				mean, scatter := c.MeanLoss()
-				misses = append(misses, estimate.Miss{Stratum: c.Stratum, Predicted: sizeOf(c), Loss: mean, Scatter: scatter, Count: c.Labelled})
+				misses = append(misses, estimate.Miss{Stratum: c.Stratum, Predicted: sizeOf(c), Loss: mean, Scatter: scatter, Count: c.Labelled, Worth: c.Known.Requests * thin})
 			}
 		}
 		if fit.errors, err = estimate.FitErrors(misses); err != nil {
@@ -169,9 +180,9 @@ func (fit *Fit) learn(cells []history.Cell) error {
 	}
 	var examples []estimate.Example
 	for _, c := range cells {
-		right := estimate.Example{Stratum: c.Stratum, Score: fit.score(c), Truth: fit.chosen(c), Count: c.Correct}
-		wrong := right
-		wrong.Truth, wrong.Count = !right.Truth, c.Labelled-c.Correct
+		right := estimate.Example{Stratum: c.Stratum, Score: fit.score(c), Truth: fit.chosen(c), Count: c.Correct, Worth: c.Right.Requests * thin}
+		wrong, missed := right, c.Wrong()
+		wrong.Truth, wrong.Count, wrong.Worth = !right.Truth, missed.Count, missed.Weight.Requests*thin
 		for _, e := range []estimate.Example{right, wrong} {
 			if e.Count > 0 {
 				examples = append(examples, e)
@@ -195,7 +206,7 @@ func positive(cells []history.Cell) string {
 	for _, c := range cells {
 		if c.Bucket != history.Unscored {
 			s := sums[c.Predicted]
-			sums[c.Predicted] = sum{s.n + float64(c.Predictions), s.score + c.Score}
+			sums[c.Predicted] = sum{s.n + c.All.Requests, s.score + c.Score}
 		}
 	}
 	best, most := "", math.Inf(-1)
@@ -251,11 +262,11 @@ func (fit *Fit) predictions(cells []history.Cell) []estimate.Prediction {
 		chosen := fit.chosen(c)
 		p := estimate.Prediction{Stratum: c.Stratum, P: fit.model.P(fit.score(c), c.Stratum), Chosen: chosen}
 		for _, part := range []struct {
-			n            int64
+			estimate.Tally
 			known, truth bool
-		}{{c.Waiting(), false, false}, {c.Correct, true, chosen}, {c.Labelled - c.Correct, true, !chosen}} {
-			if part.n > 0 {
-				p.Known, p.Truth, p.Count = part.known, part.truth, part.n
+		}{{c.Waiting(), false, false}, {c.Hits(), true, chosen}, {c.Wrong(), true, !chosen}} {
+			if part.Count > 0 {
+				p.Known, p.Truth, p.Count, p.Weight = part.known, part.truth, part.Count, part.Weight
 				out = append(out, p)
 			}
 		}
@@ -270,11 +281,11 @@ func (fit *Fit) events(cells []history.Cell) []estimate.Event {
 	for _, c := range cells {
 		if fit.task == Regression {
 			e := fit.errors.Event(c.Stratum, sizeOf(c))
-			if n := c.Waiting(); n > 0 {
+			if n := c.Waiting(); n.Count > 0 {
 				out = append(out, e.Times(n))
 			}
 			if c.Labelled > 0 {
-				known := e.Times(c.Labelled)
+				known := e.Times(c.Labels())
 				mean, scatter := c.MeanLoss()
 				known = known.With(mean)
 				known.Scatter = scatter
@@ -284,16 +295,16 @@ func (fit *Fit) events(cells []history.Cell) []estimate.Event {
 		}
 		e := estimate.Right(c.Stratum, fit.model.P(fit.score(c), c.Stratum), fit.chosen(c))
 		for _, part := range []struct {
-			n      int64
+			estimate.Tally
 			known  bool
 			actual float64
-		}{{c.Waiting(), false, 0}, {c.Correct, true, 1}, {c.Labelled - c.Correct, true, 0}} {
+		}{{c.Waiting(), false, 0}, {c.Hits(), true, 1}, {c.Wrong(), true, 0}} {
 			switch {
-			case part.n <= 0:
+			case part.Count <= 0:
 			case part.known:
-				out = append(out, e.Times(part.n).With(part.actual))
+				out = append(out, e.Times(part.Tally).With(part.actual))
 			default:
-				out = append(out, e.Times(part.n))
+				out = append(out, e.Times(part.Tally))
 			}
 		}
 	}

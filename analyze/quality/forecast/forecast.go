@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -205,11 +204,13 @@ func (f *Forecaster) window(ctx context.Context, end time.Time, window time.Dura
 // estimate computes the values.
 func (a *Answer) estimate(task Task, cells []history.Cell) error {
 	var predictions int64
+	var weight estimate.Weight
 	for _, c := range cells {
 		predictions += c.Predictions
+		weight.Add(c.All)
 	}
-	if predictions < leastPredictions {
-		a.Why = fmt.Sprintf("%d predictions in the window, %d are needed", predictions, leastPredictions)
+	if weight.Effective() < leastPredictions {
+		a.Why = fmt.Sprintf("%d predictions in the window, %d are needed, and more where their weights differ", predictions, leastPredictions)
 		return nil
 	}
 	var err error
@@ -224,11 +225,11 @@ func (a *Answer) estimate(task Task, cells []history.Cell) error {
 		if a.Estimate, err = estimate.Mean(a.Fit.events(cells), estimate.Delayed, a.Config); err != nil {
 			return err
 		}
-		id, most := metric.Accuracy, 1.0
+		id := metric.Accuracy
 		if task == Regression {
-			id, most = metric.MAE, math.Inf(1)
+			id = metric.MAE
 		}
-		a.Estimate = a.Estimate.Within(0, most)
+		a.Estimate = a.Estimate.Within(task.limits())
 		a.Values = []metric.Value{{Metric: id, Value: a.Estimate.Value, Interval: a.Estimate.Interval, Labelled: a.Estimate.Known, State: a.Estimate.State}}
 	}
 	a.Assumes = append(a.Assumes, a.Estimate.Assumes...)

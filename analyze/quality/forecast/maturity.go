@@ -136,10 +136,15 @@ func (f *Forecaster) Count(ctx context.Context, q Question, at time.Time) (Count
 		sum.Predictions += c.Predictions
 		sum.Labelled += c.Labelled
 		sum.Correct += c.Correct
+		sum.All.Add(c.All)
+		sum.Known.Add(c.Known)
+		sum.Right.Add(c.Right)
 		return sum
 	}
 	for _, c := range cells {
-		c.Predictions = max(c.Predictions, c.Labelled)
+		if c.Predictions < c.Labelled {
+			c.Predictions, c.All = c.Labelled, c.Known
+		}
 		out.Cell = add(out.Cell, c)
 		out.Classes[c.Predicted] = add(out.Classes[c.Predicted], c)
 	}

@@ -125,7 +125,8 @@ func (f *Forecaster) saidAt(ctx context.Context, end time.Time, window time.Dura
 	if err := a.estimate(f.task, cells); err != nil {
 		return said{}, err
 	}
-	s := said{a.Estimate.Value, a.Estimate.Interval, a.Why != ""}
+	// The truth will be that of the same sample of requests.
+	s := said{a.Estimate.Value, a.Estimate.OfLabels(f.task.limits()), a.Why != ""}
 	f.past[key] = s
 	return s, nil
 }
@@ -176,7 +177,7 @@ func matured(cells []history.Cell, curves map[estimate.Stratum]estimate.Curve, a
 		b := strata[c.Stratum]
 		b.Stratum, b.Age = c.Stratum, age
 		b.Known += c.Labelled
-		b.Waiting += c.Waiting()
+		b.Waiting += c.Waiting().Count
 		strata[c.Stratum] = b
 	}
 	var batches []estimate.Batch

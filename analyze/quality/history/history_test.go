@@ -29,8 +29,10 @@ func bruteForce(all []prediction, asked history.Range) map[cellKey]history.Cell 
 		}
 		k := cellKey{int(p.at.Truncate(time.Hour).Sub(asked.From) / asked.Part), plumbline.DeployHash(p.deploy), byLead.Cuts.Of(p.lead), p.predicted}
 		c := out[k]
+		w := float64(p.requests())
 		c.Predictions++
-		c.Score += p.score
+		c.All.Add(estimate.Weight{Requests: w, Squares: w * w})
+		c.Score += w * p.score
 		known := func(at time.Time) bool { return !at.IsZero() && at.Truncate(time.Hour).Before(asked.At) }
 		if known(p.known) {
 			label := p.label
@@ -38,8 +40,11 @@ func bruteForce(all []prediction, asked history.Range) map[cellKey]history.Cell 
 				label = map[string]string{"yes": "no", "no": "yes"}[p.label]
 			}
 			if !known(p.withdrawn) {
+				hit := right(p.predicted, label)
 				c.Labelled++
-				c.Correct += int64(right(p.predicted, label))
+				c.Known.Add(estimate.Weight{Requests: w, Squares: w * w})
+				c.Correct += int64(hit)
+				c.Right.Add(estimate.Weight{Requests: w * float64(hit), Squares: w * w * float64(hit)})
 			}
 		}
 		out[k] = c
@@ -48,10 +53,16 @@ func bruteForce(all []prediction, asked history.Range) map[cellKey]history.Cell 
 }
 
 func TestCellsAreTheBruteForceAtAnyHour(t *testing.T) {
+	for name, weighed := range map[string]func([]prediction) []prediction{"all": func(all []prediction) []prediction { return all }, "sampled": sampled} {
+		t.Run(name, func(t *testing.T) { cellsAreTheBruteForce(t, weighed) })
+	}
+}
+
+func cellsAreTheBruteForce(t *testing.T, weighed func([]prediction) []prediction) {
 	db := startDB(t)
 	from := now.Add(-4 * day)
 	random := rand.New(rand.NewPCG(51, 51))
-	all := world(random, 3000, from, now)
+	all := weighed(world(random, 3000, from, now))
 	store(t, db, "m", all, now)
 	s := history.Scope{Model: "m", Strata: byLead, Classes: []string{"no", "yes"}, From: from.Add(-day), To: now}
 	roll(t, db, s)
@@ -68,6 +79,9 @@ func TestCellsAreTheBruteForceAtAnyHour(t *testing.T) {
 			k := cellKey{c.Part, c.Deploy, c.Stratum, c.Predicted}
 			sum := got[k]
 			sum.Predictions, sum.Labelled, sum.Correct, sum.Score = sum.Predictions+c.Predictions, sum.Labelled+c.Labelled, sum.Correct+c.Correct, sum.Score+c.Score
+			sum.All.Add(c.All)
+			sum.Known.Add(c.Known)
+			sum.Right.Add(c.Right)
 			got[k] = sum
 		}
 		want := bruteForce(all, asked)
@@ -76,13 +90,68 @@ func TestCellsAreTheBruteForceAtAnyHour(t *testing.T) {
 		}
 		for k, w := range want {
 			g := got[k]
-			if g.Predictions != w.Predictions || g.Labelled != w.Labelled || g.Correct != w.Correct || math.Abs(g.Score-w.Score) > 1e-6 {
+			if g.Predictions != w.Predictions || g.Labelled != w.Labelled || g.Correct != w.Correct || g.All != w.All || g.Known != w.Known || g.Right != w.Right || math.Abs(g.Score-w.Score) > 1e-6 {
 				t.Fatalf("%+v at %s: %+v, want %+v", k, asked.At, g, w)
 			}
 		}
 	}
 	if _, err := r.Cells(t.Context(), s, history.Range{From: from, To: now, At: now.Add(-time.Hour)}); err == nil {
 		t.Error("a window that is not over is handed out")
+	}
+}
+
+// Hours that a version without weights counted are read as of weight 1, and where
+// they are sampled and their raw rows are there, they are counted again.
+func TestHoursThatWereNotWeighedAreCountedAgain(t *testing.T) {
+	db := startDB(t)
+	from := now.Add(-3 * day)
+	all := sampled(world(rand.New(rand.NewPCG(54, 54)), 600, from, now))
+	store(t, db, "m", all, now)
+	s := history.Scope{Model: "m", Strata: byLead, Classes: []string{"no", "yes"}, From: from, To: now}
+	roll(t, db, s)
+	asked := history.Range{From: from, To: now, At: now}
+	total := func() (sum history.Cell) {
+		cells, err := history.Reader{Conn: db.Conn()}.Cells(t.Context(), s, asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cells {
+			sum.Predictions, sum.Labelled, sum.Correct = sum.Predictions+c.Predictions, sum.Labelled+c.Labelled, sum.Correct+c.Correct
+			sum.All.Add(c.All)
+			sum.Known.Add(c.Known)
+			sum.Right.Add(c.Right)
+		}
+		return sum
+	}
+	want := total()
+	exec := func(statement string) {
+		if err := db.Conn().Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What that version left behind: no such columns, and no bit in its marks.
+	exec("CREATE TABLE kept AS score_cells")
+	exec(`INSERT INTO kept SELECT * FROM score_cells`)
+	exec("TRUNCATE TABLE score_cells")
+	exec(`INSERT INTO score_cells (model, deploy_hash, stage, strata, time, known, stratum, predicted, bucket, delay, predictions, score, labelled, correct, loss, loss_squares, source, version)
+		SELECT model, deploy_hash, stage, strata, time, known, stratum, predicted, bucket, delay, predictions, score, labelled, correct, loss, loss_squares, bitAnd(source, bitShiftLeft(toUInt64(1), 63) - 1), version FROM kept`)
+	old := total()
+	if ones := float64(old.Predictions); old.All != (estimate.Weight{Requests: ones, Squares: ones}) || old.Predictions != want.Predictions {
+		t.Errorf("rows that were not weighed are read as %+v", old)
+	}
+	if hours, known := roll(t, db, s); hours < 47 || known == 0 {
+		t.Errorf("%d hours of predictions and %d of labels are counted again, want those of two days of which all raw rows are there", hours, known)
+	}
+	// The first day may have lost raw rows.
+	asked.From = from.Truncate(day).Add(day)
+	got := total()
+	exec("TRUNCATE TABLE score_cells")
+	exec("INSERT INTO score_cells SELECT * FROM kept")
+	if want = total(); got.All != want.All || got.Predictions != want.Predictions {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if hours, known := roll(t, db, s); hours != 0 || known != 0 {
+		t.Errorf("%d and %d hours that are weighed are counted again", hours, known)
 	}
 }
 
@@ -116,7 +185,7 @@ func TestRollFollowsWhatIsNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got, want history.Cell
+	var got, want history.Cell // but for what they weigh
 	for _, c := range cells {
 		got.Predictions, got.Labelled, got.Correct = got.Predictions+c.Predictions, got.Labelled+c.Labelled, got.Correct+c.Correct
 	}

@@ -44,8 +44,10 @@ type Cell struct {
 	// Predictions are all, Labelled those with a label that was known, Correct
 	// those of them that were right.
 	Predictions, Labelled, Correct int64
-	// Score is the sum of the predictions' scores. Loss and LossSquares are sums
-	// over the labelled predictions of a regression.
+	// All, Known and Right are what those three weigh.
+	All, Known, Right estimate.Weight
+	// Score is the sum of the scores over requests. Loss and LossSquares are sums over
+	// the requests of the labelled predictions of a regression.
 	Score, Loss, LossSquares float64
 }
 
@@ -53,12 +55,12 @@ type Cell struct {
 const Unscored int32 = -100000
 
 // Mean is the mean score, the middle of the bucket where no prediction is counted.
-func (c Cell) Mean() float64 { return c.Score / float64(max(c.Predictions, 1)) }
+func (c Cell) Mean() float64 { return c.Score / max(c.All.Requests, 1) }
 
 // MeanLoss is the mean loss of the labelled predictions of a regression, and its
 // variance among them; 0 without any.
 func (c Cell) MeanLoss() (mean, variance float64) {
-	n := float64(c.Labelled)
+	n := c.Known.Requests
 	if n <= 0 {
 		return 0, 0
 	}
@@ -66,8 +68,31 @@ func (c Cell) MeanLoss() (mean, variance float64) {
 	return mean, max(c.LossSquares/n-mean*mean, 0)
 }
 
-// Waiting is how many predictions have no label.
-func (c Cell) Waiting() int64 { return max(c.Predictions-c.Labelled, 0) }
+// Waiting is how many predictions have no label, and what they weigh.
+func (c Cell) Waiting() estimate.Tally {
+	return estimate.Tally{Count: c.Predictions, Weight: c.All}.Less(c.Labels())
+}
+
+// Hits is how many labelled predictions were right, and what they weigh.
+func (c Cell) Hits() estimate.Tally { return estimate.Tally{Count: c.Correct, Weight: c.Right} }
+
+// Labels is how many predictions have a label, and what they weigh.
+func (c Cell) Labels() estimate.Tally { return estimate.Tally{Count: c.Labelled, Weight: c.Known} }
+
+// Wrong is how many labelled predictions were not right, and what they weigh.
+func (c Cell) Wrong() estimate.Tally {
+	return c.Labels().Less(c.Hits())
+}
+
+// settle keeps labels that were withdrawn from counting: one may have been counted
+// in another bucket.
+func (c *Cell) settle() {
+	known, right := c.Labels().Less(estimate.Tally{}), c.Hits().Less(estimate.Tally{})
+	if right.Count >= known.Count {
+		right = known
+	}
+	c.Labelled, c.Known, c.Correct, c.Right = known.Count, known.Weight, right.Count, right.Weight
+}
 
 // Range is what is asked: predictions in [From, To) with the labels that were
 // known before At, all of them whole hours. A range that ends after At would look
@@ -118,13 +143,12 @@ func (r Reader) Cells(ctx context.Context, s Scope, asked Range) ([]Cell, error)
 			deploy  string
 			stratum int32
 		)
-		if err := rows.Scan(&part, &deploy, &stratum, &c.Predicted, &c.Bucket, &c.Predictions, &c.Score, &c.Labelled, &c.Correct, &c.Loss, &c.LossSquares); err != nil {
+		if err := rows.Scan(&part, &deploy, &stratum, &c.Predicted, &c.Bucket, &c.Predictions, &c.All.Requests, &c.All.Squares, &c.Score,
+			&c.Labelled, &c.Known.Requests, &c.Known.Squares, &c.Correct, &c.Right.Requests, &c.Right.Squares, &c.Loss, &c.LossSquares); err != nil {
 			return nil, fmt.Errorf("read scores of model %q: %w", s.Model, err)
 		}
 		c.Part, c.Deploy, c.Stratum = int(part), plumbline.DeployHash(deploy), estimate.Stratum(stratum)
-		// A label that is withdrawn may have been counted in another bucket.
-		c.Labelled = max(c.Labelled, 0)
-		c.Correct = min(max(c.Correct, 0), c.Labelled)
+		c.settle()
 		all = append(all, c)
 	}
 	if err := rows.Err(); err != nil {

@@ -158,13 +158,13 @@ func (r Roller) stale(ctx context.Context, statement string, s Scope, mark int32
 	var total uint64
 	for rows.Next() {
 		var (
-			hour   uint32
-			source uint64
+			hour          uint32
+			source, count uint64
 		)
-		if err := rows.Scan(&hour, &source); err != nil {
+		if err := rows.Scan(&hour, &source, &count); err != nil {
 			return p, err
 		}
-		if total += source; len(p.at) == limit || len(p.at) > 0 && total > atOnce {
+		if total += count; len(p.at) == limit || len(p.at) > 0 && total > atOnce {
 			p.more = true
 			continue
 		}
@@ -182,7 +182,7 @@ func (r Roller) write(ctx context.Context, statement string, s Scope, p pending,
 		of, features = "features.stratum", featuresSQL
 	}
 	statement = strings.NewReplacer("/*of*/", of, "/*features*/", strings.ReplaceAll(features, "/*stratum*/", s.Strata.sql()),
-		"/*stratum*/", s.Strata.sql(), "/*bucket*/", bucketSQL).Replace(statement)
+		"/*stratum*/", s.Strata.sql(), "/*bucket*/", bucketSQL, "/*requests*/", plumbline.RequestsSQL).Replace(statement)
 	if r.Table != "" {
 		statement = strings.Replace(statement, "INSERT INTO score_cells", "INSERT INTO "+r.Table, 1)
 	}

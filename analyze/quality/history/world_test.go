@@ -35,6 +35,8 @@ type prediction struct {
 	id, deploy, predicted, label string
 	at, known                    time.Time
 	score, lead                  float64
+	// weight is how many requests it stands for, 0 is one.
+	weight int64
 	// withdrawn is when the label is withdrawn, corrected when it turns into the
 	// other class; zero never.
 	withdrawn, corrected time.Time
@@ -64,6 +66,21 @@ func world(r *rand.Rand, n int, from, to time.Time) []prediction {
 			}
 		}
 		all[i] = p
+	}
+	return all
+}
+
+// requests are those that the prediction stands for.
+func (p prediction) requests() int64 { return max(p.weight, 1) }
+
+// sampled gives predictions weights, by what the producer does: all of the doubtful
+// ones are sent, and few of the others.
+func sampled(all []prediction) []prediction {
+	for i := range all {
+		all[i].weight = 2
+		if all[i].score < 0.25 || all[i].score > 0.75 {
+			all[i].weight = int64(5 + i%7)
+		}
 	}
 	return all
 }
@@ -98,7 +115,7 @@ func store(t *testing.T, db *storage.DB, model plumbline.Model, all []prediction
 		}
 		row := map[string]any{"model": model, "deploy_hash": p.deploy, "stage": "production", "prediction_id": p.id, "ts": p.at.UnixMilli(), "known": p.at.UnixMilli(),
 			"numbers": map[string]float64{"lead": p.lead, "noise": float64(i % 7)}, "categories": map[string]string{"weekday": p.at.Weekday().String()},
-			"score": p.score, "predicted": p.predicted, "weight": 1, "_topic": "predictions", "_offset": i}
+			"score": p.score, "predicted": p.predicted, "weight": p.requests(), "_topic": "predictions", "_offset": i}
 		asked = append(asked, row)
 		if i%50 == 0 { // delivered twice
 			twice := map[string]any{}
@@ -111,7 +128,7 @@ func store(t *testing.T, db *storage.DB, model plumbline.Model, all []prediction
 		change := func(at time.Time, label string, labelled, correct int) {
 			if !at.IsZero() && at.Before(by) && (labelled != 0 || correct != 0) {
 				heard = append(heard, map[string]any{"model": model, "deploy_hash": p.deploy, "stage": "production", "prediction_id": p.id, "ts": p.at.UnixMilli(),
-					"known": at.UnixMilli(), "label_offset": len(heard), "predicted": p.predicted, "label": label, "score": p.score, "labelled": labelled, "correct": correct, "requests": 1, "version": 1})
+					"known": at.UnixMilli(), "label_offset": len(heard), "predicted": p.predicted, "label": label, "score": p.score, "labelled": labelled, "correct": correct, "requests": p.requests(), "version": 1})
 			}
 		}
 		good := right(p.predicted, p.label)
@@ -125,11 +142,12 @@ func store(t *testing.T, db *storage.DB, model plumbline.Model, all []prediction
 	for _, statement := range []string{
 		"TRUNCATE TABLE series_hour", "TRUNCATE TABLE categories_hour",
 		`INSERT INTO series_hour (model, deploy_hash, stage, segment, series, grid, time, count, rows)
-			SELECT model, deploy_hash, stage, '', 'requests', '', toStartOfHour(ts), count(), count() FROM predictions GROUP BY model, deploy_hash, stage, toStartOfHour(ts)`,
+			SELECT model, deploy_hash, stage, '', 'requests', '', toStartOfHour(ts), toUInt64(sum(weight)), count() FROM predictions GROUP BY model, deploy_hash, stage, toStartOfHour(ts)`,
 		`INSERT INTO categories_hour (model, deploy_hash, stage, segment, series, time, value, kind, count)
 			SELECT model, deploy_hash, stage, '', 'predicted', toStartOfHour(ts), predicted, 0, count() FROM predictions WHERE predicted != '' GROUP BY model, deploy_hash, stage, toStartOfHour(ts), predicted`,
-		`INSERT INTO outcome_cells (model, deploy_hash, stage, segment, time, known, labelled, correct, rows, version)
-			SELECT model, deploy_hash, stage, '', toStartOfMinute(ts), toStartOfHour(known), sum(labelled), sum(correct), sum(labelled), sum(version)
+		`INSERT INTO outcome_cells (model, deploy_hash, stage, segment, time, known, labelled, correct, rows, squares, version)
+			SELECT model, deploy_hash, stage, '', toStartOfMinute(ts), toStartOfHour(known), sum(labelled * toInt64(requests)), sum(correct * toInt64(requests)),
+				sum(labelled), sum(toInt128(labelled) * requests * requests), sum(version)
 			FROM outcomes FINAL GROUP BY model, deploy_hash, stage, toStartOfMinute(ts), toStartOfHour(known)`,
 	} {
 		if err := db.Conn().Exec(t.Context(), statement); err != nil {

@@ -2,7 +2,9 @@
 -- bucket of the score, with the labels that were known before an hour.
 SELECT
     toInt64(intDiv(toUnixTimestamp(time) - {from:Int64}, {part:Int64})) AS part, toString(deploy_hash), stratum, toString(predicted), bucket,
-    sum(predictions), sum(score), sum(labelled), sum(correct), sum(loss), sum(loss_squares)
+    sum(predictions), toFloat64(sum(requests)), toFloat64(sum(squares)), sum(score),
+    sum(labelled), toFloat64(sum(labelled_requests)), toFloat64(sum(labelled_squares)),
+    sum(correct), toFloat64(sum(correct_requests)), toFloat64(sum(correct_squares)), sum(loss), sum(loss_squares)
 FROM score_cells FINAL
 WHERE model = {model:String} AND strata = {strata:String} AND stratum >= 0 AND stage = 'production'
   AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC') AND known < toDateTime({at:Int64}, 'UTC')

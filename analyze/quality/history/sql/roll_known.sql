@@ -1,7 +1,8 @@
 -- Outcomes that became known in some hours, counted. The cells of those hours
 -- name the minutes to look into, so that nothing else is read. Cells that stood
 -- there and have none any more get zeros; the marks come last.
-INSERT INTO score_cells (model, deploy_hash, stage, strata, time, known, stratum, predicted, bucket, delay, predictions, score, labelled, correct, loss, loss_squares, source, version)
+INSERT INTO score_cells (model, deploy_hash, stage, strata, time, known, stratum, predicted, bucket, delay, predictions, requests, squares, score,
+    labelled, labelled_requests, labelled_squares, correct, correct_requests, correct_squares, loss, loss_squares, source, version)
 WITH minutes AS (
     SELECT DISTINCT time AS minute
     FROM outcome_cells
@@ -15,7 +16,7 @@ changes AS (
         toUInt32(toUnixTimestamp(toStartOfHour(ts))) AS hour, toUInt32(toUnixTimestamp(toStartOfHour(outcomes.known))) AS heard,
         -- Beyond six hours the hours say it.
         toInt32(least(floor(4 * log2(greatest(dateDiff('second', ts, outcomes.known), 1))), 58)) AS waited,
-        labelled AS gained, correct AS hits,
+        labelled AS gained, correct AS hits, toInt64(requests) AS times,
         if(labelled = 1 AND predicted = '' AND label_value IS NOT NULL AND predicted_value IS NOT NULL, abs(label_value - predicted_value), 0.) AS miss
     FROM outcomes FINAL
     WHERE model = {model:String} AND stage != 'training' AND ts >= toDateTime64({from:Int64}, 3, 'UTC')
@@ -27,21 +28,22 @@ changes AS (
 )
 SELECT
     {model:String}, deploy, on_stage, {strata:String}, fromUnixTimestamp(hour), fromUnixTimestamp(heard), of, class, cell, waited,
-    toInt64(0), 0., sum(gained), sum(hits), sum(miss), sum(square), sum(mark), toUInt64(toUnixTimestamp64Nano(now64(9)))
+    toInt64(0), toInt64(0), toInt128(0), 0., sum(gained), sum(gained * times), sum(toInt128(gained) * times * times),
+    sum(hits), sum(hits * times), sum(toInt128(hits) * times * times), sum(miss * times), sum(square * times), sum(mark), toUInt64(toUnixTimestamp64Nano(now64(9)))
 FROM (
     SELECT
         deploy, on_stage, hour, heard, /*of*/ AS of, if(length({classes:Array(String)}) = 2, predicted, '') AS class, /*bucket*/ AS cell, waited,
-        toInt64(changes.gained) AS gained, toInt64(hits) AS hits, ifNotFinite(assumeNotNull(miss), 0.) AS miss, miss * miss AS square, toUInt64(0) AS mark
+        toInt64(changes.gained) AS gained, toInt64(hits) AS hits, times, ifNotFinite(assumeNotNull(miss), 0.) AS miss, miss * miss AS square, toUInt64(0) AS mark
     FROM changes
     /*features*/
     UNION ALL
     SELECT toString(deploy_hash), toString(stage), toUInt32(toUnixTimestamp(time)), toUInt32(toUnixTimestamp(known)), stratum, toString(predicted), bucket, delay,
-        toInt64(0), toInt64(0), 0., 0., toUInt64(0)
+        toInt64(0), toInt64(0), toInt64(0), 0., 0., toUInt64(0)
     FROM score_cells
     WHERE model = {model:String} AND strata = {strata:String} AND stratum >= 0 AND time >= toDateTime({from:Int64}, 'UTC')
       AND has({hours:Array(UInt32)}, toUInt32(toUnixTimestamp(known)))
     UNION ALL
-    SELECT '', '', marked.1, marked.1, {mark:Int32}, '', toInt32(0), toInt32(-1), toInt64(0), toInt64(0), 0., 0., marked.2
+    SELECT '', '', marked.1, marked.1, {mark:Int32}, '', toInt32(0), toInt32(-1), toInt64(0), toInt64(0), toInt64(0), 0., 0., marked.2
     FROM (SELECT arrayJoin(arrayZip({hours:Array(UInt32)}, {sources:Array(UInt64)})) AS marked)
 )
 GROUP BY deploy, on_stage, hour, heard, of, class, cell, waited

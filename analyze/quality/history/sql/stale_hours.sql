@@ -1,10 +1,13 @@
 -- Closed hours of predictions that were not counted yet, or of which more has
--- come since: the requests that the rollup has of the hour are the fingerprint.
--- They are read before the predictions are, so what comes in between has the hour
--- counted again.
-SELECT hour, wanted
+-- come since: the requests that the rollup has of the hour are the fingerprint,
+-- with the highest bit where they are more than its deliveries. Such hours of
+-- versions that did not weigh predictions lack the bit; they are counted again
+-- where no raw row of the day can have expired, and stand as they are beyond.
+-- Fingerprints are read before the predictions are, so what comes in between has
+-- the hour counted again.
+SELECT hour, if(sampled, bitOr(n, bitShiftLeft(toUInt64(1), 63)), n) AS wanted, n
 FROM (
-    SELECT toUnixTimestamp(time) AS hour, sum(count) AS wanted
+    SELECT toUnixTimestamp(time) AS hour, sum(count) AS n, n != sum(rows) AS sampled
     FROM series_hour
     WHERE model = {model:String} AND series = 'requests' AND segment = '' AND stage != 'training'
       AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC')
@@ -16,6 +19,6 @@ LEFT JOIN (
     WHERE model = {model:String} AND strata = {strata:String} AND stratum = {mark:Int32}
       AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC')
 ) AS done USING (hour)
-WHERE wanted > 0 AND done.source != wanted
+WHERE n > 0 AND done.source != wanted AND (done.source != n OR toDate(toDateTime(hour, 'UTC')) > (SELECT min(toDate(ts)) FROM predictions))
 ORDER BY hour DESC
 LIMIT {limit:Int64}
