@@ -126,12 +126,12 @@ func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now ti
 }
 
 // firstLabels forgets what was computed and chosen of a model of which no label
-// was known, once one is: it stood for the hour, the day and the week, so that
-// the demo, whose first look fell into its backfill, told of no label for long.
+// was known in some window, or no prediction either, once more is: it stood for the
+// hour, the day and the week, so that the demo, whose first look fell into its
+// backfill, told of no label for long.
 func (l *forecasts) firstLabels(ctx context.Context, f *forecastOf) error {
 	if !slices.ContainsFunc(f.findings, func(f Finding) bool {
-		// Of a window without predictions the coverage is not a number.
-		return f.Verdict == plumbline.VerdictMissing && f.Measure == plumbline.MeasureLabelsIn && f.Coverage == 0
+		return f.Verdict == plumbline.VerdictMissing && f.Measure == plumbline.MeasureLabelsIn
 	}) {
 		return nil
 	}

@@ -124,6 +124,41 @@ func TestFirstLabelsAreToldOfAtOnce(t *testing.T) {
 	}
 }
 
+// The first look of a service that is started with a backlog falls into the oldest
+// of it, whose hours are long before every window: the next one tells of all.
+func TestABackfillIsToldOfAtTheNextLook(t *testing.T) {
+	db := startDB(t)
+	const model = "backfilled"
+	all := lateWorld(rand.New(rand.NewPCG(76, 76)), now.Add(-20*day), now, 20)
+	begun := slices.Clone(all[:100])
+	for i := range begun {
+		begun[i].known = now.Add(day)
+	}
+	storeLate(t, db, model, begun, now)
+	r := newRunner(t, db)
+	models, err := serving(t.Context(), db.Conn(), model, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(models) == 0 { // the newest of the backlog makes it serve
+		models = []traffic{{model: model}}
+	}
+	labelsIn := func(at time.Time) Finding {
+		findings, err := r.forecasts.look(t.Context(), models[0], at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pick(t, findings, plumbline.SignalMaturity, plumbline.MeasureLabelsIn, 7*day, "")
+	}
+	if in := labelsIn(now); in.Verdict != plumbline.VerdictMissing {
+		t.Fatalf("of windows without predictions %+v", in)
+	}
+	storeLate(t, db, model, all, now)
+	if in := labelsIn(now.Add(r.cfg.EstimateInterval)); in.Verdict == plumbline.VerdictMissing || in.Count == 0 {
+		t.Errorf("once everything is in %+v", in)
+	}
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

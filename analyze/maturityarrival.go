@@ -23,7 +23,7 @@ type arrivals struct {
 	looked map[plumbline.Model]attempt
 	known  map[plumbline.Model]history.Arrivals
 	// blind says of a model whether it was when it was looked at last, by this
-	// process or by another.
+	// process or by another that looked later.
 	blind map[plumbline.Model]bool
 	// silent are the models whose labels stay away.
 	silent map[plumbline.Model]silence
@@ -92,11 +92,14 @@ func (l *arrivals) wait(model plumbline.Model, a history.Arrivals, blind *Findin
 
 // read reads all of the history once an hour, and what is new of it meanwhile.
 func (l *arrivals) read(ctx context.Context, model plumbline.Model, now time.Time) (history.Arrivals, error) {
-	if _, ok := l.blind[model]; !ok {
-		blind, err := l.wasBlind(ctx, model, now)
-		if err != nil {
-			return history.Arrivals{}, err
-		}
+	blind, at, err := l.wasBlind(ctx, model, now)
+	if err != nil {
+		return history.Arrivals{}, err
+	}
+	// Another replica may have told since: two that went on from what each saw itself
+	// would contradict each other while a share hovers about the least. What this one
+	// told stands where it could not be stored.
+	if _, known := l.blind[model]; !known || !at.Before(l.looked[model].at.Truncate(time.Millisecond)) {
 		l.blind[model] = blind
 	}
 	a, ok, err := l.reader.Later(ctx, model, l.known[model], now, slices.Max(l.cfg.LabelArrival.Windows))
@@ -109,22 +112,22 @@ func (l *arrivals) read(ctx context.Context, model plumbline.Model, now time.Tim
 //go:embed sql/blind.sql
 var blindSQL string
 
-// wasBlind reads what was said last of a model, by a former process or by the one
-// that looked at the model before.
-func (l *arrivals) wasBlind(ctx context.Context, model plumbline.Model, now time.Time) (blind bool, err error) {
+// wasBlind reads what was said last of a model and when, by this process or by
+// another; at is zero where nothing was for a day.
+func (l *arrivals) wasBlind(ctx context.Context, model plumbline.Model, now time.Time) (blind bool, at time.Time, err error) {
 	rows, err := l.reader.Conn.Query(ctx, blindSQL, clickhouse.Named("model", string(model)), clickhouse.Named("from", now.Add(-day).UnixMilli()), clickhouse.Named("to", now.UnixMilli()))
 	if err != nil {
-		return false, fmt.Errorf("read whether model %q was blind: %w", model, err)
+		return false, at, fmt.Errorf("read whether model %q was blind: %w", model, err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var value float64
-		if err := rows.Scan(&value); err != nil {
-			return false, fmt.Errorf("read whether model %q was blind: %w", model, err)
+		if err := rows.Scan(&value, &at); err != nil {
+			return false, at, fmt.Errorf("read whether model %q was blind: %w", model, err)
 		}
 		blind = value == 1
 	}
-	return blind, rows.Err()
+	return blind, at, rows.Err()
 }
 
 // findings are the share and the two counts of every window, and last whether the

@@ -8,6 +8,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // What the windows say together, the shortest first: one outage is one time of
@@ -61,31 +62,71 @@ func TestBlindnessOutlivesTheProcess(t *testing.T) {
 	db := startDB(t)
 	all := lateWorld(rand.New(rand.NewPCG(73, 73)), now.Add(-7*day), now, 20)
 	storeLate(t, db, "m", all, now)
-	said := func(at time.Time, value float64) {
-		f := newFinding(plumbline.SignalLabelArrival, plumbline.MeasureBlind)
-		f.At, f.Model, f.Stage, f.Value, f.Verdict = at, "m", plumbline.StageProduction, value, plumbline.VerdictBreach
-		rec := record([]Finding{f})
-		defer rec.Release()
-		if err := db.Derived().Insert(t.Context(), plumbline.TableFindings, at.String(), rec); err != nil {
-			t.Fatal(err)
-		}
-	}
 	for _, tt := range []struct {
 		at    time.Duration
 		value float64
 		want  bool
 	}{{-2 * day, 1, false}, {-2 * time.Hour, 1, true}, {-time.Hour, 0, false}, {-time.Minute, math.NaN(), false}} {
-		said(now.Add(tt.at), tt.value)
+		sayBlind(t, db, now.Add(tt.at), tt.value)
 		l := newArrivals(DefaultConfig(), db.Conn())
-		was, err := l.wasBlind(t.Context(), "m", now)
+		was, _, err := l.wasBlind(t.Context(), "m", now)
 		if err != nil || was != tt.want {
 			t.Errorf("after %v at %s: blind %t, %v", tt.value, tt.at, was, err)
 		}
 	}
-	said(now, 1)
+	sayBlind(t, db, now, 1)
 	// Labels surely come, so that what was is over.
 	if f := pick(t, arrival(t, newRunner(t, db), "m", now), plumbline.SignalLabelArrival, plumbline.MeasureBlind, 0, ""); f.Value != 0 || f.Verdict != plumbline.VerdictOK {
 		t.Errorf("labels come, and the model is %+v", f)
+	}
+}
+
+// sayBlind stores what a process told of the model m.
+func sayBlind(t *testing.T, db *storage.DB, at time.Time, value float64) {
+	t.Helper()
+	f := newFinding(plumbline.SignalLabelArrival, plumbline.MeasureBlind)
+	f.At, f.Model, f.Stage, f.Value, f.Verdict = at, "m", plumbline.StageProduction, value, plumbline.VerdictBreach
+	rec := record([]Finding{f})
+	defer rec.Release()
+	if err := db.Derived().Insert(t.Context(), plumbline.TableFindings, at.String(), rec); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Of two replicas one that was not blind goes on from what the other told later,
+// and says the same of a share that hovers about the least, either way.
+func TestReplicasAgreeOnBlindness(t *testing.T) {
+	db := startDB(t)
+	// All of the last windows hovers: every second label stays away.
+	all := lateWorld(rand.New(rand.NewPCG(75, 75)), now.Add(-7*day), now, 20)
+	for i := range all {
+		if i%2 == 0 && all[i].known.After(now.Add(-30*time.Hour)) {
+			all[i].known = now.Add(day)
+		}
+	}
+	storeLate(t, db, "m", all, now)
+	one, other := newRunner(t, db), newRunner(t, db)
+	look := func(r *Runner, after time.Duration) float64 {
+		at := now.Add(after)
+		f := pick(t, arrival(t, r, "m", at), plumbline.SignalLabelArrival, plumbline.MeasureBlind, 0, "")
+		sayBlind(t, db, at, f.Value)
+		return f.Value
+	}
+	if a, b := look(one, 0), look(other, time.Second); a != 0 || b != 0 {
+		t.Fatalf("a share that hovers says %v and %v, want it to be no breach", a, b)
+	}
+	// A third one saw the share below the least, and told.
+	sayBlind(t, db, now.Add(2*time.Minute), 1)
+	for i := range 3 {
+		after := time.Duration(3+2*i) * time.Minute
+		if a, b := look(one, after), look(other, after+time.Minute); a != 1 || b != 1 {
+			t.Errorf("after %s one says %v and the other %v, want both blind", after, a, b)
+		}
+	}
+	// It saw surely enough of them come, and told.
+	sayBlind(t, db, now.Add(10*time.Minute), 0)
+	if a, b := look(one, 11*time.Minute), look(other, 12*time.Minute); a != 0 || b != 0 {
+		t.Errorf("once labels came one says %v and the other %v", a, b)
 	}
 }
 
