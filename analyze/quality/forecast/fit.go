@@ -38,12 +38,12 @@ func TaskOf(classes []string) Task {
 	return Classes
 }
 
-// limits are between what the metric of the task can be.
-func (t Task) limits() (low, high float64) {
+// most is the greatest that the metric of the task can be; the least is 0.
+func (t Task) most() float64 {
 	if t == Regression {
-		return 0, math.Inf(1)
+		return math.Inf(1)
 	}
-	return 0, 1
+	return 1
 }
 
 // fitKey names a fit: that of a day for windows of one length, of one deploy or

@@ -229,7 +229,7 @@ func (a *Answer) estimate(task Task, cells []history.Cell) error {
 		if task == Regression {
 			id = metric.MAE
 		}
-		a.Estimate = a.Estimate.Within(task.limits())
+		a.Estimate = a.Estimate.Within(0, task.most())
 		a.Values = []metric.Value{{Metric: id, Value: a.Estimate.Value, Interval: a.Estimate.Interval, Labelled: a.Estimate.Known, State: a.Estimate.State}}
 	}
 	a.Assumes = append(a.Assumes, a.Estimate.Assumes...)

@@ -126,7 +126,7 @@ func (f *Forecaster) saidAt(ctx context.Context, end time.Time, window time.Dura
 		return said{}, err
 	}
 	// The truth will be that of the same sample of requests.
-	s := said{a.Estimate.Value, a.Estimate.OfLabels(f.task.limits()), a.Why != ""}
+	s := said{a.Estimate.Value, a.Estimate.OfLabels(0, f.task.most()), a.Why != ""}
 	f.past[key] = s
 	return s, nil
 }
