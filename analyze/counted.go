@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
 	"github.com/plumbline-slo/plumbline/analyze/burn/count"
@@ -23,7 +21,7 @@ const assumesCounts = "every event counts once it has come in; p is the chance, 
 // machine to others.
 type counted struct {
 	counter *count.Counter
-	reader  count.Reader
+	book    *count.Book
 	changed func(...plumbline.SLOName)
 	// interval is how often everything is written, changed or not.
 	interval time.Duration
@@ -42,14 +40,14 @@ type counted struct {
 	idle bool
 }
 
-func newCounted(cfg Config, deps Dependencies, conn driver.Conn) *counted {
+func newCounted(cfg Config, deps Dependencies) *counted {
 	changed := deps.Changed
 	if changed == nil {
 		changed = func(...plumbline.SLOName) {}
 	}
+	counter := count.New(count.DefaultConfig(), deps.DB, deps.Queries, deps.PromQL)
 	return &counted{
-		counter: count.New(count.DefaultConfig(), deps.DB, deps.Queries, deps.PromQL),
-		reader:  count.Reader{Conn: conn},
+		counter: counter, book: count.NewBook(counter),
 		changed: changed, interval: cfg.Interval, said: make(map[plumbline.SLOName]string),
 	}
 }
@@ -100,7 +98,7 @@ func (c *counted) look(ctx context.Context, objectives []plumbline.Objective, no
 	if err == nil && seen == c.seen && end.Equal(c.end) && !c.due(now) {
 		return nil, nil
 	}
-	all, readErr := c.reader.At(ctx, objectives, end)
+	all, readErr := c.book.At(ctx, objectives, end)
 	if readErr == nil {
 		c.seen, c.end = seen, end
 	}

@@ -79,7 +79,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 		quality: quality.Reader{Conn: conn},
 		burn:    burn.Reader{Conn: conn, MaxLag: cfg.MaxLabelLag},
 	}
-	r.counted = newCounted(cfg, deps, conn)
+	r.counted = newCounted(cfg, deps)
 	r.hygiene = newHygiene(dataquality.Reader{Conn: conn}, cfg)
 	r.truth = newTruth(concept.Reader{Conn: conn}, cfg)
 	r.proxies = newProxies(proxy.Reader{Conn: conn}, cfg.Proxies)

@@ -6,9 +6,6 @@ import (
 	_ "embed" // the statements
 	"errors"
 	"fmt"
-	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -20,15 +17,6 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/storage"
 )
-
-//go:embed sql/high.sql
-var highSQL string
-
-//go:embed sql/touched.sql
-var touchedSQL string
-
-//go:embed sql/events.sql
-var eventsTemplate string
 
 //go:embed sql/fresh.sql
 var freshSQL string
@@ -74,11 +62,11 @@ type Counter struct {
 	cursor map[plumbline.SLIID]int64
 	// whole is when the last longestStep of an indicator was counted anew.
 	whole map[plumbline.SLIID]time.Time
-	// last is what was completed when events were counted last, which was at.
-	last completed
-	at   time.Time
-	// written is how many rows were.
+	// followed is what was seen of batches of events.
+	followed followed
+	// written is how many rows were; wrote is told of them, if it is not nil.
 	written uint64
+	wrote   func([]row)
 }
 
 // New returns a counter. Queries and promql may be nil if no objective needs
@@ -174,169 +162,6 @@ func (c *Counter) restore(ctx context.Context, slos map[plumbline.SLIID]plumblin
 	return rows.Err()
 }
 
-// events counts the minutes in which batches that were completed since have
-// events: first of the indicators that nothing is counted of yet, which begin with
-// the oldest event, then of all.
-func (c *Counter) events(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time) error {
-	if len(slos) == 0 {
-		return nil
-	}
-	fresh := make(map[plumbline.SLIID]plumbline.SLO)
-	since := int64(math.MaxInt64)
-	for id, slo := range slos {
-		if c.cursor[id] == 0 {
-			fresh[id] = slo
-			continue
-		}
-		since = min(since, c.cursor[id])
-	}
-	if len(fresh) > 0 {
-		if err := c.follow(ctx, fresh, 0, now); err != nil || len(fresh) == len(slos) {
-			return err
-		}
-	}
-	return c.follow(ctx, slos, since, now)
-}
-
-// onceMore is after how long what was completed last is counted once more, while it is
-// younger than the overlap: on a cluster its batch may have been seen where its
-// predictions were not yet.
-const onceMore = 10 * time.Second
-
-// follow counts what was completed since, for all of the indicators at once.
-func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, since int64, now time.Time) error {
-	b, err := c.batches(ctx, since-c.cfg.Overlap.Milliseconds())
-	if err != nil || b.n == 0 || since != 0 && b == c.last && (now.Sub(c.at) < onceMore || now.UnixMilli()-b.high > c.cfg.Overlap.Milliseconds()) {
-		return err // what was completed within the overlap is counted already
-	}
-	if since == 0 {
-		// Nothing was counted yet: whatever the batches are, everything is.
-		b.knownFrom, b.knownTo = 0, math.MaxInt32*int64(1000)
-	}
-	minutes, err := c.touched(ctx, slos, b, now.Add(-c.cfg.Back).Truncate(time.Minute))
-	if err != nil {
-		return err
-	}
-	parameters := eventParameters(slos)
-	// Written together: rows of the first spans alone would say to whoever reads
-	// how far was counted that the last ones are counted, too.
-	var all []row
-	for _, span := range spans(minutes) {
-		counted, err := c.eventRows(ctx, append(slices.Clone(parameters), clickhouse.Named("late", false), clickhouse.Named("from", span.from), clickhouse.Named("to", span.to)))
-		if err != nil {
-			return err
-		}
-		all = append(all, counted...)
-	}
-	if err := c.write(ctx, all, b.high); err != nil {
-		return err
-	}
-	for id := range slos {
-		c.cursor[id] = b.high
-	}
-	if since != 0 { // of all, and not of those alone that are new
-		c.last, c.at = b, now
-	}
-	return nil
-}
-
-// eventsSQL is the statement with the expression of the requests that a row
-// stands for, which ingest counts by as well.
-func eventsSQL() string {
-	return strings.Replace(eventsTemplate, "/*requests*/", plumbline.RequestsSQL, 1)
-}
-
-// span is a range of minutes, the end exclusive.
-type span struct{ from, to int64 }
-
-// spans joins minutes that are near each other, and cuts at days: counting a
-// minute that nothing changed in costs little and changes nothing.
-func spans(minutes []int64) []span {
-	const near, long = 10 * 60, 24 * 60 * 60
-	var all []span
-	for _, m := range minutes {
-		if n := len(all); n > 0 && m-all[n-1].to <= near && m+60-all[n-1].from <= long {
-			all[n-1].to = m + 60
-			continue
-		}
-		all = append(all, span{m, m + 60})
-	}
-	return all
-}
-
-// eventParameters says what is counted, in parallel arrays.
-func eventParameters(slos map[plumbline.SLIID]plumbline.SLO) []any {
-	var slis, models, kinds, ops, features []string
-	var bounds []float64
-	var keys, values [][]string
-	for id, slo := range slos {
-		op, bound := slo.SLI.Op, slo.SLI.Value
-		if slo.SLI.Is(plumbline.SLISuccess) {
-			op, bound = "gte", 1
-		}
-		k, v := []string{}, []string{}
-		for _, part := range strings.Split(string(slo.Segment), ",") {
-			if name, value, ok := strings.Cut(part, "="); ok {
-				k, v = append(k, name), append(v, value)
-			}
-		}
-		slis, models, kinds = append(slis, string(id)), append(models, string(slo.Model)), append(kinds, string(slo.SLI.Name()))
-		ops, bounds, features = append(ops, op), append(bounds, bound), append(features, string(slo.SLI.Feature))
-		keys, values = append(keys, k), append(values, v)
-	}
-	return []any{
-		clickhouse.Named("slis", slis), clickhouse.Named("of", models), clickhouse.Named("kinds", kinds), clickhouse.Named("ops", ops),
-		clickhouse.Named("bounds", bounds), clickhouse.Named("features", features), clickhouse.Named("keys", keys), clickhouse.Named("values", values),
-		clickhouse.Named("models", modelsOf(slos)),
-	}
-}
-
-func modelsOf(slos map[plumbline.SLIID]plumbline.SLO) []string {
-	var models []string
-	for _, slo := range slos {
-		models = append(models, string(slo.Model))
-	}
-	slices.Sort(models)
-	return slices.Compact(models)
-}
-
-// completed is what was completed since.
-type completed struct {
-	high, knownFrom, knownTo int64
-	n                        uint64
-}
-
-func (c *Counter) batches(ctx context.Context, since int64) (b completed, err error) {
-	rows, err := c.db.Conn().Query(ctx, highSQL, clickhouse.Named("since", max(since, 0)))
-	if err != nil {
-		return b, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := rows.Scan(&b.high, &b.knownFrom, &b.knownTo, &b.n); err != nil {
-			return b, err
-		}
-	}
-	return b, rows.Err()
-}
-
-func (c *Counter) touched(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, b completed, oldest time.Time) (minutes []int64, err error) {
-	rows, err := c.db.Conn().Query(ctx, touchedSQL, clickhouse.Named("models", modelsOf(slos)),
-		clickhouse.Named("from", b.knownFrom), clickhouse.Named("to", b.knownTo), clickhouse.Named("oldest", oldest.UnixMilli()))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var m uint32
-		if err := rows.Scan(&m); err != nil {
-			return nil, err
-		}
-		minutes = append(minutes, int64(m))
-	}
-	return minutes, rows.Err()
-}
-
 // rows runs a statement that counts.
 func (c *Counter) rows(ctx context.Context, conn Querier, statement string, parameters ...any) (all []row, err error) {
 	rows, err := conn.Query(ctx, statement, parameters...)
@@ -358,28 +183,6 @@ func scanRows(rows driver.Rows) (all []row, err error) {
 			return nil, err
 		}
 		r.deploy, r.minute = plumbline.DeployHash(deploy), int64(minute)
-		all = append(all, r)
-	}
-	return all, rows.Err()
-}
-
-// eventRows runs the statement that counts events.
-func (c *Counter) eventRows(ctx context.Context, parameters []any) (all []row, err error) {
-	rows, err := c.db.Conn().Query(ctx, eventsSQL(), parameters...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var (
-			r                  row
-			sli, model, deploy string
-			minute             uint32
-		)
-		if err := rows.Scan(&sli, &model, &deploy, &minute, &r.good, &r.total, &r.rows, &r.late); err != nil {
-			return nil, err
-		}
-		r.sli, r.model, r.deploy, r.minute = plumbline.SLIID(sli), plumbline.Model(model), plumbline.DeployHash(deploy), int64(minute)
 		all = append(all, r)
 	}
 	return all, rows.Err()
@@ -407,6 +210,9 @@ func (c *Counter) write(ctx context.Context, counted []row, version int64) error
 			return err
 		}
 		c.written += uint64(len(part))
+		if c.wrote != nil {
+			c.wrote(part)
+		}
 	}
 	return nil
 }

@@ -90,6 +90,14 @@ type Evaluation struct {
 // are missing, for the deploy ”; those of quality are left out, for their windows
 // end elsewhere, and so are the parts of composites.
 func (r Reader) At(ctx context.Context, objectives []plumbline.Objective, end time.Time) ([]Evaluation, error) {
+	return evaluateAt(ctx, objectives, end, r.cells)
+}
+
+// cellsOf enters the counts of every indicator of a group by bucket: the shortest
+// window that they are in.
+type cellsOf func(ctx context.Context, group budgeting, slis []plumbline.SLIID, lengths []time.Duration, end time.Time, found map[key]map[time.Duration]cell) error
+
+func evaluateAt(ctx context.Context, objectives []plumbline.Objective, end time.Time, cells cellsOf) ([]Evaluation, error) {
 	end = end.Truncate(time.Minute)
 	slos := make(map[plumbline.SLOName]plumbline.SLO, len(objectives))
 	for _, o := range objectives {
@@ -101,14 +109,14 @@ func (r Reader) At(ctx context.Context, objectives []plumbline.Objective, end ti
 			counting = append(counting, o)
 		}
 	}
-	all, err := r.evaluate(ctx, counting, slos, end)
+	all, err := cells.evaluate(ctx, counting, slos, end)
 	if err != nil {
 		return nil, fmt.Errorf("evaluate SLOs on counts: %w", err)
 	}
 	return all, nil
 }
 
-func (r Reader) evaluate(ctx context.Context, objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, end time.Time) ([]Evaluation, error) {
+func (cells cellsOf) evaluate(ctx context.Context, objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, end time.Time) ([]Evaluation, error) {
 	usual := make([]plumbline.Objective, len(objectives))
 	var longest time.Duration
 	for _, o := range objectives {
@@ -121,7 +129,7 @@ func (r Reader) evaluate(ctx context.Context, objectives []plumbline.Objective, 
 			usual[i].Pairs[k].Evidence = slices.DeleteFunc(slices.Clone(p.Evidence), func(l time.Duration) bool { return l > longest })
 		}
 	}
-	all, err := r.read(ctx, usual, slos, end)
+	all, err := cells.read(ctx, usual, slos, end)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +145,7 @@ func (r Reader) evaluate(ctx context.Context, objectives []plumbline.Objective, 
 	if len(again) == 0 {
 		return all, nil
 	}
-	more, err := r.read(ctx, again, slos, end)
+	more, err := cells.read(ctx, again, slos, end)
 	if err != nil {
 		return nil, err
 	}
@@ -146,20 +154,22 @@ func (r Reader) evaluate(ctx context.Context, objectives []plumbline.Objective, 
 }
 
 // read evaluates objectives on one read.
-func (r Reader) read(ctx context.Context, objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, end time.Time) ([]Evaluation, error) {
+func (cells cellsOf) read(ctx context.Context, objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, end time.Time) ([]Evaluation, error) {
 	lengths := lengthsOf(objectives)
 	if len(lengths) == 0 {
 		return nil, nil
 	}
-	cells, err := r.cells(ctx, objectives, slos, lengths, end)
-	if err != nil {
-		return nil, err
+	found := make(map[key]map[time.Duration]cell)
+	for group, slis := range grouped(objectives, slos) {
+		if err := cells(ctx, group, slis, lengths, end, found); err != nil {
+			return nil, err
+		}
 	}
 	deploys := make(map[budgeting][]plumbline.DeployHash)
-	for k := range cells {
+	for k := range found {
 		deploys[k.of] = append(deploys[k.of], k.deploy)
 	}
-	e := evaluator{deploys: deploys, slos: slos, end: end, windows: func(k key, series int) burn.Windows { return windowsOf(cells[k], k.of.end(end), series) }}
+	e := evaluator{deploys: deploys, slos: slos, end: end, windows: func(k key, series int) burn.Windows { return windowsOf(found[k], k.of.end(end), series) }}
 	var all []Evaluation
 	for _, o := range objectives {
 		all = append(all, e.objective(o)...)
@@ -192,13 +202,14 @@ func bucketsSQL(lengths []time.Duration, age string) string {
 	return b.String()
 }
 
-// cells reads the counts of every key by bucket: the shortest window it is in.
-func (r Reader) cells(ctx context.Context, objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, lengths []time.Duration, end time.Time) (map[key]map[time.Duration]cell, error) {
-	asked := make(map[budgeting][]string)
+// grouped returns the indicators that the objectives and their parts count, by how they
+// are budgeted.
+func grouped(objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO) map[budgeting][]plumbline.SLIID {
+	asked := make(map[budgeting][]plumbline.SLIID)
 	ask := func(slo plumbline.SLO) {
 		b := budgetingOf(slo)
 		group := budgeting{slice: b.slice, target: b.target}
-		asked[group] = append(asked[group], string(b.sli))
+		asked[group] = append(asked[group], b.sli)
 	}
 	for _, o := range objectives {
 		if !o.SLO.SLI.Is(plumbline.SLIComposite) {
@@ -208,27 +219,37 @@ func (r Reader) cells(ctx context.Context, objectives []plumbline.Objective, slo
 			ask(slos[p.SLO])
 		}
 	}
-	found := make(map[key]map[time.Duration]cell)
 	for group, slis := range asked {
 		slices.Sort(slis)
-		slis = slices.Compact(slis)
-		statement := strings.Replace(windowsSQL, "/*bucket*/", bucketsSQL(lengths, "({end:Int64} - toUnixTimestamp(time))"), 1)
-		if group.slice > 0 {
-			statement = strings.Replace(slicesSQL, "/*bucket*/", bucketsSQL(lengths, "({end:Int64} - toUnixTimestamp(slice))"), 1)
-		}
-		last := group.end(end)
-		rows, err := r.Conn.Query(ctx, statement,
-			clickhouse.Named("slis", slis),
-			clickhouse.Named("from", last.Add(-lengths[len(lengths)-1]).Unix()), clickhouse.Named("end", last.Unix()),
-			clickhouse.Named("slice", int64(group.slice/time.Second)), clickhouse.Named("target", group.target))
-		if err != nil {
-			return nil, err
-		}
-		if err := scanCells(rows, group, found); err != nil {
-			return nil, err
-		}
+		asked[group] = slices.Compact(slis)
 	}
-	return found, nil
+	return asked
+}
+
+// cells reads the counts of a group by bucket.
+func (r Reader) cells(ctx context.Context, group budgeting, slis []plumbline.SLIID, lengths []time.Duration, end time.Time, found map[key]map[time.Duration]cell) error {
+	statement := strings.Replace(windowsSQL, "/*bucket*/", bucketsSQL(lengths, "({end:Int64} - toUnixTimestamp(time))"), 1)
+	if group.slice > 0 {
+		statement = strings.Replace(slicesSQL, "/*bucket*/", bucketsSQL(lengths, "({end:Int64} - toUnixTimestamp(slice))"), 1)
+	}
+	last := group.end(end)
+	rows, err := r.Conn.Query(ctx, statement,
+		clickhouse.Named("slis", texts(slis)),
+		clickhouse.Named("from", last.Add(-lengths[len(lengths)-1]).Unix()), clickhouse.Named("end", last.Unix()),
+		clickhouse.Named("slice", int64(group.slice/time.Second)), clickhouse.Named("target", group.target))
+	if err != nil {
+		return err
+	}
+	return scanCells(rows, group, found)
+}
+
+// texts are identities as ClickHouse takes them.
+func texts(slis []plumbline.SLIID) []string {
+	all := make([]string, len(slis))
+	for i, id := range slis {
+		all[i] = string(id)
+	}
+	return all
 }
 
 func scanCells(rows driver.Rows, group budgeting, found map[key]map[time.Duration]cell) (err error) {

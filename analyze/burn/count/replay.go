@@ -100,9 +100,9 @@ func (c *Counter) fill(ctx context.Context, past *past, objectives []plumbline.O
 	if len(events) == 0 {
 		return nil
 	}
-	parameters := eventParameters(events)
+	statement, parameters := eventsSQL(events), eventParameters(events)
 	for at := past.start; at.Before(past.end); at = at.Add(longestStep) {
-		rows, err := c.eventRows(ctx, append(slices.Clone(parameters), clickhouse.Named("late", true),
+		rows, err := c.eventRows(ctx, statement, append(slices.Clone(parameters), clickhouse.Named("late", true),
 			clickhouse.Named("from", at.Unix()), clickhouse.Named("to", minTime(at.Add(longestStep), past.end).Unix())))
 		if err != nil {
 			return err

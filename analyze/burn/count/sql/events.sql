@@ -1,15 +1,14 @@
 -- Good and all events of every indicator by deploy and minute, each delivery as
 -- often as its weight says; with late also by how many seconds after their minute
 -- they became known. Where an exchange comes in halves, the response is the one
--- that can be judged.
+-- that can be judged. What no indicator needs is not read.
 SELECT sli, any(judged.model), deploy_hash, toUnixTimestamp(toStartOfMinute(ts)) AS minute, sumIf(requests, good), sum(requests), count(), late
 FROM (
     SELECT sli, model, deploy_hash, ts, requests, late,
-        multiIf(kind = 'latency', latency_ms, kind = 'success', toNullable(toFloat64(status = 'ok')),
-            mapContains(numbers, feature), toNullable(numbers[feature]), NULL) AS value,
+        multiIf(/*values*/ NULL) AS value,
         multiIf(op = 'lt', value < bound, op = 'lte', value <= bound, op = 'gt', value > bound, value >= bound) AS good
     FROM (
-        SELECT model, deploy_hash, ts, numbers, segments, latency_ms, status, /*requests*/ AS requests,
+        SELECT model, deploy_hash, ts, /*columns*/ /*requests*/ AS requests,
             if({late:Bool}, toInt64(greatest(toUnixTimestamp(toStartOfMinute(known)) - toUnixTimestamp(toStartOfMinute(ts)), 0)), 0) AS late
         FROM predictions
         WHERE model IN {models:Array(String)} AND stage = 'production' AND half IN ('', 'response')
@@ -20,7 +19,7 @@ FROM (
         FROM (SELECT arrayJoin(arrayZip({slis:Array(String)}, {of:Array(String)}, {kinds:Array(String)}, {ops:Array(String)}, {bounds:Array(Float64)}, {features:Array(String)},
             {keys:Array(Array(String))}, {values:Array(Array(String))})) AS d)
     ) AS indicators ON events.model = indicators.model
-    WHERE arrayAll((k, v) -> segments[k] = v, keys, values)
+    /*segments*/
 ) AS judged
 WHERE isNotNull(value)
 GROUP BY sli, deploy_hash, minute, late

@@ -1,0 +1,310 @@
+package count
+
+import (
+	"context"
+	_ "embed" // the statements
+	"errors"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+//go:embed sql/high.sql
+var highSQL string
+
+//go:embed sql/news.sql
+var newsSQL string
+
+//go:embed sql/touched.sql
+var touchedSQL string
+
+// followed is what a counter has seen of the batches of events: whatever of it is
+// lost is counted again. The zero value has seen nothing.
+type followed struct {
+	// of are the indicators that all of it was counted for.
+	of map[plumbline.SLIID]bool
+	// seen are the batches that were counted and are younger than the overlap, by
+	// identity, and when they were complete: those of whom a clock is behind come
+	// into sight later than others.
+	seen map[uint64]int64
+	// minutes are to be counted once more, and so are those of batches that do not
+	// say themselves which they are.
+	minutes map[int64]*settling
+	silent  map[uint64]*settling
+}
+
+// settling is what is counted once more, soon after it came into sight and again when
+// that is as long ago as the overlap: on a cluster a batch may be seen where its
+// predictions are not yet.
+type settling struct {
+	batch batch
+	since time.Time // when it, or the last batch of the minute, came into sight
+	soon  bool      // it was counted once more since
+}
+
+// onceMore is how soon minutes are counted once more.
+const onceMore = 10 * time.Second
+
+// batch is what the table batches says of a batch of predictions, all in unix
+// milliseconds.
+type batch struct {
+	id                                         uint64
+	stored, knownFrom, knownTo, tsFrom, tsLast int64
+}
+
+// few is how many minutes a batch may span and have all of them counted without a
+// look at which of them have events.
+const few = 5
+
+// minutes returns the first and the last minute in which the batch has events, in
+// unix minutes; ok is false if it does not say or they are many.
+func (b batch) minutes() (first, last int64, ok bool) {
+	const minute, known = 60_000, 315_532_800_000 // the year 1980: an earlier time is none
+	first, last = b.tsFrom/minute, b.tsLast/minute
+	return first, last, b.tsFrom >= known && last-first < few
+}
+
+// events counts the minutes in which batches that were completed since have
+// events: first of the indicators that nothing is counted of yet, which begin with
+// the oldest event, then of all.
+func (c *Counter) events(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time) error {
+	if len(slos) == 0 {
+		return nil
+	}
+	fresh := make(map[plumbline.SLIID]plumbline.SLO)
+	since := int64(math.MaxInt64)
+	for id, slo := range slos {
+		if c.cursor[id] == 0 {
+			fresh[id] = slo
+			continue
+		}
+		since = min(since, c.cursor[id])
+	}
+	if len(fresh) > 0 {
+		if err := c.begin(ctx, fresh, now); err != nil || len(fresh) == len(slos) {
+			return err
+		}
+	}
+	return c.follow(ctx, slos, since, now)
+}
+
+// begin counts everything that is there. Batches that come into sight meanwhile, and
+// those of the overlap before, are counted again by follow.
+func (c *Counter) begin(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time) error {
+	var (
+		high int64
+		n    uint64
+	)
+	if err := c.db.Conn().QueryRow(ctx, highSQL).Scan(&high, &n); err != nil || n == 0 {
+		return err
+	}
+	minutes, err := c.touched(ctx, slos, 0, math.MaxInt32*int64(1000), c.oldest(now))
+	if err != nil {
+		return err
+	}
+	return c.countMinutes(ctx, slos, minutes, high)
+}
+
+// oldest is the minute before which nothing is counted any more.
+func (c *Counter) oldest(now time.Time) time.Time {
+	return now.Add(-c.cfg.Back).Truncate(time.Minute)
+}
+
+// follow counts the minutes of batches that came into sight since the last time, for
+// all of the indicators at once, and those that are to be counted once more.
+func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, since int64, now time.Time) error {
+	c.followed.follow(slos)
+	complete, err := c.batches(ctx, since-c.cfg.Overlap.Milliseconds())
+	if err != nil {
+		return err
+	}
+	high := since
+	var unseen []batch
+	for _, b := range complete {
+		high = max(high, b.stored)
+		if _, ok := c.followed.seen[b.id]; !ok {
+			unseen = append(unseen, b)
+		}
+	}
+	again, silent := c.followed.due(now, c.cfg.Overlap)
+	news, err := c.minutesOf(ctx, slos, append(silent, unseen...), c.oldest(now))
+	if err != nil {
+		return err
+	}
+	minutes := append(again, news...)
+	slices.Sort(minutes)
+	if err := c.countMinutes(ctx, slos, slices.Compact(minutes), high); err != nil {
+		return err
+	}
+	c.followed.counted(unseen, news, now, c.cfg.Overlap)
+	maps.DeleteFunc(c.followed.seen, func(_ uint64, stored int64) bool { return stored <= high-c.cfg.Overlap.Milliseconds() })
+	return nil
+}
+
+// follow begins anew if there is an indicator that was not followed so far.
+func (f *followed) follow(slos map[plumbline.SLIID]plumbline.SLO) {
+	for id := range slos {
+		if !f.of[id] {
+			*f = followed{
+				of: make(map[plumbline.SLIID]bool), seen: make(map[uint64]int64),
+				minutes: make(map[int64]*settling), silent: make(map[uint64]*settling),
+			}
+			break
+		}
+	}
+	for id := range slos {
+		f.of[id] = true
+	}
+}
+
+// due returns the minutes that are to be counted once more now, and the batches whose
+// minutes are.
+func (f *followed) due(now time.Time, overlap time.Duration) (minutes []int64, silent []batch) {
+	for m, s := range f.minutes {
+		if s.due(now, overlap) {
+			minutes = append(minutes, m)
+		}
+	}
+	for _, s := range f.silent {
+		if s.due(now, overlap) {
+			silent = append(silent, s.batch)
+		}
+	}
+	return minutes, silent
+}
+
+func (s *settling) due(now time.Time, overlap time.Duration) bool {
+	return now.Sub(s.since) >= overlap || !s.soon && now.Sub(s.since) >= onceMore
+}
+
+// settled notes that it was counted if it was due, and reports whether that was the
+// last time.
+func (s *settling) settled(now time.Time, overlap time.Duration) bool {
+	s.soon = s.soon || s.due(now, overlap)
+	return now.Sub(s.since) >= overlap
+}
+
+// counted notes that what was due was counted, and batches and their minutes.
+func (f *followed) counted(batches []batch, minutes []int64, now time.Time, overlap time.Duration) {
+	maps.DeleteFunc(f.minutes, func(_ int64, s *settling) bool { return s.settled(now, overlap) })
+	maps.DeleteFunc(f.silent, func(_ uint64, s *settling) bool { return s.settled(now, overlap) })
+	for _, b := range batches {
+		f.seen[b.id] = b.stored
+		if _, _, ok := b.minutes(); !ok {
+			f.silent[b.id] = &settling{batch: b, since: now}
+		}
+	}
+	for _, m := range minutes {
+		f.minutes[m] = &settling{since: now}
+	}
+}
+
+// countMinutes counts minutes anew, as a whole. What it stores says to whoever reads
+// how far was counted that everything is that was complete by high: so all of it is
+// stored together, or that would be said when the first minutes alone are counted.
+func (c *Counter) countMinutes(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, minutes []int64, high int64) error {
+	var all []row
+	if len(minutes) > 0 {
+		statement, parameters := eventsSQL(slos), eventParameters(slos)
+		for _, span := range spans(minutes) {
+			counted, err := c.eventRows(ctx, statement, append(slices.Clone(parameters), clickhouse.Named("late", false), clickhouse.Named("from", span.from), clickhouse.Named("to", span.to)))
+			if err != nil {
+				return err
+			}
+			all = append(all, counted...)
+		}
+	}
+	if err := c.write(ctx, all, high); err != nil {
+		return err
+	}
+	for id := range slos {
+		c.cursor[id] = high
+	}
+	return nil
+}
+
+// span is a range of minutes, the end exclusive.
+type span struct{ from, to int64 }
+
+// spans joins minutes that are near each other, and cuts at days: counting a
+// minute that nothing changed in costs little and changes nothing.
+func spans(minutes []int64) []span {
+	const near, long = 2 * 60, 24 * 60 * 60
+	var all []span
+	for _, m := range minutes {
+		if n := len(all); n > 0 && m-all[n-1].to <= near && m+60-all[n-1].from <= long {
+			all[n-1].to = m + 60
+			continue
+		}
+		all = append(all, span{m, m + 60})
+	}
+	return all
+}
+
+// batches returns what was completed since, in unix milliseconds.
+func (c *Counter) batches(ctx context.Context, since int64) (all []batch, err error) {
+	rows, err := c.db.Conn().Query(ctx, newsSQL, clickhouse.Named("since", max(since, 0)))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var b batch
+		if err := rows.Scan(&b.id, &b.stored, &b.knownFrom, &b.knownTo, &b.tsFrom, &b.tsLast); err != nil {
+			return nil, err
+		}
+		all = append(all, b)
+	}
+	return all, rows.Err()
+}
+
+// minutesOf returns the minutes of event time of batches, in order. Most batches say
+// themselves: they hold what was just now. Of the others the raw rows are asked.
+func (c *Counter) minutesOf(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, batches []batch, oldest time.Time) ([]int64, error) {
+	set := make(map[int64]bool)
+	from, to := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, b := range batches {
+		first, last, ok := b.minutes()
+		if !ok {
+			from, to = min(from, b.knownFrom), max(to, b.knownTo)
+			continue
+		}
+		for m := first; m <= last; m++ {
+			if m*60 >= oldest.Unix() {
+				set[m*60] = true
+			}
+		}
+	}
+	if from <= to {
+		touched, err := c.touched(ctx, slos, from, to, oldest)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range touched {
+			set[m] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set)), nil
+}
+
+func (c *Counter) touched(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, knownFrom, knownTo int64, oldest time.Time) (minutes []int64, err error) {
+	rows, err := c.db.Conn().Query(ctx, touchedSQL, clickhouse.Named("models", modelsOf(slos)),
+		clickhouse.Named("from", knownFrom), clickhouse.Named("to", knownTo), clickhouse.Named("oldest", oldest.UnixMilli()))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var m uint32
+		if err := rows.Scan(&m); err != nil {
+			return nil, err
+		}
+		minutes = append(minutes, int64(m))
+	}
+	return minutes, rows.Err()
+}

@@ -1,0 +1,134 @@
+package count
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+// delivered is a batch of events whose rows and whose row in batches may be seen at
+// different times.
+type delivered struct {
+	first, n     int
+	end, stored  time.Time
+	step         time.Duration
+	saysItsRange bool
+}
+
+func (d delivered) rows(tb testing.TB, db *storage.DB) {
+	tb.Helper()
+	exec(tb, db, `INSERT INTO predictions (model, deploy_hash, stage, prediction_id, ts, latency_ms, status, weight, half, known, _topic, _epoch, _partition, _offset)
+SELECT 'm', 'd0', 'production', toString(number), fromUnixTimestamp64Milli(%d - (number - %d) * %d, 'UTC'), toFloat64(intHash32(number) %% 400),
+    if(intHash32(number * 17) %% 5 = 0, 'timeout', 'ok'), if(number %% 4 = 0, 2.5, 1), '', fromUnixTimestamp64Milli(%d, 'UTC'), 't', 'e', 0, number FROM numbers(%d, %d)`,
+		d.end.UnixMilli(), d.first, d.step.Milliseconds(), d.stored.UnixMilli(), d.first, d.n)
+}
+
+func (d delivered) complete(tb testing.TB, db *storage.DB) {
+	tb.Helper()
+	var from, last time.Time
+	if d.saysItsRange {
+		from, last = d.end.Add(-time.Duration(d.n-1)*d.step), d.end
+	} else {
+		from, last = time.Unix(0, 0), time.Unix(0, 0)
+	}
+	exec(tb, db, `INSERT INTO batches (topic, epoch, partition, first, last, table, rows, events, known_min, known_max, stored, ts_min, ts_max) VALUES
+('t', 'e', 0, %d, %d, 'predictions', %d, %d, '%s', '%s', '%s', '%s', '%s')`, d.first, d.first+d.n-1, d.n, d.n, stamp(d.stored), stamp(d.stored), stamp(d.stored), stamp(from), stamp(last))
+}
+
+// minutesThatDiffer compares the counts of a success SLI with raw rows.
+func minutesThatDiffer(tb testing.TB, db *storage.DB, slo plumbline.SLO, good string) (differ, minutes uint64) {
+	tb.Helper()
+	row := db.Conn().QueryRow(tb.Context(), fmt.Sprintf(`SELECT countIf(n != 2 OR length(c) != 1), count() FROM (SELECT time, sum(k) AS n, groupUniqArray(counts) AS c FROM (
+    SELECT toDateTime(toStartOfMinute(ts), 'UTC') AS time, toUInt8(1) AS k, (toUInt64(sumIf(r, %s)), toUInt64(sum(r)), count()) AS counts FROM (SELECT *, %s AS r FROM predictions) GROUP BY time
+    UNION ALL SELECT time, toUInt8(1), (s.good, s.total, s.rows) FROM sli AS s FINAL WHERE sli = '%s') GROUP BY time)`, good, plumbline.RequestsSQL, slo.SLIID()))
+	if err := row.Scan(&differ, &minutes); err != nil {
+		tb.Fatal(err)
+	}
+	return differ, minutes
+}
+
+// Batches come into sight out of order and before their rows do, by less than the
+// overlap; events are late; the process is another one now and then. In the end every
+// minute is counted exactly.
+func TestFollowedMinutesAreExact(t *testing.T) {
+	const seed = 7
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	db := startDB(t)
+	objectives := eventObjectives()[:2]
+	counter := New(DefaultConfig(), db, nil, nil)
+	type event struct {
+		at time.Time
+		do func(testing.TB, *storage.DB)
+	}
+	var due []event
+	for i := range 90 {
+		d := delivered{
+			first: i * 100, n: 1 + random.IntN(60), step: time.Duration(1+random.IntN(3000)) * time.Millisecond,
+			stored: origin.Add(time.Duration(i) * 4 * time.Second), saysItsRange: random.IntN(4) > 0,
+		}
+		d.end = d.stored
+		if random.IntN(5) == 0 {
+			d.end = d.end.Add(-time.Duration(random.IntN(7200)) * time.Second)
+		}
+		behind := func() time.Duration {
+			return time.Duration(random.IntN(50)) * time.Second * time.Duration(random.IntN(2))
+		}
+		due = append(due, event{d.stored.Add(behind()), d.rows}, event{d.stored.Add(behind()), d.complete})
+	}
+	slices.SortStableFunc(due, func(a, b event) int { return a.at.Compare(b.at) })
+	for now := origin; now.Before(origin.Add(9 * time.Minute)); now = now.Add(5 * time.Second) {
+		for len(due) > 0 && !due[0].at.After(now) {
+			due[0].do(t, db)
+			due = due[1:]
+		}
+		if random.IntN(20) == 0 {
+			counter = New(DefaultConfig(), db, nil, nil)
+		}
+		if err := counter.Step(t.Context(), objectives, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, good := range []string{"latency_ms <= 380", "status = 'ok'"} {
+		if differ, minutes := minutesThatDiffer(t, db, objectives[i].SLO, good); differ != 0 || minutes < 20 {
+			t.Errorf("%s: %d of %d minutes differ from raw rows", objectives[i].SLO.Name, differ, minutes)
+		}
+	}
+	// Nothing is left to be done for what is older than the overlap.
+	written := counter.Written()
+	if err := counter.Step(t.Context(), objectives, origin.Add(time.Hour)); err != nil || counter.Written() != written || len(counter.followed.minutes)+len(counter.followed.silent) != 0 || len(counter.followed.seen) > 15 {
+		t.Errorf("%v, %d rows written, %d minutes settle, %d batches seen", err, counter.Written()-written, len(counter.followed.minutes), len(counter.followed.seen))
+	}
+}
+
+// A minute is counted once more soon after its last batch came into sight, and again
+// as long after it as clocks may differ.
+func TestMinutesSettle(t *testing.T) {
+	var f followed
+	f.follow(map[plumbline.SLIID]plumbline.SLO{"a": {}})
+	at := func(seconds int) time.Time { return origin.Add(time.Duration(seconds) * time.Second) }
+	f.counted([]batch{{id: 1, stored: 1}}, []int64{60}, at(0), time.Minute)
+	for _, step := range []struct {
+		at  int
+		due int
+	}{{1, 0}, {9, 0}, {10, 1}, {11, 0}, {59, 0}, {61, 1}, {62, 0}, {600, 0}} {
+		due, silent := f.due(at(step.at), time.Minute)
+		if len(due) != step.due || len(silent) != step.due {
+			t.Errorf("after %d s minutes %v and %d batches are due, want %d of each", step.at, due, len(silent), step.due)
+		}
+		f.counted(nil, nil, at(step.at), time.Minute)
+	}
+	// Another indicator has seen nothing yet.
+	f.follow(map[plumbline.SLIID]plumbline.SLO{"a": {}})
+	if len(f.seen) != 1 {
+		t.Errorf("%d batches seen, want 1", len(f.seen))
+	}
+	if f.follow(map[plumbline.SLIID]plumbline.SLO{"a": {}, "b": {}}); len(f.seen) != 0 {
+		t.Errorf("%d batches seen for an indicator that is new", len(f.seen))
+	}
+}
