@@ -67,9 +67,21 @@ func askQuality(ctx context.Context, w where, q ask.Question) (_ ask.Answer, err
 		return ask.Answer{}, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	asker, err := ask.New(db.Conn(), cfg.DeclaredQuality())
+	declared := cfg.DeclaredQuality()
+	asker, err := ask.New(db.Conn(), declared)
 	if err != nil {
 		return ask.Answer{}, err
+	}
+	if q.Expression == "" && len(declared[q.Model].Custom) == 0 {
+		return asker.Ask(ctx, q)
+	}
+	reads, err := cfg.OpenReader()
+	if err != nil {
+		return ask.Answer{}, err
+	}
+	if reads != nil {
+		defer func() { err = errors.Join(err, reads.Close()) }()
+		asker = asker.Reading(reads.Conn())
 	}
 	return asker.Ask(ctx, q)
 }

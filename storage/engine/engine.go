@@ -147,7 +147,7 @@ func (e *Engine) listen(dir string, lock *dirLock) (*net.TCPListener, error) {
 		e.state, e.addr = StateStarting, addr
 		e.full, e.read = credentials{e.cfg.User, full}, credentials{e.cfg.ReadUser, read}
 	})
-	owner := Owner{PID: os.Getpid(), Version: programVersion(), Addr: addr, User: e.cfg.User, Database: e.cfg.Database, Since: e.now()}
+	owner := Owner{PID: os.Getpid(), Version: programVersion(), Addr: addr, User: e.cfg.User, ReadUser: e.cfg.ReadUser, Database: e.cfg.Database, Since: e.now()}
 	if err := lock.write(owner); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

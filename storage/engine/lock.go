@@ -21,6 +21,7 @@ type Owner struct {
 	Version  string    // of the program
 	Addr     string    // host:port of the HTTP interface
 	User     string    // full user
+	ReadUser string    // read-only user; empty of a former version
 	Database string    // of the DSN
 	Since    time.Time // start of the engine
 }
@@ -121,6 +122,15 @@ func readOwner(dir string) (Owner, error) {
 // process, for commands that want to ask it. The caller must be able to read
 // the password file.
 func Discover(dataDir string) (string, error) {
+	return discover(dataDir, passwordName, func(o Owner) string { return o.User })
+}
+
+// DiscoverReader is [Discover] for the read-only user.
+func DiscoverReader(dataDir string) (string, error) {
+	return discover(dataDir, readPasswordName, func(o Owner) string { return o.ReadUser })
+}
+
+func discover(dataDir, passwordName string, user func(Owner) string) (string, error) {
 	o, err := readOwner(dataDir)
 	if err != nil {
 		return "", err
@@ -128,9 +138,12 @@ func Discover(dataDir string) (string, error) {
 	if !alive(o.PID) {
 		return "", fmt.Errorf("engine: no process runs on %s (the last was %d)", dataDir, o.PID)
 	}
+	if user(o) == "" {
+		return "", fmt.Errorf("engine: %s is served by version %s, which does not tell of its read-only user: restart it", dataDir, o.Version)
+	}
 	password, err := os.ReadFile(filepath.Join(dataDir, passwordName))
 	if err != nil {
 		return "", fmt.Errorf("engine: read password: %w", err)
 	}
-	return dsn(o.Addr, credentials{o.User, string(password)}, o.Database), nil
+	return dsn(o.Addr, credentials{user(o), string(password)}, o.Database), nil
 }

@@ -148,6 +148,10 @@ func TestSecondOwnerIsRefused(t *testing.T) {
 	if err != nil || dsn != e.DSN() {
 		t.Errorf("Discover: %s, %v", dsn, err)
 	}
+	dsn, err = engine.DiscoverReader(e.cfg.DataDir)
+	if err != nil || dsn != e.ReadDSN() {
+		t.Errorf("DiscoverReader: %s, %v", dsn, err)
+	}
 	e.stop()
 	for _, dir := range []string{e.cfg.DataDir, t.TempDir()} {
 		if dsn, err := engine.Discover(dir); err == nil {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -20,6 +19,7 @@ import (
 // keeps nothing.
 type Asker struct {
 	conn     Querier
+	reads    Querier // as the user that may only read; nil without one
 	declared map[plumbline.Model]Declaration
 	now      func() time.Time
 }
@@ -31,6 +31,14 @@ func New(conn Querier, declared map[plumbline.Model]Declaration) (*Asker, error)
 		return nil, errors.New("ask: no database")
 	}
 	return &Asker{conn: conn, declared: declared, now: time.Now}, nil
+}
+
+// Reading returns an Asker like this one that runs the expressions of owners as a
+// ClickHouse user that may only read. Without one they are not run.
+func (a *Asker) Reading(as Querier) *Asker {
+	out := *a
+	out.reads = as
+	return &out
 }
 
 const (
@@ -409,11 +417,4 @@ func share(n, of int64) float64 {
 		return math.NaN()
 	}
 	return min(float64(n)/float64(of), 1)
-}
-
-// readonly are the settings of what owners write themselves.
-func readonly(ctx context.Context) context.Context {
-	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
-		"readonly": 2, "max_rows_to_read": 500_000_000, "max_memory_usage": 4_000_000_000, "max_result_rows": 100_000, "max_execution_time": 60,
-	}))
 }

@@ -31,8 +31,8 @@ func newAsker(t *testing.T, db *storage.DB) *Asker {
 }
 
 func TestAgainstBruteForce(t *testing.T) {
-	db := startDB(t)
-	asker := newAsker(t, db)
+	db, reads := startBoth(t)
+	asker := newAsker(t, db).Reading(reads.Conn())
 	loans, random := binaryWorld(rand.New(rand.NewPCG(5, 2)), 1200), rand.New(rand.NewPCG(8, 8))
 	sold, searched, animals := prices(random), searches(random), pets(random)
 	store(t, db, world{"price", sold}, world{"search", searched}, world{"pets", animals}, world{"loan", loans})
@@ -41,6 +41,7 @@ func TestAgainstBruteForce(t *testing.T) {
 	t.Run("buckets", func(t *testing.T) { buckets(t, asker) })
 	t.Run("views", func(t *testing.T) { views(t, db, loans) })
 	t.Run("custom", func(t *testing.T) { customMetrics(t, asker, loans) })
+	t.Run("owners only read", func(t *testing.T) { ownersOnlyRead(t, asker) })
 	t.Run("fairness", func(t *testing.T) { fairGaps(t, asker, loans) })
 	t.Run("why", func(t *testing.T) { takenApart(t, asker, loans) })
 	t.Run("http", func(t *testing.T) { overHTTP(t, asker) })

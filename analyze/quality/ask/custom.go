@@ -2,9 +2,12 @@ package ask
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
@@ -31,11 +34,18 @@ func joinedSQL(features bool) string {
 // measureCustom computes a metric of the owner's: its value over all rows, and
 // its interval by a delete-a-group jackknife (Kott 2001) with Student's t of 19
 // degrees of freedom, which holds for smooth functions of means, and not for a
-// minimum or maximum.
+// minimum or maximum. It runs as the user that may only read, as the SQL of SLOs
+// does, with that user's caps.
 func (a *Asker) measureCustom(ctx context.Context, q Question, d Declaration, c Custom, m *measured) error {
 	e, err := ParseExpression(c.SQL)
 	if err != nil {
 		return ParameterError{Name: "expr", Err: err}
+	}
+	if a.reads == nil {
+		for part := range m.counted {
+			m.add(part, Value{Value: missing(metric.ID(c.Name), "there is no user to run its SQL as: name one that may only read in rules.query_dsn_file")})
+		}
+		return nil
 	}
 	columns := ""
 	if e.features {
@@ -44,7 +54,7 @@ func (a *Asker) measureCustom(ctx context.Context, q Question, d Declaration, c 
 	replicates := map[string]*[groups + 1]float64{}
 	sizes := map[string]counted{}
 	statement := q.statement(customSQL, "/*expression*/", e.text, "/*features*/", columns, "/*joined*/", joinedSQL(e.features))
-	err = a.each(readonly(ctx), "metric "+c.Name, statement, q.parameters(d), func(rows driver.Rows) error {
+	err = eachOf(ctx, a.reads, "metric "+c.Name, statement, q.parameters(d), func(rows driver.Rows) error {
 		var (
 			part           string
 			left, n, total int64
@@ -70,8 +80,18 @@ func (a *Asker) measureCustom(ctx context.Context, q Question, d Declaration, c 
 	for part, r := range replicates {
 		m.add(part, Value{Value: jackknife(metric.ID(c.Name), *r, sizes[part])})
 	}
+	if exception := new(clickhouse.Exception); errors.As(err, &exception) && slices.Contains([]int32{memoryLimit, timeout, tooManyRows}, exception.Code) {
+		return fmt.Errorf("%w; this is more than the user that may only read is allowed: ask about a shorter window", err)
+	}
 	return err
 }
+
+// What ClickHouse answers to a statement beyond its caps.
+const (
+	memoryLimit = 241
+	timeout     = 159
+	tooManyRows = 396
+)
 
 // jackknife makes a value of replicates.
 func jackknife(id metric.ID, r [groups + 1]float64, size counted) metric.Value {

@@ -2,6 +2,7 @@ package ask
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"math"
 	"net/http"
@@ -131,15 +132,48 @@ func customMetrics(t *testing.T, asker *Asker, world []prediction) {
 	if err != nil || few.Parts[0].Values[0].State != metric.Insufficient {
 		t.Errorf("few labels: %+v, %v", few.Parts, err)
 	}
-	// What owners write is run where nothing can be changed.
-	ddl := func(driver.Rows) error { return nil }
-	if err := asker.each(readonly(t.Context()), "nothing", "CREATE TABLE evil (x Int8) ENGINE = Memory", nil, ddl); err == nil || !strings.Contains(err.Error(), "readonly") {
-		t.Errorf("a table was made: %v", err)
+	// Without a user that may only read nothing of an owner's is run.
+	unread, err := (&Asker{conn: asker.conn, declared: asker.declared, now: asker.now}).Ask(t.Context(), Question{Model: "loan", From: begin, To: end, Metrics: []metric.ID{metric.Accuracy}, Expression: "avg(score)"})
+	if err != nil || unread.Parts[0].Values[0].State != metric.OK || unread.Parts[0].Values[1].State != metric.Missing || !strings.Contains(unread.Parts[0].Values[1].Why, "rules.query_dsn_file") {
+		t.Errorf("without a user that may only read: %+v, %v", unread.Parts, err)
 	}
 	// A window that nothing is known of, and one that has nobody.
 	none, err := asker.Ask(t.Context(), Question{Model: "loan", From: begin.Add(-2 * day), To: begin.Add(-day), Expression: "avg(score)"})
 	if err != nil || none.Parts[0].Values[0].State != metric.Missing || !math.IsNaN(none.Parts[0].LabelledShare()) {
 		t.Errorf("no requests: %+v, %v", none.Parts, err)
+	}
+}
+
+// ownersOnlyRead: what is no expression is refused by name, and had it not been, by
+// the user that expressions run as.
+func ownersOnlyRead(t *testing.T, asker *Asker) {
+	for _, expression := range []string{
+		"INSERT INTO labels VALUES (1)", "DROP TABLE labels", "(SELECT count() FROM url('http://127.0.0.1:1/', 'CSV', 'a String'))", "file('/etc/passwd')",
+		"(SELECT any(auth_params) FROM system.users)", "avg(score) SETTINGS readonly = 0", "getSetting('readonly')", "dictGet('a', 'b', 1)",
+	} {
+		_, err := asker.Ask(t.Context(), Question{Model: "loan", From: begin, To: end, Expression: expression})
+		if wrong := (ParameterError{}); !errors.As(err, &wrong) || wrong.Name != "expr" || !strings.Contains(err.Error(), "there is no ") && !strings.Contains(err.Error(), "may not stand in it") {
+			t.Errorf("%s: %v, want it refused as no expression", expression, err)
+		}
+	}
+	if asker.reads == asker.conn {
+		t.Skip("a real ClickHouse has the users that its operator made")
+	}
+	none := func(driver.Rows) error { return nil }
+	for statement, why := range map[string]string{
+		"INSERT INTO labels (model) VALUES ('m')": "readonly mode", "DROP TABLE labels": "readonly mode", "CREATE TABLE evil (x Int8) ENGINE = Memory": "readonly mode",
+		"ALTER TABLE labels DELETE WHERE 1": "readonly mode", "TRUNCATE TABLE labels": "readonly mode", "SYSTEM SHUTDOWN": "readonly mode",
+		"SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a String')": "", "SELECT * FROM file('/etc/passwd', 'LineAsString')": "", "SELECT * FROM remote('127.0.0.1:1', 'system.one')": "",
+		"SELECT * FROM s3('http://127.0.0.1:1/a.csv')": "", "SELECT * FROM executable('a', 'CSV', 'x String', (SELECT 1))": "", "SELECT * FROM mysql('127.0.0.1:1', 'a', 'b', 'c', 'd')": "",
+		"SELECT auth_params FROM system.users": "", "SELECT query FROM system.query_log": "", "SELECT * FROM system.text_log": "",
+		"SELECT 1 SETTINGS readonly = 0": "", "SET max_memory_usage = 0": "", "SELECT 1 SETTINGS max_memory_usage = 0": "", "SELECT 1 SETTINGS allow_introspection_functions = 1": "",
+	} {
+		err := eachOf(t.Context(), asker.reads, "nothing", statement, nil, none)
+		if err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v, want it refused", statement, err)
+		} else {
+			t.Logf("%s: %.160s", statement, err)
+		}
 	}
 }
 

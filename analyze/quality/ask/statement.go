@@ -144,7 +144,12 @@ func place(exact bool) string {
 
 // each runs a statement and calls take for every row.
 func (a *Asker) each(ctx context.Context, what, statement string, args []any, take func(driver.Rows) error) error {
-	rows, err := a.conn.Query(ctx, statement, args...)
+	return eachOf(ctx, a.conn, what, statement, args, take)
+}
+
+// eachOf takes every row of a statement on a connection.
+func eachOf(ctx context.Context, conn Querier, what, statement string, args []any, take func(driver.Rows) error) error {
+	rows, err := conn.Query(ctx, statement, args...)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", what, err)
 	}

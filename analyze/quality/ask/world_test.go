@@ -21,12 +21,30 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-func startDB(t *testing.T) *storage.DB {
+// startBoth returns the database, and the same as the user that may only read: a
+// real ClickHouse has the users that its operator made, and there it is the same.
+func startBoth(t *testing.T) (db, reads *storage.DB) {
 	t.Helper()
-	return testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
+	cfg := storage.DefaultConfig()
+	env := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
+		cfg.Database = c.Database
 		const decades = 20 * 365 * day
 		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
-	}}).DB
+	}})
+	if env.Engine == nil {
+		return env.DB, env.DB
+	}
+	cfg.DSN = env.Engine.ReadDSN()
+	reads, err := storage.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := reads.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return env.DB, reads
 }
 
 // begin and end are the window of the tests, across a midnight.

@@ -397,6 +397,9 @@ func (a *App) mountPages(alerts *alerting.Service) error {
 	if err != nil {
 		return err
 	}
+	if a.reads != nil {
+		ofQuality = ofQuality.Reading(a.reads.Conn())
+	}
 	estimates := forecast.DefaultConfig()
 	estimates.History = a.cfg.Analyze.EstimateHistory
 	a.web.mux.Handle("GET "+forecast.Path, forecast.Handler(forecast.Asker{Reader: history.Reader{Conn: a.db.Conn()}, Config: estimates}, a.log))

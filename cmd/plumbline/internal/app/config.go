@@ -101,8 +101,8 @@ type Rules struct {
 	// SLOFiles are OpenSLO files or patterns, relative to the configuration.
 	SLOFiles []string `yaml:"slo_files"`
 	// QueryDSNFile holds the address of a ClickHouse user that may only read, with
-	// caps and without table functions: SLOs on SQL run as it. The embedded
-	// ClickHouse has one already.
+	// caps and without table functions: SLOs on SQL run as it, and metrics that
+	// owners write as SQL expressions. The embedded ClickHouse has one already.
 	QueryDSNFile string `yaml:"query_dsn_file"`
 	rules.Config `yaml:",inline"`
 }

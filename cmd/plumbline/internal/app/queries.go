@@ -3,29 +3,62 @@ package app
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn/count"
 	"github.com/plumbline-slo/plumbline/rules/promapi"
 	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/storage/engine"
 )
 
 // openQueries prepares what runs the queries of people: SQL of SLOs as a user that
 // may only read, PromQL over findings.
 func (a *App) openQueries() (err error) {
 	a.prometheus = promapi.New(promapi.DefaultConfig(), a.db.Conn(), nil, a.log)
-	cfg := a.cfg.ClickHouse
-	cfg.DSN, cfg.DSNFile, cfg.Shards = "", a.cfg.Rules.QueryDSNFile, nil
-	if a.engine != nil && cfg.DSNFile == "" {
-		cfg.DSN = a.engine.ReadDSN()
+	embedded := ""
+	if a.engine != nil {
+		embedded = a.engine.ReadDSN()
 	}
-	if cfg.DSN == "" && cfg.DSNFile == "" {
+	if a.reads, err = a.cfg.asReader(embedded); err != nil {
+		return err
+	}
+	if a.reads == nil {
 		return a.needsNoQueries()
 	}
-	if a.reads, err = storage.New(cfg); err != nil {
-		return fmt.Errorf("rules.query_dsn_file: %w", err)
-	}
 	return nil
+}
+
+// asReader connects as the user that may only read: the configured one, or that
+// of the embedded ClickHouse, whose address is given. It is nil without either.
+func (c Config) asReader(embedded string) (*storage.DB, error) {
+	cfg := c.ClickHouse
+	cfg.DSN, cfg.DSNFile, cfg.Shards = "", c.Rules.QueryDSNFile, nil
+	if cfg.DSNFile == "" {
+		cfg.DSN = embedded
+	}
+	if cfg.DSN == "" && cfg.DSNFile == "" {
+		return nil, nil
+	}
+	db, err := storage.New(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("rules.query_dsn_file: %w", err)
+	}
+	return db, nil
+}
+
+// OpenReader connects as the user that may only read to the ClickHouse of a
+// configuration, for commands: the configured user, or that of the embedded engine
+// that a running service holds. It is nil where there is none. The caller closes it.
+func (c Config) OpenReader() (*storage.DB, error) {
+	if !c.ClickHouse.Embedded() || c.Rules.QueryDSNFile != "" {
+		return c.asReader("")
+	}
+	dsn, err := engine.DiscoverReader(filepath.Join(c.DataDir, "clickhouse"))
+	if err != nil {
+		return nil, err
+	}
+	return c.asReader(dsn)
 }
 
 // needsNoQueries returns an error for the first SLO on SQL: it would be missing
