@@ -20,20 +20,47 @@ type nowcasts struct {
 	findings []Finding
 }
 
+// nowcasted reports whether a nowcast can be made of a model: of none that decides
+// itself who gets a label, or whose answers are numbers.
+func (l *forecasts) nowcasted(f *forecastOf) bool {
+	return f.task != forecast.Regression && !l.cfg.Models[f.scope.Model].Feedback.partial()
+}
+
 // nowcast evaluates the model's objectives of quality on estimates, once an hour.
-// It says nothing while the history is still counted, and nothing of a model that
-// decides itself who gets a label, or whose answers are numbers.
+// It says nothing while the history is still counted.
 func (l *forecasts) nowcast(ctx context.Context, f *forecastOf, t traffic, now time.Time) ([]Finding, error) {
 	hour := now.Truncate(time.Hour)
-	if !f.hour.Equal(hour) || f.task == forecast.Regression || l.cfg.Models[t.model].Feedback.partial() {
+	if !f.hour.Equal(hour) || !l.nowcasted(f) {
 		return nil, nil
 	}
 	if f.nowcasts.hour.Equal(hour) {
 		return f.nowcasts.findings, nil
 	}
+	evaluated, err := l.evaluate(ctx, f, t, hour)
+	var findings []Finding
+	for _, n := range evaluated {
+		findings = append(findings, nowcastFindings(n.objective, n.deploy, n.Nowcast)...)
+	}
+	if err != nil {
+		return findings, err // and asked again: answers of the past are kept
+	}
+	f.nowcasts = nowcasts{hour, findings}
+	return findings, nil
+}
+
+// nowcastOf is the nowcast of one deploy.
+type nowcastOf struct {
+	objective plumbline.Objective
+	deploy    plumbline.DeployHash
+	burn.Nowcast
+}
+
+// evaluate evaluates the model's objectives of quality on estimates of the windows
+// that end with an hour, as known then.
+func (l *forecasts) evaluate(ctx context.Context, f *forecastOf, t traffic, hour time.Time) ([]nowcastOf, error) {
 	var (
-		findings []Finding
-		errs     []error
+		all  []nowcastOf
+		errs []error
 	)
 	guesses := make(map[forecast.Question]burn.Guess)
 	for _, o := range l.objectives {
@@ -49,14 +76,10 @@ func (l *forecasts) nowcast(ctx context.Context, f *forecastOf, t traffic, now t
 				errs = append(errs, fmt.Errorf("nowcast of SLO %q: %w", o.SLO.Name, err))
 				continue
 			}
-			findings = append(findings, nowcastFindings(o, d, burn.EvaluateGuess(o.SLO, pair, hour, long, short, len(deploys)))...)
+			all = append(all, nowcastOf{o, d, burn.EvaluateGuess(o.SLO, pair, hour, long, short, len(deploys))})
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return findings, err // and asked again: answers of the past are kept
-	}
-	f.nowcasts = nowcasts{hour, findings}
-	return findings, nil
+	return all, errors.Join(errs...)
 }
 
 // guess asks for the accuracy of one window.

@@ -66,6 +66,26 @@ func overWindow(t *testing.T, findings []Finding, window time.Duration) Finding 
 	return pick(t, findings, plumbline.SignalBurn, plumbline.MeasureEstimatedBadShare, window, "v1")
 }
 
+// samePast holds what is replayed of an hour to what the service found then.
+func samePast(t *testing.T, past *PastNowcasts, hour time.Time, long, short Finding) {
+	t.Helper()
+	n, ok, err := past.At(t.Context(), lateObjective(), "v1", hour)
+	if err != nil || !ok {
+		t.Fatalf("%v, %v", ok, err)
+	}
+	if n.Verdict != long.Verdict || n.Long.Share != long.Value || n.Low != long.Low || n.High != long.High || n.Short.Share != short.Value {
+		t.Errorf("replayed %+v, found %+v and %+v", n, long, short)
+	}
+	if n, ok, err = past.At(t.Context(), lateObjective(), "v1", hour.Add(-8*time.Hour)); err != nil || !ok || n.Verdict != plumbline.VerdictOK {
+		t.Errorf("before, %+v, %v, %v", n, ok, err)
+	}
+	for name, at := range map[string]time.Time{"not counted yet": hour.Add(time.Hour), "before it served": hour.Add(-30 * day)} {
+		if n, ok, err := past.At(t.Context(), lateObjective(), "v1", at); err != nil || ok {
+			t.Errorf("%s: %+v, %v", name, n, err)
+		}
+	}
+}
+
 // The nowcast says that the budget burns a day before labels can, and what it says
 // is what the labels will.
 func TestTheNowcastBurnsBeforeLabelsDo(t *testing.T) {
@@ -114,6 +134,7 @@ func TestTheNowcastBurnsBeforeLabelsDo(t *testing.T) {
 	if n := burn.EvaluateGuess(lateObjective().SLO, pair, hour, before, before, 1); n.Verdict != plumbline.VerdictOK || before.Share > 0.14 {
 		t.Errorf("before, it was %s at %.3f: %s", n.Verdict, before.Share, n.Says())
 	}
+	samePast(t, NewPastNowcasts(DefaultConfig(), db, []plumbline.Objective{lateObjective()}), hour, long, short)
 	again := estimates(t, runner, db, "m", now.Add(6*time.Minute))
 	if len(again) != len(findings) {
 		t.Errorf("%d findings six minutes later, want the same %d", len(again), len(findings))

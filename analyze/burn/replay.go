@@ -15,10 +15,32 @@ import (
 //go:embed sql/deploys.sql
 var deploysSQL string
 
+// Nowcaster says what the nowcast of an objective was at the end of a full hour, as
+// far as could be known then; false where there was none.
+type Nowcaster interface {
+	At(ctx context.Context, o plumbline.Objective, deploy plumbline.DeployHash, hour time.Time) (Nowcast, bool, error)
+}
+
+// Replayed is a condition of an objective of quality that began or ended to hold.
+type Replayed struct {
+	At     time.Time
+	Deploy plumbline.DeployHash
+	Pair   plumbline.WindowPair
+	// Clock is plumbline.ClockMatured or plumbline.ClockNowcast.
+	Clock string
+	// Severity is that of the pair, but a ticket for a nowcast that is not proven
+	// and for a page by labels that estimates since speak against.
+	Severity string
+	Fires    bool
+	// Long and Short are the bad shares of the pair's windows.
+	Long, Short float64
+}
+
 // Replay evaluates an objective of quality at the end of every minute of
-// [from, to], each time with the labels known by then, and calls report where a
-// pair's condition begins or ends to hold.
-func (r Reader) Replay(ctx context.Context, o plumbline.Objective, from, to time.Time, report func(time.Time, plumbline.DeployHash, Evaluation)) error {
+// [from, to], each time with the labels known by then, and at the end of every
+// full hour on estimates, unless nowcasts is nil. It calls report where a
+// condition begins or ends to hold, and progress at every full hour of a deploy.
+func (r Reader) Replay(ctx context.Context, o plumbline.Objective, nowcasts Nowcaster, from, to time.Time, report func(Replayed), progress func(time.Time)) error {
 	deploys, err := r.deploys(ctx, o, from, to)
 	if err != nil {
 		return fmt.Errorf("replay SLO %q: %w", o.SLO.Name, err)
@@ -27,7 +49,7 @@ func (r Reader) Replay(ctx context.Context, o plumbline.Objective, from, to time
 		if o.SLO.Deploy != "" && o.SLO.Deploy != d {
 			continue
 		}
-		if err := r.replayDeploy(ctx, o, d, from, to, report); err != nil {
+		if err := r.replayDeploy(ctx, o, nowcasts, d, from, to, report, progress); err != nil {
 			return fmt.Errorf("replay SLO %q of deploy %q: %w", o.SLO.Name, d, err)
 		}
 	}
@@ -58,7 +80,8 @@ func (r Reader) lag() time.Duration {
 	return r.MaxLag
 }
 
-func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, deploy plumbline.DeployHash, from, to time.Time, report func(time.Time, plumbline.DeployHash, Evaluation)) error {
+func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, nowcasts Nowcaster, deploy plumbline.DeployHash, from, to time.Time,
+	report func(Replayed), progress func(time.Time)) error {
 	start := from.Add(-r.lag() - o.Longest()).Truncate(time.Minute)
 	bounds := []any{
 		clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("segment", string(o.SLO.Segment)), clickhouse.Named("deploy", string(deploy)),
@@ -79,18 +102,19 @@ func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, deploy 
 	if err != nil {
 		return err
 	}
-	held := make([]bool, len(o.Pairs))
+	clocks := newClocks(o, deploy, report)
 	for at := from.Truncate(time.Minute); !at.After(to); at = at.Add(time.Minute) {
 		for len(changes) > 0 && !changes[0].known.After(at) {
 			m.apply(changes[0])
 			changes = changes[1:]
 		}
-		for i, e := range evaluateAll(o, m.until(at, r.lag()+o.Longest()), at) {
-			if e.Breach() != held[i] {
-				held[i] = e.Breach()
-				report(at, deploy, e)
+		if hour := at.Truncate(time.Hour); !clocks.hour.Equal(hour) {
+			if err := clocks.ask(ctx, nowcasts, hour); err != nil {
+				return err
 			}
+			progress(hour)
 		}
+		clocks.tick(at, evaluateAll(o, m.until(at, r.lag()+o.Longest()), at))
 	}
 	return nil
 }

@@ -30,10 +30,10 @@ func TestReplayIsWhatWasKnown(t *testing.T) {
 	from, to := origin.Add(time.Hour), origin.Add(3*time.Hour)
 	holds := map[time.Time]bool{}
 	changes := 0
-	err := r.Replay(t.Context(), o, from, to, func(at time.Time, _ plumbline.DeployHash, e Evaluation) {
-		holds[at] = e.Breach()
+	err := r.Replay(t.Context(), o, nil, from, to, func(c Replayed) {
+		holds[c.At] = c.Fires
 		changes++
-	})
+	}, func(time.Time) {})
 	if err != nil {
 		t.Fatal(err)
 	}

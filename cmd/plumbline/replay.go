@@ -8,6 +8,7 @@ import (
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
 	"github.com/plumbline-slo/plumbline/analyze/burn/count"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
@@ -72,53 +73,63 @@ func runReplay(ctx context.Context, w where, files []string, s span, stdout, std
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	pages, tickets := 0, 0
-	say := func(at time.Time, slo plumbline.SLOName, deploy plumbline.DeployHash, p plumbline.WindowPair, fires bool, long, short float64) {
-		what := "ends "
-		if fires {
-			what = "fires"
-			if p.Severity == plumbline.SeverityPage {
-				pages++
-			} else {
-				tickets++
-			}
-		}
-		fmt.Fprintf(stdout, "%s  %s  %-6s  %s  deploy %q  %s/%s  bad %.4g / %.4g, beyond %.4g\n", at.UTC().Format(time.RFC3339), what, p.Severity, slo, deploy,
-			plumbline.WindowName(p.Long), plumbline.WindowName(p.Short), long, short, p.Threshold(targetOf(objectives, slo)))
-	}
-	begin := time.Now()
-	progress := func(at time.Time) {
-		if at.Sub(s.from) > 0 {
-			done := float64(at.Sub(s.from)) / float64(s.to.Sub(s.from))
-			fmt.Fprintf(stderr, "\r%3.0f %%  %s  %s elapsed ", 100*done, at.UTC().Format(time.RFC3339), time.Since(begin).Round(time.Second))
-		}
-	}
+	out := &replayLog{span: s, stdout: stdout, stderr: stderr, begin: time.Now()}
 	counter := count.New(count.DefaultConfig(), db, nil, nil)
 	err = counter.Replay(ctx, countable(objectives, stderr), s.from, s.to, func(c count.Change) {
-		say(c.At, c.SLO, c.Deploy, c.Counted.Pair, c.Fires, c.Counted.Long.Share(), c.Counted.Short.Share())
-	}, progress)
+		out.say(burn.Replayed{At: c.At, Deploy: c.Deploy, Pair: c.Counted.Pair, Severity: c.Severity, Fires: c.Fires, Long: c.Counted.Long.Share(), Short: c.Counted.Short.Share()},
+			c.SLO, targetOf(objectives, c.SLO))
+	}, out.progress)
 	if err != nil {
 		return err
 	}
-	if err := replayQuality(ctx, cfg, db, objectives, s, say); err != nil {
+	if err := replayQuality(ctx, cfg, db, objectives, out); err != nil {
 		return err
 	}
 	fmt.Fprintln(stderr)
-	fmt.Fprintf(stdout, "%d pages and %d tickets of %d SLOs, %s to %s\n", pages, tickets, len(objectives), s.from.UTC().Format(time.RFC3339), s.to.UTC().Format(time.RFC3339))
+	fmt.Fprintf(stdout, "%d pages and %d tickets of %d SLOs, %s to %s\n", out.pages, out.tickets, len(objectives), s.from.UTC().Format(time.RFC3339), s.to.UTC().Format(time.RFC3339))
 	return nil
 }
 
+// replayLog prints what began and ended, and counts it.
+type replayLog struct {
+	span           span
+	stdout, stderr io.Writer
+	begin          time.Time
+	pages, tickets int
+}
+
+func (l *replayLog) say(r burn.Replayed, slo plumbline.SLOName, target float64) {
+	what := "ends "
+	if r.Fires {
+		what = "fires"
+		if r.Severity == plumbline.SeverityPage {
+			l.pages++
+		} else {
+			l.tickets++
+		}
+	}
+	clock := ""
+	if r.Clock == plumbline.ClockNowcast {
+		clock = ", estimated before labels"
+	}
+	fmt.Fprintf(l.stdout, "%s  %s  %-6s  %s  deploy %q  %s/%s  bad %.4g / %.4g, beyond %.4g%s\n", r.At.UTC().Format(time.RFC3339), what, r.Severity, slo, r.Deploy,
+		plumbline.WindowName(r.Pair.Long), plumbline.WindowName(r.Pair.Short), r.Long, r.Short, r.Pair.Threshold(target), clock)
+}
+
+func (l *replayLog) progress(at time.Time) {
+	if at.Sub(l.span.from) > 0 {
+		done := float64(at.Sub(l.span.from)) / float64(l.span.to.Sub(l.span.from))
+		fmt.Fprintf(l.stderr, "\r%3.0f %%  %s  %s elapsed ", 100*done, at.UTC().Format(time.RFC3339), time.Since(l.begin).Round(time.Second))
+	}
+}
+
 // countable leaves out, and says so, what only the service itself can count: it
-// has the read-only user and the PromQL engine that statements of users need. It
-// also says of whose alerts only one clock is replayed.
+// has the read-only user and the PromQL engine that statements of users need.
 func countable(all []plumbline.Objective, stderr io.Writer) (kept []plumbline.Objective) {
 	for _, o := range all {
 		if o.SLO.SLI.Is(plumbline.SLISQL) || o.SLO.SLI.Is(plumbline.SLIPromQL) {
 			fmt.Fprintf(stderr, "SLO %s is not replayed: its indicator is a statement of kind %s\n", o.SLO.Name, o.SLO.SLI.Name())
 			continue
-		}
-		if _, ok := burn.NowcastPair(o); ok {
-			fmt.Fprintf(stderr, "SLO %s is replayed on labels as they came; estimates before labels, which may have paged earlier, are not replayed\n", o.SLO.Name)
 		}
 		kept = append(kept, o)
 	}
@@ -134,19 +145,17 @@ func targetOf(all []plumbline.Objective, name plumbline.SLOName) float64 {
 	return 0
 }
 
-// replayQuality replays the objectives of quality, whose windows end where labels
-// do, label by label as they became known.
-func replayQuality(ctx context.Context, cfg app.Config, db *storage.DB, all []plumbline.Objective, s span,
-	say func(time.Time, plumbline.SLOName, plumbline.DeployHash, plumbline.WindowPair, bool, float64, float64)) error {
+// replayQuality replays the objectives of quality on both clocks: label by label
+// as they became known, and hour by hour on estimates.
+func replayQuality(ctx context.Context, cfg app.Config, db *storage.DB, all []plumbline.Objective, out *replayLog) error {
 	reader := burn.Reader{Conn: db.Conn(), MaxLag: cfg.Analyze.MaxLabelLag}
+	nowcasts := analyze.NewPastNowcasts(cfg.Analyze, db, all)
 	for _, o := range all {
 		if !o.SLO.SLI.Is(plumbline.SLIQuality) {
 			continue
 		}
-		err := reader.Replay(ctx, o, s.from, s.to, func(at time.Time, deploy plumbline.DeployHash, e burn.Evaluation) {
-			say(at, o.SLO.Name, deploy, e.Pair, e.Breach(), e.Long.Share(), e.Short.Share())
-		})
-		if err != nil {
+		report := func(r burn.Replayed) { out.say(r, o.SLO.Name, o.SLO.Target) }
+		if err := reader.Replay(ctx, o, nowcasts, out.span.from, out.span.to, report, out.progress); err != nil {
 			return err
 		}
 	}

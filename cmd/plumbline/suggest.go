@@ -176,9 +176,8 @@ func tryOut(ctx context.Context, db *storage.DB, lag time.Duration, candidates [
 		if !o.SLO.SLI.Is(plumbline.SLIQuality) {
 			continue
 		}
-		err := reader.Replay(ctx, o, s.from, s.to, func(_ time.Time, _ plumbline.DeployHash, e burn.Evaluation) {
-			tally(o.SLO.Name, e.Pair.Severity, e.Breach())
-		})
+		// By labels alone: what estimates page for, labels confirm in the same incident.
+		err := reader.Replay(ctx, o, nil, s.from, s.to, func(r burn.Replayed) { tally(o.SLO.Name, r.Severity, r.Fires) }, func(time.Time) {})
 		if err != nil {
 			return fmt.Errorf("slo suggest: %w", err)
 		}

@@ -1,0 +1,101 @@
+package burn
+
+import (
+	"context"
+	"math"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// clocks replay what the generated rules make of both clocks of one deploy: labels
+// by the minute, estimates by the hour.
+type clocks struct {
+	objective plumbline.Objective
+	deploy    plumbline.DeployHash
+	report    func(Replayed)
+	hour      time.Time
+	nowcast   Nowcast
+	estimated bool // there is a nowcast of the hour
+	held      []string
+	heldGuess string
+}
+
+func newClocks(o plumbline.Objective, deploy plumbline.DeployHash, report func(Replayed)) *clocks {
+	return &clocks{objective: o, deploy: deploy, report: report, held: make([]string, len(o.Pairs))}
+}
+
+// ask takes the nowcast of an hour.
+func (c *clocks) ask(ctx context.Context, nowcasts Nowcaster, hour time.Time) (err error) {
+	c.hour = hour
+	if _, ok := NowcastPair(c.objective); !ok || nowcasts == nil {
+		return nil
+	}
+	c.nowcast, c.estimated, err = nowcasts.At(ctx, c.objective, c.deploy, hour)
+	return err
+}
+
+// tick reports what begins or ends at a minute. evaluations are of the objective's
+// pairs, in their order.
+func (c *clocks) tick(at time.Time, evaluations []Evaluation) {
+	for i, e := range evaluations {
+		now := ""
+		if e.Breach() {
+			now = e.Pair.Severity
+			if c.estimated && now == plumbline.SeverityPage && c.nowcast.of(e.Pair) && c.nowcast.against(e) {
+				now = plumbline.SeverityTicket
+			}
+		}
+		c.change(&c.held[i], now, Replayed{At: at, Deploy: c.deploy, Pair: e.Pair, Clock: plumbline.ClockMatured, Long: e.Long.Share(), Short: e.Short.Share()})
+	}
+	now, n := "", c.nowcast
+	if c.estimated && n.Beyond() && n.ahead(evaluations) {
+		now = plumbline.SeverityTicket
+		if n.proven() {
+			now = plumbline.SeverityPage
+		}
+	}
+	c.change(&c.heldGuess, now, Replayed{At: at, Deploy: c.deploy, Pair: n.Pair, Clock: plumbline.ClockNowcast, Long: n.Long.Share, Short: n.Short.Share})
+}
+
+// change reports the end of what held and the beginning of what holds now.
+func (c *clocks) change(held *string, now string, r Replayed) {
+	if *held == now {
+		return
+	}
+	if r.Severity = *held; r.Severity != "" {
+		c.report(r)
+	}
+	if r.Severity, r.Fires = now, true; now != "" {
+		c.report(r)
+	}
+	*held = now
+}
+
+// of reports whether the nowcast is of a pair of its objective, whose short window
+// it may have lengthened.
+func (n Nowcast) of(p plumbline.WindowPair) bool {
+	return n.Pair.Long == p.Long && n.Pair.Factor == p.Factor
+}
+
+// proven reports whether a page may rest on the nowcast.
+func (n Nowcast) proven() bool {
+	return n.Verdict == plumbline.VerdictOK || n.Verdict == plumbline.VerdictBreach
+}
+
+// ahead reports whether labels do not tell yet of a window that ends no earlier.
+func (n Nowcast) ahead(evaluations []Evaluation) bool {
+	for _, e := range evaluations {
+		tells := e.Verdict == plumbline.VerdictOK || e.Breach()
+		if n.of(e.Pair) && tells && !e.End.Before(n.End) {
+			return false
+		}
+	}
+	return true
+}
+
+// against reports whether the nowcast says that a burn which labels show is over:
+// it is proven, labels could have denied it, and it is of a later time.
+func (n Nowcast) against(e Evaluation) bool {
+	return n.proven() && !math.IsNaN(n.Long.Chance) && !e.End.After(n.End.Add(-n.Pair.Long)) && n.High < n.Threshold
+}

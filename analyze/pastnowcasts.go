@@ -1,0 +1,88 @@
+package analyze
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+// PastNowcasts says what the nowcasts of objectives of quality were, hour by hour,
+// from what the service has counted and was known then. It writes nothing. The
+// strata are those that the service estimates by now; it may have had others. It
+// is a burn.Nowcaster and belongs to one goroutine.
+type PastNowcasts struct {
+	forecasts *forecasts
+	hours     map[modelHour]bool
+	said      map[pastNowcast]burn.Nowcast
+}
+
+type modelHour struct {
+	model plumbline.Model
+	hour  int64
+}
+
+type pastNowcast struct {
+	slo    plumbline.SLOName
+	deploy plumbline.DeployHash
+	hour   int64
+}
+
+// NewPastNowcasts returns those of objectives, of which only the ones of quality
+// matter.
+func NewPastNowcasts(cfg Config, db *storage.DB, objectives []plumbline.Objective) *PastNowcasts {
+	return &PastNowcasts{forecasts: newForecasts(cfg, db, objectives), hours: map[modelHour]bool{}, said: map[pastNowcast]burn.Nowcast{}}
+}
+
+// At returns the nowcast of a deploy at a full hour, and false where there was
+// none: the deploy did not serve, the model has no nowcasts, or the service has
+// not counted that hour.
+func (p *PastNowcasts) At(ctx context.Context, o plumbline.Objective, deploy plumbline.DeployHash, hour time.Time) (burn.Nowcast, bool, error) {
+	of := modelHour{o.SLO.Model, hour.Unix()}
+	if !p.hours[of] {
+		if err := p.ask(ctx, o.SLO.Model, hour); err != nil {
+			return burn.Nowcast{}, false, fmt.Errorf("nowcast of model %q at %s: %w", o.SLO.Model, hour.UTC().Format(time.RFC3339), err)
+		}
+		p.hours[of] = true
+	}
+	n, ok := p.said[pastNowcast{o.SLO.Name, deploy, hour.Unix()}]
+	return n, ok, nil
+}
+
+// ask computes all nowcasts of a model at an hour.
+func (p *PastNowcasts) ask(ctx context.Context, model plumbline.Model, hour time.Time) error {
+	f := p.forecasts.models[model]
+	if f == nil {
+		scope, err := p.forecasts.reader.Former(ctx, model)
+		if err != nil {
+			return err
+		}
+		f = &forecastOf{scope: scope, task: forecast.TaskOf(scope.Classes)}
+		f.forecaster = forecast.New(p.forecasts.cfg.forecast(model), p.forecasts.reader, scope, f.task)
+		p.forecasts.models[model] = f
+	}
+	if f.scope.Strata.Kind == "" || hour.After(f.scope.To) || !p.forecasts.nowcasted(f) {
+		return nil
+	}
+	served, err := serving(ctx, p.forecasts.conn, model, hour)
+	if err != nil {
+		return err
+	}
+	for _, t := range served {
+		all, err := p.forecasts.evaluate(ctx, f, t, hour)
+		if err != nil {
+			return err
+		}
+		for _, n := range all {
+			p.said[pastNowcast{n.objective.SLO.Name, n.deploy, hour.Unix()}] = n.Nowcast
+		}
+	}
+	f.forecaster.Forget(hour)
+	return nil
+}
+
+var _ burn.Nowcaster = (*PastNowcasts)(nil)
