@@ -25,8 +25,11 @@ type late struct {
 	at, known        time.Time
 	lead, score      float64
 	predicted, truth string
-	propensity       any // of getting a label, where it is logged
+	propensity       any   // of getting a label, where it is logged
+	weight           int64 // requests that it stands for, 0 is one
 }
+
+func (p late) requests() int64 { return max(p.weight, 1) }
 
 var classes = []string{"no", "yes"}
 
@@ -62,27 +65,28 @@ func storeLate(t *testing.T, db *storage.DB, model plumbline.Model, all []late, 
 			continue
 		}
 		asked = append(asked, map[string]any{"model": model, "deploy_hash": "v1", "stage": "production", "prediction_id": fmt.Sprint(i), "ts": p.at.UnixMilli(), "known": p.at.UnixMilli(),
-			"numbers": map[string]float64{"lead": p.lead}, "score": p.score, "propensity": p.propensity, "predicted": p.predicted, "weight": 1, "_offset": i})
+			"numbers": map[string]float64{"lead": p.lead}, "score": p.score, "propensity": p.propensity, "predicted": p.predicted, "weight": p.requests(), "_offset": i})
 		if p.known.Before(by) {
 			correct := 0
 			if p.predicted == p.truth {
 				correct = 1
 			}
 			heard = append(heard, map[string]any{"model": model, "deploy_hash": "v1", "stage": "production", "prediction_id": fmt.Sprint(i), "ts": p.at.UnixMilli(), "known": p.known.UnixMilli(),
-				"predicted": p.predicted, "label": p.truth, "score": p.score, "labelled": 1, "correct": correct, "requests": 1, "version": 1})
+				"predicted": p.predicted, "label": p.truth, "score": p.score, "labelled": 1, "correct": correct, "requests": p.requests(), "version": 1})
 		}
 	}
 	insert(t, db, "predictions", asked)
 	insert(t, db, "outcomes", heard)
 	for _, statement := range []string{
 		`INSERT INTO series_hour (model, deploy_hash, stage, segment, series, grid, time, count, rows)
-			SELECT model, deploy_hash, stage, '', 'requests', '', toStartOfHour(ts), count(), count() FROM predictions WHERE model = {model:String} GROUP BY model, deploy_hash, stage, toStartOfHour(ts)`,
+			SELECT model, deploy_hash, stage, '', 'requests', '', toStartOfHour(ts), toUInt64(sum(weight)), count() FROM predictions WHERE model = {model:String} GROUP BY model, deploy_hash, stage, toStartOfHour(ts)`,
 		`INSERT INTO series_minute (model, deploy_hash, stage, segment, series, grid, time, count, rows)
-			SELECT model, deploy_hash, stage, '', 'requests', '', toStartOfMinute(ts), count(), count() FROM predictions WHERE model = {model:String} GROUP BY model, deploy_hash, stage, toStartOfMinute(ts)`,
+			SELECT model, deploy_hash, stage, '', 'requests', '', toStartOfMinute(ts), toUInt64(sum(weight)), count() FROM predictions WHERE model = {model:String} GROUP BY model, deploy_hash, stage, toStartOfMinute(ts)`,
 		`INSERT INTO categories_hour (model, deploy_hash, stage, segment, series, time, value, kind, count)
 			SELECT model, deploy_hash, stage, '', 'predicted', toStartOfHour(ts), predicted, 0, count() FROM predictions WHERE model = {model:String} AND predicted != '' GROUP BY model, deploy_hash, stage, toStartOfHour(ts), predicted`,
-		`INSERT INTO outcome_cells (model, deploy_hash, stage, segment, time, known, labelled, correct, rows, version)
-			SELECT model, deploy_hash, stage, '', toStartOfMinute(ts), toStartOfHour(known), sum(labelled), sum(correct), sum(labelled), sum(version)
+		`INSERT INTO outcome_cells (model, deploy_hash, stage, segment, time, known, labelled, correct, rows, squares, version)
+			SELECT model, deploy_hash, stage, '', toStartOfMinute(ts), toStartOfHour(known), sum(labelled * toInt64(requests)), sum(correct * toInt64(requests)),
+				sum(labelled), sum(toInt128(labelled) * requests * requests), sum(version)
 			FROM outcomes FINAL WHERE model = {model:String} GROUP BY model, deploy_hash, stage, toStartOfMinute(ts), toStartOfHour(known)`,
 	} {
 		rows, err := db.Conn().Query(t.Context(), statement, clickhouse.Named("model", string(model)))
@@ -204,6 +208,55 @@ func TestTheEstimateCoversWhatLabelsAloneMiss(t *testing.T) {
 	}
 	if again := estimates(t, r, db, "m", now.Add(66*time.Minute)); len(again) != len(findings) {
 		t.Errorf("%d findings six minutes after that, want the same %d", len(again), len(findings))
+	}
+}
+
+// A producer that sends half of the doubtful requests and a twelfth of the others:
+// the estimate is that of all requests, most of which were never seen, and its
+// record is held against the same sample. Without the weights it is far off.
+func TestTheEstimateOfASampleIsThatOfAllRequests(t *testing.T) {
+	db := startDB(t)
+	hour := now.Truncate(time.Hour)
+	held, plain := 0, 0.0
+	for seed := range uint64(2) {
+		random := rand.New(rand.NewPCG(100+seed, 66))
+		all := lateWorld(random, hour.Add(-18*day), now, 90)
+		var sample []late
+		for _, p := range all {
+			p.weight = 12
+			if p.lead > 30 {
+				p.weight = 2
+			}
+			if random.Int64N(p.weight) == 0 {
+				sample = append(sample, p)
+			}
+		}
+		model := plumbline.Model(fmt.Sprint("sampled ", seed))
+		storeLate(t, db, model, sample, now)
+		r := newRunner(t, db)
+		estimates(t, r, db, model, now)
+		for back := range 6 {
+			end := hour.Add(-time.Duration(back) * day)
+			truth, _, _ := truthOf(all, end)
+			alike, labelled, _ := truthOf(sample, end)
+			plain += (alike - truth) / 12
+			a, err := r.forecasts.models[model].forecaster.Ask(t.Context(), forecast.Question{End: end, Window: day, Deploy: "v1"})
+			if err != nil || a.Why != "" {
+				t.Fatal(a.Why, err)
+			}
+			if a.Estimate.Holds(truth) && a.Estimate.Width() < 0.2 && a.Estimate.Known == labelled {
+				held++
+			}
+			if back == 0 && (a.Record.Windows < 10 || !a.Record.Proven || !(a.Estimate.Sampling > 0)) {
+				t.Errorf("%+v by the record %+v", a.Estimate, a.Record)
+			}
+		}
+	}
+	if held < 11 {
+		t.Errorf("of 12 intervals %d hold", held)
+	}
+	if plain > -0.03 {
+		t.Errorf("without weights it is off by %.3f: the test tests nothing", plain)
 	}
 }
 

@@ -73,7 +73,11 @@ func askMaturity(ctx context.Context, w where, asked forecast.Asked) (_ forecast
 // printMaturity writes the answer for people: the windows, then how late the
 // labels of each stratum are.
 func printMaturity(out io.Writer, m forecast.Maturity) error {
-	fmt.Fprintf(out, "model %s as known at %s\n\n", oneLine(string(m.Model)), clock(m.At))
+	fmt.Fprintf(out, "model %s as known at %s\n", oneLine(string(m.Model)), clock(m.At))
+	if !m.Newest.IsZero() {
+		fmt.Fprintf(out, "not counted yet: predictions up to %s are in. The service counts them, and their labels, at its next looks (analyze.estimate_interval, 5 minutes by default): ask again then.\n", clock(m.Newest))
+	}
+	fmt.Fprintln(out)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "WINDOW\tDEPLOY\tPREDICTIONS\tLABELS\tMATURITY\tINTERVAL\t%.0f %% IN AT\tSTATE\n", 100*m.Share)
 	why := map[string]bool{}

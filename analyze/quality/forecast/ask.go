@@ -122,6 +122,10 @@ func (a Asker) now() time.Time {
 // service has not looked at it yet.
 var ErrUnknown = errors.New("nothing of this model is counted: it did not serve, or the service has not looked at it yet")
 
+// behind is how far what is counted may be behind without a word: an hour is
+// counted some minutes after it is over.
+const behind = time.Hour
+
 // Ask answers. The error is ErrUnknown for a model of which nothing is counted.
 func (a Asker) Ask(ctx context.Context, q Asked) (Maturity, error) {
 	scope, err := a.Reader.Former(ctx, q.Model)
@@ -131,7 +135,14 @@ func (a Asker) Ask(ctx context.Context, q Asked) (Maturity, error) {
 	if scope.Strata.Kind == "" {
 		return Maturity{}, fmt.Errorf("model %q: %w", q.Model, ErrUnknown)
 	}
+	newest, err := a.Reader.Newest(ctx, q.Model, a.now())
+	if err != nil {
+		return Maturity{}, err
+	}
 	at := scope.To
+	if newest.Sub(at) <= behind || !q.At.IsZero() && q.At.Before(at) {
+		newest = time.Time{}
+	}
 	if !q.At.IsZero() && q.At.Before(at) {
 		at = q.At
 	}
@@ -153,6 +164,7 @@ func (a Asker) Ask(ctx context.Context, q Asked) (Maturity, error) {
 		}
 	}
 	m, err := f.Maturity(ctx, at, q.Share, q.Windows, deploys...)
+	m.Newest = newest
 	return m.served(), err
 }
 

@@ -104,11 +104,15 @@ func (m Maturity) MarshalJSON() ([]byte, error) {
 	out := struct {
 		Model   plumbline.Model `json:"model"`
 		At      time.Time       `json:"at"`
+		Newest  *time.Time      `json:"uncounted_until,omitempty"`
 		Strata  string          `json:"strata"`
 		Share   float64         `json:"share"`
 		Windows []windowJSON    `json:"windows"`
 		Delays  []delayJSON     `json:"delays"`
 	}{Model: m.Model, At: m.At, Strata: m.Strata.String(), Share: m.Share, Windows: []windowJSON{}, Delays: []delayJSON{}}
+	if !m.Newest.IsZero() {
+		out.Newest = &m.Newest
+	}
 	for _, w := range m.Windows {
 		j := windowJSON{Deploy: w.Deploy, From: w.From, To: w.To, Predictions: w.Known + w.Waiting, Labels: w.Known, Expected: drift.Number(w.Ever),
 			Maturity: drift.Number(w.Maturity), Low: drift.Number(w.Low), High: drift.Number(w.High), State: w.State, Why: w.Why}

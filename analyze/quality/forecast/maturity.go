@@ -45,6 +45,9 @@ type Maturity struct {
 	At     time.Time
 	Strata history.Strata
 	Delays []StratumDelay
+	// Newest is up to where predictions are in, where they are hours beyond At that
+	// the service has not counted yet, and so knows no label of; else it is zero.
+	Newest time.Time
 	// Share is what counts as mature.
 	Share   float64
 	Windows []WindowMaturity

@@ -308,6 +308,30 @@ func (r Reader) Former(ctx context.Context, model plumbline.Model) (Scope, error
 	return s, nil
 }
 
+//go:embed sql/newest.sql
+var newestSQL string
+
+// Newest returns the end of the newest hour that was over at now and has
+// predictions, counted here or not; zero without any.
+func (r Reader) Newest(ctx context.Context, model plumbline.Model, now time.Time) (end time.Time, err error) {
+	rows, err := r.Conn.Query(ctx, newestSQL, clickhouse.Named("model", string(model)), clickhouse.Named("to", now.Truncate(time.Hour).Unix()))
+	if err != nil {
+		return end, fmt.Errorf("read newest predictions of model %q: %w", model, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var at int64
+		if err := rows.Scan(&at); err != nil {
+			return end, fmt.Errorf("read newest predictions of model %q: %w", model, err)
+		}
+		end = time.Unix(at, 0).UTC()
+	}
+	if err := rows.Err(); err != nil {
+		return end, fmt.Errorf("read newest predictions of model %q: %w", model, err)
+	}
+	return end, nil
+}
+
 // parseDefinition reads what Definition spells.
 func parseDefinition(text string) (Strata, []string, error) {
 	strata, list, binary := strings.Cut(text, "|")

@@ -167,6 +167,9 @@ func TestRollFollowsWhatIsNew(t *testing.T) {
 	if hours != 24 || known < 20 || known > 24 {
 		t.Errorf("%d hours of predictions and %d of labels were counted, want those of a day", hours, known)
 	}
+	if newest, err := (history.Reader{Conn: db.Conn()}).Newest(t.Context(), "m", now); err != nil || !newest.Equal(middle) {
+		t.Errorf("predictions are in up to %s, %v, want %s", newest, err, middle)
+	}
 	if hours, known = roll(t, db, s); hours != 0 || known != 0 {
 		t.Errorf("without anything new %d and %d hours are counted again", hours, known)
 	}
