@@ -158,7 +158,12 @@ func (db *DB) InsertIn(ctx context.Context, session Session, table plumbline.Tab
 		"log_comment": token,
 		// A statement must stay one block, or a retry would be deduplicated
 		// piecemeal.
-		"max_insert_block_size":                    1 << 20,
+		"max_insert_block_size": 1 << 20,
+		// Rows of one key are merged in the background or when they are read, as
+		// those of different statements are. Looking for them in each statement
+		// costs more than all else of a histogram's way in, and ingest has folded
+		// them already.
+		"optimize_on_insert":                       0,
 		"input_format_arrow_allow_missing_columns": 1,
 	}))))
 	query := "INSERT INTO " + db.qualified(table) + " (" + strings.Join(names, ", ") + ")"

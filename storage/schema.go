@@ -14,6 +14,14 @@ func nameType() arrow.DataType {
 	return &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}
 }
 
+// mapOf is a map by name. Its values are not nullable: ClickHouse would make a
+// mask of them and check it against a column that has none.
+func mapOf(values arrow.DataType) arrow.DataType {
+	m := arrow.MapOf(nameType(), values)
+	m.SetItemNullable(false)
+	return m
+}
+
 // arrowType maps a declared column type to the Arrow type that ClickHouse's
 // ArrowStream input reads into it without loss.
 func arrowType(t plumbline.ColumnType) (arrow.DataType, error) {
@@ -39,24 +47,24 @@ func arrowType(t plumbline.ColumnType) (arrow.DataType, error) {
 	case plumbline.TypeUint64, plumbline.TypeCount:
 		return arrow.PrimitiveTypes.Uint64, nil
 	case plumbline.TypeNames:
-		return arrow.ListOf(nameType()), nil
+		return arrow.ListOfNonNullable(nameType()), nil
 	case plumbline.TypeNumbers:
-		return arrow.MapOf(nameType(), arrow.PrimitiveTypes.Float64), nil
+		return mapOf(arrow.PrimitiveTypes.Float64), nil
 	case plumbline.TypeCategories:
-		return arrow.MapOf(nameType(), arrow.BinaryTypes.String), nil
+		return mapOf(arrow.BinaryTypes.String), nil
 	case plumbline.TypeWideSum:
 		return &arrow.FixedSizeBinaryType{ByteWidth: 32}, nil
 	case plumbline.TypeChanges:
 		return arrow.StructOf(
-			arrow.Field{Name: "1", Type: arrow.ListOf(arrow.PrimitiveTypes.Int32)},
-			arrow.Field{Name: "2", Type: arrow.ListOf(arrow.PrimitiveTypes.Int64)},
+			arrow.Field{Name: "1", Type: arrow.ListOfNonNullable(arrow.PrimitiveTypes.Int32)},
+			arrow.Field{Name: "2", Type: arrow.ListOfNonNullable(arrow.PrimitiveTypes.Int64)},
 		), nil
 	case plumbline.TypeFixedSum, plumbline.TypeSum:
 		return &arrow.FixedSizeBinaryType{ByteWidth: 16}, nil
 	case plumbline.TypeHistogram:
 		return arrow.StructOf(
-			arrow.Field{Name: "1", Type: arrow.ListOf(arrow.PrimitiveTypes.Int32)},
-			arrow.Field{Name: "2", Type: arrow.ListOf(arrow.PrimitiveTypes.Uint64)},
+			arrow.Field{Name: "1", Type: arrow.ListOfNonNullable(arrow.PrimitiveTypes.Int32)},
+			arrow.Field{Name: "2", Type: arrow.ListOfNonNullable(arrow.PrimitiveTypes.Uint64)},
 		), nil
 	}
 	return nil, fmt.Errorf("column type %q has no Arrow type", t)

@@ -24,8 +24,12 @@ type insert struct {
 	body        []byte
 }
 
-// raw reports whether it inserts raw rows.
-func (i insert) raw() bool { return strings.Contains(i.query, "predictions") }
+// raw reports whether it inserts raw rows. Only the statement tells: the
+// deduplication token of every table names the topic.
+func (i insert) raw() bool {
+	parameters, err := url.ParseQuery(i.query)
+	return err == nil && strings.Contains(parameters.Get("query"), "`predictions`")
+}
 
 // tap is an HTTP proxy before the engine that keeps every INSERT.
 type tap struct {
