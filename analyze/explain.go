@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"golang.org/x/sync/errgroup"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
@@ -103,25 +104,51 @@ func (r *Runner) Explain(ctx context.Context, model plumbline.Model, hash plumbl
 	if from := t.end.Add(-explainWindow).Truncate(time.Hour); from.After(e.From) {
 		e.From = from
 	}
-	if err := r.explainDrift(ctx, &e, t, d); err != nil {
-		return fail(err)
-	}
-	if err := r.explainQuality(ctx, &e, t, d); err != nil {
+	// Somebody waits for it: what needs nothing of each other is asked at once. Each
+	// fills in fields of its own.
+	err = together(ctx,
+		func(ctx context.Context) error { return r.explainDrift(ctx, &e, t, d) },
+		func(ctx context.Context) error { return r.explainQuality(ctx, &e, t, d) })
+	if err != nil {
 		return fail(err)
 	}
 	e.SQL = accuracySQL(e, d.first.Add(-day))
 	return e, nil
 }
 
+// together asks several things at once, and ends the others at the first error. A panic
+// is an error: where it happens nobody else could recover it.
+func together(ctx context.Context, all ...func(context.Context) error) error {
+	asked, within := errgroup.WithContext(ctx)
+	for _, ask := range all {
+		asked.Go(func() (err error) {
+			defer func() {
+				if p := recover(); p != nil {
+					err = fmt.Errorf("panic: %v", p)
+				}
+			}()
+			return ask(within)
+		})
+	}
+	return asked.Wait()
+}
+
 func (r *Runner) explainDrift(ctx context.Context, e *Explanation, t traffic, d deploy) error {
-	reference, err := r.drift.Read(ctx, drift.Training(e.Model))
+	var (
+		reference drift.Window
+		m         measured
+	)
+	err := together(ctx, func(ctx context.Context) (err error) {
+		reference, err = r.drift.Read(ctx, drift.Training(e.Model))
+		return err
+	}, func(ctx context.Context) (err error) {
+		m, err = r.measured(ctx, drift.Window{}, t, d, explainWindow)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	m, err := r.measured(ctx, reference, t, d, explainWindow)
-	if err != nil {
-		return err
-	}
+	m.reference = reference
 	e.Features = m.shifts(r.cfg.driftOptions())
 	scope := why.Scope{
 		Window: spanOf(t, d, explainWindow).query(t.model, d), Current: m.current, Reference: reference, References: []drift.Query{drift.Training(e.Model)},
@@ -137,9 +164,10 @@ func (r *Runner) explainDrift(ctx context.Context, e *Explanation, t traffic, d 
 			scope.Weights[series] = s.Excess
 		}
 	}
-	if len(scope.Series) > 0 {
-		e.Why, err = why.Reader{Conn: r.db.Conn()}.Explain(ctx, scope)
+	if len(scope.Series) == 0 {
+		return nil
 	}
+	e.Why, err = why.Reader{Conn: r.db.Conn()}.Explain(ctx, scope)
 	return err
 }
 

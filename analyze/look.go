@@ -18,20 +18,31 @@ const (
 	assumesBurn    = "labels missing inside the window err like those that are in; the window ends where enough labels are in, not now"
 )
 
-// lookQuality counts accuracy and coverage of every deploy.
-func (r *Runner) lookQuality(ctx context.Context, t traffic) ([]Finding, error) {
-	var (
-		findings []Finding
-		errs     []error
-	)
-	for _, window := range r.cfg.QualityWindows {
-		all, err := r.quality.Read(ctx, t.model, t.end.Add(-window).Truncate(time.Minute), t.end)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+// lookQuality counts accuracy and coverage of every deploy, of all models whose
+// windows end at one time together.
+func (r *Runner) lookQuality(ctx context.Context, all []traffic) ([]Finding, error) {
+	models := make(map[time.Time][]plumbline.Model)
+	for _, t := range all {
+		models[t.end] = append(models[t.end], t.model)
+	}
+	type windowed struct {
+		end    time.Time
+		window time.Duration
+	}
+	var errs []error
+	counts := make(map[windowed]map[plumbline.Model][]quality.Counts)
+	for end, of := range models {
+		for _, window := range r.cfg.QualityWindows {
+			read, err := r.quality.ReadAll(ctx, of, end.Add(-window).Truncate(time.Minute), end)
+			counts[windowed{end, window}], errs = read, append(errs, err)
 		}
-		for _, c := range all {
-			findings = append(findings, qualityFindings(t, c, window)...)
+	}
+	var findings []Finding
+	for _, t := range all {
+		for _, window := range r.cfg.QualityWindows {
+			for _, c := range counts[windowed{t.end, window}][t.model] {
+				findings = append(findings, qualityFindings(t, c, window)...)
+			}
 		}
 	}
 	return findings, errors.Join(errs...)

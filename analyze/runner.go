@@ -228,17 +228,15 @@ func (r *Runner) write(ctx context.Context, findings []Finding) error {
 // on quality. All it finds is one insert of one time: readers take the newest
 // time of an SLO for its newest look.
 func (r *Runner) lookService(ctx context.Context, now time.Time, keep keeper) error {
-	byModel := map[plumbline.Model]traffic{}
-	var findings []Finding
-	err := r.eachModel(ctx, now, func(t traffic) error {
-		byModel[t.model] = t
-		found, err := r.within(ctx, func(ctx context.Context) ([]Finding, error) { return r.lookQuality(ctx, t) })
-		findings = append(findings, found...)
-		return err
-	})
-	if err != nil && len(byModel) == 0 {
+	models, err := serving(ctx, r.db.Conn(), "", now)
+	if err != nil {
 		return err // nobody is known to serve, which must not read as nobody serves
 	}
+	byModel := make(map[plumbline.Model]traffic, len(models))
+	for _, t := range models {
+		byModel[t.model] = t
+	}
+	findings, err := r.within(ctx, func(ctx context.Context) ([]Finding, error) { return r.lookQuality(ctx, models) })
 	errs := []error{err}
 	for _, o := range r.objectives {
 		if !o.SLO.SLI.Is(plumbline.SLIQuality) {

@@ -84,26 +84,42 @@ type Reader struct {
 // Read returns the counts of every deploy and stage of a model that has
 // requests or labels with event time in [from, to), training apart.
 func (r Reader) Read(ctx context.Context, model plumbline.Model, from, to time.Time) ([]Counts, error) {
-	rows, err := r.Conn.Query(ctx, countsSQL, clickhouse.Named("model", string(model)),
+	all, err := r.ReadAll(ctx, []plumbline.Model{model}, from, to)
+	return all[model], err
+}
+
+// ReadAll returns what Read does of several models, by model: those with nothing are
+// left out.
+func (r Reader) ReadAll(ctx context.Context, models []plumbline.Model, from, to time.Time) (all map[plumbline.Model][]Counts, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read quality of models %q: %w", models, err)
+		}
+	}()
+	names := make([]string, len(models))
+	for i, m := range models {
+		names[i] = string(m)
+	}
+	rows, err := r.Conn.Query(ctx, countsSQL, clickhouse.Named("models", names),
 		clickhouse.Named("from", from.Unix()), clickhouse.Named("to", to.Unix()))
 	if err != nil {
-		return nil, fmt.Errorf("read quality of model %q: %w", model, err)
+		return nil, err
 	}
 	defer rows.Close()
-	var all []Counts
+	all = make(map[plumbline.Model][]Counts)
 	for rows.Next() {
 		var (
-			c             Counts
-			deploy, stage string
+			c                    Counts
+			model, deploy, stage string
 		)
-		if err := rows.Scan(&deploy, &stage, &c.Requests, &c.Labelled, &c.Correct, &c.Rows); err != nil {
-			return nil, fmt.Errorf("read quality of model %q: %w", model, err)
+		if err := rows.Scan(&model, &deploy, &stage, &c.Requests, &c.Labelled, &c.Correct, &c.Rows); err != nil {
+			return nil, err
 		}
 		c.Deploy, c.Stage = plumbline.DeployHash(deploy), plumbline.Stage(stage)
-		all = append(all, c)
+		all[plumbline.Model(model)] = append(all[plumbline.Model(model)], c)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read quality of model %q: %w", model, err)
+		return nil, err
 	}
 	return all, nil
 }

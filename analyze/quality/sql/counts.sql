@@ -1,17 +1,17 @@
--- Requests and labelled predictions of one model and window, by deploy.
-SELECT deploy_hash, stage, sum(requests), sum(labelled), sum(correct), sum(rows)
+-- Requests and labelled predictions of some models in one window, by deploy.
+SELECT model, deploy_hash, stage, sum(requests), sum(labelled), sum(correct), sum(rows)
 FROM (
-    SELECT deploy_hash, stage, toInt64(sum(count)) AS requests, toInt64(0) AS labelled, toInt64(0) AS correct, toInt64(0) AS rows
+    SELECT model, deploy_hash, stage, toInt64(sum(count)) AS requests, toInt64(0) AS labelled, toInt64(0) AS correct, toInt64(0) AS rows
     FROM series_minute
-    WHERE model = {model:String} AND series = 'requests' AND segment = '' AND stage != 'training'
+    WHERE model IN {models:Array(String)} AND series = 'requests' AND segment = '' AND stage != 'training'
       AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC')
-    GROUP BY deploy_hash, stage
+    GROUP BY model, deploy_hash, stage
     UNION ALL
-    SELECT deploy_hash, stage, toInt64(0), sum(cells.labelled), sum(cells.correct), sum(cells.rows)
+    SELECT model, deploy_hash, stage, toInt64(0), sum(cells.labelled), sum(cells.correct), sum(cells.rows)
     FROM outcome_cells AS cells FINAL
-    WHERE model = {model:String} AND segment = ''
+    WHERE model IN {models:Array(String)} AND segment = ''
       AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC')
-    GROUP BY deploy_hash, stage
+    GROUP BY model, deploy_hash, stage
 )
-GROUP BY deploy_hash, stage
-ORDER BY deploy_hash, stage
+GROUP BY model, deploy_hash, stage
+ORDER BY model, deploy_hash, stage

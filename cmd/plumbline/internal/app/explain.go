@@ -5,6 +5,7 @@ import (
 	_ "embed" // the statement
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -40,7 +41,25 @@ func (x explainer) Explain(ctx context.Context, about alerting.Question) (alerti
 	case <-ctx.Done():
 		return alerting.Explanation{}, errors.New("ClickHouse does not answer yet")
 	}
+	// A page waits for it: both are asked at once.
+	var (
+		loss alerting.Explanation
+		drop []string
+		lost error
+		ask  sync.WaitGroup
+	)
+	if x.asker != nil {
+		ask.Go(func() {
+			defer func() {
+				if p := recover(); p != nil { // nobody else could
+					lost = fmt.Errorf("panic: %v", p)
+				}
+			}()
+			drop, lost = x.loss(ctx, about, &loss)
+		})
+	}
 	e, err := x.runner.Explain(ctx, about.Model, about.Deploy, about.SLO)
+	ask.Wait()
 	if err != nil {
 		return alerting.Explanation{}, err
 	}
@@ -62,11 +81,17 @@ func (x explainer) Explain(ctx context.Context, about alerting.Question) (alerti
 	if x.asker == nil {
 		return out, nil
 	}
+	out.Windows = loss.Windows
+	if slo, declared := x.slos[about.SLO]; declared && !slo.SLI.Is(plumbline.SLIQuality) {
+		// Labels have no part in what this one counts.
+		out.Coverage, out.Quality = nil, loss.Quality
+	} else if out.Quality == nil {
+		out.Quality = loss.Quality
+	}
 	// What carries the drop comes before what carries the drift: it is what the
 	// page is about. Not knowing it is said, and costs nothing of the rest.
-	drop, err := x.loss(ctx, about, &out)
-	if err != nil {
-		drop = []string{"what carries the drop is not known: " + reasonOf(err)}
+	if lost != nil {
+		drop = []string{"what carries the drop is not known: " + reasonOf(lost)}
 	}
 	out.Carriers = append(drop, out.Carriers...)
 	return out, nil
@@ -97,8 +122,6 @@ func (x explainer) loss(ctx context.Context, about alerting.Question, out *alert
 	if slo.SLI.Is(plumbline.SLIQuality) {
 		return x.drop(ctx, about, end, out)
 	}
-	// Labels have no part in what this one counts.
-	out.Coverage, out.Quality = nil, nil
 	return x.counted(ctx, about, slo, end, out)
 }
 
