@@ -11,8 +11,9 @@ import (
 )
 
 // stages say where the excess went, in seconds after the crossing: until events of
-// that time were stored, until the finding that breaches was, and until the page.
-type stages struct{ stored, found, paged []float64 }
+// that time were stored, until the finding that breaches was, until the evaluation of
+// the rule that fires began, and until the page; and how long the page took from there.
+type stages struct{ stored, found, evaluated, paged, delivery []float64 }
 
 // stagesOf asks the service's own tables.
 func stagesOf(ctx context.Context, db *storage.DB, p *pages, all []*endpoint) (s stages, err error) {
@@ -26,6 +27,11 @@ func stagesOf(ctx context.Context, db *storage.DB, p *pages, all []*endpoint) (s
 	if err != nil {
 		return s, err
 	}
+	const incidents = "SELECT slo, toUnixTimestamp64Milli(min(opened)), toInt64(0) FROM incidents GROUP BY slo"
+	evaluated, err := times(ctx, db, incidents)
+	if err != nil {
+		return s, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range all {
@@ -35,14 +41,17 @@ func stagesOf(ctx context.Context, db *storage.DB, p *pages, all []*endpoint) (s
 		}
 		since := func(ms int64) float64 { return time.UnixMilli(ms).Sub(e.crossed).Seconds() }
 		i := slices.IndexFunc(stored, func(r instant) bool { return r.first >= e.crossed.UnixMilli() })
-		k := slices.IndexFunc(found, func(r instant) bool { return r.name == string(e.slo) })
-		if i < 0 || k < 0 {
+		of := func(r instant) bool { return r.name == string(e.slo) }
+		k, l := slices.IndexFunc(found, of), slices.IndexFunc(evaluated, of)
+		if i < 0 || k < 0 || l < 0 {
 			continue
 		}
 		s.stored, s.found = append(s.stored, since(stored[i].second)), append(s.found, since(found[k].first))
+		s.evaluated = append(s.evaluated, since(evaluated[l].first))
 		s.paged = append(s.paged, got[0].Sub(e.crossed).Seconds())
+		s.delivery = append(s.delivery, got[0].Sub(time.UnixMilli(evaluated[l].first)).Seconds())
 	}
-	for _, of := range [][]float64{s.stored, s.found, s.paged} {
+	for _, of := range [][]float64{s.stored, s.found, s.evaluated, s.paged, s.delivery} {
 		slices.Sort(of)
 	}
 	return s, nil
@@ -74,5 +83,6 @@ func (s stages) String() string {
 	at := func(sorted []float64) string {
 		return fmt.Sprintf("%.1f s, %.1f s", quantile(sorted, 0.5), quantile(sorted, 0.99))
 	}
-	return fmt.Sprintf("after the crossing, p50 and p99: stored %s; found %s; paged %s", at(s.stored), at(s.found), at(s.paged))
+	return fmt.Sprintf("after the crossing, p50 and p99: stored %s; found %s; evaluated %s; paged %s, of which from the evaluation on %s",
+		at(s.stored), at(s.found), at(s.evaluated), at(s.paged), at(s.delivery))
 }
