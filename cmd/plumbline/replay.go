@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -13,6 +14,7 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/burn/count"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/rules"
+	"github.com/plumbline-slo/plumbline/rules/promapi"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -73,9 +75,18 @@ func runReplay(ctx context.Context, w where, files []string, s span, stdout, std
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	reads, err := cfg.OpenReader()
+	if err != nil {
+		return err
+	}
+	var queries count.Querier // as the user that may only read
+	if reads != nil {
+		defer func() { err = errors.Join(err, reads.Close()) }()
+		queries = reads.Conn()
+	}
 	out := &replayLog{span: s, stdout: stdout, stderr: stderr, begin: time.Now()}
-	counter := count.New(count.DefaultConfig(), db, nil, nil)
-	err = counter.Replay(ctx, countable(objectives, stderr), s.from, s.to, func(c count.Change) {
+	counter := count.New(count.DefaultConfig(), db, queries, promapi.New(promapi.DefaultConfig(), db.Conn(), nil, slog.New(slog.DiscardHandler)))
+	err = counter.Replay(ctx, countable(objectives, queries, stderr), s.from, s.to, func(c count.Change) {
 		out.say(burn.Replayed{At: c.At, Deploy: c.Deploy, Pair: c.Counted.Pair, Severity: c.Severity, Fires: c.Fires, Long: c.Counted.Long.Share(), Short: c.Counted.Short.Share()},
 			c.SLO, targetOf(objectives, c.SLO))
 	}, out.progress)
@@ -123,12 +134,12 @@ func (l *replayLog) progress(at time.Time) {
 	}
 }
 
-// countable leaves out, and says so, what only the service itself can count: it
-// has the read-only user and the PromQL engine that statements of users need.
-func countable(all []plumbline.Objective, stderr io.Writer) (kept []plumbline.Objective) {
+// countable leaves out, and says so, what counts by SQL where there is no user that
+// may only read.
+func countable(all []plumbline.Objective, queries count.Querier, stderr io.Writer) (kept []plumbline.Objective) {
 	for _, o := range all {
-		if o.SLO.SLI.Is(plumbline.SLISQL) || o.SLO.SLI.Is(plumbline.SLIPromQL) {
-			fmt.Fprintf(stderr, "SLO %s is not replayed: its indicator is a statement of kind %s\n", o.SLO.Name, o.SLO.SLI.Name())
+		if queries == nil && o.SLO.SLI.Is(plumbline.SLISQL) {
+			fmt.Fprintf(stderr, "SLO %s is not replayed: it counts by SQL; name a ClickHouse user that may only read in rules.query_dsn_file\n", o.SLO.Name)
 			continue
 		}
 		kept = append(kept, o)

@@ -24,6 +24,14 @@ const (
 	longestAsked = 2 * time.Hour
 )
 
+// stepOf returns what one step counts of an indicator.
+func stepOf(slo plumbline.SLO) time.Duration {
+	if slo.SLI.Is(plumbline.SLISQL) || slo.SLI.Is(plumbline.SLIPromQL) {
+		return longestAsked
+	}
+	return longestStep
+}
+
 // patience bounds what one indicator takes of a step.
 const patience = 20 * time.Second
 
@@ -39,10 +47,7 @@ const thousandths = 1000
 // where it was counted to, and a little before.
 func (c *Counter) byTime(ctx context.Context, id plumbline.SLIID, slo plumbline.SLO, now time.Time) error {
 	to := now.Truncate(time.Minute)
-	from, longest := to.Add(-c.cfg.Back), longestStep
-	if slo.SLI.Is(plumbline.SLISQL) || slo.SLI.Is(plumbline.SLIPromQL) {
-		longest = longestAsked
-	}
+	from, longest := to.Add(-c.cfg.Back), stepOf(slo)
 	if at, ok := c.cursor[id]; ok {
 		from = maxTime(from, time.UnixMilli(at).Add(-repeat))
 		late := slo.SLI.Is(plumbline.SLIFreshness) || slo.SLI.Is(plumbline.SLILabelArrival)

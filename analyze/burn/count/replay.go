@@ -28,8 +28,9 @@ type Change struct {
 // Replay evaluates the objectives at the end of every minute of [from, to], each
 // time on what was known by then, and calls report with every change in order and
 // progress after each hour. It counts raw rows anew, so that a threshold that was
-// never counted can be tried, and stores nothing. Objectives of quality are left
-// out.
+// never counted can be tried, and stores nothing. What statements of users return
+// is taken to have been known at the end of its minute. Objectives of quality are
+// left out.
 func (c *Counter) Replay(ctx context.Context, objectives []plumbline.Objective, from, to time.Time, report func(Change), progress func(time.Time)) error {
 	from, to = from.Truncate(time.Minute), to.Truncate(time.Minute)
 	var longest time.Duration
@@ -85,8 +86,9 @@ func (c *Counter) fill(ctx context.Context, past *past, objectives []plumbline.O
 		case plumbline.SLILatency, plumbline.SLISuccess, plumbline.SLICost:
 			events[id] = o.SLO
 		default:
-			for at := past.start; at.Before(past.end); at = at.Add(longestStep) {
-				rows, err := c.count(ctx, o.SLO, at, minTime(at.Add(longestStep), past.end))
+			step := stepOf(o.SLO)
+			for at := past.start; at.Before(past.end); at = at.Add(step) {
+				rows, err := c.count(ctx, o.SLO, at, minTime(at.Add(step), past.end))
 				if err != nil {
 					return err
 				}
