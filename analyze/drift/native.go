@@ -162,44 +162,37 @@ func (r *native) ends(to []uint64) ([]uint64, int) {
 	return to, r.believed(last)
 }
 
-// int32s reads a column Array(Int32): the arrays of all rows one after another,
-// and where each ends.
+// arrays reads a column of the type Array(of), whose numbers have size bytes
+// each, 2 or 4, as T has: the arrays of all rows one after another, and where each ends.
+func arrays[T int32 | uint16 | uint32](r *native, of string, size int, to []T, ends []uint64) ([]T, []uint64) {
+	r.column("Array(" + of + ")")
+	ends, n := r.ends(ends)
+	b := r.bytes(size * n)
+	to = slices.Grow(to[:0], len(b)/size)[:len(b)/size]
+	if size == 2 { // outside of the loop, which is most of the work
+		for i := range to {
+			to[i] = T(binary.LittleEndian.Uint16(b[2*i:]))
+		}
+		return to, ends
+	}
+	for i := range to {
+		to[i] = T(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return to, ends
+}
+
 func (r *native) int32s(to []int32, ends []uint64) ([]int32, []uint64) {
-	r.column("Array(Int32)")
-	ends, n := r.ends(ends)
-	b := r.bytes(4 * n)
-	to = slices.Grow(to[:0], len(b)/4)[:len(b)/4]
-	for i := range to {
-		to[i] = int32(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-	return to, ends
+	return arrays(r, "Int32", 4, to, ends)
 }
 
-// uint16s reads a column Array(UInt16) likewise.
 func (r *native) uint16s(to []uint16, ends []uint64) ([]uint16, []uint64) {
-	r.column("Array(UInt16)")
-	ends, n := r.ends(ends)
-	b := r.bytes(2 * n)
-	to = slices.Grow(to[:0], len(b)/2)[:len(b)/2]
-	for i := range to {
-		to[i] = binary.LittleEndian.Uint16(b[2*i:])
-	}
-	return to, ends
+	return arrays(r, "UInt16", 2, to, ends)
 }
 
-// uint32s reads a column Array(UInt32) likewise.
 func (r *native) uint32s(to []uint32, ends []uint64) ([]uint32, []uint64) {
-	r.column("Array(UInt32)")
-	ends, n := r.ends(ends)
-	b := r.bytes(4 * n)
-	to = slices.Grow(to[:0], len(b)/4)[:len(b)/4]
-	for i := range to {
-		to[i] = binary.LittleEndian.Uint32(b[4*i:])
-	}
-	return to, ends
+	return arrays(r, "UInt32", 4, to, ends)
 }
 
-// uint64s reads a column Array(UInt64) likewise.
 func (r *native) uint64s(to, ends []uint64) ([]uint64, []uint64) {
 	r.column("Array(UInt64)")
 	ends, n := r.ends(ends)

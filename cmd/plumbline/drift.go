@@ -13,7 +13,9 @@ import (
 
 	"github.com/plumbline-slo/plumbline/analyze/drift/ask"
 	"github.com/plumbline-slo/plumbline/analyze/drift/cluster"
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/peers"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // drift asks how far a model's window is from its references.
@@ -77,21 +79,14 @@ func asFlags(err error) error {
 	return errors.Join(errs...)
 }
 
-func askDrift(ctx context.Context, w where, q ask.Question) (_ ask.Answer, err error) {
-	cfg, err := w.load()
-	if err != nil {
-		return ask.Answer{}, err
-	}
-	db, err := openStorage(cfg)
-	if err != nil {
-		return ask.Answer{}, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	asker, err := ask.New(ask.DefaultConfig(), db.Conn())
-	if err != nil {
-		return ask.Answer{}, err
-	}
-	return asker.Clustered(cluster.NewKeeper(cfg.Analyze.Clusters, db.Conn())).Ask(ctx, q)
+func askDrift(ctx context.Context, w where, q ask.Question) (ask.Answer, error) {
+	return asking(w, func(cfg app.Config, db *storage.DB) (ask.Answer, error) {
+		asker, err := ask.New(ask.DefaultConfig(), db.Conn())
+		if err != nil {
+			return ask.Answer{}, err
+		}
+		return asker.Clustered(cluster.NewKeeper(cfg.Analyze.Clusters, db.Conn())).Ask(ctx, q)
+	})
 }
 
 func writeJSON(out io.Writer, v any) error {

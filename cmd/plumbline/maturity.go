@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
 	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // maturity asks how much of what labels will say is in, and when the rest will be.
@@ -26,7 +27,7 @@ func (c *cli) maturity() {
 	c.add(clause, func(ctx context.Context) error {
 		asked, err := p.Asked(time.Now())
 		if err != nil {
-			return usageError{maturityFlags(err)}
+			return usageError{asFlags(err)}
 		}
 		answer, err := askMaturity(ctx, where, asked)
 		if err != nil {
@@ -39,35 +40,12 @@ func (c *cli) maturity() {
 	})
 }
 
-// maturityFlags names the parameters of an error as the command line spells them.
-func maturityFlags(err error) error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return err
-	}
-	var errs []error
-	for _, e := range joined.Unwrap() {
-		if parameter, ok := errors.AsType[forecast.ParameterError](e); ok {
-			e = fmt.Errorf("--%s: %w", parameter.Name, parameter.Err)
-		}
-		errs = append(errs, e)
-	}
-	return errors.Join(errs...)
-}
-
-func askMaturity(ctx context.Context, w where, asked forecast.Asked) (_ forecast.Maturity, err error) {
-	cfg, err := w.load()
-	if err != nil {
-		return forecast.Maturity{}, err
-	}
-	db, err := openStorage(cfg)
-	if err != nil {
-		return forecast.Maturity{}, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	how := forecast.DefaultConfig()
-	how.History = cfg.Analyze.EstimateHistory
-	return forecast.Asker{Reader: history.Reader{Conn: db.Conn()}, Config: how}.Ask(ctx, asked)
+func askMaturity(ctx context.Context, w where, asked forecast.Asked) (forecast.Maturity, error) {
+	return asking(w, func(cfg app.Config, db *storage.DB) (forecast.Maturity, error) {
+		how := forecast.DefaultConfig()
+		how.History = cfg.Analyze.EstimateHistory
+		return forecast.Asker{Reader: history.Reader{Conn: db.Conn()}, Config: how}.Ask(ctx, asked)
+	})
 }
 
 // printMaturity writes the answer for people: the windows, then how late the

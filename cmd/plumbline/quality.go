@@ -13,6 +13,8 @@ import (
 
 	"github.com/plumbline-slo/plumbline/analyze/quality/ask"
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // quality asks how good a model was, on the labels that are in.
@@ -57,33 +59,26 @@ func (c *cli) quality() {
 	})
 }
 
-func askQuality(ctx context.Context, w where, q ask.Question) (_ ask.Answer, err error) {
-	cfg, err := w.load()
-	if err != nil {
-		return ask.Answer{}, err
-	}
-	db, err := openStorage(cfg)
-	if err != nil {
-		return ask.Answer{}, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	declared := cfg.DeclaredQuality()
-	asker, err := ask.New(db.Conn(), declared)
-	if err != nil {
-		return ask.Answer{}, err
-	}
-	if q.Expression == "" && len(declared[q.Model].Custom) == 0 {
+func askQuality(ctx context.Context, w where, q ask.Question) (ask.Answer, error) {
+	return asking(w, func(cfg app.Config, db *storage.DB) (_ ask.Answer, err error) {
+		declared := cfg.DeclaredQuality()
+		asker, err := ask.New(db.Conn(), declared)
+		if err != nil {
+			return ask.Answer{}, err
+		}
+		if q.Expression == "" && len(declared[q.Model].Custom) == 0 {
+			return asker.Ask(ctx, q)
+		}
+		reads, err := cfg.OpenReader()
+		if err != nil {
+			return ask.Answer{}, err
+		}
+		if reads != nil {
+			defer func() { err = errors.Join(err, reads.Close()) }()
+			asker = asker.Reading(reads.Conn())
+		}
 		return asker.Ask(ctx, q)
-	}
-	reads, err := cfg.OpenReader()
-	if err != nil {
-		return ask.Answer{}, err
-	}
-	if reads != nil {
-		defer func() { err = errors.Join(err, reads.Close()) }()
-		asker = asker.Reading(reads.Conn())
-	}
-	return asker.Ask(ctx, q)
+	})
 }
 
 // printQuality writes the answer for people.

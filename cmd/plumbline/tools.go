@@ -41,6 +41,20 @@ func openStorage(cfg app.Config) (_ *storage.DB, err error) {
 	return storage.New(cfg.ClickHouse)
 }
 
+// asking connects to the ClickHouse of a configuration for one answer.
+func asking[T any](w where, ask func(app.Config, *storage.DB) (T, error)) (answer T, err error) {
+	cfg, err := w.load()
+	if err != nil {
+		return answer, err
+	}
+	db, err := openStorage(cfg)
+	if err != nil {
+		return answer, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return ask(cfg, db)
+}
+
 // verifyRollups prints what differs for people and two figures for programs.
 // A difference is exit status 1.
 func verifyRollups(ctx context.Context, w where, s span, stdout, stderr io.Writer) (err error) {

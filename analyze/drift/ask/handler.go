@@ -2,11 +2,8 @@ package ask
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/plumbline-slo/plumbline/analyze/serve"
@@ -55,28 +52,11 @@ func (a *Asker) question(raw string) (Question, error) {
 
 // paramsOf reads a query string.
 func paramsOf(raw string) (Params, error) {
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return Params{}, fmt.Errorf("query string: %w", err)
-	}
-	p := Params{References: values["reference"], Deploys: values["deploy"], Measures: values["measure"], Features: values["feature"], Series: values["series"]}
-	var why string
-	single := map[string]*string{"why": &why, "model": &p.Model, "window": &p.Window, "to": &p.To, "segment": &p.Segment, "stage": &p.Stage}
-	many := map[string]bool{"reference": true, "deploy": true, "measure": true, "feature": true, "series": true}
-	var errs []error
-	for name, given := range values {
-		into := single[name]
-		switch {
-		case into == nil && !many[name]:
-			errs = append(errs, ParameterError{name, errors.New("there is no such parameter; there are model, window, to, reference, segment, stage, deploy, measure, feature, series and why")})
-		case into != nil && len(given) > 1:
-			errs = append(errs, ParameterError{name, errors.New("give it once")})
-		case into != nil:
-			*into = given[0]
-		}
-	}
-	if p.Why = why == "1"; why != "" && why != "0" && why != "1" {
-		errs = append(errs, ParameterError{"why", fmt.Errorf("%q is not 0 or 1", why)})
-	}
-	return p, errors.Join(errs...)
+	var p Params
+	err := serve.Parameters{
+		Texts: map[string]*string{"model": &p.Model, "window": &p.Window, "to": &p.To, "segment": &p.Segment, "stage": &p.Stage},
+		Lists: map[string]*[]string{"reference": &p.References, "deploy": &p.Deploys, "measure": &p.Measures, "feature": &p.Features, "series": &p.Series},
+		Flags: map[string]*bool{"why": &p.Why},
+	}.Read(raw)
+	return p, err
 }

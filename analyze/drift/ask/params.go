@@ -9,6 +9,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 )
 
 // Params is a question as text, by the names of the flags and of the HTTP
@@ -37,17 +38,7 @@ type Params struct {
 }
 
 // ParameterError is a parameter that cannot be used, and why.
-type ParameterError struct {
-	// Name is the parameter's: model, window, to, reference, segment, stage,
-	// deploy, measure, feature, series or why.
-	Name string
-	Err  error
-}
-
-func (e ParameterError) Error() string { return e.Name + ": " + e.Err.Error() }
-
-// Unwrap returns why the parameter cannot be used.
-func (e ParameterError) Unwrap() error { return e.Err }
+type ParameterError = serve.ParameterError
 
 // Question reads the text. now is the end of the window where none is given. The
 // error joins a ParameterError for every mistake.
@@ -55,7 +46,7 @@ func (p Params) Question(now time.Time) (Question, error) {
 	var errs []error
 	check := func(name string, err error) {
 		if err != nil {
-			errs = append(errs, ParameterError{name, err})
+			errs = append(errs, ParameterError{Name: name, Err: err})
 		}
 	}
 	q := Question{Model: plumbline.Model(p.Model), Segment: plumbline.Segment(p.Segment), To: now, Stage: plumbline.StageProduction, Why: p.Why}

@@ -23,7 +23,7 @@ func (q Question) affordable() error {
 	if q.days(day) <= mostDays {
 		name = "window"
 	}
-	return ParameterError{name, fmt.Errorf("a window of %s with these references reads %d days of rollups, at most %d may be: write a shorter window, or fewer or shorter references", Length(window), days, mostDays)}
+	return ParameterError{Name: name, Err: fmt.Errorf("a window of %s with these references reads %d days of rollups, at most %d may be: write a shorter window, or fewer or shorter references", Length(window), days, mostDays)}
 }
 
 // days is how many days of rollups the question reads if its window has this

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/plumbline-slo/plumbline/analyze/serve"
@@ -68,34 +66,14 @@ func (a *Asker) question(raw string) (Question, error) {
 
 // paramsOf reads a query string.
 func paramsOf(raw string) (Params, error) {
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return Params{}, fmt.Errorf("query string: %w", err)
-	}
-	p := Params{Deploys: values["deploy"], Metrics: values["metric"], Features: values["feature"]}
-	single := map[string]*string{
-		"model": &p.Model, "window": &p.Window, "from": &p.From, "to": &p.To, "as_of": &p.AsOf, "segment": &p.Segment, "stage": &p.Stage, "by": &p.By,
-		"task": &p.Task, "positive": &p.Positive, "expr": &p.Expr, "against": &p.Against,
-	}
-	flags := map[string]*bool{"fairness": &p.Fairness, "why": &p.Why}
-	many := map[string]bool{"deploy": true, "metric": true, "feature": true}
-	var errs []error
-	for name, given := range values {
-		bad := func(err error) { errs = append(errs, ParameterError{Name: name, Err: err}) }
-		into, flag := single[name], flags[name]
-		switch {
-		case many[name]:
-		case into == nil && flag == nil:
-			bad(errors.New("there is no such parameter; there are model, window, from, to, as_of, deploy, segment, stage, metric, by, task, positive, expr, fairness, why, against and feature"))
-		case len(given) > 1:
-			bad(errors.New("give it once"))
-		case into != nil:
-			*into = given[0]
-		case !strings.Contains(" 0 1 ", " "+given[0]+" "):
-			bad(fmt.Errorf("%q is not 0 or 1", given[0]))
-		default:
-			*flag = given[0] == "1"
-		}
-	}
-	return p, errors.Join(errs...)
+	var p Params
+	err := serve.Parameters{
+		Texts: map[string]*string{
+			"model": &p.Model, "window": &p.Window, "from": &p.From, "to": &p.To, "as_of": &p.AsOf, "segment": &p.Segment, "stage": &p.Stage, "by": &p.By,
+			"task": &p.Task, "positive": &p.Positive, "expr": &p.Expr, "against": &p.Against,
+		},
+		Lists: map[string]*[]string{"deploy": &p.Deploys, "metric": &p.Metrics, "feature": &p.Features},
+		Flags: map[string]*bool{"fairness": &p.Fairness, "why": &p.Why},
+	}.Read(raw)
+	return p, err
 }

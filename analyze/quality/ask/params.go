@@ -10,6 +10,7 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 	drift "github.com/plumbline-slo/plumbline/analyze/drift/ask"
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 )
 
 // Params is a question as text, by the names of the flags and of the HTTP
@@ -44,7 +45,7 @@ type Params struct {
 }
 
 // ParameterError is a parameter that cannot be used, and why.
-type ParameterError = drift.ParameterError
+type ParameterError = serve.ParameterError
 
 // Question reads the text. now is the end of the window where none is given. The
 // error joins a ParameterError for every mistake.

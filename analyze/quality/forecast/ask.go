@@ -11,6 +11,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 )
 
 // Params is a question about maturity as text, for the command line and for HTTP.
@@ -25,17 +26,8 @@ type Params struct {
 	At string
 }
 
-// ParameterError names the parameter that cannot be used.
-type ParameterError struct {
-	Name string
-	Err  error
-}
-
-// Error names the parameter and what is wrong with it.
-func (e ParameterError) Error() string { return e.Name + ": " + e.Err.Error() }
-
-// Unwrap returns what is wrong.
-func (e ParameterError) Unwrap() error { return e.Err }
+// ParameterError is a parameter that cannot be used, and why.
+type ParameterError = serve.ParameterError
 
 // Asked is a question about maturity.
 type Asked struct {
@@ -54,7 +46,7 @@ const mostWindows = 20
 func (p Params) Asked(now time.Time) (Asked, error) {
 	a := Asked{Model: plumbline.Model(p.Model), Share: 0.9}
 	var errs []error
-	wrong := func(name string, err error) { errs = append(errs, ParameterError{name, err}) }
+	wrong := func(name string, err error) { errs = append(errs, ParameterError{Name: name, Err: err}) }
 	if p.Model == "" {
 		wrong("model", errors.New("name the model"))
 	}

@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
-	"net/url"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -53,25 +51,12 @@ func Handler(asker Asker, log *slog.Logger) http.Handler {
 
 // paramsOf reads a query string.
 func paramsOf(raw string) (Params, error) {
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return Params{}, fmt.Errorf("query string: %w", err)
-	}
-	p := Params{Windows: values["window"]}
-	single := map[string]*string{"model": &p.Model, "share": &p.Share, "at": &p.At}
-	var errs []error
-	for name, given := range values {
-		into := single[name]
-		switch {
-		case into == nil && name != "window":
-			errs = append(errs, ParameterError{name, errors.New("there is no such parameter; there are model, window, share and at")})
-		case into != nil && len(given) > 1:
-			errs = append(errs, ParameterError{name, errors.New("give it once")})
-		case into != nil:
-			*into = given[0]
-		}
-	}
-	return p, errors.Join(errs...)
+	var p Params
+	err := serve.Parameters{
+		Texts: map[string]*string{"model": &p.Model, "share": &p.Share, "at": &p.At},
+		Lists: map[string]*[]string{"window": &p.Windows},
+	}.Read(raw)
+	return p, err
 }
 
 type windowJSON struct {
