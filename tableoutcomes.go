@@ -117,13 +117,14 @@ func daysOfIDsTable() Table {
 		Name: TableDaysOfIDs, Doc: "The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_cursor covers.",
 		Engine: "ReplacingMergeTree",
 		Columns: []Column{
-			{Name: "id", Type: TypeUint64, Codec: "Delta, LZ4", Doc: "cityHash64(model, prediction_id)."},
-			{Name: "ts", Type: TypeTime, Codec: "ZSTD(1)", Doc: "Last millisecond of a day in which a prediction of that identifier has its event time."},
+			{Name: "id", Type: TypeUint64, Codec: "NONE", Doc: "cityHash64(model, prediction_id)."},
+			{Name: "ts", Type: TypeTime, Codec: "LZ4", Doc: "Last millisecond of a day in which a prediction of that identifier has its event time."},
 		},
 		OrderBy:   "id, ts",
 		Retention: "ts", Level: RetainRaw,
-		// An identifier is looked up by a hash, so small granules read less.
-		Settings: []string{"index_granularity = 1024"},
+		// An identifier is looked up by a hash, and what is read for it is a granule
+		// and the blocks that it lies in: both are small, and quick to unpack.
+		Settings: []string{"index_granularity = 128", "min_compress_block_size = 2048", "max_compress_block_size = 2048"},
 	}
 }
 

@@ -2,104 +2,193 @@ package labels
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/plumbline-slo/plumbline/ingest/join"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // Bench is one measurement of what joining labels costs.
 type Bench struct {
-	// Predictions are stored, a million a day; Labels are of the last day's.
-	Predictions, Labels int
+	// Sizes are how many predictions are stored, each in a database of its own, a
+	// million a day.
+	Sizes []int
+	// Labels are joined in a round, Rounds are measured of every size, a round of
+	// each before the next one of any, so that what else the machine does meets all
+	// sizes alike. They are of the last day's predictions, at most a million in all.
+	Labels, Rounds int
 	// Ordered makes identifiers that grow with time, not random ones.
 	Ordered bool
+	// Log is told of progress.
+	Log func(format string, args ...any)
 }
-
-// clockTick is the unit of CPU time in Linux's /proc, in seconds.
-const clockTick = 0.01
 
 // perDay is how many predictions a day has; those of a day are one insert.
 const perDay = 1_000_000
 
-// Rates are what a measurement found.
+// Rates are what was found of one size.
 type Rates struct {
-	// Labels is how many are joined per CPU-second, Predictions how many are put
-	// into days_of_ids: of the engine and this process together.
-	Labels, Predictions float64
+	// Labels is how many are joined per CPU-second, in each round, Predictions how
+	// many are put into days_of_ids, 0 where they were there: of the engine and this
+	// process together.
+	Labels      []float64
+	Predictions float64
 	// Bytes is what the engine keeps on the disk.
 	Bytes int64
 }
 
-// Run fills an empty database and measures.
-func (b Bench) Run(ctx context.Context, e Engine) (Rates, error) {
-	if err := b.fill(ctx, e); err != nil {
-		return Rates{}, err
-	}
-	j, err := join.New(join.DefaultConfig(), join.Dependencies{DB: e.DB})
-	if err != nil {
-		return Rates{}, err
-	}
-	indexing, err := b.spent(ctx, e, func() error {
-		// There are no labels yet: the predictions are followed, and no more.
-		for {
-			if p, err := j.Step(ctx); err != nil || !p.More {
-				return errors.Join(err, merged(ctx, e))
-			}
+// Median is that of the rounds, in labels per CPU-second.
+func (r Rates) Median() float64 {
+	sorted := slices.Sorted(slices.Values(r.Labels))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// sized is the database of one size.
+type sized struct {
+	*Bench
+	e  Engine
+	db *storage.DB
+	n  int
+	j  *join.Join
+	// done is the number of labels that are joined.
+	done int
+}
+
+// Run fills a database for each size, where that was not done before, and measures.
+func (b *Bench) Run(ctx context.Context, e Engine) ([]Rates, error) {
+	rates := make([]Rates, len(b.Sizes))
+	var all []*sized
+	for i, n := range b.Sizes {
+		s, err := b.open(ctx, e, n)
+		if err != nil {
+			return nil, err
 		}
+		defer s.db.Close()
+		all = append(all, s)
+		if rates[i].Predictions, err = s.prepare(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for round := range b.Rounds {
+		for i, s := range all {
+			rate, err := s.round(ctx)
+			if err != nil {
+				return nil, err
+			}
+			rates[i].Labels = append(rates[i].Labels, rate)
+			b.Log("round %d of %d: %.0f labels per CPU-second at %d predictions", round+1, b.Rounds, rate, s.n)
+		}
+	}
+	for i, s := range all {
+		if err := s.db.Conn().QueryRow(ctx, "SELECT toInt64(sum(bytes_on_disk)) FROM system.parts WHERE active AND database = currentDatabase()").Scan(&rates[i].Bytes); err != nil {
+			return nil, fmt.Errorf("size on disk: %w", err)
+		}
+	}
+	return rates, nil
+}
+
+// open makes the database of a size, or finds it.
+func (b *Bench) open(ctx context.Context, e Engine, n int) (*sized, error) {
+	cfg := storageConfig(e.DSN)
+	cfg.Database = "n" + strconv.Itoa(n)
+	db, err := storage.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	j, err := join.New(join.DefaultConfig(), join.Dependencies{DB: db})
+	return &sized{Bench: b, e: e, db: db, n: n, j: j}, err
+}
+
+// prepare fills the database and has the join follow its predictions. It returns
+// how many of them the join put into days_of_ids per CPU-second.
+func (s *sized) prepare(ctx context.Context) (float64, error) {
+	var batches, labels uint64
+	if err := s.db.Conn().QueryRow(ctx, "SELECT (SELECT count() FROM batches), (SELECT count() FROM labels)").Scan(&batches, &labels); err != nil {
+		return 0, fmt.Errorf("look for what is there: %w", err)
+	}
+	s.done = int(labels)
+	if batches == 0 {
+		if err := s.fill(ctx); err != nil {
+			return 0, err
+		}
+	}
+	indexing, err := s.spent(ctx, func() error {
+		if _, err := s.drain(ctx); err != nil {
+			return err
+		}
+		return s.merged(ctx)
+	})
+	if batches > 0 || err != nil {
+		return 0, err
+	}
+	return float64(s.n) / indexing, nil
+}
+
+// round returns how many labels were joined per CPU-second.
+func (s *sized) round(ctx context.Context) (float64, error) {
+	if err := s.fillLabels(ctx); err != nil {
+		return 0, err
+	}
+	joined := 0
+	joining, err := s.spent(ctx, func() (err error) {
+		joined, err = s.drain(ctx)
+		return err
 	})
 	if err != nil {
-		return Rates{}, err
+		return 0, err
 	}
-	if err := b.fillLabels(ctx, e); err != nil {
-		return Rates{}, err
+	if joined != s.Labels {
+		return 0, fmt.Errorf("%d labels were joined, want %d", joined, s.Labels)
 	}
-	joined := uint64(0)
-	joining, err := b.spent(ctx, e, func() error {
-		for {
-			p, err := j.Step(ctx)
-			joined += p.Predictions
-			if err != nil || !p.More {
-				return err
-			}
+	s.done += joined
+	return float64(joined) / joining, nil
+}
+
+// drain steps until nothing is left and returns how many predictions were joined.
+func (s *sized) drain(ctx context.Context) (int, error) {
+	joined := 0
+	for {
+		p, err := s.j.Step(ctx)
+		joined += int(p.Predictions)
+		if err != nil || !p.More {
+			return joined, err
 		}
-	})
-	if err != nil {
-		return Rates{}, err
 	}
-	if joined != uint64(b.Labels) {
-		return Rates{}, fmt.Errorf("%d labels were joined, want %d", joined, b.Labels)
-	}
-	bytes, err := stored(ctx, e)
-	return Rates{float64(joined) / joining, float64(b.Predictions) / indexing, bytes}, err
 }
 
 // spent returns the CPU-seconds that f takes.
-func (b Bench) spent(ctx context.Context, e Engine, f func() error) (float64, error) {
+func (s *sized) spent(ctx context.Context, f func() error) (float64, error) {
 	// Merges of what was stored before are none of its cost.
-	if err := merged(ctx, e); err != nil {
+	if err := s.merged(ctx); err != nil {
 		return 0, err
 	}
-	before, err := cpu(e.PID(), os.Getpid())
+	before, err := cpu(s.e.PID(), os.Getpid())
 	if err != nil {
 		return 0, err
 	}
 	if err := f(); err != nil {
 		return 0, err
 	}
-	after, err := cpu(e.PID(), os.Getpid())
+	after, err := cpu(s.e.PID(), os.Getpid())
 	return after - before, err
 }
 
 // merged waits until the engine has merged what it would merge by itself: until it
 // merges nothing for some seconds.
-func merged(ctx context.Context, e Engine) error {
-	for idle := 0; idle < 5; idle++ {
+func (s *sized) merged(ctx context.Context) error {
+	for idle := 0; idle < 3; idle++ {
 		var merging uint64
-		if err := e.DB.Conn().QueryRow(ctx, "SELECT count() + sleep(1) FROM system.merges").Scan(&merging); err != nil {
+		if err := s.db.Conn().QueryRow(ctx, "SELECT count() + sleep(1) FROM system.merges").Scan(&merging); err != nil {
 			return fmt.Errorf("look for merges: %w", err)
 		}
 		if merging > 0 {
@@ -109,73 +198,67 @@ func merged(ctx context.Context, e Engine) error {
 	return nil
 }
 
-func stored(ctx context.Context, e Engine) (bytes int64, err error) {
-	if err := e.DB.Conn().QueryRow(ctx, "SELECT toInt64(sum(bytes_on_disk)) FROM system.parts WHERE active AND database = currentDatabase()").Scan(&bytes); err != nil {
-		return 0, fmt.Errorf("size on disk: %w", err)
-	}
-	return bytes, nil
-}
+// makers is how many days are made at once.
+const makers = 4
 
-// fill makes the predictions day by day, the join's cursor behind them.
-func (b Bench) fill(ctx context.Context, e Engine) error {
-	for first := 0; first < b.Predictions; first += perDay {
-		err := b.make(ctx, e, strings.ReplaceAll(`INSERT INTO predictions (model, deploy_hash, stage, prediction_id, ts, score, predicted, weight, known, _topic, _epoch, _partition, _offset)
-			SELECT 'm', 'a', 'production', $id, $known AS at, toFloat64(intHash32(n)) / 4294967296, if(n % 3 = 0, 'late', 'on_time'), 1, at, 'predictions', 'e', 0, n
-			FROM (SELECT $first + number AS n FROM numbers(1000000))`, "$first", strconv.Itoa(first)))
-		if err != nil {
-			return err
-		}
+// fill makes the predictions day by day, those that are not there, and sets the
+// join's cursor behind them.
+func (s *sized) fill(ctx context.Context) error {
+	var there []string
+	million := strconv.Itoa(perDay)
+	if err := s.db.Conn().QueryRow(ctx, "SELECT groupUniqArray(toString(intDiv(_offset, "+million+"))) FROM predictions WHERE _offset % "+million+" = 0").Scan(&there); err != nil {
+		return fmt.Errorf("look for what is there: %w", err)
 	}
-	return b.make(ctx, e,
+	days, each := errgroup.WithContext(ctx)
+	days.SetLimit(makers)
+	for day := range s.n / perDay {
+		if slices.Contains(there, strconv.Itoa(day)) {
+			continue
+		}
+		days.Go(func() error {
+			err := s.make(each, strings.ReplaceAll(`INSERT INTO predictions (model, deploy_hash, stage, prediction_id, ts, score, predicted, weight, known, _topic, _epoch, _partition, _offset)
+				SELECT 'm', 'a', 'production', $id, $known AS at, toFloat64(intHash32(n)) / 4294967296, if(n % 3 = 0, 'late', 'on_time'), 1, at, 'predictions', 'e', 0, n
+				FROM (SELECT $first + number AS n FROM numbers($perDay))`, "$first", strconv.Itoa(day*perDay)))
+			if err == nil && (day+1)%10 == 0 {
+				s.Log("%d of %d million predictions are made", day+1, s.n/perDay)
+			}
+			return err
+		})
+	}
+	if err := days.Wait(); err != nil {
+		return err
+	}
+	return s.make(ctx,
+		"INSERT INTO join_cursor (topic, epoch, partition, done) VALUES ('predictions', 'e', 0, $n - 1)",
 		`INSERT INTO batches (topic, epoch, partition, first, last, table, known_min, known_max)
-			SELECT 'predictions', 'e', 0, min(n), max(n), 'predictions', min($known), max($known) FROM (SELECT number AS n FROM numbers($n)) GROUP BY intDiv(n, 20000)`,
-		"INSERT INTO join_cursor (topic, epoch, partition, done) VALUES ('predictions', 'e', 0, $n - 1)")
+			SELECT 'predictions', 'e', 0, min(n), max(n), 'predictions', min($known), max($known) FROM (SELECT number AS n FROM numbers($n)) GROUP BY intDiv(n, 20000)`)
 }
 
 // fillLabels makes labels, each of another prediction of the last day, in no order.
-func (b Bench) fillLabels(ctx context.Context, e Engine) error {
-	return b.make(ctx, e,
+// Those of a round become known in an hour in which no others did: a round sums
+// what the one before did not.
+func (s *sized) fillLabels(ctx context.Context) error {
+	return s.make(ctx,
 		`INSERT INTO labels (model, prediction_id, ts, label, known, _topic, _epoch, _partition, _offset)
-			SELECT 'm', $id, at, if(n % 2 = 0, 'late', 'on_time'), toDateTime64('2027-01-01 00:00:00', 3, 'UTC') + toIntervalMillisecond(number * 3) AS at, 'labels', 'e', 0, number
-			FROM (SELECT number, $last + (number * 7919) % 1000000 AS n FROM numbers($labels))`,
+			SELECT 'm', $id, at, if(n % 2 = 0, 'late', 'on_time'), toDateTime64('2027-01-01 00:00:00', 3, 'UTC') + toIntervalHour(intDiv($done, $labels)) + toIntervalMillisecond(intDiv(number * 3000000, $labels)) AS at, 'labels', 'e', 0, $done + number
+			FROM (SELECT number, $last + (($done + number) * 7919) % $perDay AS n FROM numbers($labels))`,
 		`INSERT INTO batches (topic, epoch, partition, first, last, table, known_min, known_max)
-			SELECT _topic, _epoch, _partition, min(_offset), max(_offset), 'labels', min(known), max(known) FROM labels GROUP BY _topic, _epoch, _partition, intDiv(_offset, 20000)`)
+			SELECT _topic, _epoch, _partition, min(_offset), max(_offset), 'labels', min(known), max(known) FROM labels WHERE _offset >= $done GROUP BY _topic, _epoch, _partition, intDiv(_offset, 20000)`)
 }
 
 // make lets the engine make rows, of whatever number n.
-func (b Bench) make(ctx context.Context, e Engine, statements ...string) error {
+func (s *sized) make(ctx context.Context, statements ...string) error {
 	id := "lower(hex(sipHash128(n)))"
-	if b.Ordered {
+	if s.Ordered {
 		id = "concat('0192', leftPad(lower(hex(n)), 28, '0'))"
 	}
 	const known = "toDateTime64('2026-01-01 00:00:00', 3, 'UTC') + toIntervalMillisecond(intDiv(n * 86400000, 1000000))"
-	replace := strings.NewReplacer("$id", id, "$known", known, "$labels", strconv.Itoa(b.Labels), "$last", strconv.Itoa(b.Predictions-perDay), "$n", strconv.Itoa(b.Predictions))
-	for _, s := range statements {
-		if err := e.DB.Conn().Exec(ctx, replace.Replace(s)); err != nil {
-			return fmt.Errorf("make %d predictions: %w", b.Predictions, err)
+	replace := strings.NewReplacer("$perDay", strconv.Itoa(perDay), "$id", id, "$known", known, "$labels", strconv.Itoa(s.Labels), "$done", strconv.Itoa(s.done),
+		"$last", strconv.Itoa(s.n-perDay), "$n", strconv.Itoa(s.n))
+	for _, statement := range statements {
+		if err := s.db.Conn().Exec(ctx, replace.Replace(statement)); err != nil {
+			return fmt.Errorf("make %d predictions: %w", s.n, err)
 		}
 	}
 	return nil
-}
-
-// cpu is the CPU time of processes in seconds.
-func cpu(pids ...int) (float64, error) {
-	sum := 0.0
-	for _, pid := range pids {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return 0, fmt.Errorf("CPU time of process %d: %w", pid, err)
-		}
-		// The name of the process stands in brackets and may have spaces.
-		_, rest, _ := strings.Cut(string(text), ") ")
-		fields := strings.Fields(rest)
-		for _, f := range fields[11:13] { // utime and stime
-			ticks, err := strconv.ParseFloat(f, 64)
-			if err != nil {
-				return 0, fmt.Errorf("CPU time of process %d: %w", pid, err)
-			}
-			sum += ticks * clockTick
-		}
-	}
-	return sum, nil
 }

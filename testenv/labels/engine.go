@@ -10,7 +10,7 @@ import (
 	"github.com/plumbline-slo/plumbline/storage/engine"
 )
 
-// Engine is an embedded ClickHouse with an empty schema.
+// Engine is an embedded ClickHouse with the schema.
 type Engine struct {
 	DB  *storage.DB
 	DSN string
@@ -27,6 +27,11 @@ func WithEngine(ctx context.Context, f func(Engine) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	return WithEngineIn(ctx, dir, f)
+}
+
+// WithEngineIn runs f on an engine whose data is in a folder that stays.
+func WithEngineIn(ctx context.Context, dir string, f func(Engine) error) (err error) {
 	cfg := engine.DefaultConfig()
 	cfg.DataDir = dir
 	e := engine.New(cfg, slog.New(slog.DiscardHandler))

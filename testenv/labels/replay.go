@@ -165,25 +165,36 @@ func (r *replay) insert(ctx context.Context, table string, rows []map[string]any
 	return nil
 }
 
-// caughtUp waits until every stored batch is behind a cursor.
+// patience is how long the processes may join nothing before a replay gives up.
+const patience = 10 * time.Minute
+
+// caughtUp waits until every stored batch is behind a cursor, as long as cursors
+// move: how quickly they do is the machine's matter.
 func (r *replay) caughtUp(ctx context.Context) error {
-	const patience = 10 * time.Minute
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+	var before int64
+	moved := time.Now()
 	for {
-		var left uint64
-		row := r.db.Conn().QueryRow(ctx, `SELECT count() FROM (
+		var (
+			left uint64
+			done int64
+		)
+		row := r.db.Conn().QueryRow(ctx, `SELECT countIf(c.n = 0 OR b.last > c.done), sum(c.done) FROM (
 			SELECT topic, partition, max(last) AS last FROM batches GROUP BY topic, partition) AS b
-			LEFT JOIN (SELECT topic, partition, max(done) AS done, count() AS n FROM join_cursor GROUP BY topic, partition) AS c USING (topic, partition)
-			WHERE c.n = 0 OR b.last > c.done`)
-		if err := row.Scan(&left); err != nil {
-			return fmt.Errorf("%d topic partitions are not joined: %w", left, err)
+			LEFT JOIN (SELECT topic, partition, max(done) AS done, count() AS n FROM join_cursor GROUP BY topic, partition) AS c USING (topic, partition)`)
+		if err := row.Scan(&left, &done); err != nil {
+			return fmt.Errorf("look for what is not joined: %w", err)
 		}
 		if left == 0 {
 			return nil
 		}
+		if done != before {
+			before, moved = done, time.Now()
+		}
+		if idle := time.Since(moved); idle > patience {
+			return fmt.Errorf("%d topic partitions are not joined, and nothing of them was for %s", left, idle)
+		}
 		if err := r.pause(ctx, 200*time.Millisecond); err != nil {
-			return fmt.Errorf("%d topic partitions are not joined: %w", left, err)
+			return err
 		}
 	}
 }

@@ -2,13 +2,14 @@
 // 1, 10 and 100 million predictions are stored: a million a day, so that it is the
 // history that grows, and labels for the predictions of the last day, in random
 // order. The engine makes the rows itself, in the tables and parts that batches of
-// ingest merge to. CPU time is that of the engine and of this process, while the
-// join steps; what it takes to follow the predictions, merges included, is a figure
-// of its own. 100 million take about 10 GB of disk below the folder for temporary
-// files: -predictions names other sizes.
+// ingest merge to; every size has a database, and rounds of the sizes take turns.
+// CPU time is that of the engine and of this process, while the join steps; what it
+// takes to follow the predictions, merges included, is a figure of its own. 100
+// million take about 10 GB of disk below the folder for temporary files, or in
+// -keep, where another run finds them: -predictions names other sizes.
 //
 // It prints one JSON line a figure on standard output and a table on standard
-// error.
+// error, where it also says what it does.
 package main
 
 import (
@@ -29,45 +30,53 @@ import (
 func main() {
 	engine.RunChildIfRequested()
 	sizes := flag.String("predictions", "1000000,10000000,100000000", "stored predictions, by comma")
-	batch := flag.Int("labels", 200_000, "labels of a measurement")
-	ordered := flag.Bool("ordered", false, "identifiers in the order of time, as of UUIDv7, instead of random ones")
+	keep := flag.String("keep", "", "folder for what is stored, which stays; a temporary one otherwise")
+	b := labels.Bench{Log: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }}
+	flag.IntVar(&b.Labels, "labels", 100_000, "labels of a round")
+	flag.IntVar(&b.Rounds, "rounds", 5, "rounds")
+	flag.BoolVar(&b.Ordered, "ordered", false, "identifiers in the order of time, as of UUIDv7, instead of random ones")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *sizes, labels.Bench{Labels: *batch, Ordered: *ordered}); err != nil {
+	if err := run(ctx, *sizes, *keep, &b); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-labels:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, sizes string, b labels.Bench) error {
-	var first float64
-	for _, text := range strings.Split(sizes, ",") {
+func run(ctx context.Context, sizes, keep string, b *labels.Bench) error {
+	for text := range strings.SplitSeq(sizes, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil {
 			return fmt.Errorf("-predictions: %w", err)
 		}
-		b.Predictions = n
-		var rates labels.Rates
-		err = labels.WithEngine(ctx, func(e labels.Engine) (err error) {
-			rates, err = b.Run(ctx, e)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if first == 0 {
-			first = rates.Labels
-		}
-		at := fmt.Sprintf("at %d M stored predictions", n/1_000_000)
-		err = figure.Print(os.Stdout, os.Stderr,
-			figure.AtLeast("labels joined "+at, rates.Labels, "labels/CPU-s", 0),
-			figure.AtLeast("of the rate at the least, "+at, rates.Labels/first, "share", 0.8),
-			figure.AtLeast("predictions put into days_of_ids "+at, rates.Predictions, "predictions/CPU-s", 0),
-			figure.AtLeast("bytes on disk "+at, float64(rates.Bytes), "bytes", 0))
-		if err != nil {
-			return err
+		b.Sizes = append(b.Sizes, n)
+	}
+	with := labels.WithEngine
+	if keep != "" {
+		with = func(ctx context.Context, f func(labels.Engine) error) error {
+			return labels.WithEngineIn(ctx, keep, f)
 		}
 	}
-	return nil
+	return with(ctx, func(e labels.Engine) error {
+		rates, err := b.Run(ctx, e)
+		if err != nil {
+			return err
+		}
+		for i, r := range rates {
+			at := fmt.Sprintf("at %d M stored predictions", b.Sizes[i]/1_000_000)
+			figures := []figure.Figure{
+				figure.AtLeast("labels joined, median of the rounds, "+at, r.Median(), "labels/CPU-s", 0),
+				figure.AtLeast("of the rate at the least, "+at, r.Median()/rates[0].Median(), "share", 0.8),
+				figure.AtLeast("bytes on disk "+at, float64(r.Bytes), "bytes", 0),
+			}
+			if r.Predictions > 0 {
+				figures = append(figures, figure.AtLeast("predictions put into days_of_ids "+at, r.Predictions, "predictions/CPU-s", 0))
+			}
+			if err := figure.Print(os.Stdout, os.Stderr, figures...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
