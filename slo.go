@@ -74,8 +74,9 @@ type WindowPair struct {
 	// Noise is the greatest chance, a minute, that noise at exactly the target
 	// starts what the pair would alert on; 0 asks for no such evidence. It is
 	// looked for in the first of Evidence not shorter than Long in which a total
-	// outage would give it, and where that is Long in the shorter ones too. Labels
-	// have none, their interval is the evidence, but their estimates use it.
+	// outage would give it, where that is Long in the shorter ones too, and where
+	// twice Factor would not give it there in a longer one. Labels have none, their
+	// interval is the evidence, but their estimates use it.
 	Noise    float64
 	Evidence []time.Duration
 }

@@ -69,8 +69,8 @@ type Counted struct {
 	Threshold float64
 	// Noise is the chance a minute that noise starts this; see the function.
 	Noise float64
-	// Thin says that no window of the evidence would hold enough if every event in
-	// it were bad.
+	// Thin says that longer windows of evidence are needed: no one would hold enough
+	// if every event in it were bad, or if twice the pair's factor were.
 	Thin bool
 	// Verdict is missing if the long window is empty or the short one is although
 	// it should not be, breach if the bad shares of both are beyond the threshold
@@ -106,43 +106,84 @@ func EvaluateCounts(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) Cou
 	return c
 }
 
-// evidence returns the noise in the first window that could give enough evidence
-// if every event in it were bad: which one that is depends on how much came in
-// and not on what of it was bad. Beside the pair's own window half of it is looked
-// at, which a burst fills in half the time, without what was good before; either
-// may be what noise does, so each has half of what noise may cost.
+// A sustained burn is looked for in windows of up to mostSustained, as long as the
+// tickets' usually are, so that it costs no further reading; sustainedShare of what
+// noise may cost is set aside for it.
+const (
+	mostSustained  = 3 * 24 * time.Hour
+	sustainedShare = 0.05
+)
+
+// evidence returns the noise of the window in which it is least, of those that are
+// looked at, each of which may cost a share of what noise may: divided by that
+// share. Which windows these are depends on how much came in and not on what of it
+// was bad:
+//
+// The first that could give enough evidence if every event in it were bad. Where
+// that is the pair's own, half of it too, which a burst fills in half the time,
+// without what was good before. And where twice the pair's factor, less a standard
+// deviation, would not be told from noise in it, the first in which it would, or
+// the longest. Thin says that longer windows are needed.
 func evidence(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) (length time.Duration, noise float64, thin bool) {
-	budget, series := 1-slo.Target, float64(max(w.Series, 1))
 	windows := pair.Evidence
 	if len(windows) == 0 {
 		windows = []time.Duration{pair.Long}
 	}
-	by := func(length time.Duration, looks float64) (noise, least float64) {
-		count := w.Of(length)
-		phi := Overdispersion(slo) * count.weight()
-		return min(1, looks*series*Noise(count.Bad, count.Total, budget, phi, length)), looks * series * Noise(count.Total, count.Total, budget, phi, length)
+	own := 0
+	for own < len(windows)-1 && windows[own] < pair.Long {
+		own++
 	}
-	noise = 1
-	looks, early := 1.0, 1.0
-	for _, length = range windows {
-		if length < pair.Long {
-			looks++
+	by := func(length time.Duration, bad func(Count) float64) float64 {
+		c := w.Of(length)
+		return float64(max(w.Series, 1)) * Noise(bad(c), c.Total, 1-slo.Target, Overdispersion(slo)*c.weight(), length)
+	}
+	seen := func(c Count) float64 { return c.Bad }
+	for i := own; i < len(windows); i++ {
+		looks, share := windows[i:i+1], 1.0
+		if i == own {
+			looks = windows[:own+1]
+		}
+		sustained, enough := firstSustained(windows[i:], slo, pair, by)
+		if sustained > windows[i] {
+			share -= sustainedShare
+		}
+		share /= float64(len(looks))
+		if by(windows[i], func(c Count) float64 { return c.Total }) > share*pair.Noise {
 			continue
 		}
-		var least float64
-		if noise, least = by(length, looks); least <= pair.Noise {
-			for _, shorter := range windows[:int(looks)-1] {
-				found, _ := by(shorter, looks)
-				early = min(early, found)
+		length, noise = windows[i], 1
+		for _, look := range looks {
+			if v := by(look, seen) / share; v < noise {
+				length, noise = look, v
 			}
-			if early < noise {
-				return windows[0], early, false
-			}
-			return length, noise, false
 		}
-		looks = 1
+		if sustained > windows[i] {
+			if v := by(sustained, seen) / sustainedShare; v < noise {
+				length, noise = sustained, v
+			}
+		}
+		return length, noise, !enough && windows[len(windows)-1] < mostSustained && pair.Noise > 0
 	}
-	return length, noise, pair.Noise > 0
+	length = windows[len(windows)-1]
+	return length, min(by(length, seen), 1), pair.Noise > 0
+}
+
+// firstSustained returns the first of windows in which twice the pair's factor,
+// less a standard deviation, would be enough evidence, or the longest there may be.
+func firstSustained(windows []time.Duration, slo plumbline.SLO, pair plumbline.WindowPair, by func(time.Duration, func(Count) float64) float64) (longest time.Duration, enough bool) {
+	twice := func(c Count) float64 {
+		expected := min(2*pair.Threshold(slo.Target), 1) * c.Total
+		return expected - math.Sqrt(expected)
+	}
+	for _, length := range windows {
+		if length > mostSustained {
+			break
+		}
+		if longest = length; by(length, twice) <= sustainedShare*pair.Noise {
+			return length, true
+		}
+	}
+	return longest, false
 }
 
 // Overdispersion returns the objective's, or the default.

@@ -10,41 +10,37 @@ import (
 const DefaultOverdispersion = 3
 
 // Noise returns the chance, a minute, that noise starts a window of this length
-// with so many bad events, if each event is bad with the probability budget:
-// that is, at a burn rate of exactly 1. It is an upper bound, so that the sum over
-// all minutes of a year bounds the false alerts of a year whatever the windows
-// share with each other:
+// with so many bad events, if each event is bad with the probability budget: that
+// is, at a burn rate of exactly 1. It is an upper bound, and the sum over all
+// minutes of a year bounds the false alerts of a year, whatever the minutes share
+// with each other:
 //
-// An alert starts in a minute in which something bad comes in. With X bad events
-// a window, the bad events that come in as the last of at least k are, a window,
-// E[X; X >= k] on average. That, over the minutes of the window, or P(X >= k) if
-// that is less, is the chance of a minute.
+// What starts in a minute had fewer than k bad events in the window that ended a
+// minute before, so fewer in the minutes that both windows have, and has k or more
+// with the last minute. The chance of that is the chance of k in a window less that
+// of k in one that is a minute shorter.
 //
-// Overdispersion phi >= 1 is taken as the worse of two shapes: events that are
-// bad in clumps of phi (a binomial of n/phi clumps), and a rate that itself
-// varies (a negative binomial with the variance phi x mean). Tails are the
-// regularized incomplete beta function: P(Bin(n, p) >= k) = I_p(k, n-k+1), and
-// P(NB >= k) = I_q(k, r) with q = (phi-1)/phi, r = mean/(phi-1) (Johnson, Kemp
-// and Kotz, Univariate Discrete Distributions, sections 3.4 and 5.3).
+// Overdispersion phi >= 1, the same in windows of either length, is taken as the
+// worse of two shapes: events that are bad in clumps of phi (a binomial of n/phi
+// clumps), and a rate that itself varies (a negative binomial with the variance
+// phi x mean). Tails are the regularized incomplete beta function:
+// P(Bin(n, p) >= k) = I_p(k, n-k+1), and P(NB >= k) = I_q(k, r) with
+// q = (phi-1)/phi, r = mean/(phi-1) (Johnson, Kemp and Kotz, Univariate Discrete
+// Distributions, sections 3.4 and 5.3).
 func Noise(bad, total, budget, overdispersion float64, window time.Duration) float64 {
 	if !(total > 0) || !(bad > total*budget) {
 		return 1
 	}
 	phi, minutes := max(overdispersion, 1), max(window.Minutes(), 1)
 	n, k := total/phi, bad/phi
-	clumps := startChance(
-		betaRegularized(k, n-k+1, budget),
-		n*budget*betaRegularized(k-1, n-k+1, budget), minutes)
-	if phi == 1 {
-		return clumps
+	// Where less than a clump comes in a minute, what one of them changes.
+	last := min(max(n/minutes, 1), n)
+	noise := n / minutes / last * (betaRegularized(k, n-k+1, budget) - betaRegularized(k, n-last-k+1, budget))
+	if phi > 1 {
+		r, q := total*budget/(phi-1), (phi-1)/phi
+		noise = max(noise, betaRegularized(bad, r, q)-betaRegularized(bad, r*(1-1/minutes), q))
 	}
-	mean, q := total*budget, (phi-1)/phi
-	r := mean / (phi - 1)
-	return max(clumps, startChance(betaRegularized(bad, r, q), mean*betaRegularized(bad-1, r+1, q), minutes))
-}
-
-func startChance(tail, starts, minutes float64) float64 {
-	return min(tail, starts/minutes, 1)
+	return min(max(noise, 0), 1)
 }
 
 // betaRegularized is I_x(a, b), and 1 for a <= 0, by the continued fraction of
@@ -62,6 +58,9 @@ func betaRegularized(a, b, x float64) float64 {
 	lb, _ := math.Lgamma(b)
 	lab, _ := math.Lgamma(a + b)
 	front := math.Exp(lab - la - lb + a*math.Log(x) + b*math.Log1p(-x))
+	if front == 0 {
+		return 0
+	}
 	return min(front*betaFraction(a, b, x)/a, 1)
 }
 

@@ -32,22 +32,82 @@ func TestNoiseAgainstScipy(t *testing.T) {
 	}
 }
 
-// TestNoiseIsTheChanceOfAMinute compares with the sums themselves.
-func TestNoiseIsTheChanceOfAMinute(t *testing.T) {
+// pmf returns the chances of 0, 1, ... events.
+type pmf func(x int) float64
+
+func logGamma(v float64) float64 { l, _ := math.Lgamma(v); return l }
+
+func binomial(n, p float64) pmf {
+	return func(x int) float64 {
+		k := float64(x)
+		if k > n {
+			return 0
+		}
+		return math.Exp(logGamma(n+1) - logGamma(k+1) - logGamma(n-k+1) + k*math.Log(p) + (n-k)*math.Log1p(-p))
+	}
+}
+
+// negative has the mean and three times the variance of a Poisson number.
+func negative(mean float64) pmf {
+	return func(x int) float64 {
+		k, r := float64(x), mean/2
+		return math.Exp(logGamma(k+r) - logGamma(k+1) - logGamma(r) + k*math.Log(2.0/3) - r*math.Log(3))
+	}
+}
+
+// start is the chance that k are reached in a minute that were not the minute
+// before, of independent minutes: what both windows have has one distribution, the
+// minute that leaves and the one that comes another.
+func start(common, minute pmf, k int) float64 {
+	sum := 0.0
+	for m := range k {
+		fewer := 0.0
+		for x := range k - m {
+			fewer += minute(x)
+		}
+		more := 0.0
+		for x := k - m; x < k-m+500; x++ {
+			more += minute(x)
+		}
+		sum += common(m) * fewer * more
+	}
+	return sum
+}
+
+// TestNoiseBoundsTheStartsOfAMinute enumerates what starts: the bound is never
+// below, and little above.
+func TestNoiseBoundsTheStartsOfAMinute(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		k, total, phi  float64
+		budget         float64
+		common, minute pmf
+		clump          int
+		most           float64
+	}{
+		{"independent", 6, 360, 1, 0.001, binomial(354, 0.001), binomial(6, 0.001), 1, 1.01},
+		{"independent, many", 70, 3600, 1, 0.01, binomial(3540, 0.01), binomial(60, 0.01), 1, 1.5},
+		{"a rate that varies, few", 26, 1800, 3, 0.001, negative(1.77), negative(0.03), 1, 1.02},
+		{"a rate that varies, many", 110, 36000, 3, 0.001, negative(35.4), negative(0.6), 1, 1.2},
+		{"clumps, beside which the rate that varies is worse", 27, 3600, 3, 0.002, binomial(1180, 0.002), binomial(20, 0.002), 3, math.Inf(1)},
+		{"clumps at a low target", 51, 180, 3, 0.1, binomial(59, 0.1), binomial(1, 0.1), 3, math.Inf(1)},
+	} {
+		exact := start(tt.common, tt.minute, (int(tt.k)+tt.clump-1)/tt.clump)
+		if got := Noise(tt.k, tt.total, tt.budget, tt.phi, time.Hour); got < exact*(1-1e-6) || got > exact*tt.most {
+			t.Errorf("%s: %g, what starts is %g", tt.name, got, exact)
+		}
+	}
+	// Fewer than one event a minute: the last of seven bad ones came in this minute.
+	want := 20.0 / 60 * 0.1 * binomial(19, 0.1)(6)
+	if got := Noise(7, 20, 0.1, 1, time.Hour); math.Abs(got-want) > 1e-9*want {
+		t.Errorf("of twenty events an hour: %g, want %g", got, want)
+	}
+}
+
+func TestNoise(t *testing.T) {
 	const n, p, k = 347, 0.001, 6
-	var tail, starts float64
-	for x := k; x <= n; x++ {
-		lg := func(v float64) float64 { l, _ := math.Lgamma(v + 1); return l }
-		f := float64(x)
-		mass := math.Exp(lg(n) - lg(f) - lg(n-f) + f*math.Log(p) + (n-f)*math.Log(1-p))
-		tail, starts = tail+mass, starts+f*mass
-	}
-	want := min(tail, starts/60)
-	if got := Noise(k, n, p, 1, time.Hour); math.Abs(got-want) > 1e-9*want {
-		t.Errorf("got %g, want %g", got, want)
-	}
-	if worse := Noise(k, n, p, 3, time.Hour); !(worse > 100*want) {
-		t.Errorf("overdispersion makes it %g, not much more than %g", worse, want)
+	if worse, independent := Noise(k, n, p, 3, time.Hour), Noise(k, n, p, 1, time.Hour); !(worse > 100*independent) {
+		t.Errorf("overdispersion makes it %g, not much more than %g", worse, independent)
 	}
 	for _, bad := range []float64{0, n * p, 0.3} {
 		if got := Noise(bad, n, p, 3, time.Hour); got != 1 {
@@ -102,16 +162,18 @@ func TestEvaluateCounts(t *testing.T) {
 }
 
 // Half the window says at half time what the whole one says only when it is full;
-// for looking at both, either has half of what noise may cost.
-func TestEvidenceOfHalfTheWindow(t *testing.T) {
+// for looking at both, either has half of what noise may cost. What twice the factor
+// needs longer for is looked for there with a twentieth.
+func TestEvidenceOfWhichWindow(t *testing.T) {
 	slo := plumbline.SLO{Name: "s", Model: "m", Target: 0.99, Overdispersion: 1}
 	pair := plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: time.Hour, Short: 5 * time.Minute, Factor: 2, Noise: 1e-6,
-		Evidence: []time.Duration{30 * time.Minute, time.Hour, 6 * time.Hour}}
-	windows := func(perHour, early, late float64) Windows { // bad shares before and in the last half hour
+		Evidence: []time.Duration{30 * time.Minute, time.Hour, 6 * time.Hour, 72 * time.Hour}}
+	windows := func(perHour, before, early, late float64) Windows { // bad shares before the last hour, and in its halves
 		return Windows{End: time.Unix(0, 0), Series: 1, Of: func(l time.Duration) Count {
 			total := perHour * l.Hours()
 			last := min(total, perHour/2)
-			return Count{Bad: math.Round(last*late + (total-last)*early), Total: total, Rows: total}
+			hour := min(total-last, perHour/2)
+			return Count{Bad: math.Round(last*late + hour*early + (total-last-hour)*before), Total: total, Rows: total}
 		}}
 	}
 	by := func(w Windows, l time.Duration) float64 {
@@ -119,20 +181,30 @@ func TestEvidenceOfHalfTheWindow(t *testing.T) {
 		return Noise(c.Bad, c.Total, 1-slo.Target, 1, l)
 	}
 	for _, tt := range []struct {
-		name                 string
-		perHour, early, late float64
-		length               time.Duration
-		looks                float64
+		name                         string
+		perHour, before, early, late float64
+		length                       time.Duration
+		share                        float64
 	}{
-		{"a burst of half an hour", 1000, 0.01, 0.04, 30 * time.Minute, 2},
-		{"an hour of it", 1000, 0.04, 0.04, time.Hour, 2},
-		{"it is over", 1000, 0.04, 0.01, time.Hour, 2},
-		{"too little for an hour", 2, 0.5, 0.5, 6 * time.Hour, 1},
+		{"a burst of half an hour", 10_000, 0.01, 0.01, 0.04, 30 * time.Minute, 1. / 2},
+		{"an hour of it", 10_000, 0.01, 0.04, 0.04, time.Hour, 1. / 2},
+		{"it is over", 10_000, 0.01, 0.04, 0.01, time.Hour, 1. / 2},
+		{"a burst of half an hour among few", 300, 0.01, 0.01, 0.2, 30 * time.Minute, 0.95 / 2},
+		{"sustained among few", 300, 0.04, 0.04, 0.04, 6 * time.Hour, 0.05},
+		{"too little for an hour, and for what lasts", 2, 0.01, 0.5, 0.5, 6 * time.Hour, 0.95},
 	} {
-		w := windows(tt.perHour, tt.early, tt.late)
+		w := windows(tt.perHour, tt.before, tt.early, tt.late)
 		length, noise, thin := evidence(w, slo, pair)
-		if want := min(1, tt.looks*by(w, tt.length)); length != tt.length || noise != want || thin {
+		if want := by(w, tt.length) / tt.share; length != tt.length || math.Abs(noise-want) > 1e-12*want || thin {
 			t.Errorf("%s: %s, %g, thin %t, want %s, %g", tt.name, length, noise, thin, tt.length, want)
 		}
+	}
+	// Where the longer windows were not read, they are asked for.
+	pair.Evidence = pair.Evidence[:3]
+	if _, _, thin := evidence(windows(2, 0.01, 0.5, 0.5), slo, pair); !thin {
+		t.Error("a sustained burn among few needs a longer window, and none is asked for")
+	}
+	if _, _, thin := evidence(windows(300, 0.01, 0.5, 0.5), slo, pair); thin {
+		t.Error("a longer window is asked for without need")
 	}
 }

@@ -19,16 +19,18 @@ import (
 type Shape string
 
 // The shapes: independent events, events that are bad in clumps of three, and
-// minutes whose number of bad events is negative binomial with three times the
-// variance of a Poisson number.
+// minutes or hours whose number of bad events is negative binomial with three
+// times the variance of a Poisson number; of hours, the rate of bad events stays
+// the same from the first minute to the last.
 const (
 	Independent Shape = "independent"
 	Clumps      Shape = "clumps of 3"
 	Varying     Shape = "varying rate, variance x 3"
+	Hourly      Shape = "rate varying by the hour, variance x 3"
 )
 
 // Shapes returns all of them.
-func Shapes() []Shape { return []Shape{Independent, Clumps, Varying} }
+func Shapes() []Shape { return []Shape{Independent, Clumps, Varying, Hourly} }
 
 // Cell is one SLO with its traffic.
 type Cell struct {
@@ -184,6 +186,7 @@ type simulation struct {
 	minute  float64 // events on average
 	shape   Shape
 	random  *rand.Rand
+	hour    float64 // bad events a minute on average, in this hour
 	n       int
 	bad     []float64 // rings of the longest window
 	total   []float64
@@ -242,6 +245,13 @@ func (s *simulation) draw(p float64) (bad, total float64) {
 		if mean := s.minute * p; mean > 0 {
 			bad = poisson(s.random, 2*gamma(s.random, mean/2))
 		}
+		return bad, max(total, bad)
+	case Hourly:
+		total = poisson(s.random, s.minute)
+		if s.n%60 == 0 {
+			s.hour = 2 * gamma(s.random, 60*s.minute*p/2) / 60
+		}
+		bad = poisson(s.random, s.hour)
 		return bad, max(total, bad)
 	}
 	n := poisson(s.random, s.minute)

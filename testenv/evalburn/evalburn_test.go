@@ -61,20 +61,45 @@ func TestOutageOfLittleTraffic(t *testing.T) {
 // Of three events, half of the bursts at 0.5 have two bad ones or more, which the
 // target of 0.9 has with 0.028; of an hour's worth of single events a year has 8766.
 func TestNoRuleIsQuickerThanItsFalsePages(t *testing.T) {
-	if got := leastFalseAlarm(3, 0.1, 0.5); math.Abs(got-0.028) > 1e-12 {
+	binomial := func(n, share, greater float64) float64 {
+		return leastFalseAlarm(n, func(k float64) float64 { return binomialMass(n, k, share) }, func(k float64) float64 { return binomialMass(n, k, greater) })
+	}
+	if got := binomial(3, 0.1, 0.5); math.Abs(got-0.028) > 1e-12 {
 		t.Errorf("of three events %v, want 0.028", got)
 	}
 	// Randomized: all four bad have 0.4096, and of the three bad ones with 0.4096
 	// a share of (0.5 - 0.4096) / 0.4096.
-	if got, want := leastFalseAlarm(4, 0.2, 0.8), 0.0016+(0.5-0.4096)/0.4096*0.0256; math.Abs(got-want) > 1e-12 {
+	if got, want := binomial(4, 0.2, 0.8), 0.0016+(0.5-0.4096)/0.4096*0.0256; math.Abs(got-want) > 1e-12 {
 		t.Errorf("of four events %v, want %v", got, want)
 	}
 	c := Cell{Target: 0.9, Period: 30 * 24 * time.Hour, PerHour: 3}
 	d := Detection{Bad: 0.5, Closed: 59 * time.Minute}
-	if got, want := FalsePagesFloor(c, d, 1), 0.028*8766; math.Abs(got-want) > 1e-6 {
+	if got, want := FalsePagesFloor(c, d, 1), (Floor{Clumps: 0.028 * 8766}); math.Abs(got.Clumps-want.Clumps) > 1e-6 || got.Varying != 0 {
 		t.Errorf("%v a year, want %v", got, want)
 	}
-	if got := FalsePagesFloor(c, d, 3); math.Abs(got-0.1*8766) > 1e-6 {
+	if got := FalsePagesFloor(c, d, 3); math.Abs(got.Clumps-0.1*8766) > 1e-6 || !got.Impossible() {
 		t.Errorf("in clumps %v a year", got)
+	}
+}
+
+// TestFloorOfAVaryingRate compares with scipy 1.17, with p = 1/3:
+//
+//	r0, r1 = n*(1-target)/2, n*bad/2; k = nbinom.ppf(.5, r1, p); f = (.5-nbinom.sf(k, r1, p))/nbinom.pmf(k, r1, p)
+//	(nbinom.sf(k, r0, p) + f*nbinom.pmf(k, r0, p)) * 525960/31
+func TestFloorOfAVaryingRate(t *testing.T) {
+	const month = 30 * 24 * time.Hour
+	for _, tt := range []struct {
+		c    Cell
+		bad  float64
+		want float64
+	}{
+		{Cell{Target: 0.99, Period: month, PerHour: 100}, 0.288, 3.85031253},
+		{Cell{Target: 0.999, Period: month, PerHour: 1800}, 0.0288, 0.0598726402},
+		{Cell{Target: 0.95, Period: month, PerHour: 100}, 0.336, 32.7654327},
+	} {
+		got := FalsePagesFloor(tt.c, Detection{Bad: tt.bad, Closed: 30 * time.Minute}, 3)
+		if math.Abs(got.Varying-tt.want) > 1e-6*tt.want {
+			t.Errorf("%+v: %v a year, want %v", tt.c, got.Varying, tt.want)
+		}
 	}
 }

@@ -9,8 +9,10 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"text/tabwriter"
 	"time"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
 	"github.com/plumbline-slo/plumbline/testenv/evalburn"
 	"github.com/plumbline-slo/plumbline/testenv/figure"
@@ -162,15 +164,12 @@ func detections(cells []evalburn.Cell, declared float64, runs int) ([]detected, 
 
 // judge holds detections to the closed form and to what is printed.
 func judge(all []detected, declared float64, verbose bool) []figure.Figure {
-	name := "overdispersion 1 declared"
+	name, phi := "overdispersion 1 declared", declared
 	if declared == 0 {
-		name = "overdispersion 3, the default"
+		name, phi = "overdispersion 3, the default", burn.DefaultOverdispersion
 	}
-	clump := max(declared, 1)
-	if declared == 0 {
-		clump = burn.DefaultOverdispersion
-	}
-	var enough, inTime, simulated, asPrinted, beyondAnyRule int
+	var enough, simulated, asPrinted, never int
+	var late []detected
 	least := 0.0
 	for _, d := range all {
 		if d.Median > 0 {
@@ -187,23 +186,52 @@ func judge(all []detected, declared float64, verbose bool) []figure.Figure {
 			continue
 		}
 		enough++
-		if d.Expected > 0 && d.Expected <= d.Closed+time.Minute {
-			inTime++
-			continue
+		if d.Never {
+			never++
 		}
-		least = max(least, d.ExpectedBad)
-		floor := evalburn.FalsePagesFloor(d.cell, d.Detection, clump)
-		if floor > 1 {
-			beyondAnyRule++
-		}
-		if verbose {
-			fmt.Fprintf(os.Stderr, "evidence takes longer than the closed form: %s: %+v; any rule as quick pages falsely %.3g times a year\n", name, d, floor)
+		if !(d.Expected > 0 && d.Expected <= d.Closed+time.Minute) {
+			late, least = append(late, d), max(least, d.ExpectedBad)
 		}
 	}
+	impossible, byClumps := printLate(late, name, phi)
+	inTime := 100 * float64(enough-len(late))
 	return []figure.Figure{
-		figure.AtLeast("burn: pairs paged within the closed form + 1 interval, of those with 10 expected bad events, "+name, 100*float64(inTime)/float64(max(enough, 1)), "%", 100),
+		figure.AtLeast("burn: pairs paged within the closed form + 1 interval, of those with 10 expected bad events, "+name, inTime/float64(max(enough, 1)), "%", 100),
 		figure.AtMost("burn: most expected bad events of a pair that is not, "+name, least, "events", 10),
-		figure.AtLeast(fmt.Sprintf("burn: the same, without the %d pairs for which any rule as quick pages falsely more than once a year, %s", beyondAnyRule, name), 100*float64(inTime)/float64(max(enough-beyondAnyRule, 1)), "%", 100),
+		figure.AtLeast(fmt.Sprintf("burn: the same, without the %d of %d pairs for which any rule as quick pages falsely more than once a year (%d with clumps alone), %s",
+			impossible, enough, byClumps, name), inTime/float64(max(enough-impossible, 1)), "%", 100),
+		figure.AtMost("burn: pairs with 10 expected bad events whose printed evidence time is never, "+name, float64(never), "pairs", 0),
 		figure.AtLeast("burn: simulated medians within the printed evidence time (+5 % and 1 interval), "+name, 100*float64(asPrinted)/float64(max(simulated, 1)), "%", 100),
 	}
+}
+
+// printLate prints the pairs that are paged late, each with how often a year any
+// rule as quick pages falsely, and returns for how many that is more than once,
+// and for how many with clumps alone.
+func printLate(late []detected, name string, phi float64) (impossible, byClumps int) {
+	table := tabwriter.NewWriter(os.Stderr, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(table, "Pairs paged later than the closed form + 1 interval, %s; false pages a year of any rule as quick\n", name)
+	fmt.Fprintln(table, "target\tperiod\tevents/h\tpair\tfactor\texpected bad\tclosed form\tevidence\tevidence -1 sd\tclumps\tvarying rate\t")
+	for _, d := range late {
+		floor := evalburn.FalsePagesFloor(d.cell, d.Detection, phi)
+		if floor.Impossible() {
+			impossible++
+		}
+		if floor.Clumps > 1 {
+			byClumps++
+		}
+		fmt.Fprintf(table, "%g %%\t%s\t%g\t%s\t%.3g\t%.1f\t%s\t%s\t%s\t%.2g\t%.2g\t\n", 100*d.cell.Target, plumbline.WindowName(d.cell.Period), d.cell.PerHour,
+			plumbline.WindowName(d.Pair.Long), d.Pair.Factor, d.ExpectedBad, d.Closed, orNever(d.Expected), orNever(d.Printed), floor.Clumps, floor.Varying)
+	}
+	if err := table.Flush(); err != nil {
+		fmt.Fprintln(os.Stderr, "eval-burn:", err)
+	}
+	return impossible, byClumps
+}
+
+func orNever(d time.Duration) string {
+	if d == 0 {
+		return "never"
+	}
+	return d.Round(time.Minute).String()
 }
