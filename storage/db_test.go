@@ -131,7 +131,7 @@ func TestMigrateAltersCodecs(t *testing.T) {
 			if err := conn.QueryRow(t.Context(), "SELECT compression_codec FROM system.columns WHERE database = currentDatabase() AND table = ? AND name = ?", string(table.Name), c.Name).Scan(&stands); err != nil {
 				t.Fatal(err)
 			}
-			stands = strings.NewReplacer("CODEC(", "", "Delta(8)", "Delta", "Delta(4)", "Delta", "1))", "1)", "LZ4)", "LZ4").Replace(stands)
+			stands = strings.NewReplacer("Delta(8)", "Delta", "Delta(4)", "Delta").Replace(strings.TrimSuffix(strings.TrimPrefix(stands, "CODEC("), ")"))
 			if stands != c.Codec {
 				t.Errorf("codec of %s.%s is %q, declared as %q", table.Name, c.Name, stands, c.Codec)
 			}
