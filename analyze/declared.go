@@ -47,6 +47,7 @@ func (l *declaredQuality) look(ctx context.Context, t traffic, now time.Time) ([
 		return nil, last.err
 	}
 	findings, metricErr := l.metrics(ctx, t, d)
+	l.cfg.withhold(findings)
 	gaps, err := l.fairness(ctx, t, d)
 	if err = errors.Join(metricErr, err); err != nil {
 		err = fmt.Errorf("declared quality: %w", err)

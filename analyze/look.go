@@ -41,7 +41,9 @@ func (r *Runner) lookQuality(ctx context.Context, all []traffic) ([]Finding, err
 	for _, t := range all {
 		for _, window := range r.cfg.QualityWindows {
 			for _, c := range counts[windowed{t.end, window}][t.model] {
-				findings = append(findings, qualityFindings(t, c, window)...)
+				found := qualityFindings(t, c, window)
+				r.cfg.withhold(found)
+				findings = append(findings, found...)
 			}
 		}
 	}
@@ -88,6 +90,7 @@ func (r *Runner) lookBurn(ctx context.Context, o plumbline.Objective, t traffic)
 		}
 	}
 	if len(findings) > 0 {
+		r.cfg.withhold(findings)
 		return findings, nil
 	}
 	var none []burn.Evaluation
@@ -123,6 +126,23 @@ func burnFindings(o plumbline.Objective, hash plumbline.DeployHash, evaluations 
 		add(e, e.Short)
 	}
 	return findings
+}
+
+// withhold takes back what labels alone say of models that decide themselves who
+// gets one: it is no estimate of all predictions, and no page may rest on it. What
+// is known of those stands in estimated_quality.
+func (c Config) withhold(findings []Finding) {
+	for i := range findings {
+		f := &findings[i]
+		if f.Signal == plumbline.SignalCoverage || !c.Models[f.Model].Feedback.partial() {
+			continue
+		}
+		f.Value, f.Low, f.High = math.NaN(), math.NaN(), math.NaN()
+		if f.Verdict != plumbline.VerdictMissing {
+			f.Verdict = plumbline.VerdictInsufficient
+			f.Assumes = "the model itself decides which predictions ever get a label, so that these say nothing of the others; estimated_quality has bounds"
+		}
+	}
 }
 
 // unsigned returns a count that may be negative for a moment, while labels are

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // arrival looks at one model's labels as the runner does.
@@ -213,6 +214,36 @@ func TestPartialFeedbackIsBounded(t *testing.T) {
 		if f.WindowEnd.After(hour.Add(-24 * time.Hour)) {
 			t.Errorf("the window ends at %s, when labels that come take two days", f.WindowEnd)
 		}
+		labelsAloneSayNothing(t, r, db)
+	}
+}
+
+// labelsAloneSayNothing: what only those tell of that the model itself let get a
+// label is no number, and burns no budget.
+func labelsAloneSayNothing(t *testing.T, r *Runner, db *storage.DB) {
+	t.Helper()
+	r.now = func() time.Time { return now }
+	models := must(serving(t.Context(), db.Conn(), "loans", now))
+	o := objective("loans")
+	o.SLO.Target, o.SLO.MinCoverage = 0.99, 0.01
+	o.Pairs = []plumbline.WindowPair{{Long: 4 * day, Short: 2 * day, Factor: 1, Severity: plumbline.SeverityPage}}
+	findings := append(must(r.lookBurn(t.Context(), o, models[0])), must(r.lookQuality(t.Context(), models))...)
+	told := 0
+	for _, f := range findings {
+		if f.Signal == plumbline.SignalCoverage {
+			continue
+		}
+		if told++; !math.IsNaN(f.Value) || !math.IsNaN(f.Low) || f.Verdict != plumbline.VerdictInsufficient && f.Verdict != plumbline.VerdictMissing {
+			t.Errorf("labels of chosen predictions alone say %+v", f)
+		}
+	}
+	if told < 3 {
+		t.Errorf("%d findings of burn and quality", told)
+	}
+	// What is withheld would have been a page.
+	r.cfg.Models = nil
+	if burning := must(r.lookBurn(t.Context(), o, models[0])); !slices.ContainsFunc(burning, func(f Finding) bool { return f.Verdict == plumbline.VerdictBreach }) {
+		t.Errorf("nothing burns with full feedback, the test tests nothing: %+v", burning)
 	}
 }
 
