@@ -53,9 +53,10 @@ func newCounted(cfg Config, deps Dependencies) *counted {
 }
 
 // countsShare is the part of the time, one in so many, that looks at counts may
-// take. At 5,000 events a second and 120 objectives a look takes a tenth of a second;
-// a second where the machine has other things to do.
-const countsShare = 3
+// take. At 5,000 events a second and 120 objectives a look takes a tenth of a CPU-second,
+// and seconds only where the machine is busy with other things: a page does not wait
+// longer for that than it must.
+const countsShare = 2
 
 // pauseCounts is how long after a look at counts the next one begins: later where
 // no events come in.

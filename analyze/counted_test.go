@@ -87,8 +87,8 @@ func TestLooksAtCountsLeaveTimeToOthers(t *testing.T) {
 	for took, want := range map[time.Duration]time.Duration{
 		0:                      time.Second,
 		100 * time.Millisecond: time.Second,
-		700 * time.Millisecond: 1400 * time.Millisecond,
-		2 * time.Second:        4 * time.Second,
+		700 * time.Millisecond: time.Second,
+		2 * time.Second:        2 * time.Second,
 		30 * time.Second:       0,
 	} {
 		if got := r.pauseCounts(took); got != want {

@@ -8,7 +8,7 @@ FROM (
         multiIf(/*values*/ NULL) AS value,
         multiIf(op = 'lt', value < bound, op = 'lte', value <= bound, op = 'gt', value > bound, value >= bound) AS good
     FROM (
-        SELECT model, deploy_hash, ts, /*columns*/ /*requests*/ AS requests,
+        SELECT model, deploy_hash, ts, /*columns*/ if(weight = 1, toUInt64(1), /*requests*/) AS requests,
             if({late:Bool}, toInt64(greatest(toUnixTimestamp(toStartOfMinute(known)) - toUnixTimestamp(toStartOfMinute(ts)), 0)), 0) AS late
         FROM predictions
         WHERE model IN {models:Array(String)} AND stage = 'production' AND half IN ('', 'response')
