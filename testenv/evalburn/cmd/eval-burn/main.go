@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -34,15 +35,21 @@ func run(years float64, runs int, short, verbose bool) error {
 	cells := evalburn.Grid(short)
 	figures := []figure.Figure{figure.AtMost("burn: SLOs of the grid with a rule that can never fire", float64(impossible(cells)), "SLOs", 0)}
 	for _, shape := range evalburn.Shapes() {
-		n, worst, err := falsePages(cells, shape, int(years*365.25*24*60), verbose)
+		of, err := falsePageFigures(cells, shape, string(shape), years, verbose)
 		if err != nil {
 			return err
 		}
-		total := years * float64(len(cells))
-		figures = append(figures,
-			figure.AtMost(fmt.Sprintf("burn: false pages a model-year at the target, %s, upper 95 %% bound over %.0f years (%d pages)", shape, total, n), upper(n)/total, "pages", 1),
-			figure.AtMost(fmt.Sprintf("burn: false pages of the worst cell in %.2f years, %s", years, shape), float64(worst), "pages", upperOf(years)))
+		figures = append(figures, of...)
 	}
+	declaredOne := slices.Clone(cells)
+	for i := range declaredOne {
+		declaredOne[i].Overdispersion = 1
+	}
+	of, err := falsePageFigures(declaredOne, evalburn.Independent, "independent, overdispersion 1 declared", years, verbose)
+	if err != nil {
+		return err
+	}
+	figures = append(figures, of...)
 	for _, declared := range []float64{1, 0} {
 		found, err := detections(cells, declared, runs)
 		if err != nil {
@@ -59,6 +66,18 @@ func run(years float64, runs int, short, verbose bool) error {
 	}
 	figures = append(figures, figure.AtMost("burn: targets >= 90 % whose 90 % outage at 0.5/s is paged after an hour", float64(late), "SLOs", 0))
 	return figure.Print(os.Stdout, os.Stderr, figures...)
+}
+
+func falsePageFigures(cells []evalburn.Cell, shape evalburn.Shape, name string, years float64, verbose bool) ([]figure.Figure, error) {
+	n, worst, err := falsePages(cells, shape, int(years*365.25*24*60), verbose)
+	if err != nil {
+		return nil, err
+	}
+	total := years * float64(len(cells))
+	return []figure.Figure{
+		figure.AtMost(fmt.Sprintf("burn: false pages a model-year at the target, %s, upper 95 %% bound over %.0f years (%d pages)", name, total, n), upper(n)/total, "pages", 1),
+		figure.AtMost(fmt.Sprintf("burn: false pages of the worst cell in %.2f years, %s", years, name), float64(worst), "pages", upperOf(years)),
+	}, nil
 }
 
 func impossible(cells []evalburn.Cell) int {
