@@ -67,12 +67,14 @@ type Counter struct {
 	// written is how many rows were; wrote is told of them, if it is not nil.
 	written uint64
 	wrote   func([]row)
+	// most is how many rows one insert holds: the engine keeps it in memory.
+	most int
 }
 
 // New returns a counter. Queries and promql may be nil if no objective needs
 // them.
 func New(cfg Config, db *storage.DB, queries Querier, promql Instant) *Counter {
-	return &Counter{cfg: cfg, db: db, queries: queries, promql: promql, cursor: make(map[plumbline.SLIID]int64), whole: make(map[plumbline.SLIID]time.Time)}
+	return &Counter{cfg: cfg, db: db, queries: queries, promql: promql, most: 4_000_000, cursor: make(map[plumbline.SLIID]int64), whole: make(map[plumbline.SLIID]time.Time)}
 }
 
 // Written returns how many counts of a minute were written so far: where it is as
@@ -189,21 +191,28 @@ func scanRows(rows driver.Rows) (all []row, err error) {
 }
 
 // write stores counts. Rows that were stored before, by an insert whose answer was
-// lost, are replaced by their like.
+// lost, are replaced by their like. What does not fit into one insert says, all but the
+// last, that nothing more was counted than before: killed in between, a counter counts
+// all of it again.
 func (c *Counter) write(ctx context.Context, counted []row, version int64) error {
 	// At most 50 of ClickHouse's partitions, days, a statement.
 	const days = 25 * 24 * 60 * 60
 	for len(counted) > 0 {
 		var part, rest []row
 		for _, r := range counted {
-			if r.minute-counted[0].minute < days && counted[0].minute-r.minute < days {
+			if len(part) < c.most && r.minute-counted[0].minute < days && counted[0].minute-r.minute < days {
 				part = append(part, r)
 			} else {
 				rest = append(rest, r)
 			}
 		}
 		counted = rest
-		rec := record(part, version)
+		rec := record(part, func(r row) int64 {
+			if len(rest) > 0 {
+				return c.cursor[r.sli]
+			}
+			return version
+		})
 		err := c.db.Derived().Insert(ctx, plumbline.TableSLI, "sli/"+rand.Text(), rec)
 		rec.Release()
 		if err != nil {
@@ -217,7 +226,7 @@ func (c *Counter) write(ctx context.Context, counted []row, version int64) error
 	return nil
 }
 
-func record(counted []row, version int64) arrow.Record {
+func record(counted []row, version func(row) int64) arrow.Record {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, storage.ArrowSchema(plumbline.TableSLI))
 	defer b.Release()
 	text := func(column int, s string) {
@@ -233,7 +242,7 @@ func record(counted []row, version int64) arrow.Record {
 		number(4, r.good)
 		number(5, r.total)
 		number(6, r.rows)
-		number(7, uint64(version))
+		number(7, uint64(version(r)))
 	}
 	return b.NewRecord()
 }

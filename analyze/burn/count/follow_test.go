@@ -132,3 +132,27 @@ func TestMinutesSettle(t *testing.T) {
 		t.Errorf("%d batches seen for an indicator that is new", len(f.seen))
 	}
 }
+
+// What does not fit into one insert does not say that it is counted before all of it is.
+func TestManyCountsAreStoredInParts(t *testing.T) {
+	db := startDB(t)
+	delivered{n: 4000, step: time.Second, end: origin, stored: origin}.rows(t, db)
+	delivered{n: 4000, step: time.Second, end: origin, stored: origin}.complete(t, db)
+	counter, objectives := New(DefaultConfig(), db, nil, nil), eventObjectives()[:2]
+	counter.most = 50
+	if err := counter.Step(t.Context(), objectives, origin); err != nil {
+		t.Fatal(err)
+	}
+	var inserted, done uint64
+	if err := db.Conn().QueryRow(t.Context(), "SELECT countIf(version = 0), countIf(version > 0) FROM sli FINAL").Scan(&inserted, &done); err != nil {
+		t.Fatal(err)
+	}
+	if inserted != 100 || done == 0 || done > 50 {
+		t.Errorf("%d counts say that nothing was counted before, %d that everything was", inserted, done)
+	}
+	for i, good := range []string{"latency_ms <= 380", "status = 'ok'"} {
+		if differ, minutes := minutesThatDiffer(t, db, objectives[i].SLO, good); differ != 0 || minutes < 60 {
+			t.Errorf("%s: %d of %d minutes differ from raw rows", objectives[i].SLO.Name, differ, minutes)
+		}
+	}
+}
