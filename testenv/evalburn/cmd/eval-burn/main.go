@@ -165,6 +165,7 @@ func detections(cells []evalburn.Cell, declared float64, runs int) ([]detected, 
 	found := make([][]detected, len(cells))
 	err := each(cells, func(i int, c evalburn.Cell) error {
 		c.Overdispersion = declared
+		runs := runs // of this cell
 		if c.PerHour > 1e5 {
 			runs = min(runs, 3)
 		}
