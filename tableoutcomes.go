@@ -124,7 +124,7 @@ func daysOfIDsTable() Table {
 		Retention: "ts", Level: RetainRaw,
 		// An identifier is looked up by a hash, and what is read for it is a granule
 		// and the blocks that it lies in: both are small, and quick to unpack.
-		Settings: []string{"index_granularity = 128", "min_compress_block_size = 2048", "max_compress_block_size = 2048"},
+		Settings: []string{"index_granularity = 512", "min_compress_block_size = 4096", "max_compress_block_size = 4096"},
 	}
 }
 

@@ -427,7 +427,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`days_of_ids_local` ON CLUSTER `analytics
 ENGINE = ReplicatedReplacingMergeTree()
 ORDER BY (id, ts)
 TTL toDateTime(`ts`) + toIntervalDay(90)
-SETTINGS replicated_deduplication_window = 10000, index_granularity = 128, min_compress_block_size = 2048, max_compress_block_size = 2048
+SETTINGS replicated_deduplication_window = 10000, index_granularity = 512, min_compress_block_size = 4096, max_compress_block_size = 4096
 COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_cursor covers.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`days_of_ids` ON CLUSTER `analytics` AS `plumbline`.`days_of_ids_local`
