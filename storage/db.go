@@ -134,13 +134,17 @@ func (db *DB) InsertIn(ctx context.Context, session Session, table plumbline.Tab
 	if rec.NumRows() == 0 {
 		return nil
 	}
-	declared, err := arrowSchema(table)
+	t, err := declared(table)
+	if err != nil {
+		return err
+	}
+	schema, err := arrowSchema(t)
 	if err != nil {
 		return err
 	}
 	names := make([]string, 0, rec.NumCols())
 	for _, field := range rec.Schema().Fields() {
-		if !declared.HasField(field.Name) {
+		if !schema.HasField(field.Name) {
 			return fmt.Errorf("insert into %s: column %q is not declared", table, field.Name)
 		}
 		names = append(names, quoteIdentifier(field.Name))
@@ -159,11 +163,7 @@ func (db *DB) InsertIn(ctx context.Context, session Session, table plumbline.Tab
 		// A statement must stay one block, or a retry would be deduplicated
 		// piecemeal.
 		"max_insert_block_size": 1 << 20,
-		// Rows of one key are merged in the background or when they are read, as
-		// those of different statements are. Looking for them in each statement
-		// costs more than all else of a histogram's way in, and ingest has folded
-		// them already.
-		"optimize_on_insert":                       0,
+		"optimize_on_insert":                       mergedOnInsert(t),
 		"input_format_arrow_allow_missing_columns": 1,
 	}))))
 	query := "INSERT INTO " + db.qualified(table) + " (" + strings.Join(names, ", ") + ")"
@@ -173,6 +173,17 @@ func (db *DB) InsertIn(ctx context.Context, session Session, table plumbline.Tab
 	// After an error the transport may still be reading the body.
 	db.bodies.Put(body)
 	return nil
+}
+
+// mergedOnInsert says whether ClickHouse looks in each statement for rows of one
+// key. Not where they are summed: ingest has folded those, what is left is merged
+// in the background or when it is read, and looking costs more than all else of a
+// histogram's way in.
+func mergedOnInsert(t plumbline.Table) int {
+	if t.Engine == "AggregatingMergeTree" {
+		return 0
+	}
+	return 1
 }
 
 func encode(body *bytes.Buffer, rec arrow.Record) error {

@@ -74,23 +74,23 @@ func arrowType(t plumbline.ColumnType) (arrow.DataType, error) {
 // declared order. It panics for a table that is not declared, which is a
 // mistake of the program, never of its input.
 func ArrowSchema(table plumbline.TableName) *arrow.Schema {
-	schema, err := arrowSchema(table)
+	t, err := declared(table)
+	if err != nil {
+		panic(err)
+	}
+	schema, err := arrowSchema(t)
 	if err != nil {
 		panic(err)
 	}
 	return schema
 }
 
-func arrowSchema(table plumbline.TableName) (*arrow.Schema, error) {
-	t, err := declared(table)
-	if err != nil {
-		return nil, err
-	}
+func arrowSchema(t plumbline.Table) (*arrow.Schema, error) {
 	fields := make([]arrow.Field, len(t.Columns))
 	for i, c := range t.Columns {
 		typ, err := arrowType(c.Type)
 		if err != nil {
-			return nil, fmt.Errorf("%s.%s: %w", table, c.Name, err)
+			return nil, fmt.Errorf("%s.%s: %w", t.Name, c.Name, err)
 		}
 		fields[i] = arrow.Field{Name: c.Name, Type: typ, Nullable: c.Type == plumbline.TypeFloatOrNull}
 	}

@@ -50,7 +50,7 @@ func withCluster(c Config) Config {
 
 func TestEveryColumnHasAnArrowType(t *testing.T) {
 	for _, table := range plumbline.Tables() {
-		schema, err := arrowSchema(table.Name)
+		schema, err := arrowSchema(table)
 		if err != nil {
 			t.Error(err)
 			continue
