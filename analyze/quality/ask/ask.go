@@ -97,12 +97,15 @@ func (a *Asker) ask(ctx context.Context, q Question) (Answer, error) {
 			return Answer{}, err
 		}
 	}
-	if q.Why != nil {
+	if q.Why != nil && !d.Partial {
 		why, err := a.why(ctx, q, d, ids)
 		if err != nil {
 			return Answer{}, err
 		}
 		out.Why = &why
+	}
+	if d.Partial {
+		out.withhold(q)
 	}
 	return out, nil
 }

@@ -51,6 +51,9 @@ type Declaration struct {
 	// scores of the classes, for top-k, areas, losses and calibration: "p_" if there
 	// are p_cat and p_dog.
 	ClassScores string `yaml:"class_scores"`
+	// Partial says that the model's own decision takes labels away, so that no
+	// number can rest on those that come. It follows from models[].feedback.
+	Partial bool `yaml:"-"`
 	// Query is the category that predictions of one ranked list share. Default:
 	// what stands before the last / of their prediction_id.
 	Query string `yaml:"query"`

@@ -175,7 +175,9 @@ func (m DeclaredModel) segmentNames() []string {
 func (c Config) DeclaredQuality() map[plumbline.Model]qualityask.Declaration {
 	declared := map[plumbline.Model]qualityask.Declaration{}
 	for _, m := range c.Models {
-		declared[m.Name] = m.Quality
+		quality := m.Quality
+		quality.Partial = m.Feedback.Kind == analyze.FeedbackPartial
+		declared[m.Name] = quality
 	}
 	return declared
 }
