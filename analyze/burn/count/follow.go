@@ -30,7 +30,7 @@ type followed struct {
 	of map[plumbline.SLIID]bool
 	// seen are the batches that were counted and are younger than the overlap, by
 	// identity, and when they were complete: those of whom a clock is behind come
-	// into sight later than others.
+	// into sight later than others. Those of a clock that is fast stay for longer.
 	seen map[uint64]int64
 	// minutes are to be counted once more, and so are those of batches that do not
 	// say themselves which they are.
@@ -107,7 +107,7 @@ func (c *Counter) begin(ctx context.Context, slos map[plumbline.SLIID]plumbline.
 	if err != nil {
 		return err
 	}
-	return c.countMinutes(ctx, slos, minutes, high)
+	return c.countMinutes(ctx, slos, minutes, min(high, now.UnixMilli()))
 }
 
 // oldest is the minute before which nothing is counted any more.
@@ -119,14 +119,16 @@ func (c *Counter) oldest(now time.Time) time.Time {
 // all of the indicators at once, and those that are to be counted once more.
 func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, since int64, now time.Time) error {
 	c.followed.follow(slos)
-	complete, err := c.batches(ctx, since-c.cfg.Overlap.Milliseconds())
+	// A clock that is fast does not say for the others that they are done: batches of
+	// it stay in sight, and are known as seen, until the clock here has passed them.
+	complete, err := c.batches(ctx, min(since, now.UnixMilli())-c.cfg.Overlap.Milliseconds())
 	if err != nil {
 		return err
 	}
-	high := since
+	high := c.newest(slos)
 	var unseen []batch
 	for _, b := range complete {
-		high = max(high, b.stored)
+		high = max(high, min(b.stored, now.UnixMilli()))
 		if _, ok := c.followed.seen[b.id]; !ok {
 			unseen = append(unseen, b)
 		}
@@ -142,8 +144,19 @@ func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline
 		return err
 	}
 	c.followed.counted(unseen, news, now, c.cfg.Overlap)
-	maps.DeleteFunc(c.followed.seen, func(_ uint64, stored int64) bool { return stored <= high-c.cfg.Overlap.Milliseconds() })
+	passed := min(high, now.UnixMilli()) - c.cfg.Overlap.Milliseconds()
+	maps.DeleteFunc(c.followed.seen, func(_ uint64, stored int64) bool { return stored <= passed })
 	return nil
+}
+
+// newest is how far the indicator is counted that is counted farthest: none may be
+// written with less than it was before, or what is new would not replace what is old.
+func (c *Counter) newest(slos map[plumbline.SLIID]plumbline.SLO) int64 {
+	var newest int64
+	for id := range slos {
+		newest = max(newest, c.cursor[id])
+	}
+	return newest
 }
 
 // follow begins anew if there is an indicator that was not followed so far.

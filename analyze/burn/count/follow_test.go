@@ -106,6 +106,37 @@ func TestFollowedMinutesAreExact(t *testing.T) {
 	}
 }
 
+// A batch of a clock that is fast does not hide those of others, also not from the
+// next process.
+func TestAFastClockHidesNothing(t *testing.T) {
+	db := startDB(t)
+	objectives := eventObjectives()[:2]
+	counter := New(DefaultConfig(), db, nil, nil)
+	for i := range 20 {
+		now := origin.Add(time.Duration(i) * 30 * time.Second)
+		batch := delivered{first: i * 100, n: 20, step: time.Second, end: now, stored: now, saysItsRange: i%2 == 0}
+		if i%7 == 2 {
+			batch.stored = now.Add(5 * time.Minute)
+		}
+		batch.rows(t, db)
+		batch.complete(t, db)
+		if i%5 == 4 {
+			counter = New(DefaultConfig(), db, nil, nil)
+		}
+		if err := counter.Step(t.Context(), objectives, now.Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		for j, good := range []string{"latency_ms <= 380", "status = 'ok'"} {
+			if differ, minutes := minutesThatDiffer(t, db, objectives[j].SLO, good); differ != 0 || minutes == 0 {
+				t.Errorf("batch %d: %s: %d of %d minutes differ from raw rows", i, objectives[j].SLO.Name, differ, minutes)
+			}
+		}
+	}
+	if err := counter.Step(t.Context(), objectives, origin.Add(time.Hour)); err != nil || len(counter.followed.seen) != 1 {
+		t.Errorf("%v, %d batches are still seen, want the newest", err, len(counter.followed.seen))
+	}
+}
+
 // A minute is counted once more soon after its last batch came into sight, and again
 // as long after it as clocks may differ.
 func TestMinutesSettle(t *testing.T) {
