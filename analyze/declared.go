@@ -28,12 +28,15 @@ type declaredQuality struct {
 	looked   map[plumbline.Model]attempt
 }
 
-func newDeclaredQuality(cfg Config, conn qualityask.Querier, declared map[plumbline.Model]qualityask.Declaration) (*declaredQuality, error) {
-	asker, err := qualityask.New(conn, declared)
+func newDeclaredQuality(cfg Config, deps Dependencies) (*declaredQuality, error) {
+	asker, err := qualityask.New(deps.DB.Conn(), deps.Quality)
 	if err != nil {
 		return nil, err
 	}
-	return &declaredQuality{asker: asker, declared: declared, cfg: cfg, looked: map[plumbline.Model]attempt{}}, nil
+	if deps.Queries != nil {
+		asker = asker.Reading(deps.Queries)
+	}
+	return &declaredQuality{asker: asker, declared: deps.Quality, cfg: cfg, looked: map[plumbline.Model]attempt{}}, nil
 }
 
 // look returns the declared metrics of every deploy and window, and fairness, from

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,8 +66,9 @@ func storeLoans(t *testing.T, r *Runner, at time.Time) {
 func TestDeclaredMetricsAndFairnessAreFindings(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.QualityWindows = []time.Duration{6 * time.Hour}
-	r, err := New(cfg, Dependencies{DB: startDB(t), Quality: map[plumbline.Model]qualityask.Declaration{"loans": {
-		Task: qualityask.Binary, Positive: "bad", Metrics: []metric.ID{metric.Accuracy, metric.Recall, metric.ROCAUC}, Protected: []qualityask.Protected{{Segment: "region", Reference: "us"}},
+	db := startDB(t)
+	r, err := New(cfg, Dependencies{DB: db, Queries: db.Conn(), Quality: map[plumbline.Model]qualityask.Declaration{"loans": {
+		Task: qualityask.Binary, Positive: "bad", Metrics: []metric.ID{metric.Accuracy, metric.Recall, metric.ROCAUC, "size"}, Custom: []qualityask.Custom{{Name: "size", SQL: "toFloat64(count())"}}, Protected: []qualityask.Protected{{Segment: "region", Reference: "us"}},
 	}}})
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +112,10 @@ func TestDeclaredMetricsAndFairnessAreFindings(t *testing.T) {
 		if f.Verdict == "ok" && f.Measure == "recall" && (!(f.Low < f.Value && f.Value < f.High) || f.Coverage != 163./200 || f.Count != 163 || f.Deploy != "v1" || f.Window != 6*time.Hour) {
 			t.Errorf("%+v", f)
 		}
+	}
+	// No raw rows are stored here; but it was asked, as the user that may only read.
+	if f := all["size "]; f.Measure == "" || strings.Contains(f.Assumes, "query_dsn_file") {
+		t.Errorf("an owner's own metric: %+v", f)
 	}
 	// The next look within the interval finds neither.
 	again, err := r.Step(t.Context())

@@ -59,7 +59,7 @@ func newForecasts(cfg Config, db *storage.DB, objectives []plumbline.Objective) 
 	to := db.Derived()
 	return &forecasts{
 		cfg: cfg, reader: history.Reader{Conn: db.Conn()}, conn: db.Conn(),
-		roller: history.Roller{Conn: db.Conn(), To: to.Conn(), Table: to.Local(plumbline.TableScoreCells)},
+		roller: history.Roller{Conn: db.Conn(), To: to.Conn(), Table: to.Local(plumbline.TableScoreCells), Raw: db.Retention().Raw},
 		models: map[plumbline.Model]*forecastOf{}, objectives: objectives,
 	}
 }
@@ -126,12 +126,14 @@ func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now ti
 }
 
 // firstLabels forgets what was computed and chosen of a model of which no label
-// was known in some window, or no prediction either, once more is: it stood for the
-// hour, the day and the week, so that the demo, whose first look fell into its
-// backfill, told of no label for long.
+// was known in the longest window, or no prediction either, once more is: it stood
+// for the hour, the day and the week, so that the demo, whose first look fell into
+// its backfill, told of no label for long. A deploy that was replaced is missing in
+// short windows for days, and is nothing to begin anew for.
 func (l *forecasts) firstLabels(ctx context.Context, f *forecastOf) error {
+	longest := slices.Max(l.cfg.EstimateWindows)
 	if !slices.ContainsFunc(f.findings, func(f Finding) bool {
-		return f.Verdict == plumbline.VerdictMissing && f.Measure == plumbline.MeasureLabelsIn
+		return f.Verdict == plumbline.VerdictMissing && f.Measure == plumbline.MeasureLabelsIn && f.Deploy == "" && f.Window == longest
 	}) {
 		return nil
 	}

@@ -94,7 +94,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
 	r.alarms = newAlarms(cfg, *r.watch, deps.DB.Derived())
-	if r.declared, err = newDeclaredQuality(cfg, conn, deps.Quality); err != nil {
+	if r.declared, err = newDeclaredQuality(cfg, deps); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
 	r.arrivals, r.forecasts = newArrivals(cfg, conn), newForecasts(cfg, deps.DB, deps.Objectives)

@@ -165,6 +165,10 @@ func replayQuality(ctx context.Context, cfg app.Config, db *storage.DB, all []pl
 		if !o.SLO.SLI.Is(plumbline.SLIQuality) {
 			continue
 		}
+		if cfg.Analyze.Models[o.SLO.Model].Feedback.Kind == analyze.FeedbackPartial {
+			fmt.Fprintf(out.stderr, "SLO %s never alerts: model %s decides itself which predictions ever get a label\n", o.SLO.Name, o.SLO.Model)
+			continue
+		}
 		report := func(r burn.Replayed) { out.say(r, o.SLO.Name, o.SLO.Target) }
 		if err := reader.Replay(ctx, o, nowcasts, out.span.from, out.span.to, report, out.progress); err != nil {
 			return err

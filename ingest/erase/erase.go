@@ -106,7 +106,8 @@ func Run(ctx context.Context, db *storage.DB, r Request, now time.Time) (Report,
 		return Report{}, err
 	}
 	report := Report{IDs: len(ids)}
-	// Without labels the join makes no outcomes again. Predictions go last, and
+	// Without labels the join makes no outcomes again, but for what it is writing
+	// when they go; see settled. Predictions go last, and
 	// not before every label could go: an entity is found by them alone, so a run
 	// that was cut short must find them again.
 	wait := false

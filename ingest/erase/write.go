@@ -24,6 +24,11 @@ var unfinishedSQL string
 // eraseAt erases the rows of identifiers at one place and adds what it found to
 // the report.
 func (r Request) eraseAt(ctx context.Context, at place, ids []string, now time.Time, t *TableReport) error {
+	if t.Table == plumbline.TableOutcomes && !r.DryRun {
+		if err := at.settled(ctx); err != nil {
+			return err
+		}
+	}
 	for chunk := range chunks(ids) {
 		ends, err := r.ends(ctx, at, chunk)
 		if err != nil {

@@ -366,8 +366,11 @@ func (m *measured) into(out *Answer, q Question, ids []metric.ID) {
 		out.Parts = append(out.Parts, part)
 	}
 	out.Notes = append(out.Notes, m.notes...)
-	out.Notes = append(out.Notes, "intervals are 95 % and take the labels that are in for a random share of all: late labels may not be")
+	out.Notes = append(out.Notes, randomShare)
 }
+
+// randomShare is what an interval rests on.
+const randomShare = "intervals are 95 % and take the labels that are in for a random share of all: late labels may not be"
 
 // mostGone is the share of labelled predictions that may be without a row before
 // nothing is said of the rest.

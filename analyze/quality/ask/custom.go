@@ -81,7 +81,7 @@ func (a *Asker) measureCustom(ctx context.Context, q Question, d Declaration, c 
 		m.add(part, Value{Value: jackknife(metric.ID(c.Name), *r, sizes[part])})
 	}
 	if exception := new(clickhouse.Exception); errors.As(err, &exception) && slices.Contains([]int32{memoryLimit, timeout, tooManyRows}, exception.Code) {
-		return fmt.Errorf("%w; this is more than the user that may only read is allowed: ask about a shorter window", err)
+		return ParameterError{Name: "window", Err: fmt.Errorf("%w; this is more than the user that may only read is allowed: ask about a shorter one", err)}
 	}
 	return err
 }

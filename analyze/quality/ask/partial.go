@@ -2,6 +2,7 @@ package ask
 
 import (
 	"math"
+	"slices"
 
 	"github.com/plumbline-slo/plumbline/analyze/quality/fairness"
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
@@ -11,7 +12,7 @@ const (
 	// decidesItself is why there is no number under partial feedback.
 	decidesItself = "the model itself decides which predictions ever get a label, so that those say nothing of the others"
 	// bounded is said where there are bounds instead.
-	bounded = decidesItself + ": the interval reaches from all of those wrong to all of them right"
+	bounded = decidesItself + ": the interval reaches from all of the others wrong to all of them right, without what chance adds"
 )
 
 // withhold takes back what labels alone say of a model that decides itself who ever
@@ -19,7 +20,9 @@ const (
 // between which it is, whatever they are (Manski 1989, "Anatomy of the selection
 // problem", section 2). Demographic parity needs no label and stays.
 func (a *Answer) withhold(q Question) {
-	for _, p := range a.Parts {
+	for at := range a.Parts {
+		p := &a.Parts[at]
+		p.Matrix = nil // a point is one division away
 		for i := range p.Values {
 			v := &p.Values[i]
 			low, high := math.NaN(), math.NaN()
@@ -40,6 +43,7 @@ func (a *Answer) withhold(q Question) {
 			}
 		}
 	}
+	a.Notes = slices.DeleteFunc(a.Notes, func(note string) bool { return note == randomShare })
 	if q.Why != nil {
 		a.Notes = append(a.Notes, "a change is not taken apart: "+decidesItself)
 	}

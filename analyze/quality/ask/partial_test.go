@@ -2,6 +2,7 @@ package ask
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -48,7 +49,7 @@ func decidedByTheModel(t *testing.T, asker *Asker, world []prediction) {
 			t.Errorf("%+v", gap)
 		}
 	}
-	if parities == 0 || answer.Why != nil || len(answer.Notes) == 0 {
+	if parities == 0 || answer.Why != nil || len(answer.Notes) == 0 || answer.Parts[0].Matrix != nil || slices.Contains(answer.Notes, randomShare) {
 		t.Errorf("%d parities, %+v, notes %v", parities, answer.Why, answer.Notes)
 	}
 }

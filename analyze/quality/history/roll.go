@@ -54,6 +54,9 @@ type Roller struct {
 	To   Writer
 	// Table is the name of score_cells where To writes; empty is its own.
 	Table string
+	// Raw is how long raw rows are kept: what they cannot tell any more is not
+	// counted again. Zero is for ever.
+	Raw time.Duration
 	// Hours bounds how many hours of each source one call takes. 0 is 240, and
 	// less of a busy model.
 	Hours int
@@ -149,7 +152,11 @@ type pending struct {
 }
 
 func (r Roller) stale(ctx context.Context, statement string, s Scope, mark int32, limit int) (p pending, err error) {
-	parameters := append(s.parameters(), clickhouse.Named("mark", mark), clickhouse.Named("limit", limit+1))
+	kept := int64(0)
+	if r.Raw > 0 {
+		kept = s.To.Add(-r.Raw).Unix()
+	}
+	parameters := append(s.parameters(), clickhouse.Named("mark", mark), clickhouse.Named("limit", limit+1), clickhouse.Named("kept", kept))
 	rows, err := r.Conn.Query(ctx, statement, parameters...)
 	if err != nil {
 		return p, err
