@@ -64,6 +64,10 @@ type Counter struct {
 	whole map[plumbline.SLIID]time.Time
 	// followed is what was seen of batches of events.
 	followed followed
+	// backlogs are what is still to be counted of those that began; stretch is how much
+	// of it one statement counts.
+	backlogs map[plumbline.SLIID]*backlog
+	stretch  time.Duration
 	// written is how many rows were; wrote is told of them, if it is not nil.
 	written uint64
 	wrote   func([]row)
@@ -74,7 +78,10 @@ type Counter struct {
 // New returns a counter. Queries and promql may be nil if no objective needs
 // them.
 func New(cfg Config, db *storage.DB, queries Querier, promql Instant) *Counter {
-	return &Counter{cfg: cfg, db: db, queries: queries, promql: promql, most: 4_000_000, cursor: make(map[plumbline.SLIID]int64), whole: make(map[plumbline.SLIID]time.Time)}
+	return &Counter{
+		cfg: cfg, db: db, queries: queries, promql: promql, most: 4_000_000, stretch: longestStep,
+		cursor: make(map[plumbline.SLIID]int64), whole: make(map[plumbline.SLIID]time.Time), backlogs: make(map[plumbline.SLIID]*backlog),
+	}
 }
 
 // Written returns how many counts of a minute were written so far: where it is as
@@ -193,7 +200,7 @@ func scanRows(rows driver.Rows) (all []row, err error) {
 // write stores counts. Rows that were stored before, by an insert whose answer was
 // lost, are replaced by their like. What does not fit into one insert says, all but the
 // last, that nothing more was counted than before: killed in between, a counter counts
-// all of it again.
+// all of it again. So does what is counted of an indicator that has a backlog.
 func (c *Counter) write(ctx context.Context, counted []row, version int64) error {
 	// At most 50 of ClickHouse's partitions, days, a statement.
 	const days = 25 * 24 * 60 * 60
@@ -208,6 +215,9 @@ func (c *Counter) write(ctx context.Context, counted []row, version int64) error
 		}
 		counted = rest
 		rec := record(part, func(r row) int64 {
+			if b := c.backlogs[r.sli]; b != nil {
+				return b.version
+			}
 			if len(rest) > 0 {
 				return c.cursor[r.sli]
 			}

@@ -70,44 +70,26 @@ func (b batch) minutes() (first, last int64, ok bool) {
 }
 
 // events counts the minutes in which batches that were completed since have
-// events: first of the indicators that nothing is counted of yet, which begin with
-// the oldest event, then of all.
+// events; and then, of indicators that nothing or not everything is counted of yet,
+// what is there. That may take long, and nothing waits for it.
 func (c *Counter) events(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time) error {
 	if len(slos) == 0 {
 		return nil
 	}
-	fresh := make(map[plumbline.SLIID]plumbline.SLO)
+	known, fresh := make(map[plumbline.SLIID]plumbline.SLO), make(map[plumbline.SLIID]plumbline.SLO)
 	since := int64(math.MaxInt64)
 	for id, slo := range slos {
 		if c.cursor[id] == 0 {
 			fresh[id] = slo
 			continue
 		}
-		since = min(since, c.cursor[id])
+		known[id], since = slo, min(since, c.cursor[id])
 	}
-	if len(fresh) > 0 {
-		if err := c.begin(ctx, fresh, now); err != nil || len(fresh) == len(slos) {
-			return err
-		}
+	var err error
+	if len(known) > 0 {
+		err = c.follow(ctx, known, since, now)
 	}
-	return c.follow(ctx, slos, since, now)
-}
-
-// begin counts everything that is there. Batches that come into sight meanwhile, and
-// those of the overlap before, are counted again by follow.
-func (c *Counter) begin(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time) error {
-	var (
-		high int64
-		n    uint64
-	)
-	if err := c.db.Conn().QueryRow(ctx, highSQL).Scan(&high, &n); err != nil || n == 0 {
-		return err
-	}
-	minutes, err := c.touched(ctx, slos, 0, math.MaxInt32*int64(1000), c.oldest(now))
-	if err != nil {
-		return err
-	}
-	return c.countMinutes(ctx, slos, minutes, min(high, now.UnixMilli()))
+	return errors.Join(err, c.begin(ctx, fresh, now), c.fillBacklogs(ctx, slos, now))
 }
 
 // oldest is the minute before which nothing is counted any more.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/storage"
 )
@@ -164,18 +166,82 @@ func TestMinutesSettle(t *testing.T) {
 	}
 }
 
+// What is there of an indicator that is new is counted a stretch at a time, beside the
+// others, and nothing says that it is counted before all of it is: not to another
+// process either.
+func TestBacklogsAreFilledBesideTheOthers(t *testing.T) {
+	db := startDB(t)
+	store := func(first, n int, step time.Duration, end time.Time, stored time.Time) {
+		d := delivered{first: first, n: n, step: step, end: end, stored: stored, saysItsRange: true}
+		d.rows(t, db)
+		d.complete(t, db)
+	}
+	store(0, 4000, 2*time.Minute, origin, origin)
+	objectives, counter := eventObjectives()[:2], New(DefaultConfig(), db, nil, nil)
+	slos := map[plumbline.SLIID]plumbline.SLO{objectives[1].SLO.SLIID(): objectives[1].SLO}
+	if err := counter.Step(t.Context(), objectives[:1], origin); err != nil {
+		t.Fatal(err)
+	}
+	said := func() (n uint64) {
+		if err := db.Conn().QueryRow(t.Context(), "SELECT countIf(version > 0) FROM sli WHERE sli = {sli:String}", clickhouse.Named("sli", string(objectives[1].SLO.SLIID()))).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	begin := func() {
+		if err := counter.begin(t.Context(), slos, origin); err != nil {
+			t.Fatal(err)
+		}
+		if err := counter.fillBacklog(t.Context(), slos, origin); err != nil || len(counter.backlogs) != 1 {
+			t.Fatalf("%v, %d backlogs", err, len(counter.backlogs))
+		}
+	}
+	begin()
+	// Killed in between, and a look whose patience is over.
+	counter = New(DefaultConfig(), db, nil, nil)
+	if err := counter.restore(t.Context(), slos); err != nil || counter.cursor[objectives[1].SLO.SLIID()] != 0 {
+		t.Fatalf("%v, another process believes that it is counted", err)
+	}
+	begin()
+	store(10_000, 60, time.Second, origin.Add(-30*time.Hour), origin.Add(10*time.Second))
+	store(20_000, 60, time.Second, origin.Add(time.Minute), origin.Add(time.Minute))
+	both := map[plumbline.SLIID]plumbline.SLO{objectives[0].SLO.SLIID(): objectives[0].SLO, objectives[1].SLO.SLIID(): objectives[1].SLO}
+	if err := counter.restore(t.Context(), both); err != nil {
+		t.Fatal(err)
+	}
+	if err := counter.follow(t.Context(), both, origin.UnixMilli(), origin.Add(time.Minute)); err != nil || said() != 0 {
+		t.Fatalf("%v, %d minutes say that it is counted", err, said())
+	}
+	if differ, _ := minutesThatDiffer(t, db, objectives[0].SLO, "latency_ms <= 380"); differ != 0 {
+		t.Errorf("%d minutes of the other differ meanwhile", differ)
+	}
+	if err := counter.Step(t.Context(), objectives, origin.Add(2*time.Minute)); err != nil || len(counter.backlogs) != 0 || said() == 0 {
+		t.Fatalf("%v, %d backlogs, %d minutes say that it is counted", err, len(counter.backlogs), said())
+	}
+	for i, good := range []string{"latency_ms <= 380", "status = 'ok'"} {
+		if differ, minutes := minutesThatDiffer(t, db, objectives[i].SLO, good); differ != 0 || minutes < 4000 {
+			t.Errorf("%s: %d of %d minutes differ from raw rows", objectives[i].SLO.Name, differ, minutes)
+		}
+	}
+}
+
 // What does not fit into one insert does not say that it is counted before all of it is.
 func TestManyCountsAreStoredInParts(t *testing.T) {
 	db := startDB(t)
 	delivered{n: 4000, step: time.Second, end: origin, stored: origin}.rows(t, db)
 	delivered{n: 4000, step: time.Second, end: origin, stored: origin}.complete(t, db)
 	counter, objectives := New(DefaultConfig(), db, nil, nil), eventObjectives()[:2]
-	counter.most = 50
+	if err := counter.Step(t.Context(), objectives, origin); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, "TRUNCATE TABLE sli")
+	before := origin.Add(-time.Minute).UnixMilli()
+	counter.most, counter.followed, counter.cursor = 50, followed{}, map[plumbline.SLIID]int64{objectives[0].SLO.SLIID(): before, objectives[1].SLO.SLIID(): before}
 	if err := counter.Step(t.Context(), objectives, origin); err != nil {
 		t.Fatal(err)
 	}
 	var inserted, done uint64
-	if err := db.Conn().QueryRow(t.Context(), "SELECT countIf(version = 0), countIf(version > 0) FROM sli FINAL").Scan(&inserted, &done); err != nil {
+	if err := db.Conn().QueryRow(t.Context(), "SELECT countIf(version = {before:Int64}), countIf(version > {before:Int64}) FROM sli FINAL", clickhouse.Named("before", before)).Scan(&inserted, &done); err != nil {
 		t.Fatal(err)
 	}
 	if inserted != 100 || done == 0 || done > 50 {
