@@ -56,7 +56,8 @@ type Feedback struct {
 	Propensity string `yaml:"propensity"`
 }
 
-func (f Feedback) partial() bool { return f.Kind == FeedbackPartial }
+// Partial reports whether the model itself decides which predictions get a label.
+func (f Feedback) Partial() bool { return f.Kind == FeedbackPartial }
 
 // propensityLogged is the one value of Feedback.Propensity.
 const propensityLogged = "logged"
@@ -73,7 +74,7 @@ func (m ModelConfig) Validate() error {
 	if f.Kind != "" && f.Kind != FeedbackFull && f.Kind != FeedbackPartial {
 		errs = append(errs, fmt.Errorf("feedback.kind: %q is neither full nor partial", f.Kind))
 	}
-	if !f.partial() && (f.Exploration != 0 || f.Accepted != "" || f.Propensity != "") {
+	if !f.Partial() && (f.Exploration != 0 || f.Accepted != "" || f.Propensity != "") {
 		errs = append(errs, errors.New("feedback.kind: exploration, accepted and propensity mean something only where it is partial"))
 	}
 	if !(f.Exploration >= 0 && f.Exploration <= 1) {

@@ -112,7 +112,9 @@ func (r *Runner) Explain(ctx context.Context, model plumbline.Model, hash plumbl
 	if err != nil {
 		return fail(err)
 	}
-	e.SQL = accuracySQL(e, d.first.Add(-day))
+	if !r.cfg.Models[e.Model].Feedback.Partial() {
+		e.SQL = accuracySQL(e, d.first.Add(-day))
+	}
 	return e, nil
 }
 
@@ -172,6 +174,12 @@ func (r *Runner) explainDrift(ctx context.Context, e *Explanation, t traffic, d 
 }
 
 func (r *Runner) explainQuality(ctx context.Context, e *Explanation, t traffic, d deploy) error {
+	if r.cfg.Models[e.Model].Feedback.Partial() {
+		if previous, ok := t.previous(d); ok {
+			e.Previous = previous.hash
+		}
+		return nil // labels that the model itself chose say nothing of the others
+	}
 	after, err := r.counts(ctx, e.Model, d, e.From, e.To)
 	if err != nil {
 		return err

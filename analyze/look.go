@@ -134,7 +134,7 @@ func burnFindings(o plumbline.Objective, hash plumbline.DeployHash, evaluations 
 func (c Config) withhold(findings []Finding) {
 	for i := range findings {
 		f := &findings[i]
-		if f.Signal == plumbline.SignalCoverage || !c.Models[f.Model].Feedback.partial() {
+		if f.Signal == plumbline.SignalCoverage || !c.Models[f.Model].Feedback.Partial() {
 			continue
 		}
 		f.Value, f.Low, f.High = math.NaN(), math.NaN(), math.NaN()

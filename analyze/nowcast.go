@@ -23,7 +23,7 @@ type nowcasts struct {
 // nowcasted reports whether a nowcast can be made of a model: of none that decides
 // itself who gets a label, or whose answers are numbers.
 func (l *forecasts) nowcasted(f *forecastOf) bool {
-	return f.task != forecast.Regression && !l.cfg.Models[f.scope.Model].Feedback.partial()
+	return f.task != forecast.Regression && !l.cfg.Models[f.scope.Model].Feedback.Partial()
 }
 
 // nowcast evaluates the model's objectives of quality on estimates, once an hour.

@@ -26,12 +26,18 @@ func newClocks(o plumbline.Objective, deploy plumbline.DeployHash, report func(R
 }
 
 // ask takes the nowcast of an hour.
-func (c *clocks) ask(ctx context.Context, nowcasts Nowcaster, hour time.Time) (err error) {
+func (c *clocks) ask(ctx context.Context, nowcasts Nowcaster, hour time.Time) error {
 	c.hour = hour
 	if _, ok := NowcastPair(c.objective); !ok || nowcasts == nil {
 		return nil
 	}
-	c.nowcast, c.estimated, err = nowcasts.At(ctx, c.objective, c.deploy, hour)
+	n, ok, err := nowcasts.At(ctx, c.objective, c.deploy, hour)
+	if c.estimated = ok; !ok {
+		// What was said before ends, and nothing is known of its windows.
+		c.nowcast.Long.Share, c.nowcast.Short.Share = math.NaN(), math.NaN()
+		return err
+	}
+	c.nowcast = n
 	return err
 }
 

@@ -114,7 +114,11 @@ func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, nowcast
 			}
 			progress(hour)
 		}
-		clocks.tick(at, evaluateAll(o, m.until(at, r.lag()+o.Longest()), at))
+		seen := m.until(at, r.lag()+o.Longest())
+		if !seen.served(at, o.Longest()) {
+			seen = NewMinutes(at, 0) // the service evaluates it no longer
+		}
+		clocks.tick(at, evaluateAll(o, seen, at))
 	}
 	return nil
 }
@@ -126,6 +130,18 @@ func (m Minutes) apply(c change) {
 		m.Correct[i] += c.correct * c.requests
 		m.Rows[i] += c.labelled
 	}
+}
+
+// served reports whether there were requests in a window that ends at an instant,
+// by the hour in which the last came.
+func (m Minutes) served(at time.Time, window time.Duration) bool {
+	for i := len(m.Requests) - 1; i >= 0; i-- {
+		if m.Requests[i] > 0 {
+			last := m.Start.Add(time.Duration(i) * time.Minute).Truncate(time.Hour)
+			return last.Add(time.Hour).After(at.Add(-window))
+		}
+	}
+	return false
 }
 
 // until returns the minutes that an evaluation at an instant reads.

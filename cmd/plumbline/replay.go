@@ -165,7 +165,7 @@ func replayQuality(ctx context.Context, cfg app.Config, db *storage.DB, all []pl
 		if !o.SLO.SLI.Is(plumbline.SLIQuality) {
 			continue
 		}
-		if cfg.Analyze.Models[o.SLO.Model].Feedback.Kind == analyze.FeedbackPartial {
+		if cfg.Analyze.Models[o.SLO.Model].Feedback.Partial() {
 			fmt.Fprintf(out.stderr, "SLO %s never alerts: model %s decides itself which predictions ever get a label\n", o.SLO.Name, o.SLO.Model)
 			continue
 		}

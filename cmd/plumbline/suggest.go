@@ -12,6 +12,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
 	"github.com/plumbline-slo/plumbline/analyze/burn/count"
 	"github.com/plumbline-slo/plumbline/rules"
@@ -88,7 +89,7 @@ func suggestSLOs(ctx context.Context, w where, model plumbline.Model, s span, st
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	candidates, rate, err := candidatesOf(ctx, db, model, s)
+	candidates, rate, err := candidatesOf(ctx, db, model, cfg.Analyze.Models[model].Feedback, s)
 	if err != nil {
 		return err
 	}
@@ -106,8 +107,9 @@ func suggestSLOs(ctx context.Context, w where, model plumbline.Model, s span, st
 	return nil
 }
 
-// candidatesOf proposes from what was observed.
-func candidatesOf(ctx context.Context, db *storage.DB, model plumbline.Model, s span) ([]*candidate, float64, error) {
+// candidatesOf proposes from what was observed; nothing on labels of a model that
+// decides itself who gets one, for no page may rest on those.
+func candidatesOf(ctx context.Context, db *storage.DB, model plumbline.Model, feedback analyze.Feedback, s span) ([]*candidate, float64, error) {
 	parameters := []any{clickhouse.Named("model", string(model)), clickhouse.Named("from", s.from.Unix()), clickhouse.Named("to", s.to.Unix())}
 	var (
 		n, timed          uint64
@@ -136,7 +138,7 @@ func candidatesOf(ctx context.Context, db *storage.DB, model plumbline.Model, s 
 		add("latency", fmt.Sprintf("latency, 95 %% within %.4g ms", p95), plumbline.SLI{Kind: plumbline.SLILatency, Op: "lte", Value: roundUp(p95)}, 0.95)
 		add("latency", fmt.Sprintf("latency, 99 %% within %.4g ms", p99), plumbline.SLI{Kind: plumbline.SLILatency, Op: "lte", Value: roundUp(p99)}, 0.99)
 	}
-	if labelled > 0 {
+	if labelled > 0 && !feedback.Partial() {
 		right := float64(correct) / float64(labelled)
 		for _, t := range below(right) {
 			add("accuracy", fmt.Sprintf("accuracy, %.4g %% of the labels in", 100*right), plumbline.SLI{Kind: plumbline.SLIQuality}, t)

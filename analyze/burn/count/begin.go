@@ -38,10 +38,14 @@ func (c *Counter) begin(ctx context.Context, slos map[plumbline.SLIID]plumbline.
 		high int64
 		n    uint64
 	)
-	if err := c.db.Conn().QueryRow(ctx, highSQL).Scan(&high, &n); err != nil || n == 0 {
+	if err := c.db.Conn().QueryRow(ctx, highSQL).Scan(&high, &n); err != nil {
 		return err
 	}
-	high = max(c.newest(slos), min(high, now.UnixMilli()))
+	// Of indicators that lag the batches may be gone.
+	high = max(c.newest(c.all), min(high, now.UnixMilli()))
+	if high <= 0 {
+		return nil
+	}
 	for id := range slos {
 		b := &backlog{version: c.cursor[id], to: math.MaxUint32}
 		if before := c.backlogs[id]; before != nil {

@@ -76,20 +76,40 @@ func (c *Counter) events(ctx context.Context, slos map[plumbline.SLIID]plumbline
 	if len(slos) == 0 {
 		return nil
 	}
-	known, fresh := make(map[plumbline.SLIID]plumbline.SLO), make(map[plumbline.SLIID]plumbline.SLO)
-	since := int64(math.MaxInt64)
-	for id, slo := range slos {
-		if c.cursor[id] == 0 {
-			fresh[id] = slo
-			continue
-		}
-		known[id], since = slo, min(since, c.cursor[id])
-	}
+	known, fresh, since := c.apart(slos, now)
 	var err error
 	if len(known) > 0 {
 		err = c.follow(ctx, known, since, now)
 	}
 	return errors.Join(err, c.begin(ctx, fresh, now), c.fillBacklogs(ctx, slos, now))
+}
+
+// Where an indicator is counted less far than others by more than lag, or than now by
+// more than away when the process starts, it begins anew: to list the batches since is
+// more than to count what is there. Of a model that is retired, or has no events for
+// long, no count says how far the others are, so that this is cheap.
+const (
+	lag  = time.Hour
+	away = 6 * time.Hour
+)
+
+// apart returns the indicators to be followed, the least of how far they are counted,
+// and those that begin.
+func (c *Counter) apart(slos map[plumbline.SLIID]plumbline.SLO, now time.Time) (known, fresh map[plumbline.SLIID]plumbline.SLO, since int64) {
+	known, fresh, since = make(map[plumbline.SLIID]plumbline.SLO), make(map[plumbline.SLIID]plumbline.SLO), math.MaxInt64
+	least := c.newest(slos) - lag.Milliseconds()
+	if !c.looked {
+		least = max(least, now.Add(-away).UnixMilli())
+	}
+	c.looked = true
+	for id, slo := range slos {
+		if at := c.cursor[id]; at == 0 || at < least {
+			fresh[id] = slo
+			continue
+		}
+		known[id], since = slo, min(since, c.cursor[id])
+	}
+	return known, fresh, since
 }
 
 // oldest is the minute before which nothing is counted any more.
@@ -103,7 +123,7 @@ func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline
 	c.followed.follow(slos)
 	// A clock that is fast does not say for the others that they are done: batches of
 	// it stay in sight, and are known as seen, until the clock here has passed them.
-	complete, err := c.batches(ctx, min(since, now.UnixMilli())-c.cfg.Overlap.Milliseconds())
+	complete, err := c.batches(ctx, max(min(since, now.UnixMilli())-c.cfg.Overlap.Milliseconds(), c.oldest(now).UnixMilli()))
 	if err != nil {
 		return err
 	}

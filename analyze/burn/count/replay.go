@@ -78,9 +78,13 @@ func (c *Counter) Replay(ctx context.Context, objectives []plumbline.Objective, 
 
 // fill counts what the objectives ask for, day by day.
 func (c *Counter) fill(ctx context.Context, past *past, objectives []plumbline.Objective) error {
-	events := make(map[plumbline.SLIID]plumbline.SLO)
+	events, done := make(map[plumbline.SLIID]plumbline.SLO), make(map[plumbline.SLIID]bool)
 	for _, o := range objectives {
 		id := o.SLO.SLIID()
+		if done[id] {
+			continue // of several targets on one indicator
+		}
+		done[id] = true
 		switch o.SLO.SLI.Name() {
 		case plumbline.SLIQuality, plumbline.SLIComposite:
 		case plumbline.SLILatency, plumbline.SLISuccess, plumbline.SLICost:

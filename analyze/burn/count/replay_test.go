@@ -31,8 +31,10 @@ func TestReplayIsWhatLiveEvaluationDid(t *testing.T) {
 // which no more is known than the minute.
 func TestStatementsAreReplayed(t *testing.T) {
 	db := startDB(t)
-	liveAndReplayed(t, db, []plumbline.Objective{objective("sql", plumbline.SLI{Kind: plumbline.SLISQL, Query: `SELECT ts AS time, deploy_hash, toUInt64(status = 'ok') AS good, 1 AS total
-FROM predictions WHERE stage = 'production' AND ts >= {from:DateTime} AND ts < {to:DateTime}`}, nil)}, false)
+	sli := plumbline.SLI{Kind: plumbline.SLISQL, Query: `SELECT ts AS time, deploy_hash, toUInt64(status = 'ok') AS good, 1 AS total
+FROM predictions WHERE stage = 'production' AND ts >= {from:DateTime} AND ts < {to:DateTime}`}
+	// Two targets on one indicator, which is counted once.
+	liveAndReplayed(t, db, []plumbline.Objective{objective("sql", sli, nil), objective("looser", sli, func(s *plumbline.SLO) { s.Target -= 0.01 })}, false)
 }
 
 // liveAndReplayed evaluates a fault of some minutes as it comes in, if late a tenth

@@ -323,7 +323,9 @@ func (a *App) newAlerting(runner *analyze.Runner, speaks *speaker) (*rules.Evalu
 	}
 	explains := explainer{runner: runner, base: external, stored: a.stored, conn: a.db.Conn(), asker: ofQuality, slos: map[plumbline.SLOName]plumbline.SLO{}}
 	for _, slo := range a.slos {
-		explains.slos[slo.Name] = slo
+		if !slo.SLI.Is(plumbline.SLIQuality) || !a.cfg.Analyze.Models[slo.Model].Feedback.Partial() { // whose budget nobody knows
+			explains.slos[slo.Name] = slo
+		}
 	}
 	a.canaries = &canaries{conn: a.db.Conn(), lasts: a.cfg.Alerting.CanaryWindow, every: canaryLook, log: a.log}
 	alertingConfig := a.cfg.Alerting.Config

@@ -176,7 +176,7 @@ func (c Config) DeclaredQuality() map[plumbline.Model]qualityask.Declaration {
 	declared := map[plumbline.Model]qualityask.Declaration{}
 	for _, m := range c.Models {
 		quality := m.Quality
-		quality.Partial = m.Feedback.Kind == analyze.FeedbackPartial
+		quality.Partial = m.Feedback.Partial()
 		declared[m.Name] = quality
 	}
 	return declared
