@@ -29,8 +29,8 @@ const patienceOfBacklogs = 10 * time.Second
 
 // begin notes how far batches are complete: what was is the backlog of these
 // indicators, what comes into sight from now on, and in the overlap before, is
-// followed.
-func (c *Counter) begin(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time) error {
+// followed. Newest is how far others are counted, in unix milliseconds.
+func (c *Counter) begin(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, newest int64, now time.Time) error {
 	if len(slos) == 0 {
 		return nil
 	}
@@ -42,7 +42,7 @@ func (c *Counter) begin(ctx context.Context, slos map[plumbline.SLIID]plumbline.
 		return err
 	}
 	// Of indicators that lag the batches may be gone.
-	high = max(c.newest(c.all), min(high, now.UnixMilli()))
+	high = max(newest, min(high, now.UnixMilli()))
 	if high <= 0 {
 		return nil
 	}

@@ -64,6 +64,8 @@ type Counter struct {
 	whole map[plumbline.SLIID]time.Time
 	// followed is what was seen of batches of events.
 	followed followed
+	// looked says that there was a look before: what is not counted since was not there.
+	looked bool
 	// backlogs are what is still to be counted of those that began; stretch is how much
 	// of it one statement counts.
 	backlogs map[plumbline.SLIID]*backlog

@@ -81,13 +81,15 @@ func (c *Counter) events(ctx context.Context, slos map[plumbline.SLIID]plumbline
 	if len(known) > 0 {
 		err = c.follow(ctx, known, since, now)
 	}
-	return errors.Join(err, c.begin(ctx, fresh, now), c.fillBacklogs(ctx, slos, now))
+	began := c.begin(ctx, fresh, c.newest(slos), now)
+	c.looked = c.looked || began == nil
+	return errors.Join(err, began, c.fillBacklogs(ctx, slos, now))
 }
 
-// Where an indicator is counted less far than others by more than lag, or than now by
-// more than away when the process starts, it begins anew: to list the batches since is
-// more than to count what is there. Of a model that is retired, or has no events for
-// long, no count says how far the others are, so that this is cheap.
+// An indicator that is counted less far than others by more than lag, or than now by
+// more than away when the process starts, begins anew: the batches since may be many,
+// and those of all models. An indicator whose model is retired lags, because counts
+// alone say how far was counted, and to count it anew is cheap.
 const (
 	lag  = time.Hour
 	away = 6 * time.Hour
@@ -101,7 +103,6 @@ func (c *Counter) apart(slos map[plumbline.SLIID]plumbline.SLO, now time.Time) (
 	if !c.looked {
 		least = max(least, now.Add(-away).UnixMilli())
 	}
-	c.looked = true
 	for id, slo := range slos {
 		if at := c.cursor[id]; at == 0 || at < least {
 			fresh[id] = slo

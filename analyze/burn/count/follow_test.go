@@ -189,7 +189,7 @@ func TestBacklogsAreFilledBesideTheOthers(t *testing.T) {
 		return n
 	}
 	begin := func() {
-		if err := counter.begin(t.Context(), slos, origin); err != nil {
+		if err := counter.begin(t.Context(), slos, 0, origin); err != nil {
 			t.Fatal(err)
 		}
 		if err := counter.fillBacklog(t.Context(), slos, origin); err != nil || len(counter.backlogs) != 1 {
@@ -222,6 +222,63 @@ func TestBacklogsAreFilledBesideTheOthers(t *testing.T) {
 		if differ, minutes := minutesThatDiffer(t, db, objectives[i].SLO, good); differ != 0 || minutes < 4000 {
 			t.Errorf("%s: %d of %d minutes differ from raw rows", objectives[i].SLO.Name, differ, minutes)
 		}
+	}
+}
+
+// An indicator that nothing comes in for does not make another process list all
+// batches since, nor count the others anew.
+func TestARetiredModelIsCountedAlone(t *testing.T) {
+	db := startDB(t)
+	retired := objective("retired", plumbline.SLI{Kind: plumbline.SLISuccess}, func(s *plumbline.SLO) { s.Model = "r" })
+	objectives := append(eventObjectives()[:2], retired)
+	exec(t, db, "INSERT INTO predictions (model, deploy_hash, stage, prediction_id, ts, status, weight, known) SELECT 'r', 'd', 'production', toString(number), '%s', 'ok', 1, '%s' FROM numbers(3)", stamp(origin), stamp(origin))
+	now, counter := origin, New(DefaultConfig(), db, nil, nil)
+	for i := range 30 {
+		now = now.Add(10 * time.Minute)
+		d := delivered{first: i * 100, n: 20, step: time.Second, end: now, stored: now, saysItsRange: true}
+		d.rows(t, db)
+		d.complete(t, db)
+		if err := counter.Step(t.Context(), objectives, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var before, after uint64
+	sum := func(n *uint64) {
+		if err := db.Conn().QueryRow(t.Context(), "SELECT sum(cityHash64(sli, deploy_hash, time, good, total, rows)) FROM sli FINAL").Scan(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum(&before)
+	counter = New(DefaultConfig(), db, nil, nil)
+	slos := make(map[plumbline.SLIID]plumbline.SLO)
+	for _, o := range objectives {
+		slos[o.SLO.SLIID()] = o.SLO
+	}
+	if err := counter.restore(t.Context(), slos); err != nil {
+		t.Fatal(err)
+	}
+	known, fresh, since := counter.apart(slos, now)
+	if _, ok := fresh[retired.SLO.SLIID()]; !ok || len(fresh) != 1 || len(known) != 2 || since < now.Add(-10*time.Minute).UnixMilli() {
+		t.Errorf("%d begin and %d are followed since %s, want the one of the retired model to begin", len(fresh), len(known), time.UnixMilli(since))
+	}
+	for i := range 3 {
+		if err := counter.Step(t.Context(), objectives, now.Add(time.Duration(i)*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if _, fresh, _ := counter.apart(slos, now); len(fresh) != 0 {
+			t.Errorf("%d indicators begin at every look", len(fresh))
+		}
+	}
+	if sum(&after); after != before || counter.Written() > 30 {
+		t.Errorf("%d counts of a minute were written, or others than before", counter.Written())
+	}
+	// Nor does what all of them missed, for long.
+	counter = New(DefaultConfig(), db, nil, nil)
+	if err := counter.restore(t.Context(), slos); err != nil {
+		t.Fatal(err)
+	}
+	if _, fresh, _ := counter.apart(slos, now.Add(7*time.Hour)); len(fresh) != 3 {
+		t.Errorf("after seven hours %d begin, want all", len(fresh))
 	}
 }
 
