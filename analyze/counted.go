@@ -72,9 +72,7 @@ func (r *Runner) pauseCounts(took time.Duration) time.Duration {
 // says: of all of them once an interval, and in between of those whose verdict is
 // another.
 func (r *Runner) lookCounts(ctx context.Context, now time.Time, keep keeper) error {
-	within, cancel := context.WithTimeout(ctx, r.patience)
-	defer cancel()
-	all, err := r.counted.look(within, r.objectives, now)
+	all, err := r.counted.look(ctx, r.patience, r.objectives, now)
 	findings, said := r.counted.news(all, now)
 	if kept := keep(findings); kept != nil {
 		return errors.Join(err, kept)
@@ -86,21 +84,26 @@ func (r *Runner) lookCounts(ctx context.Context, now time.Time, keep keeper) err
 // look counts what is new and evaluates every window that ends with the minute
 // now. What could not be counted is evaluated as far as it was: an indicator that
 // nothing comes in for becomes missing by itself. Where nothing was counted since,
-// there is nothing to evaluate before the minute is over or everything is due.
-func (c *counted) look(ctx context.Context, objectives []plumbline.Objective, now time.Time) ([]count.Evaluation, error) {
+// there is nothing to evaluate before the minute is over or everything is due. Either
+// may take as long as patience says.
+func (c *counted) look(ctx context.Context, patience time.Duration, objectives []plumbline.Objective, now time.Time) ([]count.Evaluation, error) {
 	counting := objectives
 	if now.Sub(c.asked) >= c.interval || now.Before(c.asked) {
 		c.asked = now // though what they say may not be kept: they are not asked more often then
 	} else {
 		counting = ofEvents(objectives)
 	}
-	err := c.counter.Step(ctx, counting, now)
+	within, cancel := context.WithTimeout(ctx, patience)
+	err := c.counter.Step(within, counting, now)
+	cancel()
 	end, seen := now.Truncate(time.Minute).Add(time.Minute), c.counter.Written()
 	c.idle = seen == c.seen
 	if err == nil && seen == c.seen && end.Equal(c.end) && !c.due(now) {
 		return nil, nil
 	}
-	all, readErr := c.book.At(ctx, objectives, end)
+	within, cancel = context.WithTimeout(ctx, patience)
+	defer cancel()
+	all, readErr := c.book.At(within, objectives, end)
 	if readErr == nil {
 		c.seen, c.end = seen, end
 	}

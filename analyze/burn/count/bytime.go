@@ -35,6 +35,9 @@ func stepOf(slo plumbline.SLO) time.Duration {
 // patience bounds what one indicator takes of a step.
 const patience = 20 * time.Second
 
+// budget bounds what all of them take of a step, but for the last, which ends.
+const budget = 5 * time.Second
+
 // again is how often the last longestStep of freshness and of label arrival is
 // counted anew: what ingest or the join had not caught up with, for a while they
 // were behind, was counted as if it had never come.

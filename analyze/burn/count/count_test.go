@@ -340,6 +340,7 @@ func TestByTime(t *testing.T) {
 		objective("promql", plumbline.SLI{Kind: plumbline.SLIPromQL, Bad: "bad", Total: "all"}, nil),
 	}
 	counter := New(DefaultConfig(), db, db.Conn(), constants{"bad": 0.5, "all": 10})
+	counter.budget = time.Hour
 	for range 100 { // at most a day a step, of statements two hours
 		if err := counter.Step(t.Context(), all, origin); err != nil {
 			t.Fatal(err)
@@ -377,6 +378,30 @@ WHERE stage = 'production' AND deploy_hash = '%s' AND ts >= '%s' AND ts < '%s'`,
 		}
 		if c := got["sql "+string(d)]; c == "" {
 			t.Errorf("no counts of the statement for %s: %v", d, got)
+		}
+	}
+}
+
+// What a step has no time for has its turn in the next.
+func TestStatementsTakeTurns(t *testing.T) {
+	var all []plumbline.Objective
+	for _, name := range []string{"a", "b", "c"} {
+		all = append(all, objective(name, plumbline.SLI{Kind: plumbline.SLIPromQL, Bad: name, Total: "all"}, nil))
+	}
+	counter := New(DefaultConfig(), startDB(t), nil, constants{"all": 10})
+	counter.budget = 0
+	for round := range 2 {
+		for i := range all {
+			if err := counter.Step(t.Context(), all, origin); err != nil {
+				t.Fatal(err)
+			}
+			turns := make(map[uint64]bool)
+			for _, turn := range counter.lastTurn {
+				turns[turn] = true
+			}
+			if want := min(round*len(all)+i+1, len(all)); len(turns) != want || counter.turn != uint64(round*len(all)+i+1) {
+				t.Fatalf("round %d: %d of %d were asked at turn %d, want %d", round, len(turns), len(all), counter.turn, want)
+			}
 		}
 	}
 }
