@@ -152,7 +152,7 @@ replay-labels: go-check engine ## Replay late, repeated and corrected labels whi
 	@go build -o bin/replay-labels ./testenv/labels/cmd/replay-labels
 	@bin/replay-labels $(REPLAY_ARGS)
 
-# The 100 million predictions take about 8 GB of disk in the temporary folder, and
+# The 100 million predictions take about 13 GB of disk in the temporary folder, and
 # are made by the engine. For example LABELS_ARGS="-predictions=1000000,10000000".
 LABELS_ARGS ?=
 bench-labels: go-check engine ## Labels joined per CPU-second at 1, 10 and 100 million stored predictions (LABELS_ARGS)
