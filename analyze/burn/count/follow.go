@@ -53,7 +53,7 @@ const onceMore = 10 * time.Second
 // batch is what the table batches says of a batch of predictions, all in unix
 // milliseconds.
 type batch struct {
-	id                                         uint64
+	id, rows                                   uint64
 	stored, knownFrom, knownTo, tsFrom, tsLast int64
 }
 
@@ -137,11 +137,12 @@ func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline
 		}
 	}
 	again, silent := c.followed.due(now, c.cfg.Overlap)
-	news, err := c.minutesOf(ctx, slos, append(silent, unseen...), c.oldest(now))
+	news := minutesOf(unseen, c.oldest(now))
+	asked, err := c.ask(ctx, slos, append(silent, silentOf(unseen)...), c.oldest(now))
 	if err != nil {
 		return err
 	}
-	minutes := append(again, news...)
+	minutes := slices.Concat(again, news, asked)
 	slices.Sort(minutes)
 	if err := c.countMinutes(ctx, slos, slices.Compact(minutes), high); err != nil {
 		return err
@@ -205,15 +206,16 @@ func (s *settling) settled(now time.Time, overlap time.Duration) bool {
 	return now.Sub(s.since) >= overlap
 }
 
-// counted notes that what was due was counted, and batches and their minutes.
+// counted notes that what was due was counted, and batches and the minutes that they
+// say. Those of a silent batch are counted whenever it is asked.
 func (f *followed) counted(batches []batch, minutes []int64, now time.Time, overlap time.Duration) {
 	maps.DeleteFunc(f.minutes, func(_ int64, s *settling) bool { return s.settled(now, overlap) })
 	maps.DeleteFunc(f.silent, func(_ uint64, s *settling) bool { return s.settled(now, overlap) })
 	for _, b := range batches {
 		f.seen[b.id] = b.stored
-		if _, _, ok := b.minutes(); !ok {
-			f.silent[b.id] = &settling{batch: b, since: now}
-		}
+	}
+	for _, b := range silentOf(batches) {
+		f.silent[b.id] = &settling{batch: b, since: now}
 	}
 	for _, m := range minutes {
 		f.minutes[m] = &settling{since: now}
@@ -271,7 +273,7 @@ func (c *Counter) batches(ctx context.Context, since int64) (all []batch, err er
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var b batch
-		if err := rows.Scan(&b.id, &b.stored, &b.knownFrom, &b.knownTo, &b.tsFrom, &b.tsLast); err != nil {
+		if err := rows.Scan(&b.id, &b.rows, &b.stored, &b.knownFrom, &b.knownTo, &b.tsFrom, &b.tsLast); err != nil {
 			return nil, err
 		}
 		all = append(all, b)
@@ -279,15 +281,13 @@ func (c *Counter) batches(ctx context.Context, since int64) (all []batch, err er
 	return all, rows.Err()
 }
 
-// minutesOf returns the minutes of event time of batches, in order. Most batches say
-// themselves: they hold what was just now. Of the others the raw rows are asked.
-func (c *Counter) minutesOf(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, batches []batch, oldest time.Time) ([]int64, error) {
+// minutesOf returns the minutes of event time of batches that say themselves which
+// they are. Most do: they hold what was just now.
+func minutesOf(batches []batch, oldest time.Time) []int64 {
 	set := make(map[int64]bool)
-	from, to := int64(math.MaxInt64), int64(math.MinInt64)
 	for _, b := range batches {
 		first, last, ok := b.minutes()
-		if !ok {
-			from, to = min(from, b.knownFrom), max(to, b.knownTo)
+		if !ok || b.rows == 0 {
 			continue
 		}
 		for m := first; m <= last; m++ {
@@ -296,16 +296,29 @@ func (c *Counter) minutesOf(ctx context.Context, slos map[plumbline.SLIID]plumbl
 			}
 		}
 	}
-	if from <= to {
-		touched, err := c.touched(ctx, slos, from, to, oldest)
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range touched {
-			set[m] = true
+	return slices.Sorted(maps.Keys(set))
+}
+
+// silentOf returns the batches that do not say their minutes, and have any.
+func silentOf(batches []batch) (silent []batch) {
+	for _, b := range batches {
+		if _, _, ok := b.minutes(); !ok && b.rows > 0 {
+			silent = append(silent, b)
 		}
 	}
-	return slices.Sorted(maps.Keys(set)), nil
+	return silent
+}
+
+// ask returns the minutes of event time of batches by their raw rows, in order.
+func (c *Counter) ask(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, batches []batch, oldest time.Time) ([]int64, error) {
+	if len(batches) == 0 {
+		return nil, nil
+	}
+	from, to := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, b := range batches {
+		from, to = min(from, b.knownFrom), max(to, b.knownTo)
+	}
+	return c.touched(ctx, slos, from, to, oldest)
 }
 
 func (c *Counter) touched(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, knownFrom, knownTo int64, oldest time.Time) (minutes []int64, err error) {

@@ -145,7 +145,7 @@ func TestMinutesSettle(t *testing.T) {
 	var f followed
 	f.follow(map[plumbline.SLIID]plumbline.SLO{"a": {}})
 	at := func(seconds int) time.Time { return origin.Add(time.Duration(seconds) * time.Second) }
-	f.counted([]batch{{id: 1, stored: 1}}, []int64{60}, at(0), time.Minute)
+	f.counted([]batch{{id: 1, rows: 1, stored: 1}, {id: 2, stored: 1}}, []int64{60}, at(0), time.Minute)
 	for _, step := range []struct {
 		at  int
 		due int
@@ -158,8 +158,8 @@ func TestMinutesSettle(t *testing.T) {
 	}
 	// Another indicator has seen nothing yet.
 	f.follow(map[plumbline.SLIID]plumbline.SLO{"a": {}})
-	if len(f.seen) != 1 {
-		t.Errorf("%d batches seen, want 1", len(f.seen))
+	if len(f.seen) != 2 {
+		t.Errorf("%d batches seen, want 2", len(f.seen))
 	}
 	if f.follow(map[plumbline.SLIID]plumbline.SLO{"a": {}, "b": {}}); len(f.seen) != 0 {
 		t.Errorf("%d batches seen for an indicator that is new", len(f.seen))
@@ -222,6 +222,44 @@ func TestBacklogsAreFilledBesideTheOthers(t *testing.T) {
 		if differ, minutes := minutesThatDiffer(t, db, objectives[i].SLO, good); differ != 0 || minutes < 4000 {
 			t.Errorf("%s: %d of %d minutes differ from raw rows", objectives[i].SLO.Name, differ, minutes)
 		}
+	}
+}
+
+// A batch that does not say its minutes is counted at once and twice more, and one
+// without rows is not counted at all.
+func TestSilentBatchesAreCountedThreeTimes(t *testing.T) {
+	db := startDB(t)
+	objectives, counter := eventObjectives()[1:2], New(DefaultConfig(), db, nil, nil)
+	counted := 0
+	counter.wrote = func(rows []row) { counted += len(rows) }
+	step := func(seconds int) int {
+		counted = 0
+		if err := counter.Step(t.Context(), objectives, origin.Add(time.Duration(seconds)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		return counted
+	}
+	first := delivered{n: 10, step: time.Second, end: origin.Add(-2 * time.Hour), stored: origin.Add(-time.Hour), saysItsRange: true}
+	first.rows(t, db)
+	first.complete(t, db)
+	step(0)
+	step(1)
+	step(62)
+	batch := delivered{first: 100, n: 10, step: time.Second, end: origin.Add(-time.Minute), stored: origin.Add(100 * time.Second)}
+	batch.rows(t, db)
+	batch.complete(t, db)
+	var at []int
+	for seconds := 100; seconds < 400; seconds += 5 {
+		if step(seconds) > 0 {
+			at = append(at, seconds-100)
+		}
+	}
+	if !slices.Equal(at, []int{0, 10, 60}) {
+		t.Errorf("counted after %v s, want 0, 10 and 60", at)
+	}
+	delivered{first: 200, step: time.Second, end: origin, stored: origin.Add(400 * time.Second)}.complete(t, db)
+	if n := step(400); n != 0 || len(counter.followed.silent) != 0 {
+		t.Errorf("%d counts of a batch without rows", n)
 	}
 }
 

@@ -53,8 +53,8 @@ func liveAndReplayed(t *testing.T, db *storage.DB, all []plumbline.Objective, la
 		exec(t, db, `INSERT INTO predictions (model, deploy_hash, stage, prediction_id, ts, status, weight, half, known, _topic, _epoch, _partition, _offset)
 SELECT 'm', 'd', 'production', toString(%d + number), fromUnixTimestamp64Milli(%d + number * 100, 'UTC'), if(number %% 2 = 0, '%s', 'ok'), 1, '', fromUnixTimestamp64Milli(%d, 'UTC'), 't', 'e', 0, %d + number FROM numbers(%d)`,
 			first, minute.UnixMilli(), status, known.UnixMilli(), first, n)
-		exec(t, db, `INSERT INTO batches (topic, epoch, partition, first, last, table, known_min, known_max, stored) VALUES ('t', 'e', 0, %d, %d, 'predictions', '%s', '%s', '%s')`,
-			first, first+n-1, stamp(known), stamp(known), stamp(known))
+		exec(t, db, `INSERT INTO batches (topic, epoch, partition, first, last, table, rows, known_min, known_max, stored) VALUES ('t', 'e', 0, %d, %d, 'predictions', %d, '%s', '%s', '%s')`,
+			first, first+n-1, n, stamp(known), stamp(known), stamp(known))
 	}
 	const minutes = 28
 	for m := range minutes {
