@@ -162,7 +162,7 @@ func (db *DB) InsertIn(ctx context.Context, session Session, table plumbline.Tab
 		"log_comment": token,
 		// A statement must stay one block, or a retry would be deduplicated
 		// piecemeal.
-		"max_insert_block_size": 1 << 20,
+		"max_insert_block_size":                    1 << 20,
 		"optimize_on_insert":                       mergedOnInsert(t),
 		"input_format_arrow_allow_missing_columns": 1,
 	}))))
