@@ -106,8 +106,8 @@ FROM numbers(%d) SETTINGS max_partitions_per_insert_block = 1000`, b.models, fro
 		return err
 	}
 	stamp := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
-	return b.db.Conn().Exec(ctx, fmt.Sprintf(`INSERT INTO batches (topic, epoch, partition, first, last, table, known_min, known_max, stored)
-VALUES ('t', 'e', 0, %d, %d, 'predictions', '%s', '%s', '%s')`, from.Unix(), until.Unix(), stamp(from), stamp(until), stamp(until)))
+	return b.db.Conn().Exec(ctx, fmt.Sprintf(`INSERT INTO batches (topic, epoch, partition, first, last, table, rows, known_min, known_max, stored)
+VALUES ('t', 'e', 0, %d, %d, 'predictions', %d, '%s', '%s', '%s')`, from.Unix(), until.Unix(), b.models*minutes, stamp(from), stamp(until), stamp(until)))
 }
 
 func (b bench) measure(ctx context.Context, ticks int, lines io.Writer) error {
