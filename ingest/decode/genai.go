@@ -116,11 +116,12 @@ func (d *genAI) log(rec Record, resource, log ref) *Error {
 	return nil
 }
 
-// find returns the value of an attribute: the member of its AnyValue.
+// find returns the value of an attribute: the member of its AnyValue. What is
+// not given back of a refused event is not found either.
 func (d *genAI) find(attributes ref, key string) ref {
 	t := d.t
 	for a := t.first(attributes); a != 0; a = t.next(a) {
-		if string(t.text(t.get(a, "key"))) == key {
+		if string(t.text(t.get(a, "key"))) == key && d.kept(a) {
 			return t.first(t.get(a, "value"))
 		}
 	}
@@ -276,7 +277,7 @@ func (d *genAI) measurements(p *Predictions, attributes ref) *Error {
 	features := 0
 	for a := t.first(attributes); a != 0; a = t.next(a) {
 		key := t.text(t.get(a, "key"))
-		if !bytes.HasPrefix(key, []byte("gen_ai.")) {
+		if !bytes.HasPrefix(key, []byte("gen_ai.")) || !d.kept(a) {
 			continue
 		}
 		if features++; features > p.limits.MaxFeatures {
@@ -406,9 +407,13 @@ func (d *genAI) alone(resource, log ref) []byte {
 	return w.out
 }
 
+// kept reports whether an attribute is read, and given back of a refused event.
+// One question for both: an event was refused for a provider that was a list,
+// which was not given back, so that what was sent again passed without it.
 func (d *genAI) kept(attribute ref) bool {
-	key := string(d.t.text(d.t.get(attribute, "key")))
-	if key == "gen_ai.response.finish_reasons" {
+	key := text(d.t.text(d.t.get(attribute, "key")))
+	switch key {
+	case "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.response.model", "gen_ai.response.finish_reasons":
 		return true
 	}
 	value := d.t.first(d.t.get(attribute, "value"))
