@@ -3,6 +3,7 @@ package analyze
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -29,25 +30,80 @@ func (r *Runner) lookQuality(ctx context.Context, all []traffic) ([]Finding, err
 		end    time.Time
 		window time.Duration
 	}
-	var errs []error
-	counts := make(map[windowed]map[plumbline.Model][]quality.Counts)
+	counts, failed := make(map[windowed]map[plumbline.Model][]quality.Counts), make(map[plumbline.Model]error)
 	for end, of := range models {
 		for _, window := range r.cfg.QualityWindows {
-			read, err := r.quality.ReadAll(ctx, of, end.Add(-window).Truncate(time.Minute), end)
-			counts[windowed{end, window}], errs = read, append(errs, err)
+			counts[windowed{end, window}] = r.readQuality(ctx, of, end.Add(-window).Truncate(time.Minute), end, failed)
 		}
 	}
 	var findings []Finding
 	for _, t := range all {
 		for _, window := range r.cfg.QualityWindows {
-			for _, c := range counts[windowed{t.end, window}][t.model] {
-				found := qualityFindings(t, c, window)
-				r.cfg.withhold(found)
-				findings = append(findings, found...)
+			read, ok := counts[windowed{t.end, window}][t.model]
+			var found []Finding
+			for _, c := range read {
+				found = append(found, qualityFindings(t, c, window)...)
 			}
+			if !ok && failed[t.model] != nil {
+				found = unreadQuality(t, window)
+			}
+			r.cfg.withhold(found)
+			findings = append(findings, found...)
 		}
 	}
-	return findings, errors.Join(errs...)
+	return findings, errors.Join(slices.Collect(maps.Values(failed))...)
+}
+
+// readQuality counts models in one statement and, if that fails, each by itself: what
+// cannot be counted of one model does not make the others blind. One that failed is
+// not asked for again, and each statement may take half of the time that is left: so
+// one that hangs leaves enough for the others.
+func (r *Runner) readQuality(ctx context.Context, models []plumbline.Model, from, to time.Time, failed map[plumbline.Model]error) map[plumbline.Model][]quality.Counts {
+	read := func(models ...plumbline.Model) (map[plumbline.Model][]quality.Counts, error) {
+		ctx, cancel := halfOf(ctx)
+		defer cancel()
+		return r.quality.ReadAll(ctx, models, from, to)
+	}
+	models = slices.DeleteFunc(slices.Clone(models), func(m plumbline.Model) bool { return failed[m] != nil })
+	all, err := read(models...)
+	if err == nil {
+		return all
+	}
+	r.log.Warn("quality of all models was not counted in one statement; each is counted by itself", "err", err)
+	all = make(map[plumbline.Model][]quality.Counts)
+	for _, m := range models {
+		one, err := read(m)
+		if err != nil {
+			failed[m] = err
+		}
+		maps.Copy(all, one)
+	}
+	return all
+}
+
+// halfOf returns a context that ends in half of the time that is left to another.
+func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/2)
+}
+
+// unreadQuality is what is known of a model's quality in a window that could not be
+// counted: nothing, of every deploy that served in it.
+func unreadQuality(t traffic, window time.Duration) []Finding {
+	var findings []Finding
+	for _, d := range t.deploys {
+		if !d.served(t.end, window) {
+			continue
+		}
+		for _, f := range qualityFindings(t, quality.Counts{Deploy: d.hash, Stage: d.stage}, window) {
+			f.Assumes = "it could not be counted at this look; the log says why"
+			findings = append(findings, f)
+		}
+	}
+	return findings
 }
 
 // qualityFindings returns the accuracy and the coverage of one deploy.
