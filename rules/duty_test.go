@@ -36,6 +36,37 @@ func TestTakeoverGoesOn(t *testing.T) {
 	})
 }
 
+// Groups of one name in two of the user's files are two: each is evaluated when its
+// turn comes, and each says everything after a takeover.
+func TestGroupsOfOneNameInTwoFiles(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		for _, name := range []string{"One", "Two"} {
+			rule := "groups:\n- name: own\n  rules:\n  - alert: " + name + "\n    expr: vector(1)\n"
+			if err := os.WriteFile(filepath.Join(l.cfg.RulesDir, name+".yml"), []byte(rule), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mine := new(atomic.Bool)
+		l.turn = func(string) bool { return mine.Load() }
+		l.start()
+		l.pass(4)
+		l.expect("another has the duty")
+		mine.Store(true)
+		l.pass(1)
+		l.expect("after the takeover", "One/=firing", "Two/=firing")
+		of := make(map[string]*promrules.Group)
+		for _, g := range l.eval.manager.RuleGroups() {
+			of[filepath.Base(g.File())] = g
+		}
+		now, earlier := time.Now().Add(time.Hour), time.Now().Add(time.Minute)
+		l.eval.inOrder(t.Context(), of["One.yml"], now)
+		l.eval.inOrder(t.Context(), of["Two.yml"], earlier)
+		if got := of["Two.yml"].GetLastEvalTimestamp(); !got.Equal(earlier) {
+			t.Errorf("its turn at %s was left out for that of the other's: evaluated for %s", earlier, got)
+		}
+	})
+}
+
 // keptRule fires while the series of the window pair does, and a quarter of an
 // hour longer.
 const keptRule = `groups:

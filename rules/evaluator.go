@@ -295,10 +295,10 @@ func (e *Evaluator) files() ([]string, error) {
 
 // evaluate is one iteration of one group.
 func (e *Evaluator) evaluate(ctx context.Context, g *promrules.Group, ts time.Time) {
-	if e.turns.begin(g.Name(), e.turn(g.Name())) {
+	if e.turns.begin(keyOf(g), e.turn(g.Name())) {
 		sayAgain(g)
 	}
-	ctx = context.WithValue(ctx, groupKey{}, g.Name())
+	ctx = context.WithValue(ctx, groupKey{}, g)
 	e.view.refresh(ctx, ts)
 	promrules.DefaultEvalIterationFunc(ctx, g, ts)
 	e.keep(ctx, g, ts)
@@ -311,8 +311,8 @@ func (e *Evaluator) notify(ctx context.Context, expr string, alerts ...*Alert) {
 	if len(alerts) == 0 {
 		return
 	}
-	if group := GroupOf(ctx); !e.turn(group) {
-		e.turns.begin(group, false)
+	if g, ok := ctx.Value(groupKey{}).(*promrules.Group); ok && !e.turn(g.Name()) {
+		e.turns.begin(keyOf(g), false)
 		return
 	}
 	e.countState(e.ledger.record(time.Now(), expr, alerts))

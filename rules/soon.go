@@ -10,8 +10,9 @@ import (
 	"github.com/plumbline-slo/plumbline"
 )
 
-// lately is when each rule group was evaluated last. Groups are evaluated when
-// their turn comes and, by Soon, when their findings have changed.
+// lately is when each rule group was evaluated last, by file and name: a user's own
+// files may have groups of one name. Groups are evaluated when their turn comes and,
+// by Soon, when their findings have changed.
 type lately struct {
 	mu sync.Mutex
 	of map[string]*evaluatedAt
@@ -22,23 +23,23 @@ type evaluatedAt struct {
 	at time.Time
 }
 
-func (l *lately) group(name string) *evaluatedAt {
+func (l *lately) group(key string) *evaluatedAt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.of == nil {
 		l.of = make(map[string]*evaluatedAt)
 	}
-	if l.of[name] == nil {
-		l.of[name] = &evaluatedAt{}
+	if l.of[key] == nil {
+		l.of[key] = &evaluatedAt{}
 	}
-	return l.of[name]
+	return l.of[key]
 }
 
 // inOrder evaluates a group unless it was evaluated for a later time: a turn that
 // came while Soon was at it has nothing to add, and its samples would be out of
 // order.
 func (e *Evaluator) inOrder(ctx context.Context, g *promrules.Group, ts time.Time) {
-	last := e.lately.group(g.Name())
+	last := e.lately.group(keyOf(g))
 	last.mu.Lock()
 	defer last.mu.Unlock()
 	if ts.Before(last.at) {

@@ -13,11 +13,16 @@ type groupKey struct{}
 
 // GroupOf returns the name of the rule group whose alerts a Notify is given.
 func GroupOf(ctx context.Context) string {
-	name, _ := ctx.Value(groupKey{}).(string)
-	return name
+	if g, ok := ctx.Value(groupKey{}).(*promrules.Group); ok {
+		return g.Name()
+	}
+	return ""
 }
 
-// turns are the rule groups that this evaluator speaks for.
+// keyOf tells groups of one name in several files apart.
+func keyOf(g *promrules.Group) string { return promrules.GroupKey(g.File(), g.Name()) }
+
+// turns are the rule groups that this evaluator speaks for, by file and name.
 type turns struct {
 	mu    sync.Mutex
 	whose map[string]bool
