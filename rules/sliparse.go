@@ -194,7 +194,8 @@ func (f fields) checkSQL(name, query string) {
 // the composite behind them.
 func (c *catalog) withIndicator(o *object, ext *extension, slo plumbline.SLO, all []objective) []plumbline.SLO {
 	if len(all) == 0 {
-		return nil
+		c.indicator(o, ext, unread(), &slo)
+		return []plumbline.SLO{slo}
 	}
 	if !all[0].own {
 		all[0].apply(&slo)

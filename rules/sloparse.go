@@ -217,11 +217,9 @@ func (c *catalog) objectives(o *object) []objective {
 			o.fail("objectives", "uses a YAML anchor or alias", "write the value out")
 			return nil
 		}
-		one, ok := o.objective(item, fmt.Sprintf("spec.objectives[%d]", i))
-		if !ok {
-			return nil
+		if one, ok := o.objective(item, fmt.Sprintf("spec.objectives[%d]", i)); ok {
+			all = append(all, one)
 		}
-		all = append(all, one)
 	}
 	for _, one := range all {
 		if len(all) != 1 && !one.own {
@@ -232,23 +230,34 @@ func (c *catalog) objectives(o *object) []objective {
 	return all
 }
 
+// unread stands for an objective that is not there or wrong, so that its mistake
+// does not hide those of the indicator.
+func unread() objective { return objective{op: "lte", value: 1, valued: true} }
+
+// objective reads one; false where there are no fields at all. What is wrong in
+// it is reported, and taken to be as unread has it.
 func (r *fileReader) objective(n *yaml.Node, path string) (objective, bool) {
 	o := r.object(n, path, "displayName", "op", "value", "target", "targetPercent",
 		"timeSliceTarget", "timeSliceWindow", "indicator", "indicatorRef", "compositeWeight")
 	if o == nil {
 		return objective{}, false
 	}
-	before := len(r.errs)
 	o.text("displayName")
 	one := objective{object: o, target: o.target(), weight: 1, own: o.has("indicator") || o.has("indicatorRef")}
 	if o.has("op") {
 		const fix = "write op: lt, lte, gt or gte"
-		if one.op = o.required("op", fix); one.op != "" && !slices.Contains([]string{"lt", "lte", "gt", "gte"}, one.op) {
-			o.fail("op", fmt.Sprintf("%q is no comparison", one.op), fix)
+		if one.op = o.required("op", fix); !slices.Contains([]string{"lt", "lte", "gt", "gte"}, one.op) {
+			if one.op != "" {
+				o.fail("op", fmt.Sprintf("%q is no comparison", one.op), fix)
+			}
+			one.op = unread().op
 		}
 	}
 	if o.has("value") {
 		one.value, one.valued = o.number("value", "write a number, such as value: 300")
+		if !one.valued {
+			one.value, one.valued = unread().value, true
+		}
 	}
 	if o.has("compositeWeight") {
 		if !one.own {
@@ -259,7 +268,7 @@ func (r *fileReader) objective(n *yaml.Node, path string) (objective, bool) {
 		}
 	}
 	o.slices(&one)
-	return one, len(r.errs) == before
+	return one, true
 }
 
 // slices reads the fields of an objective that belong to slices of time.

@@ -159,19 +159,12 @@ func (c *cli) check() {
 	config := clause.Command("config", "Check configuration files.")
 	files := config.Arg("file", "Configuration file.").Required().Strings()
 	c.add(config, func(context.Context) error {
-		return c.checkEach(*files, func(file string) (string, error) {
-			cfg, err := app.Load(file)
-			if err != nil {
-				return "", err
-			}
-			slos, err := cfg.SLOs()
-			return fmt.Sprintf("%d SLOs, %d owners", len(slos), len(cfg.Alerting.Owners)), err
-		})
+		return c.checkEach(*files, app.Check)
 	})
 	slo := clause.Command("slo", "Check OpenSLO files.")
 	sloFiles := slo.Arg("file", "OpenSLO file.").Required().Strings()
 	c.add(slo, func(context.Context) error {
-		return c.checkEach(*sloFiles, func(file string) (string, error) { return app.DescribeSLOs(file) })
+		return c.checkEach(*sloFiles, app.DescribeSLOs)
 	})
 }
 

@@ -48,10 +48,16 @@ type Rate float64
 func (r *Rate) UnmarshalYAML(node *yaml.Node) error {
 	var v float64
 	if err := node.Decode(&v); err != nil || !(v > 0 && v <= 1) {
-		return fmt.Errorf("line %d: a raw_rate is above 0 and at most 1", node.Line)
+		return mistake(node, "a raw_rate is above 0 and at most 1")
 	}
 	*r = Rate(v)
 	return nil
+}
+
+// mistake is an error with which yaml.v3 goes on decoding, so that it does not hide
+// the file's others.
+func mistake(node *yaml.Node, what string) error {
+	return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %s", node.Line, what)}}
 }
 
 // Action is what is done to a value.
@@ -79,7 +85,7 @@ type Rule struct {
 
 // UnmarshalYAML reads a rule.
 func (r *Rule) UnmarshalYAML(node *yaml.Node) error {
-	wrong := fmt.Errorf("line %d: a rule is keep, drop, hash, or truncate with a number such as {truncate: 3}", node.Line)
+	wrong := mistake(node, "a rule is keep, drop, hash, or truncate with a number such as {truncate: 3}")
 	if node.Kind == yaml.ScalarNode {
 		*r = Rule{Action: Action(node.Value)}
 		if r.Action != Keep && r.Action != Drop && r.Action != Hash {

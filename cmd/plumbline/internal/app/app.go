@@ -80,29 +80,6 @@ func New(cfg Config, log *slog.Logger, channels ...alerting.Channel) (*App, erro
 	}, nil
 }
 
-// SLOs reads the configured SLO files. An SLO on a model that is not declared
-// is an error: it would make a route for whatever a producer sends.
-func (c Config) SLOs() ([]plumbline.SLO, error) {
-	if len(c.Rules.SLOFiles) == 0 {
-		return nil, nil
-	}
-	slos, err := rules.ParseFiles(c.Rules.SLOFiles...)
-	if err != nil {
-		return nil, err
-	}
-	declared := make(map[plumbline.Model]bool, len(c.Models))
-	for _, m := range c.Models {
-		declared[m.Name] = true
-	}
-	var errs []error
-	for _, slo := range slos {
-		if !declared[slo.Model] {
-			errs = append(errs, fmt.Errorf("SLO %s: model %q is not declared; add it under models in the configuration", slo.Name, slo.Model))
-		}
-	}
-	return slos, errors.Join(errs...)
-}
-
 // Run builds the parts in the order of the data, runs them until ctx is done or
 // one dies, and stops them in reverse.
 //

@@ -1,19 +1,12 @@
 package app
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"time"
-
-	"gopkg.in/yaml.v3"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/alerting"
@@ -254,51 +247,6 @@ func DefaultConfig() Config {
 	return cfg
 }
 
-// Load reads a configuration file strictly: an unknown key, a wrong type or a
-// second document is an error with the file and the line.
-func Load(path string) (Config, error) {
-	cfg := DefaultConfig()
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Config{}, fmt.Errorf("configuration: %w; name yours with --config.file (examples/flights/plumbline.yml is one to begin with)", err)
-	}
-	if err != nil {
-		return Config{}, fmt.Errorf("configuration: %w", err)
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
-		return Config{}, inFile(path, text, err)
-	}
-	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return Config{}, fmt.Errorf("%s: a second YAML document begins; one file holds one configuration", path)
-	}
-	cfg.resolve(filepath.Dir(path))
-	cfg.declareSegments()
-	for i := range cfg.Ingest.Sources {
-		if err := cfg.Ingest.Sources[i].ReadFiles(); err != nil {
-			return Config{}, fmt.Errorf("%s: ingest.sources[%d].%w", path, i, err)
-		}
-	}
-	return cfg, cfg.placed().validateIn(path)
-}
-
-// lineOf finds where yaml.v3 says a line, so that the error can begin with
-// file:line as compilers do.
-var lineOf = regexp.MustCompile(`(?m)line (\d+): (.*)$`)
-
-func inFile(path string, text []byte, err error) error {
-	found := lineOf.FindAllStringSubmatch(err.Error(), -1)
-	if len(found) == 0 {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	var errs []error
-	for _, f := range found {
-		errs = append(errs, fmt.Errorf("%s:%s: %s", path, f[1], plainly(text, f[1], f[2])))
-	}
-	return errors.Join(errs...)
-}
-
 // resolve makes paths of the file relative to the file.
 func (c *Config) resolve(dir string) {
 	paths := []*string{&c.DataDir, &c.Dashboards.Dir, &c.Web.ConfigFile, &c.ClickHouse.DSNFile, &c.HTTPIngest.TokenFile, &c.Ingest.Privacy.KeysFile,
@@ -353,33 +301,25 @@ func (c Config) engineConfig() engine.Config {
 // embedsClickHouse reports whether the service runs its own ClickHouse.
 func (c Config) embedsClickHouse() bool { return c.ClickHouse.Embedded() }
 
-// validateIn returns every mistake that only the whole file shows, each naming
-// the file and the field.
-func (c Config) validateIn(path string) error {
-	var errs []error
-	add := func(err error) {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", path, err))
-		}
-	}
-	add(c.Web.validate())
-	add(c.Kafka.validate())
-	add(c.ClickHouse.Validate())
+// validate returns every mistake that only the whole file shows, each naming the
+// field.
+func (c Config) validate() error {
+	errs := []error{c.Web.validate(), c.Kafka.validate(), c.ClickHouse.Validate()}
 	if c.embedsClickHouse() {
-		add(c.engineConfig().Validate())
+		errs = append(errs, c.engineConfig().Validate())
 	}
-	add(prefixed("ingest", c.Ingest.Validate()))
-	add(prefixed("http_ingest", c.HTTPIngest.Validate()))
-	add(c.validateModels())
-	add(c.Join.Validate())
-	add(c.Analyze.Validate())
-	add(prefixed("rules", c.Rules.Validate()))
-	add(prefixed("alerting", c.Alerting.Validate()))
-	add(c.validateReplicas())
-	add(prefixed("alerting.slack", c.Alerting.Slack.Validate()))
-	add(prefixed("alerting.pagerduty", c.Alerting.PagerDuty.Validate()))
-	add(prefixed("alerting", c.Alerting.validateChannels()))
-	return errors.Join(errs...)
+	return errors.Join(append(errs,
+		prefixed("ingest", c.Ingest.Validate()),
+		prefixed("http_ingest", c.HTTPIngest.Validate()),
+		c.validateModels(),
+		c.Join.Validate(),
+		c.Analyze.Validate(),
+		prefixed("rules", c.Rules.Validate()),
+		prefixed("alerting", c.Alerting.Validate()),
+		c.validateReplicas(),
+		prefixed("alerting.slack", c.Alerting.Slack.Validate()),
+		prefixed("alerting.pagerduty", c.Alerting.PagerDuty.Validate()),
+		prefixed("alerting", c.Alerting.validateChannels()))...)
 }
 
 // prefixed names the section in each of its mistakes.

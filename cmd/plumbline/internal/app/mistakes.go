@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -12,31 +13,135 @@ import (
 )
 
 // This file says in the words of a configuration what yaml.v3 says in those of
-// Go: which field it is about, and what to write instead.
+// Go: which field it is about, and what to write instead. And it gives the
+// mistakes that the sections find their line.
 
 var (
 	unknownKey = regexp.MustCompile(`^field (.+) not found in type \S+$`)
 	wrongValue = regexp.MustCompile("^cannot unmarshal !!(\\w+)(?: `(.*)`)? into (.+)$")
+	// lineOf finds where yaml.v3 says a line, so that the error can begin with
+	// file:line as compilers do.
+	lineOf = regexp.MustCompile(`(?m)line (\d+): (.*)$`)
+	// fieldOf is the field that a section's mistake begins with.
+	fieldOf = regexp.MustCompile(`^[a-z][a-z0-9_]*(?:\[\d+\]|\.[a-z0-9_]+)*`)
 )
+
+// mistakes collects what is wrong with one configuration file.
+type mistakes struct {
+	path string
+	// root is the text as nodes, nil where there are none.
+	root *yaml.Node
+	errs []error
+	// told are fields that could not be decoded. Whatever else a section says of
+	// them follows from that: that they are empty, for example.
+	told []string
+}
+
+func newMistakes(path string, text []byte) *mistakes {
+	m := &mistakes{path: path}
+	var document yaml.Node
+	if yaml.Unmarshal(text, &document) == nil && len(document.Content) > 0 {
+		m.root = document.Content[0]
+	}
+	return m
+}
+
+func (m *mistakes) err() error { return errors.Join(m.errs...) }
+
+// add takes what the sections found: each part of a joined error on a line of its
+// own, with file and line.
+func (m *mistakes) add(err error) {
+	if err == nil {
+		return
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range many.Unwrap() {
+			m.add(e)
+		}
+		return
+	}
+	field := fieldOf.FindString(err.Error())
+	for _, told := range m.told {
+		if rest, ok := strings.CutPrefix(field, told); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return
+		}
+	}
+	where := m.path
+	if line := lineAt(m.root, field); line > 0 {
+		where += fmt.Sprintf(":%d", line)
+	}
+	m.errs = append(m.errs, fmt.Errorf("%s: %w", where, err))
+}
+
+// lineAt is where a field is written, or else the nearest section around it that
+// is; 0 if nothing of it is.
+func lineAt(root *yaml.Node, field string) int {
+	line := 0
+	path := strings.Split(strings.NewReplacer("[", ".", "]", "").Replace(field), ".")
+	for n := root; n != nil && len(path) > 0; path = path[1:] {
+		n, line = child(n, path[0], line)
+	}
+	return line
+}
+
+// written reports whether the file has a field.
+func (m *mistakes) written(field []string) bool {
+	n := m.root
+	for _, name := range field {
+		if n == nil {
+			break
+		}
+		n, _ = child(n, name, 0)
+	}
+	return n != nil
+}
+
+// child is the value of a key, or the item of an index, and its line; without it
+// the line stays.
+func child(n *yaml.Node, name string, line int) (*yaml.Node, int) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == name {
+				return n.Content[i+1], n.Content[i].Line
+			}
+		}
+	case yaml.SequenceNode:
+		if i, err := strconv.Atoi(name); err == nil && i < len(n.Content) {
+			return n.Content[i], n.Content[i].Line
+		}
+	}
+	return nil, line
+}
+
+// ofYAML takes what yaml.v3 found.
+func (m *mistakes) ofYAML(err error) {
+	found := lineOf.FindAllStringSubmatch(err.Error(), -1)
+	if len(found) == 0 {
+		m.errs = append(m.errs, fmt.Errorf("%s: %w", m.path, err))
+	}
+	for _, f := range found {
+		m.errs = append(m.errs, fmt.Errorf("%s:%s: %s", m.path, f[1], m.plainly(f[1], f[2])))
+	}
+}
 
 // plainly rewrites what yaml.v3 says of a line of text; what it does not know
 // stays as it is.
-func plainly(text []byte, line, message string) string {
+func (m *mistakes) plainly(line, message string) string {
 	number, err := strconv.Atoi(line)
-	var document yaml.Node
-	if err != nil || yaml.Unmarshal(text, &document) != nil || len(document.Content) == 0 {
+	if err != nil || m.root == nil {
 		return message
 	}
 	if found := unknownKey.FindStringSubmatch(message); found != nil {
-		path := find(document.Content[0], func(key, _ *yaml.Node) bool { return key != nil && key.Line == number && key.Value == found[1] })
-		if known := keysOf(reflect.TypeFor[Config](), path[:max(len(path)-1, 0)]); len(path) > 0 && len(known) > 0 {
-			return fmt.Sprintf("field %s not found; the keys there are %s", spell(path), strings.Join(known, ", "))
+		if said := m.unknown(number, found[1]); said != "" {
+			return said
 		}
 	}
 	if found := wrongValue.FindStringSubmatch(message); found != nil {
-		path := find(document.Content[0], func(_, value *yaml.Node) bool {
+		path := find(m.root, func(_, value *yaml.Node) bool {
 			return value.Line == number && value.ShortTag() == "!!"+found[1] && strings.HasPrefix(value.Value, strings.TrimSuffix(found[2], "..."))
 		})
+		m.tell(path)
 		what := fmt.Sprintf("%q", found[2])
 		switch found[1] {
 		case "map":
@@ -47,6 +152,73 @@ func plainly(text []byte, line, message string) string {
 		return fmt.Sprintf("%s: %s is not %s", spell(path), what, wanted(found[3]))
 	}
 	return message
+}
+
+// unknown says what an unknown key may have been meant for; empty where the key
+// cannot be found.
+func (m *mistakes) unknown(line int, name string) string {
+	path := find(m.root, func(key, _ *yaml.Node) bool { return key != nil && key.Line == line && key.Value == name })
+	if len(path) == 0 {
+		return ""
+	}
+	section := path[:len(path)-1]
+	known := keysOf(reflect.TypeFor[Config](), section)
+	if len(known) == 0 {
+		return ""
+	}
+	meant := ""
+	if near := nearest(name, known); near != "" {
+		meant = fmt.Sprintf("did you mean %s? ", near)
+		if field := append(slices.Clone(section), near); !m.written(field) {
+			m.tell(field)
+		}
+	}
+	return fmt.Sprintf("field %s not found; %sthe keys there are %s", spell(path), meant, strings.Join(known, ", "))
+}
+
+// tell keeps a field as told. yaml.v3 leaves an item that it cannot decode out of
+// its list, so the indices of the others are not those of the file any more.
+func (m *mistakes) tell(path []string) {
+	if len(path) == 0 {
+		return
+	}
+	if _, err := strconv.Atoi(path[len(path)-1]); err == nil {
+		path = path[:len(path)-1]
+	}
+	m.told = append(m.told, spell(path))
+}
+
+// nearest is the known name that is fewest changed letters away, and empty where
+// that is more than a third of the name.
+func nearest(name string, known []string) string {
+	best, least := "", max(1, len(name)/3)+1
+	for _, k := range known {
+		if d := changes(name, k); d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// changes counts the letters that are put in, left out or replaced (Levenshtein).
+func changes(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // find returns the keys and indices down to the first value that is meant; an

@@ -1,0 +1,123 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"gopkg.in/yaml.v3"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/rules"
+)
+
+// Load reads a configuration file strictly. The error joins every mistake that can
+// be known, each with file, line and field: unknown keys and wrong types do not
+// hide what is wrong with the rest.
+func Load(path string) (Config, error) {
+	cfg, wrong, err := read(path)
+	if err != nil {
+		return Config{}, err
+	}
+	return cfg, wrong.err()
+}
+
+// Check reads a configuration file and its SLO files, and says in a line what
+// they hold, or every mistake of all of them.
+func Check(path string) (string, error) {
+	cfg, wrong, err := read(path)
+	if err != nil {
+		return "", err
+	}
+	slos, err := cfg.parseSLOs()
+	if err != nil {
+		slos = cfg.rightSLOs()
+	}
+	wrong.add(cfg.undeclared(slos))
+	if err := errors.Join(wrong.err(), err); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d SLOs, %d owners", len(slos), len(cfg.Alerting.Owners)), nil
+}
+
+// read decodes a file over the defaults. What cannot be read at all is the error,
+// what is wrong in it are the mistakes.
+func read(path string) (Config, *mistakes, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Config{}, nil, fmt.Errorf("configuration: %w; name yours with --config.file (examples/flights/plumbline.yml is one to begin with)", err)
+	}
+	if err != nil {
+		return Config{}, nil, fmt.Errorf("configuration: %w", err)
+	}
+	cfg := DefaultConfig()
+	wrong := newMistakes(path, text)
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	switch err := decoder.Decode(&cfg); {
+	case err == nil:
+		if !errors.Is(decoder.Decode(new(yaml.Node)), io.EOF) {
+			wrong.errs = append(wrong.errs, fmt.Errorf("%s: a second YAML document begins; one file holds one configuration", path))
+		}
+	case errors.As(err, new(*yaml.TypeError)):
+		// What can be decoded is decoded, and is looked at too.
+		wrong.ofYAML(err)
+	case !errors.Is(err, io.EOF):
+		wrong.ofYAML(err)
+		return Config{}, nil, wrong.err()
+	}
+	cfg.resolve(filepath.Dir(path))
+	cfg.declareSegments()
+	for i := range cfg.Ingest.Sources {
+		if err := cfg.Ingest.Sources[i].ReadFiles(); err != nil {
+			wrong.add(fmt.Errorf("ingest.sources[%d].%w", i, err))
+		}
+	}
+	wrong.add(cfg.placed().validate())
+	return cfg, wrong, nil
+}
+
+// SLOs reads the configured SLO files. An SLO on a model that is not declared
+// is an error: it would make a route for whatever a producer sends.
+func (c Config) SLOs() ([]plumbline.SLO, error) {
+	slos, err := c.parseSLOs()
+	if err != nil {
+		return nil, err
+	}
+	return slos, c.undeclared(slos)
+}
+
+func (c Config) parseSLOs() ([]plumbline.SLO, error) {
+	if len(c.Rules.SLOFiles) == 0 {
+		return nil, nil
+	}
+	return rules.ParseFiles(c.Rules.SLOFiles...)
+}
+
+// rightSLOs are the SLOs of those patterns whose files have no mistake.
+func (c Config) rightSLOs() (right []plumbline.SLO) {
+	for _, pattern := range c.Rules.SLOFiles {
+		if slos, err := rules.ParseFiles(pattern); err == nil {
+			right = append(right, slos...)
+		}
+	}
+	return right
+}
+
+func (c Config) undeclared(slos []plumbline.SLO) error {
+	declared := make(map[plumbline.Model]bool, len(c.Models))
+	for _, m := range c.Models {
+		declared[m.Name] = true
+	}
+	var errs []error
+	for _, slo := range slos {
+		if !declared[slo.Model] {
+			errs = append(errs, fmt.Errorf("models: SLO %s: model %q is not declared; add it under models in the configuration", slo.Name, slo.Model))
+		}
+	}
+	return errors.Join(errs...)
+}
