@@ -187,7 +187,7 @@ func TestUnknownServiceOwnerIsRefused(t *testing.T) {
 	text := strings.Replace(configuration, "  owners:", "  service_owner: nobody\n  owners:", 1)
 	w.write(t, "wrong.yml", strings.NewReplacer("%s", w.slack.APIURL()).Replace(text))
 	_, err := app.Load(w.dir + "/wrong.yml")
-	if err == nil || !strings.Contains(err.Error(), `wrong.yml: alerting.service_owner: "nobody" is no owner of the registry`) {
+	if err == nil || !strings.Contains(err.Error(), `wrong.yml:13: alerting.service_owner: "nobody" is no owner of the registry`) {
 		t.Errorf("got %v", err)
 	}
 	w.write(t, "limit.yml", "engine: {disk_limit: 1.5}\nalerting: {service_owner: a, owners: [{name: a}]}\n")
