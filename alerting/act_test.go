@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -158,6 +160,45 @@ func TestPageThatFiresAgainIsNobodysYet(t *testing.T) {
 	}
 	s.take(t, w, "bob")
 	wantActions(t, w, "trigger acknowledge resolve trigger acknowledge")
+}
+
+// An end that was told is one, however soon the page fires again, and whatever is
+// remembered of the alert that ended: days later its record is gone. Who took what
+// ended has not taken what fires.
+func TestPageThatFiresAgainAfterAToldEndIsNobodysYet(t *testing.T) {
+	for name, forget := range map[string]bool{"soon": false, "after days": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.Config.GroupInterval = 300 * time.Millisecond // a shorter pause is a flicker
+			s := w.start(t)
+			s.send(t, firing(plumbline.SeverityTicket))
+			w.waitSlack(t, func(m []fakeslack.Message) bool { return len(m) == 1 })
+			s.send(t, firing(plumbline.SeverityPage))
+			w.waitPagerDuty(t, 1)
+			s.take(t, w, "ann")
+			ended := resolved(firing(plumbline.SeverityPage))
+			s.tell(t, ended)
+			w.waitPagerDuty(t, 3)
+			if forget {
+				s.stop()
+				if err := os.Remove(filepath.Join(w.Config.DataDir, "alerts")); err != nil {
+					t.Fatal(err)
+				}
+				s = w.start(t)
+				s.send(t, firing(plumbline.SeverityTicket))
+			}
+			again := firing(plumbline.SeverityPage)
+			again.StartsAt = ended.EndsAt.Add(time.Millisecond)
+			s.send(t, again)
+			w.waitPagerDuty(t, 4)
+			s.turns(t, 8)
+			wantActions(t, w, "trigger acknowledge resolve trigger")
+			got, err := s.Incident(t.Context(), flightIncident())
+			if ack, acked := got.Acknowledged(); err != nil || acked || len(got.Again) != 1 {
+				t.Errorf("%+v, %v: taken by %+v", got, err, ack)
+			}
+		})
+	}
 }
 
 // The end of a page that somebody took was never told, for at night the ticket

@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/common/model"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 // What the notification log remembers of an incident beside the notifier's own
@@ -67,6 +69,14 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 	store := nflog.NewStore(entry)
 	if d.delivery.behind(entry, alerts) || d.delivery.contradicts(entry, store, alerts) {
 		return ctx, nil, nil
+	}
+	if again := d.delivery.firesAgain(o.incident, entry, store, alerts); !again.IsZero() {
+		o.incident, err = d.delivery.incidents.change(o.incident.ID, func(i Incident) Incident {
+			return i.refired(map[string]time.Time{o.incident.Severity: again})
+		})
+		if err != nil {
+			return ctx, nil, err
+		}
 	}
 	o.entry = entry
 	intent, _ := store.GetStr(stateIntent)
@@ -151,6 +161,35 @@ func (c *core) contradicts(entry *nflogpb.Entry, store *nflog.Store, alerts []*a
 		now, err := c.alerts.Get(a.Fingerprint())
 		return err != nil || now.UpdatedAt.Before(at)
 	})
+}
+
+// firesAgain returns since when the level of an incident fires that nobody has taken,
+// though somebody did before: all of it began after it was acknowledged, and since then
+// this channel was told that nothing of it fires. However short the pause was, and
+// whatever is remembered of the alerts that ended, what was taken is over. It returns
+// zero where that is not so.
+func (c *core) firesAgain(i Incident, entry *nflogpb.Entry, store *nflog.Store, alerts []*alert.Alert) time.Time {
+	ack, taken := i.Acknowledged()
+	seen, told := store.GetInt(stateSeen)
+	if !taken || !told || !time.UnixMilli(seen).After(ack.At) {
+		return time.Time{}
+	}
+	ofLevel := func(set model.LabelSet) bool { return string(set[plumbline.LabelSeverity]) == i.Severity }
+	if slices.ContainsFunc(c.alerts.labelsOf(i.Key), func(set model.LabelSet) bool {
+		return ofLevel(set) && slices.Contains(entry.FiringAlerts, hashOf(set))
+	}) {
+		return time.Time{}
+	}
+	var began time.Time
+	for _, a := range alerts {
+		if !a.Resolved() && ofLevel(a.Labels) {
+			began = earliest(began, a.StartsAt)
+		}
+	}
+	if began = moment(began); !began.After(ack.At) {
+		return time.Time{}
+	}
+	return began
 }
 
 // hashOf is what the notification log knows an alert by: Alertmanager's
