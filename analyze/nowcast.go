@@ -91,9 +91,10 @@ func (l *forecasts) guess(ctx context.Context, f *forecastOf, q forecast.Questio
 	if err != nil {
 		return burn.Guess{}, err
 	}
-	g := burn.Guess{Predictions: a.Estimate.Predictions, Effective: a.Estimate.Weight.Effective(), Known: a.Estimate.Known, Chance: math.NaN(), Why: a.Why}
+	g := burn.Guess{Predictions: a.Estimate.Predictions, Known: a.Estimate.Known, Chance: math.NaN(), Why: a.Why}
+	g.Effective, g.Requests = a.Estimate.Weight.Effective(), a.Estimate.Weight.Requests
 	if a.Why == "" {
-		g.Share, g.Error = min(max(1-a.Estimate.Value, 0), 1), a.Estimate.Error*a.Config.Widen
+		g.Share, g.Error, g.Sampling = min(max(1-a.Estimate.Value, 0), 1), a.Estimate.Error*a.Config.Widen, a.Estimate.Sampling
 		g.Proven, g.Contradicted = a.Record.Proven, a.Contradiction.Suspected
 		if a.Contradiction.State == metric.OK {
 			g.Chance = a.Contradiction.Chance

@@ -145,3 +145,51 @@ func TestTheNowcastBurnsBeforeLabelsDo(t *testing.T) {
 		t.Error("estimates pass for labels")
 	}
 }
+
+// What a page rests on knows which requests were sampled: of a window whose labels
+// are all in, counted once more from what was sent.
+func TestTheNowcastKnowsWhatWasSampled(t *testing.T) {
+	db := startDB(t)
+	hour := now.Truncate(time.Hour)
+	r := rand.New(rand.NewPCG(73, 73))
+	var sample []late
+	for _, p := range lateWorld(r, hour.Add(-12*day), now, 120) {
+		p.known = p.at.Truncate(time.Hour).Add(59*time.Minute + 30*time.Second)
+		if p.weight = 1; p.predicted != p.truth && r.IntN(2) == 0 {
+			p.weight = 20
+		}
+		if r.Int64N(p.weight) == 0 {
+			sample = append(sample, p)
+		}
+	}
+	storeLate(t, db, "m", sample, now)
+	runner := newRunner(t, db, lateObjective())
+	estimates(t, runner, db, "m", now)
+	got, err := runner.forecasts.guess(t.Context(), runner.forecasts.models["m"], forecast.Question{End: hour, Window: 6 * time.Hour, Deploy: "v1"}, map[forecast.Question]burn.Guess{})
+	if err != nil || got.Why != "" {
+		t.Fatal(got.Why, err)
+	}
+	requests, bad := 0., 0.
+	var window []late
+	for _, p := range sample {
+		if p.at.Before(hour.Add(-6*time.Hour)) || !p.at.Before(hour) {
+			continue
+		}
+		window = append(window, p)
+		requests += float64(p.weight)
+		if p.predicted != p.truth {
+			bad += float64(p.weight)
+		}
+	}
+	variance := 0.
+	for _, p := range window {
+		off := -bad / requests
+		if p.predicted != p.truth {
+			off++
+		}
+		variance += float64(p.weight*p.weight-p.weight) * off * off / requests / requests
+	}
+	if got.Known != int64(len(window)) || math.Abs(got.Share-bad/requests) > 1e-9 || got.Requests != requests || math.Abs(got.Sampling-math.Sqrt(variance)) > 1e-9 || variance == 0 {
+		t.Errorf("%+v, want %d of %g requests, of which %.4f bad, to within %.5f by sampling", got, len(window), requests, bad/requests, math.Sqrt(variance))
+	}
+}

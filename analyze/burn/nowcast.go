@@ -32,11 +32,13 @@ type Guess struct {
 	// Predictions are those of the window, Known those of them with a label.
 	Predictions, Known int64
 	// Effective is how many equal observations the predictions are worth where the
-	// producer samples (Kish 1965); 0 is Predictions.
-	Effective float64
+	// producer samples (Kish 1965), Requests how many requests they stand for; 0 is
+	// Predictions.
+	Effective, Requests float64
 	// Share is the bad share, Error its standard error by what is not known of the
-	// labels alone: 0 when all are in.
-	Share, Error float64
+	// labels alone: 0 when all are in. Sampling is that by which requests were
+	// sampled, 0 of a producer who sends all.
+	Share, Error, Sampling float64
 	// Proven says that past guesses of such windows held as promised, and Contradicted
 	// that labels deny what was expected of them. Chance is that of labels so far off
 	// if the guess is right; NaN where there are too few to tell.
@@ -53,6 +55,20 @@ func (g Guess) worth() float64 {
 	}
 	return float64(g.Predictions)
 }
+
+// sampled is the variance of the share by which requests were sampled and by what
+// chance makes of so many requests, 0 of a producer who sends all. It is that of
+// worth where weights have nothing to do with what is bad. Where what is doubtful
+// weighs more than what is not, it is several times as much.
+func (g Guess) sampled() float64 {
+	if g.Sampling == 0 {
+		return 0
+	}
+	return g.Sampling*g.Sampling + variance(g.Share)/g.Requests
+}
+
+// variance is that of one event that is bad with a probability.
+func variance(p float64) float64 { return p * (1 - p) }
 
 // Nowcast is one window pair on estimates.
 type Nowcast struct {
@@ -109,9 +125,8 @@ func EvaluateGuess(slo plumbline.SLO, pair plumbline.WindowPair, end time.Time, 
 // The greater of the variances at the threshold and at the share itself is taken,
 // so that a window in which everything is bad is not free of doubt.
 func (n Nowcast) spread(slo plumbline.SLO) float64 {
-	variance := func(p float64) float64 { return p * (1 - p) }
 	chance := Overdispersion(slo) * max(variance(n.Long.Share), variance(min(n.Threshold, 1))) / n.Long.worth()
-	return math.Sqrt(n.Long.Error*n.Long.Error + chance)
+	return math.Sqrt(n.Long.Error*n.Long.Error + max(chance, Overdispersion(slo)*n.Long.sampled()))
 }
 
 // hoursPerYear are how often a nowcast is looked at.

@@ -3,6 +3,7 @@ package burn
 import (
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -73,6 +74,49 @@ func TestTheVerdictOfAGuess(t *testing.T) {
 	one, many := EvaluateGuess(quality90(), pair, time.Unix(0, 0), bad, bad, 1), EvaluateGuess(quality90(), pair, time.Unix(0, 0), bad, bad, 20)
 	if !(many.Low < one.Low) {
 		t.Errorf("20 deploys share the noise of one: %.4f, of one %.4f", many.Low, one.Low)
+	}
+}
+
+// A producer sends every request of which it is sure, all right, and one in a hundred
+// of those it doubts, half of them wrong. What is sampled and counted anew a thousand
+// times scatters as the spread says, twice as far as that of as many equal
+// observations.
+func TestASampledNowcastSpreadsAsSamplesDo(t *testing.T) {
+	const worlds, requests, doubted, weight = 1000, 130_000, 30_000, 100.
+	r := rand.New(rand.NewPCG(72, 72))
+	slo := quality90()
+	slo.Overdispersion = 1
+	pair := plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: 6 * time.Hour, Short: time.Hour, Factor: 1.15}
+	sum, squares, spread, kish := 0., 0., 0., 0.
+	for range worlds {
+		var sure, right, wrong float64
+		for range requests {
+			switch {
+			case r.IntN(requests) >= doubted:
+				sure++
+			case r.IntN(weight) > 0:
+			case r.IntN(2) > 0:
+				right++
+			default:
+				wrong++
+			}
+		}
+		n := sure + weight*(right+wrong)
+		m := weight * wrong / n
+		g := Guess{Predictions: int64(sure + right + wrong), Share: m, Requests: n, Effective: n * n / (sure + weight*weight*(right+wrong)), Proven: true}
+		g.Known = g.Predictions
+		g.Sampling = math.Sqrt((weight*weight-weight)*(wrong*(1-m)*(1-m)+right*m*m)) / n
+		sum, squares = sum+m, squares+m*m
+		spread += EvaluateGuess(slo, pair, time.Unix(0, 0), g, g, 1).spread(slo) / worlds
+		kish += math.Sqrt(m*(1-m)/g.Effective) / worlds
+	}
+	sd := math.Sqrt(squares/worlds - sum*sum/worlds/worlds)
+	// Four standard errors of the standard deviation of 1,000 draws are 9 %.
+	if math.Abs(spread/sd-1) > 0.09 {
+		t.Errorf("the spread is %.5f, shares scatter by %.5f", spread, sd)
+	}
+	if kish > 0.6*sd {
+		t.Errorf("as many equal observations scatter by %.5f, too: the test tests nothing", kish)
 	}
 }
 
