@@ -24,7 +24,7 @@ type Bounds struct {
 
 // Bound returns the bounds of a share from hits among labelled predictions, and
 // predictions that will never have a label. Of sampled predictions it is a share of
-// requests, and its interval rests on their effective number.
+// requests; see worth for its interval.
 func Bound(hits, labelled, never Tally) (Bounds, error) {
 	if hits.Count < 0 || labelled.Count < hits.Count || never.Count < 0 {
 		return Bounds{}, fmt.Errorf("bounds of %d hits of %d labelled, %d without a label", hits.Count, labelled.Count, never.Count)
@@ -37,16 +37,38 @@ func Bound(hits, labelled, never Tally) (Bounds, error) {
 	}
 	all := labelled.weight()
 	all.Add(never.weight())
-	size, hit := all.Effective(), hits.weight().Requests
-	out.Low, out.High, out.State = hit/all.Requests, (hit+never.weight().Requests)/all.Requests, metric.OK
-	low, high := math.Sqrt(out.Low*(1-out.Low)/size), math.Sqrt(out.High*(1-out.High)/size)
-	if size < 20 || min(hits.Count, labelled.Count-hits.Count) < 1 {
+	hit, possible := hits.weight(), hits.weight()
+	possible.Add(never.weight())
+	out.Low, out.High, out.State = hit.Requests/all.Requests, possible.Requests/all.Requests, metric.OK
+	sampled := all.Squares > all.Requests
+	if sampled {
+		out.Assumes = []string{"of labels nothing: unlabelled predictions may all be right or all be wrong", sampledAlone}
+	}
+	if min(all.Effective(), worth(hit, all), worth(possible, all)) < leastWorth || min(hits.Count, labelled.Count-hits.Count) < 1 {
 		out.State = metric.Insufficient
+		if sampled {
+			out.Assumes = append(out.Assumes, "there are too few predictions to say how far those that were not sampled may be off, which is left out")
+		}
 		return out, nil
 	}
+	low, high := math.Sqrt(out.Low*(1-out.Low)/worth(hit, all)), math.Sqrt(out.High*(1-out.High)/worth(possible, all))
 	c := imbensManski((out.High - out.Low) / max(low, high))
 	out.Interval = metric.Interval{Low: max(out.Low-c*low, 0), High: min(out.High+c*high, 1)}
 	return out, nil
+}
+
+// leastWorth is how many equal observations an interval needs.
+const leastWorth = 20
+
+// worth is how many equal observations predictions are worth for the share that some
+// of them are: their effective number if these weigh like the others. If few heavy
+// ones are what the share is made of, it is less, for the variance of the share p is
+// the sum of w^2 (x - p)^2 over the square of the sum of w, where x is 1 for these
+// and 0 for the others.
+func worth(some, all Weight) float64 {
+	p, others := some.Requests/all.Requests, Weight{Requests: all.Requests - some.Requests}
+	others.Squares = max(all.Squares-some.Squares, others.Requests) // a difference of great numbers
+	return all.Requests / ((1-p)/some.Thin() + p/others.Thin())
 }
 
 // imbensManski solves Phi(c + gap) - Phi(-c) = 0.95: 1.96 where the bounds meet,
@@ -102,6 +124,9 @@ func Weigh(labels []Explored, predictions int64) (Estimate, error) {
 	if len(labels) == 0 {
 		return out, nil
 	}
+	if known.Squares > known.Requests {
+		out.Assumes = append(out.Assumes, sampledAlone)
+	}
 	out.Value = sum / weights
 	variance, heaviest := 0.0, 0.0
 	for _, l := range labels {
@@ -113,7 +138,7 @@ func Weigh(labels []Explored, predictions int64) (Estimate, error) {
 	}
 	out.Error = math.Sqrt(variance)
 	out.State = metric.Insufficient
-	if known.Effective() >= 20 && heaviest <= 0.1 {
+	if known.Effective() >= leastWorth && heaviest <= 0.1 {
 		out.State = metric.OK
 		out.Interval = metric.Interval{Low: out.Value - z95*out.Error, High: out.Value + z95*out.Error}
 	}

@@ -3,6 +3,8 @@ package estimate_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/plumbline-slo/plumbline/analyze/estimate"
@@ -201,6 +203,92 @@ func indicator(b bool) float64 {
 	return 0
 }
 
+// A producer sends every request of which it is sure, all of them wrong, and one in
+// twenty of those it doubts, all right; of either some never get a label. The process
+// is sampled again and again: each end of the interval fails as often as it promises,
+// 1 in 20 where the bounds are far apart. As many equal observations would fail
+// several times as often.
+func TestBoundsOfASampleHoldThoseOfAllRequests(t *testing.T) {
+	const worlds, requests, doubted, weight, silent = 1000, 13_000, 3_000, 20, 4 // one in silent
+	rng := rand.New(rand.NewPCG(96, 96))
+	low := float64(doubted) / requests * (1 - 1./silent)
+	high := low + 1./silent
+	failedLow, failedHigh, kish := 0., 0., 0.
+	for range worlds {
+		var hits, labelled, never estimate.Tally
+		for range requests {
+			w, right := int64(1), rng.IntN(requests) < doubted
+			if right {
+				w = weight
+			}
+			if rng.Int64N(w) > 0 {
+				continue
+			}
+			one := estimate.Tally{Count: 1, Weight: estimate.Weight{Requests: float64(w), Squares: float64(w * w)}}
+			add := func(to *estimate.Tally) {
+				to.Count++
+				to.Weight.Add(one.Weight)
+			}
+			if rng.IntN(silent) == 0 {
+				add(&never)
+				continue
+			}
+			add(&labelled)
+			if right {
+				add(&hits)
+			}
+		}
+		b, err := estimate.Bound(hits, labelled, never)
+		if err != nil || b.State != metric.OK {
+			t.Fatal(b, err)
+		}
+		all := labelled.Weight
+		all.Add(never.Weight)
+		failedLow += indicator(b.Interval.Low > low) / worlds
+		failedHigh += indicator(b.Interval.High < high) / worlds
+		kish += indicator(b.Low-1.6448536*math.Sqrt(b.Low*(1-b.Low)/all.Effective()) > low) / worlds
+	}
+	// Four standard errors of 1,000 draws are 2.8 points.
+	near(t, "how often the lower end fails", failedLow, 0.05, 0.028)
+	near(t, "how often the upper end fails", failedHigh, 0.05, 0.028)
+	if kish < 0.12 {
+		t.Errorf("as many equal observations fail %.1f %%: the test tests nothing", 100*kish)
+	}
+}
+
+// What is said of a sample is said to rest on how it was sampled.
+func TestBoundsOfASampleSayWhatTheyAssume(t *testing.T) {
+	const alone = "each request was sampled by itself, with the chance of one in its weight"
+	tally := func(n int64, w float64) estimate.Tally {
+		return estimate.Tally{Count: n, Weight: estimate.Weight{Requests: float64(n) * w, Squares: float64(n) * w * w}}
+	}
+	for _, tt := range []struct {
+		n       int64
+		w       float64
+		sampled bool
+		state   metric.State
+	}{{100, 1, false, metric.OK}, {100, 3, true, metric.OK}, {4, 3, true, metric.Insufficient}, {4, 1, false, metric.Insufficient}} {
+		b, err := estimate.Bound(tally(tt.n, tt.w), tally(2*tt.n, tt.w), tally(tt.n, tt.w))
+		if err != nil || b.State != tt.state || slices.Contains(b.Assumes, alone) != tt.sampled || strings.HasPrefix(b.Assumes[0], "nothing") == tt.sampled {
+			t.Errorf("%d of weight %g: %s, it assumes %q, %v", tt.n, tt.w, b.State, b.Assumes, err)
+		}
+		if leftOut := len(b.Assumes) == 3; leftOut != (tt.sampled && tt.state == metric.Insufficient) {
+			t.Errorf("%d of weight %g: it assumes %q", tt.n, tt.w, b.Assumes)
+		}
+		e, err := estimate.Weigh([]estimate.Explored{{Propensity: 0.5, Weight: estimate.Weight{Requests: tt.w, Squares: tt.w * tt.w}}}, 1)
+		if err != nil || slices.Contains(e.Assumes, alone) != tt.sampled {
+			t.Errorf("weighed labels of weight %g assume %q, %v", tt.w, e.Assumes, err)
+		}
+	}
+	// A few heavy hits among many light ones make no interval, however many those are.
+	labelled := tally(3, 1000)
+	labelled.Count += 12_000
+	labelled.Weight.Add(tally(12_000, 1).Weight)
+	if b, err := estimate.Bound(tally(3, 1000), labelled, estimate.Tally{}); err != nil || b.State != metric.Insufficient {
+		t.Errorf("3 hits of weight 1000: %+v, %v", b, err)
+	}
+}
+
 // Bounds and propensities of sampled predictions are shares of requests.
 func TestPartialFeedbackIsWeighed(t *testing.T) {
 	tally := func(n int64, w float64) estimate.Tally {
@@ -217,8 +305,13 @@ func TestPartialFeedbackIsWeighed(t *testing.T) {
 	}
 	near(t, "all others wrong", b.Low, 400.0/1800, 1e-12)
 	near(t, "all others right", b.High, 1400.0/1800, 1e-12)
-	effective := 1800.0 * 1800 / (400 + 1600 + 2000)
-	near(t, "the interval's lower end", b.Interval.Low, b.Low-1.6448536*math.Sqrt(b.Low*(1-b.Low)/effective), 1e-6)
+	// (1 - m)^2 for each of the 400, (4 m)^2 of the 100 and (2 m)^2 of the 500.
+	m := 400.0 / 1800
+	sd := math.Sqrt(400*(1-m)*(1-m)+100*16*m*m+500*4*m*m) / 1800
+	near(t, "the interval's lower end", b.Interval.Low, m-1.6448536*sd, 1e-6)
+	m = 1400.0 / 1800
+	sd = math.Sqrt(400*(1-m)*(1-m)+100*16*m*m+500*4*(1-m)*(1-m)) / 1800
+	near(t, "the interval's upper end", b.Interval.High, m+1.6448536*sd, 1e-6)
 
 	rng := rand.New(rand.NewPCG(95, 95))
 	const worlds, requests = 300, 8000
