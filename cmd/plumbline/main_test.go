@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv(engine.LibraryEnv, library)
 			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("NOW", time.Now().UTC().Format(time.RFC3339))
+			env.Setenv("EARLIER", time.Now().Add(-3*time.Hour).UTC().Format(time.RFC3339))
 			for _, name := range []string{"WEB", "KAFKA"} {
 				reserved, err := address.Reserve()
 				if err != nil {

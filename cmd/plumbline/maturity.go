@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -52,8 +54,8 @@ func askMaturity(ctx context.Context, w where, asked forecast.Asked) (forecast.M
 // labels of each stratum are.
 func printMaturity(out io.Writer, m forecast.Maturity) error {
 	fmt.Fprintf(out, "model %s as known at %s\n", oneLine(string(m.Model)), clock(m.At))
-	if !m.Newest.IsZero() {
-		fmt.Fprintf(out, "not counted yet: predictions up to %s are in. The service counts them, and their labels, at its next looks (analyze.estimate_interval, 5 minutes by default): ask again then.\n", clock(m.Newest))
+	if said := uncounted(m); said != "" {
+		fmt.Fprintln(out, said)
 	}
 	fmt.Fprintln(out)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -90,9 +92,37 @@ func printMaturity(out io.Writer, m forecast.Maturity) error {
 		if !d.Curve.Settled() {
 			never = "not known yet"
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\n", oneLine(d.Title), d.Curve.Predictions, percents(d.Curve.Ever()), lasting(d.Half), lasting(d.Most), never)
+		ever := percents(d.Curve.Ever())
+		if d.Curve.Ever() == 0 && m.Uncounted.Labels() {
+			ever = "-" // those that are stored may be of this stratum
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\n", oneLine(d.Title), d.Curve.Predictions, ever, lasting(d.Half), lasting(d.Most), never)
 	}
 	return table.Flush()
+}
+
+// uncounted says what is stored but not counted yet, and when it will be; empty
+// where only the hour that is not over is missing from what is said.
+func uncounted(m forecast.Maturity) string {
+	known := slices.ContainsFunc(m.Delays, func(d forecast.StratumDelay) bool { return d.Curve.Ever() > 0 })
+	var what []string
+	if !m.Newest.IsZero() {
+		what = append(what, "predictions up to "+clock(m.Newest))
+	}
+	if m.Uncounted.Known > 0 {
+		what = append(what, fmt.Sprintf("labels that became known in %d hours", m.Uncounted.Known))
+	}
+	if m.Uncounted.Open > 0 && !known {
+		what = append(what, fmt.Sprintf("%d labels of the hour that is not over", m.Uncounted.Open))
+	}
+	if len(what) == 0 {
+		return ""
+	}
+	when := "at its next look"
+	if !m.CountedAfter.IsZero() {
+		when = "at its first look after " + clock(m.CountedAfter)
+	}
+	return fmt.Sprintf("stored, but not counted yet: %s. The service counts them %s (analyze.estimate_interval apart, 5 minutes by default): ask again then.", strings.Join(what, ", "), when)
 }
 
 func percents(v float64) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -112,7 +113,7 @@ func (a Asker) now() time.Time {
 
 // ErrUnknown says that nothing of a model was counted: it never served, or the
 // service has not looked at it yet.
-var ErrUnknown = errors.New("nothing of this model is counted: it did not serve, or the service has not looked at it yet")
+var ErrUnknown = errors.New("nothing of this model is counted")
 
 // behind is how far what is counted may be behind without a word: an hour is
 // counted some minutes after it is over.
@@ -124,12 +125,12 @@ func (a Asker) Ask(ctx context.Context, q Asked) (Maturity, error) {
 	if err != nil {
 		return Maturity{}, err
 	}
-	if scope.Strata.Kind == "" {
-		return Maturity{}, fmt.Errorf("model %q: %w", q.Model, ErrUnknown)
-	}
 	newest, err := a.Reader.Newest(ctx, q.Model, a.now())
 	if err != nil {
 		return Maturity{}, err
+	}
+	if scope.Strata.Kind == "" {
+		return Maturity{}, unknown(q.Model, newest)
 	}
 	at := scope.To
 	if newest.Sub(at) <= behind || !q.At.IsZero() && q.At.Before(at) {
@@ -156,8 +157,49 @@ func (a Asker) Ask(ctx context.Context, q Asked) (Maturity, error) {
 		}
 	}
 	m, err := f.Maturity(ctx, at, q.Share, q.Windows, deploys...)
+	if err != nil {
+		return Maturity{}, err
+	}
 	m.Newest = newest
+	if q.At.IsZero() || at.Equal(scope.To) {
+		err = a.uncounted(ctx, &m, scope, cfg.History)
+	}
 	return m.served(), err
+}
+
+// unknown says what there is of a model of which nothing is counted.
+func unknown(model plumbline.Model, newest time.Time) error {
+	if newest.IsZero() {
+		return fmt.Errorf("model %q: %w: it did not serve in an hour that is over", model, ErrUnknown)
+	}
+	return fmt.Errorf("model %q: %w yet: predictions up to %s are stored, and counted at the service's next look (analyze.estimate_interval, 5 minutes by default)",
+		model, ErrUnknown, newest.Format(time.RFC3339))
+}
+
+// uncounted says of what is known that labels are stored which are not counted
+// yet: the demo was told for minutes that no label was known, while they were.
+func (a Asker) uncounted(ctx context.Context, m *Maturity, scope history.Scope, history time.Duration) error {
+	open := a.now().Truncate(time.Hour).UTC()
+	scope.From, scope.To = open.Add(-history), open
+	var err error
+	if m.Uncounted, err = a.Reader.Uncounted(ctx, scope); err != nil {
+		return err
+	}
+	known := slices.ContainsFunc(m.Delays, func(d StratumDelay) bool { return d.Curve.Ever() > 0 })
+	// The service looks again soon as long as it knows no label, and else when an
+	// hour is over.
+	if known || m.Uncounted.Known == 0 {
+		m.CountedAfter = open.Add(time.Hour)
+	}
+	if !m.Uncounted.Labels() {
+		return nil
+	}
+	for i := range m.Windows {
+		if w := &m.Windows[i]; w.Why == noLabel {
+			w.Why = "labels of this model are stored, and none of them is counted yet"
+		}
+	}
+	return nil
 }
 
 // served leaves out deploys without predictions in a window.

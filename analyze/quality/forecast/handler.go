@@ -90,13 +90,19 @@ func (m Maturity) MarshalJSON() ([]byte, error) {
 		Model   plumbline.Model `json:"model"`
 		At      time.Time       `json:"at"`
 		Newest  *time.Time      `json:"uncounted_until,omitempty"`
+		Known   int             `json:"uncounted_label_hours,omitempty"`
+		Open    int64           `json:"uncounted_labels_of_this_hour,omitempty"`
+		After   *time.Time      `json:"counted_after,omitempty"`
 		Strata  string          `json:"strata"`
 		Share   float64         `json:"share"`
 		Windows []windowJSON    `json:"windows"`
 		Delays  []delayJSON     `json:"delays"`
-	}{Model: m.Model, At: m.At, Strata: m.Strata.String(), Share: m.Share, Windows: []windowJSON{}, Delays: []delayJSON{}}
+	}{Model: m.Model, At: m.At, Known: m.Uncounted.Known, Open: m.Uncounted.Open, Strata: m.Strata.String(), Share: m.Share, Windows: []windowJSON{}, Delays: []delayJSON{}}
 	if !m.Newest.IsZero() {
 		out.Newest = &m.Newest
+	}
+	if !m.CountedAfter.IsZero() {
+		out.After = &m.CountedAfter
 	}
 	for _, w := range m.Windows {
 		j := windowJSON{Deploy: w.Deploy, From: w.From, To: w.To, Predictions: w.Known + w.Waiting, Labels: w.Known, Expected: drift.Number(w.Ever),

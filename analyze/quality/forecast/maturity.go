@@ -48,10 +48,18 @@ type Maturity struct {
 	// Newest is up to where predictions are in, where they are hours beyond At that
 	// the service has not counted yet, and so knows no label of; else it is zero.
 	Newest time.Time
+	// Uncounted is what is stored but not counted yet. CountedAfter is the end of the
+	// hour that is not over, where that is what the next count waits for, and zero
+	// where the service's next look counts.
+	Uncounted    history.Uncounted
+	CountedAfter time.Time
 	// Share is what counts as mature.
 	Share   float64
 	Windows []WindowMaturity
 }
+
+// noLabel is why nothing can be said of how late labels are.
+const noLabel = "no label of this model is known"
 
 // leastFollowed predictions make a curve.
 const leastFollowed = 50
@@ -109,7 +117,7 @@ func (w *WindowMaturity) judge(batches []estimate.Batch, curves map[estimate.Str
 	case w.Known+w.Waiting == 0:
 		w.State, w.Why = plumbline.VerdictMissing, "no predictions"
 	case !(ever > 0):
-		w.State, w.Why = plumbline.VerdictMissing, "no label of this model is known"
+		w.State, w.Why = plumbline.VerdictMissing, noLabel
 		w.Maturity, w.Low, w.High, w.MatureAt = math.NaN(), math.NaN(), math.NaN(), time.Time{}
 	case followed < leastFollowed:
 		w.State, w.Why = plumbline.VerdictInsufficient, fmt.Sprintf("%d predictions were followed, %d are needed", followed, leastFollowed)

@@ -163,11 +163,18 @@ func TestRollFollowsWhatIsNew(t *testing.T) {
 	all := world(rand.New(rand.NewPCG(52, 52)), 800, from, now)
 	store(t, db, "m", all, middle)
 	s := history.Scope{Model: "m", Strata: byLead, Classes: []string{"no", "yes"}, From: from, To: middle}
+	reader := history.Reader{Conn: db.Conn()}
+	if u, err := reader.Uncounted(t.Context(), s); err != nil || u.Hours != 24 || u.Known < 20 || u.Open != 0 || !u.Labels() {
+		t.Errorf("before anything is counted, %+v is not, %v", u, err)
+	}
 	hours, known := roll(t, db, s)
+	if u, err := reader.Uncounted(t.Context(), s); err != nil || u.Hours != 0 || u.Known != 0 {
+		t.Errorf("when all is counted, %+v is not, %v", u, err)
+	}
 	if hours != 24 || known < 20 || known > 24 {
 		t.Errorf("%d hours of predictions and %d of labels were counted, want those of a day", hours, known)
 	}
-	if newest, err := (history.Reader{Conn: db.Conn()}).Newest(t.Context(), "m", now); err != nil || !newest.Equal(middle) {
+	if newest, err := reader.Newest(t.Context(), "m", now); err != nil || !newest.Equal(middle) {
 		t.Errorf("predictions are in up to %s, %v, want %s", newest, err, middle)
 	}
 	if hours, known = roll(t, db, s); hours != 0 || known != 0 {
@@ -184,7 +191,7 @@ func TestRollFollowsWhatIsNew(t *testing.T) {
 		t.Errorf("%d hours of predictions are counted, want those of the second day", hours)
 	}
 	asked := history.Range{From: from, To: now, At: now, Part: 48 * time.Hour}
-	cells, err := history.Reader{Conn: db.Conn()}.Cells(t.Context(), s, asked)
+	cells, err := reader.Cells(t.Context(), s, asked)
 	if err != nil {
 		t.Fatal(err)
 	}

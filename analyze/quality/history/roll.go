@@ -152,32 +152,41 @@ type pending struct {
 }
 
 func (r Roller) stale(ctx context.Context, statement string, s Scope, mark int32, limit int) (p pending, err error) {
+	var total uint64
+	err = r.eachStale(ctx, statement, s, mark, limit+1, func(hour uint32, source, count uint64) {
+		if total += count; len(p.at) == limit || len(p.at) > 0 && total > atOnce {
+			p.more = true
+			return
+		}
+		p.at, p.sources = append(p.at, hour), append(p.sources, source)
+	})
+	return p, err
+}
+
+// eachStale calls each with an hour that is to be counted, the fingerprint of what
+// is stored of it, and how many rows that is.
+func (r Roller) eachStale(ctx context.Context, statement string, s Scope, mark int32, limit int, each func(hour uint32, source, count uint64)) error {
 	kept := int64(0)
 	if r.Raw > 0 {
 		kept = s.To.Add(-r.Raw).Unix()
 	}
-	parameters := append(s.parameters(), clickhouse.Named("mark", mark), clickhouse.Named("limit", limit+1), clickhouse.Named("kept", kept))
+	parameters := append(s.parameters(), clickhouse.Named("mark", mark), clickhouse.Named("limit", limit), clickhouse.Named("kept", kept))
 	rows, err := r.Conn.Query(ctx, statement, parameters...)
 	if err != nil {
-		return p, err
+		return err
 	}
 	defer rows.Close()
-	var total uint64
 	for rows.Next() {
 		var (
 			hour          uint32
 			source, count uint64
 		)
 		if err := rows.Scan(&hour, &source, &count); err != nil {
-			return p, err
+			return err
 		}
-		if total += count; len(p.at) == limit || len(p.at) > 0 && total > atOnce {
-			p.more = true
-			continue
-		}
-		p.at, p.sources = append(p.at, hour), append(p.sources, source)
+		each(hour, source, count)
 	}
-	return p, rows.Err()
+	return rows.Err()
 }
 
 func (r Roller) write(ctx context.Context, statement string, s Scope, p pending, mark int32) error {
