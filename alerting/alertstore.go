@@ -201,8 +201,8 @@ func (s *alertStore) fires(incident string, meant func(model.Fingerprint) bool) 
 	return slices.ContainsFunc(of, meant)
 }
 
-// labelsOf returns the labels of every alert of an incident that was ever heard
-// of, within the retention.
+// labelsOf returns the labels of every alert of an incident that is known: one that
+// ended is for the retention, and for as long as another of the incident fires.
 func (s *alertStore) labelsOf(incident string) []model.LabelSet {
 	s.mu.Lock()
 	defer s.mu.Unlock()

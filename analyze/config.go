@@ -26,8 +26,8 @@ type Config struct {
 	// for ten minutes, so a longer interval than that leaves gaps.
 	Interval time.Duration `yaml:"interval"`
 	// BurnInterval is the least pause between two looks at the burn of objectives
-	// that count events as they come, which a page waits for. Default 1 s. A look
-	// that takes long is followed by a longer one, of four times that, up to Interval.
+	// that count events as they come, which a page waits for. Default 1 s. After a look
+	// that takes longer it is as long as that look, up to Interval from its beginning.
 	BurnInterval time.Duration `yaml:"burn_interval"`
 	// DriftWindows are the windows whose features are compared with the training
 	// set. They count in whole hours. Default 24 h.

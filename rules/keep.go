@@ -38,15 +38,15 @@ func (e *Evaluator) keep(ctx context.Context, g *promrules.Group, ts time.Time) 
 		if r.KeepFiringFor() <= 0 {
 			continue
 		}
-		now := make(map[string]promrules.AlertState)
+		states := make(map[string]promrules.AlertState)
 		r.ForEachActiveAlert(func(a *Alert) {
-			now[encode(a.Labels)] = a.State
+			states[encode(a.Labels)] = a.State
 			if a.State == StateFiring {
 				e.ledger.keeps(a)
 			}
 		})
 		expr := r.Query().String()
-		if alerts := e.keeper.due(expr, r.Name(), r.KeepFiringFor(), now, ts, e.cfg.ResendDelay); len(alerts) > 0 {
+		if alerts := e.keeper.due(expr, r.Name(), r.KeepFiringFor(), states, ts, e.cfg.ResendDelay); len(alerts) > 0 {
 			for _, a := range alerts {
 				a.ValidUntil = ts.Add(e.validity())
 			}
@@ -59,7 +59,7 @@ func (e *Evaluator) keep(ctx context.Context, g *promrules.Group, ts time.Time) 
 // every resend delay, and those whose time is over, once. One that the rule has
 // firing again is the rule's. While the rule has one pending its condition holds:
 // had the process not ended it would be firing, and its time does not run.
-func (k *keeper) due(expr, name string, keepFor time.Duration, now map[string]promrules.AlertState, ts time.Time, resend time.Duration) []*Alert {
+func (k *keeper) due(expr, name string, keepFor time.Duration, states map[string]promrules.AlertState, ts time.Time, resend time.Duration) []*Alert {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var alerts []*Alert
@@ -67,7 +67,7 @@ func (k *keeper) due(expr, name string, keepFor time.Duration, now map[string]pr
 		if f.Expr != expr || f.Labels.Get("alertname") != name {
 			continue
 		}
-		state, holds := now[key]
+		state, holds := states[key]
 		if holds && state == StateFiring {
 			delete(k.kept, key)
 			continue
