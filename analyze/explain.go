@@ -118,21 +118,26 @@ func (r *Runner) Explain(ctx context.Context, model plumbline.Model, hash plumbl
 	return e, nil
 }
 
-// together asks several things at once, and ends the others at the first error. A panic
-// is an error: where it happens nobody else could recover it.
+// together asks several things at once, and ends the others at the first error.
 func together(ctx context.Context, all ...func(context.Context) error) error {
 	asked, within := errgroup.WithContext(ctx)
 	for _, ask := range all {
-		asked.Go(func() (err error) {
-			defer func() {
-				if p := recover(); p != nil {
-					err = fmt.Errorf("panic: %v", p)
-				}
-			}()
-			return ask(within)
+		asked.Go(func() error {
+			return Recovered(func() error { return ask(within) })
 		})
 	}
 	return asked.Wait()
+}
+
+// Recovered asks in a goroutine that belongs to nobody else: there nobody could recover
+// a panic, and a page goes out without an answer. It is an error like any other.
+func Recovered(ask func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return ask()
 }
 
 func (r *Runner) explainDrift(ctx context.Context, e *Explanation, t traffic, d deploy) error {

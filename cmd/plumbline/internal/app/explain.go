@@ -41,25 +41,7 @@ func (x explainer) Explain(ctx context.Context, about alerting.Question) (alerti
 	case <-ctx.Done():
 		return alerting.Explanation{}, errors.New("ClickHouse does not answer yet")
 	}
-	// A page waits for it: both are asked at once.
-	var (
-		loss alerting.Explanation
-		drop []string
-		lost error
-		ask  sync.WaitGroup
-	)
-	if x.asker != nil {
-		ask.Go(func() {
-			defer func() {
-				if p := recover(); p != nil { // nobody else could
-					lost = fmt.Errorf("panic: %v", p)
-				}
-			}()
-			drop, lost = x.loss(ctx, about, &loss)
-		})
-	}
-	e, err := x.runner.Explain(ctx, about.Model, about.Deploy, about.SLO)
-	ask.Wait()
+	e, lost, err := x.ask(ctx, about)
 	if err != nil {
 		return alerting.Explanation{}, err
 	}
@@ -78,23 +60,44 @@ func (x explainer) Explain(ctx context.Context, about alerting.Question) (alerti
 		out.Coverage = &coverage
 	}
 	out.Quality = qualityChange(e.Previous, e.Before, e.After)
-	if x.asker == nil {
-		return out, nil
+	if x.asker != nil {
+		x.add(about.SLO, lost, &out)
 	}
-	out.Windows = loss.Windows
-	if slo, declared := x.slos[about.SLO]; declared && !slo.SLI.Is(plumbline.SLIQuality) {
-		// Labels have no part in what this one counts.
-		out.Coverage, out.Quality = nil, loss.Quality
-	} else if out.Quality == nil {
-		out.Quality = loss.Quality
-	}
-	// What carries the drop comes before what carries the drift: it is what the
-	// page is about. Not knowing it is said, and costs nothing of the rest.
-	if lost != nil {
-		drop = []string{"what carries the drop is not known: " + reasonOf(lost)}
-	}
-	out.Carriers = append(drop, out.Carriers...)
 	return out, nil
+}
+
+// ask asks at once, since a page waits for it, what is known of the deploy and what
+// the SLO lost. Not knowing what carries the drop is said among its carriers, and costs
+// nothing of the rest.
+func (x explainer) ask(ctx context.Context, about alerting.Question) (e analyze.Explanation, lost alerting.Explanation, err error) {
+	var both sync.WaitGroup
+	if x.asker != nil {
+		both.Go(func() {
+			err := analyze.Recovered(func() (err error) {
+				lost.Carriers, err = x.loss(ctx, about, &lost)
+				return err
+			})
+			if err != nil {
+				lost.Carriers = []string{"what carries the drop is not known: " + reasonOf(err)}
+			}
+		})
+	}
+	e, err = x.runner.Explain(ctx, about.Model, about.Deploy, about.SLO)
+	both.Wait()
+	return e, lost, err
+}
+
+// add enters what an SLO lost into an explanation. What carries the drop comes before
+// what carries the drift: it is what the page is about.
+func (x explainer) add(name plumbline.SLOName, lost alerting.Explanation, out *alerting.Explanation) {
+	out.Windows = lost.Windows
+	if slo, declared := x.slos[name]; declared && !slo.SLI.Is(plumbline.SLIQuality) {
+		// Labels have no part in what this one counts.
+		out.Coverage, out.Quality = nil, lost.Quality
+	} else if out.Quality == nil {
+		out.Quality = lost.Quality
+	}
+	out.Carriers = append(lost.Carriers, out.Carriers...)
 }
 
 // reasonOf says in a page why a question went unanswered: whoever is woken has no
