@@ -5,6 +5,7 @@ import (
 	_ "embed" // the statement
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -39,17 +40,22 @@ type Replayed struct {
 // Replay evaluates an objective of quality at the end of every minute of
 // [from, to], each time with the labels known by then, and at the end of every
 // full hour on estimates, unless nowcasts is nil. It calls report where a
-// condition begins or ends to hold, and progress at every full hour of a deploy.
-func (r Reader) Replay(ctx context.Context, o plumbline.Objective, nowcasts Nowcaster, from, to time.Time, report func(Replayed), progress func(time.Time)) error {
+// condition begins or ends to hold, and progress at every full hour of a deploy,
+// with the share of all deploys that is done.
+func (r Reader) Replay(ctx context.Context, o plumbline.Objective, nowcasts Nowcaster, from, to time.Time, report func(Replayed), progress func(share float64)) error {
 	deploys, err := r.deploys(ctx, o, from, to)
 	if err != nil {
 		return fmt.Errorf("replay SLO %q: %w", o.SLO.Name, err)
 	}
-	for _, d := range deploys {
-		if o.SLO.Deploy != "" && o.SLO.Deploy != d {
-			continue
+	if o.SLO.Deploy != "" {
+		deploys = slices.DeleteFunc(deploys, func(d plumbline.DeployHash) bool { return d != o.SLO.Deploy })
+	}
+	for i, d := range deploys {
+		hourly := func(at time.Time) {
+			done := max(float64(at.Sub(from))/float64(to.Sub(from)), 0)
+			progress((float64(i) + done) / float64(len(deploys)))
 		}
-		if err := r.replayDeploy(ctx, o, nowcasts, d, from, to, report, progress); err != nil {
+		if err := r.replayDeploy(ctx, o, nowcasts, d, from, to, report, hourly); err != nil {
 			return fmt.Errorf("replay SLO %q of deploy %q: %w", o.SLO.Name, d, err)
 		}
 	}

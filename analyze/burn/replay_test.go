@@ -22,6 +22,7 @@ func TestReplayIsWhatWasKnown(t *testing.T) {
 		events[i].known = events[i].known.Truncate(time.Millisecond)
 	}
 	storeEvents(t, db, "d", events)
+	storeEvents(t, db, "e", events[:1])
 	o := plumbline.Objective{
 		SLO:   plumbline.SLO{Name: "s", Model: "m", Target: .7, MinCoverage: .3},
 		Pairs: []plumbline.WindowPair{pair(time.Hour, 5*time.Minute, 1.1)},
@@ -29,13 +30,23 @@ func TestReplayIsWhatWasKnown(t *testing.T) {
 	r := Reader{Conn: db.Conn(), MaxLag: 24 * time.Hour}
 	from, to := origin.Add(time.Hour), origin.Add(3*time.Hour)
 	holds := map[time.Time]bool{}
-	changes := 0
+	changes, done := 0, 0.0
 	err := r.Replay(t.Context(), o, nil, from, to, func(c Replayed) {
-		holds[c.At] = c.Fires
-		changes++
-	}, func(time.Time) {})
+		if c.Deploy == "d" {
+			holds[c.At] = c.Fires
+			changes++
+		}
+	}, func(share float64) {
+		if share < done {
+			t.Errorf("%g of the replay are done after %g: progress begins anew with a deploy", share, done)
+		}
+		done = share
+	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if done != 1 {
+		t.Errorf("%g of the replay are done at its end", done)
 	}
 	if changes < 2 {
 		t.Fatalf("%d changes: nothing is shown", changes)

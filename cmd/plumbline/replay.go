@@ -84,19 +84,21 @@ func runReplay(ctx context.Context, w where, files []string, s span, stdout, std
 		defer func() { err = errors.Join(err, reads.Close()) }()
 		queries = reads.Conn()
 	}
-	out := &replayLog{span: s, stdout: stdout, stderr: stderr, begin: time.Now()}
+	counted, quality := countable(objectives, queries, stderr), ofQuality(cfg, objectives, stderr)
+	out := &replayLog{span: s, stdout: stdout, stderr: stderr, progress: newProgress(stderr, 1+len(quality))}
 	counter := count.New(count.DefaultConfig(), db, queries, promapi.New(promapi.DefaultConfig(), db.Conn(), nil, slog.New(slog.DiscardHandler)))
-	err = counter.Replay(ctx, countable(objectives, queries, stderr), s.from, s.to, func(c count.Change) {
+	err = counter.Replay(ctx, counted, s.from, s.to, func(c count.Change) {
 		out.say(burn.Replayed{At: c.At, Deploy: c.Deploy, Pair: c.Counted.Pair, Severity: c.Severity, Fires: c.Fires, Long: c.Counted.Long.Share(), Short: c.Counted.Short.Share()},
 			c.SLO, targetOf(objectives, c.SLO))
-	}, out.progress)
+	}, func(at time.Time) { out.progress.reach(float64(at.Sub(s.from)) / float64(s.to.Sub(s.from))) })
 	if err != nil {
 		return err
 	}
-	if err := replayQuality(ctx, cfg, db, objectives, out); err != nil {
+	out.progress.next()
+	if err := replayQuality(ctx, cfg, db, objectives, quality, out); err != nil {
 		return err
 	}
-	fmt.Fprintln(stderr)
+	out.progress.end()
 	fmt.Fprintf(stdout, "%d pages and %d tickets of %d SLOs, %s to %s\n", out.pages, out.tickets, len(objectives), s.from.UTC().Format(time.RFC3339), s.to.UTC().Format(time.RFC3339))
 	return nil
 }
@@ -105,7 +107,7 @@ func runReplay(ctx context.Context, w where, files []string, s span, stdout, std
 type replayLog struct {
 	span           span
 	stdout, stderr io.Writer
-	begin          time.Time
+	progress       *progress
 	pages, tickets int
 }
 
@@ -125,13 +127,6 @@ func (l *replayLog) say(r burn.Replayed, slo plumbline.SLOName, target float64) 
 	}
 	fmt.Fprintf(l.stdout, "%s  %s  %-6s  %s  deploy %q  %s/%s  bad %.4g / %.4g, beyond %.4g%s\n", r.At.UTC().Format(time.RFC3339), what, r.Severity, slo, r.Deploy,
 		plumbline.WindowName(r.Pair.Long), plumbline.WindowName(r.Pair.Short), r.Long, r.Short, r.Pair.Threshold(target), clock)
-}
-
-func (l *replayLog) progress(at time.Time) {
-	if at.Sub(l.span.from) > 0 {
-		done := float64(at.Sub(l.span.from)) / float64(l.span.to.Sub(l.span.from))
-		fmt.Fprintf(l.stderr, "\r%3.0f %%  %s  %s elapsed ", 100*done, at.UTC().Format(time.RFC3339), time.Since(l.begin).Round(time.Second))
-	}
 }
 
 // countable leaves out, and says so, what counts by SQL where there is no user that
@@ -156,23 +151,32 @@ func targetOf(all []plumbline.Objective, name plumbline.SLOName) float64 {
 	return 0
 }
 
-// replayQuality replays the objectives of quality on both clocks: label by label
-// as they became known, and hour by hour on estimates.
-func replayQuality(ctx context.Context, cfg app.Config, db *storage.DB, all []plumbline.Objective, out *replayLog) error {
-	reader := burn.Reader{Conn: db.Conn(), MaxLag: cfg.Analyze.MaxLabelLag}
-	nowcasts := analyze.NewPastNowcasts(cfg.Analyze, db, all)
+// ofQuality leaves out, and says so, what never alerts.
+func ofQuality(cfg app.Config, all []plumbline.Objective, stderr io.Writer) (kept []plumbline.Objective) {
 	for _, o := range all {
 		if !o.SLO.SLI.Is(plumbline.SLIQuality) {
 			continue
 		}
 		if cfg.Analyze.Models[o.SLO.Model].Feedback.Partial() {
-			fmt.Fprintf(out.stderr, "SLO %s never alerts: model %s decides itself which predictions ever get a label\n", o.SLO.Name, o.SLO.Model)
+			fmt.Fprintf(stderr, "SLO %s never alerts: model %s decides itself which predictions ever get a label\n", o.SLO.Name, o.SLO.Model)
 			continue
 		}
+		kept = append(kept, o)
+	}
+	return kept
+}
+
+// replayQuality replays the objectives of quality on both clocks: label by label
+// as they became known, and hour by hour on estimates.
+func replayQuality(ctx context.Context, cfg app.Config, db *storage.DB, all, quality []plumbline.Objective, out *replayLog) error {
+	reader := burn.Reader{Conn: db.Conn(), MaxLag: cfg.Analyze.MaxLabelLag}
+	nowcasts := analyze.NewPastNowcasts(cfg.Analyze, db, all)
+	for _, o := range quality {
 		report := func(r burn.Replayed) { out.say(r, o.SLO.Name, o.SLO.Target) }
-		if err := reader.Replay(ctx, o, nowcasts, out.span.from, out.span.to, report, out.progress); err != nil {
+		if err := reader.Replay(ctx, o, nowcasts, out.span.from, out.span.to, report, out.progress.reach); err != nil {
 			return err
 		}
+		out.progress.next()
 	}
 	return nil
 }

@@ -179,7 +179,7 @@ func tryOut(ctx context.Context, db *storage.DB, lag time.Duration, candidates [
 			continue
 		}
 		// By labels alone: what estimates page for, labels confirm in the same incident.
-		err := reader.Replay(ctx, o, nil, s.from, s.to, func(r burn.Replayed) { tally(o.SLO.Name, r.Severity, r.Fires) }, func(time.Time) {})
+		err := reader.Replay(ctx, o, nil, s.from, s.to, func(r burn.Replayed) { tally(o.SLO.Name, r.Severity, r.Fires) }, func(float64) {})
 		if err != nil {
 			return fmt.Errorf("slo suggest: %w", err)
 		}
