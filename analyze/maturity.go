@@ -129,20 +129,24 @@ func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now ti
 // was known in the longest window, or no prediction either, once more is: it stood
 // for the hour, the day and the week, so that the demo, whose first look fell into
 // its backfill, told of no label for long. A deploy that was replaced is missing in
-// short windows for days, and is nothing to begin anew for.
+// short windows for days, and is nothing to begin anew for; nor is a model that is
+// paused, where labels come in for weeks and predictions do not.
 func (l *forecasts) firstLabels(ctx context.Context, f *forecastOf) error {
 	longest := slices.Max(l.cfg.EstimateWindows)
-	if !slices.ContainsFunc(f.findings, func(f Finding) bool {
+	i := slices.IndexFunc(f.findings, func(f Finding) bool {
 		return f.Verdict == plumbline.VerdictMissing && f.Measure == plumbline.MeasureLabelsIn && f.Deploy == "" && f.Window == longest
-	}) {
+	})
+	if i < 0 {
 		return nil
 	}
+	// Of a window without predictions the coverage is not a number.
+	unseen := math.IsNaN(f.findings[i].Coverage)
 	p, err := l.roller.Roll(ctx, f.scope)
 	if err != nil {
 		return err
 	}
 	f.revised = f.revised || p.Hours+p.Known > 0 && p.Oldest.Before(f.hour)
-	if p.Known > 0 {
+	if unseen && p.Hours > 0 || !unseen && p.Known > 0 {
 		f.hour, f.looked, f.chosen = time.Time{}, time.Time{}, time.Time{}
 		f.forecaster, f.nowcasts = nil, nowcasts{}
 	}

@@ -160,6 +160,39 @@ func TestABackfillIsToldOfAtTheNextLook(t *testing.T) {
 	}
 }
 
+// A model that is paused has no predictions in any window, and labels of what it
+// answered before come in for weeks: those are not its first.
+func TestLabelsOfAPausedModelAreNotItsFirst(t *testing.T) {
+	db := startDB(t)
+	const model = "paused"
+	all := lateWorld(rand.New(rand.NewPCG(77, 77)), now.Add(-20*day), now.Add(-9*day), 20)
+	storeLate(t, db, model, all, now)
+	r := newRunner(t, db)
+	paused := traffic{model: model} // it serves no more
+	look := func(at time.Time) *forecastOf {
+		for {
+			findings, err := r.forecasts.look(t.Context(), paused, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := r.forecasts.models[model]
+			if f.last = (attempt{}); len(findings) > 1 { // the history is counted a piece a look
+				if in := pick(t, findings, plumbline.SignalMaturity, plumbline.MeasureLabelsIn, 7*day, ""); in.Verdict != plumbline.VerdictMissing {
+					t.Fatalf("of windows without predictions %+v", in)
+				}
+				return f
+			}
+		}
+	}
+	look(now)
+	before := look(now.Add(time.Minute)).forecaster
+	insert(t, db, "outcome_cells", []map[string]any{{"model": model, "deploy_hash": "v1", "stage": "production",
+		"time": all[0].at.Truncate(time.Minute).Unix(), "known": now.Truncate(time.Hour).Unix(), "labelled": 1, "correct": 1, "rows": 1, "squares": 1, "version": 1}})
+	if f := look(now.Add(time.Hour)); f.forecaster != before {
+		t.Error("its calibrations were forgotten for labels that are late")
+	}
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
