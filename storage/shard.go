@@ -95,6 +95,15 @@ func (c Config) local(table plumbline.TableName) string {
 // local tables reach every server of the cluster; empty without one.
 func (db *DB) OnCluster() string { return db.cfg.onCluster() }
 
+// SystemTable is what to read a table of the database system from, on a cluster as
+// all of its servers have it.
+func (db *DB) SystemTable(name string) string {
+	if db.cfg.Cluster == "" {
+		return "system." + name
+	}
+	return "clusterAllReplicas('" + db.cfg.Cluster + "', system." + name + ")"
+}
+
 // Durably adds to the settings of a statement that writes rows what makes its
 // acknowledgement count on a cluster: more than one replica must have them, for
 // what is acknowledged is committed in Kafka and never sent again. The quorum

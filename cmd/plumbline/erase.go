@@ -98,6 +98,9 @@ func erased(out io.Writer, r erase.Request, report erase.Report) {
 		}
 		fmt.Fprintln(out)
 	}
+	if report.Unwatched {
+		fmt.Fprintln(out, "ClickHouse does not let its user read system.processes, so nothing was waited for: what the join was writing meanwhile may stand; run the command again in a few minutes")
+	}
 	if !report.Found() {
 		fmt.Fprintln(out, "no row is stored of whom you named")
 	}

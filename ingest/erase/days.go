@@ -14,8 +14,11 @@ import (
 // somebody who guesses one could find it again. Those that still have a prediction
 // stay, so that the join misses nothing: one may have come since.
 func (r Request) forgetDays(ctx context.Context, db *storage.DB, ids []string) error {
-	at := db.Derived()
-	table := at.Local(plumbline.TableDaysOfIDs)
+	days := written(db, plumbline.TableDaysOfIDs)
+	if err := days.settled(ctx); err != nil {
+		return err
+	}
+	at, table := days.db, days.local
 	for chunk := range chunks(ids) {
 		var hashes []uint64
 		find := "SELECT groupUniqArray(id) FROM " + table + " WHERE id IN (SELECT cityHash64({model:String}, arrayJoin({ids:Array(String)})))" +

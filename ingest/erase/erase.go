@@ -48,6 +48,10 @@ type Report struct {
 	// InactiveParts is how many parts of the tables ClickHouse has replaced and
 	// not removed from the disk yet, and InactiveBytes how large they are.
 	InactiveParts, InactiveBytes uint64
+	// Unwatched says that ClickHouse does not let its user see what is written, so
+	// that nothing was waited for: what the join was writing when rows went may stand,
+	// until a second run.
+	Unwatched bool
 }
 
 // TableReport is what was found in one table.
@@ -81,12 +85,12 @@ type place struct {
 
 // places returns where the rows of a table are.
 func places(db *storage.DB, table plumbline.TableName) (all []place) {
+	if table == plumbline.TableOutcomes {
+		return []place{written(db, table)}
+	}
 	servers := db.Shards()
 	if db.OnCluster() != "" {
 		servers = []*storage.DB{db}
-	}
-	if table == plumbline.TableOutcomes {
-		servers = []*storage.DB{db.Derived()}
 	}
 	for _, s := range servers {
 		all = append(all, place{s, string(table), s.Local(table), db.OnCluster()})
@@ -106,6 +110,11 @@ func Run(ctx context.Context, db *storage.DB, r Request, now time.Time) (Report,
 		return Report{}, err
 	}
 	report := Report{IDs: len(ids)}
+	if !r.DryRun {
+		if report.Unwatched, err = unwatched(ctx, db); err != nil {
+			return report, err
+		}
+	}
 	// Without labels the join makes no outcomes again, but for what it is writing
 	// when they go; see settled. Predictions go last, and
 	// not before every label could go: an entity is found by them alone, so a run
