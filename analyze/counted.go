@@ -16,6 +16,9 @@ import (
 // assumesCounts is what burn rates on counts rest on.
 const assumesCounts = "every event counts once it has come in; p is the chance, a minute, that noise at exactly the target starts this"
 
+// assumesPartly is why windows are missing though events are counted in them.
+const assumesPartly = "not all of the window is counted yet, or it could not be for a while; the log says which"
+
 // counted looks at the objectives that count events as they come. A page waits
 // for nothing else, so it looks often: every second, or as often as leaves the
 // machine to others.
@@ -82,10 +85,9 @@ func (r *Runner) lookCounts(ctx context.Context, now time.Time, keep keeper) err
 }
 
 // look counts what is new and evaluates every window that ends with the minute
-// now. What could not be counted is evaluated as far as it was: an indicator that
-// nothing comes in for becomes missing by itself. Where nothing was counted since,
-// there is nothing to evaluate before the minute is over or everything is due. Either
-// may take as long as patience says.
+// now. What could not be counted is evaluated as far as it was, for a while: then it is
+// missing. Where nothing was counted since, there is nothing to evaluate before the
+// minute is over or everything is due. Either may take as long as patience says.
 func (c *counted) look(ctx context.Context, patience time.Duration, objectives []plumbline.Objective, now time.Time) ([]count.Evaluation, error) {
 	counting := objectives
 	if now.Sub(c.asked) >= c.interval || now.Before(c.asked) {
@@ -189,6 +191,9 @@ func countedFindings(e count.Evaluation) []Finding {
 		f.Model, f.SLO, f.Deploy, f.Stage = slo.Model, slo.Name, e.Deploy, plumbline.StageProduction
 		f.Window, f.WindowEnd, f.Count = length, c.End, uint64(max(w.Rows, 0))
 		f.Verdict, f.Assumes = c.Verdict, assumesCounts
+		if c.Partly && c.Verdict == plumbline.VerdictMissing {
+			f.Assumes = assumesPartly
+		}
 		if c.Verdict != plumbline.VerdictMissing {
 			interval := w.Interval()
 			f.Value, f.Low, f.High, f.NullMean = w.Share(), interval.Low, interval.High, 1-slo.Target

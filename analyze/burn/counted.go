@@ -2,6 +2,7 @@ package burn
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -42,6 +43,9 @@ func (c Count) Interval() quality.Interval {
 type Windows struct {
 	// End is the end of the windows in event time, exclusive.
 	End time.Time
+	// From is since when everything is counted; zero is always. What a window that
+	// begins before it holds is a part of it, and nobody knows how small a one.
+	From time.Time
 	// Of returns the counts of the window of this length.
 	Of func(time.Duration) Count
 	// Last are the counts of the last minute that has any, in the longest window,
@@ -51,6 +55,9 @@ type Windows struct {
 	// Series is how many deploys have counts: they share the noise allowed.
 	Series int
 }
+
+// whole reports whether everything in a window is counted.
+func (w Windows) whole(length time.Duration) bool { return !w.End.Add(-length).Before(w.From) }
 
 // few is below how many events a short window is expected to hold too few for
 // its emptiness to say something.
@@ -72,9 +79,10 @@ type Counted struct {
 	// Thin says that longer windows of evidence are needed: no one would hold enough
 	// if every event in it were bad, or if twice the pair's factor were.
 	Thin bool
-	// Verdict is missing if the long window is empty or the short one is although
-	// it should not be, breach if the bad shares of both are beyond the threshold
-	// and noise is not what did it, and ok otherwise.
+	// Partly says that not all of a window that is looked at is counted.
+	Partly bool
+	// Verdict is missing if the long window is empty or not all counted, or the short
+	// one is empty although it should not be; otherwise as Judge says.
 	Verdict string
 }
 
@@ -87,7 +95,10 @@ func EvaluateCounts(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) Cou
 		Pair: pair, End: w.End, Threshold: pair.Threshold(slo.Target), Noise: 1,
 		Long: w.Of(pair.Long), Short: w.Of(pair.Short), Verdict: plumbline.VerdictMissing,
 	}
-	if !(c.Long.Total > 0) {
+	looked := pair
+	looked.Evidence = slices.DeleteFunc(slices.Clone(pair.Evidence), func(l time.Duration) bool { return !w.whole(l) })
+	c.Partly = !w.whole(pair.Long) || len(looked.Evidence) < len(pair.Evidence)
+	if !w.whole(pair.Long) || !(c.Long.Total > 0) {
 		return c
 	}
 	if !(c.Short.Total > 0) {
@@ -97,13 +108,24 @@ func EvaluateCounts(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) Cou
 		}
 		c.Short = w.Last
 	}
-	c.Evidence, c.Noise, c.Thin = evidence(w, slo, pair)
-	c.Verdict = plumbline.VerdictOK
-	beyond := c.Long.Share() > c.Threshold && c.Short.Share() > c.Threshold
-	if beyond && (pair.Noise == 0 || c.Noise <= pair.Noise) {
-		c.Verdict = plumbline.VerdictBreach
-	}
+	c.Evidence, c.Noise, c.Thin = evidence(w, slo, looked)
+	c.Verdict = c.Judge()
 	return c
+}
+
+// Judge returns breach if the bad shares of both windows are beyond the threshold and
+// noise is not what did it, missing if that may be shown by what is not counted, and ok
+// otherwise.
+func (c Counted) Judge() string {
+	switch {
+	case !(c.Long.Share() > c.Threshold && c.Short.Share() > c.Threshold):
+		return plumbline.VerdictOK
+	case c.Pair.Noise == 0 || c.Noise <= c.Pair.Noise:
+		return plumbline.VerdictBreach
+	case c.Partly:
+		return plumbline.VerdictMissing
+	}
+	return plumbline.VerdictOK
 }
 
 // A sustained burn is looked for in windows of up to mostSustained, as long as the

@@ -144,10 +144,22 @@ func TestEvaluateCounts(t *testing.T) {
 		return Count{Bad: 2000, Total: 3000, Rows: 3000}
 	}
 	one := Windows{End: origin, LastAt: origin, Last: Count{Bad: 1, Total: 1, Rows: 1}, Of: func(time.Duration) Count { return Count{Bad: 1, Total: 10, Rows: 10} }}
+	since := func(w Windows, counted time.Duration) Windows {
+		w.From = origin.Add(-counted)
+		return w
+	}
+	few := steady(10, 0.5, slo)
 	for name, tt := range map[string]struct {
 		w    Windows
 		want string
 	}{
+		"the hour is counted, and burns":            {since(steady(3600, 0.15, slo), time.Hour), plumbline.VerdictBreach},
+		"the hour is counted, and is well":          {since(steady(3600, 0.0005, slo), time.Hour), plumbline.VerdictOK},
+		"most of the hour is counted, and burns":    {since(steady(3600, 0.15, slo), 59*time.Minute), plumbline.VerdictMissing},
+		"most of the hour is counted, and is well":  {since(steady(3600, 0.0005, slo), 59*time.Minute), plumbline.VerdictMissing},
+		"six hours are evidence":                    {few, plumbline.VerdictBreach},
+		"they would be, were all of them counted":   {since(few, 2*time.Hour), plumbline.VerdictMissing},
+		"they would not, for the burn is not there": {since(steady(10, 0, slo), 2*time.Hour), plumbline.VerdictOK},
 		"nothing":       {empty, plumbline.VerdictMissing},
 		"within target": {steady(3600, 0.0005, slo), plumbline.VerdictOK},
 		"burning":       {steady(3600, 0.15, slo), plumbline.VerdictBreach},

@@ -58,9 +58,9 @@ func (c *Counter) begin(ctx context.Context, slos map[plumbline.SLIID]plumbline.
 }
 
 // fillBacklogs counts backlogs for as long as its patience lasts: a day at a time, the
-// newest first. Pages need the last hours alone and are right after the first day; were
-// the oldest first, they would say nothing until all is counted. What is counted is
-// remembered: the next look goes on from there.
+// newest first. Pages need the last hours alone and speak after the first day, longer
+// windows when they are whole; were the oldest first, none would until all is counted.
+// What is counted is remembered: the next look goes on from there.
 func (c *Counter) fillBacklogs(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time) error {
 	within, cancel := context.WithTimeout(ctx, patienceOfBacklogs)
 	defer cancel()

@@ -17,6 +17,8 @@ import (
 // others write. It belongs to the goroutine of its counter.
 type Book struct {
 	Reader Reader
+	// since is since when its counter has counted all of an indicator.
+	since func(sli plumbline.SLIID, end time.Time) time.Time
 
 	// series are the counts by indicator and deploy.
 	series map[plumbline.SLIID]map[plumbline.DeployHash]series
@@ -31,7 +33,7 @@ const reread = 10 * time.Minute
 
 // NewBook returns a book that follows a counter. A counter has one.
 func NewBook(counter *Counter) *Book {
-	b := &Book{Reader: Reader{Conn: counter.db.Conn()}, now: time.Now}
+	b := &Book{Reader: Reader{Conn: counter.db.Conn()}, since: counter.since, now: time.Now}
 	b.forget()
 	counter.wrote = b.take
 	return b
@@ -41,13 +43,14 @@ func (b *Book) forget() {
 	b.series, b.known = make(map[plumbline.SLIID]map[plumbline.DeployHash]series), make(map[plumbline.SLIID]*extent)
 }
 
-// At evaluates the objectives as Reader.At does.
+// At evaluates the objectives as Reader.At does, but for windows of which its counter
+// has counted a part: those are missing.
 func (b *Book) At(ctx context.Context, objectives []plumbline.Objective, end time.Time) ([]Evaluation, error) {
 	if now := b.now(); now.Sub(b.read) >= reread || now.Before(b.read) {
 		b.forget()
 		b.read = now
 	}
-	return evaluateAt(ctx, objectives, end, b.cells)
+	return evaluateAt(ctx, objectives, end, counts{b.cells, func(sli plumbline.SLIID) time.Time { return b.since(sli, end) }})
 }
 
 // hourOf is the length of an hour in seconds, by which unix times are cut.

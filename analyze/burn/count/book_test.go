@@ -71,6 +71,7 @@ func TestBookSaysWhatTheTableSays(t *testing.T) {
 			t.Fatalf("%s at %s: the book says\n%s\nthe table\n%s", of, clock, said(got), said(want))
 		}
 	}
+	countAll(t, counter, objectives, clock)
 	first := 10_000
 	for i := range 24 {
 		late := time.Duration(random.IntN(3)) * time.Duration(random.IntN(60*60)) * time.Second * time.Duration(random.IntN(5))
@@ -86,8 +87,125 @@ func TestBookSaysWhatTheTableSays(t *testing.T) {
 	sli := objectives[1].SLO.SLIID()
 	exec(t, db, "INSERT INTO sli (sli, model, deploy_hash, time, good, total, rows, version) VALUES ('%s', 'm', 'd1', '%s', 1, 77, 70, %d)", sli, clock.Add(-2*time.Hour).UTC().Format(time.DateTime), clock.Add(time.Hour).UnixMilli())
 	clock = clock.Add(reread)
+	if err := counter.Step(t.Context(), objectives, clock); err != nil {
+		t.Fatal(err)
+	}
 	same("another's write")
 	same("nothing new")
+}
+
+// countAll counts until there is no backlog: a look counts some of it.
+func countAll(t *testing.T, counter *Counter, objectives []plumbline.Objective, now time.Time) {
+	t.Helper()
+	for done := false; !done; done = len(counter.backlogs) == 0 {
+		if err := counter.Step(t.Context(), objectives, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What was counted of an objective at last, the newest stretch of a backlog, is neither
+// health nor a burn of a window that is longer; nor is what was counted before it could
+// not be any more. Shorter windows say what they will say.
+func TestWhatIsNotCountedAsAWholeIsMissing(t *testing.T) {
+	db := startDB(t)
+	// A day of failures after two without any.
+	storeEvents(t, db, 0, 4320, time.Minute, origin, origin)
+	exec(t, db, "ALTER TABLE predictions UPDATE status = if(ts >= toDateTime64('%s', 3, 'UTC'), 'timeout', 'ok') WHERE 1 SETTINGS mutations_sync = 1", stamp(origin.Add(-12*time.Hour)))
+	pair := func(long time.Duration) plumbline.WindowPair {
+		return plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: long, Short: long / 12, Factor: 10}
+	}
+	objectives := []plumbline.Objective{
+		objective("success", plumbline.SLI{Kind: plumbline.SLISuccess}, func(s *plumbline.SLO) { s.Deploy = "d0" }),
+		objective("sliced", plumbline.SLI{Kind: plumbline.SLISuccess}, func(s *plumbline.SLO) {
+			s.Deploy, s.Budgeting, s.SliceWindow, s.SliceTarget = "d0", plumbline.Timeslices, 5*time.Minute, 0.9
+		}),
+	}
+	for i := range objectives {
+		objectives[i].Pairs = []plumbline.WindowPair{pair(time.Hour), pair(72 * time.Hour)}
+	}
+	slos := map[plumbline.SLIID]plumbline.SLO{objectives[0].SLO.SLIID(): objectives[0].SLO}
+	counter := New(DefaultConfig(), db, nil, nil)
+	book := NewBook(counter)
+	clock := origin
+	book.now = func() time.Time { return clock }
+	want := func(when, hour, days string) {
+		t.Helper()
+		all, err := book.At(t.Context(), objectives, clock)
+		if err != nil || len(all) != len(objectives) {
+			t.Fatalf("%s: %d evaluations, %v", when, len(all), err)
+		}
+		for _, e := range all {
+			if got := e.Counted; got[0].Verdict != hour || got[1].Verdict != days || got[1].Partly != (days == plumbline.VerdictMissing) {
+				t.Errorf("%s: %s: the hour %s and three days %s, %+v; want %s and %s", when, e.Objective.SLO.Name, got[0].Verdict, got[1].Verdict, got[1], hour, days)
+			}
+		}
+	}
+	if err := counter.reach(slos, clock, counter.begin(t.Context(), slos, 0, clock)); err != nil {
+		t.Fatal(err)
+	}
+	want("nothing is counted", plumbline.VerdictMissing, plumbline.VerdictMissing)
+	if err := counter.fillBacklog(t.Context(), slos, clock); err != nil {
+		t.Fatal(err)
+	}
+	want("the day is", plumbline.VerdictBreach, plumbline.VerdictMissing)
+	countAll(t, counter, objectives, clock)
+	want("all is", plumbline.VerdictBreach, plumbline.VerdictOK)
+	clock = clock.Add(behind)
+	storeEvents(t, db, 10_000, 20, time.Second, clock.Add(-time.Second), clock)
+	want("counting has failed for a while", plumbline.VerdictBreach, plumbline.VerdictOK)
+	clock = clock.Add(time.Minute)
+	want("for longer", plumbline.VerdictMissing, plumbline.VerdictMissing)
+	countAll(t, counter, objectives, clock)
+	want("it is counted again", plumbline.VerdictOK, plumbline.VerdictOK)
+}
+
+// broken are constants, but for one expression that cannot be evaluated any more.
+type broken struct {
+	constants
+	expr string
+}
+
+func (b broken) At(ctx context.Context, expr string, at time.Time) (float64, bool, error) {
+	if expr == b.expr {
+		return 0, false, errors.New("a statement of its owner's")
+	}
+	return b.constants.At(ctx, expr, at)
+}
+
+// A user's statement that fails makes its own objective missing, and no other: what was
+// counted before does not say for hours that it is well.
+func TestAStatementThatFailsIsMissing(t *testing.T) {
+	db := startDB(t)
+	var all []plumbline.Objective
+	for _, name := range []string{"a", "b"} {
+		o := objective(name, plumbline.SLI{Kind: plumbline.SLIPromQL, Bad: name, Total: "all"}, nil)
+		o.Pairs = o.Pairs[1:]
+		all = append(all, o)
+	}
+	values := constants{"a": 0.01, "b": 0.01, "all": 10}
+	counter := New(DefaultConfig(), db, nil, values)
+	counter.budget = time.Hour
+	book := NewBook(counter)
+	for counter.reached[all[1].SLO.SLIID()].Before(origin) { // at most two hours a step
+		if err := counter.Step(t.Context(), all, origin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counter.promql = broken{values, "a"}
+	for _, step := range []struct {
+		after time.Duration
+		a     string
+	}{{behind, plumbline.VerdictOK}, {behind + time.Minute, plumbline.VerdictMissing}} {
+		now := origin.Add(step.after)
+		if err := counter.Step(t.Context(), all, now); err == nil || !strings.Contains(err.Error(), `SLO "a"`) || strings.Contains(err.Error(), `SLO "b"`) {
+			t.Errorf("%v, want an error of one", err)
+		}
+		found, err := book.At(t.Context(), all, now)
+		if err != nil || len(found) != 2 || found[0].Counted[0].Verdict != step.a || found[1].Counted[0].Verdict != plumbline.VerdictOK {
+			t.Errorf("after %s:\n%s\n%v, want a %s and b ok", step.after, said(found), err, step.a)
+		}
+	}
 }
 
 // Within the hour a book reads nothing: what was counted it was told of.

@@ -74,7 +74,7 @@ func (c *Counter) byTime(ctx context.Context, id plumbline.SLIID, slo plumbline.
 	if err := c.write(ctx, counted, to.UnixMilli()); err != nil {
 		return err
 	}
-	c.cursor[id] = to.UnixMilli()
+	c.cursor[id], c.reached[id] = to.UnixMilli(), to
 	return nil
 }
 

@@ -63,6 +63,9 @@ type Counter struct {
 	// cursor is how far each indicator is counted: for events the clock of the
 	// batches, for the others event time, both in unix milliseconds.
 	cursor map[plumbline.SLIID]int64
+	// reached is until when everything that there was of an indicator, but for its
+	// backlog, has been counted in this process.
+	reached map[plumbline.SLIID]time.Time
 	// whole is when the last longestStep of an indicator was counted anew.
 	whole map[plumbline.SLIID]time.Time
 	// lastTurn is when each of those was asked for last, in turns; budget is how long after
@@ -91,13 +94,28 @@ type Counter struct {
 func New(cfg Config, db *storage.DB, queries Querier, promql Instant) *Counter {
 	return &Counter{
 		cfg: cfg, db: db, queries: queries, promql: promql, most: 4_000_000, stretch: longestStep, budget: budget, lastTurn: make(map[plumbline.SLIID]uint64),
-		cursor: make(map[plumbline.SLIID]int64), whole: make(map[plumbline.SLIID]time.Time), backlogs: make(map[plumbline.SLIID]*backlog),
+		cursor: make(map[plumbline.SLIID]int64), reached: make(map[plumbline.SLIID]time.Time), whole: make(map[plumbline.SLIID]time.Time), backlogs: make(map[plumbline.SLIID]*backlog),
 	}
 }
 
 // Written returns how many counts of a minute were written so far: where it is as
 // before, nothing was new.
 func (c *Counter) Written() uint64 { return c.written }
+
+// behind is how long an indicator may not have been counted and still be evaluated.
+const behind = 15 * time.Minute
+
+// since returns since when all of an indicator is counted, zero for always, for
+// windows that end at end: where it is not counted up to there, none of them is whole.
+func (c *Counter) since(sli plumbline.SLIID, end time.Time) time.Time {
+	if end.Sub(c.reached[sli]) > behind {
+		return end
+	}
+	if b := c.backlogs[sli]; b != nil {
+		return time.Unix(b.to, 0)
+	}
+	return time.Time{}
+}
 
 // row is the count of one minute.
 type row struct {

@@ -79,11 +79,22 @@ func (c *Counter) events(ctx context.Context, slos map[plumbline.SLIID]plumbline
 	known, fresh, since := c.apart(slos, now)
 	var err error
 	if len(known) > 0 {
-		err = c.follow(ctx, known, since, now)
+		err = c.reach(known, now, c.follow(ctx, known, since, now))
 	}
-	began := c.begin(ctx, fresh, c.newest(slos), now)
+	began := c.reach(fresh, now, c.begin(ctx, fresh, c.newest(slos), now))
 	c.looked = c.looked || began == nil
 	return errors.Join(err, began, c.fillBacklogs(ctx, slos, now))
+}
+
+// reach notes that indicators were counted up to now, unless there was an error, which
+// it returns.
+func (c *Counter) reach(slos map[plumbline.SLIID]plumbline.SLO, now time.Time, err error) error {
+	if err == nil {
+		for id := range slos {
+			c.reached[id] = now
+		}
+	}
+	return err
 }
 
 // An indicator that is counted less far than others by more than lag, or than now by

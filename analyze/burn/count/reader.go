@@ -90,14 +90,19 @@ type Evaluation struct {
 // are missing, for the deploy ”; those of quality are left out, for their windows
 // end elsewhere, and so are the parts of composites.
 func (r Reader) At(ctx context.Context, objectives []plumbline.Objective, end time.Time) ([]Evaluation, error) {
-	return evaluateAt(ctx, objectives, end, r.cells)
+	return evaluateAt(ctx, objectives, end, counts{r.cells, func(plumbline.SLIID) time.Time { return time.Time{} }})
 }
 
-// cellsOf enters the counts of every indicator of a group by bucket: the shortest
-// window that they are in.
-type cellsOf func(ctx context.Context, group budgeting, slis []plumbline.SLIID, lengths []time.Duration, end time.Time, found map[key]map[time.Duration]cell) error
+// counts are what objectives are evaluated on.
+type counts struct {
+	// cells enters the counts of every indicator of a group by bucket: the shortest
+	// window that they are in.
+	cells func(ctx context.Context, group budgeting, slis []plumbline.SLIID, lengths []time.Duration, end time.Time, found map[key]map[time.Duration]cell) error
+	// since returns since when an indicator is counted as a whole; zero is always.
+	since func(plumbline.SLIID) time.Time
+}
 
-func evaluateAt(ctx context.Context, objectives []plumbline.Objective, end time.Time, cells cellsOf) ([]Evaluation, error) {
+func evaluateAt(ctx context.Context, objectives []plumbline.Objective, end time.Time, from counts) ([]Evaluation, error) {
 	end = end.Truncate(time.Minute)
 	slos := make(map[plumbline.SLOName]plumbline.SLO, len(objectives))
 	for _, o := range objectives {
@@ -109,14 +114,14 @@ func evaluateAt(ctx context.Context, objectives []plumbline.Objective, end time.
 			counting = append(counting, o)
 		}
 	}
-	all, err := cells.evaluate(ctx, counting, slos, end)
+	all, err := from.evaluate(ctx, counting, slos, end)
 	if err != nil {
 		return nil, fmt.Errorf("evaluate SLOs on counts: %w", err)
 	}
 	return all, nil
 }
 
-func (cells cellsOf) evaluate(ctx context.Context, objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, end time.Time) ([]Evaluation, error) {
+func (from counts) evaluate(ctx context.Context, objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, end time.Time) ([]Evaluation, error) {
 	usual := make([]plumbline.Objective, len(objectives))
 	var longest time.Duration
 	for _, o := range objectives {
@@ -129,7 +134,7 @@ func (cells cellsOf) evaluate(ctx context.Context, objectives []plumbline.Object
 			usual[i].Pairs[k].Evidence = slices.DeleteFunc(slices.Clone(p.Evidence), func(l time.Duration) bool { return l > longest })
 		}
 	}
-	all, err := cells.read(ctx, usual, slos, end)
+	all, err := from.read(ctx, usual, slos, end)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +150,7 @@ func (cells cellsOf) evaluate(ctx context.Context, objectives []plumbline.Object
 	if len(again) == 0 {
 		return all, nil
 	}
-	more, err := cells.read(ctx, again, slos, end)
+	more, err := from.read(ctx, again, slos, end)
 	if err != nil {
 		return nil, err
 	}
@@ -154,14 +159,14 @@ func (cells cellsOf) evaluate(ctx context.Context, objectives []plumbline.Object
 }
 
 // read evaluates objectives on one read.
-func (cells cellsOf) read(ctx context.Context, objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, end time.Time) ([]Evaluation, error) {
+func (from counts) read(ctx context.Context, objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, end time.Time) ([]Evaluation, error) {
 	lengths := lengthsOf(objectives)
 	if len(lengths) == 0 {
 		return nil, nil
 	}
 	found := make(map[key]map[time.Duration]cell)
 	for group, slis := range grouped(objectives, slos) {
-		if err := cells(ctx, group, slis, lengths, end, found); err != nil {
+		if err := from.cells(ctx, group, slis, lengths, end, found); err != nil {
 			return nil, err
 		}
 	}
@@ -169,7 +174,11 @@ func (cells cellsOf) read(ctx context.Context, objectives []plumbline.Objective,
 	for k := range found {
 		deploys[k.of] = append(deploys[k.of], k.deploy)
 	}
-	e := evaluator{deploys: deploys, slos: slos, end: end, windows: func(k key, series int) burn.Windows { return windowsOf(found[k], k.of.end(end), series) }}
+	e := evaluator{deploys: deploys, slos: slos, end: end, windows: func(k key, series int) burn.Windows {
+		w := windowsOf(found[k], k.of.end(end), series)
+		w.From = from.since(k.of.sli)
+		return w
+	}}
 	var all []Evaluation
 	for _, o := range objectives {
 		all = append(all, e.objective(o)...)
@@ -365,6 +374,7 @@ func (e evaluator) composite(o plumbline.Objective, pair plumbline.WindowPair, d
 			k.deploy = ""
 		}
 		part := burn.EvaluateCounts(e.windows(k, series*len(o.SLO.Parts)), slo, pair)
+		sum.Partly = sum.Partly || part.Partly
 		if part.Verdict == plumbline.VerdictMissing {
 			return sum
 		}
@@ -378,9 +388,7 @@ func (e evaluator) composite(o plumbline.Objective, pair plumbline.WindowPair, d
 	budget := 1 - o.SLO.Target
 	sum.Long = burn.Count{Bad: long / weights * budget * rows.Total, Total: rows.Total, Rows: rows.Rows}
 	sum.Short = burn.Count{Bad: short / weights * budget * rows.Total, Total: rows.Total, Rows: rows.Rows}
-	sum.Noise, sum.Verdict = noise, plumbline.VerdictOK
-	if sum.Long.Share() > sum.Threshold && sum.Short.Share() > sum.Threshold && (pair.Noise == 0 || noise <= pair.Noise) {
-		sum.Verdict = plumbline.VerdictBreach
-	}
+	sum.Noise = noise
+	sum.Verdict = sum.Judge()
 	return sum
 }
