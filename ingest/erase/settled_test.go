@@ -33,8 +33,9 @@ func (w world) eventually(what string, ok func() bool) {
 // writes it once it is released.
 func (w world) held(insert string) (release func()) {
 	w.Helper()
-	w.exec("CREATE TABLE released (k UInt8, v UInt8) ENGINE = Join(ANY, LEFT, k)")
-	const until = ", (SELECT 1 FROM system.numbers WHERE NOT ignore(sleepEachRow(0.02)) AND joinGet('released', 'v', toUInt8(number >= 0)) = 1 LIMIT 1) AS held " +
+	released := w.env.DB.Database() + ".released"
+	w.exec("CREATE TABLE " + released + w.env.DB.OnCluster() + " (k UInt8, v UInt8) ENGINE = Join(ANY, LEFT, k)")
+	until := ", (SELECT 1 FROM system.numbers WHERE NOT ignore(sleepEachRow(0.02)) AND joinGet('" + released + "', 'v', toUInt8(number >= 0)) = 1 LIMIT 1) AS held " +
 		"SETTINGS max_block_size = 1, max_threads = 1, function_sleep_max_microseconds_per_block = 1000000"
 	written := make(chan error, 1)
 	go func() { written <- w.env.DB.Conn().Exec(w.Context(), insert+until) }()
@@ -49,7 +50,11 @@ func (w world) held(insert string) (release func()) {
 	})
 	return func() {
 		w.Helper()
-		w.exec("INSERT INTO released VALUES (1, 1)")
+		for _, shard := range w.env.DB.Shards() {
+			if err := shard.Conn().Exec(w.Context(), "INSERT INTO "+released+" VALUES (1, 1)"); err != nil {
+				w.Fatal(err)
+			}
+		}
 		if err := <-written; err != nil {
 			w.Fatal(err)
 		}
