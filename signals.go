@@ -100,8 +100,9 @@ type Signal struct {
 	// Panel titles the on-call panel that shows the signal.
 	Panel string
 	// SQL returns the signal for a person: columns time, metric, value. It may
-	// use Grafana's $__fromTime and $__toTime and the variable $model, which
-	// dashboards expand and quote.
+	// use Grafana's $__fromTime and $__toTime, the variable $model and the list
+	// $partial of the models with partial feedback, which dashboards expand and
+	// quote.
 	SQL string
 	// Rule names the default alert; empty needs NoRule.
 	Rule string
@@ -161,11 +162,11 @@ ORDER BY time, metric`,
 		},
 		{
 			Name: SignalQuality, Unit: "percentunit", Owner: OwnerModel, Good: HigherIsBetter,
-			Description: "Accuracy by hour of the prediction over the labels that are in, with its deploy; read it together with coverage.",
+			Description: "Accuracy by hour of the prediction over the labels that are in, with its deploy; read it together with coverage. Of a model that decides itself which predictions ever get a label ($partial), labels say nothing of the others: it is left out here, and the panel has the bounds between which its accuracy is.",
 			Panel:       "Is the model still right? Accuracy of labelled predictions",
 			SQL: `SELECT toStartOfHour(time) AS time, concat(model, ' ', deploy_hash) AS metric, sum(correct) / sum(labelled) AS value
 FROM outcome_cells FINAL
-WHERE stage = 'production' AND segment = '' AND model IN ($model) AND time >= $__fromTime AND time <= $__toTime
+WHERE stage = 'production' AND segment = '' AND model IN ($model) AND NOT has($partial, model) AND time >= $__fromTime AND time <= $__toTime
 GROUP BY time, metric HAVING sum(labelled) > 0
 ORDER BY time, metric`,
 			NoRule: "An SLO on it pages as burn; a second alert on the same number would page twice.",

@@ -89,11 +89,12 @@ func (g generator) sql(name string) string {
 	return g.grafana(string(text))
 }
 
-// grafana fills in the objectives and makes $model a quoted list, which is the
+// grafana fills in the objectives and the models with partial feedback, and makes $model a quoted list, which is the
 // form that holds for one value and for many.
 func (g generator) grafana(sql string) string {
 	return strings.NewReplacer(
 		"$objectives", objectivesSQL(g.objectives),
+		"$partial", modelsSQL(g.partial),
 		"$model", "${model:singlequote}",
 	).Replace(strings.TrimSpace(sql))
 }
@@ -131,7 +132,7 @@ func (g generator) firstLook() []cog.Builder[dashboard.Panel] {
 		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: SLO burn", g.runbooks+"/slo-burn")})
 	accuracy := statPanel(text{
 		title:       "Did the last deploy make it worse?",
-		description: "Accuracy over the labels that are in: the newest production deploy against what served in the 24 hours before it. Of many models the greatest falls. Early labels are not a fair sample where some outcomes are known sooner than others.",
+		description: "Accuracy over the labels that are in: the newest production deploy against what served in the 24 hours before it. Of many models the greatest falls. Where a model decides itself which predictions ever get a label, the bounds between which its accuracy is, whatever the others are. Early labels are not a fair sample where some outcomes are known sooner than others.",
 		unit:        "percentunit",
 	}, steps([]string{colorPlain}), g.sql("accuracy_deploy"))
 	coverage := statPanel(text{
@@ -210,7 +211,11 @@ func (g generator) signalPanel(s plumbline.Signal) *timeseries.PanelBuilder {
 	case plumbline.SignalBurn:
 		p = dashedReference(seriesPanel(t, gapFindings, main, seriesQuery("B", g.sql("burn_thresholds")))).Min(0)
 	case plumbline.SignalQuality:
-		p = dashedReference(seriesPanel(t, gapHours, main, seriesQuery("B", g.sql("accuracy_targets")))).AxisSoftMax(1)
+		queries := []clickhouseQuery{main, seriesQuery("B", g.sql("accuracy_targets"))}
+		if len(g.partial) > 0 {
+			queries = append(queries, seriesQuery("C", g.sql("accuracy_bounds")))
+		}
+		p = dashedReference(seriesPanel(t, gapHours, queries...)).AxisSoftMax(1)
 	case plumbline.SignalDrift:
 		p = seriesPanel(t, gapFindings, main).Min(0).
 			Thresholds(steps([]string{colorOK, colorWarn, colorBreach}, 0.1, 0.25)).

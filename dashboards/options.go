@@ -22,6 +22,7 @@ type settings struct {
 	page       string
 	runbooks   string
 	objectives []plumbline.Objective
+	partial    []plumbline.Model
 	directory  string
 }
 
@@ -50,6 +51,13 @@ func WithDirectory(path string) Option {
 // WithObjectives declares the SLOs whose thresholds and targets are drawn.
 func WithObjectives(objectives ...plumbline.Objective) Option {
 	return func(s *settings) { s.objectives = objectives }
+}
+
+// WithPartial names the models that decide themselves which of their predictions
+// ever get a label. Of their accuracy the panels show bounds, never what the labels
+// that are in would say of it.
+func WithPartial(models ...plumbline.Model) Option {
+	return func(s *settings) { s.partial = models }
 }
 
 func newSettings(opts []Option) (settings, error) {
@@ -108,6 +116,16 @@ func objectivesSQL(objectives []plumbline.Objective) string {
 		}
 	}
 	return "CAST([" + strings.Join(rows, ", ") + "], 'Array(Tuple(slo String, model String, target Float64, severity String, long String, short String, threshold Float64, on_accuracy Bool))')"
+}
+
+// modelsSQL spells models as a ClickHouse array of their names. A $ is written as its
+// code: Grafana would read it as a variable, inside strings too.
+func modelsSQL(models []plumbline.Model) string {
+	names := make([]string, len(models))
+	for i, m := range models {
+		names[i] = strings.ReplaceAll(quoteSQL(string(m)), "$", `\x24`)
+	}
+	return "CAST([" + strings.Join(names, ", ") + "], 'Array(String)')"
 }
 
 // number prints 9 digits: (1 - 0.9) in floating point would otherwise show its

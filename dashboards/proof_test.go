@@ -220,6 +220,52 @@ func checkValues(t *testing.T, b board, conn driver.Conn, now time.Time) {
 	}
 }
 
+// TestPartialFeedbackHasBoundsOnly holds that no panel draws what labels alone say of
+// a model that decides itself who gets one, and that others are drawn as before.
+func TestPartialFeedbackHasBoundsOnly(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	now := time.Now().Truncate(time.Minute)
+	if err := seed.Fill(t.Context(), env.DB.Conn(), now); err != nil {
+		t.Fatal(err)
+	}
+	conn := reader(t, env)
+	b := parse(t, onCall(t, append(options(), dashboards.WithPartial(seed.Model, seed.Odd))...))
+	ask := func(sql string) []row {
+		_, rows := query(t.Context(), t, conn, sql, now, seed.Model, seed.Odd)
+		return rows
+	}
+	// Ten of twelve ever get a label, and of those of the last hour none has.
+	least, most := float64(seed.Labelled)/seed.PerMinute*seed.AccuracyBefore, 1-float64(seed.Labelled)/seed.PerMinute*(1-seed.AccuracyBefore)
+	stat := ask(b.Panels[1].Targets[0].RawSQL)
+	if low, high := metric(stat, seed.Model+" before, at least"), metric(stat, seed.Model+" before, at most"); !near(low, least) || !near(high, most) {
+		t.Errorf("before the deploy accuracy is between %v and %v, want %v and %v", low, high, least, most)
+	}
+	low, _ := metric(stat, seed.Model+" "+seed.DeployNew+" now, at least").(float64)
+	high, _ := metric(stat, seed.Model+" "+seed.DeployNew+" now, at most").(float64)
+	if !(low > 0 && low < seed.AccuracyAfter && high > seed.AccuracyAfter && high < 1) || len(stat) != 4 {
+		t.Errorf("now accuracy is between %v and %v, around %v, of %v", low, high, seed.AccuracyAfter, stat)
+	}
+	quality := b.Panels[8]
+	if rows := ask(quality.Targets[0].RawSQL); len(rows) != 0 || len(quality.Targets) != 3 {
+		t.Errorf("%s: %d queries, and the first draws %v", quality.Title, len(quality.Targets), rows)
+	}
+	bounds := map[string]bool{}
+	for _, r := range ask(quality.Targets[2].RawSQL) {
+		bounds[r["metric"].(string)] = true
+		if near(r["value"], seed.AccuracyBefore) || near(r["value"], seed.AccuracyAfter) {
+			t.Errorf("%s draws what labels alone say: %v", quality.Title, r)
+		}
+	}
+	for _, name := range []string{seed.DeployOld + " at least", seed.DeployOld + " at most", seed.DeployNew + " at least", seed.DeployNew + " at most"} {
+		if !bounds[seed.Model+" "+name] {
+			t.Errorf("%s: no line %s in %v", quality.Title, name, bounds)
+		}
+	}
+	if strings.Contains(quality.Targets[2].RawSQL, `\ $model`) {
+		t.Error("a name can be read as a variable of Grafana")
+	}
+}
+
 func checkBreaches(t *testing.T, breaches []row) {
 	t.Helper()
 	got := map[string]int{}

@@ -90,10 +90,12 @@ type hoursChart struct {
 	Lines         []string // one polyline an unbroken run of hours
 	Points        []chartPoint
 	Bars          []chartBar
-	Deploys       []chartMark
-	Ticks         []chartMark
-	Levels        []chartMark
-	Target        *chartMark
+	// Ranges are the bounds of hours of which there is no point.
+	Ranges  []chartBar
+	Deploys []chartMark
+	Ticks   []chartMark
+	Levels  []chartMark
+	Target  *chartMark
 	// Empty is true where no hour has a label.
 	Empty bool
 }
@@ -124,7 +126,7 @@ type chartMark struct {
 	Anchor string
 }
 
-func newHoursChart(hours []hourRow, deploys []deployRow, target *float64, now time.Time) hoursChart {
+func newHoursChart(hours []hourRow, deploys []deployRow, target *float64, partial bool, now time.Time) hoursChart {
 	first := now.Truncate(time.Hour).Add(-(chartHours - 1) * time.Hour)
 	c := hoursChart{
 		Width: chartWidth, Height: chartHeight, Left: plotLeft, Right: plotLeft + plotWidth,
@@ -140,7 +142,12 @@ func newHoursChart(hours []hourRow, deploys []deployRow, target *float64, now ti
 			c.addDeploy(chartX(first, d.Since), d)
 		}
 	}
-	c.addHours(hours, first)
+	c.addBars(hours, first)
+	if partial {
+		c.addRanges(hours, first)
+	} else {
+		c.addHours(hours, first)
+	}
 	return c
 }
 
@@ -161,6 +168,39 @@ func (c *hoursChart) addDeploy(x float64, d deployRow) {
 	c.Deploys = append(c.Deploys, mark)
 }
 
+// hourWidth is the width of an hour, in tenths of a unit as all else.
+const hourWidth = float64(plotWidth*10/chartHours) / 10
+
+// coverage is the share of the hour's predictions that have a label.
+func (h hourRow) coverage() *float64 { return share(min(h.Labelled, h.Requests), h.Requests) }
+
+func (h hourRow) title() string { return h.Hour.UTC().Format("Mon 15:04") }
+
+// addBars draws how many of an hour's predictions have a label.
+func (c *hoursChart) addBars(hours []hourRow, first time.Time) {
+	for _, h := range hours {
+		if coverage := h.coverage(); coverage != nil {
+			y := chartY(*coverage)
+			c.Bars = append(c.Bars, chartBar{X: chartX(first, h.Hour), Y: y, Width: hourWidth - 1, Height: c.Bottom - y,
+				Title: fmt.Sprintf("%s: %d predictions, %s labelled", h.title(), h.Requests, percent(coverage))})
+		}
+	}
+}
+
+// addRanges draws between which bounds the accuracy of an hour is.
+func (c *hoursChart) addRanges(hours []hourRow, first time.Time) {
+	for _, h := range hours {
+		b := boundsOf(h.Correct, h.Labelled, h.Requests)
+		if b == nil {
+			continue
+		}
+		c.Empty = false
+		top := chartY(b.High)
+		c.Ranges = append(c.Ranges, chartBar{X: round(chartX(first, h.Hour) + hourWidth/4), Y: top, Width: round(hourWidth / 2), Height: max(round(chartY(b.Low)-top), 1),
+			Title: fmt.Sprintf("%s: between %s right; %d of %d labelled", h.title(), b, h.Labelled, h.Requests)})
+	}
+}
+
 func (c *hoursChart) addHours(hours []hourRow, first time.Time) {
 	var run []string
 	end := func() {
@@ -169,15 +209,9 @@ func (c *hoursChart) addHours(hours []hourRow, first time.Time) {
 		}
 		run = nil
 	}
-	width := round(float64(plotWidth) / chartHours)
 	last := time.Time{}
 	for _, h := range hours {
-		x, title := chartX(first, h.Hour), h.Hour.UTC().Format("Mon 15:04")
-		coverage := share(min(h.Labelled, h.Requests), h.Requests)
-		if coverage != nil {
-			y := chartY(*coverage)
-			c.Bars = append(c.Bars, chartBar{X: x, Y: y, Width: width - 1, Height: c.Bottom - y, Title: fmt.Sprintf("%s: %d predictions, %s labelled", title, h.Requests, percent(coverage))})
-		}
+		coverage := h.coverage()
 		accuracy := share(h.Correct, h.Labelled)
 		if accuracy == nil {
 			end()
@@ -187,7 +221,7 @@ func (c *hoursChart) addHours(hours []hourRow, first time.Time) {
 			end()
 		}
 		last, c.Empty = h.Hour, false
-		point := chartPoint{X: round(x + width/2), Y: chartY(*accuracy), Title: fmt.Sprintf("%s: %s right of %d labelled", title, percent(accuracy), h.Labelled), Thin: coverage == nil || *coverage < thinCoverage || h.Labelled < thinLabels}
+		point := chartPoint{X: round(chartX(first, h.Hour) + hourWidth/2), Y: chartY(*accuracy), Title: fmt.Sprintf("%s: %s right of %d labelled", h.title(), percent(accuracy), h.Labelled), Thin: coverage == nil || *coverage < thinCoverage || h.Labelled < thinLabels}
 		c.Points = append(c.Points, point)
 		run = append(run, fmt.Sprintf("%g,%g", point.X, point.Y))
 	}

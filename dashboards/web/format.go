@@ -18,6 +18,7 @@ func functions() template.FuncMap {
 	return template.FuncMap{
 		"percent": percent, "points": points, "count": count, "number": number, "times": times,
 		"clock": clock, "ago": ago, "short": short, "modelPath": modelPath, "param": param, "fixed": fixed,
+		"decidesItself": func() string { return decidesItself },
 	}
 }
 

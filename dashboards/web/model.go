@@ -93,9 +93,9 @@ func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) 
 	v.Row = p.modelRow(name, traffic, quality, burns, incidents)
 	v.Burn.Pairs = p.cfg.burnPairs(name, burns)
 	v.Target = p.cfg.targetOf(name)
-	v.Deploys.Rows = deployViews(deploys)
+	v.Deploys.Rows = deployViews(deploys, v.Row.Partial)
 	v.Drift.Rows = driftViews(drift)
-	v.Hours.Chart = newHoursChart(hours, deploys, v.Target, now)
+	v.Hours.Chart = newHoursChart(hours, deploys, v.Target, v.Row.Partial, now)
 	v.Known = v.Declared || !v.Row.Last.IsZero() || len(deploys) > 0 || len(burns) > 0 || len(incidents) > 0
 	v.State, v.Why = v.Row.judge(now)
 	for _, s := range v.sections() {
@@ -119,10 +119,15 @@ func (c Config) targetOf(model string) *float64 {
 	return &target
 }
 
-func deployViews(rows []deployRow) []deployView {
+// deployViews compares what labels say before and after each deploy; where those
+// say nothing of the predictions without one, there is nothing to compare.
+func deployViews(rows []deployRow, partial bool) []deployView {
 	var views []deployView
 	for i, r := range rows {
-		d := deployView{deployRow: r, Before: share(r.CorrectBefore, r.LabelledBefore), After: share(r.Correct, r.Labelled), Current: i == 0}
+		d := deployView{deployRow: r, Current: i == 0}
+		if !partial {
+			d.Before, d.After = share(r.CorrectBefore, r.LabelledBefore), share(r.Correct, r.Labelled)
+		}
 		if d.Before != nil && d.After != nil {
 			change := *d.After - *d.Before
 			d.Change = &change

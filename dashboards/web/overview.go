@@ -45,12 +45,17 @@ type modelRow struct {
 	// Last is the newest prediction of 90 days; zero is none.
 	Last     time.Time
 	Accuracy *float64
+	// Partial says that there is no Accuracy, but Bounds of it.
+	Partial  bool
+	Bounds   *bounds
 	Coverage *float64
 	Labelled int64
 	Pair     *burnPair
 	HasSLO   bool
 	// Silent is an SLO of which nothing is known, empty if there is none.
 	Silent string
+	// NeverAlerts says that Silent is on the accuracy of a model with partial feedback.
+	NeverAlerts bool
 	// CountsLabels says that an SLO of the model is on accuracy.
 	CountsLabels bool
 	Incident     *incidentRow
@@ -102,7 +107,7 @@ func (p *Page) models(traffic []trafficRow, quality []qualityRow, burns []burnRo
 }
 
 func (p *Page) modelRow(name string, traffic []trafficRow, quality []qualityRow, burns []burnRow, incidents []incidentRow) modelRow {
-	row := modelRow{Name: name}
+	row := modelRow{Name: name, Partial: p.cfg.partial(name)}
 	row.Owner, row.Declared = p.cfg.ownerOf(name)
 	for _, t := range traffic {
 		if t.Model == name {
@@ -115,12 +120,17 @@ func (p *Page) modelRow(name string, traffic []trafficRow, quality []qualityRow,
 	for _, q := range quality {
 		if q.Model == name {
 			row.Labelled = q.Labelled
-			row.Accuracy = share(q.Correct, q.Labelled)
+			if row.Partial {
+				row.Bounds = boundsOf(q.Correct, q.Labelled, q.Requests)
+			} else {
+				row.Accuracy = share(q.Correct, q.Labelled)
+			}
 			row.Coverage = share(min(q.Labelled, q.Requests), q.Requests)
 		}
 	}
 	pairs := p.cfg.burnPairs(name, burns)
 	row.HasSLO, row.Pair, row.Silent = len(pairs) > 0, worstPair(pairs), silentSLO(pairs)
+	row.NeverAlerts = p.cfg.neverAlerts(name, row.Silent)
 	row.CountsLabels = p.cfg.targetOf(name) != nil
 	// The incidents are sorted: the first is the newest.
 	if i := slices.IndexFunc(incidents, func(i incidentRow) bool { return i.Model == name }); i >= 0 {
@@ -145,9 +155,11 @@ func (m modelRow) judge(now time.Time) (state, string) {
 		return stateUndeclared, "stored and shown; nobody owns it and nothing alerts"
 	case !m.HasSLO:
 		return stateMissing, "no SLO is declared, so nothing can page"
+	case m.NeverAlerts:
+		return stateMissing, m.Silent + " never alerts: " + decidesItself
 	case m.Silent != "":
 		return stateMissing, "nothing known of " + m.Silent + " in 10 minutes"
-	case m.Accuracy == nil && m.CountsLabels:
+	case m.Accuracy == nil && m.Bounds == nil && m.CountsLabels:
 		return stateMissing, "no label for a prediction of 24 hours"
 	case m.Pair.State == stateNear:
 		return stateNear, fmt.Sprintf("%s is over half way to its %s threshold", m.Pair.SLO, m.Pair.Severity)

@@ -41,6 +41,9 @@ type Config struct {
 	Owners []plumbline.OwnerEntry
 	// Models are declared beside those that an owner or an objective names.
 	Models []plumbline.Model
+	// Partial are those that decide themselves which of their predictions ever get a
+	// label: of their accuracy the page shows bounds, and no point.
+	Partial []plumbline.Model
 	// GrafanaURL is the on-call dashboard's address; empty shows no link.
 	GrafanaURL string
 	// Runbooks holds NAME.md files, served under /runbooks/NAME; nil serves the

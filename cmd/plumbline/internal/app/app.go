@@ -362,7 +362,7 @@ func (a *App) mountPages(alerts *alerting.Service) error {
 	if err != nil {
 		return err
 	}
-	page, err := pages.New(pages.Config{Objectives: declared, Owners: a.cfg.Alerting.Owners, Models: a.cfg.declaredModels(), GrafanaURL: a.cfg.onCallURL()}, a.db.Conn())
+	page, err := pages.New(pages.Config{Objectives: declared, Owners: a.cfg.Alerting.Owners, Models: a.cfg.declaredModels(), Partial: a.cfg.partialModels(), GrafanaURL: a.cfg.onCallURL()}, a.db.Conn())
 	if err != nil {
 		return err
 	}

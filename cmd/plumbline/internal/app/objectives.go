@@ -31,6 +31,7 @@ func (c Config) GenerateRules(base string) rules.GenerateConfig {
 func (c Config) DashboardOptions(objectives []plumbline.Objective, base string) []dashboards.Option {
 	return []dashboards.Option{
 		dashboards.WithObjectives(objectives...),
+		dashboards.WithPartial(c.partialModels()...),
 		dashboards.WithPage(base),
 		dashboards.WithRunbooks(base + "/runbooks"),
 	}
@@ -86,6 +87,17 @@ func changesOf(slo plumbline.SLO) []string {
 		said = append(said, "left out: "+r.Name+": "+r.Reason)
 	}
 	return said
+}
+
+// partialModels are the models that decide themselves which predictions ever get a
+// label.
+func (c Config) partialModels() (names []plumbline.Model) {
+	for _, m := range c.Models {
+		if m.Feedback.Partial() {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
 func (c Config) declaredModels() []plumbline.Model {
