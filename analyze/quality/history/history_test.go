@@ -139,11 +139,20 @@ func TestHoursThatWereNotWeighedAreCountedAgain(t *testing.T) {
 	if ones := float64(old.Predictions); old.All != (estimate.Weight{Requests: ones, Squares: ones}) || old.Predictions != want.Predictions {
 		t.Errorf("rows that were not weighed are read as %+v", old)
 	}
-	// Raw rows of a day are kept: what they cannot tell stands as it is.
-	part := history.Roller{Conn: db.Conn(), To: db.Conn(), Raw: day}
+	// Raw rows of two days are kept, and those that are older are going, with the
+	// wall clock and not with the hour: what they cannot tell stands as it is.
+	exec("CREATE TABLE raw AS predictions")
+	exec("INSERT INTO raw SELECT * FROM predictions")
+	exec("ALTER TABLE predictions DELETE WHERE ts < toDateTime('" + now.Add(30*time.Minute-2*day).Format(time.DateTime) + "', 'UTC') SETTINGS mutations_sync = 2")
+	part := history.Roller{Conn: db.Conn(), To: db.Conn(), Raw: 2 * day}
 	if p, err := part.Roll(t.Context(), s); err != nil || p.Hours != 24 || p.More {
 		t.Errorf("%+v, %v, want the hours of one day counted again", p, err)
 	}
+	if got := total(); got.Predictions != want.Predictions || got.Labelled != want.Labelled {
+		t.Errorf("of %d predictions and %d labels %d and %d are left", want.Predictions, want.Labelled, got.Predictions, got.Labelled)
+	}
+	exec("TRUNCATE TABLE predictions")
+	exec("INSERT INTO predictions SELECT * FROM raw")
 	if hours, known := roll(t, db, s); hours != 48 || known == 0 {
 		t.Errorf("%d hours of predictions and %d of labels are counted again, want those of the two days before and of labels about them", hours, known)
 	}

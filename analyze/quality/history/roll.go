@@ -54,8 +54,8 @@ type Roller struct {
 	To   Writer
 	// Table is the name of score_cells where To writes; empty is its own.
 	Table string
-	// Raw is how long raw rows are kept: what they cannot tell any more is not
-	// counted again. Zero is for ever.
+	// Raw is how long raw rows are kept: what they cannot tell any more, or not for a
+	// day to come, is not counted again. Zero is for ever.
 	Raw time.Duration
 	// Hours bounds how many hours of each source one call takes. 0 is 240, and
 	// less of a busy model.
@@ -168,7 +168,9 @@ func (r Roller) stale(ctx context.Context, statement string, s Scope, mark int32
 func (r Roller) eachStale(ctx context.Context, statement string, s Scope, mark int32, limit int, each func(hour uint32, source, count uint64)) error {
 	kept := int64(0)
 	if r.Raw > 0 {
-		kept = s.To.Add(-r.Raw).Unix()
+		// Rows of an hour that is as old as Raw are going already: what is left of it
+		// would replace the whole, for good.
+		kept = s.To.Add(24*time.Hour - r.Raw).Unix()
 	}
 	parameters := append(s.parameters(), clickhouse.Named("mark", mark), clickhouse.Named("limit", limit), clickhouse.Named("kept", kept))
 	rows, err := r.Conn.Query(ctx, statement, parameters...)
