@@ -28,7 +28,7 @@ func TestPartialFeedbackHasNoPoint(t *testing.T) {
 		t.Fatalf("status %d: %s", status, body)
 	}
 	// Ten of twelve ever get a label, nine of those before the deploy were right.
-	wants(t, body, "24 h: bounds", `class="range"`, "between 75.0 % to 91.7 % right; 600 of 720 labelled", "decides which predictions ever get a label", "No accuracy of a deploy")
+	wants(t, body, "24 h: bounds", `class="range"`, "75.0 % to 91.7 % right; 600 of 720 labelled", "decides which predictions ever get a label", "No accuracy of a deploy")
 	lacks(t, body, "<polyline", `class="point`, "90.0 %", "60.0 %", "points</td>")
 	row := line(t, mustGet(t, h, "/"), ">"+seed.Model+"<")
 	wants(t, row, " % to ", "bounds, ")

@@ -197,7 +197,7 @@ func (c *hoursChart) addRanges(hours []hourRow, first time.Time) {
 		c.Empty = false
 		top := chartY(b.High)
 		c.Ranges = append(c.Ranges, chartBar{X: round(chartX(first, h.Hour) + hourWidth/4), Y: top, Width: round(hourWidth / 2), Height: max(round(chartY(b.Low)-top), 1),
-			Title: fmt.Sprintf("%s: between %s right; %d of %d labelled", h.title(), b, h.Labelled, h.Requests)})
+			Title: fmt.Sprintf("%s: %s right; %d of %d labelled", h.title(), b, h.Labelled, h.Requests)})
 	}
 }
 

@@ -156,7 +156,7 @@ func (m modelRow) judge(now time.Time) (state, string) {
 	case !m.HasSLO:
 		return stateMissing, "no SLO is declared, so nothing can page"
 	case m.NeverAlerts:
-		return stateMissing, m.Silent + " never alerts: " + decidesItself
+		return stateMissing, "SLO " + m.Silent + " never alerts: " + decidesItself
 	case m.Silent != "":
 		return stateMissing, "nothing known of " + m.Silent + " in 10 minutes"
 	case m.Accuracy == nil && m.Bounds == nil && m.CountsLabels:
