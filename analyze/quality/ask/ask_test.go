@@ -45,6 +45,7 @@ func TestAgainstBruteForce(t *testing.T) {
 	t.Run("fairness", func(t *testing.T) { fairGaps(t, asker, loans) })
 	t.Run("why", func(t *testing.T) { takenApart(t, asker, loans) })
 	t.Run("partial feedback", func(t *testing.T) { decidedByTheModel(t, asker, loans) })
+	t.Run("partial feedback, expired", func(t *testing.T) { boundsOfWhatIsLeft(t, db, asker, loans) })
 	t.Run("http", func(t *testing.T) { overHTTP(t, asker) })
 	t.Run("regression", func(t *testing.T) { regressions(t, asker, sold) })
 	t.Run("ranking", func(t *testing.T) { rankings(t, asker, searched) })

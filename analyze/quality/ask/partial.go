@@ -18,7 +18,8 @@ const (
 // withhold takes back what labels alone say of a model that decides itself who ever
 // gets one: never a point, for the others may be anything. Accuracy has the bounds
 // between which it is, whatever they are (Manski 1989, "Anatomy of the selection
-// problem", section 2). Demographic parity needs no label and stays.
+// problem", section 2). Labelled ones that the share was not counted from, for their
+// rows have expired, may be anything, too. Demographic parity needs no label and stays.
 func (a *Answer) withhold(q Question) {
 	for at := range a.Parts {
 		p := &a.Parts[at]
@@ -26,9 +27,9 @@ func (a *Answer) withhold(q Question) {
 		for i := range p.Values {
 			v := &p.Values[i]
 			low, high := math.NaN(), math.NaN()
-			if share := v.Value.Value; v.Metric == metric.Accuracy && !math.IsNaN(share) && p.Requests >= p.Labelled && p.Labelled > 0 {
-				right, all := share*float64(p.Labelled), float64(p.Requests)
-				low, high = right/all, (right+all-float64(p.Labelled))/all
+			if share := v.Value.Value; v.Metric == metric.Accuracy && !math.IsNaN(share) && p.Requests >= max(p.Labelled, v.Labelled) && v.Labelled > 0 {
+				right, all := share*float64(v.Labelled), float64(p.Requests)
+				low, high = right/all, (right+all-float64(v.Labelled))/all
 			}
 			withheld(&v.Value, low, high)
 			v.Bound = 0
