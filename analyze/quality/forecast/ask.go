@@ -125,7 +125,7 @@ func (a Asker) Ask(ctx context.Context, q Asked) (Maturity, error) {
 	if err != nil {
 		return Maturity{}, err
 	}
-	newest, err := a.Reader.Newest(ctx, q.Model, a.now())
+	newest, err := a.Reader.Newest(ctx, q.Model, scope.To, a.now())
 	if err != nil {
 		return Maturity{}, err
 	}

@@ -311,10 +311,11 @@ func (r Reader) Former(ctx context.Context, model plumbline.Model) (Scope, error
 //go:embed sql/newest.sql
 var newestSQL string
 
-// Newest returns the end of the newest hour that was over at now and has
-// predictions, counted here or not; zero without any.
-func (r Reader) Newest(ctx context.Context, model plumbline.Model, now time.Time) (end time.Time, err error) {
-	rows, err := r.Conn.Query(ctx, newestSQL, clickhouse.Named("model", string(model)), clickhouse.Named("to", now.Truncate(time.Hour).Unix()))
+// Newest returns the end of the newest hour from an hour on that was over at now and
+// has predictions, counted here or not; zero without any. Of the zero time it looks
+// at all hours that are kept.
+func (r Reader) Newest(ctx context.Context, model plumbline.Model, from, now time.Time) (end time.Time, err error) {
+	rows, err := r.Conn.Query(ctx, newestSQL, clickhouse.Named("model", string(model)), clickhouse.Named("from", max(from.Unix(), 0)), clickhouse.Named("to", now.Truncate(time.Hour).Unix()))
 	if err != nil {
 		return end, fmt.Errorf("read newest predictions of model %q: %w", model, err)
 	}

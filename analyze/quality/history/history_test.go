@@ -183,8 +183,13 @@ func TestRollFollowsWhatIsNew(t *testing.T) {
 	if hours != 24 || known < 20 || known > 24 {
 		t.Errorf("%d hours of predictions and %d of labels were counted, want those of a day", hours, known)
 	}
-	if newest, err := reader.Newest(t.Context(), "m", now); err != nil || !newest.Equal(middle) {
-		t.Errorf("predictions are in up to %s, %v, want %s", newest, err, middle)
+	for _, since := range []time.Time{{}, middle.Add(-time.Hour)} {
+		if newest, err := reader.Newest(t.Context(), "m", since, now); err != nil || !newest.Equal(middle) {
+			t.Errorf("since %s predictions are in up to %s, %v, want %s", since, newest, err, middle)
+		}
+	}
+	if newest, err := reader.Newest(t.Context(), "m", middle, now); err != nil || !newest.IsZero() {
+		t.Errorf("since %s predictions are in up to %s, %v, want none", middle, newest, err)
 	}
 	if hours, known = roll(t, db, s); hours != 0 || known != 0 {
 		t.Errorf("without anything new %d and %d hours are counted again", hours, known)
