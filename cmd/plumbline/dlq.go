@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/ingest/deadletters"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
@@ -25,12 +26,13 @@ const excerpt = 80
 // letterFlags say where the dead letters are.
 type letterFlags struct {
 	kafkaFlags
-	topic *string
+	dataDir, topic *string
 }
 
 func deadLetterFlags(clause *kingpin.CmdClause) letterFlags {
 	return letterFlags{
 		kafkaFlags: newKafkaFlags(clause),
+		dataDir:    clause.Flag("data-dir", "Data directory of the running service, instead of a configuration file: its Kafka and its topics.").String(),
 		topic:      clause.Flag("dead-letter-topic", "The dead-letter topic, where it is not the configured one.").String(),
 	}
 }
@@ -38,9 +40,9 @@ func deadLetterFlags(clause *kingpin.CmdClause) letterFlags {
 // open returns the dead-letter topic that the flags name; with opens set it can
 // open sealed letters, if the configuration has the keys.
 func (f letterFlags) open(opens bool) (_ *deadletters.Box, err error) {
-	file, err := f.load(f.named())
+	file, err := f.service()
 	if err != nil {
-		return nil, usageError{err}
+		return nil, err
 	}
 	cfg := deadletters.DefaultConfig()
 	cfg.Topic = cmp.Or(*f.topic, file.Ingest.Topics.DeadLetters)
@@ -57,6 +59,24 @@ func (f letterFlags) open(opens bool) (_ *deadletters.Box, err error) {
 		return nil, usageError{err}
 	}
 	return box, nil
+}
+
+// service returns the configuration of the service whose letters they are, as far
+// as it is known.
+func (f letterFlags) service() (app.Config, error) {
+	if *f.dataDir == "" {
+		cfg, err := f.load(f.named())
+		if err != nil {
+			return cfg, usageError{err}
+		}
+		return cfg, nil
+	}
+	if f.named() {
+		return app.Config{}, usageError{errors.New("--data-dir and --kafka.brokers each say which Kafka it is: give one")}
+	}
+	cfg := app.DefaultConfig()
+	cfg.DataDir = *f.dataDir
+	return cfg, cfg.FindKafka()
 }
 
 // selection is what the commands filter letters by.

@@ -48,9 +48,11 @@ func (k kafkaFlags) load(optional bool) (app.Config, error) {
 // connection returns where the Kafka of a configuration is, and what connects to
 // it as the configuration says.
 func connection(cfg app.Config) (brokers []string, dialer *dial.Dialer, err error) {
-	if brokers = cfg.Kafka.Brokers; len(brokers) == 0 {
-		brokers = []string{cfg.Kafka.Embedded.Listen}
+	if len(cfg.Kafka.Brokers) == 0 && cfg.FindKafka() != nil {
+		// Nothing runs that tells of it, or it is told why soon.
+		cfg.Kafka.Brokers = []string{cfg.Kafka.Embedded.Listen}
 	}
+	brokers = cfg.Kafka.Brokers
 	dialer, err = dial.New(cfg.Kafka.Config)
 	return brokers, dialer, err
 }

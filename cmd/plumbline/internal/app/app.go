@@ -169,7 +169,8 @@ func (a *App) startKafka(parts *stack) (err error) {
 	}
 	a.brokers = a.cfg.Kafka.Brokers
 	if len(a.brokers) > 0 {
-		return nil
+		_, err := a.tellKafka()
+		return err
 	}
 	b, err := broker.New(a.cfg.Kafka.Embedded)
 	if err != nil {
@@ -179,10 +180,15 @@ func (a *App) startKafka(parts *stack) (err error) {
 		return err
 	}
 	a.brokers = b.Addresses()
+	take, err := a.tellKafka()
+	if err != nil {
+		b.Close()
+		return err
+	}
 	parts.start("kafka", func(ctx context.Context) error {
 		<-ctx.Done()
 		b.Close()
-		return nil
+		return take()
 	})
 	return nil
 }
