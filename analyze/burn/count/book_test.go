@@ -71,15 +71,13 @@ func TestBookSaysWhatTheTableSays(t *testing.T) {
 			t.Fatalf("%s at %s: the book says\n%s\nthe table\n%s", of, clock, said(got), said(want))
 		}
 	}
-	countAll(t, counter, objectives, clock)
+	count(t, counter, objectives, clock)
 	first := 10_000
 	for i := range 24 {
 		late := time.Duration(random.IntN(3)) * time.Duration(random.IntN(60*60)) * time.Second * time.Duration(random.IntN(5))
 		storeEvents(t, db, first, 1+random.IntN(40), time.Duration(1+random.IntN(20))*time.Second, clock.Add(-late), clock)
 		first += 100
-		if err := counter.Step(t.Context(), objectives, clock); err != nil {
-			t.Fatal(err)
-		}
+		count(t, counter, objectives, clock)
 		same(fmt.Sprint("look ", i))
 		clock = clock.Add(time.Duration(random.IntN(9)) * time.Minute)
 	}
@@ -92,16 +90,6 @@ func TestBookSaysWhatTheTableSays(t *testing.T) {
 	}
 	same("another's write")
 	same("nothing new")
-}
-
-// countAll counts until there is no backlog: a look counts some of it.
-func countAll(t *testing.T, counter *Counter, objectives []plumbline.Objective, now time.Time) {
-	t.Helper()
-	for done := false; !done; done = len(counter.backlogs) == 0 {
-		if err := counter.Step(t.Context(), objectives, now); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // What was counted of an objective at last, the newest stretch of a backlog, is neither
@@ -149,14 +137,14 @@ func TestWhatIsNotCountedAsAWholeIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("the day is", plumbline.VerdictBreach, plumbline.VerdictMissing)
-	countAll(t, counter, objectives, clock)
+	count(t, counter, objectives, clock)
 	want("all is", plumbline.VerdictBreach, plumbline.VerdictOK)
 	clock = clock.Add(behind)
 	storeEvents(t, db, 10_000, 20, time.Second, clock.Add(-time.Second), clock)
 	want("counting has failed for a while", plumbline.VerdictBreach, plumbline.VerdictOK)
 	clock = clock.Add(time.Minute)
 	want("for longer", plumbline.VerdictMissing, plumbline.VerdictMissing)
-	countAll(t, counter, objectives, clock)
+	count(t, counter, objectives, clock)
 	want("it is counted again", plumbline.VerdictOK, plumbline.VerdictOK)
 }
 
@@ -218,9 +206,7 @@ func TestBookReadsRarely(t *testing.T) {
 	book.now = func() time.Time { return clock }
 	look := func() {
 		t.Helper()
-		if err := counter.Step(t.Context(), objectives, clock); err != nil {
-			t.Fatal(err)
-		}
+		count(t, counter, objectives, clock)
 		if _, err := book.At(t.Context(), objectives, clock); err != nil {
 			t.Fatal(err)
 		}
@@ -228,6 +214,14 @@ func TestBookReadsRarely(t *testing.T) {
 	look()
 	look()
 	book.Reader.Conn = unread{}
+	// Slices are read, and what cannot be read keeps nobody else from being evaluated.
+	all := bookObjectives()
+	for i := range all {
+		all[i].Pairs = objectives[0].Pairs
+	}
+	if found, err := book.At(t.Context(), all, clock); err == nil || len(found) != 7 {
+		t.Errorf("%d evaluations, %v, want those of %d objectives", len(found), err, len(objectives))
+	}
 	for i := range 5 {
 		clock = clock.Add(time.Minute)
 		storeEvents(t, db, 10_000+100*i, 50, time.Second, clock, clock)

@@ -88,7 +88,8 @@ type Evaluation struct {
 // minute. It reads the counts of all of them together, and again, in longer
 // windows, those of which too little comes in. Objectives nobody has counts for
 // are missing, for the deploy ”; those of quality are left out, for their windows
-// end elsewhere, and so are the parts of composites.
+// end elsewhere, and so are the parts of composites. Those whose counts could not be
+// read are left out as well, and the error says why: the others are there.
 func (r Reader) At(ctx context.Context, objectives []plumbline.Objective, end time.Time) ([]Evaluation, error) {
 	return evaluateAt(ctx, objectives, end, counts{r.cells, func(plumbline.SLIID) time.Time { return time.Time{} }})
 }
@@ -116,9 +117,9 @@ func evaluateAt(ctx context.Context, objectives []plumbline.Objective, end time.
 	}
 	all, err := from.evaluate(ctx, counting, slos, end)
 	if err != nil {
-		return nil, fmt.Errorf("evaluate SLOs on counts: %w", err)
+		err = fmt.Errorf("evaluate SLOs on counts: %w", err)
 	}
-	return all, nil
+	return all, err
 }
 
 func (from counts) evaluate(ctx context.Context, objectives []plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, end time.Time) ([]Evaluation, error) {
@@ -135,9 +136,6 @@ func (from counts) evaluate(ctx context.Context, objectives []plumbline.Objectiv
 		}
 	}
 	all, err := from.read(ctx, usual, slos, end)
-	if err != nil {
-		return nil, err
-	}
 	thin := make(map[plumbline.SLOName]bool)
 	for _, e := range all {
 		for _, c := range e.Counted {
@@ -147,15 +145,9 @@ func (from counts) evaluate(ctx context.Context, objectives []plumbline.Objectiv
 		}
 	}
 	again := slices.DeleteFunc(slices.Clone(objectives), func(o plumbline.Objective) bool { return !thin[o.SLO.Name] })
-	if len(again) == 0 {
-		return all, nil
-	}
-	more, err := from.read(ctx, again, slos, end)
-	if err != nil {
-		return nil, err
-	}
+	more, errMore := from.read(ctx, again, slos, end)
 	all = slices.DeleteFunc(all, func(e Evaluation) bool { return thin[e.Objective.SLO.Name] })
-	return append(all, more...), nil
+	return append(all, more...), errors.Join(err, errMore)
 }
 
 // read evaluates objectives on one read.
@@ -164,10 +156,11 @@ func (from counts) read(ctx context.Context, objectives []plumbline.Objective, s
 	if len(lengths) == 0 {
 		return nil, nil
 	}
-	found := make(map[key]map[time.Duration]cell)
+	found, unread := make(map[key]map[time.Duration]cell), make(map[budgeting]bool)
+	var errs []error
 	for group, slis := range grouped(objectives, slos) {
 		if err := from.cells(ctx, group, slis, lengths, end, found); err != nil {
-			return nil, err
+			unread[group], errs = true, append(errs, err)
 		}
 	}
 	deploys := make(map[budgeting][]plumbline.DeployHash)
@@ -181,9 +174,21 @@ func (from counts) read(ctx context.Context, objectives []plumbline.Objective, s
 	}}
 	var all []Evaluation
 	for _, o := range objectives {
-		all = append(all, e.objective(o)...)
+		if len(unread) == 0 || !needs(o, slos, unread) {
+			all = append(all, e.objective(o)...)
+		}
 	}
-	return all, nil
+	return all, errors.Join(errs...)
+}
+
+// needs reports whether an objective, or a part of it, is evaluated on one of groups.
+func needs(o plumbline.Objective, slos map[plumbline.SLOName]plumbline.SLO, groups map[budgeting]bool) bool {
+	for group := range grouped([]plumbline.Objective{o}, slos) {
+		if groups[group] {
+			return true
+		}
+	}
+	return false
 }
 
 // lengthsOf returns every window that the objectives look at, shortest first.
