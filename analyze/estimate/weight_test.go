@@ -38,24 +38,6 @@ func mustConfusion(t *testing.T, predictions []estimate.Prediction) estimate.Con
 	return c
 }
 
-// A weight of one request each is no weight, to the bit.
-func TestAWeightOfOneIsNone(t *testing.T) {
-	plain := sampledPredictions(rand.New(rand.NewPCG(91, 91)), 3000, func(int) float64 { return 1 })
-	weighed := mustConfusion(t, plain)
-	for i := range plain {
-		plain[i].Weight = estimate.Weight{}
-	}
-	without := mustConfusion(t, plain)
-	if a, b := without.Accuracy, weighed.Accuracy; a.Value != b.Value || a.Interval != b.Interval || a.Error != b.Error || b.Sampling != 0 {
-		t.Errorf("%+v, want %+v", b, a)
-	}
-	for i, v := range without.Values(1.5) {
-		if w := weighed.Values(1.5)[i]; w != v {
-			t.Errorf("%+v, want %+v", w, v)
-		}
-	}
-}
-
 // A tenth of all requests, each for ten: the estimate and what labels of the sample
 // leave open are those of as many predictions unsampled, and once all labels are in
 // the textbook's (1 - f) s^2 / n is left.
