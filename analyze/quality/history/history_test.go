@@ -45,6 +45,9 @@ func bruteForce(all []prediction, asked history.Range) map[cellKey]history.Cell 
 				c.Known.Add(estimate.Weight{Requests: w, Squares: w * w})
 				c.Correct += int64(hit)
 				c.Right.Add(estimate.Weight{Requests: w * float64(hit), Squares: w * w * float64(hit)})
+				if p.predicted == "" {
+					c.Loss, c.LossSquares = c.Loss+w*p.loss(), c.LossSquares+w*p.loss()*p.loss()
+				}
 			}
 		}
 		out[k] = c
@@ -53,18 +56,23 @@ func bruteForce(all []prediction, asked history.Range) map[cellKey]history.Cell 
 }
 
 func TestCellsAreTheBruteForceAtAnyHour(t *testing.T) {
-	for name, weighed := range map[string]func([]prediction) []prediction{"all": func(all []prediction) []prediction { return all }, "sampled": sampled} {
-		t.Run(name, func(t *testing.T) { cellsAreTheBruteForce(t, weighed) })
-	}
+	binary := []string{"no", "yes"}
+	t.Run("all", func(t *testing.T) {
+		cellsAreTheBruteForce(t, binary, func(all []prediction) []prediction { return all })
+	})
+	t.Run("sampled", func(t *testing.T) { cellsAreTheBruteForce(t, binary, sampled) })
+	t.Run("sampled regression", func(t *testing.T) {
+		cellsAreTheBruteForce(t, nil, func(all []prediction) []prediction { return regression(sampled(all)) })
+	})
 }
 
-func cellsAreTheBruteForce(t *testing.T, weighed func([]prediction) []prediction) {
+func cellsAreTheBruteForce(t *testing.T, classes []string, of func([]prediction) []prediction) {
 	db := startDB(t)
 	from := now.Add(-4 * day)
 	random := rand.New(rand.NewPCG(51, 51))
-	all := weighed(world(random, 3000, from, now))
+	all := of(world(random, 3000, from, now))
 	store(t, db, "m", all, now)
-	s := history.Scope{Model: "m", Strata: byLead, Classes: []string{"no", "yes"}, From: from.Add(-day), To: now}
+	s := history.Scope{Model: "m", Strata: byLead, Classes: classes, From: from.Add(-day), To: now}
 	roll(t, db, s)
 	r := history.Reader{Conn: db.Conn()}
 	for range 30 {
@@ -79,6 +87,7 @@ func cellsAreTheBruteForce(t *testing.T, weighed func([]prediction) []prediction
 			k := cellKey{c.Part, c.Deploy, c.Stratum, c.Predicted}
 			sum := got[k]
 			sum.Predictions, sum.Labelled, sum.Correct, sum.Score = sum.Predictions+c.Predictions, sum.Labelled+c.Labelled, sum.Correct+c.Correct, sum.Score+c.Score
+			sum.Loss, sum.LossSquares = sum.Loss+c.Loss, sum.LossSquares+c.LossSquares
 			sum.All.Add(c.All)
 			sum.Known.Add(c.Known)
 			sum.Right.Add(c.Right)
@@ -90,7 +99,7 @@ func cellsAreTheBruteForce(t *testing.T, weighed func([]prediction) []prediction
 		}
 		for k, w := range want {
 			g := got[k]
-			if g.Predictions != w.Predictions || g.Labelled != w.Labelled || g.Correct != w.Correct || g.All != w.All || g.Known != w.Known || g.Right != w.Right || math.Abs(g.Score-w.Score) > 1e-6 {
+			if g.Predictions != w.Predictions || g.Labelled != w.Labelled || g.Correct != w.Correct || g.All != w.All || g.Known != w.Known || g.Right != w.Right || !sums(g.Score, w.Score) || !sums(g.Loss, w.Loss) || !sums(g.LossSquares, w.LossSquares) {
 				t.Fatalf("%+v at %s: %+v, want %+v", k, asked.At, g, w)
 			}
 		}
@@ -99,6 +108,10 @@ func cellsAreTheBruteForce(t *testing.T, weighed func([]prediction) []prediction
 		t.Error("a window that is not over is handed out")
 	}
 }
+
+// sums reports whether two sums of the same numbers are equal, in whatever order they
+// were added.
+func sums(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Max(1, math.Abs(b)) }
 
 // Hours that a version without weights counted are read as of weight 1, and where
 // they are sampled and their raw rows are there, they are counted again.

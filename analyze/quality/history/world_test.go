@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -35,6 +36,9 @@ type prediction struct {
 	id, deploy, predicted, label string
 	at, known                    time.Time
 	score, lead                  float64
+	// truth is what a regression's label says. Its predicted is empty, and its score
+	// what it predicted.
+	truth float64
 	// weight is how many requests it stands for, 0 is one.
 	weight int64
 	// withdrawn is when the label is withdrawn, corrected when it turns into the
@@ -70,6 +74,20 @@ func world(r *rand.Rand, n int, from, to time.Time) []prediction {
 	return all
 }
 
+// loss is how far a regression was off.
+func (p prediction) loss() float64 { return math.Abs(p.truth - p.score) }
+
+// regression makes numbers of what a binary model said, of labels that stay.
+func regression(all []prediction) []prediction {
+	for i, p := range all {
+		p.predicted, p.label, p.withdrawn, p.corrected = "", "", time.Time{}, time.Time{}
+		p.score *= 200
+		p.truth = p.score * (0.8 + float64(i%11)/20)
+		all[i] = p
+	}
+	return all
+}
+
 // requests are those that the prediction stands for.
 func (p prediction) requests() int64 { return max(p.weight, 1) }
 
@@ -99,7 +117,7 @@ func insert(t *testing.T, db *storage.DB, table string, rows []map[string]any) {
 }
 
 func right(predicted, label string) int {
-	if predicted == label {
+	if predicted == label && predicted != "" {
 		return 1
 	}
 	return 0
@@ -116,6 +134,9 @@ func store(t *testing.T, db *storage.DB, model plumbline.Model, all []prediction
 		row := map[string]any{"model": model, "deploy_hash": p.deploy, "stage": "production", "prediction_id": p.id, "ts": p.at.UnixMilli(), "known": p.at.UnixMilli(),
 			"numbers": map[string]float64{"lead": p.lead, "noise": float64(i % 7)}, "categories": map[string]string{"weekday": p.at.Weekday().String()},
 			"score": p.score, "predicted": p.predicted, "weight": p.requests(), "_topic": "predictions", "_offset": i}
+		if p.predicted == "" {
+			row["score"], row["predicted_value"] = nil, p.score
+		}
 		asked = append(asked, row)
 		if i%50 == 0 { // delivered twice
 			twice := map[string]any{}
@@ -127,8 +148,12 @@ func store(t *testing.T, db *storage.DB, model plumbline.Model, all []prediction
 		}
 		change := func(at time.Time, label string, labelled, correct int) {
 			if !at.IsZero() && at.Before(by) && (labelled != 0 || correct != 0) {
-				heard = append(heard, map[string]any{"model": model, "deploy_hash": p.deploy, "stage": "production", "prediction_id": p.id, "ts": p.at.UnixMilli(),
-					"known": at.UnixMilli(), "label_offset": len(heard), "predicted": p.predicted, "label": label, "score": p.score, "labelled": labelled, "correct": correct, "requests": p.requests(), "version": 1})
+				outcome := map[string]any{"model": model, "deploy_hash": p.deploy, "stage": "production", "prediction_id": p.id, "ts": p.at.UnixMilli(),
+					"known": at.UnixMilli(), "label_offset": len(heard), "predicted": p.predicted, "label": label, "score": p.score, "labelled": labelled, "correct": correct, "requests": p.requests(), "version": 1}
+				if p.predicted == "" {
+					outcome["score"], outcome["predicted_value"], outcome["label_value"] = nil, p.score, p.truth
+				}
+				heard = append(heard, outcome)
 			}
 		}
 		good := right(p.predicted, p.label)

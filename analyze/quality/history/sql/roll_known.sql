@@ -20,8 +20,8 @@ changes AS (
         if(labelled = 1 AND predicted = '' AND label_value IS NOT NULL AND predicted_value IS NOT NULL, abs(label_value - predicted_value), 0.) AS miss
     FROM outcomes FINAL
     WHERE model = {model:String} AND stage != 'training' AND ts >= toDateTime64({from:Int64}, 3, 'UTC')
-      AND toDate(ts) IN (SELECT toDate(minute) FROM minutes)
-      AND toStartOfMinute(ts) IN (SELECT minute FROM minutes)
+      AND toDate(ts) GLOBAL IN (SELECT toDate(minute) FROM minutes)
+      AND toStartOfMinute(ts) GLOBAL IN (SELECT minute FROM minutes)
       AND has({hours:Array(UInt32)}, toUInt32(toUnixTimestamp(toStartOfHour(outcomes.known))))
       AND (labelled != 0 OR correct != 0)
     SETTINGS do_not_merge_across_partitions_select_final = 1
@@ -29,7 +29,7 @@ changes AS (
 SELECT
     {model:String}, deploy, on_stage, {strata:String}, fromUnixTimestamp(hour), fromUnixTimestamp(heard), of, class, cell, waited,
     toInt64(0), toInt64(0), toInt128(0), 0., sum(gained), sum(gained * times), sum(toInt128(gained) * times * times),
-    sum(hits), sum(hits * times), sum(toInt128(hits) * times * times), sum(miss * times), sum(square * times), sum(mark), toUInt64(toUnixTimestamp64Nano(now64(9)))
+    sum(hits), sum(hits * times), sum(toInt128(hits) * times * times), sum(miss), sum(square * times), sum(mark), toUInt64(toUnixTimestamp64Nano(now64(9)))
 FROM (
     SELECT
         deploy, on_stage, hour, heard, /*of*/ AS of, if(length({classes:Array(String)}) = 2, predicted, '') AS class, /*bucket*/ AS cell, waited,
