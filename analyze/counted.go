@@ -41,6 +41,8 @@ type counted struct {
 	end  time.Time
 	// idle says that nothing was counted in the last look: no event for a minute.
 	idle bool
+	// filled is how long backlogs were counted after the last look.
+	filled time.Duration
 }
 
 func newCounted(cfg Config, deps Dependencies) *counted {
@@ -55,15 +57,26 @@ func newCounted(cfg Config, deps Dependencies) *counted {
 	}
 }
 
+// leastFill is for how long backlogs are counted at least: before the first evaluation
+// of a process, and after looks that leave no pause, as those do in which statements
+// of users hang.
+const leastFill = time.Second
+
 // countsShare is the part of the time, one in so many, that looks at counts may
 // take. At 5,000 events a second and 120 objectives a look takes a tenth of a CPU-second,
 // and seconds only where the machine is busy with other things: a page does not wait
 // longer for that than it must.
 const countsShare = 2
 
-// pauseCounts is how long after a look at counts the next one begins: later where
-// no events come in.
+// pauseCounts is how long after a look at counts the next one begins. Backlogs are
+// counted in the pause, so that those make no page later.
 func (r *Runner) pauseCounts(took time.Duration) time.Duration {
+	return max(r.pauseEvents(took-r.counted.filled)-r.counted.filled, 0)
+}
+
+// pauseEvents is how long after events were counted and evaluated the next ones are:
+// longer where none come in.
+func (r *Runner) pauseEvents(took time.Duration) time.Duration {
 	if r.counted.idle {
 		return max(r.cfg.BurnInterval, r.cfg.Interval/2-took)
 	}
@@ -75,12 +88,25 @@ func (r *Runner) pauseCounts(took time.Duration) time.Duration {
 // says: of all of them once an interval, and in between of those whose verdict is
 // another.
 func (r *Runner) lookCounts(ctx context.Context, now time.Time, keep keeper) error {
+	began := time.Now()
+	r.counted.filled = 0
 	all, err := r.counted.look(ctx, r.patience, r.objectives, now)
 	findings, said := r.counted.news(all, now)
 	if kept := keep(findings); kept != nil {
 		return errors.Join(err, kept)
 	}
 	r.counted.keep(said, now)
+	err = errors.Join(err, r.counted.fill(ctx, r.objectives, now, max(r.pauseEvents(time.Since(began)), leastFill)))
+	r.metrics.uncounted.Set(r.counted.counter.Left(now).Seconds())
+	return err
+}
+
+// fill counts backlogs for so long. If it counted anything, that is soon looked at.
+func (c *counted) fill(ctx context.Context, objectives []plumbline.Objective, now time.Time, within time.Duration) error {
+	began, written := time.Now(), c.counter.Written()
+	err := c.counter.CatchUp(ctx, objectives, now, within)
+	c.filled = time.Since(began)
+	c.idle = c.idle && c.counter.Written() == written
 	return err
 }
 
@@ -98,6 +124,11 @@ func (c *counted) look(ctx context.Context, patience time.Duration, objectives [
 	within, cancel := context.WithTimeout(ctx, patience)
 	err := c.counter.Step(within, counting, now)
 	cancel()
+	if c.wrote.IsZero() {
+		// What an earlier process said stands for a moment longer; of what is counted
+		// but for the last hours it would now be said that nothing is known.
+		err = errors.Join(err, c.fill(ctx, objectives, now, leastFill))
+	}
 	end, seen := now.Truncate(time.Minute).Add(time.Minute), c.counter.Written()
 	c.idle = seen == c.seen
 	if err == nil && seen == c.seen && end.Equal(c.end) && !c.due(now) {

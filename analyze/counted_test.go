@@ -95,9 +95,52 @@ func TestLooksAtCountsLeaveTimeToOthers(t *testing.T) {
 			t.Errorf("after a look of %s a pause of %s, want %s", took, got, want)
 		}
 	}
-	r.counted.idle = true
+	// Backlogs were counted in a part of the pause, or in all of it.
+	for filled, want := range map[time.Duration]time.Duration{600 * time.Millisecond: 400 * time.Millisecond, 2 * time.Second: 0} {
+		r.counted.filled = filled
+		if got := r.pauseCounts(100*time.Millisecond + filled); got != want {
+			t.Errorf("after backlogs of %s a pause of %s, want %s", filled, got, want)
+		}
+	}
+	r.counted.filled, r.counted.idle = 0, true
 	if got := r.pauseCounts(100 * time.Millisecond); got != 4900*time.Millisecond {
 		t.Errorf("where nothing comes in a pause of %s, want half an interval", got)
+	}
+}
+
+// What is there of an objective that is new is counted when what is known of the others
+// has been written.
+func TestBacklogsHoldUpNoPage(t *testing.T) {
+	db := startDB(t)
+	insert(t, db, "predictions", []map[string]any{{"model": "m", "deploy_hash": "d", "stage": "production", "prediction_id": "1", "latency_ms": 10, "weight": 1,
+		"ts": now.Add(-time.Hour).UnixMilli(), "known": now.Add(-time.Hour).UnixMilli()}})
+	insert(t, db, "batches", []map[string]any{{"topic": "t", "epoch": "e", "table": "predictions", "rows": 1, "stored": now.Add(-time.Hour).UnixMilli()}})
+	o := objective("m")
+	o.SLO.SLI = plumbline.SLI{Kind: plumbline.SLILatency, Op: "lt", Value: 20}
+	r := newRunner(t, db, o)
+	r.counted.wrote = now.Add(-time.Second) // it was running before
+	rows := func() (n uint64) {
+		if err := db.Conn().QueryRow(t.Context(), "SELECT count() FROM sli").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	look := func(keep keeper) {
+		if err := r.lookCounts(t.Context(), now, keep); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look(func(findings []Finding) error {
+		if n := rows(); n != 0 || len(findings) == 0 {
+			t.Errorf("%d minutes are counted before %d findings are written", n, len(findings))
+		}
+		return nil
+	})
+	for rows() == 0 {
+		look(func([]Finding) error { return nil })
+	}
+	if r.counted.idle {
+		t.Error("what was counted is looked at late")
 	}
 }
 

@@ -289,6 +289,7 @@ func (r *Runner) eachModel(ctx context.Context, now time.Time, look func(traffic
 
 type metrics struct {
 	findings, errors prometheus.Counter
+	uncounted        prometheus.Gauge
 	last             *prometheus.GaugeVec // by look
 }
 
@@ -297,9 +298,10 @@ func newMetrics() metrics {
 		return prometheus.Opts{Namespace: "plumbline", Subsystem: "analyze", Name: name, Help: help}
 	}
 	return metrics{
-		findings: prometheus.NewCounter(prometheus.CounterOpts(opts("findings_total", "Rows of findings written."))),
-		errors:   prometheus.NewCounter(prometheus.CounterOpts(opts("step_errors_total", "Looks in which something could not be looked at."))),
-		last:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("last_complete_step_timestamp_seconds", "Unix time of the last look that saw everything: service is quality and its burn, counts is the burn of what is counted as it comes, features is drift and data quality, ledger is what became of alarms, arrival is whether labels come, estimates is maturity and quality before labels.")), []string{"look"}),
+		findings:  prometheus.NewCounter(prometheus.CounterOpts(opts("findings_total", "Rows of findings written."))),
+		errors:    prometheus.NewCounter(prometheus.CounterOpts(opts("step_errors_total", "Looks in which something could not be looked at."))),
+		uncounted: prometheus.NewGauge(prometheus.GaugeOpts(opts("uncounted_seconds", "Event time that is not counted yet, of the indicator that has most of it left: one that is new, or fell behind."))),
+		last:      prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("last_complete_step_timestamp_seconds", "Unix time of the last look that saw everything: service is quality and its burn, counts is the burn of what is counted as it comes, features is drift and data quality, ledger is what became of alarms, arrival is whether labels come, estimates is maturity and quality before labels.")), []string{"look"}),
 	}
 }
 
@@ -307,7 +309,7 @@ func (m metrics) register(r prometheus.Registerer) error {
 	if r == nil {
 		return nil
 	}
-	for _, c := range []prometheus.Collector{m.findings, m.errors, m.last} {
+	for _, c := range []prometheus.Collector{m.findings, m.errors, m.uncounted, m.last} {
 		if err := r.Register(c); err != nil {
 			return err
 		}

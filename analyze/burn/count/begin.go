@@ -2,30 +2,31 @@ package count
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
-
 	plumbline "github.com/plumbline-slo/plumbline"
 )
 
-// backlog is what is not counted yet of an indicator that began: everything before a
-// time. What comes in meanwhile is followed as of any other.
+// backlog is what is not counted yet of an indicator: everything before a time, if it
+// began, and minutes that were too many for a look. What comes in meanwhile is followed
+// as of any other.
 type backlog struct {
 	// version is what its counts say meanwhile of how far it is counted: as far as it
-	// was before, so that another process begins anew.
+	// was before, so that another process counts all of it again.
 	version int64
-	// to is the end of what is left, in unix seconds.
-	to int64
-	// newest is its last minute with events that was found, in unix seconds; 0 is none.
+	// partly says that of what is left nothing may be counted: a window that begins in
+	// it holds a part. Minutes that are counted once more are not left in that sense.
+	partly bool
+	// left are the spans that are not counted yet, in order and apart.
+	left []span
+	// newest is the last minute with events that was counted meanwhile, in unix
+	// seconds; 0 is none.
 	newest int64
 }
-
-// patienceOfBacklogs bounds what backlogs take of a look: pages wait for the next one.
-const patienceOfBacklogs = 10 * time.Second
 
 // begin notes how far batches are complete: what was is the backlog of these
 // indicators, what comes into sight from now on, and in the overlap before, is
@@ -34,11 +35,8 @@ func (c *Counter) begin(ctx context.Context, slos map[plumbline.SLIID]plumbline.
 	if len(slos) == 0 {
 		return nil
 	}
-	var (
-		high int64
-		n    uint64
-	)
-	if err := c.db.Conn().QueryRow(ctx, highSQL).Scan(&high, &n); err != nil {
+	var high int64
+	if err := c.db.Conn().QueryRow(ctx, highSQL).Scan(&high); err != nil {
 		return err
 	}
 	// Of indicators that lag the batches may be gone.
@@ -47,7 +45,7 @@ func (c *Counter) begin(ctx context.Context, slos map[plumbline.SLIID]plumbline.
 		return nil
 	}
 	for id := range slos {
-		b := &backlog{version: c.cursor[id], to: math.MaxUint32}
+		b := &backlog{version: c.cursor[id], partly: true, left: []span{{c.oldest(now).Unix(), math.MaxUint32}}}
 		if before := c.backlogs[id]; before != nil {
 			b.version = before.version
 		}
@@ -57,31 +55,78 @@ func (c *Counter) begin(ctx context.Context, slos map[plumbline.SLIID]plumbline.
 	return nil
 }
 
-// fillBacklogs counts backlogs for as long as its patience lasts: a day at a time, the
-// newest first. Pages need the last hours alone and speak after the first day, longer
+// putOff leaves minutes of indicators for later, in order: they are a backlog, or more
+// of one.
+func (c *Counter) putOff(slos map[plumbline.SLIID]plumbline.SLO, minutes []int64, now time.Time) {
+	for id := range slos {
+		b := backlog{version: c.cursor[id]}
+		if before := c.backlogs[id]; before != nil {
+			b = *before
+		}
+		b.partly = b.partly || now.Sub(c.reached[id]) > behind
+		b.left = joined(append(spans(minutes), b.left...))
+		c.backlogs[id] = &b
+	}
+}
+
+// CatchUp counts backlogs of the objectives' indicators for so long, the newest of them
+// first. Pages need the last hours alone and speak when those are counted, longer
 // windows when they are whole; were the oldest first, none would until all is counted.
-// What is counted is remembered: the next look goes on from there.
-func (c *Counter) fillBacklogs(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time) error {
-	within, cancel := context.WithTimeout(ctx, patienceOfBacklogs)
+// What is counted is remembered: the next call goes on from there. It is not part of
+// Step, since it may take long and what Step has counted is to be evaluated first.
+func (c *Counter) CatchUp(ctx context.Context, objectives []plumbline.Objective, now time.Time, within time.Duration) error {
+	slos, _, _ := indicators(objectives)
+	inTime, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	for {
+	began := time.Now()
+	for first := true; ; first = false {
 		next := c.nextBacklog(slos)
 		if len(next) == 0 {
 			c.stretch = longestStep
 			return nil
 		}
-		err := c.fillBacklog(within, next, now)
-		if err == nil {
-			continue
+		started := time.Now()
+		if err := c.fillBacklog(inTime, next, now); err != nil {
+			return c.cutOff(ctx, inTime, first, err)
 		}
-		if c.stretch > time.Hour {
-			c.stretch /= 2 // a day may be too much for one statement
+		took := time.Since(started)
+		if took < within/4 {
+			c.stretch = min(2*c.stretch, longestStep)
 		}
-		if within.Err() != nil && ctx.Err() == nil {
-			return nil
+		if time.Since(began)+took > within {
+			return nil // another statement would be cut off
 		}
-		return err
 	}
+}
+
+// cutOff takes in that a stretch was not counted. If it was the first of a call it is
+// too much for one statement, and half of it is tried next; what the clock cuts off
+// later says nothing of it. Of that nobody hears, unless it could not be less.
+func (c *Counter) cutOff(ctx, inTime context.Context, first bool, err error) error {
+	late := inTime.Err() != nil && ctx.Err() == nil
+	if !first && late {
+		return nil
+	}
+	tried := c.stretch
+	c.stretch = max((tried / 2).Truncate(time.Minute), time.Minute)
+	if late && tried > c.stretch {
+		return nil
+	}
+	return fmt.Errorf("count a backlog, %s of it at a time: %w", tried, err)
+}
+
+// Left returns how much event time is not counted yet of the indicator that has most of
+// it left.
+func (c *Counter) Left(now time.Time) time.Duration {
+	var most int64
+	for _, b := range c.backlogs {
+		var left int64
+		for _, s := range b.left {
+			left += max(min(s.to, now.Unix())-max(s.from, c.oldest(now).Unix()), 0)
+		}
+		most = max(most, left)
+	}
+	return time.Duration(most) * time.Second
 }
 
 // nextBacklog returns the indicators that have the newest of what is left.
@@ -92,51 +137,75 @@ func (c *Counter) nextBacklog(slos map[plumbline.SLIID]plumbline.SLO) map[plumbl
 	)
 	for id, slo := range slos {
 		b := c.backlogs[id]
-		if b == nil || b.to < to {
+		if b == nil || b.last().to < to {
 			continue
 		}
-		if b.to > to {
-			next, to = make(map[plumbline.SLIID]plumbline.SLO), b.to
+		if b.last().to > to {
+			next, to = make(map[plumbline.SLIID]plumbline.SLO), b.last().to
 		}
 		next[id] = slo
 	}
 	return next
 }
 
-// fillBacklog counts a stretch of the backlog of indicators, which all have the same
-// left.
+// last is the newest span that is left.
+func (b *backlog) last() span { return b.left[len(b.left)-1] }
+
+// cut takes away what is not before a time, and what is before the oldest minute.
+func (b *backlog) cut(from, oldest int64) {
+	var left []span
+	for _, s := range b.left {
+		if s.to = min(s.to, from); s.to > max(s.from, oldest) {
+			left = append(left, s)
+		}
+	}
+	b.left = left
+}
+
+// fillBacklog counts a stretch of the backlog of indicators, of which what is left ends
+// at one time.
 func (c *Counter) fillBacklog(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time) error {
-	var to int64
+	var (
+		to    int64
+		parts []span
+	)
 	for id := range slos {
-		to = c.backlogs[id].to
+		to = c.backlogs[id].last().to
 	}
 	oldest := c.oldest(now).Unix()
 	from := max(oldest, time.Unix(min(to-1, now.Unix()), 0).Truncate(c.stretch).Unix())
-	if from < to {
-		counted, err := c.eventRows(ctx, eventsSQL(slos), append(eventParameters(slos), clickhouse.Named("late", false), clickhouse.Named("from", from), clickhouse.Named("to", to)))
-		if err != nil {
-			return err
-		}
-		if err := c.write(ctx, counted, 0); err != nil {
-			return err
-		}
-		for _, r := range counted {
-			b := c.backlogs[r.sli]
-			b.newest = max(b.newest, r.minute)
-		}
-	}
-	if from <= oldest {
-		return c.endBacklog(ctx, slos)
-	}
 	for id := range slos {
-		c.backlogs[id].to = from
+		for _, s := range c.backlogs[id].left {
+			if s.from = max(s.from, from); s.from < s.to {
+				parts = append(parts, s)
+			}
+		}
 	}
-	return nil
+	counted, err := c.countSpans(ctx, slos, joined(parts))
+	if err != nil {
+		return err
+	}
+	if err := c.write(ctx, counted, 0); err != nil {
+		return err
+	}
+	ended := make(map[plumbline.SLIID]plumbline.SLO)
+	for id, slo := range slos {
+		rest := *c.backlogs[id]
+		if rest.cut(from, oldest); len(rest.left) == 0 {
+			ended[id] = slo
+			continue
+		}
+		c.backlogs[id] = &rest
+	}
+	return c.endBacklog(ctx, ended)
 }
 
 // endBacklog counts the newest minutes once more: their counts say, for another
 // process, that everything is.
 func (c *Counter) endBacklog(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO) error {
+	if len(slos) == 0 {
+		return nil
+	}
 	before := maps.Clone(c.backlogs)
 	minutes := make(map[int64]bool)
 	for id := range slos {

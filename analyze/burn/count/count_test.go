@@ -3,6 +3,7 @@ package count
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"testing"
@@ -50,6 +51,19 @@ FROM numbers(%d, %d)`, end.UnixMilli(), first, step.Milliseconds(), known.UnixMi
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
+
+// count counts what is new, and then all backlogs.
+func count(tb testing.TB, counter *Counter, objectives []plumbline.Objective, now time.Time) {
+	tb.Helper()
+	if err := counter.Step(tb.Context(), objectives, now); err != nil {
+		tb.Fatal(err)
+	}
+	for len(counter.backlogs) > 0 {
+		if err := counter.CatchUp(tb.Context(), objectives, now, time.Minute); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
 
 func pairs() []plumbline.WindowPair {
 	return []plumbline.WindowPair{
@@ -137,9 +151,7 @@ func TestCountsEqualBruteForce(t *testing.T) {
 	counter := New(DefaultConfig(), db, nil, nil)
 	step := func(now time.Time) {
 		t.Helper()
-		if err := counter.Step(t.Context(), eventObjectives(), now); err != nil {
-			t.Fatal(err)
-		}
+		count(t, counter, eventObjectives(), now)
 	}
 	storeEvents(t, db, 0, 8000, 3*time.Second, origin, origin)
 	step(origin)
@@ -179,11 +191,9 @@ func TestSlicesEqualBruteForce(t *testing.T) {
 			}))
 		}
 	}
-	if err := New(DefaultConfig(), db, nil, nil).Step(t.Context(), all, newest); err != nil {
-		t.Fatal(err)
-	}
+	count(t, New(DefaultConfig(), db, nil, nil), all, newest)
 	known := make(map[string]burn.Count)
-	count := func(deploy plumbline.DeployHash, from, end time.Time) burn.Count {
+	byHand := func(deploy plumbline.DeployHash, from, end time.Time) burn.Count {
 		key := fmt.Sprint(deploy, from, end)
 		if _, ok := known[key]; !ok {
 			known[key] = brute(t, db, "latency", deploy, from, end)
@@ -199,7 +209,7 @@ func TestSlicesEqualBruteForce(t *testing.T) {
 			slo := e.Objective.SLO
 			last := end.Truncate(slo.SliceWindow)
 			for _, c := range e.Counted {
-				bad, n, newestBad := slicesByHand(count, slo, e.Deploy, last.Add(-c.Pair.Long), last)
+				bad, n, newestBad := slicesByHand(byHand, slo, e.Deploy, last.Add(-c.Pair.Long), last)
 				if c.Long.Total != n || math.Abs(c.Long.Bad-bad) > 1e-9 || c.Verdict == plumbline.VerdictMissing || !c.End.Equal(last) {
 					t.Errorf("%s of %s at %s: %s %+v, by hand %v of %v", slo.Name, e.Deploy, end.Sub(origin), c.Verdict, c.Long, bad, n)
 				}
@@ -242,9 +252,7 @@ func TestCompositeWeighsItsParts(t *testing.T) {
 	whole := objective("whole", plumbline.SLI{Kind: plumbline.SLIComposite}, func(s *plumbline.SLO) {
 		s.Target, s.Parts = 0.97, []plumbline.Part{{SLO: "latency", Weight: 3}, {SLO: "success", Weight: 1}}
 	})
-	if err := New(DefaultConfig(), db, nil, nil).Step(t.Context(), all, origin); err != nil {
-		t.Fatal(err)
-	}
+	count(t, New(DefaultConfig(), db, nil, nil), all, origin)
 	found, err := Reader{Conn: db.Conn()}.At(t.Context(), append(all, whole), origin)
 	if err != nil || len(found) != 2 {
 		t.Fatalf("%d evaluations, %v", len(found), err)
@@ -270,9 +278,7 @@ func TestCompositeOfAPartWithoutDeploys(t *testing.T) {
 	})
 	counter := New(DefaultConfig(), db, nil, nil)
 	for range 10 { // a day a step
-		if err := counter.Step(t.Context(), all, origin); err != nil {
-			t.Fatal(err)
-		}
+		count(t, counter, all, origin)
 	}
 	found, err := Reader{Conn: db.Conn()}.At(t.Context(), append(all, whole), origin)
 	if err != nil || len(found) != 2 {
@@ -390,18 +396,45 @@ func TestStatementsTakeTurns(t *testing.T) {
 	}
 	counter := New(DefaultConfig(), startDB(t), nil, constants{"all": 10})
 	counter.budget = 0
-	for round := range 2 {
-		for i := range all {
-			if err := counter.Step(t.Context(), all, origin); err != nil {
-				t.Fatal(err)
+	var asked [][]plumbline.SLIID
+	for range 2 * len(all) {
+		before := maps.Clone(counter.lastTurn)
+		if err := counter.Step(t.Context(), all, origin); err != nil {
+			t.Fatal(err)
+		}
+		var now []plumbline.SLIID
+		for id, turn := range counter.lastTurn {
+			if turn != before[id] {
+				now = append(now, id)
 			}
-			turns := make(map[uint64]bool)
-			for _, turn := range counter.lastTurn {
-				turns[turn] = true
-			}
-			if want := min(round*len(all)+i+1, len(all)); len(turns) != want || counter.turn != uint64(round*len(all)+i+1) {
-				t.Fatalf("round %d: %d of %d were asked at turn %d, want %d", round, len(turns), len(all), counter.turn, want)
-			}
+		}
+		asked = append(asked, now)
+	}
+	first, again := asked[:len(all)], asked[len(all):]
+	each := slices.Compact(slices.Sorted(slices.Values(slices.Concat(first...))))
+	if slices.ContainsFunc(asked, func(ids []plumbline.SLIID) bool { return len(ids) != 1 }) || len(each) != len(all) || fmt.Sprint(first) != fmt.Sprint(again) {
+		t.Errorf("asked were %v, want each of %d in its turn, and again", asked, len(all))
+	}
+}
+
+// Statements of users that take all of the time keep nothing else from being counted.
+func TestStatementsHoldUpNothingElse(t *testing.T) {
+	db := startDB(t)
+	storeEvents(t, db, 0, 100, time.Second, origin, origin)
+	exec(t, db, "INSERT INTO series_minute (model, deploy_hash, stage, series, time, count) SELECT model, deploy_hash, stage, 'requests', toStartOfMinute(ts), 1 FROM predictions")
+	fresh := objective("fresh", plumbline.SLI{Kind: plumbline.SLIFreshness, Within: 5 * time.Minute}, nil)
+	all := []plumbline.Objective{fresh}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		all = append(all, objective(name, plumbline.SLI{Kind: plumbline.SLIPromQL, Bad: name, Total: "all"}, nil))
+	}
+	counter := New(DefaultConfig(), db, nil, constants{"all": 10})
+	counter.budget = 0 // the first that is asked takes all of it
+	for day := range 8 {
+		if err := counter.Step(t.Context(), all, origin.Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if want := origin.Add(time.Minute).Add(-time.Duration(6-day) * longestStep); day < 7 && counter.cursor[fresh.SLO.SLIID()] < want.Add(-3*time.Hour).UnixMilli() {
+			t.Fatalf("freshness is counted until %s after %d steps, want %s", time.UnixMilli(counter.cursor[fresh.SLO.SLIID()]).UTC(), day+1, want)
 		}
 	}
 }

@@ -76,10 +76,11 @@ type Counter struct {
 	budget   time.Duration
 	// followed is what was seen of batches of events.
 	followed followed
-	// looked says that there was a look before: what is not counted since was not there.
+	// looked says that this process has counted everything once: from then on an
+	// indicator that is counted less far than now had no events since, and is not away.
 	looked bool
-	// backlogs are what is still to be counted of those that began; stretch is how much
-	// of it one statement counts.
+	// backlogs are what is still to be counted of those that began, or fell behind;
+	// stretch is how much of it one statement counts.
 	backlogs map[plumbline.SLIID]*backlog
 	stretch  time.Duration
 	// written is how many rows were; wrote is told of them, if it is not nil.
@@ -111,8 +112,8 @@ func (c *Counter) since(sli plumbline.SLIID, end time.Time) time.Time {
 	if end.Sub(c.reached[sli]) > behind {
 		return end
 	}
-	if b := c.backlogs[sli]; b != nil {
-		return time.Unix(b.to, 0)
+	if b := c.backlogs[sli]; b != nil && b.partly {
+		return time.Unix(b.last().to, 0)
 	}
 	return time.Time{}
 }
@@ -129,50 +130,58 @@ type row struct {
 	late int64
 }
 
-// Step counts what is new of the objectives' indicators up to now. What one
-// cannot be counted for does not keep the others from being counted. Those that are
-// asked for by the minute take turns if a step is too short for all of them.
+// Step counts what is new of the objectives' indicators up to now, and leaves what is
+// much to CatchUp. What one cannot be counted for does not keep the others from being
+// counted. Those that are asked for by the minute take turns if a step is too short for
+// all of them, statements of users after the others: however many of those hang, a
+// model that answers is known to.
 func (c *Counter) Step(ctx context.Context, objectives []plumbline.Objective, now time.Time) error {
-	slos := make(map[plumbline.SLIID]plumbline.SLO)
-	for _, o := range objectives {
-		if !o.SLO.SLI.Is(plumbline.SLIQuality) && !o.SLO.SLI.Is(plumbline.SLIComposite) {
-			slos[o.SLO.SLIID()] = o.SLO
-		}
-	}
-	if len(slos) == 0 {
-		return nil
-	}
-	if err := c.restore(ctx, slos); err != nil {
+	events, byTime, asked := indicators(objectives)
+	if err := c.restore(ctx, events, byTime, asked); err != nil {
 		return fmt.Errorf("count SLIs: %w", err)
 	}
 	var errs []error
-	wrong := func(slo plumbline.SLO, err error) {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("count the %s of model %q for SLO %q: %w", slo.SLI.Name(), slo.Model, slo.Name, err))
-		}
-	}
-	events, others := make(map[plumbline.SLIID]plumbline.SLO), make(map[plumbline.SLIID]plumbline.SLO)
-	for id, slo := range slos {
-		switch slo.SLI.Name() {
-		case plumbline.SLILatency, plumbline.SLISuccess, plumbline.SLICost:
-			events[id] = slo
-		default:
-			others[id] = slo
-		}
-	}
 	if err := c.events(ctx, events, now); err != nil {
 		errs = append(errs, fmt.Errorf("count the events of %d SLIs: %w", len(events), err))
 	}
+	return errors.Join(append(errs, c.inTurns(ctx, byTime, now), c.inTurns(ctx, asked, now))...)
+}
+
+// indicators returns those of objectives that are counted: on events, of which batches
+// tell the news; on what else there is, by the minute; and by statements of users.
+func indicators(objectives []plumbline.Objective) (events, byTime, asked map[plumbline.SLIID]plumbline.SLO) {
+	events, byTime, asked = make(map[plumbline.SLIID]plumbline.SLO), make(map[plumbline.SLIID]plumbline.SLO), make(map[plumbline.SLIID]plumbline.SLO)
+	for _, o := range objectives {
+		slo := o.SLO
+		switch slo.SLI.Name() {
+		case plumbline.SLIQuality, plumbline.SLIComposite:
+		case plumbline.SLILatency, plumbline.SLISuccess, plumbline.SLICost:
+			events[slo.SLIID()] = slo
+		case plumbline.SLISQL, plumbline.SLIPromQL:
+			asked[slo.SLIID()] = slo
+		default:
+			byTime[slo.SLIID()] = slo
+		}
+	}
+	return events, byTime, asked
+}
+
+// inTurns counts indicators by the minute until the budget is spent.
+func (c *Counter) inTurns(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time) error {
+	var errs []error
 	started := time.Now()
-	for i, id := range c.turns(others) {
+	for i, id := range c.turns(slos) {
 		if i > 0 && time.Since(started) >= c.budget {
 			break
 		}
 		c.turn++
 		c.lastTurn[id] = c.turn
 		within, cancel := context.WithTimeout(ctx, patience)
-		wrong(others[id], c.byTime(within, id, others[id], now))
+		err := c.byTime(within, id, slos[id], now)
 		cancel()
+		if slo := slos[id]; err != nil {
+			errs = append(errs, fmt.Errorf("count the %s of model %q for SLO %q: %w", slo.SLI.Name(), slo.Model, slo.Name, err))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -186,11 +195,13 @@ func (c *Counter) turns(slos map[plumbline.SLIID]plumbline.SLO) []plumbline.SLII
 }
 
 // restore reads how far indicators are counted that the counter does not know.
-func (c *Counter) restore(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO) (err error) {
+func (c *Counter) restore(ctx context.Context, all ...map[plumbline.SLIID]plumbline.SLO) (err error) {
 	var unknown []string
-	for id := range slos {
-		if _, ok := c.cursor[id]; !ok {
-			unknown = append(unknown, string(id))
+	for _, slos := range all {
+		for id := range slos {
+			if _, ok := c.cursor[id]; !ok {
+				unknown = append(unknown, string(id))
+			}
 		}
 	}
 	if len(unknown) == 0 {
@@ -205,9 +216,8 @@ func (c *Counter) restore(ctx context.Context, slos map[plumbline.SLIID]plumblin
 		var (
 			id      string
 			version uint64
-			last    uint32
 		)
-		if err := rows.Scan(&id, &version, &last); err != nil {
+		if err := rows.Scan(&id, &version); err != nil {
 			return err
 		}
 		c.cursor[plumbline.SLIID(id)] = int64(version)
@@ -271,6 +281,11 @@ func (c *Counter) write(ctx context.Context, counted []row, version int64) error
 		rec.Release()
 		if err != nil {
 			return err
+		}
+		for _, r := range part {
+			if b := c.backlogs[r.sli]; b != nil {
+				b.newest = max(b.newest, r.minute)
+			}
 		}
 		c.written += uint64(len(part))
 		if c.wrote != nil {

@@ -1,6 +1,7 @@
 package count
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // the statements
 	"errors"
@@ -69,9 +70,9 @@ func (b batch) minutes() (first, last int64, ok bool) {
 	return first, last, b.tsFrom >= known && last-first < few
 }
 
-// events counts the minutes in which batches that were completed since have
-// events; and then, of indicators that nothing or not everything is counted of yet,
-// what is there. That may take long, and nothing waits for it.
+// events counts the minutes in which batches that were completed since have events.
+// What is there of indicators of which nothing is counted yet, or not for long, is a
+// backlog.
 func (c *Counter) events(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time) error {
 	if len(slos) == 0 {
 		return nil
@@ -81,9 +82,9 @@ func (c *Counter) events(ctx context.Context, slos map[plumbline.SLIID]plumbline
 	if len(known) > 0 {
 		err = c.reach(known, now, c.follow(ctx, known, since, now))
 	}
-	began := c.reach(fresh, now, c.begin(ctx, fresh, c.newest(slos), now))
-	c.looked = c.looked || began == nil
-	return errors.Join(err, began, c.fillBacklogs(ctx, slos, now))
+	err = errors.Join(err, c.reach(fresh, now, c.begin(ctx, fresh, c.newest(slos), now)))
+	c.looked = c.looked || err == nil
+	return err
 }
 
 // reach notes that indicators were counted up to now, unless there was an error, which
@@ -155,7 +156,7 @@ func (c *Counter) follow(ctx context.Context, slos map[plumbline.SLIID]plumbline
 	}
 	minutes := slices.Concat(again, news, asked)
 	slices.Sort(minutes)
-	if err := c.countMinutes(ctx, slos, slices.Compact(minutes), high); err != nil {
+	if err := c.countNewest(ctx, slos, slices.Compact(minutes), high, now); err != nil {
 		return err
 	}
 	c.followed.counted(unseen, news, now, c.cfg.Overlap)
@@ -233,22 +234,34 @@ func (f *followed) counted(batches []batch, minutes []int64, now time.Time, over
 	}
 }
 
+// mostMinutes is how many minutes are counted at once: those of the shortest windows
+// that page. After a process was away for long, or where many events are late, there are
+// more of them, and counting all would hold up every page, or never come to an end.
+const mostMinutes = 120
+
+// countNewest counts the newest of minutes, in order, and leaves the others for later.
+func (c *Counter) countNewest(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, minutes []int64, high int64, now time.Time) error {
+	before := maps.Clone(c.backlogs)
+	if n := len(minutes) - mostMinutes; n > 0 {
+		c.putOff(slos, minutes[:n], now)
+		minutes = minutes[n:]
+	}
+	err := c.countMinutes(ctx, slos, minutes, high)
+	if err != nil {
+		c.backlogs = before
+	}
+	return err
+}
+
 // countMinutes counts minutes anew, as a whole. What it stores says to whoever reads
 // how far was counted that everything is that was complete by high: so all of it is
 // stored together, or that would be said when the first minutes alone are counted.
 func (c *Counter) countMinutes(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, minutes []int64, high int64) error {
-	var all []row
-	if len(minutes) > 0 {
-		statement, parameters := eventsSQL(slos), eventParameters(slos)
-		for _, span := range spans(minutes) {
-			counted, err := c.eventRows(ctx, statement, append(slices.Clone(parameters), clickhouse.Named("late", false), clickhouse.Named("from", span.from), clickhouse.Named("to", span.to)))
-			if err != nil {
-				return err
-			}
-			all = append(all, counted...)
-		}
+	counted, err := c.countSpans(ctx, slos, spans(minutes))
+	if err != nil {
+		return err
 	}
-	if err := c.write(ctx, all, high); err != nil {
+	if err := c.write(ctx, counted, high); err != nil {
 		return err
 	}
 	for id := range slos {
@@ -257,7 +270,22 @@ func (c *Counter) countMinutes(ctx context.Context, slos map[plumbline.SLIID]plu
 	return nil
 }
 
-// span is a range of minutes, the end exclusive.
+func (c *Counter) countSpans(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, all []span) (counted []row, err error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	statement, parameters := eventsSQL(slos), eventParameters(slos)
+	for _, s := range all {
+		of, err := c.eventRows(ctx, statement, append(slices.Clone(parameters), clickhouse.Named("late", false), clickhouse.Named("from", s.from), clickhouse.Named("to", s.to)))
+		if err != nil {
+			return nil, err
+		}
+		counted = append(counted, of...)
+	}
+	return counted, nil
+}
+
+// span is a range of time, of minutes in unix seconds, the end exclusive.
 type span struct{ from, to int64 }
 
 // spans joins minutes that are near each other, and cuts at days: counting a
@@ -273,6 +301,20 @@ func spans(minutes []int64) []span {
 		all = append(all, span{m, m + 60})
 	}
 	return all
+}
+
+// joined returns spans in order, those that overlap or touch as one.
+func joined(all []span) []span {
+	slices.SortFunc(all, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	var apart []span
+	for _, s := range all {
+		if n := len(apart); n > 0 && s.from <= apart[n-1].to {
+			apart[n-1].to = max(apart[n-1].to, s.to)
+			continue
+		}
+		apart = append(apart, s)
+	}
+	return apart
 }
 
 // batches returns what was completed since, in unix milliseconds.
@@ -320,16 +362,24 @@ func silentOf(batches []batch) (silent []batch) {
 	return silent
 }
 
-// ask returns the minutes of event time of batches by their raw rows, in order.
+// ask returns the minutes of event time of batches by their raw rows. Batches that
+// became known at about one time are asked together, others apart: what lies between
+// them is not theirs.
 func (c *Counter) ask(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, batches []batch, oldest time.Time) ([]int64, error) {
-	if len(batches) == 0 {
-		return nil, nil
-	}
-	from, to := int64(math.MaxInt64), int64(math.MinInt64)
+	const near = 2 * 60_000 // a batch, and those that are asked once more
+	var known []span
 	for _, b := range batches {
-		from, to = min(from, b.knownFrom), max(to, b.knownTo)
+		known = append(known, span{b.knownFrom, b.knownTo + near})
 	}
-	return c.touched(ctx, slos, from, to, oldest)
+	var minutes []int64
+	for _, s := range joined(known) {
+		of, err := c.touched(ctx, slos, s.from, s.to-near, oldest)
+		if err != nil {
+			return nil, err
+		}
+		minutes = append(minutes, of...)
+	}
+	return minutes, nil
 }
 
 func (c *Counter) touched(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, knownFrom, knownTo int64, oldest time.Time) (minutes []int64, err error) {

@@ -73,9 +73,7 @@ SELECT 'm', 'd', 'production', toString(%d + number), fromUnixTimestamp64Milli(%
 			store(m*1000+500, at.Add(-3*time.Minute), at.Add(45*time.Second), was, 5)
 		}
 		end := at.Add(time.Minute)
-		if err := counter.Step(t.Context(), all, end); err != nil {
-			t.Fatal(err)
-		}
+		count(t, counter, all, end)
 		found, err := Reader{Conn: db.Conn()}.At(t.Context(), all, end)
 		if err != nil {
 			t.Fatal(err)

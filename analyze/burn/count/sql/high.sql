@@ -1,2 +1,2 @@
--- How far batches of predictions are complete, and how many there are.
-SELECT toUnixTimestamp64Milli(max(stored)), count() FROM batches WHERE `table` = 'predictions'
+-- How far batches of predictions are complete.
+SELECT toUnixTimestamp64Milli(max(stored)) FROM batches WHERE `table` = 'predictions'

@@ -172,11 +172,13 @@ func (b bench) measure(ctx context.Context, ticks int, lines io.Writer) error {
 		figure.Exactly("slo: windows that differ from it", float64(differ), "windows", 0))
 }
 
-// countAll steps until every indicator says how far it is counted: a look takes
-// some of a backlog and leaves the rest to the next.
+// countAll counts until every indicator says how far it is counted.
 func (b bench) countAll(ctx context.Context, counter *count.Counter, objectives []plumbline.Objective) error {
 	for {
 		if err := counter.Step(ctx, objectives, b.end); err != nil {
+			return err
+		}
+		if err := counter.CatchUp(ctx, objectives, b.end, time.Minute); err != nil {
 			return err
 		}
 		var counted uint64
