@@ -29,7 +29,7 @@ changes AS (
 SELECT
     {model:String}, deploy, on_stage, {strata:String}, fromUnixTimestamp(hour), fromUnixTimestamp(heard), of, class, cell, waited,
     toInt64(0), toInt64(0), toInt128(0), 0., sum(gained), sum(gained * times), sum(toInt128(gained) * times * times),
-    sum(hits), sum(hits * times), sum(toInt128(hits) * times * times), sum(miss), sum(square * times), sum(mark), toUInt64(toUnixTimestamp64Nano(now64(9)))
+    sum(hits), sum(hits * times), sum(toInt128(hits) * times * times), sum(miss * times), sum(square * times), sum(mark), toUInt64(toUnixTimestamp64Nano(now64(9)))
 FROM (
     SELECT
         deploy, on_stage, hour, heard, /*of*/ AS of, if(length({classes:Array(String)}) = 2, predicted, '') AS class, /*bucket*/ AS cell, waited,
