@@ -119,62 +119,85 @@ func TestWeighedEstimateIsItsClosedForm(t *testing.T) {
 	near(t, "its error by sampling", got.Sampling, math.Sqrt(unseen)/all, 1e-12)
 }
 
-// A producer that logs every doubtful request and few of the others: the interval
-// holds the accuracy of all requests, of which most were never sent, as often as
-// it promises, and without the weights the estimate is far off.
+// A producer that sends half of the doubtful requests and few of the others: the
+// intervals hold what is true of all requests, of which most were never sent, as
+// often as they promise, and without the weights the estimate is far off. Labels of
+// one stratum come more often than those of the other.
 func TestSampledEstimatesHoldTheMeanOfAllRequests(t *testing.T) {
 	rng := rand.New(rand.NewPCG(94, 94))
-	const worlds, requests = 300, 6000
+	const worlds, requests = 400, 6000
 	held := map[metric.ID]float64{}
 	ownHeld, plainOff := 0.0, 0.0
 	for range worlds {
 		var sample []estimate.Prediction
-		right, tp, called, positives := 0.0, 0.0, 0.0, 0.0
-		own, weights := 0.0, 0.0
+		var whole, own counts
 		for range requests {
-			p := estimate.Prediction{P: rng.Float64(), Known: rng.IntN(5) == 0}
+			p := estimate.Prediction{Stratum: estimate.Stratum(rng.IntN(2)), P: rng.Float64()}
+			p.Known = rng.IntN(5) <= int(p.Stratum)
 			p.Chosen, p.Truth = p.P > 0.5, rng.Float64() < p.P
-			right += indicator(p.Chosen == p.Truth) / requests
-			called, positives, tp = called+indicator(p.Chosen), positives+indicator(p.Truth), tp+indicator(p.Chosen && p.Truth)
-			w := 20.0
-			if math.Abs(p.P-0.5) < 0.2 {
-				w = 2
+			whole.add(p, 1)
+			w := 2.0
+			switch {
+			case p.P < 0.3:
+				w = 20
+			case p.P > 0.7:
+				w = 12
 			}
 			if rng.Float64() >= 1/w {
 				continue
 			}
 			p.Weight = estimate.Weight{Requests: w, Squares: w * w}
 			sample = append(sample, p)
-			own, weights = own+w*indicator(p.Chosen == p.Truth), weights+w
+			own.add(p, w)
 		}
 		c := mustConfusion(t, sample)
-		truths := map[metric.ID]float64{metric.Accuracy: right, metric.Precision: tp / called, metric.Recall: tp / positives}
+		truths := whole.metrics()
 		for _, v := range c.Values(1) {
-			if truth, asked := truths[v.Metric]; asked && v.State == metric.OK && v.Holds(truth) {
-				held[v.Metric]++
+			if v.State == metric.OK && v.Holds(truths[v.Metric]) {
+				held[v.Metric] += 1.0 / worlds
 			}
 		}
-		if c.Accuracy.OfLabels(0, 1).Holds(own / weights) {
-			ownHeld++
+		if c.Accuracy.OfLabels(0, 1).Holds(own.metrics()[metric.Accuracy]) {
+			ownHeld += 1.0 / worlds
 		}
 		for i := range sample {
 			sample[i].Weight = estimate.Weight{}
 		}
-		plainOff += (mustConfusion(t, sample).Accuracy.Value - right) / worlds
+		plainOff += (mustConfusion(t, sample).Accuracy.Value - truths[metric.Accuracy]) / worlds
 	}
-	for id, n := range held {
-		if n/worlds < 0.915 || n/worlds > 0.985 {
-			t.Errorf("%s: %.1f %% of the intervals hold", id, 100*n/worlds)
-		}
+	for _, id := range []metric.ID{metric.Accuracy, metric.Precision, metric.Recall, metric.Specificity, metric.F1} {
+		// Three standard errors of 400 draws are 3.3 points.
+		near(t, "how often the interval of "+string(id)+" holds", held[id], 0.95, 0.033)
 	}
-	if len(held) != 3 {
-		t.Errorf("intervals of %v hold, want those of accuracy, precision and recall", held)
-	}
-	if ownHeld/worlds < 0.92 {
-		t.Errorf("%.1f %% of the intervals hold what labels of the sample will say", 100*ownHeld/worlds)
-	}
+	near(t, "how often the interval of the sample's own labels holds", ownHeld, 0.95, 0.033)
 	if plainOff > -0.05 {
 		t.Errorf("without weights it is off by %.3f: the test tests nothing", plainOff)
+	}
+}
+
+// counts are the confusion matrix of a population.
+type counts struct{ tp, fp, fn, tn float64 }
+
+func (c *counts) add(p estimate.Prediction, times float64) {
+	switch {
+	case p.Chosen && p.Truth:
+		c.tp += times
+	case p.Chosen:
+		c.fp += times
+	case p.Truth:
+		c.fn += times
+	default:
+		c.tn += times
+	}
+}
+
+func (c counts) metrics() map[metric.ID]float64 {
+	return map[metric.ID]float64{
+		metric.Accuracy:    (c.tp + c.tn) / (c.tp + c.fp + c.fn + c.tn),
+		metric.Precision:   c.tp / (c.tp + c.fp),
+		metric.Recall:      c.tp / (c.tp + c.fn),
+		metric.Specificity: c.tn / (c.tn + c.fp),
+		metric.F1:          2 * c.tp / (2*c.tp + c.fp + c.fn),
 	}
 }
 
@@ -323,5 +346,108 @@ func TestPartialFeedbackIsWeighed(t *testing.T) {
 	}
 	if held/worlds < 0.915 || held/worlds > 0.985 {
 		t.Errorf("%.1f %% of the weighed intervals hold", 100*held/worlds)
+	}
+}
+
+// Labels of a sample that fit what was expected contradict it as seldom as promised,
+// and what is wrong of heavy predictions alone is seen by what those stand for.
+func TestASampleContradictsAsSeldomAsPromised(t *testing.T) {
+	const worlds, size, heavy = 2000, 400, 30
+	rng := rand.New(rand.NewPCG(97, 97))
+	config := estimate.DefaultConfig()
+	config.Spread = 0
+	contradict := func(drift float64) estimate.Contradiction {
+		var events []estimate.Event
+		for range size {
+			w, p := 1.0, 0.05+0.9*rng.Float64()
+			truth := p
+			if rng.IntN(4) == 0 {
+				w, truth = heavy, max(p-drift, 0)
+			}
+			e := estimate.Outcome(0, p, 1, 0).With(rightness(truth, rng))
+			e.Weight = estimate.Weight{Requests: w, Squares: w * w}
+			events = append(events, e)
+		}
+		c, err := estimate.Contradict(events, config)
+		if err != nil || c.State != metric.OK {
+			t.Fatal(c, err)
+		}
+		return c
+	}
+	seldom, squares, gap := 0.0, 0.0, 0.0
+	for range worlds {
+		c := contradict(0)
+		// The window and its only stratum are two looks, at the same.
+		seldom += indicator(c.Chance < 0.1) / worlds
+		squares += c.Z * c.Z / worlds
+		gap += contradict(0.3).Gap / worlds
+	}
+	// Four standard errors of 2,000 draws: 1.9 points, and 13 % of a variance of 1.
+	near(t, "how often a chance of 1 in 20 is found", seldom, 0.05, 0.02)
+	near(t, "the variance of the standardised gap", squares, 1, 0.13)
+	// A drift of 0.3, less where p is less, of which there are 0.05 to 0.3 of 0.05 to
+	// 0.95; and of 30 in 33 requests.
+	drift := 0.3 - (0.3-0.05)*(0.3-0.05)/2/0.9
+	near(t, "the gap", gap, -drift*heavy/(heavy+3), 0.006)
+}
+
+// What is left of a sample is what was there less what is taken out, and weighs no
+// less than without sampling.
+func TestLessIsWhatIsLeft(t *testing.T) {
+	tally := func(n int64, requests, squares float64) estimate.Tally {
+		return estimate.Tally{Count: n, Weight: estimate.Weight{Requests: requests, Squares: squares}}
+	}
+	for _, tt := range []struct{ all, taken, want estimate.Tally }{
+		{tally(5, 15, 55), tally(2, 9, 41), tally(3, 6, 14)}, // 1 to 5, without 4 and 5
+		{tally(5, 15, 55), tally(5, 15, 55), estimate.Tally{}},
+		{tally(5, 15, 55), tally(6, 20, 80), estimate.Tally{}},
+		{tally(5, 15, 55), estimate.Tally{}, tally(5, 15, 55)},
+		// Of deliveries and of labels that say different weights.
+		{tally(5, 15, 55), tally(2, 14, 54), tally(3, 3, 3)},
+		{tally(5, 15, 55), tally(2, 6, 54), tally(3, 9, 27)},
+	} {
+		if got := tt.all.Less(tt.taken); got != tt.want {
+			t.Errorf("%+v less %+v is %+v, want %+v", tt.all, tt.taken, got, tt.want)
+		}
+	}
+}
+
+// What is worth several observations says what as many rows say, however many
+// predictions it stands for.
+func TestWorthIsRepetition(t *testing.T) {
+	rng := rand.New(rand.NewPCG(98, 98))
+	var examples, eachExample []estimate.Example
+	var misses, eachMiss []estimate.Miss
+	for i := range 300 {
+		n := 1 + rng.IntN(9)
+		x := estimate.Example{Stratum: estimate.Stratum(i % 2), Score: rng.Float64()}
+		x.Truth = rng.Float64() < 0.2+0.6*x.Score
+		m := estimate.Miss{Stratum: x.Stratum, Predicted: float64(i % 5), Loss: float64(i%5) * rng.Float64()}
+		for range n {
+			eachExample, eachMiss = append(eachExample, x), append(eachMiss, m)
+		}
+		x.Count, x.Worth, m.Count, m.Worth = 50, float64(n), 50, float64(n)
+		examples, misses = append(examples, x), append(misses, m)
+	}
+	for _, kind := range []estimate.Kind{estimate.Platt, estimate.Isotonic} {
+		choice := estimate.Choice{Kind: kind, ByStratum: true}
+		worth, err := estimate.Fit(examples, choice)
+		must(t, err)
+		each, err := estimate.Fit(eachExample, choice)
+		must(t, err)
+		for s := range 3 {
+			near(t, string(kind), worth.P(0.3, estimate.Stratum(s)), each.P(0.3, estimate.Stratum(s)), 1e-9)
+		}
+	}
+	worth, err := estimate.FitErrors(misses)
+	must(t, err)
+	each, err := estimate.FitErrors(eachMiss)
+	must(t, err)
+	for s := range 2 {
+		for predicted := range 5 {
+			a, b := worth.Event(estimate.Stratum(s), float64(predicted)), each.Event(estimate.Stratum(s), float64(predicted))
+			near(t, "the loss", a.Expected, b.Expected, 1e-9)
+			near(t, "its variance", a.Variance, b.Variance, 1e-9)
+		}
 	}
 }
