@@ -19,6 +19,8 @@ type Book struct {
 	Reader Reader
 	// since is since when its counter has counted all of an indicator.
 	since func(sli plumbline.SLIID, end time.Time) time.Time
+	// partly says that its counter is counting a backlog of an indicator.
+	partly func(plumbline.SLIID) bool
 
 	// series are the counts by indicator and deploy.
 	series map[plumbline.SLIID]map[plumbline.DeployHash]series
@@ -33,7 +35,7 @@ const reread = 10 * time.Minute
 
 // NewBook returns a book that follows a counter. A counter has one.
 func NewBook(counter *Counter) *Book {
-	b := &Book{Reader: Reader{Conn: counter.db.Conn()}, since: counter.since, now: time.Now}
+	b := &Book{Reader: Reader{Conn: counter.db.Conn()}, since: counter.since, partly: counter.partly, now: time.Now}
 	b.forget()
 	counter.wrote = b.take
 	return b
@@ -61,8 +63,12 @@ type extent struct {
 	// from is the hour it begins with, and open the one from which on every hour is
 	// known by the minute.
 	from, open int64
-	// minutes are the hours before that are, too; stale those that changed and are not.
-	minutes, stale map[int64]bool
+	// minutes are the hours before that are, too.
+	minutes map[int64]bool
+	// stale are those that changed and are not. Events that are late change an hour
+	// again and again: from then on it is known by the minute. A backlog changes each
+	// once, and has so many of them that they are read by the hour: true.
+	stale map[int64]bool
 }
 
 func (e *extent) byMinute(hour int64) bool { return hour >= e.open || e.minutes[hour] }
@@ -97,7 +103,7 @@ func (b *Book) take(written []row) {
 		case e.byMinute(at):
 			b.enter(r.sli, r.deploy, r.minute, tally{r.good, r.total, r.rows})
 		default:
-			e.stale[at] = true
+			e.stale[at] = e.stale[at] || b.partly(r.sli)
 		}
 	}
 }

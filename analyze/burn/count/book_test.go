@@ -92,6 +92,44 @@ func TestBookSaysWhatTheTableSays(t *testing.T) {
 	same("nothing new")
 }
 
+// A backlog of days is held by the hour, like what was counted before.
+func TestABookHoldsABacklogByTheHour(t *testing.T) {
+	db := startDB(t)
+	storeEvents(t, db, 0, 4000, 2*time.Minute, origin, origin)
+	counter, objectives := New(DefaultConfig(), db, nil, nil), bookObjectives()[1:2]
+	book := NewBook(counter)
+	book.now = func() time.Time { return origin }
+	if err := counter.Step(t.Context(), objectives, origin); err != nil {
+		t.Fatal(err)
+	}
+	counter.stretch = 6 * time.Hour
+	var got []Evaluation
+	for filled := false; !filled; filled = len(counter.backlogs) == 0 {
+		err := counter.fillBacklog(t.Context(), slosOf(objectives), origin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err = book.At(t.Context(), objectives, origin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := Reader{Conn: db.Conn()}.At(t.Context(), objectives, origin)
+	if err != nil || said(got) != said(want) {
+		t.Fatalf("%v, the book says\n%s\nthe table\n%s", err, said(got), said(want))
+	}
+	for deploy, s := range book.series[objectives[0].SLO.SLIID()] {
+		minutes := 0
+		for _, h := range s {
+			if h.minutes != nil {
+				minutes++
+			}
+		}
+		if len(s) < 45 || minutes > 12 {
+			t.Errorf("%s: %d of %d hours are held by the minute", deploy, minutes, len(s))
+		}
+	}
+}
+
 // What was counted of an objective at last, the newest stretch of a backlog, is neither
 // health nor a burn of a window that is longer; nor is what was counted before it could
 // not be any more. Shorter windows say what they will say.

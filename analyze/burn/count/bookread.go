@@ -27,23 +27,26 @@ func (b *Book) fetch(ctx context.Context, slis []plumbline.SLIID, lengths []time
 	from := w.end - int64(lengths[len(lengths)-1]/time.Second)
 	from -= from % hourOf
 	cut := w.cut()
-	var unknown, partly []plumbline.SLIID
-	missing := make(map[int64]bool)
+	var unknown, partly, changed []plumbline.SLIID
+	missing, filled := make(map[int64]bool), make(map[int64]bool)
 	for _, sli := range slis {
 		e := b.known[sli]
 		if e == nil || e.from > from {
 			unknown = append(unknown, sli)
 			continue
 		}
-		if hours := e.missing(cut); len(hours) > 0 {
+		if e.missing(cut, missing) {
 			partly = append(partly, sli)
-			for _, at := range hours {
-				missing[at] = true
-			}
+		}
+		if e.filled(filled) {
+			changed = append(changed, sli)
 		}
 	}
 	if err := b.readAll(ctx, unknown, from, w.end, cut); err != nil {
 		return fmt.Errorf("read counts of %d indicators: %w", len(unknown), err)
+	}
+	if err := b.readFilled(ctx, changed, slices.Sorted(maps.Keys(filled))); err != nil {
+		return fmt.Errorf("read hours of %d indicators: %w", len(changed), err)
 	}
 	if err := b.readHours(ctx, partly, slices.Sorted(maps.Keys(missing))); err != nil {
 		return fmt.Errorf("read minutes of %d indicators: %w", len(partly), err)
@@ -51,15 +54,31 @@ func (b *Book) fetch(ctx context.Context, slis []plumbline.SLIID, lengths []time
 	return nil
 }
 
-// missing returns the hours that have to be known by the minute and are not.
-func (e *extent) missing(cut []int64) []int64 {
-	hours := slices.Collect(maps.Keys(e.stale))
-	for _, at := range cut {
-		if at >= e.from && !e.byMinute(at) {
-			hours = append(hours, at)
+// missing enters the hours that have to be known by the minute and are not, and reports
+// whether there are any.
+func (e *extent) missing(cut []int64, hours map[int64]bool) (some bool) {
+	for at, backlog := range e.stale {
+		if !backlog {
+			hours[at], some = true, true
 		}
 	}
-	return hours
+	for _, at := range cut {
+		if at >= e.from && !e.byMinute(at) {
+			hours[at], some = true, true
+		}
+	}
+	return some
+}
+
+// filled enters the hours of a backlog that were counted since, and reports whether
+// there are any.
+func (e *extent) filled(hours map[int64]bool) (some bool) {
+	for at, backlog := range e.stale {
+		if backlog {
+			hours[at], some = true, true
+		}
+	}
+	return some
 }
 
 // readAll reads indicators from an hour on: by the hour, and by the minute the last
@@ -74,7 +93,7 @@ func (b *Book) readAll(ctx context.Context, slis []plumbline.SLIID, from, end in
 	}
 	open := end - hourOf
 	open -= open % hourOf
-	err := b.query(ctx, hoursSQL, []any{clickhouse.Named("slis", texts(slis)), clickhouse.Named("from", from), clickhouse.Named("to", open)}, b.scanHour)
+	err := b.readByHour(ctx, []any{clickhouse.Named("slis", texts(slis)), clickhouse.Named("from", from), clickhouse.Named("to", open), clickhouse.Named("hours", []int64{})}, func(r hourRow) { *b.hour(r.sli, r.deploy, r.at) = r.hour })
 	if err != nil {
 		return err
 	}
@@ -86,6 +105,27 @@ func (b *Book) readAll(ctx context.Context, slis []plumbline.SLIID, from, end in
 			delete(b.known, sli)
 		}
 		return err
+	}
+	return nil
+}
+
+// readFilled reads hours of a backlog that were counted since, by the hour: by the minute
+// those of days would fill the memory with what no window cuts.
+func (b *Book) readFilled(ctx context.Context, slis []plumbline.SLIID, hours []int64) error {
+	if len(slis) == 0 {
+		return nil
+	}
+	parameters := []any{clickhouse.Named("slis", texts(slis)), clickhouse.Named("hours", hours), clickhouse.Named("from", hours[0]), clickhouse.Named("to", hours[len(hours)-1]+hourOf)}
+	err := b.readByHour(ctx, parameters, func(r hourRow) {
+		if b.known[r.sli].stale[r.at] {
+			*b.hour(r.sli, r.deploy, r.at) = r.hour
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, sli := range slis {
+		maps.DeleteFunc(b.known[sli].stale, func(_ int64, backlog bool) bool { return backlog })
 	}
 	return nil
 }
@@ -139,18 +179,28 @@ func (b *Book) readMinutes(ctx context.Context, slis []plumbline.SLIID, hours []
 	return nil
 }
 
-func (b *Book) scanHour(scan func(...any) error) error {
-	var (
-		sli, deploy string
-		at, last    uint32
-		h           hour
-	)
-	if err := scan(&sli, &deploy, &at, &h.good, &h.total, &h.rows, &last, &h.last.good, &h.last.total, &h.last.rows); err != nil {
-		return err
-	}
-	h.lastAt = int64(last)
-	*b.hour(plumbline.SLIID(sli), plumbline.DeployHash(deploy), int64(at)) = h
-	return nil
+// hourRow is an hour of one indicator and deploy.
+type hourRow struct {
+	sli    plumbline.SLIID
+	deploy plumbline.DeployHash
+	at     int64
+	hour   hour
+}
+
+func (b *Book) readByHour(ctx context.Context, parameters []any, take func(hourRow)) error {
+	return b.query(ctx, hoursSQL, parameters, func(scan func(...any) error) error {
+		var (
+			sli, deploy string
+			at, last    uint32
+			h           hour
+		)
+		if err := scan(&sli, &deploy, &at, &h.good, &h.total, &h.rows, &last, &h.last.good, &h.last.total, &h.last.rows); err != nil {
+			return err
+		}
+		h.lastAt = int64(last)
+		take(hourRow{plumbline.SLIID(sli), plumbline.DeployHash(deploy), int64(at), h})
+		return nil
+	})
 }
 
 // query calls take for every row of an answer.

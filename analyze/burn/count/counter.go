@@ -112,10 +112,16 @@ func (c *Counter) since(sli plumbline.SLIID, end time.Time) time.Time {
 	if end.Sub(c.reached[sli]) > behind {
 		return end
 	}
-	if b := c.backlogs[sli]; b != nil && b.partly {
-		return time.Unix(b.last().to, 0)
+	if c.partly(sli) {
+		return time.Unix(c.backlogs[sli].last().to, 0)
 	}
 	return time.Time{}
+}
+
+// partly reports whether an indicator has a backlog of which nothing may be counted.
+func (c *Counter) partly(sli plumbline.SLIID) bool {
+	b := c.backlogs[sli]
+	return b != nil && b.partly
 }
 
 // row is the count of one minute.
