@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -163,6 +164,35 @@ func TestNoInitAndNoSleepInTests(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// A subquery that is left to a setting of ClickHouse (distributed_product_mode)
+// was refused on clusters as soon as one stood within another.
+func TestSubqueriesSeeAllShards(t *testing.T) {
+	alone := regexp.MustCompile(`(?m)(GLOBAL )?\b(NOT )?IN \((SELECT|$)`)
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (path == "testenv" || path == filepath.Join("storage", "engine") || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != "."):
+			return filepath.SkipDir
+		case filepath.Ext(path) != ".sql" && filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, in := range alone.FindAllString(string(text), -1) {
+			if !strings.HasPrefix(in, "GLOBAL ") {
+				t.Errorf("%s: write GLOBAL %s: a subquery must see the rows of every shard", path, in)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -70,7 +70,7 @@ FROM (
   UNION ALL
   SELECT time, model, 0 AS yes, sum(count) AS requests
   FROM series_hour WHERE series = 'requests' AND segment = '' AND stage = 'production' AND model IN ($model) AND time >= $__fromTime AND time <= $__toTime
-    AND model IN (SELECT model FROM series_hour WHERE series = 'explained' AND time >= $__fromTime AND time <= $__toTime) GROUP BY time, model
+    AND model GLOBAL IN (SELECT model FROM series_hour WHERE series = 'explained' AND time >= $__fromTime AND time <= $__toTime) GROUP BY time, model
 )
 GROUP BY time, metric HAVING sum(requests) > 0
 ORDER BY time, metric`,

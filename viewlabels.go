@@ -19,12 +19,12 @@ FROM (
     SELECT model, prediction_id, ts, known, label, label_value, _topic, _partition, _offset
     FROM labels
     WHERE model = {model:String} AND known >= parseDateTime64BestEffort({since:String}, 3, 'UTC') AND known < parseDateTime64BestEffort({until:String}, 3, 'UTC')
-      AND prediction_id NOT IN (SELECT prediction_id FROM outcomes WHERE model = {model:String} AND known >= parseDateTime64BestEffort({since:String}, 3, 'UTC'))
+      AND prediction_id GLOBAL NOT IN (SELECT prediction_id FROM outcomes WHERE model = {model:String} AND known >= parseDateTime64BestEffort({since:String}, 3, 'UTC'))
   ) AS l
   LEFT JOIN (
     SELECT prediction_id, countIf(model = {model:String}) AS own, countIf(model = {model:String} AND half != 'request') AS answers, anyIf(toString(model), model != {model:String}) AS other_model
     FROM predictions
-    WHERE stage != 'training' AND prediction_id IN (
+    WHERE stage != 'training' AND prediction_id GLOBAL IN (
       SELECT prediction_id FROM labels
       WHERE model = {model:String} AND known >= parseDateTime64BestEffort({since:String}, 3, 'UTC') AND known < parseDateTime64BestEffort({until:String}, 3, 'UTC'))
     GROUP BY prediction_id

@@ -36,7 +36,7 @@ FROM (
 LEFT JOIN (
   SELECT prediction_id, _topic, _partition, _offset, max(toUnixTimestamp64Milli(ts)) AS truth_time
   FROM labels
-  WHERE model = {model:String} AND prediction_id IN (
+  WHERE model = {model:String} AND prediction_id GLOBAL IN (
     SELECT prediction_id FROM outcomes
     WHERE model = {model:String} AND ts >= parseDateTime64BestEffort({since:String}, 3, 'UTC') AND ts < parseDateTime64BestEffort({until:String}, 3, 'UTC')
       AND known < parseDateTime64BestEffort({as_of:String}, 3, 'UTC')

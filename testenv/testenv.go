@@ -28,6 +28,7 @@ import (
 	"github.com/plumbline-slo/plumbline/testenv/broker"
 	"github.com/plumbline-slo/plumbline/testenv/fakepagerduty"
 	"github.com/plumbline-slo/plumbline/testenv/fakeslack"
+	"github.com/plumbline-slo/plumbline/testenv/realclickhouse"
 	"github.com/plumbline-slo/plumbline/testenv/traffic"
 )
 
@@ -118,10 +119,16 @@ func suffix(tb testing.TB) string {
 func (e *Env) startStorage(tb testing.TB, setup Setup) {
 	tb.Helper()
 	cfg := storage.DefaultConfig()
-	cfg.DSN = os.Getenv("PLUMBLINE_TEST_CLICKHOUSE")
-	if cfg.DSN == "" {
+	addresses := strings.Split(os.Getenv("PLUMBLINE_TEST_CLICKHOUSE"), ",")
+	if cfg.DSN = addresses[0]; cfg.DSN == "" {
 		e.startEngine(tb)
 		cfg.DSN = e.Engine.DSN()
+	}
+	if len(addresses) > 1 {
+		cfg.Cluster = realclickhouse.Cluster
+		for i, dsn := range addresses {
+			cfg.Shards = append(cfg.Shards, storage.Shard{Name: fmt.Sprintf("shard%d", i+1), DSN: dsn})
+		}
 	}
 	cfg.Database = "test_" + e.Suffix
 	if setup.Storage != nil {
@@ -136,7 +143,7 @@ func (e *Env) startStorage(tb testing.TB, setup Setup) {
 	}
 	tb.Cleanup(func() {
 		// The test's own context is done by now.
-		drop := db.Conn().Exec(context.Background(), "DROP DATABASE IF EXISTS "+cfg.Database)
+		drop := db.Conn().Exec(context.Background(), "DROP DATABASE IF EXISTS "+cfg.Database+db.OnCluster())
 		if err := errors.Join(drop, db.Close()); err != nil {
 			tb.Errorf("drop %s: %v", cfg.Database, err)
 		}

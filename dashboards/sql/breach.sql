@@ -22,7 +22,7 @@ SELECT * FROM (
   UNION ALL
   SELECT 'missing', model, '', 'all', 'no finding in 10 minutes: nothing watches this model', '', NULL, NULL, NULL, 0, NULL, NULL, ''
   FROM (SELECT arrayJoin([$model]) AS model)
-  WHERE model NOT IN (SELECT model FROM latest)
+  WHERE model GLOBAL NOT IN (SELECT model FROM latest)
 )
 ORDER BY verdict, signal, value DESC, model, what
 LIMIT 200

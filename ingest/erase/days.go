@@ -21,8 +21,8 @@ func (r Request) forgetDays(ctx context.Context, db *storage.DB, ids []string) e
 	at, table := days.db, days.local
 	for chunk := range chunks(ids) {
 		var hashes []uint64
-		find := "SELECT groupUniqArray(id) FROM " + table + " WHERE id IN (SELECT cityHash64({model:String}, arrayJoin({ids:Array(String)})))" +
-			" AND id NOT IN (SELECT cityHash64(toString(model), prediction_id) FROM predictions WHERE model = {model:String} AND prediction_id IN {ids:Array(String)})"
+		find := "SELECT groupUniqArray(id) FROM " + table + " WHERE id GLOBAL IN (SELECT cityHash64({model:String}, arrayJoin({ids:Array(String)})))" +
+			" AND id GLOBAL NOT IN (SELECT cityHash64(toString(model), prediction_id) FROM predictions WHERE model = {model:String} AND prediction_id IN {ids:Array(String)})"
 		if err := at.Conn().QueryRow(ctx, find, r.model(), clickhouse.Named("ids", chunk)).Scan(&hashes); err != nil {
 			return fmt.Errorf("look for identifiers in %s: %w", table, err)
 		}

@@ -12,5 +12,5 @@ SELECT model, slo, deploy_hash, window, any(value) AS value, any(low) AS low, an
   any(verdict) AS verdict, max(at) AS seen
 FROM findings
 WHERE signal = 'burn' AND measure = 'bad_share' AND segment = '' AND ({model:String} = '' OR model = {model:String})
-  AND at > toDateTime({to:Int64}) - INTERVAL 10 MINUTE AND (model, slo, at) IN (SELECT model, slo, newest_at FROM newest)
+  AND at > toDateTime({to:Int64}) - INTERVAL 10 MINUTE AND (model, slo, at) GLOBAL IN (SELECT model, slo, newest_at FROM newest)
 GROUP BY model, slo, deploy_hash, window

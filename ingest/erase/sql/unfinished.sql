@@ -12,8 +12,8 @@ WITH once AS (
 )
 SELECT * EXCEPT person
 FROM once
-WHERE person NOT IN (
+WHERE person GLOBAL NOT IN (
     SELECT (label_topic, label_partition, label_offset, toUInt8(sipHash64(prediction_id) % 256)) AS whose
     FROM /*table*/
-    WHERE model = {model:String} AND whose IN (SELECT person FROM once) AND NOT startsWith(prediction_id, 'erased/')
+    WHERE model = {model:String} AND whose GLOBAL IN (SELECT person FROM once) AND NOT startsWith(prediction_id, 'erased/')
 )

@@ -23,11 +23,11 @@ changes AS (
     FROM outcomes FINAL
     ARRAY JOIN arrayConcat([toLowCardinality('')], segments) AS segment
     WHERE toDate(ts) IN {days:Array(Date)}
-      AND (model, toStartOfMinute(ts), toStartOfHour(known)) IN (SELECT model, minute, hour FROM places)
+      AND (model, toStartOfMinute(ts), toStartOfHour(known)) GLOBAL IN (SELECT model, minute, hour FROM places)
     UNION ALL
     SELECT toString(model), toString(deploy_hash), toString(stage), toString(segment), time, known, toInt64(0), toInt64(0), toInt64(0), toInt64(0), 0., [0., 0.], [0., 0.], [toInt128(0), toInt128(0)], toUInt64(0)
     FROM outcome_cells
-    WHERE segment != '' AND (model, time, known) IN (SELECT model, minute, hour FROM places)
+    WHERE segment != '' AND (model, time, known) GLOBAL IN (SELECT model, minute, hour FROM places)
 )
 SELECT
     model, deploy_hash, stage, segment, time, hour,

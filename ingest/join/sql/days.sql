@@ -9,7 +9,7 @@ SELECT groupUniqArray(toString(day))
 FROM (
     SELECT toDate(ts) AS day
     FROM days_of_ids
-    WHERE id IN (SELECT cityHash64(toString(model), prediction_id) FROM touched)
+    WHERE id GLOBAL IN (SELECT cityHash64(toString(model), prediction_id) FROM touched)
     UNION ALL
     SELECT toDate(ts) AS day
     FROM predictions
@@ -17,5 +17,5 @@ FROM (
       AND known <= fromUnixTimestamp64Milli({index_known_max:Int64}, 'UTC')
       AND _offset >= {index_from:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
       AND _offset < {index_to:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
-      AND (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
+      AND (model, prediction_id) GLOBAL IN (SELECT model, prediction_id FROM touched)
 )

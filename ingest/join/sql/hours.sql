@@ -25,7 +25,7 @@ moves AS (
             arrayFilter(m -> m.1 != 0, if(same, [], [tuple(-toInt64(held), former, former_value), tuple(toInt64(holds), truth, truth_value)])) AS changes
         FROM outcomes FINAL
         WHERE toDate(ts) IN {days:Array(Date)}
-          AND (model, toStartOfHour(ts), toStartOfHour(known)) IN (SELECT model, toStartOfHour(minute), hour FROM places)
+          AND (model, toStartOfHour(ts), toStartOfHour(known)) GLOBAL IN (SELECT model, toStartOfHour(minute), hour FROM places)
     )
     -- The one without a sign bears the version of every row.
     ARRAY JOIN arrayPushBack(changes, tuple(toInt64(0), toLowCardinality(''), CAST(NULL, 'Nullable(Float64)'))) AS move
@@ -68,7 +68,7 @@ complete AS (
     SELECT
         toString(model), toString(deploy_hash), toString(stage), toString(segment), time, known, toString(predicted), toString(label), other, toString(grid), toUInt64(0), /*zeros*/
     FROM outcome_hours
-    WHERE (model, time, known) IN (SELECT model, toStartOfHour(minute), hour FROM places)
+    WHERE (model, time, known) GLOBAL IN (SELECT model, toStartOfHour(minute), hour FROM places)
 )
 SELECT
     model, deploy_hash, stage, segment, time, hour, predicted_name, label_name, other, grid, /*totals*/,

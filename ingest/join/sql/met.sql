@@ -12,7 +12,7 @@ FROM (
     UNION ALL
     SELECT toString(model) AS model, prediction_id, toUInt64(0), 1, toStartOfHour(min(ts)) < fromUnixTimestamp64Milli({oldest:Int64}, 'UTC')
     FROM predictions
-    WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
+    WHERE (model, prediction_id) GLOBAL IN (SELECT model, prediction_id FROM touched)
       AND toDate(ts) IN {days:Array(Date)}
       AND stage != 'training'
       AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]

@@ -20,9 +20,9 @@ candidates AS (
 )
 SELECT sum(labels)
 FROM unmet
-WHERE prediction_id IN (
+WHERE prediction_id GLOBAL IN (
     SELECT prediction_id
     FROM predictions
     WHERE stage != 'training'
-      AND toDate(ts) IN (SELECT toDate(ts) FROM days_of_ids WHERE id IN (SELECT cityHash64(model, prediction_id) FROM candidates))
-      AND (model, prediction_id) IN (SELECT model, prediction_id FROM candidates))
+      AND toDate(ts) GLOBAL IN (SELECT toDate(ts) FROM days_of_ids WHERE id GLOBAL IN (SELECT cityHash64(model, prediction_id) FROM candidates))
+      AND (model, prediction_id) GLOBAL IN (SELECT model, prediction_id FROM candidates))

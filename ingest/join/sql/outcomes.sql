@@ -29,7 +29,7 @@ deliveries AS (
         FROM (
             SELECT model, prediction_id, known, ts, deploy_hash, stage, predicted, predicted_value, score, weight, propensity, half, segments, _topic, _partition, _offset
             FROM predictions
-            WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
+            WHERE (model, prediction_id) GLOBAL IN (SELECT model, prediction_id FROM touched)
               AND toDate(ts) IN {days:Array(Date)}
               AND stage != 'training'
               AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
@@ -51,7 +51,7 @@ heard AS (
     FROM (
         SELECT model, prediction_id, ts, known, _topic, _partition, _offset, _epoch, deleted, label, label_value
         FROM labels
-        WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
+        WHERE (model, prediction_id) GLOBAL IN (SELECT model, prediction_id FROM touched)
           AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
     ) AS l
     INNER JOIN deliveries AS d USING (model, prediction_id)

@@ -4,12 +4,12 @@ SELECT DISTINCT d.model AS model, toStartOfMinute(d.ts) AS minute, toStartOfHour
 FROM (
     SELECT model, prediction_id, ts, known
     FROM predictions
-    WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched) AND stage != 'training' AND half != 'request'
+    WHERE (model, prediction_id) GLOBAL IN (SELECT model, prediction_id FROM touched) AND stage != 'training' AND half != 'request'
       AND toDate(ts) IN {days:Array(Date)}
       AND toStartOfHour(ts) >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC')
 ) AS d
 INNER JOIN (
     SELECT model, prediction_id, known
     FROM labels
-    WHERE (model, prediction_id) IN (SELECT model, prediction_id FROM touched)
+    WHERE (model, prediction_id) GLOBAL IN (SELECT model, prediction_id FROM touched)
 ) AS l USING (model, prediction_id)

@@ -13,7 +13,7 @@ SELECT
         FROM (
             SELECT model, deploy_hash, stage, time, known, max(version) AS newest
             FROM outcome_cells
-            WHERE (model, time, known) IN (SELECT model, minute, hour FROM places)
+            WHERE (model, time, known) GLOBAL IN (SELECT model, minute, hour FROM places)
             GROUP BY model, deploy_hash, stage, time, known, segment
         )
         GROUP BY model, deploy_hash, stage, time, known
@@ -23,7 +23,7 @@ SELECT
         FROM (
             SELECT model, deploy_hash, stage, time, known, max(version) AS newest
             FROM outcome_hours
-            WHERE (model, time, known) IN (SELECT model, toStartOfHour(minute), hour FROM places)
+            WHERE (model, time, known) GLOBAL IN (SELECT model, toStartOfHour(minute), hour FROM places)
             GROUP BY model, deploy_hash, stage, time, known, segment, predicted, label, other, grid
         )
         GROUP BY model, deploy_hash, stage, time, known

@@ -11,7 +11,7 @@ WHERE known >= fromUnixTimestamp64Milli({labels_known_min:Int64}, 'UTC')
 UNION ALL
 SELECT model, prediction_id
 FROM labels
-WHERE (model, prediction_id) IN (
+WHERE (model, prediction_id) GLOBAL IN (
     SELECT model, prediction_id
     FROM predictions
     WHERE known >= fromUnixTimestamp64Milli({predictions_known_min:Int64}, 'UTC')

@@ -1,7 +1,7 @@
 -- The winning labels of the rows that rows.sql takes.
 SELECT prediction_id, (argMax((label, deleted), (ts, _topic, _partition, _offset)) AS winner).1
 FROM labels
-WHERE model = {model:String} AND prediction_id IN (
+WHERE model = {model:String} AND prediction_id GLOBAL IN (
   SELECT prediction_id
   FROM predictions
   WHERE model = {model:String} AND stage = {stage:String} AND half != 'response'

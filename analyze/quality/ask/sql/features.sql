@@ -6,7 +6,7 @@ SELECT prediction_id AS id,
 FROM predictions
 WHERE model = {model:String} AND half != 'response'
   AND ts >= parseDateTime64BestEffort({since:String}, 3, 'UTC') - INTERVAL 1 HOUR AND ts < parseDateTime64BestEffort({until:String}, 3, 'UTC') + INTERVAL 1 HOUR
-  AND prediction_id IN (
+  AND prediction_id GLOBAL IN (
     SELECT prediction_id FROM outcomes
     WHERE model = {model:String} AND ts >= parseDateTime64BestEffort({since:String}, 3, 'UTC') AND ts < parseDateTime64BestEffort({until:String}, 3, 'UTC'))
 GROUP BY prediction_id
