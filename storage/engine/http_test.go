@@ -363,6 +363,13 @@ func TestReadOnlyUser(t *testing.T) {
 			t.Errorf("%s: %s", sql, body)
 		}
 	}
+	// Who asks for more than the caps gets the caps, as often as he asks: the second
+	// time he gets the connection of the first.
+	for range 3 {
+		if _, body := (call{user: "read", body: "SELECT 1", query: q("max_execution_time", "185")}).do(t, e); body != "1\n" {
+			t.Errorf("a longer time than is granted: %s", body)
+		}
+	}
 	if err := c.QueryRow(context.Background(), "SELECT count() FROM t").Scan(&n); err != nil || n != 5000 {
 		t.Errorf("table changed: %d rows, %v", n, err)
 	}

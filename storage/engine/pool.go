@@ -126,8 +126,10 @@ func (p *pool) prepare(c *conn, settings map[string]string) error {
 				return err
 			}
 		}
-		settings = p.withCaps(c, settings)
 	}
+	// Every time: compared with what was asked and not with what was granted, a cap
+	// would look like a change, which a read-only connection refuses.
+	settings = p.withCaps(c, settings)
 	var set []string
 	for _, name := range slices.SortedFunc(maps.Keys(settings), readonlyLast) {
 		value := settings[name]
@@ -148,7 +150,7 @@ func (p *pool) prepare(c *conn, settings map[string]string) error {
 	return nil
 }
 
-// withCaps adds what a new connection of its kind always has.
+// withCaps adds what a connection of its kind always has.
 func (p *pool) withCaps(c *conn, settings map[string]string) map[string]string {
 	s := maps.Clone(settings)
 	if s == nil {
