@@ -92,9 +92,7 @@ func whereFlags(clause *kingpin.CmdClause) where {
 
 func (w where) load() (app.Config, error) {
 	if *w.dataDir != "" {
-		cfg := app.DefaultConfig()
-		cfg.DataDir = *w.dataDir
-		return cfg, nil
+		return app.OfDataDir(*w.dataDir)
 	}
 	cfg, err := app.Load(*w.config)
 	if err != nil {

@@ -74,9 +74,11 @@ func (f letterFlags) service() (app.Config, error) {
 	if f.named() {
 		return app.Config{}, usageError{errors.New("--data-dir and --kafka.brokers each say which Kafka it is: give one")}
 	}
-	cfg := app.DefaultConfig()
-	cfg.DataDir = *f.dataDir
-	return cfg, cfg.FindKafka()
+	cfg, err := app.OfDataDir(*f.dataDir)
+	if err == nil {
+		err = cfg.FindKafka()
+	}
+	return cfg, err
 }
 
 // selection is what the commands filter letters by.

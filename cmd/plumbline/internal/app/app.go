@@ -169,7 +169,7 @@ func (a *App) startKafka(parts *stack) (err error) {
 	}
 	a.brokers = a.cfg.Kafka.Brokers
 	if len(a.brokers) > 0 {
-		_, err := a.tellKafka()
+		_, err := a.tell()
 		return err
 	}
 	b, err := broker.New(a.cfg.Kafka.Embedded)
@@ -180,7 +180,7 @@ func (a *App) startKafka(parts *stack) (err error) {
 		return err
 	}
 	a.brokers = b.Addresses()
-	take, err := a.tellKafka()
+	take, err := a.tell()
 	if err != nil {
 		b.Close()
 		return err
