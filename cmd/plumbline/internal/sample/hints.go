@@ -72,6 +72,10 @@ func advice(refused *decode.Error, raw map[string]json.RawMessage, at time.Time)
 			return []string{"ts looks like Unix " + unit + "; send Unix milliseconds or RFC 3339"}
 		}
 		return []string{"the sample was read as if its Kafka timestamp were " + at.UTC().Format(time.RFC3339) + "; --at sets another"}
+	case decode.MissingField:
+		if refused.Field == "deploy_hash" && len(raw["label"]) > 0 {
+			return []string{"it looks like a label; those are checked with --kind=label"}
+		}
 	case decode.BadValue:
 		if refused.Field == "ts" && len(raw["ts"]) > 0 {
 			return []string{"ts is " + plain(string(raw["ts"])) + "; RFC 3339 needs a T between date and time, and a zone such as Z or +02:00"}

@@ -82,6 +82,7 @@ func TestHints(t *testing.T) {
 		"no zone":           {strings.Replace(event("1", ""), `59Z"`, `59"`, 1), "and a zone"},
 		"score":             {strings.Replace(event("1", `,"features":{"a":1}`), "0.5", "17", 1), "score_kinds"},
 		"quoted":            {strings.Replace(event("1", ""), "0.5", `"0.5"`, 1), "leave out the quotes"},
+		"label":             {`{"prediction_id":"1","model":"m","ts":"2026-03-01T09:59:59Z","label":"late"}`, "--kind=label"},
 		"nested":            {event("1", `,"features":{"a":{"b":1}}`), "flatten"},
 		"no features":       {event("1", ""), "no event has features"},
 		"NaN":               {event("1", `,"features":{"a":NaN}`), "send null"},
