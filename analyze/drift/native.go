@@ -9,8 +9,10 @@ import (
 	"slices"
 )
 
-// native reads ClickHouse's format Native without a revision: blocks of some
-// rows, column by column, little-endian. The numbers of an array column lie one
+// native reads ClickHouse's format Native: blocks of some rows, column by column,
+// little-endian, as the engine writes them, and as a server does that was told a
+// version of the protocol, which puts what a block is before it and how a column
+// is written before each. The numbers of an array column lie one
 // after another, so the engine writes them, and they are read here, a block at a
 // time; the formats by row spell every number by itself, which for a day of
 // histograms costs more than all the rest.
@@ -20,6 +22,8 @@ type native struct {
 	err error
 	// rows and left are the rows of the block and its columns not yet read.
 	rows, left int
+	// told says that the block is of a server that was told a version.
+	told bool
 }
 
 const (
@@ -46,6 +50,7 @@ func (r *native) next(columns int) bool {
 			}
 			return false
 		}
+		r.about(columns)
 		r.left, r.rows = r.length(), r.length()
 		if r.err == nil && r.left != columns && r.rows > 0 {
 			r.err = fmt.Errorf("a block of %d columns, want %d", r.left, columns)
@@ -57,15 +62,49 @@ func (r *native) next(columns int) bool {
 			r.left--
 			r.string()
 			r.string()
+			r.written()
 		}
 	}
 	return false
+}
+
+// about passes over what is said about a block: numbered fields until a 0. Where
+// nothing is said the block begins with its number of columns; the first field is
+// 1, and no block that is read here has one column.
+func (r *native) about(columns int) {
+	first, err := r.in.Peek(1)
+	if r.told = err == nil && first[0] == 1 && columns != 1; !r.told {
+		return
+	}
+	for r.err == nil {
+		switch field := r.length(); {
+		case r.err != nil || field == 0:
+			return
+		case field == 1: // whether it holds what is beyond max_rows_to_group_by
+			r.bytes(1)
+		case field == 2: // the bucket of a distributed aggregation
+			r.bytes(4)
+		default:
+			r.err = fmt.Errorf("field %d about a block, want 1 or 2", field)
+		}
+	}
+}
+
+// written checks that a column is written plainly, and not sparse.
+func (r *native) written() {
+	if !r.told {
+		return
+	}
+	if how := r.bytes(1); r.err == nil && how[0] != 0 {
+		r.err = errors.New("a column that is not written plainly")
+	}
 }
 
 // column begins the next column, which must be of the type.
 func (r *native) column(kind string) {
 	r.left--
 	name, found := r.string(), r.string()
+	r.written()
 	if r.err == nil && found != kind {
 		r.err = fmt.Errorf("column %q is %s, want %s", name, found, kind)
 	}

@@ -64,6 +64,46 @@ func TestNative(t *testing.T) {
 	}
 }
 
+// toldOf spells the same block as a server does that was told a version of the
+// protocol: the fields about it first, and a byte after each column's type.
+func toldOf(block []byte) []byte {
+	told := []byte("\x01\x00\x02\xff\xff\xff\xff\x00")
+	for _, kind := range []string{"String", "SimpleAggregateFunction(sum, UInt64)", "Array(Int32)", "Array(UInt32)", "Array(UInt64)"} {
+		typed := append([]byte{byte(len(kind))}, kind...)
+		block = bytes.Replace(block, typed, append(slices.Clone(typed), 0), 1)
+	}
+	return append(told, block...)
+}
+
+func TestNativeOfAServerThatWasToldAVersion(t *testing.T) {
+	in := newNative(bytes.NewReader(slices.Concat(toldOf(blockOf()), toldOf([]byte("\x00\x00")), toldOf(blockOf()))))
+	var got, want values
+	plain := newNative(bytes.NewReader(blockOf()))
+	plain.next(5)
+	want.read(plain)
+	blocks := 0
+	for in.next(5) {
+		if got.read(in); in.err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, %v, want %+v", got, in.err, want)
+		}
+		blocks++
+	}
+	if blocks != 2 || in.err != nil {
+		t.Errorf("%d blocks, %v", blocks, in.err)
+	}
+	sparse := toldOf(blockOf())
+	sparse[bytes.Index(sparse, []byte("String"))+len("String")] = 1
+	if in = newNative(bytes.NewReader(sparse)); !in.next(5) {
+		t.Fatal(in.err)
+	}
+	if got.read(in); in.err == nil {
+		t.Error("a sparse column passes for a plain one")
+	}
+	if in = newNative(strings.NewReader("\x01\x00\x03")); in.next(5) || in.err == nil {
+		t.Error("a field about a block that nobody knows is passed over")
+	}
+}
+
 // An answer that ends within a block, or that is another one than was asked for,
 // is never taken for a whole one.
 func TestNativeThatIsNotWhole(t *testing.T) {

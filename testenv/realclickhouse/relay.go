@@ -36,12 +36,13 @@ type spread struct {
 var (
 	local       = regexp.MustCompile("^CREATE TABLE IF NOT EXISTS `[^`]*`\\.`([^`]*_local)`")
 	mutation    = regexp.MustCompile("^(?:ALTER TABLE|OPTIMIZE TABLE|TRUNCATE TABLE|DELETE FROM) (?:`?\\w+`?\\.)?`?(\\w+)`?")
+	duplicate   = regexp.MustCompile(`^(CREATE TABLE \w+ AS )(\w+)$`)
 	distributed = regexp.MustCompile("ENGINE = Distributed\\((`[^`]*`, `[^`]*`, `([^`]*)`)\\)")
 )
 
 // rewrite notes how a local table may be divided, and gives that to the
 // Distributed table over it. Rows that replace each other stay together. What
-// changes a Distributed table changes the local ones.
+// changes a Distributed table changes the local ones; a table made like one is none.
 func (s *spread) rewrite(statement []byte) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,6 +59,9 @@ func (s *spread) rewrite(statement []byte) []byte {
 			key = "cityHash64(prediction_id, '" + string(name[1]) + "')"
 		}
 		s.keys[string(name[1])] = key
+	}
+	if copied := duplicate.FindSubmatch(statement); copied != nil && s.keys[string(copied[2])+"_local"] != "" {
+		return fmt.Appendf(nil, "%s%s_local", copied[1], copied[2])
 	}
 	return distributed.ReplaceAllFunc(statement, func(engine []byte) []byte {
 		m := distributed.FindSubmatch(engine)
