@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift replay-incidents chaos-alerting chaos-alerting-short clean eval-burn bench-slo bench-page replay-labels bench-labels
+.PHONY: help demo test test-clickhouse test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift replay-incidents chaos-alerting chaos-alerting-short clean eval-burn bench-slo bench-page replay-labels bench-labels
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -45,6 +45,18 @@ test-on-kafka: # PLUMBLINE_TEST_KAFKA names it; topics and groups are the run's 
 	  if grep -q '"goal":"= 0","met":false' <<<"$$figures"; then echo "test-real: something was lost, doubled or miscounted" >&2; exit 1; fi; \
 	done
 	bin/plumbline chaos-ingest --kafka.brokers=$$PLUMBLINE_TEST_KAFKA --kills=$(REAL_KILLS) --stopped-batches=$(REAL_BATCHES) --seed=$(REAL_SEED)
+
+# What stands on a ClickHouse of its own, or changes one table behind the other's
+# back, is for the embedded engine only.
+CLICKHOUSE_READERS := ./ingest/join ./ingest/verify ./ingest/erase ./analyze/quality/ask ./analyze/quality/history ./analyze/drift/ask ./analyze/drift/why ./analyze/burn ./analyze/burn/count ./dashboards/...
+CLICKHOUSE_INGEST := TestProducedIsStored|TestMembersShareAndHandOver|TestLabelsDeployments|TestRollupsEqualThe|TestRecreatedTopic|TestBadEventsAre|TestHalves|TestSampledRawRows|TestEraseWhileIngestRuns
+CLICKHOUSE_NOT := TestEveryShardIsSearched
+test-clickhouse: go-check npm-check ## Run the tests of ingest, and of what joins and reads, on ClickHouse's own servers, two shards of a cluster
+	@$(MAKE) --no-print-directory -j2 modules engine
+	@mkdir -p bin
+	@go build -o bin/withclickhouse ./testenv/realclickhouse/cmd/withclickhouse
+	bin/withclickhouse -servers=2 go test -count=1 -timeout=30m -run '$(CLICKHOUSE_INGEST)' ./ingest
+	bin/withclickhouse -servers=2 -spread go test -count=1 -timeout=45m -skip '$(CLICKHOUSE_NOT)' $(CLICKHOUSE_READERS)
 
 # The jars are those that test-real has fetched. What is missing is said.
 PYTHON_ENV := $(CACHE)/python

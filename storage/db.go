@@ -69,8 +69,9 @@ func connect(cfg Config) (*DB, error) {
 	options.ReadTimeout = 5 * time.Minute
 	options.Compression = &clickhouse.Compression{Method: clickhouse.CompressionNone}
 	if cfg.Cluster != "" {
-		// Rows of one prediction may be on several shards: a subquery over a
-		// Distributed table must see all of them.
+		// Rows of one prediction may be on several shards: what is joined with a
+		// Distributed table must be of all of them. Subqueries after IN say GLOBAL
+		// themselves, since ClickHouse refuses one within another otherwise.
 		options.Settings = clickhouse.Settings{"distributed_product_mode": "global"}
 	}
 	conn, err := clickhouse.Open(options)

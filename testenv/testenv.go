@@ -2,8 +2,9 @@
 // Kafka, a ClickHouse with the schema, and on demand fake Slack and PagerDuty
 // servers. Kafka and ClickHouse are the embedded ones, never mocks; if
 // PLUMBLINE_TEST_KAFKA or PLUMBLINE_TEST_CLICKHOUSE names an address, that real
-// one is used instead, with topics and a database of its own. Traffic with
-// faults comes from testenv/traffic.
+// one is used instead, with topics and a database of its own; of several addresses
+// of ClickHouse, by comma, each is a shard of testenv/realclickhouse's cluster.
+// Traffic with faults comes from testenv/traffic.
 //
 // Only tests and commands import it.
 package testenv

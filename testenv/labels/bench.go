@@ -116,7 +116,9 @@ func (s *sized) prepare(ctx context.Context) (float64, error) {
 	if err := s.db.Conn().QueryRow(ctx, "SELECT (SELECT count() FROM batches), (SELECT count() FROM labels)").Scan(&batches, &labels); err != nil {
 		return 0, fmt.Errorf("look for what is there: %w", err)
 	}
-	s.done = int(labels)
+	if s.done = int(labels); s.done+s.Labels*s.Rounds > perDay {
+		return 0, fmt.Errorf("%d of the last day's %d predictions have labels already, and %d rounds of %d want more: remove the folder", s.done, perDay, s.Rounds, s.Labels)
+	}
 	if batches == 0 {
 		if err := s.fill(ctx); err != nil {
 			return 0, err
