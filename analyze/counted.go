@@ -43,6 +43,10 @@ type counted struct {
 	idle bool
 	// filled is how long backlogs were counted after the last look.
 	filled time.Duration
+	// leastFill is for how long backlogs are counted at least: before the first
+	// evaluation of a process, and after looks that leave no pause, as those do in
+	// which statements of users hang. A second.
+	leastFill time.Duration
 }
 
 func newCounted(cfg Config, deps Dependencies) *counted {
@@ -53,14 +57,9 @@ func newCounted(cfg Config, deps Dependencies) *counted {
 	counter := count.New(count.DefaultConfig(), deps.DB, deps.Queries, deps.PromQL)
 	return &counted{
 		counter: counter, book: count.NewBook(counter),
-		changed: changed, interval: cfg.Interval, said: make(map[plumbline.SLOName]string),
+		changed: changed, interval: cfg.Interval, said: make(map[plumbline.SLOName]string), leastFill: time.Second,
 	}
 }
-
-// leastFill is for how long backlogs are counted at least: before the first evaluation
-// of a process, and after looks that leave no pause, as those do in which statements
-// of users hang.
-const leastFill = time.Second
 
 // countsShare is the part of the time, one in so many, that looks at counts may
 // take. At 5,000 events a second and 120 objectives a look takes a tenth of a CPU-second,
@@ -96,7 +95,7 @@ func (r *Runner) lookCounts(ctx context.Context, now time.Time, keep keeper) err
 		return errors.Join(err, kept)
 	}
 	r.counted.keep(said, now)
-	err = errors.Join(err, r.counted.fill(ctx, r.objectives, now, max(r.pauseEvents(time.Since(began)), leastFill)))
+	err = errors.Join(err, r.counted.fill(ctx, r.objectives, now, max(r.pauseEvents(time.Since(began)), r.counted.leastFill)))
 	r.metrics.uncounted.Set(r.counted.counter.Left(now).Seconds())
 	return err
 }
@@ -127,7 +126,7 @@ func (c *counted) look(ctx context.Context, patience time.Duration, objectives [
 	if c.wrote.IsZero() {
 		// What an earlier process said stands for a moment longer; of what is counted
 		// but for the last hours it would now be said that nothing is known.
-		err = errors.Join(err, c.fill(ctx, objectives, now, leastFill))
+		err = errors.Join(err, c.fill(ctx, objectives, now, c.leastFill))
 	}
 	end, seen := now.Truncate(time.Minute).Add(time.Minute), c.counter.Written()
 	c.idle = seen == c.seen

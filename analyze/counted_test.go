@@ -119,6 +119,7 @@ func TestBacklogsHoldUpNoPage(t *testing.T) {
 	o.SLO.SLI = plumbline.SLI{Kind: plumbline.SLILatency, Op: "lt", Value: 20}
 	r := newRunner(t, db, o)
 	r.counted.wrote = now.Add(-time.Second) // it was running before
+	r.counted.leastFill = 5 * time.Minute
 	rows := func() (n uint64) {
 		if err := db.Conn().QueryRow(t.Context(), "SELECT count() FROM sli").Scan(&n); err != nil {
 			t.Fatal(err)

@@ -217,10 +217,11 @@ func (s *server) ask(ctx context.Context) error {
 		return err
 	}
 	defer answer.Body.Close()
-	if _, err := io.Copy(io.Discard, answer.Body); err != nil || answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("ping: %s (%w)", answer.Status, err)
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("ping: %s", answer.Status)
 	}
-	return nil
+	_, err = io.Copy(io.Discard, answer.Body)
+	return err
 }
 
 // listen puts the relay in front of the server.

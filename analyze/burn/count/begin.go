@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"slices"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 )
@@ -78,6 +79,9 @@ func (c *Counter) CatchUp(ctx context.Context, objectives []plumbline.Objective,
 	slos, _, _ := indicators(objectives)
 	inTime, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
+	// The driver tells a server how long a statement may take only where more than a
+	// second is left, and a server goes on when its client has left.
+	inTime = clickhouse.Context(inTime, clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": int(within.Seconds()) + 2}))
 	began := time.Now()
 	for first := true; ; first = false {
 		next := c.nextBacklog(slos)
@@ -201,22 +205,29 @@ func (c *Counter) fillBacklog(ctx context.Context, slos map[plumbline.SLIID]plum
 }
 
 // endBacklog counts the newest minutes once more: their counts say, for another
-// process, that everything is.
+// process, that everything is. Those that were ended when the clock cuts it off are.
 func (c *Counter) endBacklog(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO) error {
-	if len(slos) == 0 {
-		return nil
-	}
-	before := maps.Clone(c.backlogs)
-	minutes := make(map[int64]bool)
-	for id := range slos {
-		if m := c.backlogs[id].newest; m > 0 {
-			minutes[m] = true
+	byNewest := make(map[int64]map[plumbline.SLIID]plumbline.SLO)
+	for id, slo := range slos {
+		newest := c.backlogs[id].newest
+		if byNewest[newest] == nil {
+			byNewest[newest] = make(map[plumbline.SLIID]plumbline.SLO)
 		}
-		delete(c.backlogs, id)
+		byNewest[newest][id] = slo
 	}
-	err := c.countMinutes(ctx, slos, slices.Sorted(maps.Keys(minutes)), c.newest(slos))
-	if err != nil {
-		c.backlogs = before
+	for newest, of := range byNewest {
+		var minutes []int64
+		if newest > 0 {
+			minutes = []int64{newest}
+		}
+		before := maps.Clone(c.backlogs)
+		for id := range of {
+			delete(c.backlogs, id)
+		}
+		if err := c.countMinutes(ctx, of, minutes, c.newest(of)); err != nil {
+			c.backlogs = before
+			return err
+		}
 	}
-	return err
+	return nil
 }

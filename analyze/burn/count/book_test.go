@@ -219,6 +219,8 @@ func TestAStatementThatFailsIsMissing(t *testing.T) {
 		}
 	}
 	counter.promql = broken{values, "a"}
+	again := New(DefaultConfig(), db, nil, counter.promql) // a process that begins then
+	again.budget = time.Hour
 	for _, step := range []struct {
 		after time.Duration
 		a     string
@@ -230,6 +232,13 @@ func TestAStatementThatFailsIsMissing(t *testing.T) {
 		found, err := book.At(t.Context(), all, now)
 		if err != nil || len(found) != 2 || found[0].Counted[0].Verdict != step.a || found[1].Counted[0].Verdict != plumbline.VerdictOK {
 			t.Errorf("after %s:\n%s\n%v, want a %s and b ok", step.after, said(found), err, step.a)
+		}
+		if err := again.Step(t.Context(), all, now); err == nil {
+			t.Error("a process that begins counts what cannot be counted")
+		}
+		found, err = NewBook(again).At(t.Context(), all, now)
+		if err != nil || len(found) != 2 || found[0].Counted[0].Verdict != step.a || found[1].Counted[0].Verdict != plumbline.VerdictOK {
+			t.Errorf("of a process that begins after %s:\n%s\n%v, want a %s and b ok", step.after, said(found), err, step.a)
 		}
 	}
 }

@@ -226,7 +226,8 @@ func (c *Counter) restore(ctx context.Context, all ...map[plumbline.SLIID]plumbl
 		if err := rows.Scan(&id, &version); err != nil {
 			return err
 		}
-		c.cursor[plumbline.SLIID(id)] = int64(version)
+		// A process that begins anew has counted as far as the one before.
+		c.cursor[plumbline.SLIID(id)], c.reached[plumbline.SLIID(id)] = int64(version), time.UnixMilli(int64(version))
 	}
 	return rows.Err()
 }

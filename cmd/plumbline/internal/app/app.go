@@ -101,6 +101,9 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if err := a.startClickHouse(ctx, parts); err != nil {
 		return err
 	}
+	if err := a.tell(parts); err != nil {
+		return err
+	}
 	if a.web, err = newWebServer(a.cfg.Web, a.registry, a.unready, a.log); err != nil {
 		return err
 	}
@@ -169,8 +172,7 @@ func (a *App) startKafka(parts *stack) (err error) {
 	}
 	a.brokers = a.cfg.Kafka.Brokers
 	if len(a.brokers) > 0 {
-		_, err := a.tell()
-		return err
+		return nil
 	}
 	b, err := broker.New(a.cfg.Kafka.Embedded)
 	if err != nil {
@@ -180,15 +182,10 @@ func (a *App) startKafka(parts *stack) (err error) {
 		return err
 	}
 	a.brokers = b.Addresses()
-	take, err := a.tell()
-	if err != nil {
-		b.Close()
-		return err
-	}
 	parts.start("kafka", func(ctx context.Context) error {
 		<-ctx.Done()
 		b.Close()
-		return take()
+		return nil
 	})
 	return nil
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,24 +34,32 @@ type told struct {
 // toldFile is its name in the data directory.
 const toldFile = "service.yml"
 
-// tell writes what the service is; take removes it.
-func (a *App) tell() (take func() error, err error) {
+// tell writes what the service is, until it ends. Of two on one directory it is the
+// one that has the engine there.
+func (a *App) tell(parts *stack) error {
 	path := filepath.Join(a.cfg.DataDir, toldFile)
 	text, err := yaml.Marshal(told{
 		Brokers: a.brokers, Topics: a.cfg.Ingest.Topics, Secured: a.cfg.Kafka.Config != dial.DefaultConfig(), Models: a.cfg.Models,
 		ScoreKinds: a.cfg.Ingest.ScoreKinds,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("tell commands of the service: %w", err)
+		return fmt.Errorf("tell commands of the service: %w", err)
 	}
 	if err := os.MkdirAll(a.cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("tell commands of the service: %w", err)
+		return fmt.Errorf("tell commands of the service: %w", err)
 	}
 	text = append([]byte("# Written by the service that runs on this directory, for commands with --data-dir.\n"), text...)
 	if err := errors.Join(os.WriteFile(path+".new", text, 0o600), os.Rename(path+".new", path)); err != nil {
-		return nil, fmt.Errorf("tell commands of the service: %w", err)
+		return fmt.Errorf("tell commands of the service: %w", err)
 	}
-	return func() error { return os.Remove(path) }, nil
+	parts.start("told", func(ctx context.Context) error {
+		<-ctx.Done()
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+	return nil
 }
 
 func readTold(dir string) (t told, err error) {

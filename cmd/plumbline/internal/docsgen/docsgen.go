@@ -39,7 +39,7 @@ const generated = "<!-- Generated from the catalogue by `make generate`; edit %s
 func signals(list []plumbline.Signal) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Signals\n"+generated, "signals.go")
-	b.WriteString("What Plumbline computes, who acts on it, and the SQL behind its panel. In the SQL, Grafana fills in `$__fromTime`, `$__toTime` and `$model` (a list). Missing data is a state of its own: a finding's `verdict` is `ok`, `breach`, `insufficient` or `missing`, and the last two are never healthy.\n\n")
+	b.WriteString("What Plumbline computes, who acts on it, and the SQL behind its panel. In the SQL, Grafana fills in `$__fromTime`, `$__toTime` and `$model` (a list); `$partial`, an array of the models with partial feedback, is written in by `plumbline dashboards generate`. Missing data is a state of its own: a finding's `verdict` is `ok`, `breach`, `insufficient` or `missing`, and the last two are never healthy.\n\n")
 	b.WriteString("| signal | owner | better | unit | alert |\n|---|---|---|---|---|\n")
 	for _, s := range list {
 		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", s.Name, s.Name, s.Owner, direction(s.Good), unit(s.Unit), cell(alert(s)))

@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/plumbline-slo/plumbline/storage/engine"
 	"github.com/plumbline-slo/plumbline/testenv/realclickhouse"
@@ -74,6 +75,8 @@ func command(ctx context.Context, args []string, addresses string, stdout, stder
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), variable+"="+addresses)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = time.Minute
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
