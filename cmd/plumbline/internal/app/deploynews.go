@@ -51,9 +51,10 @@ type deployNews struct {
 	base   string
 	rows   func(ctx context.Context, since time.Time) ([]knownDeploy, error)
 	tell   func(ctx context.Context, owner plumbline.OwnerEntry, d plumbline.Deployment, pageURL string) error
-	now    func() time.Time
-	every  time.Duration
-	log    *slog.Logger
+	// began is when the service was started: what is known from then on is news.
+	began time.Time
+	every time.Duration
+	log   *slog.Logger
 	// failures counts the looks that something stopped.
 	failures prometheus.Counter
 }
@@ -68,7 +69,7 @@ type toldDeploys struct {
 func (a *App) startDeployNews(parts *stack) error {
 	n := &deployNews{
 		file: filepath.Join(a.cfg.Alerting.DataDir, "deploys-told.json"), owners: map[plumbline.Model]plumbline.OwnerEntry{},
-		base: a.web.externalURL(), rows: newsReader{a.db}.read, tell: a.pagerduty.Change, now: time.Now, every: a.cfg.Alerting.GroupInterval, log: a.log,
+		base: a.web.externalURL(), rows: newsReader{a.db}.read, tell: a.pagerduty.Change, began: time.Now(), every: a.cfg.Alerting.GroupInterval, log: a.log,
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "plumbline_deploy_news_failures_total",
 			Help: "Looks for deploys to tell PagerDuty of that something stopped. They are made again.",
@@ -119,7 +120,7 @@ func (n *deployNews) turn(ctx context.Context, told **toldDeploys) error {
 
 // load reads what was told. The first start tells no history.
 func (n *deployNews) load() (toldDeploys, error) {
-	told := toldDeploys{Since: n.now(), Told: map[string]time.Time{}}
+	told := toldDeploys{Since: n.began, Told: map[string]time.Time{}}
 	content, err := os.ReadFile(n.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return told, n.save(told)

@@ -32,7 +32,7 @@ func newNewsroom(t *testing.T) *newsroom {
 	r := &newsroom{fail: map[plumbline.DeployHash]error{}}
 	r.deployNews = &deployNews{
 		file: filepath.Join(t.TempDir(), "alerting", "told.json"), base: "http://plumbline.example", log: slog.New(slog.DiscardHandler),
-		owners: map[plumbline.Model]plumbline.OwnerEntry{"fare": {Name: "flights"}}, now: func() time.Time { return newsNoon },
+		owners: map[plumbline.Model]plumbline.OwnerEntry{"fare": {Name: "flights"}}, began: newsNoon,
 		rows: func(_ context.Context, since time.Time) ([]knownDeploy, error) {
 			var found []knownDeploy
 			for _, d := range r.all {
