@@ -149,7 +149,7 @@ func TestRollupsEqualTheRecomputationInSQL(t *testing.T) {
 		t.Errorf("%d segments are counted, want 13", n)
 	}
 	// The check must be able to fail: one bit of one sum of one segment.
-	if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO series_hour (model, deploy_hash, stage, segment, series, grid, time, sum_nano, min, max)
+	if err := env.DB.Derived().Conn().Exec(t.Context(), `INSERT INTO `+env.DB.Local(plumbline.TableSeriesHour)+` (model, deploy_hash, stage, segment, series, grid, time, sum_nano, min, max)
 SELECT model, deploy_hash, stage, segment, series, grid, time, 1, inf, -inf FROM series_hour WHERE model = 'odds' AND series = 'feature:f1' AND segment = 'region=eu' LIMIT 1`); err != nil {
 		t.Fatal(err)
 	}
