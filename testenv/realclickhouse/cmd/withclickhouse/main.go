@@ -16,13 +16,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/plumbline-slo/plumbline/storage/engine"
+	"github.com/plumbline-slo/plumbline/testenv/during"
 	"github.com/plumbline-slo/plumbline/testenv/realclickhouse"
 )
 
@@ -62,29 +61,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, addresses)
 		<-ctx.Done()
 	} else {
-		code = command(ctx, flags.Args(), addresses, stdout, stderr)
+		code = during.Run(ctx, flags.Args(), variable+"="+addresses, stdout, stderr)
 	}
 	if err := servers.Close(); err != nil {
 		fmt.Fprintln(stderr, "withclickhouse:", err)
 		return max(code, 1)
 	}
 	return code
-}
-
-func command(ctx context.Context, args []string, addresses string, stdout, stderr io.Writer) int {
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), variable+"="+addresses)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = time.Minute
-	err := cmd.Run()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &exit):
-		return max(exit.ExitCode(), 1)
-	}
-	fmt.Fprintln(stderr, "withclickhouse:", err)
-	return 1
 }

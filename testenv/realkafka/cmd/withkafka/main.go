@@ -15,12 +15,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/plumbline-slo/plumbline/testenv/during"
 	"github.com/plumbline-slo/plumbline/testenv/realkafka"
 )
 
@@ -84,33 +84,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // command runs args and returns its exit code; it is not 0 if the broker ended
 // first.
 func command(ctx context.Context, args []string, broker *realkafka.Kafka, stdout, stderr io.Writer) int {
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), variable+"="+broker.Addr())
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 20 * time.Second
-	err := cmd.Run()
+	code := during.Run(ctx, args, variable+"="+broker.Addr(), stdout, stderr)
 	lost := false
 	select {
 	case <-broker.Exited():
 		lost = true
 	default:
 	}
-	if err != nil || lost {
+	if code != 0 || lost {
 		if text, readErr := broker.Log(); readErr == nil {
 			fmt.Fprintf(stderr, "withkafka: what the broker logged:\n%s", text)
 		}
 	}
-	var exit *exec.ExitError
-	switch {
-	case lost:
+	if lost {
 		fmt.Fprintln(stderr, "withkafka: the broker ended before the command")
 		return 1
-	case errors.As(err, &exit) && exit.ExitCode() > 0:
-		return exit.ExitCode()
-	case err != nil:
-		fmt.Fprintln(stderr, "withkafka:", err)
-		return 1
 	}
-	return 0
+	return code
 }
