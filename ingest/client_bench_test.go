@@ -3,7 +3,6 @@
 package ingest
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"math"
@@ -13,10 +12,10 @@ import (
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/ipc"
 
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 	"github.com/plumbline-slo/plumbline/ingest/fetch"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // BenchmarkClient is ingest's own side of the path without ClickHouse, the
@@ -77,15 +76,13 @@ func benchmarkClient(b *testing.B, cfg Config, topic string, build func(r *rows,
 	if err != nil {
 		b.Fatal(err)
 	}
-	var body bytes.Buffer
 	events, size := 0, 0
 	batch := newBatch(sourceOf(topic), 0, buffer)
 	flush := func() {
-		body.Reset()
 		for _, rec := range build(batch.rows, batch.last) {
-			encodeRecord(b, &body, rec)
+			size += encodeRecord(b, rec)
 		}
-		events, size = events+batch.rows.Len(), size+body.Len()
+		events += batch.rows.Len()
 		if len(batch.letters) > 0 {
 			b.Fatal("dead letters")
 		}
@@ -133,15 +130,18 @@ func benchmarkClient(b *testing.B, cfg Config, topic string, build func(r *rows,
 	b.ReportMetric(float64(size)/float64(events), "B/event")
 }
 
-func encodeRecord(b *testing.B, body *bytes.Buffer, rec arrow.Record) {
+// encodeRecord makes the Arrow stream that an INSERT sends and returns its size
+// in bytes.
+func encodeRecord(b *testing.B, rec arrow.Record) int {
 	defer rec.Release()
-	w := ipc.NewWriter(body, ipc.WithSchema(rec.Schema()))
-	if err := w.Write(rec); err != nil {
+	body, err := storage.NewBody(rec)
+	if err != nil {
 		b.Fatal(err)
 	}
-	if err := w.Close(); err != nil {
+	if err := body.Close(); err != nil {
 		b.Fatal(err)
 	}
+	return body.Len()
 }
 
 func cpuTime(b *testing.B) time.Duration {

@@ -1,19 +1,16 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/ipc"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 )
@@ -25,9 +22,6 @@ type DB struct {
 	shards []*DB  // never empty; the DB itself where none are configured
 	shard  string // its name, if it is one of several
 	hosts  int    // that the DSN names
-	// bodies are the *bytes.Buffer of former inserts: growing one anew for every
-	// batch costs more than filling it.
-	bodies sync.Pool
 }
 
 // New opens no connection yet; it returns an error if the configuration or the
@@ -78,7 +72,7 @@ func connect(cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	return &DB{cfg: cfg, conn: conn, hosts: len(options.Addr), bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }}}, nil
+	return &DB{cfg: cfg, conn: conn, hosts: len(options.Addr)}, nil
 }
 
 // Address returns the DSN, from DSNFile if that is set, or the first shard's if
@@ -150,11 +144,11 @@ func (db *DB) InsertIn(ctx context.Context, session Session, table plumbline.Tab
 		}
 		names = append(names, quoteIdentifier(field.Name))
 	}
-	body := db.bodies.Get().(*bytes.Buffer)
-	body.Reset()
-	if err := encode(body, rec); err != nil {
+	body, err := NewBody(rec)
+	if err != nil {
 		return fmt.Errorf("insert into %s: encode Arrow: %w", table, err)
 	}
+	defer body.Close() // after an error the transport may still be reading it
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(session.In(db.Durably(clickhouse.Settings{
 		"async_insert":               0,
 		"insert_deduplication_token": token,
@@ -168,11 +162,9 @@ func (db *DB) InsertIn(ctx context.Context, session Session, table plumbline.Tab
 		"input_format_arrow_allow_missing_columns": 1,
 	}))))
 	query := "INSERT INTO " + db.qualified(table) + " (" + strings.Join(names, ", ") + ")"
-	if err := db.conn.InsertFormat(ctx, "ArrowStream", query, bytes.NewReader(body.Bytes())); err != nil {
+	if err := db.conn.InsertFormat(ctx, "ArrowStream", query, body); err != nil {
 		return fmt.Errorf("insert %d rows into %s: %w", rec.NumRows(), table, err)
 	}
-	// After an error the transport may still be reading the body.
-	db.bodies.Put(body)
 	return nil
 }
 
@@ -185,39 +177,6 @@ func mergedOnInsert(t plumbline.Table) int {
 		return 0
 	}
 	return 1
-}
-
-func encode(body *bytes.Buffer, rec arrow.Record) error {
-	// Room for the columns and some for the metadata: a buffer that doubles on
-	// its way there leaves as much again behind as garbage.
-	room := 64 << 10
-	for _, column := range rec.Columns() {
-		room += dataSize(column.Data())
-	}
-	body.Grow(room)
-	w := ipc.NewWriter(body, ipc.WithSchema(rec.Schema()))
-	if err := w.Write(rec); err != nil {
-		return err
-	}
-	return w.Close()
-}
-
-// dataSize returns the bytes of the buffers of a column. Of a slice that is all
-// that it is a slice of.
-func dataSize(data arrow.ArrayData) int {
-	size := 0
-	for _, b := range data.Buffers() {
-		if b != nil {
-			size += b.Len()
-		}
-	}
-	if data.DataType().ID() == arrow.DICTIONARY {
-		size += dataSize(data.Dictionary())
-	}
-	for _, child := range data.Children() {
-		size += dataSize(child)
-	}
-	return size
 }
 
 func (db *DB) qualified(table plumbline.TableName) string {
