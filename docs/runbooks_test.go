@@ -90,8 +90,8 @@ func TestEveryAlertIsOnAPage(t *testing.T) {
 		"../alerting/watchdog/*.go":                 `Alert[A-Z][A-Za-z]+ += "([A-Za-z]+)"`,
 	} {
 		for _, name := range declared(t, pattern, expression) {
-			if !strings.Contains(service, "\n## "+name+" (") {
-				t.Errorf("service.md has no section %s", name)
+			if n := strings.Count(service, "\n## "+name+" ("); n != 1 {
+				t.Errorf("service.md has %d sections %s, want one", n, name)
 			}
 		}
 	}
