@@ -116,7 +116,8 @@ type Dependencies struct {
 	Turn   func(group string) bool
 	Logger *slog.Logger
 	// Registerer gets the metrics of Prometheus' rule manager and engine and
-	// plumbline's own. It needs to be one that no other evaluator uses.
+	// plumbline's own. It needs to be one that no other evaluator uses, wrapped
+	// with the prefix that both are to have: cmd takes plumbline_rules_.
 	Registerer prometheus.Registerer
 }
 
@@ -168,11 +169,11 @@ func New(cfg Config, deps Dependencies) (*Evaluator, error) {
 	e.ledger = ledger{path: cfg.StateFile, memory: e.memory, view: e.view}
 	e.metrics = evaluatorMetrics{
 		sourceErrors: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "plumbline_rules_source_errors_total", Help: "Reads of the findings that gave an error."}),
+			Name: "source_errors_total", Help: "Reads of the findings that gave an error."}),
 		stateErrors: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "plumbline_rules_state_errors_total", Help: "Writes of the alert state that gave an error."}),
+			Name: "state_errors_total", Help: "Writes of the alert state that gave an error."}),
 		held: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "plumbline_rules_held_series", Help: "Error ratios shown with their last value because nothing newer is known."},
+			Name: "held_series", Help: "Error ratios shown with their last value because nothing newer is known."},
 			func() float64 { return float64(e.view.heldSeries()) }),
 	}
 	return e, nil
