@@ -1,9 +1,10 @@
-// Package burn says how fast a service level objective on quality burns its
-// budget, at the one time at which that can be said: F, the latest minute up to
-// which enough of the predictions have their label (docs/decisions/0007).
+// Package burn says how fast a service level objective burns its budget.
 //
-// Evaluate is pure: minutes in, two windows out. Reader fetches the minutes,
-// as known now from the cells, or as known at any past instant from the
-// outcomes. The package compares a share with a threshold; whether that pages
-// is for the rules to say.
+// EvaluateCounts does so for events that are counted as they come, with the
+// chance that noise did it (noise.go). Evaluate does for labels, at F, the latest
+// minute up to which enough of the predictions have theirs (docs/decisions/0007),
+// and EvaluateGuess for estimates before labels, up to the last full hour (0022).
+// All three are pure. Reader fetches the minutes of labels, as known now or at a
+// past instant, and Replay runs both clocks over the past; the counts come from
+// analyze/burn/count. Whether a breach pages is for the rules to say.
 package burn
