@@ -151,7 +151,7 @@ func serviceSignals() []Signal {
 	return []Signal{
 		{
 			Name: SignalBurn, Unit: "percentunit", Owner: OwnerOnCall, Good: LowerIsBetter,
-			Description: "Share of labelled predictions that were wrong, by SLO window; the alert compares it with burn-rate factor x (1 - target).",
+			Description: "Share of bad events of an SLO by window (labelled predictions that were wrong, where it is on quality); the alert compares it with burn-rate factor x (1 - target).",
 			Panel:       "Is an SLO burning? Bad share by window, against its thresholds",
 			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(slo, ' ', deploy_hash, ' ', window) AS metric, argMax(findings.value, at) AS value
 FROM findings
