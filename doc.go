@@ -12,7 +12,7 @@
 //	  -> ingest/join labels meet predictions: outcomes, outcome cells
 //	  -> analyze     drift, quality, burn: rows of the table findings
 //	  -> rules       OpenSLO files to Prometheus rules, evaluated over findings
-//	  -> alerting    one incident, one page: Slack and PagerDuty
+//	  -> alerting    one incident, one page: Slack, PagerDuty, webhook, mail
 //	  -> dashboards  generated from the signals declared here
 //
 // This package imports the standard library only and may not import any other

@@ -11,7 +11,7 @@
 // is for detectors over closed days to open, under a budget of false ones,
 // and what they know is stored, so that they go on after a restart.
 //
-// The maths is in the packages below: drift, dataquality, concept, quality and
-// burn. The package reads rollups, cells and outcomes, writes findings, and does
-// not decide what pages: that is for the rules.
+// The maths is in the packages below: drift, dataquality, concept, quality,
+// estimate, proxy, burn and ledger. The package reads rollups, cells and outcomes,
+// writes findings, and does not decide what pages: that is for the rules.
 package analyze
