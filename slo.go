@@ -11,8 +11,9 @@ type SLO struct {
 	Name  SLOName
 	Model Model
 	Owner Owner
-	// Measure is what makes an event good: MeasureAccuracy counts a labelled
-	// prediction as good if it was correct.
+	// Measure is what makes an event good. Of an SLO on quality it is
+	// MeasureAccuracy: a labelled prediction is good if it was correct. Of other
+	// kinds it repeats SLI.Measure.
 	Measure string
 	// Target is the share of events that shall be good, between 0 and 1.
 	Target float64

@@ -89,8 +89,8 @@ func (g generator) sql(name string) string {
 	return g.grafana(string(text))
 }
 
-// grafana fills in the objectives and the models with partial feedback, and makes $model a quoted list, which is the
-// form that holds for one value and for many.
+// grafana fills in the objectives and the models with partial feedback, and turns
+// $model into a quoted list: right for one value and for many.
 func (g generator) grafana(sql string) string {
 	return strings.NewReplacer(
 		"$objectives", objectivesSQL(g.objectives),

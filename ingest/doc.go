@@ -47,11 +47,11 @@
 // What makes the looks exact: one statement writes one ClickHouse partition of
 // one table, and ClickHouse stores such a statement whole or not at all. Raw
 // rows carry topic, epoch, partition and offset. Rollup rows do not, so each
-// statement carries a marker row (model ”, series = the source's name, the last
-// offset in a max column): the marker is stored with its neighbours or not at
-// all, and since the batches of a partition are stored one after the other, a
-// marker at or beyond last says that this batch is in. Markers merge, so their
-// number does not grow with the batches.
+// statement carries a marker row (its model is the empty name, its series that of
+// the source, the last offset stands in a max column): the marker is stored with
+// its neighbours or not at all, and since the batches of a partition are stored
+// one after the other, a marker at or beyond last says that this batch is in.
+// Markers merge, so their number does not grow with the batches.
 //
 // Every event is counted in the whole and in the declared segments that it
 // carries, see package segment: which those are depends on the event and on the

@@ -12,10 +12,11 @@ import (
 	"testing"
 )
 
-// blockOf spells a block as ClickHouse does: SELECT s, n, b, c, w FROM values('s
-// String, n SimpleAggregateFunction(sum, UInt64), b Array(Int32), c Array(UInt32),
-// w Array(UInt64)', ('ab', 7, [1, -1], [3], []), (”, 8, [], [4, 5], [258])) FORMAT
-// Native.
+// blockOf spells a block as ClickHouse does:
+//
+//	SELECT s, n, b, c, w FROM values('s String, n SimpleAggregateFunction(sum, UInt64),
+//	b Array(Int32), c Array(UInt32), w Array(UInt64)', ('ab', 7, [1, -1], [3], []),
+//	('', 8, [], [4, 5], [258])) FORMAT Native
 func blockOf() []byte {
 	number := "\x00\x00\x00\x00\x00\x00\x00"
 	column := func(kind, data string) string { return "\x01x" + string(rune(len(kind))) + kind + data }

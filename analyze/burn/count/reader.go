@@ -87,9 +87,10 @@ type Evaluation struct {
 // At evaluates the objectives in windows that end at end, exclusive, a whole
 // minute. It reads the counts of all of them together, and again, in longer
 // windows, those of which too little comes in. Objectives nobody has counts for
-// are missing, for the deploy ”; those of quality are left out, for their windows
-// end elsewhere, and so are the parts of composites. Those whose counts could not be
-// read are left out as well, and the error says why: the others are there.
+// are missing, for the deploy without a name; those of quality are left out, for
+// their windows end elsewhere, and so are the parts of composites. Those whose
+// counts could not be read are left out as well, and the error says why: the others
+// are there.
 func (r Reader) At(ctx context.Context, objectives []plumbline.Objective, end time.Time) ([]Evaluation, error) {
 	return evaluateAt(ctx, objectives, end, counts{r.cells, func(plumbline.SLIID) time.Time { return time.Time{} }})
 }

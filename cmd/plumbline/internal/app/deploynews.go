@@ -72,7 +72,7 @@ func (a *App) startDeployNews(parts *stack) error {
 		base: a.web.externalURL(), rows: newsReader{a.db}.read, tell: a.pagerduty.Change, began: time.Now(), every: a.cfg.Alerting.GroupInterval, log: a.log,
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "plumbline_deploy_news_failures_total",
-			Help: "Looks for deploys to tell PagerDuty of that something stopped. They are made again.",
+			Help: "Looks for new deploys that ended in an error; they are repeated.",
 		}),
 	}
 	for _, o := range a.cfg.Alerting.Owners {
