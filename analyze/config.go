@@ -42,8 +42,9 @@ type Config struct {
 	// before an SLO counts as missing. It must exceed the usual label delay.
 	// Default 7 days.
 	MaxLabelLag time.Duration `yaml:"max_label_lag"`
-	// DriftMinEffect is the least PSI beyond its noise that is a breach. Default
-	// 0.25.
+	// DriftMinEffect is the least PSI of a feature of all traffic against the
+	// training set, beyond noise and beyond what the same hours always show, that is
+	// a breach. Every other comparison takes MinEffect. Default 0.25.
 	DriftMinEffect float64 `yaml:"drift_min_effect"`
 	// DataQualityInterval is the pause between two looks at the features' data
 	// quality. Default 5 min: rollups are by hour, so it says the same for a while.
