@@ -49,14 +49,11 @@ type lived struct {
 }
 
 func newLived(byHour [][]uint64) lived {
-	l := lived{cells: make([]uint64, len(byHour[0]))}
+	l := lived{cells: make([]uint64, len(byHour[0])), dispersion: dispersion(byHour)}
 	for _, hour := range byHour {
 		for i, n := range hour {
 			l.cells[i] += n
 		}
-	}
-	if d, err := alarm.Overdispersion(byHour, 0.95); err == nil {
-		l.dispersion = d.Factor
 	}
 	return l
 }

@@ -12,9 +12,9 @@
 // every ticket. One ticket is opened for a change; the next one needs a return
 // to quiet or another reference.
 //
-// Overdispersion and BlockLength learn from past quiet blocks how much counts
-// vary and for how long, Deff does so from clusters. Auto chooses a reference
-// from past windows alone. Rank orders what a ticket lists and opens none.
+// OwnDispersion learns from past quiet blocks how much counts vary. Auto chooses a
+// reference from past windows alone. Rank orders what a ticket lists and opens
+// none.
 //
 // The package is pure: numbers in, numbers out. It reads nothing and has no
 // clock.

@@ -56,6 +56,27 @@ func (s spread) beyond(r float64) float64 {
 	return up + studentTail((r+s.shift)/s.scale, s.student)
 }
 
+// chiSquareQuantile returns the x that chi-square with df degrees of freedom
+// stays below with probability q: Newton's method on the distribution of its
+// root, from Wilson and Hilferty's approximation (1931).
+func chiSquareQuantile(q, df float64) float64 {
+	lg, _ := math.Lgamma(df / 2)
+	log0 := (1-df/2)*math.Ln2 - lg
+	density := func(v float64) float64 { return math.Exp(log0 + (df-1)*math.Log(v) - v*v/2) }
+	low, high := max(0, math.Sqrt(df)-6), math.Sqrt(df)+6
+	h := 2 / (9 * df)
+	v := math.Sqrt(df * max(1e-6, math.Pow(max(0, 1-h+math.Sqrt2*math.Erfinv(2*q-1)*math.Sqrt(h)), 3)))
+	for range 50 {
+		next := v - (integrate(low, v, density)-q)/density(v)
+		next = min(max(next, low+(v-low)/2), high)
+		if math.Abs(next-v) < 1e-10*v {
+			break
+		}
+		v = next
+	}
+	return v * v
+}
+
 // integrate is Gauss-Legendre quadrature with four nodes on each of eight
 // panels.
 func integrate(from, to float64, f func(float64) float64) float64 {

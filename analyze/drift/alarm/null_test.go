@@ -91,3 +91,14 @@ func TestCalibrateIsAnEValue(t *testing.T) {
 		t.Errorf("p of half the rate gives %v", e)
 	}
 }
+
+func TestChiSquareQuantile(t *testing.T) {
+	// scipy 1.17.1: stats.chi2.ppf.
+	for _, c := range []struct{ q, df, want float64 }{
+		{0.05, 2, 0.10258658877510106}, {0.05, 27, 16.151395849664098}, {0.5, 9, 8.342832692252955}, {0.95, 100, 124.34211340400407},
+	} {
+		if got := chiSquareQuantile(c.q, c.df); math.Abs(got/c.want-1) > 1e-6 {
+			t.Errorf("%v quantile with %v degrees of freedom: %v, want %v", c.q, c.df, got, c.want)
+		}
+	}
+}

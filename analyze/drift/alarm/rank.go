@@ -10,9 +10,8 @@ import (
 type Ranked struct {
 	// Index is where it stood in the list that was ranked.
 	Index int
-	// Adjusted is the least rate of false discoveries at which it is one: a
-	// p-value after Benjamini and Hochberg, or 1 over the greatest e-value that
-	// e-BH would ask of it, at most 1.
+	// Adjusted is the least rate of false discoveries at which it is one: its
+	// p-value after Benjamini and Hochberg.
 	Adjusted float64
 }
 
@@ -20,7 +19,7 @@ type Ranked struct {
 // and Hochberg 1995. It says what to list first and opens no ticket: it controls
 // a share of discoveries, not how many there are. NaN comes last, with NaN.
 func Rank(p []float64) []Ranked {
-	order := ordered(p, func(a, b float64) int { return cmp.Compare(a, b) })
+	order := ordered(p)
 	n := 0
 	for _, v := range p {
 		if !math.IsNaN(v) {
@@ -39,19 +38,8 @@ func Rank(p []float64) []Ranked {
 	return order
 }
 
-// RankE orders e-values, the strongest first, as e-BH does under any dependence
-// (Wang and Ramdas 2022, "False discovery rate control with e-values", section
-// 4). NaN comes last, with NaN.
-func RankE(e []float64) []Ranked {
-	p := make([]float64, len(e))
-	for i, v := range e {
-		p[i] = 1 / v
-	}
-	return Rank(p)
-}
-
 // ordered returns the places in order, NaN last, equal values as they stood.
-func ordered(values []float64, compare func(a, b float64) int) []Ranked {
+func ordered(values []float64) []Ranked {
 	order := make([]Ranked, len(values))
 	for i := range order {
 		order[i].Index = i
@@ -61,7 +49,7 @@ func ordered(values []float64, compare func(a, b float64) int) []Ranked {
 		if math.IsNaN(x) || math.IsNaN(y) {
 			return cmp.Compare(boolean(math.IsNaN(x)), boolean(math.IsNaN(y)))
 		}
-		return compare(x, y)
+		return cmp.Compare(x, y)
 	})
 	return order
 }
