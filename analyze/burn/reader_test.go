@@ -167,21 +167,10 @@ func TestReaderEqualsBruteForce(t *testing.T) {
 		t.Fatalf("%d deploys, %v", len(all), err)
 	}
 	for d, events := range deploys {
-		onset, ok, err := r.FirstBreach(t.Context(), o, d, origin, now)
-		if err != nil {
-			t.Fatal(err)
-		}
 		for i, p := range o.Pairs {
 			if want := Evaluate(minutesOf(events, 601, now), now, o.SLO, p); all[d][i].Long != want.Long || all[d][i].Verdict != want.Verdict {
 				t.Errorf("deploy %s now:\n got %+v\nwant %+v", d, all[d][i], want)
 			}
-		}
-		if !ok {
-			continue
-		}
-		then, err := r.AsKnownAt(t.Context(), o, d, onset.Known)
-		if err != nil || !then[0].Breach() && !then[1].Breach() {
-			t.Errorf("deploy %s: no breach as known at the onset %s: %+v, %v", d, onset.Known, then, err)
 		}
 	}
 }
@@ -231,8 +220,5 @@ func TestUnknownDeployIsMissing(t *testing.T) {
 	got, err := Reader{Conn: db.Conn()}.AsKnownAt(t.Context(), o, "none", origin)
 	if err != nil || len(got) != 1 || got[0].Verdict != plumbline.VerdictMissing {
 		t.Errorf("%+v, %v", got, err)
-	}
-	if _, found, err := (Reader{Conn: db.Conn()}).FirstBreach(t.Context(), o, "none", origin, origin); found || err != nil {
-		t.Errorf("a first breach of nothing: %v, %v", found, err)
 	}
 }

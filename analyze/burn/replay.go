@@ -2,7 +2,7 @@ package burn
 
 import (
 	"context"
-	_ "embed" // the statement
+	_ "embed" // the statements
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +15,9 @@ import (
 
 //go:embed sql/deploys.sql
 var deploysSQL string
+
+//go:embed sql/changes.sql
+var changesSQL string
 
 // Nowcaster says what the nowcast of an objective was at the end of a full hour, as
 // far as could be known then; false where there was none.
@@ -127,6 +130,39 @@ func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, nowcast
 		clocks.tick(at, evaluateAll(o, seen, at))
 	}
 	return nil
+}
+
+// change is what one label changed when it became known.
+type change struct {
+	id                plumbline.PredictionID
+	known, minute     time.Time
+	labelled, correct int64
+	// requests is what the prediction stands for.
+	requests int64
+}
+
+// changes reads what labels changed, in the order in which they became known.
+func (r Reader) changes(ctx context.Context, parameters ...any) ([]change, error) {
+	rows, err := r.Conn.Query(ctx, changesSQL, parameters...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []change
+	for rows.Next() {
+		var (
+			c                 change
+			id                string
+			labelled, correct int8
+			requests          uint64
+		)
+		if err := rows.Scan(&id, &c.known, &c.minute, &labelled, &correct, &requests); err != nil {
+			return nil, err
+		}
+		c.id, c.labelled, c.correct, c.requests = plumbline.PredictionID(id), int64(labelled), int64(correct), int64(requests)
+		all = append(all, c)
+	}
+	return all, rows.Err()
 }
 
 // apply adds what one label changed.
