@@ -8,13 +8,16 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/alertmanager/cluster"
+	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/alertmanager/silence/silencepb"
+	"github.com/prometheus/common/model"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -195,6 +198,17 @@ func (c *core) turn() time.Duration {
 		return 0
 	}
 	return time.Duration(c.peer.Position()) * c.config.Cluster.PeerTimeout
+}
+
+// firesFor reports whether an alert fires that the route of the turn takes. One that
+// nobody sends any more has ended, though that is written down a little later.
+func (c *core) firesFor(ctx context.Context, fp model.Fingerprint) bool {
+	a, err := c.alerts.Get(fp)
+	if err != nil || a.Resolved() {
+		return false
+	}
+	id, ok := notify.RouteID(ctx)
+	return !ok || slices.ContainsFunc(c.tree.Match(a.Labels), func(r *dispatch.Route) bool { return r.ID() == id })
 }
 
 // durableState is a state of Alertmanager's whose merges reach the disk too: the

@@ -70,6 +70,7 @@ type core struct {
 	fence        *fence
 	groups       marker.GroupMarker
 	routes       *config.Config
+	tree         *dispatch.Route // of routes
 	inhibitor    *inhibit.Inhibitor
 	dispatcher   *dispatch.Dispatcher
 	handler      http.Handler
@@ -178,7 +179,7 @@ func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
 	if err != nil {
 		return err
 	}
-	c.routes = parsed
+	c.routes, c.tree = parsed, dispatch.NewRoute(parsed.Route, nil)
 	c.groups = marker.NewGroupMarker()
 	c.inhibitor = inhibit.NewInhibitor(c.alerts, parsed.InhibitRules, c.logger, eventrecorder.Recorder{})
 	go c.inhibitor.Run()
@@ -186,7 +187,7 @@ func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
 
 	stages, _ := c.pipeline()
 	c.dispatcher = dispatch.NewDispatcher(
-		c.alerts, dispatch.NewRoute(parsed.Route, nil), stages, c.groups,
+		c.alerts, c.tree, stages, c.groups,
 		func(d time.Duration) time.Duration { return max(d, notify.MinTimeout) + c.turn() },
 		dispatchUpkeep, nil, c.logger, eventrecorder.Recorder{},
 		dispatch.NewDispatcherMetrics(false, c.metrics.alertmanager, featurecontrol.NoopFlags{}), nil,

@@ -56,7 +56,7 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 	}
 	// This replica has waited its turn: others may have spoken meanwhile.
 	o.seen = time.Now()
-	if alerts = d.delivery.current(alerts); len(alerts) == 0 || d.delivery.peer != nil && d.delivery.moved(alerts) {
+	if alerts = d.delivery.current(alerts); len(alerts) == 0 || d.delivery.peer != nil && d.delivery.moved(ctx, alerts) {
 		return ctx, nil, nil
 	}
 	if i, err := d.delivery.incidents.get(o.incident.ID); err == nil {
@@ -109,8 +109,9 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 
 // moved reports whether an alert of the incident has begun or ended since the
 // turn began. What a replica saw before it waited must not be told after what
-// another has seen since: the next turn tells how it is then.
-func (c *core) moved(alerts []*alert.Alert) bool {
+// another has seen since: the next turn tells how it is then. An alert that only
+// another route takes has no turn here: who waited for it would never tell the end.
+func (c *core) moved(ctx context.Context, alerts []*alert.Alert) bool {
 	seen := make(map[model.Fingerprint]bool, len(alerts))
 	for _, a := range alerts {
 		seen[a.Fingerprint()] = true
@@ -119,7 +120,7 @@ func (c *core) moved(alerts []*alert.Alert) bool {
 			return true // one that was forgotten has ended
 		}
 	}
-	return c.alerts.fires(keyOfAlert(alerts[0]), func(a model.Fingerprint) bool { return !seen[a] && !c.wasMuted(a) })
+	return c.alerts.fires(keyOfAlert(alerts[0]), func(a model.Fingerprint) bool { return !seen[a] && c.firesFor(ctx, a) && !c.wasMuted(a) })
 }
 
 // behind reports whether another replica has told of an alert that this one was
