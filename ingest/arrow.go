@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"fmt"
+	"math"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -122,15 +124,19 @@ func floatData(values []float64) arrow.ArrayData {
 
 // texts gathers the strings of identifiers into a plain text column. Most are
 // short, so they are copied as wide words, of which the rest is written over by
-// the next.
+// the next. It panics if they do not fit a column, which is a mistake of this
+// package.
 func texts(ids []int32, dict *decode.Dict) arrow.ArrayData {
 	const wide = 16
 	from := dict.Text()
 	t := decode.Text{Offsets: make([]int32, len(ids)+1)}
-	size := int32(0)
+	size := int64(0)
 	for i, id := range ids {
-		size += from.Offsets[id+1] - from.Offsets[id]
-		t.Offsets[i+1] = size
+		size += int64(from.Offsets[id+1] - from.Offsets[id])
+		t.Offsets[i+1] = int32(size)
+	}
+	if size > math.MaxInt32-wide {
+		panic(fmt.Sprintf("ingest: a column of %d bytes of text has no offsets of 32 bits", size)) // batch.full has not seen it
 	}
 	t.Bytes = make([]byte, size+wide)
 	for i, id := range ids {

@@ -114,9 +114,13 @@ func (b *batch) tryDecode(rec *record) (err error) {
 	return b.rows.decoder.Append(decode.Record{Offset: rec.Offset, Known: rec.Known, Key: rec.Key, Value: rec.Value, Headers: rec})
 }
 
+// maxBatchText bounds the text of a batch's rows in one column, of which few bytes
+// of a record may be a large part (a column of 2 GiB has no offsets).
+const maxBatchText = 512 << 20
+
 // full reports whether the batch must be flushed before another record.
 func (b *batch) full(cfg Config) bool {
-	return max(b.events, b.rows.Len()) >= cfg.FlushRows || b.bytes >= cfg.FlushBytes
+	return max(b.events, b.rows.Len()) >= cfg.FlushRows || b.bytes >= cfg.FlushBytes || b.rows.Outgrows(maxBatchText)
 }
 
 // batchRow is one row of the table batches: what a batch put into a table, and

@@ -49,6 +49,7 @@ func newArrowRows(kind Kind, source Source, limits Limits) arrowRows {
 	return arrowRows{source: source, reader: arrowReader{
 		kind: kind, source: source, limits: limits,
 		most: limits.MaxBytes * cellRatio, plain: limits.MaxBytes * plainRatio,
+		mostText: min(limits.MaxBytes*textRatio, maxArrowText),
 	}}
 }
 

@@ -55,6 +55,7 @@ func decodeDamaged(t *testing.T, a *arrowPredictions, good, stream []byte) bool 
 		t.Fatal(err)
 	}
 	checkColumns(t, a.Predictions)
+	checkTexts(t, a)
 	return a.Len() > before
 }
 
@@ -144,6 +145,9 @@ func damage(r *rand.Rand, b []byte) {
 
 func FuzzArrow(f *testing.F) {
 	for _, seed := range arrowSeeds(f) {
+		f.Add(seed)
+	}
+	for _, seed := range [][]byte{shared(f, shortDictionary(), 500, 10<<10), lookalikes(f, 75, 30<<10), views(f, 400, 400*16)} {
 		f.Add(seed)
 	}
 	good := flights(f, 5)

@@ -18,6 +18,12 @@ const (
 	// a column of nulls, or a compressed one, is much in few bytes.
 	plainRatio = 16
 	cellRatio  = 4
+	// textRatio bounds the texts of all its rows, likewise: of rows that share a
+	// dictionary's value or a view each is one. It leaves them as many bytes as the
+	// numbers that may stand in their place. maxArrowText bounds them whatever the
+	// limits, as the texts of a batch must fit a column with offsets of 32 bits.
+	textRatio    = 32
+	maxArrowText = 512 << 20
 )
 
 // arrowReader reads the stream of one record: it verifies everything that it
@@ -28,8 +34,8 @@ type arrowReader struct {
 	source Source
 	limits Limits
 	// most bounds the cells of a record, plain the bytes of its decompressed
-	// buffers.
-	most, plain int
+	// buffers, mostText the texts of all its rows and of its dictionaries.
+	most, plain, mostText int
 
 	plans   []*arrowPlan // the last few, since topics have several producers
 	oldest  int
@@ -42,6 +48,7 @@ type arrowReader struct {
 	pooled  int // of pool, those that this record uses
 
 	cells, dictionaryValues int // so far
+	dictionaryText          int // bytes, so far
 	memory                  arrowMemory
 	body                    arrowBody
 	message                 flat
@@ -64,6 +71,7 @@ type arrowValues struct {
 	// need no look; texts that each is clean, of any length.
 	names, clean bool
 	nulls        bool // any is null
+	longest      int  // of texts, in bytes
 }
 
 // Identifiers of Arrow's Message.fbs, as in arrow_schema.go.
@@ -82,6 +90,7 @@ const cutStream = "the Arrow stream is cut; send a whole IPC stream a record"
 // read reads a record's value. After an error nothing of it may be used.
 func (r *arrowReader) read(value []byte) *Error {
 	r.count, r.rows, r.cells, r.dictionaryValues, r.pooled, r.plan = 0, 0, 0, 0, 0, nil
+	r.dictionaryText = 0
 	r.memory.reset(r.plain)
 	if bytes.HasPrefix(value, []byte("ARROW1")) {
 		return bad(Unparsable, "this is an Arrow file; send an IPC stream (pyarrow.ipc.new_stream)")
@@ -96,7 +105,7 @@ func (r *arrowReader) read(value []byte) *Error {
 	if r.plan == nil {
 		return bad(Unparsable, cutStream)
 	}
-	return nil
+	return r.weighTexts()
 }
 
 // next reads one message and returns what follows it, nothing after the mark of
@@ -226,6 +235,9 @@ func (r *arrowReader) dictionary(header flatTable, body []byte) *Error {
 	if err := r.body.done(); err != nil {
 		return err
 	}
+	if r.dictionaryText += v.size; r.dictionaryText > r.mostText {
+		return tooMuchText(r.mostText)
+	}
 	next := r.newValues()
 	if before := r.values[place]; before != nil && header.flag(2) {
 		delta := *before
@@ -239,6 +251,7 @@ func (r *arrowReader) dictionary(header flatTable, body []byte) *Error {
 		good := !ok || clean(text)
 		next.clean = next.clean && good
 		next.names = next.names && good && ok && len(text) > 0 && len(text) <= maxName
+		next.longest = max(next.longest, len(text))
 		next.texts = append(next.texts, text)
 	}
 	r.values[place] = next
@@ -252,7 +265,7 @@ func (r *arrowReader) newValues() *arrowValues {
 	}
 	v := r.pool[r.pooled]
 	r.pooled++
-	v.texts, v.names, v.clean, v.nulls = v.texts[:0], true, true, false
+	v.texts, v.names, v.clean, v.nulls, v.longest = v.texts[:0], true, true, false, 0
 	return v
 }
 

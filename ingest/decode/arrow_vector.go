@@ -23,6 +23,9 @@ type arrowVector struct {
 	index  []int32
 	absent bool
 	dict   *arrowValues
+	// size is what the texts of all rows have in bytes; with a dictionary, at
+	// most.
+	size int
 }
 
 func bit(bitmap []byte, i int) bool { return bitmap == nil || bitmap[i>>3]&(1<<(i&7)) != 0 }
@@ -141,7 +144,7 @@ func (r *arrowReader) load(b *arrowBatch, f *arrowField, rows int, parent []byte
 	case f.column >= 0:
 		v := &b.vectors[f.column]
 		if err := r.leaf(v, f, rows); err != nil {
-			return err
+			return err.at(short(r.plan.columns[f.column].field()))
 		}
 		v.parent = parent
 		return nil
@@ -297,9 +300,13 @@ func (r *arrowReader) leaf(v *arrowVector, f *arrowField, rows int) *Error {
 			err = r.indices(v, r.values[f.dictionary])
 		}
 	case f.kind == arrowText:
-		v.offsets, err = offsets32(v.offsets, rows, len(v.data))
+		if v.offsets, err = offsets32(v.offsets, rows, len(v.data)); err == nil && rows > 0 {
+			v.size = int(binary.LittleEndian.Uint32(v.offsets[4*rows:]) - binary.LittleEndian.Uint32(v.offsets))
+		}
 	case f.kind == arrowLargeText:
-		err = v.offsets64()
+		if err = v.offsets64(); err == nil && rows > 0 {
+			v.size = int(binary.LittleEndian.Uint64(v.offsets[8*rows:]) - binary.LittleEndian.Uint64(v.offsets))
+		}
 	case f.kind == arrowTextView:
 		err = r.viewed(v)
 	default:
@@ -359,113 +366,4 @@ func (v *arrowVector) offsets64() *Error {
 		last = next
 	}
 	return nil
-}
-
-// viewed reads the further buffers of a column of views and checks that each
-// view lies in one.
-func (r *arrowReader) viewed(v *arrowVector) *Error {
-	n, err := r.body.viewBuffers()
-	if err != nil {
-		return err
-	}
-	for range n {
-		b, err := r.buffer()
-		if err != nil {
-			return err
-		}
-		v.views = append(v.views, b)
-	}
-	if len(v.data)/16 < v.rows {
-		return bad(Unparsable, damagedBatch)
-	}
-	text := uint64(0)
-	for i := range v.rows {
-		view := v.data[16*i : 16*i+16]
-		size := binary.LittleEndian.Uint32(view)
-		if size <= 12 || !bit(v.valid, i) {
-			continue
-		}
-		which, from := binary.LittleEndian.Uint32(view[8:]), binary.LittleEndian.Uint32(view[12:])
-		if uint64(which) >= uint64(len(v.views)) || uint64(from)+uint64(size) > uint64(len(v.views[which])) {
-			return bad(Unparsable, damagedBatch)
-		}
-		// Views may share their bytes, so a small record could stand for any
-		// amount of text.
-		if text += uint64(size); text > uint64(r.plain) {
-			return bad(TooLarge, "the views of a column stand for too much text; send fewer rows a record, or raise max_event_bytes")
-		}
-	}
-	return nil
-}
-
-// indices checks the places of a dictionary's values. A place of a null counts
-// as a null.
-func (r *arrowReader) indices(v *arrowVector, dict *arrowValues) *Error {
-	if dict == nil {
-		dict = &arrowValues{}
-	}
-	v.dict, v.index = dict, r.memory.takeInts(v.rows)
-	var ok bool
-	switch {
-	case v.valid != nil || dict.nulls:
-		ok = v.sparseIndices()
-	case v.kind == arrowInt32 || v.kind == arrowUint32:
-		ok = indices32(v.index, v.data, len(dict.texts))
-	case v.kind == arrowInt8 || v.kind == arrowUint8:
-		// A negative place is one from 128 on, which a signed one cannot reach.
-		size := len(dict.texts)
-		if v.kind == arrowInt8 {
-			size = min(size, 128)
-		}
-		ok = indices8(v.index, v.data, size)
-	default:
-		ok = v.sparseIndices()
-	}
-	if !ok {
-		return bad(Unparsable, "an Arrow column points beyond its dictionary")
-	}
-	return nil
-}
-
-func (v *arrowVector) sparseIndices() bool {
-	for i := range v.index {
-		v.index[i] = -1
-		if !bit(v.valid, i) {
-			v.absent = true
-			continue
-		}
-		place := uint64(v.integer(i))
-		if place >= uint64(len(v.dict.texts)) {
-			return false
-		}
-		if v.dict.texts[place] != nil {
-			v.index[i] = int32(place)
-		} else {
-			v.absent = true
-		}
-	}
-	return true
-}
-
-// indices32 and indices8 are sparseIndices where nothing is null.
-func indices32(index []int32, data []byte, size int) bool {
-	for i := range index {
-		place := binary.LittleEndian.Uint32(data[4*i:])
-		if place >= uint32(size) {
-			return false
-		}
-		index[i] = int32(place)
-	}
-	return true
-}
-
-func indices8(index []int32, data []byte, size int) bool {
-	for i := range index {
-		place := int(data[i])
-		if place >= size {
-			return false
-		}
-		index[i] = int32(place)
-	}
-	return true
 }

@@ -18,6 +18,8 @@ type Dict struct {
 	last   []byte
 	lastID int32
 	near   *[512]nearby
+	// longest is the size of the longest string since Reset.
+	longest int
 }
 
 // nearby remembers the identifier of one string that was looked up lately. The
@@ -113,6 +115,7 @@ func (d *Dict) lookUp(b []byte) int32 {
 	}
 	id = int32(d.text.Len())
 	d.text.Append(b)
+	d.longest = max(d.longest, len(b))
 	d.slots[slot] = id + 1
 	return id
 }
@@ -135,6 +138,7 @@ func (d *Dict) Text() *Text { return &d.text }
 func (d *Dict) Reset() {
 	clear(d.slots)
 	d.text.Truncate(0)
+	d.longest = 0
 	d.forget()
 }
 

@@ -39,6 +39,8 @@ type Predictions struct {
 	SegmentValues []int32 // identifiers in SegmentTexts
 	SegmentTexts  Dict
 
+	categoryText, segmentText volume
+
 	Tally
 	// ensemble is that of the event under way.
 	ensemble ensemble
@@ -93,6 +95,7 @@ func (p *Predictions) Reset() {
 	p.Nulls.Reset()
 	p.Segments.Reset()
 	p.NumberValues, p.CategoryValues, p.SegmentValues = p.NumberValues[:0], p.CategoryValues[:0], p.SegmentValues[:0]
+	p.categoryText, p.segmentText = volume{}, volume{}
 	p.seen, p.seenSeg = p.seen[:0], p.seenSeg[:0]
 	p.Tally = Tally{}
 	p.life++

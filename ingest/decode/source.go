@@ -52,7 +52,7 @@ type format struct {
 func formats() []format {
 	return []format{
 		{FormatJSON, "json/1", Kinds(), nil, openJSON},
-		{FormatArrow, "arrow/1", Kinds(), checkArrow, openArrow},
+		{FormatArrow, "arrow/2", Kinds(), checkArrow, openArrow},
 		{FormatSageMaker, "sagemaker/1", []Kind{KindPredictions}, checkSageMaker, openSageMaker},
 		{FormatSageMakerTruth, "sagemaker-groundtruth/1", []Kind{KindLabels}, checkSageMaker, openSageMaker},
 		{FormatMLflow, "mlflow/2", []Kind{KindPredictions}, checkTabular, openMLflow},

@@ -1,0 +1,87 @@
+package ingest
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/ipc"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	"github.com/plumbline-slo/plumbline/ingest/decode"
+	"github.com/plumbline-slo/plumbline/ingest/privacy"
+)
+
+const batchKnown = 1_790_000_000_000
+
+// arrowBatch returns an empty batch of a topic of Arrow streams.
+func arrowBatch(t *testing.T) *batch {
+	t.Helper()
+	cfg := DefaultConfig()
+	cfg.Sources = []decode.Source{decode.Source{Topic: "t", Format: decode.FormatArrow, Model: "m", Deploy: "d"}.WithDefaults()}
+	var policy *privacy.Filter
+	r, err := cfg.newRows("t", policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newBatch(source{Topic: "t"}, 0, r)
+}
+
+// arrowRecord writes events that have the same text, which the stream holds once;
+// bad ones have no identifier.
+func arrowRecord(t *testing.T, good, bad int, text string) []byte {
+	t.Helper()
+	dict := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.BinaryTypes.String}
+	schema := arrow.NewSchema([]arrow.Field{
+		{Name: "prediction_id", Type: dict, Nullable: true},
+		{Name: "ts", Type: &arrow.TimestampType{Unit: arrow.Millisecond, TimeZone: "UTC"}},
+		{Name: "features.text", Type: dict},
+	}, nil)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	defer b.Release()
+	for i := range good + bad {
+		if id := b.Field(0).(*array.BinaryDictionaryBuilder); i < good {
+			_ = id.AppendString("p")
+		} else {
+			id.AppendNull()
+		}
+		b.Field(1).(*array.TimestampBuilder).Append(batchKnown)
+		_ = b.Field(2).(*array.BinaryDictionaryBuilder).AppendString(text)
+	}
+	rec := b.NewRecord()
+	defer rec.Release()
+	var out bytes.Buffer
+	w := ipc.NewWriter(&out, ipc.WithSchema(schema))
+	if err := errors.Join(w.Write(rec), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func addTo(t *testing.T, b *batch, value []byte) {
+	t.Helper()
+	var rec record
+	rec.Offset, rec.Known, rec.Value = b.last+1, batchKnown, value
+	if err := b.add(&rec); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Small records whose rows share a long text make a batch full before its column
+// of text has more bytes than a column can have.
+func TestABatchIsFullOfText(t *testing.T) {
+	b := arrowBatch(t)
+	cfg := DefaultConfig()
+	const rows, size = 100, 300 << 10
+	stream := arrowRecord(t, rows, 0, strings.Repeat("x", size))
+	n := 0
+	for ; !b.full(cfg); n++ {
+		addTo(t, b, stream)
+	}
+	if want := maxBatchText/(rows*size) + 1; n != want || b.bytes >= cfg.FlushBytes || b.rows.Len() >= cfg.FlushRows {
+		t.Errorf("full after %d records of %d bytes and %d rows, want %d", n, b.bytes, b.rows.Len(), want)
+	}
+}
