@@ -118,13 +118,17 @@ func daysOfIDsTable() Table {
 		Engine: "ReplacingMergeTree",
 		Columns: []Column{
 			{Name: "id", Type: TypeUint64, Codec: "NONE", Doc: "cityHash64(model, prediction_id)."},
-			{Name: "ts", Type: TypeTime, Codec: "LZ4", Doc: "Last millisecond of a day in which a prediction of that identifier has its event time."},
+			{Name: "ts", Type: TypeTime, Codec: "NONE", Doc: "Last millisecond of a day in which a prediction of that identifier has its event time."},
 		},
-		OrderBy:   "id, ts",
+		OrderBy: "id, ts", PrimaryKey: "id",
 		Retention: "ts", Level: RetainRaw,
 		// An identifier is looked up by a hash, and what is read for it is a granule
-		// and the blocks that it lies in: both are small, and quick to unpack.
-		Settings: []string{"index_granularity = 512", "min_compress_block_size = 4096", "max_compress_block_size = 4096"},
+		// of each part and the blocks that it lies in: granules are small, need no
+		// unpacking, and what is older than a day is one part.
+		Settings: []string{
+			"index_granularity = 256", "min_compress_block_size = 2048", "max_compress_block_size = 2048",
+			"min_age_to_force_merge_seconds = 86400",
+		},
 	}
 }
 

@@ -85,6 +85,9 @@ type Table struct {
 	Columns     []Column
 	PartitionBy string
 	OrderBy     string
+	// PrimaryKey are the first columns of OrderBy that are searched by; empty for
+	// all of them.
+	PrimaryKey string
 	// Retention is the column whose age drops a row; empty keeps rows for ever.
 	Retention string
 	Level     RetentionLevel

@@ -122,6 +122,9 @@ func (c Config) createTable(t plumbline.Table) string {
 	if t.PartitionBy != "" {
 		fmt.Fprintf(&b, "PARTITION BY %s\n", t.PartitionBy)
 	}
+	if t.PrimaryKey != "" {
+		fmt.Fprintf(&b, "PRIMARY KEY (%s)\n", t.PrimaryKey)
+	}
 	fmt.Fprintf(&b, "ORDER BY (%s)\n", t.OrderBy)
 	if ttl := c.ttl(t); ttl != "" {
 		fmt.Fprintf(&b, "TTL %s\n", ttl)

@@ -370,12 +370,13 @@ COMMENT 'Predictions and their outcomes by hour of the prediction, stratum of wh
 CREATE TABLE IF NOT EXISTS `plumbline`.`days_of_ids`
 (
     `id` UInt64 COMMENT 'cityHash64(model, prediction_id).' CODEC(NONE),
-    `ts` DateTime64(3, 'UTC') COMMENT 'Last millisecond of a day in which a prediction of that identifier has its event time.' CODEC(LZ4)
+    `ts` DateTime64(3, 'UTC') COMMENT 'Last millisecond of a day in which a prediction of that identifier has its event time.' CODEC(NONE)
 )
 ENGINE = ReplacingMergeTree()
+PRIMARY KEY (id)
 ORDER BY (id, ts)
 TTL toDateTime(`ts`) + toIntervalDay(90)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 512, min_compress_block_size = 4096, max_compress_block_size = 4096
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 256, min_compress_block_size = 2048, max_compress_block_size = 2048, min_age_to_force_merge_seconds = 86400
 COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_cursor covers.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor`

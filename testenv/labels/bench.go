@@ -124,16 +124,41 @@ func (s *sized) prepare(ctx context.Context) (float64, error) {
 			return 0, err
 		}
 	}
-	indexing, err := s.spent(ctx, func() error {
-		if _, err := s.drain(ctx); err != nil {
-			return err
-		}
-		return s.merged(ctx)
-	})
+	indexing, err := s.spent(ctx, func() error { return s.follow(ctx, batches == 0) })
 	if batches > 0 || err != nil {
 		return 0, err
 	}
 	return float64(s.n) / indexing, nil
+}
+
+// follow has the join put the predictions into days_of_ids: first those of former
+// days, which the engine makes one part of when they are a day old. Nobody waits
+// for that here, so it is asked to.
+func (s *sized) follow(ctx context.Context, news bool) error {
+	for _, span := range [][2]int{{0, s.n - perDay}, {s.n - perDay, s.n}} {
+		if news && span[0] < span[1] {
+			if err := s.stored(ctx, span[0], span[1]); err != nil {
+				return err
+			}
+		}
+		if _, err := s.drain(ctx); err != nil {
+			return err
+		}
+		if span[1] == s.n {
+			continue
+		}
+		if err := s.db.Conn().Exec(ctx, "OPTIMIZE TABLE days_of_ids FINAL"); err != nil {
+			return fmt.Errorf("merge days_of_ids: %w", err)
+		}
+	}
+	return s.merged(ctx)
+}
+
+// stored says that batches with these offsets are complete.
+func (s *sized) stored(ctx context.Context, from, to int) error {
+	return s.make(ctx, strings.NewReplacer("$from", strconv.Itoa(from), "$count", strconv.Itoa(to-from)).Replace(
+		`INSERT INTO batches (topic, epoch, partition, first, last, table, known_min, known_max)
+			SELECT 'predictions', 'e', 0, min(n), max(n), 'predictions', min($known), max($known) FROM (SELECT $from + number AS n FROM numbers($count)) GROUP BY intDiv(n, 20000)`))
 }
 
 // round returns how many labels were joined per CPU-second.
@@ -230,10 +255,7 @@ func (s *sized) fill(ctx context.Context) error {
 	if err := days.Wait(); err != nil {
 		return err
 	}
-	return s.make(ctx,
-		"INSERT INTO join_cursor (topic, epoch, partition, done) VALUES ('predictions', 'e', 0, $n - 1)",
-		`INSERT INTO batches (topic, epoch, partition, first, last, table, known_min, known_max)
-			SELECT 'predictions', 'e', 0, min(n), max(n), 'predictions', min($known), max($known) FROM (SELECT number AS n FROM numbers($n)) GROUP BY intDiv(n, 20000)`)
+	return s.make(ctx, "INSERT INTO join_cursor (topic, epoch, partition, done) VALUES ('predictions', 'e', 0, $n - 1)")
 }
 
 // fillLabels makes labels, each of another prediction of the last day, in no order.
