@@ -359,6 +359,7 @@ func (a *App) newIngest(ctx context.Context) (*ingest.Ingester, error) {
 const alertsPrefix = "/alertmanager"
 
 func (a *App) mountPages(alerts *alerting.Service) error {
+	a.web.mountReload(a.rules.Reload)
 	a.web.mux.Handle(alertsPrefix+"/", alerts.Handler())
 	a.web.mux.Handle(promapi.Path+"/", a.prometheus.Handler())
 	declared, err := objectives(a.slos)

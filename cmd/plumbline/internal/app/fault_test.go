@@ -3,6 +3,8 @@ package app_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +45,7 @@ func TestOneFaultIsOnePage(t *testing.T) {
 	sent += len(broken) + 1
 	w.waitPage(t, 1)
 	checkPage(t, w, faulty)
+	checkRules(t, w, s)
 	s.until(t, stored, sent)
 	s.until(t, joined, countOf(before, "labels")+countOf(broken, "labels"))
 
@@ -61,6 +64,33 @@ func TestOneFaultIsOnePage(t *testing.T) {
 	w.waitResolved(t)
 	if roots := w.slack.Roots(); len(roots) != 1 {
 		t.Errorf("%d Slack messages of one incident, want 1", len(roots))
+	}
+}
+
+// checkRules asks what evaluates rules, once it does: for its own metrics, and to
+// read a rule file that the user has put beside the generated one.
+func checkRules(t *testing.T, w *world, s *service) {
+	t.Helper()
+	for _, series := range []string{"plumbline_rules_source_errors_total", "plumbline_rules_state_errors_total", "plumbline_rules_held_series"} {
+		if _, ok := s.metric(t, series); !ok {
+			t.Errorf("/metrics has no %s", series)
+		}
+	}
+	const own, evaluations = "data/rules/files/own.yml", `plumbline_rules_prometheus_rule_group_iterations_total{rule_group="`
+	group := evaluations + filepath.Join(w.dir, own) + `;own"}`
+	w.write(t, own, "groups: [{name: own, rules: [{record: one, expr: 'vector(1'}]}]\n")
+	if status, body := s.post(t, "/-/reload", "", ""); status != http.StatusInternalServerError || !strings.Contains(body, "own.yml") {
+		t.Errorf("a broken rule file: /-/reload answers %d: %s", status, body)
+	}
+	w.write(t, own, "groups: [{name: own, rules: [{record: one, expr: 'vector(1)'}]}]\n")
+	if status, body := s.post(t, "/-/reload", "", ""); status != http.StatusOK {
+		t.Errorf("a rule file: /-/reload answers %d: %s", status, body)
+	}
+	if _, ok := s.metric(t, group); !ok {
+		t.Errorf("/metrics has no %s: the rule file was not read", group)
+	}
+	if status, _ := s.get(t, "/-/reload"); status == http.StatusOK {
+		t.Error("a GET has rules read")
 	}
 }
 

@@ -81,6 +81,19 @@ func newWebServer(cfg WebConfig, registry *prometheus.Registry, ready func() err
 	return &webServer{cfg: cfg, listener: listener, mux: mux, log: log}, nil
 }
 
+// mountReload has the rule files read again by POST /-/reload, as Prometheus has:
+// an answer that is not 200 says what is wrong with them, and the former ones stay
+// in force. The configuration and the SLO files are read at the start alone.
+func (s *webServer) mountReload(reload func() error) {
+	s.mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, _ *http.Request) {
+		if err := reload(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintln(w, "the rule files were read again")
+	})
+}
+
 // URLAt returns how people reach the service when it listens on address: the
 // configured URL, else one of the address.
 func (c WebConfig) URLAt(address string) string {
