@@ -31,13 +31,13 @@ func (n *badness) add(b *batch) {
 			n.byReason[reason] /= 2
 		}
 	}
-	n.events += b.rows.Len() + b.rows.Tally().Skipped + len(b.letters)
-	n.refused += len(b.letters)
+	n.events += b.rows.Len() + b.rows.Tally().Skipped + b.dead()
+	n.refused += b.dead()
 	for _, l := range b.letters {
 		if n.byReason == nil {
 			n.byReason = map[decode.Reason]int{}
 		}
-		n.byReason[l.reason]++
+		n.byReason[l.reason] += l.events
 		n.sample = l.sample
 	}
 }

@@ -90,7 +90,9 @@ func (b *batch) decode(rec *record) ([]letter, error) {
 func (b *batch) refused(rec *record, err error) (letters []letter, _ error) {
 	var unavailable *decode.Unavailable
 	var some *decode.Refusals
+	var whole *decode.Whole
 	var refused *decode.Error
+	events := 1
 	switch {
 	case errors.As(err, &unavailable):
 		return nil, fmt.Errorf("decode %s at %d: %w", b.at, rec.Offset, err)
@@ -99,10 +101,23 @@ func (b *batch) refused(rec *record, err error) (letters []letter, _ error) {
 			letters = append(letters, newRowLetter(b.at, rec, r))
 		}
 		return letters, nil
+	case errors.As(err, &whole):
+		refused, events = whole.Cause, whole.Events
 	case !errors.As(err, &refused):
 		refused = &decode.Error{Reason: decode.Unparsable, Hint: err.Error()}
 	}
-	return []letter{newLetter(b.at, rec, refused)}, nil
+	l := newLetter(b.at, rec, refused)
+	l.events = events
+	return []letter{l}, nil
+}
+
+// dead returns how many events the batch's letters hold: one may hold all of a
+// record, or many of its rows.
+func (b *batch) dead() (events int) {
+	for _, l := range b.letters {
+		events += l.events
+	}
+	return events
 }
 
 func (b *batch) tryDecode(rec *record) (err error) {
@@ -141,7 +156,7 @@ func (b *batch) batchesRecord(rows []batchRow, plan string, stored int64) arrow.
 	counts, events := make([]uint64, n), make([]uint64, n)
 	for i, r := range rows {
 		tables.Append([]byte(r.table))
-		counts[i], events[i] = uint64(r.rows), uint64(r.events+len(b.letters))
+		counts[i], events[i] = uint64(r.rows), uint64(r.events+b.dead())
 	}
 	c.constant("topic", b.at.Topic)
 	c.constant("epoch", b.at.Epoch)
@@ -151,7 +166,7 @@ func (b *batch) batchesRecord(rows []batchRow, plan string, stored int64) arrow.
 	c.names("table", &tables)
 	fixed(c, "rows", counts)
 	fixed(c, "events", events)
-	fixed(c, "dead", repeat(uint64(len(b.letters)), n))
+	fixed(c, "dead", repeat(uint64(b.dead()), n))
 	c.constant("plan", plan)
 	fixed(c, "known_min", repeat(storable(b.knownMin), n))
 	fixed(c, "known_max", repeat(storable(b.knownMax), n))

@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
@@ -83,5 +84,32 @@ func TestABatchIsFullOfText(t *testing.T) {
 	}
 	if want := maxBatchText/(rows*size) + 1; n != want || b.bytes >= cfg.FlushBytes || b.rows.Len() >= cfg.FlushRows {
 		t.Errorf("full after %d records of %d bytes and %d rows, want %d", n, b.bytes, b.rows.Len(), want)
+	}
+}
+
+// A letter may hold many events: what is said of a batch, and the share of bad
+// events that pauses a partition, count the events.
+func TestEventsOfLettersAreCounted(t *testing.T) {
+	b := arrowBatch(t)
+	addTo(t, b, arrowRecord(t, 2000, 1500, "x")) // 1,024 stand alone
+	addTo(t, b, arrowRecord(t, 0, 200, "x"))
+	addTo(t, b, []byte("no stream"))
+	if len(b.letters) != 1024+1+1+1 || b.dead() != 1500+200+1 {
+		t.Errorf("%d letters of %d events", len(b.letters), b.dead())
+	}
+	var n badness
+	n.add(b)
+	if n.events != 2000+1701 || n.refused != 1701 || n.byReason[decode.MissingField] != 1700 || n.byReason[decode.Unparsable] != 1 {
+		t.Errorf("%+v", n)
+	}
+	if n.over(0.5) != nil || n.over(0.4) == nil {
+		t.Error("46 % of the events are bad")
+	}
+	rec := b.batchesRecord([]batchRow{{plumbline.TablePredictions, 2000, 2000}}, "", 0)
+	defer rec.Release()
+	for name, want := range map[string]uint64{"rows": 2000, "events": 3701, "dead": 1701} {
+		if got := rec.Column(rec.Schema().FieldIndices(name)[0]).(*array.Uint64).Value(0); got != want {
+			t.Errorf("%s %d, want %d", name, got, want)
+		}
 	}
 }

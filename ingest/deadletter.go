@@ -45,6 +45,8 @@ type letter struct {
 	own int
 	// size is the length of the whole value in bytes.
 	size int
+	// events is how many events of the record it holds.
+	events int
 }
 
 // newLetter copies a refused record with the reason in its headers.
@@ -73,7 +75,7 @@ func newLetter(at source, rec *record, refused *decode.Error) letter {
 	l := letter{
 		reason:  refused.Reason,
 		message: kafka.Message{Key: bytes.Clone(rec.Key[:min(len(rec.Key), maxLetterKey)]), Value: bytes.Clone(rec.Value[:min(len(rec.Value), maxLetter)]), Headers: headers},
-		sample:  fmt.Sprintf("offset %d, %s", rec.Offset, refused), known: rec.Known, own: own, size: len(rec.Value),
+		sample:  fmt.Sprintf("offset %d, %s", rec.Offset, refused), known: rec.Known, own: own, size: len(rec.Value), events: 1,
 	}
 	if len(rec.Key) > maxLetterKey {
 		lacks = append(lacks, "key")
@@ -91,6 +93,7 @@ func newRowLetter(at source, rec *record, r decode.Refusal) letter {
 	row := *rec
 	row.Value = r.Value
 	l := newLetter(at, &row, r.Error)
+	l.events += r.More
 	l.message.Headers = append(l.message.Headers, kafka.Header{Key: deadletters.HeaderEvent, Value: []byte(strconv.Itoa(r.Index))})
 	return l
 }

@@ -296,7 +296,7 @@ func (w *worker) finish(ctx context.Context, b, next *batch) error {
 	m := w.i.metrics
 	m.batches.WithLabelValues(w.at.Topic).Inc()
 	m.events.WithLabelValues(w.at.Topic, "stored").Add(float64(b.rows.Len()))
-	m.events.WithLabelValues(w.at.Topic, "dead").Add(float64(len(b.letters)))
+	m.events.WithLabelValues(w.at.Topic, "dead").Add(float64(b.dead()))
 	tally := b.rows.Tally()
 	m.unknown.WithLabelValues(w.at.Topic).Add(float64(tally.Unknown))
 	m.events.WithLabelValues(w.at.Topic, "skipped").Add(float64(tally.Skipped))

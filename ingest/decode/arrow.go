@@ -191,7 +191,7 @@ func (a *arrowRows) all(rec Record) error {
 	if n := a.reader.rows; n > 1 {
 		first.Hint = fmt.Sprintf("%s (none of the record's %d rows is good; this is the first)", first.Hint, n)
 	}
-	return &first
+	return wholly(&first, a.reader.rows)
 }
 
 // aloneRefusals is how many refused rows of a record stand alone. What is refused
@@ -213,7 +213,7 @@ func (a *arrowRows) refusals() error {
 		if err != nil {
 			return fmt.Errorf("decode: write refused row %d: %w", f.row, err)
 		}
-		r.Events = append(r.Events, Refusal{f.err, f.row, value})
+		r.Events = append(r.Events, Refusal{Error: f.err, Index: f.row, Value: value})
 	}
 	rows := make([]int, 0, len(a.faults.all)-len(alone))
 	faults := map[int]*Error{}
@@ -229,7 +229,7 @@ func (a *arrowRows) refusals() error {
 		if len(s.rows) > 1 {
 			fault.Hint = fmt.Sprintf("%s (the first of %d refused rows)", fault.Hint, len(s.rows))
 		}
-		r.Events = append(r.Events, Refusal{&fault, s.rows[0], s.value})
+		r.Events = append(r.Events, Refusal{Error: &fault, Index: s.rows[0], Value: s.value, More: len(s.rows) - 1})
 	}
 	return &r
 }

@@ -50,6 +50,7 @@ func (r Record) header(name string) (value []byte, ok bool) {
 // with. One record may give several rows, or none. Its error is one of
 //
 //   - *Error: the record is refused as a whole and the columns are as they were,
+//   - *Whole: so it is, and it carries more than one event,
 //   - *Refusals: some events of the record are refused, the others are rows,
 //   - *Unavailable: what decoding needs (a schema registry) does not answer. The
 //     columns are as they were, and the record must be tried again.
@@ -65,6 +66,28 @@ type Refusal struct {
 	// Value is the event alone as a record of the same shape, so that it can be
 	// mended and sent again. It is a copy.
 	Value []byte
+	// More is how many further refused events Value holds, of a record with too
+	// many for each to stand alone.
+	More int
+}
+
+// Whole is a refused record that carries several events, none of them good.
+type Whole struct {
+	Cause  *Error // of the first
+	Events int    // that are known to be refused
+}
+
+func (w *Whole) Error() string { return w.Cause.Error() }
+
+// Unwrap returns the cause.
+func (w *Whole) Unwrap() error { return w.Cause }
+
+// wholly refuses a record of so many events for what is wrong with the first.
+func wholly(cause *Error, events int) error {
+	if events <= 1 {
+		return cause
+	}
+	return &Whole{cause, events}
 }
 
 // Refusals are the refused events of one record, of which others were taken.

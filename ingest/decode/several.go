@@ -48,7 +48,7 @@ func (s *several) run(rec Record, read func(Record) *Error) error {
 		return nil
 	}
 	if s.full(rec) || s.taken == 0 && !s.apart {
-		return s.refused[0].Error
+		return wholly(s.refused[0].Error, len(s.refused))
 	}
 	good = true
 	return &Refusals{Events: s.refused}

@@ -174,6 +174,35 @@ func TestTooManyRefusalsRefuseTheWhole(t *testing.T) {
 	}
 }
 
+// A record that is refused as a whole says how many events went with it.
+func TestAWholeRefusalCountsItsEvents(t *testing.T) {
+	one := `{"databricks_request_id":"r","timestamp_ms":1790000000000,"status_code":200,"served_entity_id":"d","request":%q}`
+	rows := func(request string) []byte { return fmt.Appendf(nil, one, request) }
+	mlflow := Source{Format: FormatMLflow, Model: "m", Holds: []Kind{KindPredictions}}
+	streams := Source{Format: FormatArrow, Model: "m", Deploy: "d", Holds: []Kind{KindPredictions}}
+	for name, c := range map[string]struct {
+		source Source
+		value  []byte
+		events int
+	}{
+		"rows":     {mlflow, rows(`{"instances":[{"a":[]},{"a":[]},{"a":[]}]}`), 3},
+		"one row":  {mlflow, rows(`{"instances":[{"a":[]}]}`), 1},
+		"no rows":  {mlflow, rows(`{"instances":[]}`), 1},
+		"a stream": {streams, streamOf(t, texts("prediction_id", null, null), at(2)), 2},
+		"an event": {streams, streamOf(t, texts("prediction_id", null), at(1)), 1},
+	} {
+		d, _ := openShape(t, c.source)
+		err := d.Append(Record{Known: testKnown, Value: c.value})
+		events := 1
+		if whole := new(Whole); errors.As(err, &whole) {
+			events = whole.Events
+		}
+		if refused := new(Error); !errors.As(err, &refused) || refused.Hint == "" || events != c.events {
+			t.Errorf("%s: %d events, %v, want %d", name, events, err, c.events)
+		}
+	}
+}
+
 func TestShapesDoNotAllocate(t *testing.T) {
 	for _, c := range shapeCases() {
 		source, text := shapeOf(t, c.source.Format, c.name)
@@ -213,7 +242,8 @@ func TestShapeSourcesSayWhatIsWrong(t *testing.T) {
 		{Source{Format: FormatMLflow, Holds: predictions, FeatureNames: []string{"a", "a"}}, "feature_names:"},
 		{Source{Format: FormatJSON, Holds: predictions, Tabular: Tabular{Classes: true}}, "classes"},
 		{Source{Format: FormatJSON, Holds: predictions, FeatureNames: []string{"a"}}, "feature_names:"},
-		{Source{Format: FormatMLflow, Holds: predictions, GenAI: GenAI{Evaluation: "x"}}, "evaluation or"},
+		{Source{Format: FormatMLflow, Holds: predictions, GenAI: GenAI{Evaluation: "x"}}, "evaluation, evaluation_label or"},
+		{Source{Format: FormatGenAI, Holds: predictions, GenAI: GenAI{Identifier: "trace"}}, "identifier:"},
 		{Source{Format: FormatMLflow, Holds: predictions, Mapping: Mapping{MappingFile: "x"}}, "mapping_file:"},
 		{Source{Format: FormatGenAI, Holds: labels}, "evaluation:"},
 		{Source{Format: FormatMapping, Holds: labels}, "mapping_file:"},
