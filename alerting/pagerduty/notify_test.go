@@ -3,6 +3,7 @@ package pagerduty_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -66,21 +67,32 @@ func TestTheLifeOfAnAlert(t *testing.T) {
 		text   alerting.Text
 		repeat bool
 		want   string
+		// lost says that the process was killed before the step was written down; it
+		// is what the next one knows of it.
+		lost bool
 	}
+	const again, once, lost = true, false, true
 	for name, steps := range map[string][]step{
-		"acknowledged":             {{page(), false, "trigger"}, {acked, false, "acknowledge"}, {acked, false, ""}, {acked, true, ""}, {over, false, "resolve"}, {over, false, ""}},
-		"a second life":            {{acked, false, "trigger acknowledge"}, {over, false, "resolve"}, {page(), false, "trigger"}, {acked, false, "acknowledge"}},
-		"repeated":                 {{page(), false, "trigger"}, {page(), false, ""}, {page(), true, "trigger"}},
-		"a ticket rings nobody":    {{ticket, false, ""}, {takenTicket, false, ""}, {page(), false, "trigger"}, {ticket, false, "resolve"}},
-		"over before it was told":  {{over, false, ""}},
-		"a taken ticket escalates": {{takenTicket, false, ""}, {acked, false, "trigger acknowledge"}},
+		"acknowledged":             {{page(), once, "trigger", false}, {acked, once, "acknowledge", false}, {acked, once, "", false}, {acked, again, "", false}, {over, once, "resolve", false}, {over, once, "", false}},
+		"a second life":            {{acked, once, "trigger acknowledge", false}, {over, once, "resolve", false}, {page(), once, "trigger", false}, {acked, once, "acknowledge", false}},
+		"repeated":                 {{page(), once, "trigger", false}, {page(), once, "", false}, {page(), again, "trigger", false}},
+		"a ticket rings nobody":    {{ticket, once, "", false}, {takenTicket, once, "", false}, {page(), once, "trigger", false}, {ticket, once, "resolve", false}},
+		"over before it was told":  {{over, once, "", false}},
+		"a taken ticket escalates": {{takenTicket, once, "", false}, {acked, once, "trigger acknowledge", false}},
+		// PagerDuty folds what it has: of an alert that was ended and of one that goes on.
+		"a lost end":             {{page(), once, "trigger", false}, {over, once, "resolve", lost}, {page(), once, "trigger", false}, {page(), once, "", false}},
+		"a lost fall-back":       {{page(), once, "trigger", false}, {ticket, once, "resolve", lost}, {page(), once, "trigger", false}},
+		"a lost end, then taken": {{acked, once, "trigger acknowledge", false}, {over, once, "resolve", lost}, {acked, once, "trigger acknowledge", false}},
+		"a lost page":            {{page(), once, "trigger", lost}, {over, once, "resolve", false}, {over, once, "", false}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // each waits for PagerDuty's pace
 			fake, channel, owner := start(t)
 			n, state, told := channel.Notifier(owner), memory{}, 0
 			for i, s := range steps {
-				result, err := n.Notify(context.Background(), alerting.Notice{Text: s.text, Repeat: s.repeat, State: state})
+				written := maps.Clone(state)
+				maybe := i > 0 && steps[i-1].lost
+				result, err := n.Notify(context.Background(), alerting.Notice{Text: s.text, Repeat: s.repeat, State: state, MaybeTold: maybe})
 				if err != nil || result.Sent != (s.want != "") {
 					t.Fatalf("step %d: %+v, %v", i, result, err)
 				}
@@ -91,6 +103,9 @@ func TestTheLifeOfAnAlert(t *testing.T) {
 				told += len(got)
 				if strings.Join(got, " ") != s.want {
 					t.Errorf("step %d sent %q, want %q", i, got, s.want)
+				}
+				if s.lost {
+					state = written
 				}
 			}
 		})
@@ -142,5 +157,17 @@ func TestChangeEvents(t *testing.T) {
 	}
 	if err := channel.Change(t.Context(), owner, deploy, ""); err == nil || errors.Is(err, pagerduty.ErrRefused) {
 		t.Errorf("503: %v", err)
+	}
+}
+
+// An empty key file is said by its name, and is no key.
+func TestEmptyKeyIsNoKey(t *testing.T) {
+	fake, channel, owner := start(t)
+	if err := os.WriteFile(owner.PagerDutyKeyFile, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	result, err := channel.Notifier(owner).Notify(t.Context(), alerting.Notice{Text: page(), State: memory{}})
+	if err == nil || !result.Retry || !strings.Contains(err.Error(), owner.PagerDutyKeyFile) || len(fake.Requests()) != 0 {
+		t.Errorf("%+v, %v, %d requests", result, err, len(fake.Requests()))
 	}
 }

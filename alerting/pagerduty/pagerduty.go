@@ -98,7 +98,12 @@ func New(config Config) (*Channel, error) {
 	}
 	return &Channel{
 		config: config,
-		client: &http.Client{Timeout: config.Timeout},
+		client: &http.Client{
+			Timeout: config.Timeout,
+			// A redirected POST arrives as a GET: a proxy's login page would be taken
+			// for PagerDuty, and the page with it.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 		pacers: make(map[string]*alerting.Pacer),
 	}, nil
 }
@@ -146,7 +151,10 @@ func (k *key) read() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read PagerDuty routing key: %w", err)
 	}
-	return strings.TrimSpace(string(content)), nil
+	if routingKey := strings.TrimSpace(string(content)); routingKey != "" {
+		return routingKey, nil
+	}
+	return "", fmt.Errorf("read PagerDuty routing key: %s is empty", k.file)
 }
 
 // What the notifier remembers: stateOpen is set while an alert is open at
@@ -187,6 +195,10 @@ func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting
 func actions(notice alerting.Notice) []string {
 	has := func(key string) bool { v, _ := notice.State.GetStr(key); return v != "" }
 	pages, acked := notice.Text.Pages(), notice.Text.Acked != nil
+	// What is remembered may be older than an end that was delivered: then it is no
+	// proof that an alert is open, or acknowledged, there. PagerDuty folds a trigger
+	// for one that is.
+	known := !notice.MaybeTold
 	open := has(stateOpen)
 	var todo []string
 	switch {
@@ -194,14 +206,14 @@ func actions(notice alerting.Notice) []string {
 		// What was taken has ended and fires again, and its end was never told.
 		// PagerDuty rings no more for an alert that is acknowledged.
 		return []string{actionResolve, actionTrigger}
-	case pages && (!open || notice.Repeat && !acked):
+	case pages && (!open || !known || notice.Repeat && !acked):
 		todo = append(todo, actionTrigger)
-	case (open || notice.MaybeTold) && !pages:
+	case (open || !known) && !pages:
 		// What may have been triggered is resolved: PagerDuty drops the end of
 		// what it does not know.
 		return []string{actionResolve}
 	}
-	if pages && acked && !has(stateAcked) {
+	if pages && acked && !(has(stateAcked) && known) {
 		todo = append(todo, actionAcknowledge)
 	}
 	return todo
@@ -220,7 +232,8 @@ func remember(state alerting.State, action string) {
 }
 
 // send posts an event with the status rules of the Events API: 202 is taken,
-// 429 and 5xx may be retried, everything else is refused for good.
+// 408, 429 and 5xx may be retried, everything else is refused for good: another
+// 2xx is not PagerDuty's, and a redirect leads somewhere else.
 func (k *key) send(ctx context.Context, path string, body []byte) (retry bool, err error) {
 	if err := k.pacer.Wait(ctx); err != nil {
 		return true, fmt.Errorf("wait for the rate limit: %w", err)
@@ -237,7 +250,7 @@ func (k *key) send(ctx context.Context, path string, body []byte) (retry bool, e
 	}
 	defer func() { _ = response.Body.Close() }() // the answer has been read or does not matter
 	answer, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-	if response.StatusCode/100 == 2 {
+	if response.StatusCode == http.StatusAccepted {
 		return false, nil // taken; a body cut off does not take it back
 	}
 	if err != nil {

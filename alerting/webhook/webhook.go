@@ -140,7 +140,8 @@ const stateTold = "webhook_told"
 func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting.Result, error) {
 	conditions := notice.Text.Conditions()
 	told, _ := notice.State.GetStr(stateTold)
-	if told == conditions && !notice.Repeat || told == "" && notice.Text.Status == alerting.StatusResolved && !notice.MaybeTold {
+	known := !notice.MaybeTold // what was told may be newer than what is remembered
+	if known && (told == conditions && !notice.Repeat || told == "" && notice.Text.Status == alerting.StatusResolved) {
 		return alerting.Result{}, nil
 	}
 	address, err := content(n.url, n.urlFile)

@@ -40,6 +40,8 @@ type Fault struct {
 	CutAfter bool
 	// Status answers with this code; zero lets the request through.
 	Status int
+	// Location is where Status, a redirect, leads to.
+	Location string
 	// RetryAfter is sent in whole seconds with Status, if positive.
 	RetryAfter time.Duration
 	// Body is the body sent with Status.
@@ -213,6 +215,9 @@ func (f Fault) wait(ctx context.Context) bool {
 func (f Fault) answer(w http.ResponseWriter) {
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter/time.Second)))
+	}
+	if f.Location != "" {
+		w.Header().Set("Location", f.Location)
 	}
 	w.WriteHeader(f.Status)
 	_, _ = io.WriteString(w, f.Body) // a client that went away needs no body
