@@ -52,21 +52,6 @@ func NewCurve(cells []Cell) (c Curve, dropped int64) {
 	return c, dropped
 }
 
-// CurveOf returns the curve of a column of scores, none of them NaN, and truths.
-func CurveOf(scores []float64, truth []bool) Curve {
-	cells := make([]Cell, len(scores))
-	for i, s := range scores {
-		cells[i].Score = s
-		if truth[i] {
-			cells[i].Positives = 1
-		} else {
-			cells[i].Negatives = 1
-		}
-	}
-	c, _ := NewCurve(cells)
-	return c
-}
-
 func (c Curve) seen() seen {
 	n := c.positives + c.negatives
 	return seen{Labelled: n, Positives: c.positives, Negatives: c.negatives, Predicted: n}
@@ -158,21 +143,6 @@ type Bin struct {
 	ScoreSum     float64
 }
 
-// Bins cuts a column of scores in [0, 1] into bins of equal width, as the ECE is
-// usually computed. A score on an edge falls to the bin above; 1 to the last.
-func Bins(scores []float64, truth []bool, bins int) []Bin {
-	out := make([]Bin, bins)
-	for i, s := range scores {
-		b := &out[min(max(int(s*float64(bins)), 0), bins-1)]
-		b.N++
-		b.ScoreSum += s
-		if truth[i] {
-			b.Positives++
-		}
-	}
-	return out
-}
-
 // CalibrationError returns the expected calibration error over bins. The plug-in
 // value is never 0 by noise alone: the interval's lower end is lowered by what
 // perfectly calibrated scores would show.
@@ -207,24 +177,4 @@ func CalibrationErrorAt(bins []Bin, t Thinning) Value {
 		half := z95 * math.Sqrt(variance)
 		return Interval{max(ece-noise-half, 0), min(ece+half, 1)}
 	})
-}
-
-// Losses returns log loss and Brier score of a column of scores in [0, 1]. A
-// score that was certain and wrong has an infinite log loss, which is reported
-// as it is: clipping would invent a number.
-func Losses(scores []float64, truth []bool) (logLoss, brier Value) {
-	var logs, squares Moments
-	var positives int64
-	for i, s := range scores {
-		right, miss := s, 1-s
-		if truth[i] {
-			positives++
-		} else {
-			right, miss = 1-s, s
-		}
-		logs.Add(-math.Log(right))
-		squares.Add(miss * miss)
-	}
-	negatives := logs.N - positives
-	return LogLossOf(logs, positives, negatives, Each), squares.MeanOf(Brier, positives, negatives)
 }

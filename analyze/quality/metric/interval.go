@@ -39,24 +39,6 @@ func WilsonShare(p, size float64) Interval {
 	return Interval{Low: max(centre-half, 0), High: min(centre+half, 1)}
 }
 
-// ClopperPearson returns the exact interval of hits out of n events (Clopper &
-// Pearson 1934), which never covers less than 95 % and is wider for that. It is
-// NaN without events.
-func ClopperPearson(hits, n int64) Interval {
-	if n <= 0 {
-		return none()
-	}
-	k, m := float64(hits), float64(n)
-	i := Interval{0, 1}
-	if hits > 0 {
-		i.Low = betaQuantile((1-Level)/2, k, m-k+1)
-	}
-	if hits < n {
-		i.High = betaQuantile((1+Level)/2, k+1, m-k)
-	}
-	return i
-}
-
 // betaCDF is the regularised incomplete beta function I_x(a, b), by Lentz's
 // continued fraction (Press et al., Numerical Recipes, 3rd ed., section 6.4).
 func betaCDF(x, a, b float64) float64 {

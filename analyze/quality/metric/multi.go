@@ -183,19 +183,6 @@ func (m Matrix) WorthAt(values [][]float64, t Thinning) (Value, error) {
 	return sum.MeanAt(BusinessValue, sum.N, sum.N, t), nil
 }
 
-// TopKHit reports whether the true class is among the k highest scores. Where
-// scores tie at the border, the truth is given the lowest place of those that
-// tie: a model that says the same of all classes knows nothing.
-func TopKHit(scores []float64, truth, k int) bool {
-	ahead := 0
-	for c, s := range scores {
-		if c != truth && s >= scores[truth] {
-			ahead++
-		}
-	}
-	return ahead < k
-}
-
 // TopKAccuracy returns the share of hits.
 func TopKAccuracy(hits, labelled int64) Value { return TopKAccuracyAt(hits, labelled, Each) }
 

@@ -74,16 +74,3 @@ func Determination(predicted, truth []float64) (Value, error) {
 		return Interval{i.Low + r2, min(i.High+r2, 1)}
 	}), nil
 }
-
-// PinballLoss returns the pinball loss of predictions of the quantile q, 0 < q < 1.
-func PinballLoss(predicted, truth []float64, q float64) (Value, error) {
-	if len(predicted) != len(truth) || q <= 0 || q >= 1 {
-		return Value{}, fmt.Errorf("pinball loss at %g of %d predictions and %d truths", q, len(predicted), len(truth))
-	}
-	var m Moments
-	for i, y := range truth {
-		d := y - predicted[i]
-		m.Add(max(q*d, (q-1)*d))
-	}
-	return m.Mean(Pinball), nil
-}
