@@ -229,6 +229,9 @@ func (a *avroDecoder) readDecimal(s *avroStep) (err *Error) {
 	if err != nil {
 		return err
 	}
+	if rounded(v) && (s.at == slotSegment || s.scale == 0 && (s.at == slotPredicted || s.at == slotLabel)) {
+		return bad(BadValue, wholeHint)
+	}
 	return a.setNumber(&s.target, v)
 }
 

@@ -35,6 +35,9 @@ func randomAvro(r *rand.Rand, types string) avroValue {
 	case 'l':
 		n := int64(r.Uint64()) >> r.IntN(60)
 		v = avroValue{`{"type":"long"}`, avroWire{}.long(n), n}
+	case 'w': // that no other is rounded to
+		n := int64(r.Uint64()) >> (11 + r.IntN(49))
+		v = avroValue{`"long"`, avroWire{}.long(n), n}
 	case 's':
 		s := []string{"", "ATL", "São Paulo", "a longer text than most"}[r.IntN(4)]
 		v = avroValue{`"string"`, avroWire{}.text(s), s}
@@ -106,7 +109,7 @@ func TestAvroAgainstJSON(t *testing.T) {
 		values := map[string]avroValue{
 			"prediction_id": {`"string"`, avroWire{}.text(id), id}, "model": {`"string"`, avroWire{}.text("m"), "m"},
 			"deploy_hash": {`"string"`, avroWire{}.text("d"), "d"}, "ts": {`{"type":"long","logicalType":"timestamp-micros"}`, avroWire{}.long((testKnown+int64(i))*1000 + 999), testKnown + i},
-			"features": randomFeatures(r), "score": randomAvro(r, "dfil"), "predicted": randomAvro(r, "dflisbe"), "latency_ms": randomAvro(r, "df"), "status": {`"string"`, avroWire{}.text("ok"), "ok"},
+			"features": randomFeatures(r), "score": randomAvro(r, "dfil"), "predicted": randomAvro(r, "dfwisbe"), "latency_ms": randomAvro(r, "df"), "status": {`"string"`, avroWire{}.text("ok"), "ok"},
 		}
 		for k := range r.IntN(4) {
 			values[fmt.Sprintf("junk%d", k)] = junkAvro(r, 0)

@@ -30,6 +30,7 @@ func seeds() []string {
 		event(`,"features":{"a":1,"a":2}`), event(`,"score":"0.5"`), event(`,"ts":1`), event(`,"score":1e999`), event(`,"score":-0.0`),
 		event(`,"features":{"a":NaN,"b":Infinity,"c":-Infinity}`), event(`,"x":"\ud834"`), `[]`, `{}`, `{"a":1,}`, `nul`, ``, "\x00",
 		event(`,"votes":["a",true,1,1.0,null,"\u0061"],"scores":[0.1,0.4,null],"explanation":{"a":[1]}`), event(`,"disagreement":0.5,"explained":false,"votes":[],"explanation":""`),
+		event(`,"predicted":9007199254740992`), event(`,"predicted":-9007199254740991,"score":9007199254740993`), event(`,"votes":[1,-9007199254740992]`), event(`,"predicted":9007199254740993e0`),
 	}
 }
 

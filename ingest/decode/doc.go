@@ -11,7 +11,8 @@
 // The dialect is JSON (RFC 8259) with two differences. The bare words NaN,
 // Infinity and -Infinity are numbers wherever a measured number may stand
 // (features, score, predicted, latency_ms), because Python's json module
-// writes them and a pipeline that turns into NaN must be counted, not hidden.
+// writes them and a pipeline that turns into NaN must be counted, not hidden. A
+// label is not measured: one that is no finite number is refused.
 // And a key that stands twice in one object is an error, since producers and
 // readers disagree on which of the two counts.
 //

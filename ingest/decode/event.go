@@ -9,7 +9,7 @@ import (
 
 // rules names the rules that every decoder of this package shares. It is part of
 // the plan hash: change it with every change that decodes any event differently.
-const rules = "decode/2"
+const rules = "decode/3"
 
 // Limits bound one event. They are part of the plan hash.
 type Limits struct {
@@ -149,7 +149,10 @@ func (s *scanner) class() (class []byte, v float64, isNumber bool, err *Error) {
 	case '{', '[':
 		err = s.mistyped("send a class or a number")
 	default:
-		v, err = s.number()
+		from := s.i
+		if v, err = s.number(); err == nil && roundedWhole(v, s.b[from:s.i]) {
+			err = bad(BadValue, wholeHint)
+		}
 		isNumber = err == nil
 	}
 	return class, v, isNumber, err
@@ -160,6 +163,7 @@ var (
 	wordTrue  = []byte("true")
 	wordFalse = []byte("false")
 	wordOK    = []byte("ok")
+	wordNone  = []byte{}
 )
 
 // maxWeight bounds the requests that one event may stand for: a mistake of its

@@ -74,6 +74,8 @@ func (e *label) check(l Limits, known int64) *Error {
 		return &Error{MissingField, "label", "send the true class or number; null withdraws the labels before"}
 	case e.class != nil && len(e.class) == 0:
 		return &Error{BadValue, "label", "an empty class cannot be told from none; send null to withdraw a label"}
+	case e.hasValue && !finite(e.value):
+		return &Error{BadValue, "label", "NaN or an infinity is no truth, and would count as a wrong prediction; where there is no label, send no event (null withdraws the labels before)"}
 	}
 	return l.checkTime(e.ts, known)
 }

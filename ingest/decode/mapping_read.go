@@ -255,11 +255,14 @@ func (d *mapping) stageOf(m *mapped) ([]byte, *Error) {
 
 func (d *mapping) classOf(m *mapped) (class []byte, v float64, number bool, err *Error) {
 	class, v, number, err = d.t.class(d.at(m))
-	if number && m.classes {
-		d.class = className(d.class[:0], v)
-		return d.class, 0, false, nil
+	if err != nil || !number || !m.classes || !finite(v) { // NaN names no class
+		return class, v, number, err
 	}
-	return class, v, number, err
+	if rounded(v) {
+		return nil, 0, false, d.t.fail(d.at(m), BadValue, wholeHint)
+	}
+	d.class = className(d.class[:0], v)
+	return d.class, 0, false, nil
 }
 
 // measured reads a number, or the constant.

@@ -165,6 +165,31 @@ func (s *scanner) special(i int, negative bool) (float64, *Error) {
 	return math.Inf(1), nil
 }
 
+// wholeHint is what to do about a whole number that float64 may have rounded.
+const wholeHint = "a whole number beyond 2^53-1 would be rounded, and so be one with its neighbours; send it as a text"
+
+// rounded reports whether a whole number is so large that float64 may not hold it.
+// Of measured numbers the nearest one will do. What was predicted, labels and votes
+// are compared: two that are rounded to one would count as a hit.
+func rounded(v float64) bool { return v >= 1<<53 || v <= -1<<53 }
+
+// roundedWhole is rounded for a number as it is written. One with a point or an
+// exponent is a float64 to whoever wrote it, and is taken as that.
+func roundedWhole(v float64, written []byte) bool {
+	if !rounded(v) {
+		return false
+	}
+	for _, c := range written {
+		if c-'0' > 9 && c != '-' && c != '+' {
+			return false // or one of the words for an infinity
+		}
+	}
+	return true
+}
+
+// finite reports whether v is a number, and not an infinity either.
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
 func parse(b []byte) (float64, *Error) {
 	// The string does not outlive the call, and ParseFloat's error is dropped.
 	v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(b), len(b)), 64)

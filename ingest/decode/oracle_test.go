@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,28 @@ type member struct {
 	value any // string, float64, bool, nil, []member, []any
 }
 
+// largeWhole is a whole number that float64 may not hold: a number where one is
+// measured, refused where one is compared.
+type largeWhole float64
+
+// measured makes such numbers of a value, an object or array of them included, as
+// others.
+func measured(value any) any {
+	switch v := value.(type) {
+	case largeWhole:
+		return float64(v)
+	case []member:
+		for i := range v {
+			v[i].value = measured(v[i].value)
+		}
+	case []any:
+		for i := range v {
+			v[i] = measured(v[i])
+		}
+	}
+	return value
+}
+
 func parseValue(dec *json.Decoder, depth int) (any, error) {
 	if depth > maxDepth+1 {
 		return nil, errors.New("too nested")
@@ -28,6 +51,14 @@ func parseValue(dec *json.Decoder, depth int) (any, error) {
 		return nil, err
 	}
 	delim, ok := token.(json.Delim)
+	if n, is := token.(json.Number); is {
+		v, err := n.Float64()
+		whole, is := new(big.Int).SetString(string(n), 10)
+		if is && whole.CmpAbs(big.NewInt(1<<53)) >= 0 {
+			return largeWhole(v), err
+		}
+		return v, err
+	}
 	if !ok {
 		return token, nil
 	}
@@ -79,6 +110,7 @@ func oracle(text []byte, limits Limits, known int64) (*oracleRow, error) {
 		return nil, errRefused
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
 	root, err := parseValue(dec, 0)
 	if err != nil {
 		return nil, err
@@ -129,6 +161,9 @@ func (row *oracleRow) set(m member, limits Limits) (known bool, err error) {
 		}
 		return nil
 	}
+	if m.key != "predicted" && m.key != "votes" {
+		m.value = measured(m.value)
+	}
 	switch m.key {
 	case "prediction_id":
 		return true, name(&row.id, "")
@@ -175,7 +210,7 @@ func (row *oracleRow) set(m member, limits Limits) (known bool, err error) {
 			row.value = &v
 		case bool:
 			row.predicted = map[bool]string{true: "true", false: "false"}[v]
-		case []member, []any:
+		case []member, []any, largeWhole:
 			return true, errRefused
 		default:
 			return true, name(&row.predicted, "")

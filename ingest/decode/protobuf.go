@@ -256,6 +256,8 @@ func (d *protoDecoder) unsigned(f *protoField, v uint64) *Error {
 		return bad(BadValue, timeHint)
 	case slotSegment:
 		return bad(BadValue, "the number is larger than 2^63-1; send it as text")
+	case slotPredicted, slotLabel:
+		return bad(BadValue, wholeHint)
 	}
 	return d.setNumber(&f.target, float64(v))
 }

@@ -243,7 +243,7 @@ func (d *protoDecoder) zero(f *protoField) *Error {
 	case protoDouble, protoFloat:
 		return d.setNumber(&f.target, 0)
 	case protoText:
-		return d.bytes(f, nil)
+		return d.bytes(f, wordNone) // sent, and empty: nil would be a label that withdraws
 	case protoBool, protoEnum, protoNull:
 		return d.varint(f, 0)
 	case protoWrapper, protoTimestamp, protoMembers, protoMap, protoNames:

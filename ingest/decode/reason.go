@@ -80,9 +80,11 @@ func (e *Error) Error() string {
 }
 
 // at returns the error with its field set, unless a deeper one set it already.
+// Names of fields are the producer's and may be as long as the event; what an
+// error says goes into the headers of a dead letter, into logs and onto a page.
 func (e *Error) at(field string) *Error {
 	if e != nil && e.Field == "" {
-		e.Field = field
+		e.Field = cut(field)
 	}
 	return e
 }

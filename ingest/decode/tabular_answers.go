@@ -189,8 +189,11 @@ func (b *tabular) guess(e *prediction, r ref) (err *Error) {
 // classOf reads a class or a number; with classes, a number as its text.
 func (b *tabular) classOf(r ref) (class []byte, v float64, number bool, err *Error) {
 	class, v, number, err = b.t.class(r)
-	if err != nil || !number || !b.options.Classes {
+	if err != nil || !number || !b.options.Classes || !finite(v) { // NaN names no class
 		return class, v, number, err
+	}
+	if rounded(v) {
+		return nil, 0, false, b.t.fail(r, BadValue, wholeHint)
 	}
 	b.class = className(b.class[:0], v)
 	return b.class, 0, false, nil

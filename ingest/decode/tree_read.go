@@ -123,7 +123,10 @@ func (t *tree) class(r ref) (class []byte, v float64, number bool, err *Error) {
 	case isNothing, isNull:
 		return nil, 0, false, nil
 	case isNumber:
-		return nil, t.nodes[r].number, true, nil
+		if v = t.nodes[r].number; roundedWhole(v, t.text(r)) {
+			return nil, 0, false, t.fail(r, BadValue, wholeHint)
+		}
+		return nil, v, true, nil
 	case isTrue, isFalse:
 		return t.text(r), 0, false, nil
 	case isString:

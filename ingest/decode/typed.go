@@ -327,8 +327,13 @@ func (t *typed) setNumber(s *target, v float64) *Error {
 }
 
 func (t *typed) setInteger(s *target, v int64) *Error {
-	if s.at == slotSegment {
+	switch s.at {
+	case slotSegment:
 		return t.slice(s, t.whole(v))
+	case slotPredicted, slotLabel:
+		if rounded(float64(v)) {
+			return bad(BadValue, wholeHint)
+		}
 	}
 	return t.setNumber(s, float64(v))
 }
