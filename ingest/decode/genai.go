@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -25,6 +26,11 @@ const genAIDepth = 96
 
 func checkGenAI(s Source) error {
 	errs := []error{s.checkNames()}
+	switch s.Identifier {
+	case "", IdentifierResponse, IdentifierSpan:
+	default:
+		errs = append(errs, fmt.Errorf("identifier: %q is neither %s nor %s", s.Identifier, IdentifierResponse, IdentifierSpan))
+	}
 	for _, kind := range s.Holds {
 		if kind == KindLabels && s.Evaluation == "" {
 			errs = append(errs, errors.New("evaluation: say which evaluation is the label, such as Relevance"))
@@ -41,6 +47,9 @@ type GenAI struct {
 	// EvaluationLabel takes an evaluation's label, such as pass, instead of its
 	// score where both are there.
 	EvaluationLabel bool `yaml:"evaluation_label"`
+	// Identifier says what predictions and their evaluations both carry. Empty is
+	// response.
+	Identifier Identifier `yaml:"identifier"`
 }
 
 // genAI decodes OTLP/JSON log records.
@@ -174,25 +183,6 @@ func (d *genAI) number(r ref) (v float64, ok bool, err *Error) {
 	return v, true, nil
 }
 
-// identity returns the identifier by which an event and its evaluations find
-// each other: the response's, or that of the span where no response came.
-func (d *genAI) identity(log, attributes ref) ([]byte, *Error) {
-	id, err := d.short(attributes, "gen_ai.response.id")
-	if err != nil || len(id) > 0 {
-		return id, err
-	}
-	t := d.t
-	trace, span := t.text(t.get(log, "traceId")), t.text(t.get(log, "spanId"))
-	if len(trace) == 0 || len(span) == 0 {
-		return nil, t.missing(log, "gen_ai.response.id", "send gen_ai.response.id, or the traceId and spanId of the operation")
-	}
-	d.id = append(append(append(d.id[:0], trace...), '-'), span...)
-	if len(d.id) > maxName {
-		return nil, t.fail(t.get(log, "traceId"), BadValue, "traceId and spanId have 32 and 16 digits")
-	}
-	return d.id, nil
-}
-
 // instant returns the time of a log record.
 func (d *genAI) instant(log ref) (int64, *Error) {
 	t := d.t
@@ -320,33 +310,59 @@ func (d *genAI) measurement(p *Predictions, key []byte, value ref) *Error {
 	case t.kind(value) == isTrue, t.kind(value) == isFalse, name == "gen_ai.output.type" && t.kind(value) == isString:
 		return p.treeFeature(t, key, value)
 	case name == "gen_ai.response.finish_reasons":
-		id, err := p.feature(key)
-		if err == nil {
-			p.category(id, d.reasons(value))
-		}
-		return err
+		return d.finish(p, key, value)
 	}
 	return nil
 }
 
+// finish adds the reasons to finish: an array of texts by the conventions, and one
+// text where an instrumentation sends that. No reason is null.
+func (d *genAI) finish(p *Predictions, key []byte, value ref) *Error {
+	reasons, err := d.reasons(value)
+	if err != nil {
+		return err
+	}
+	id, err := p.feature(key)
+	switch {
+	case err != nil:
+	case len(reasons) == 0:
+		p.null(id)
+	default:
+		p.category(id, reasons)
+	}
+	return err
+}
+
 // reasons joins an array of texts with commas.
-func (d *genAI) reasons(array ref) []byte {
+func (d *genAI) reasons(value ref) ([]byte, *Error) {
+	const hint = "send finish reasons as an array of texts"
 	t := d.t
+	switch string(t.key(value)) {
+	case "stringValue":
+		return t.plainText(value)
+	case "arrayValue":
+	default:
+		return nil, t.fail(value, WrongType, hint)
+	}
 	d.joined = d.joined[:0]
-	for v := t.first(t.get(array, "values")); v != 0; v = t.next(v) {
+	for v := t.first(t.get(value, "values")); v != 0; v = t.next(v) {
+		reason := t.get(v, "stringValue")
+		if t.kind(reason) != isString {
+			return nil, t.fail(v, WrongType, hint)
+		}
 		if len(d.joined) > 0 {
 			d.joined = append(d.joined, ',')
 		}
-		reason := t.text(t.get(v, "stringValue"))
-		d.joined = append(d.joined, reason[:min(len(reason), maxName-min(len(d.joined), maxName))]...)
+		d.joined = append(d.joined, t.text(reason)...)
 	}
-	return d.joined
+	return d.joined, nil
 }
 
 // evaluation appends the result of the evaluation that is the label.
 func (d *genAI) evaluation(rec Record, log, attributes ref) (err *Error) {
 	t := d.t
-	score, scored, err := d.number(d.find(attributes, "gen_ai.evaluation.score.value"))
+	value := d.find(attributes, "gen_ai.evaluation.score.value")
+	score, scored, err := d.number(value)
 	if err != nil {
 		return err
 	}
@@ -359,7 +375,7 @@ func (d *genAI) evaluation(rec Record, log, attributes ref) (err *Error) {
 		return nil
 	}
 	e := label{hasLabel: true, hasTS: true}
-	if e.id, err = d.identity(log, attributes); err != nil {
+	if e.id, err = d.evaluated(log, attributes); err != nil {
 		return err
 	}
 	if e.ts, err = d.instant(log); err != nil {
@@ -372,6 +388,9 @@ func (d *genAI) evaluation(rec Record, log, attributes ref) (err *Error) {
 		return t.missing(log, "gen_ai.request.model", "send gen_ai.request.model with evaluations, or set model of the source")
 	}
 	if scored && (len(verdict) == 0 || !d.options.EvaluationLabel) {
+		if rounded(score) && string(t.key(value)) == "intValue" {
+			return t.fail(value, BadValue, wholeHint)
+		}
 		e.value, e.hasValue = score, true
 	} else {
 		e.class = verdict

@@ -90,7 +90,7 @@ func (s Source) foreign() error {
 	tabular := tabularFormats()
 	refuse(!s.Tabular.zero(), "nested, output, score, predicted, classes or sampled", tabular...)
 	refuse(len(s.FeatureNames) > 0, "feature_names", append(tabular, FormatKServe, FormatSeldon)...)
-	refuse(s.GenAI != GenAI{}, "evaluation or evaluation_label", FormatGenAI)
+	refuse(s.GenAI != GenAI{}, "evaluation, evaluation_label or identifier", FormatGenAI)
 	refuse(s.MappingFile != "", "mapping_file", FormatMapping)
 	return errors.Join(errs...)
 }
