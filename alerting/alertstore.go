@@ -229,10 +229,12 @@ func (s *alertStore) expired(a *alert.Alert) error {
 	if err != nil {
 		return fmt.Errorf("encode alert: %w", err)
 	}
+	// The memory tells of it once. A file that does not take it is written anew from
+	// what is known.
+	s.known[fp] = r
 	if err := s.file.Append(appendFrame(nil, frame)); err != nil {
 		return fmt.Errorf("store the end of an alert: %w", err)
 	}
-	s.known[fp] = r
 	return nil
 }
 

@@ -29,20 +29,25 @@ func heartbeatRoute() routeNode {
 }
 
 // beats is the stage at the end of the heartbeat's way.
-type beats struct{ last atomic.Int64 }
+type beats struct {
+	last atomic.Int64
+	// sound returns what keeps alerts from being kept, or nil.
+	sound func() error
+}
 
-// Exec implements notify.Stage.
+// Exec implements notify.Stage. The heartbeat alert itself writes nothing, so it comes
+// here whatever became of the disk; without that no alert that is news does.
 func (b *beats) Exec(ctx context.Context, _ *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
 	for _, a := range alerts {
-		if !a.Resolved() {
+		if !a.Resolved() && b.sound() == nil {
 			b.last.Store(time.Now().UnixMilli())
 		}
 	}
 	return ctx, nil, nil
 }
 
-// LastBeat returns when the heartbeat alert last reached the end of the
-// pipeline, the zero time if it never has.
+// LastBeat returns when the heartbeat alert last reached the end of the pipeline
+// while everything could be written, the zero time if it never has.
 func (s *Service) LastBeat() time.Time {
 	if ms := s.core.beats.last.Load(); ms > 0 {
 		return time.UnixMilli(ms)

@@ -252,6 +252,26 @@ func (d *durableState) sum(frame []byte) ([sha256.Size]byte, error) {
 	return sha256.Sum256(same), err
 }
 
+// ofNotification says what a frame of the notification log is about, and since when it
+// holds.
+func ofNotification(frame []byte) (what string, at time.Time) {
+	var e nflogpb.MeshEntry
+	if err := proto.Unmarshal(frame, &e); err != nil {
+		return string(frame), time.Time{} // who loads it says what is wrong
+	}
+	r := e.GetEntry().GetReceiver()
+	return fmt.Sprintf("%q %q %q %d", e.GetEntry().GetGroupKey(), r.GetGroupName(), r.GetIntegration(), r.GetIdx()), e.GetEntry().GetTimestamp().AsTime()
+}
+
+// ofSilence does so for a frame of the silences.
+func ofSilence(frame []byte) (what string, at time.Time) {
+	var s silencepb.MeshSilence
+	if err := proto.Unmarshal(frame, &s); err != nil {
+		return string(frame), time.Time{}
+	}
+	return s.GetSilence().GetId(), s.GetSilence().GetUpdatedAt().AsTime()
+}
+
 // forget empties the memory after the whole state was written.
 func (d *durableState) forget() {
 	d.mu.Lock()

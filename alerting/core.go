@@ -34,11 +34,7 @@ import (
 const (
 	// alertGC is how soon an alert that nobody sends any more is written down
 	// as ended.
-	alertGC = time.Minute
-	// upkeep is how often files are compacted, and how soon one that could not
-	// be written is tried again.
-	upkeep          = 15 * time.Minute
-	upkeepBroken    = 10 * time.Second
+	alertGC         = time.Minute
 	dispatchUpkeep  = 30 * time.Second
 	apiTimeout      = 30 * time.Second
 	stopGrace       = 10 * time.Second
@@ -75,6 +71,7 @@ type core struct {
 	dispatcher   *dispatch.Dispatcher
 	handler      http.Handler
 	files        map[string]*frameFile
+	broke        chan struct{} // one slot: a file could not be written
 	maintenances sync.WaitGroup
 	peer         *cluster.Peer // nil alone
 	durable      []*durableState
@@ -167,6 +164,10 @@ func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
 			return err
 		}
 	}
+	for _, file := range c.files {
+		file.onBreak(c.wakeMaintenance)
+	}
+	c.beats.sound = c.writable
 	if err := c.openCluster(); err != nil {
 		return err
 	}
@@ -215,7 +216,7 @@ func (c *core) openNflog() error {
 		return err
 	}
 	log, err := nflog.New(nflog.Options{
-		SnapshotReader: bytes.NewReader(content), Retention: max(c.config.Retention, nflogRetention), Logger: c.logger, Metrics: c.metrics.alertmanager,
+		SnapshotReader: bytes.NewReader(newestFrames(content, ofNotification)), Retention: max(c.config.Retention, nflogRetention), Logger: c.logger, Metrics: c.metrics.alertmanager,
 	})
 	if err != nil {
 		return fmt.Errorf("load notification log: %w", err)
@@ -231,7 +232,7 @@ func (c *core) openSilences() error {
 		return err
 	}
 	silences, err := silence.New(silence.Options{
-		SnapshotReader: bytes.NewReader(content), Retention: c.config.Retention, Logger: c.logger, Metrics: c.metrics.alertmanager,
+		SnapshotReader: bytes.NewReader(newestFrames(content, ofSilence)), Retention: c.config.Retention, Logger: c.logger, Metrics: c.metrics.alertmanager,
 	})
 	if err != nil {
 		return fmt.Errorf("load silences: %w", err)
@@ -342,51 +343,6 @@ func (c *core) buildAPI() error {
 	}
 	c.handler = c.fence.fenced(durableSilences(apiHandler.Register(router, prefix), c.silenceFile))
 	return nil
-}
-
-// maintain compacts until the context ends.
-func (c *core) maintain(ctx context.Context) {
-	defer c.maintenances.Done()
-	timer := time.NewTimer(upkeep)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		next := upkeep
-		for name, err := range c.compact() {
-			c.metrics.storageFailures.WithLabelValues(name).Inc()
-			c.logger.Error("compact alerting state", "file", name, "err", err)
-			next = upkeepBroken
-		}
-		timer.Reset(next)
-	}
-}
-
-// compact forgets what is past the retention and rewrites the files, which also
-// mends one that could not be written.
-func (c *core) compact() map[string]error {
-	errs := make(map[string]error)
-	keep := func(name string, err error) {
-		if err != nil {
-			errs[name] = errors.Join(errs[name], err)
-		}
-	}
-	_, err := c.nflog.log.GC()
-	keep("nflog", err)
-	keep("nflog", c.nflog.file.Replace(c.nflog.log.MarshalBinary))
-	_, err = c.silences.GC()
-	keep("silences", err)
-	keep("silences", c.silenceFile.Replace(c.silences.MarshalBinary))
-	for _, d := range c.durable {
-		d.forget()
-	}
-	keep("terms", c.fence.file.Replace(c.fence.frames))
-	keep("alerts", c.alerts.compact(time.Now().Add(-c.config.Retention)))
-	keep("incidents", c.incidents.compact(time.Now().Add(-c.config.IncidentRetention)))
-	return errs
 }
 
 // stop ends everything that start has begun, however far it came.

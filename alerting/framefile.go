@@ -8,24 +8,26 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // frameFile is a file of frames (length as uvarint, then the bytes) that only
 // grows, and is on disk when Append returns. It is the framing of Alertmanager's
-// own snapshots, in which a later frame of the same thing replaces the earlier:
-// the snapshot of the notification log and the journal of its changes are one
-// file. It is safe for concurrent use.
+// own snapshots, so that the snapshot of the notification log and the journal of its
+// changes are one file. It is safe for concurrent use.
 //
 // A torn last frame, all that a crash can leave, is dropped when the file is
 // opened. After a write that did not succeed the file refuses further frames
 // until Replace has written it anew, for what follows a torn frame cannot be
 // read.
 type frameFile struct {
-	path string
+	path    string
+	syncDir func(path string) error
 
 	mu      sync.Mutex
 	file    *os.File
 	broken  error
+	broke   func()
 	pending []byte // what came since BeginReplace
 	staging bool
 }
@@ -49,7 +51,14 @@ func openFrameFile(path string) (*frameFile, []byte, error) {
 	if err := syncDir(path); err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}
-	return &frameFile{path: path, file: file}, content, nil
+	return &frameFile{path: path, file: file, syncDir: syncDir, broke: func() {}}, content, nil
+}
+
+// onBreak has it called whenever the file ceases to take frames. It must not wait.
+func (f *frameFile) onBreak(call func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.broke = call
 }
 
 // wholeFrames returns the length of the longest prefix made of whole frames. An
@@ -82,6 +91,30 @@ func eachFrame(b []byte, do func([]byte) error) error {
 	return nil
 }
 
+// newestFrames leaves out frames of the same thing that are older than another, of
+// equally old ones all but the last. Replicas tell each other what they know in any
+// order: the last frame need not be the newest.
+func newestFrames(b []byte, of func(frame []byte) (what string, at time.Time)) []byte {
+	type stamped struct {
+		frame []byte
+		at    time.Time
+	}
+	newest := make(map[string]stamped)
+	// Whoever opened the file has left whole frames in it.
+	_ = eachFrame(b, func(frame []byte) error {
+		what, at := of(frame)
+		if known, ok := newest[what]; !ok || !at.Before(known.at) {
+			newest[what] = stamped{frame, at}
+		}
+		return nil
+	})
+	var kept []byte
+	for _, s := range newest {
+		kept = appendFrame(kept, s.frame)
+	}
+	return kept
+}
+
 func appendFrame(b, content []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(content))), content...)
 }
@@ -102,6 +135,7 @@ func (f *frameFile) Append(frames []byte) error {
 	}
 	if err != nil {
 		f.broken = fmt.Errorf("append to %s: %w", f.path, err)
+		f.broke()
 	}
 	return f.broken
 }
@@ -134,12 +168,17 @@ func (f *frameFile) Replace(snapshot func() ([]byte, error)) error {
 		return fmt.Errorf("rewrite %s: %w", f.path, err)
 	}
 	// The old descriptor leads to a file without a name; nothing is lost if
-	// closing it does not succeed.
+	// closing it does not succeed. The new one takes frames once its name is sure to
+	// outlive the machine.
 	_ = f.file.Close()
-	f.file, f.broken = file, nil
+	f.file, f.broken = file, f.syncDir(f.path)
+	if f.broken != nil {
+		return fmt.Errorf("rewrite %s: %w", f.path, f.broken)
+	}
 	return nil
 }
 
+// writeAside writes a file of its own and gives it the name.
 func writeAside(path string, content []byte) (*os.File, error) {
 	aside := path + ".new"
 	file, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
@@ -152,11 +191,9 @@ func writeAside(path string, content []byte) (*os.File, error) {
 	if err == nil {
 		err = os.Rename(aside, path)
 	}
-	if err == nil {
-		err = syncDir(path)
-	}
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		// Half a file must not keep a full disk full.
+		return nil, errors.Join(err, file.Close(), os.Remove(aside))
 	}
 	return file, nil
 }

@@ -56,7 +56,7 @@ func New(config Config, deps Deps) (*Service, error) {
 	}
 	cut, cutNow := context.WithCancel(context.Background())
 	c := &core{
-		files: make(map[string]*frameFile), sends: sendGate{cut: cut, cutNow: cutNow},
+		files: make(map[string]*frameFile), broke: make(chan struct{}, 1), sends: sendGate{cut: cut, cutNow: cutNow},
 		config: config, channels: deps.Channels, journal: deps.Journal, recorder: deps.Recorder, windows: deps.Windows, correlator: deps.Correlator, metrics: m, logger: deps.Logger,
 	}
 	c.texts = &texts{
