@@ -20,6 +20,9 @@ func (t *tree) cloudEvent(rec Record) (e cloudEvent, err *Error) {
 	if kind, ok := rec.header("ce_type"); ok {
 		e.kind, e.data = kind, rec.Value
 		e.id, _ = rec.header("ce_id")
+		if err = plainHeader(e.id, "ce_id"); err != nil {
+			return e, err
+		}
 		if at, ok := rec.header("ce_time"); ok {
 			if e.ts, err = parseTime(at); err != nil {
 				return e, err.at("ce_time")

@@ -140,7 +140,12 @@ func (d *inference) kserve(rec Record) (x exchange, ours bool, err *Error) {
 	default:
 		return x, false, nil
 	}
-	x.id, x.ts, x.hasTS = e.id, e.ts, e.hasTS
+	x.ts, x.hasTS = e.ts, e.hasTS
+	// Seldon Core 1 gives every event a new id; what both halves have is this.
+	if x.id, err = e.extension(t, rec, "requestid"); err != nil {
+		return x, true, err
+	}
+	x.id = orElse(x.id, e.id)
 	x.model, x.deploy, x.stage = d.model, d.deploy, d.stage
 	if len(x.model) == 0 {
 		if x.model, err = e.extension(t, rec, "inferenceservicename"); err != nil {
@@ -177,15 +182,7 @@ func (d *inference) seldon(rec Record) (x exchange, ours bool, err *Error) {
 	if len(x.model) == 0 {
 		x.model = d.topicModel
 	}
-	if bytes.HasPrefix(bytes.TrimLeft(rec.Value, " \t\r\n"), []byte("{")) {
-		root, err := d.tree.root(rec.Value)
-		if err == nil {
-			err = d.message.json(root)
-		}
-		if err != nil {
-			return x, true, err
-		}
-	} else if err := d.message.proto(rec.Value, x.half == HalfResponse); err != nil {
+	if err := d.seldonMessage(rec.Value, x.half == HalfResponse); err != nil {
 		return x, true, err
 	}
 	id, _ := rec.header("x-request-id")
@@ -202,6 +199,25 @@ func (d *inference) seldon(rec Record) (x exchange, ours bool, err *Error) {
 		x.deploy, err = d.deployOf(rec)
 	}
 	return x, true, err
+}
+
+// seldonMessage reads a message, as JSON if it begins with a brace. Behind a line
+// feed that may also be the length of a Protobuf message's first field, its model
+// name.
+func (d *inference) seldonMessage(value []byte, response bool) *Error {
+	if !bytes.HasPrefix(bytes.TrimLeft(value, " \t\r\n"), []byte("{")) {
+		return d.message.proto(value, response)
+	}
+	if value[0] == '\n' {
+		if err := d.message.proto(value, response); err == nil || err.Reason != Unparsable {
+			return err
+		}
+	}
+	root, err := d.tree.root(value)
+	if err == nil {
+		err = d.message.json(root)
+	}
+	return err
 }
 
 // deployOf reads the deploy from the configured header.
@@ -230,6 +246,9 @@ func (d *inference) rows(x exchange, rec Record) *Error {
 			return bad(BadValue, "every tensor must have as many rows, its first dimension, as the others").at(string(list[i].name))
 		}
 		columns += list[i].width
+	}
+	if columns == 0 && n > 0 {
+		return bad(BadValue, "the tensors have rows and no columns; send a value a row").at(string(list[0].name))
 	}
 	if x.half == HalfRequest && columns > d.limits.MaxFeatures {
 		return bad(TooManyFeatures, "send fewer features, or raise max_features")
@@ -293,22 +312,37 @@ func (d *inference) rowID(id []byte, i, n int) []byte {
 func (d *inference) columns(list []tensor) *Error {
 	d.features = d.features[:0]
 	for i := range list {
-		for k := range list[i].width {
-			id, err := d.feature(d.columnName(&list[i], k, len(list) == 1))
-			if err != nil {
-				return err.at(string(list[i].name))
-			}
+		err := d.fits(&list[i], len(list) == 1)
+		for k := 0; k < list[i].width && err == nil; k++ {
+			var id int32
+			id, err = d.feature(d.columnName(&list[i], k, len(list) == 1))
 			d.features = append(d.features, id)
+		}
+		if err != nil {
+			return err.at(string(list[i].name))
 		}
 	}
 	return nil
+}
+
+// fits refuses a tensor that feature_names cannot name although they are there:
+// under other names no rule of the privacy policy would find its values.
+func (d *inference) fits(t *tensor, only bool) *Error {
+	names := len(d.source.FeatureNames)
+	switch {
+	case names == 0 || t.named || only && t.width == names || !only && t.width == 1:
+		return nil
+	case !only:
+		return bad(BadValue, fmt.Sprintf("the tensor has %d columns and is not the only one, so feature_names cannot name them; send one tensor, or one a column", t.width))
+	}
+	return bad(BadValue, fmt.Sprintf("the tensor has %d columns, feature_names %d", t.width, names))
 }
 
 // columnName names a column: after its tensor, and among several columns by
 // feature_names where there is but one tensor, or by its place.
 func (d *inference) columnName(t *tensor, column int, only bool) []byte {
 	switch names := d.source.FeatureNames; {
-	case only && len(names) == t.width:
+	case only && !t.named && len(names) == t.width:
 		return []byte(names[column])
 	case t.width == 1:
 		return t.name

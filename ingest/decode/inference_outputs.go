@@ -11,24 +11,25 @@ func (d *inference) response(e *prediction, list []tensor, row int) *Error {
 		}
 		return nil
 	}
-	found := false
+	if err := d.output(o.Score, e, list, row, (*inference).score); err != nil {
+		return err
+	}
+	return d.output(o.Predicted, e, list, row, (*inference).predicted)
+}
+
+// output reads the outputs of a name, which must be there if the source has it.
+func (d *inference) output(name string, e *prediction, list []tensor, row int, read func(*inference, *prediction, *tensor, int) *Error) *Error {
+	found := name == ""
 	for i := range list {
-		name := string(list[i].name)
-		if name == o.Score {
+		if string(list[i].name) == name && name != "" {
 			found = true
-			if err := d.score(e, &list[i], row); err != nil {
-				return err
-			}
-		}
-		if name == o.Predicted {
-			found = true
-			if err := d.predicted(e, &list[i], row); err != nil {
+			if err := read(d, e, &list[i], row); err != nil {
 				return err
 			}
 		}
 	}
 	if !found {
-		return bad(MissingField, "the response has none of the outputs that outputs.score and outputs.predicted name").at("outputs")
+		return bad(MissingField, "the response has no output of this name, which outputs of the source names").at(name)
 	}
 	return nil
 }
@@ -41,6 +42,8 @@ func (d *inference) byType(e *prediction, t *tensor, row int) *Error {
 		return nil
 	}
 	switch first := cells[0]; {
+	case first.kind == isNumber && len(cells) == 1 && len(t.datatype) == 0:
+		return bad(MissingField, "nothing says what this number is, as the V1 protocol has no types; set outputs of the source, such as {score: predictions} or {predicted: predictions}").at(string(t.name))
 	case first.kind == isString || len(cells) == 1 && isInteger(string(t.datatype)):
 		if e.predicted == nil && !e.hasValue {
 			return d.predicted(e, t, row)

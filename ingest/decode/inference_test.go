@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -46,6 +47,14 @@ func kserve(half string) headers {
 		"ce_type": "org.kubeflow.serving.inference." + half, "ce_inferenceservicename": "iris", "ce_namespace": "default",
 		"ce_component": "predictor", "ce_endpoint": "default", "content-type": "application/json",
 	}
+}
+
+// seldon1 are the headers of Seldon Core 1, which gives each event an id of its
+// own, and both halves a requestid.
+func seldon1(half, id string) headers {
+	h := kserve(half)
+	h["ce_type"], h["ce_id"], h["ce_requestid"] = "io.seldon.serving.inference."+half, id, "12b0d447"
+	return h
 }
 
 // pb writes Protobuf by hand.
@@ -94,11 +103,17 @@ func halfCases() []halfCase {
 		{"kserve_v1_request", Source{Topic: "k", Format: FormatKServe, Deploy: "d1", FeatureNames: []string{"age", "income"}}, kserve("request"), []byte(`{"instances":[[31,1200.5],[64,null]]}`)},
 		{"kserve_v1_objects", iris, kserve("request"), []byte(`{"instances":[{"age":31,"city":"Oslo"},{"city":"Bergen"}]}`)},
 		{"kserve_v1_response", iris, kserve("response"), []byte(`{"predictions":["yes","no"]}`)},
-		{"kserve_structured", iris, nil, []byte(`{"specversion":"1.0","id":"s1","type":"io.seldon.serving.inference.response","time":"2026-09-21T14:13:20Z","inferenceservicename":"income","endpoint":"canary","datacontenttype":"application/json","data":{"predictions":[0.75]}}`)},
+		{"kserve_structured", Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Outputs: Outputs{Score: "predictions"}}, nil, []byte(`{"specversion":"1.0","id":"s1","type":"io.seldon.serving.inference.response","time":"2026-09-21T14:13:20Z","inferenceservicename":"income","endpoint":"canary","datacontenttype":"application/json","data":{"predictions":[0.75]}}`)},
+		{"kserve_v1_predicted", Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Outputs: Outputs{Predicted: "predictions"}}, kserve("response"), []byte(`{"predictions":[1,2]}`)},
+		{"seldon1_request", iris, seldon1("request", "6a572f54"), []byte(`{"instances":[[1]]}`)},
+		{"seldon1_response", iris, seldon1("response", "77777777"), []byte(`{"predictions":["late"]}`)},
 		{"seldon_json_request", seldon("inputs"), headers{"x-request-id": "r1", "deploy": "d7"}, []byte(`{"inputs":[{"name":"age","shape":[1],"datatype":"INT32","data":[40]}]}`)},
 		{"seldon_proto_request", seldon("inputs"), headers{"x-request-id": "r1", "deploy": "d7"},
 			pb(nil).text(1, "income_1").text(5, string(pb(nil).text(1, "age").text(2, "INT64").packed(3, 2, 1).text(5, string(pb(nil).packed(3, 40, 1<<64-2))))).
 				text(5, string(pb(nil).text(1, "ok").text(2, "BOOL").varint(3, 2).text(5, string(pb(nil).packed(1, 1, 0)))))},
+		{"seldon_proto_brace", seldon("inputs"), headers{"x-request-id": "r1", "deploy": "d7"}, // its first bytes are a line feed and a brace
+			pb(nil).text(1, strings.Repeat("m", '{')).text(5, string(pb(nil).text(1, "age").text(2, "INT64").packed(3, 1).text(5, string(pb(nil).packed(3, 40)))))},
+		{"seldon_json_line", seldon("inputs"), headers{"x-request-id": "r1", "deploy": "d7"}, []byte("\n{\"inputs\":[{\"name\":\"age\",\"shape\":[1],\"datatype\":\"INT32\",\"data\":[40]}]}")},
 		{"seldon_proto_raw", seldon("inputs"), headers{"x-request-id": "r1", "deploy": "d7"},
 			pb(nil).text(5, string(pb(nil).text(1, "x").text(2, "FP32").packed(3, 2))).text(7, string(raw))},
 		{"seldon_proto_response", seldon("outputs"), headers{"x-request-id": "r1", "deploy": "d7"},
@@ -151,6 +166,98 @@ func TestHalvesGolden(t *testing.T) {
 	}
 }
 
+// lacking are rows of which only the first has its names.
+func lacking(names, rows int) string {
+	var b strings.Builder
+	b.WriteString(`{"instances":[{`)
+	for i := range names {
+		fmt.Fprintf(&b, `%s"k%d":0`, []string{"", ","}[min(i, 1)], i)
+	}
+	return b.String() + `}` + strings.Repeat(`,{}`, rows-1) + `]}`
+}
+
+// What a record lacks is no memory: 63 KB of rows without their names were 1.7 GB
+// of nulls.
+func TestLackingValuesAreNotAllocated(t *testing.T) {
+	value := []byte(lacking(400, 20_000))
+	d, p := openHalf(t, Source{Topic: "k", Format: FormatKServe, Deploy: "d1"})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := d.Append(Record{Known: testKnown, Value: value, Headers: kserve("request")})
+	runtime.ReadMemStats(&after)
+	var refused *Error
+	if !errors.As(err, &refused) || refused.Reason != TooLarge || p.Len() != 0 {
+		t.Errorf("%v, %d rows", err, p.Len())
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
+		t.Errorf("%d bytes were taken for a record of %d", n, len(value))
+	}
+}
+
+// feature_names name the columns of one tensor. One that they do not fit must not
+// become features of other names, which no rule of a privacy policy finds.
+func TestFeatureNamesFitOrRefuse(t *testing.T) {
+	for name, c := range map[string]struct {
+		value string
+		field string // that is refused; none if the rows are taken
+		want  string // features, by name
+	}{
+		"two columns":   {`{"instances":[[31,"a@b.c"]]}`, "", "map[age:31] map[email:a@b.c]"},
+		"three columns": {`{"instances":[[31,"a@b.c",7]]}`, "input", ""},
+		"one column":    {`{"instances":[["a@b.c"]]}`, "input", ""},
+		"plain rows":    {`{"instances":["a@b.c"]}`, "input", ""},
+		"named":         {`{"instances":[{"email":"a@b.c"}]}`, "", "map[] map[email:a@b.c]"},
+		"two tensors":   {`{"inputs":[{"name":"email","shape":[1],"data":["a@b.c"]},{"name":"age","shape":[1,1],"data":[31]}]}`, "", "map[age:31] map[email:a@b.c]"},
+		"wider tensor":  {`{"inputs":[{"name":"email","shape":[1,2],"data":["a@b.c","d"]},{"name":"age","shape":[1],"data":[31]}]}`, "email", ""},
+		"one more":      {`{"inputs":[{"name":"x","shape":[1,2],"data":[31,"a@b.c"]},{"name":"y","shape":[1],"data":[31]}]}`, "x", ""},
+	} {
+		d, p := openHalf(t, Source{Topic: "k", Format: FormatKServe, Deploy: "d1", FeatureNames: []string{"age", "email"}})
+		err := d.Append(Record{Known: testKnown, Value: []byte(c.value), Headers: kserve("request")})
+		var refused *Error
+		switch {
+		case c.field == "" && err == nil && p.Len() == 1:
+			if r := readRow(p, 0); fmt.Sprint(r.numbers, r.categories) != c.want {
+				t.Errorf("%s: %v %v, want %s", name, r.numbers, r.categories, c.want)
+			}
+		case !errors.As(err, &refused) || refused.Reason != BadValue || refused.Field != c.field || !strings.Contains(refused.Hint, "feature_names") || p.Len() != 0:
+			t.Errorf("%s: %v, %d rows, want it refused at %q", name, err, p.Len(), c.field)
+		}
+	}
+}
+
+// A source that names its outputs gets both or a refusal, as where a pointer leads
+// nowhere.
+func TestNamedOutputsMustBeThere(t *testing.T) {
+	both := Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Outputs: Outputs{Score: "p", Predicted: "class"}}
+	for value, field := range map[string]string{
+		`{"outputs":[{"name":"class","shape":[1],"datatype":"BYTES","data":["late"]}]}`:                                                         "p",
+		`{"outputs":[{"name":"p","shape":[1],"datatype":"FP64","data":[0.5]}]}`:                                                                 "class",
+		`{"outputs":[{"name":"q","shape":[1],"datatype":"FP64","data":[0.5]}]}`:                                                                 "p",
+		`{"outputs":[{"name":"p","shape":[1],"datatype":"FP64","data":[0.5]},{"name":"class","shape":[1],"datatype":"BYTES","data":["late"]}]}`: "",
+	} {
+		d, p := openHalf(t, both)
+		err := d.Append(Record{Known: testKnown, Value: []byte(value), Headers: kserve("response")})
+		var refused *Error
+		if field == "" && (err != nil || p.Len() != 1) || field != "" && (!errors.As(err, &refused) || refused.Reason != MissingField || refused.Field != field || p.Len() != 0) {
+			t.Errorf("%s: %v, %d rows, want it refused at %q", value, err, p.Len(), field)
+		}
+	}
+}
+
+// An identifier comes as bytes of a header, which nobody has checked.
+func TestIdentifiersOfHeadersAreText(t *testing.T) {
+	for header, value := range map[string]string{"ce_id": "\xff", "ce_requestid": "a\x00"} {
+		d, p := openHalf(t, Source{Topic: "k", Format: FormatKServe, Deploy: "d1"})
+		h := seldon1("request", "x")
+		h[header] = value
+		err := d.Append(Record{Known: testKnown, Value: []byte(`{"instances":[[1]]}`), Headers: h})
+		var refused *Error
+		if !errors.As(err, &refused) || refused.Reason != BadText || refused.Field != header || p.Len() != 0 {
+			t.Errorf("%s: %v", header, err)
+		}
+	}
+}
+
 func TestHalvesRefused(t *testing.T) {
 	iris := Source{Topic: "k", Format: FormatKServe, Deploy: "d1"}
 	for name, c := range map[string]struct {
@@ -159,19 +266,31 @@ func TestHalvesRefused(t *testing.T) {
 		reason        Reason
 		field, source string
 	}{
-		"no json":        {`{`, "request", Unparsable, "", ""},
-		"no tensors":     {`{"id":"x"}`, "request", MissingField, "", ""},
-		"wrong half":     {`{"outputs":[]}`, "request", MissingField, "", ""},
-		"shape":          {`{"inputs":[{"name":"a","shape":[2,2],"datatype":"FP32","data":[1,2,3]}]}`, "request", BadValue, "inputs[0]", ""},
-		"huge shape":     {`{"inputs":[{"name":"a","shape":[1,999999999,999999999],"datatype":"FP32","data":[1]}]}`, "request", BadValue, "inputs[0]", ""},
-		"negative":       {`{"inputs":[{"name":"a","shape":[-1],"datatype":"FP32","data":[]}]}`, "request", BadValue, "inputs[0]", ""},
-		"many rows":      {`{"inputs":[{"name":"a","shape":[70000],"datatype":"FP32","data":[]}]}`, "request", TooLarge, "inputs[0]", ""},
-		"uneven":         {`{"inputs":[{"name":"a","shape":[1],"data":[1]},{"name":"b","shape":[2],"data":[1,2]}]}`, "request", BadValue, "b", ""},
-		"twice":          {`{"inputs":[{"name":"a","shape":[1],"data":[1]},{"name":"a","shape":[1],"data":[1]}]}`, "request", DuplicateKey, "a", ""},
-		"no data":        {`{"inputs":[{"name":"a","shape":[1],"datatype":"FP32","parameters":{"binary_data_size":4}}]}`, "request", MissingField, "inputs[0].data", ""},
-		"objects differ": {`{"instances":[{"a":1},{"a":1,"b":2}]}`, "request", WrongType, "instances[1]", ""},
-		"ragged":         {`{"instances":[[1,2],[1]]}`, "request", BadValue, "instances[1]", ""},
-		"nested":         {`{"instances":[{"a":{"b":1}}]}`, "request", TooNested, "instances[0].a", ""},
+		"no json":         {`{`, "request", Unparsable, "", ""},
+		"no tensors":      {`{"id":"x"}`, "request", MissingField, "", ""},
+		"wrong half":      {`{"outputs":[]}`, "request", MissingField, "", ""},
+		"shape":           {`{"inputs":[{"name":"a","shape":[2,2],"datatype":"FP32","data":[1,2,3]}]}`, "request", BadValue, "inputs[0]", ""},
+		"huge shape":      {`{"inputs":[{"name":"a","shape":[1,999999999,999999999],"datatype":"FP32","data":[1]}]}`, "request", BadValue, "inputs[0]", ""},
+		"negative":        {`{"inputs":[{"name":"a","shape":[-1],"datatype":"FP32","data":[]}]}`, "request", BadValue, "inputs[0]", ""},
+		"many rows":       {`{"inputs":[{"name":"a","shape":[70000],"datatype":"FP32","data":[]}]}`, "request", TooLarge, "inputs[0]", ""},
+		"uneven":          {`{"inputs":[{"name":"a","shape":[1],"data":[1]},{"name":"b","shape":[2],"data":[1,2]}]}`, "request", BadValue, "b", ""},
+		"twice":           {`{"inputs":[{"name":"a","shape":[1],"data":[1]},{"name":"a","shape":[1],"data":[1]}]}`, "request", DuplicateKey, "a", ""},
+		"no data":         {`{"inputs":[{"name":"a","shape":[1],"datatype":"FP32","parameters":{"binary_data_size":4}}]}`, "request", MissingField, "inputs[0].data", ""},
+		"objects differ":  {`{"instances":[{"a":1},{"a":1,"b":2}]}`, "request", WrongType, "instances[1].b", ""},
+		"ragged":          {`{"instances":[[1,2],[1]]}`, "request", BadValue, "instances[1]", ""},
+		"a name instead":  {`{"instances":[{"age":31,"city":"Oslo"},{"age":40,"income":5}]}`, "request", WrongType, "instances[1].income", ""},
+		"no object":       {`{"instances":[{"a":1},[1]]}`, "request", WrongType, "instances[1]", ""},
+		"rows of nothing": {`{"inputs":[{"name":"a","shape":[65536,0],"datatype":"FP32","data":[]}]}`, "request", BadValue, "a", ""},
+		"empty rows":      {`{"instances":[[],[]]}`, "request", BadValue, "input", ""},
+		"empty answers":   {`{"predictions":[[],[]]}`, "response", BadValue, "predictions", ""},
+		"lacking values":  {lacking(400, 20_000), "request", TooLarge, "instances", ""},
+		"lacking answers": {strings.Replace(lacking(400, 20_000), "instances", "predictions", 1), "response", TooLarge, "predictions", ""},
+		"many names":      {lacking(5000, 1), "request", TooManyFeatures, "instances", ""},
+		"untyped":         {`{"predictions":[1,2]}`, "response", MissingField, "predictions", ""},
+		"untyped later":   {`{"predictions":[null,0.5]}`, "response", MissingField, "predictions", ""},
+		"untyped v2":      {`{"outputs":[{"name":"p","shape":[1],"data":[0.5]}]}`, "response", MissingField, "p", ""},
+		"untyped named":   {`{"predictions":[{"class":"late","p":0.5}]}`, "response", MissingField, "p", ""},
+		"nested":          {`{"instances":[{"a":{"b":1}}]}`, "request", TooNested, "instances[0].a", ""},
 	} {
 		d, p := openHalf(t, iris)
 		before := kserve("request")
@@ -260,6 +379,8 @@ func FuzzInference(f *testing.F) {
 	for i, c := range halfCases() {
 		f.Add(i, c.value)
 	}
+	f.Add(0, []byte(lacking(30, 1000)))
+	f.Add(0, []byte(`{"inputs":[{"name":"a","shape":[65536,0],"data":[]}]}`))
 	cases := halfCases()
 	f.Fuzz(func(t *testing.T, which int, value []byte) {
 		c := cases[uint(which)%uint(len(cases))]
@@ -278,6 +399,10 @@ func FuzzInference(f *testing.F) {
 		}
 		if err == nil && p.Len() == rows && p.Skipped == 0 {
 			t.Fatal("the record is neither rows, nor refused, nor skipped")
+		}
+		cells := len(d.message.cells)
+		if most := max(len(value), d.tree.max); err == nil && (cells > most || p.Len()-rows > cells) {
+			t.Fatalf("%d rows of %d values, of a record of %d bytes", p.Len()-rows, cells, len(value))
 		}
 		for i := range p.Len() {
 			r := readRow(p, i)

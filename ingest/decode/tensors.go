@@ -16,8 +16,11 @@ type cell struct {
 // tensor is an input or output of a model: rows of cells, row after row.
 type tensor struct {
 	name, datatype []byte
-	rows, width    int
-	cells          []cell
+	// named says that the name is of the tensor's only column, and given with each
+	// value.
+	named       bool
+	rows, width int
+	cells       []cell
 }
 
 // row returns the cells of one row.
@@ -238,35 +241,59 @@ func (m *tensors) v1(list []tensor, array ref, name string) ([]tensor, *Error) {
 // row. A name that a later row lacks is null there, one that it adds is refused.
 func (m *tensors) v1Objects(list []tensor, array ref) ([]tensor, *Error) {
 	t := m.tree
-	first := t.first(array)
-	for member := t.first(first); member != 0; member = t.next(member) {
-		if len(list) == maxTensors {
-			return list, t.fail(array, TooManyFeatures, "send at most 4,096 values a row")
+	first, rows := t.first(array), t.size(array)
+	if t.size(first) > maxTensors-len(list) {
+		return list, t.fail(array, TooManyFeatures, "send at most 4,096 values a row")
+	}
+	// What a row lacks takes memory too, so the tree's bound of values has to hold
+	// with it.
+	if t.size(first)*rows > t.max {
+		return list, t.fail(array, TooLarge, "the rows have too many values, with those that they lack of the first row's; send fewer rows a record, or raise max_event_bytes")
+	}
+	for r := t.next(first); r != 0; r = t.next(r) {
+		if err := m.named(r, first); err != nil {
+			return list, err
 		}
+	}
+	for member := t.first(first); member != 0; member = t.next(member) {
 		from := len(m.cells)
 		for r := first; r != 0; r = t.next(r) {
-			value := t.get(r, string(t.key(member)))
-			if value == 0 {
-				m.cells = append(m.cells, cell{kind: isNull})
-				continue
-			}
-			if t.kind(value) == isArray && t.size(value) > 0 {
-				return list, t.mistyped(value, "a named value is plain")
-			}
-			c, err := m.cell(value)
+			c, err := m.namedCell(t.get(r, text(t.key(member))))
 			if err != nil {
 				return list, err
 			}
 			m.cells = append(m.cells, c)
 		}
-		list = append(list, tensor{name: t.key(member), rows: t.size(array), width: 1, cells: m.cells[from:]})
-	}
-	for r := first; r != 0; r = t.next(r) {
-		if t.kind(r) != isObject || t.size(r) > t.size(first) {
-			return list, t.fail(r, WrongType, "every row must be an object with the names of the first")
-		}
+		list = append(list, tensor{name: t.key(member), named: true, rows: rows, width: 1, cells: m.cells[from:]})
 	}
 	return list, nil
+}
+
+// named checks that a row is an object that adds no name to those of the first.
+func (m *tensors) named(r, first ref) *Error {
+	t := m.tree
+	const hint = "every row must be an object with the names of the first"
+	if t.kind(r) != isObject {
+		return t.fail(r, WrongType, hint)
+	}
+	for member := t.first(r); member != 0; member = t.next(member) {
+		if t.get(first, text(t.key(member))) == 0 {
+			return t.fail(member, WrongType, hint)
+		}
+	}
+	return nil
+}
+
+// namedCell reads a value that a row names, or lacks.
+func (m *tensors) namedCell(value ref) (cell, *Error) {
+	t := m.tree
+	if value == 0 {
+		return cell{kind: isNull}, nil
+	}
+	if t.kind(value) == isArray && t.size(value) > 0 {
+		return cell{}, t.mistyped(value, "a named value is plain")
+	}
+	return m.cell(value)
 }
 
 // plainHeader checks text that no scanner has checked.

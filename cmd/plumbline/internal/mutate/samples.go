@@ -109,7 +109,7 @@ func inline() []sample {
 		{"kpi", of(decode.FormatJSON, decode.KindKPIs), nil, []byte(`{"model":"fraud","name":"revenue","ts":1790000000000,"value":1250.5,"segment":"region=eu"}`), nil},
 		{"ensemble", of(decode.FormatJSON, predictions), nil, []byte(`{"prediction_id":"p-3","model":"fraud","deploy_hash":"d","ts":1790000000000,"votes":["a","b",null,1],"scores":[0.1,0.25],"explanation":{"a":[1]}}`), nil},
 		{"request", iris, nil, []byte(`{"id":"x","inputs":[{"name":"sepal","shape":[2,2],"datatype":"FP32","data":[6.8,2.8,6,3.4]},{"name":"colour","shape":[2],"datatype":"BYTES","data":["red",null]}]}`), cloud},
-		{"structured", iris, nil, []byte(`{"specversion":"1.0","id":"s1","type":"io.seldon.serving.inference.response","time":"2026-09-21T14:13:20Z","inferenceservicename":"income","endpoint":"canary","datacontenttype":"application/json","data":{"predictions":[0.75]}}`), nil},
+		{"structured", iris, nil, []byte(`{"specversion":"1.0","id":"s1","type":"io.seldon.serving.inference.response","time":"2026-09-21T14:13:20Z","inferenceservicename":"income","endpoint":"canary","datacontenttype":"application/json","data":{"predictions":["late"]}}`), nil},
 		{"json", seldon, nil, []byte(`{"inputs":[{"name":"age","shape":[1],"datatype":"INT32","data":[40]}]}`), headers{"x-request-id": "r1", "deploy": "d7"}},
 		{"protobuf prediction", of(decode.FormatProtobuf, predictions), nil, protobufPrediction(), nil},
 		{"protobuf label", of(decode.FormatProtobuf, labels), nil, protobufLabel(), nil},
