@@ -209,7 +209,7 @@ func history(notice alerting.Notice, text, before alerting.Text, q quoter) strin
 	switch {
 	case text.Status == alerting.StatusResolved:
 		return "Resolved: " + text.Headline(q) + "."
-	case notice.Repeat:
+	case notice.Repeat && text.SameConditions(before):
 		return "Still firing: " + text.Headline(q) + "."
 	case text.Acked != nil && (before.Acked == nil || before.Acked.By != text.Acked.By):
 		return "Taken by " + q.Name(text.Acked.By) + "."

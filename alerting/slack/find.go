@@ -185,10 +185,41 @@ func (n *notifier) channelOf(ctx context.Context, api *slack.Client) (string, er
 	return "", slack.SlackErrorResponse{Err: "channel_not_found"}
 }
 
-// lastMark returns the mark of the newest reply of ours in a thread, empty if
-// there is none or Slack does not say: a line that stands twice is better than
-// one that is missing.
-func (n *notifier) lastMark(ctx context.Context, api *slack.Client, channel, ts string) (mark string) {
+// word is what a reply of ours says, as its metadata have it.
+type word struct {
+	// conditions names what fires, level is Text.Level.
+	conditions, level string
+	// repeats is when that was said which a repeat repeats, empty for anything else.
+	repeats string
+}
+
+// wordOf is what the replies of a notice say.
+func wordOf(notice alerting.Notice, text, before alerting.Text) word {
+	w := word{conditions: text.Conditions(), level: text.Level()}
+	if notice.Repeat {
+		w.repeats = before.At.UTC().Format(time.RFC3339Nano)
+	}
+	return w
+}
+
+// saidBy reports whether a reply that stands there says it.
+func (w word) saidBy(last word) bool {
+	return last.conditions == w.conditions && (w.repeats == "" || w.repeats == last.repeats)
+}
+
+// endedSince reports whether a page may have been told to be over after what State
+// remembers of it: the thread's last word is of another level, or there is none.
+func endedSince(last word, text, before alerting.Text) bool {
+	if last.level == "" {
+		return text.SameConditions(before)
+	}
+	return last.level != text.Level()
+}
+
+// lastWord returns what the newest reply of ours in a thread says, nothing if there
+// is none or Slack does not tell: a line that stands twice is better than one that is
+// missing.
+func (n *notifier) lastWord(ctx context.Context, api *slack.Client, channel, ts string) (last word) {
 	cursor := ""
 	for range searchPages {
 		var (
@@ -203,29 +234,37 @@ func (n *notifier) lastMark(ctx context.Context, api *slack.Client, channel, ts 
 			return err
 		})
 		if err != nil {
-			return ""
+			return word{}
 		}
 		for _, m := range replies { // the oldest first
-			if said, ok := m.Metadata.EventPayload[metaMark].(string); ok && m.Metadata.EventType == replyType {
-				mark = said
+			if m.Metadata.EventType != replyType {
+				continue
 			}
+			say := func(key string) string { said, _ := m.Metadata.EventPayload[key].(string); return said }
+			last = word{conditions: say(metaMark), level: say(metaLevel), repeats: say(metaRepeats)}
 		}
 		if cursor = next; !more || cursor == "" {
 			break
 		}
 	}
-	return mark
+	return last
 }
 
-// marked says in a reply's metadata which conditions it told of.
-func marked(mark string) slack.MsgOption {
-	return slack.MsgOptionMetadata(slack.SlackMetadata{EventType: replyType, EventPayload: map[string]any{metaMark: mark}})
+// marked says in a reply's metadata what it says in words.
+func (w word) marked() slack.MsgOption {
+	payload := map[string]any{metaMark: w.conditions, metaLevel: w.level}
+	if w.repeats != "" {
+		payload[metaRepeats] = w.repeats
+	}
+	return slack.MsgOptionMetadata(slack.SlackMetadata{EventType: replyType, EventPayload: payload})
 }
 
 // What the metadata of a root message and of a reply say.
 const (
 	replyType    = "plumbline_notice"
 	metaMark     = "conditions"
+	metaLevel    = "level"
+	metaRepeats  = "repeats"
 	eventType    = "plumbline_incident"
 	metaIncident = "incident"
 	metaStatus   = "status"

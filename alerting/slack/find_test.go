@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -131,6 +132,84 @@ func TestALostReplyIsNotRepeated(t *testing.T) {
 	}
 	if len(fake.Roots()) != 1 {
 		t.Errorf("%d roots, want 1", len(fake.Roots()))
+	}
+}
+
+// broadcasts lists the replies that a whole channel sees.
+func broadcasts(t *testing.T, fake *fakeslack.Server) []string {
+	t.Helper()
+	var texts []string
+	for _, r := range fake.Requests() {
+		form, err := url.ParseQuery(string(r.Body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if form.Get("reply_broadcast") == "true" {
+			texts = append(texts, form.Get("text"))
+		}
+	}
+	return texts
+}
+
+// The end of a page is told, the process killed before that is written down, and the
+// page fires again: the root says so, and the channel hears of it, once, whatever
+// becomes of the first try. A process that was killed without having told anything
+// says nothing twice.
+func TestAPageAfterALostEndIsHeard(t *testing.T) {
+	ticket := firing("a")
+	ticket.Severity = plumbline.SeverityTicket
+	for name, lost := range map[string]alerting.Text{"end": over(firing("a")), "fall-back": ticket} {
+		for fault, play := range map[string]fakehttp.Fault{"": {}, "refused": {Status: http.StatusServiceUnavailable}, "cut": {CutAfter: true}} {
+			t.Run(name+"/"+fault, func(t *testing.T) {
+				fake := start(t)
+				first, _ := process(t, fake, "#flights")
+				state := memory{}
+				tell(t, first, firing("a"), state)
+				tell(t, first, lost, maps.Clone(state))
+
+				second, _ := process(t, fake, "#flights")
+				again := alerting.Notice{Text: firing("a"), State: state, MaybeTold: true}
+				play.Path = "chat.postMessage"
+				fake.Fail(play)
+				result, err := second.Notify(t.Context(), again)
+				if (err == nil) != (fault == "") || err != nil && !result.Retry {
+					t.Fatalf("%+v, %v", result, err)
+				}
+				for range 2 { // the retry, and another process that knows no more
+					again.State = maps.Clone(state)
+					if result, err := second.Notify(t.Context(), again); err != nil || !result.Sent {
+						t.Fatalf("%+v, %v", result, err)
+					}
+				}
+				root := fake.Roots()[0]
+				thread, heard := fake.Thread(root.TS), broadcasts(t, fake)
+				if !strings.Contains(root.Text, "PAGE") || len(thread) != 2 || !strings.HasPrefix(thread[1].Text, "PAGE") || len(heard) == 0 || heard[0] != thread[1].Text {
+					t.Errorf("%s, thread %+v, heard %q", root.Text, thread, heard)
+				}
+			})
+		}
+	}
+}
+
+// A repeat whose answer is cut off stands once, and the next one stands as well.
+func TestACutRepeatStandsOnce(t *testing.T) {
+	fake := start(t)
+	n, _ := process(t, fake, "#flights")
+	state := memory{}
+	tell(t, n, firing("a"), state)
+	for want := 1; want <= 2; want++ {
+		fake.Fail(fakehttp.Fault{Path: "chat.postMessage", CutAfter: true})
+		repeat := alerting.Notice{Text: firing("a"), State: state, Repeat: true}
+		if result, err := n.Notify(t.Context(), repeat); err == nil || !result.Retry {
+			t.Fatalf("the cut was not seen: %+v, %v", result, err)
+		}
+		repeat.MaybeTold = true
+		if result, err := n.Notify(t.Context(), repeat); err != nil || !result.Sent {
+			t.Fatalf("%+v, %v", result, err)
+		}
+		if thread := fake.Thread(fake.Roots()[0].TS); len(thread) != want || !strings.HasPrefix(thread[want-1].Text, "Still firing") {
+			t.Errorf("repeat %d: %+v", want, thread)
+		}
 	}
 }
 

@@ -114,9 +114,13 @@ func New(config Config, registry prometheus.Registerer, options ...Option) (*Cha
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "plumbline_alerting_slack_" + name, Help: help})
 	}
 	c := &Channel{
-		config:         config,
-		client:         &http.Client{Timeout: config.Timeout},
-		threadFailures: counter("thread_failures_total", "Replies in an incident's Slack thread that could not be posted. The root message was."),
+		config: config,
+		client: &http.Client{
+			Timeout: config.Timeout,
+			// A redirected call arrives without its body, or takes the token to a stranger.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		threadFailures: counter("thread_failures_total", "Replies in an incident's Slack thread that could not be posted. The root message was; a reply by which people hear of a page is posted again."),
 		searchFailures: counter("search_failures_total", "New incidents posted without a look into the channel's history, because Slack refused it: a send lost in a crash may stand twice."),
 		adopted:        counter("adopted_total", "Messages found again in a channel's history, whose record had been lost."),
 		searching:      alerting.NewPacer(0),
@@ -202,7 +206,7 @@ func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting
 	if !posted && text.Status == alerting.StatusResolved && !notice.MaybeTold {
 		return alerting.Result{}, nil // nobody was told that it began
 	}
-	if posted && !notice.Repeat && text.SameConditions(before) {
+	if posted && !notice.Repeat && !notice.MaybeTold && text.SameConditions(before) {
 		// What changed was never shown: an inhibited ticket has ended.
 		return alerting.Result{}, nil
 	}
@@ -233,7 +237,9 @@ func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting
 		return alerting.Result{Retry: retryable(err)}, err
 	}
 	// What was taken up is not told as new, but its end is.
-	n.thread(ctx, api, notice, text, before, posted && (!adopted || text.Status == alerting.StatusResolved))
+	if err := n.thread(ctx, api, notice, text, before, posted && (!adopted || text.Status == alerting.StatusResolved)); err != nil {
+		return alerting.Result{Retry: retryable(err)}, err
+	}
 	return alerting.Result{Sent: true}, remember(notice.State, text)
 }
 
@@ -283,31 +289,41 @@ func (n *notifier) update(ctx context.Context, api *slack.Client, state alerting
 	return nil
 }
 
-// thread writes the history under the root message. The root already says
-// everything, so a reply that cannot be posted is counted and not retried: a
-// retry would have to post the root again or remember half a success.
-func (n *notifier) thread(ctx context.Context, api *slack.Client, notice alerting.Notice, text, before alerting.Text, update bool) {
+// thread writes the history under the root message. A root that is changed in place
+// notifies nobody: a reply by which people hear of a page, or that it still fires,
+// must be posted, and its error is the notice's. The retry changes the root into what
+// it is. Any other reply that cannot be posted is counted: the root says everything.
+func (n *notifier) thread(ctx context.Context, api *slack.Client, notice alerting.Notice, text, before alerting.Text, update bool) error {
 	replies, broadcast := replies(notice, text, before, update)
 	channel, _ := notice.State.GetStr(stateChannel)
 	ts, _ := notice.State.GetStr(stateTS)
-	mark := text.Conditions()
-	if len(replies) > 0 && notice.MaybeTold && !notice.Repeat && n.lastMark(ctx, api, channel, ts) == mark {
-		return // said before the crash that lost the record
+	now := wordOf(notice, text, before)
+	if len(replies) > 0 && notice.MaybeTold {
+		last := n.lastWord(ctx, api, channel, ts)
+		if now.saidBy(last) {
+			return nil // before the crash that lost the record
+		}
+		broadcast = broadcast || text.Pages() && !notice.Repeat && endedSince(last, text, before)
 	}
 	for i, reply := range replies {
 		options := []slack.MsgOption{
 			slack.MsgOptionPost(), slack.MsgOptionTS(ts), slack.MsgOptionText(reply, false),
-			slack.MsgOptionBlocks(section(reply)), marked(mark),
+			slack.MsgOptionBlocks(section(reply)), now.marked(),
 			slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
 		}
-		if broadcast && i == 0 {
+		first := i == 0 && update
+		if broadcast && first {
 			options = append(options, slack.MsgOptionBroadcast())
 		}
 		if _, _, err := n.send(ctx, api, channel, options...); err != nil {
 			n.threadFailures.Inc()
-			return
+			if first && (broadcast || notice.Repeat) {
+				return fmt.Errorf("reply to incident in Slack channel %s: %w", n.target.name, err)
+			}
+			return nil
 		}
 	}
+	return nil
 }
 
 // send makes one call at the channel's pace.
@@ -342,7 +358,7 @@ func retryable(err error) bool {
 	)
 	switch {
 	case errors.As(err, &status):
-		return status.Retryable()
+		return status.Retryable() || status.Code == http.StatusRequestTimeout
 	case errors.As(err, &answer):
 		switch answer.Err {
 		// https://docs.slack.dev/reference/methods/chat.postMessage#errors
