@@ -27,8 +27,18 @@ models:
 		}
 	}
 	k := decode.NewJSONKPIs(decode.DefaultLimits())
+	segments := [][2]string{
+		{"", ""}, {"region=eu", "region=eu"}, {"customer=ann", "customer=" + hash}, {"city=Ålesund", "city=Ål"}, {"tenant=t1", "tenant="}, {"unheard=of", "unheard="}, {"bare", "="},
+		// Joint ones, in any order.
+		{"region=eu,customer=ann", "region=eu,customer=" + hash}, {"customer=ann,region=eu", "customer=" + hash + ",region=eu"},
+		{"region=eu,tenant=t1,city=Ålesund", "region=eu,tenant=,city=Ål"}, {"region=eu,unheard=of", "region=eu,unheard="},
+		{"region=eu, tenant=t1", "region=eu, tenant="}, {"bare,tenant=t1", "=,tenant="},
+		// A comma of a value is no end of it.
+		{"tenant=Doe, Ann,region=eu", "tenant=,region=eu"}, {"tenant=Doe, Ann", "tenant="}, {"region=eu,", "region=eu,"}, {"tenant=a=b,c", "tenant="}, {",tenant=t1", ",tenant="},
+	}
 	for _, model := range []string{"hidden", "features", "free"} {
-		for _, segment := range []string{"", "region=eu", "customer=ann", "city=Ålesund", "tenant=t1", "unheard=of", "bare"} {
+		for _, s := range segments {
+			segment := s[0]
 			text := fmt.Sprintf(`{"model":%q,"name":"n","ts":%d,"value":1,"segment":%q}`, model, known, segment)
 			if err := k.Append(decode.Record{Known: known, Value: []byte(text)}); err != nil {
 				t.Fatal(err)
@@ -36,11 +46,10 @@ models:
 		}
 	}
 	got := f.NewColumns().KPIs(k.KPIs, decode.NewKPIs(decode.Limits{}))
-	want := []string{"", "region=eu", "customer=" + hash, "city=Ål", "tenant=", "unheard=", "="}
 	for i := range k.Len() {
 		expected := string(k.Segment.At(i))
-		if i < len(want) {
-			expected = want[i]
+		if i < len(segments) {
+			expected = segments[i][1]
 		}
 		if segment := string(got.Segment.At(i)); segment != expected {
 			t.Errorf("%s of %s became %q, want %q", k.Segment.At(i), k.Model.At(i), segment, expected)
