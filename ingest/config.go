@@ -48,7 +48,7 @@ type Config struct {
 	Privacy privacy.Config `yaml:"privacy"`
 
 	// A batch of a partition is flushed at FlushRows events, FlushBytes bytes of
-	// events or FlushInterval, whichever comes first. Defaults 65,536, 16 MiB
+	// events or FlushInterval, whichever comes first. Defaults 65,536, 40 MiB
 	// and 1 s.
 	FlushRows     int           `yaml:"flush_rows"`
 	FlushBytes    int           `yaml:"flush_bytes"`
@@ -94,7 +94,7 @@ func DefaultConfig() Config {
 		Topics:     Topics{Predictions: "predictions", Labels: "labels", Deployments: "deployments", KPIs: "kpis", DeadLetters: "plumbline.dead-letters"},
 		Partitions: 4, Replication: 1, DeadLetterRetention: 7 * 24 * time.Hour,
 		Limits:    decode.DefaultLimits(),
-		FlushRows: 65_536, FlushBytes: 16 << 20, FlushInterval: time.Second,
+		FlushRows: 65_536, FlushBytes: 40 << 20, FlushInterval: time.Second,
 		FetchBytes:     4 << 20,
 		SessionTimeout: 10 * time.Second, InsertTimeout: time.Minute,
 		RetryMin: 100 * time.Millisecond, RetryMax: 10 * time.Second, ParkRetry: time.Minute,

@@ -19,9 +19,9 @@ input:
     topics: ["{{.Topic}}"]
     consumer_group: "{{.Group}}"
     start_from_oldest: true
-    checkpoint_limit: 100000
+    checkpoint_limit: 200000
     commit_period: 1s
-    batching: {count: 25000, period: 1s}
+    batching: {count: 65536, period: 1s}
 `
 
 // bentoSQL is Bento's own output for ClickHouse. It cannot write a

@@ -13,8 +13,8 @@ import (
 	"github.com/plumbline-slo/plumbline/testenv/bench"
 )
 
-// naiveBatch is about what 16 MiB of these events are, where ingest flushes.
-const naiveBatch = 25_000
+// naiveBatch is where ingest flushes these events.
+const naiveBatch = 65_536
 
 // naiveEvent is the event as a developer would declare it.
 type naiveEvent struct {
