@@ -40,7 +40,6 @@ const (
 	// all in, as estimated: the nowcast of a burn rate.
 	MeasureEstimatedBadShare = "estimated_bad_share"
 	MeasureCoverage          = "coverage"
-	MeasureEvents            = "events"
 	// MeasureTypeChange is the share of a feature's values that have another
 	// type than before, MeasureDuplicateShare that of deliveries that repeat one
 	// of the same hour.
@@ -348,7 +347,6 @@ const (
 	LabelSLO      = "slo"
 	LabelSeverity = "severity"
 	LabelOwner    = "owner"
-	LabelFeature  = "feature"
 	// LabelWindow is the long window of the pair that fired, for example 2h. It
 	// keeps two pairs of one severity apart and is no part of the identity.
 	LabelWindow = "window"

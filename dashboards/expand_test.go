@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-
-	"github.com/plumbline-slo/plumbline/dashboards"
 )
 
 func TestExpand(t *testing.T) {
@@ -30,7 +28,7 @@ func TestExpand(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			sql, args := dashboards.Expand(tt.sql, from, to, models, time.Minute)
+			sql, args := expand(tt.sql, from, to, models, time.Minute)
 			if sql != tt.want {
 				t.Errorf("got %s, want %s", sql, tt.want)
 			}
@@ -42,7 +40,7 @@ func TestExpand(t *testing.T) {
 }
 
 func TestExpandIntervalIsAtLeastASecond(t *testing.T) {
-	if sql, _ := dashboards.Expand("$__interval_s", time.Time{}, time.Time{}, nil, time.Millisecond); sql != "1" {
+	if sql, _ := expand("$__interval_s", time.Time{}, time.Time{}, nil, time.Millisecond); sql != "1" {
 		t.Errorf("got %s", sql)
 	}
 }
@@ -53,7 +51,7 @@ func FuzzExpand(f *testing.F) {
 	f.Add("$__timeFilter(a) ${model:singlequote}", "') OR 1=1 --")
 	f.Fuzz(func(t *testing.T, sql, model string) {
 		marked := "\x00" + model + "\x00"
-		expanded, _ := dashboards.Expand(strings.ReplaceAll(sql, "\x00", ""), time.Unix(0, 0), time.Unix(1, 0), []string{marked}, time.Second)
+		expanded, _ := expand(strings.ReplaceAll(sql, "\x00", ""), time.Unix(0, 0), time.Unix(1, 0), []string{marked}, time.Second)
 		if strings.Contains(expanded, marked) {
 			t.Errorf("the model stands in %q", expanded)
 		}

@@ -49,7 +49,7 @@ type row map[string]any
 
 func query(ctx context.Context, t *testing.T, conn driver.Conn, sql string, to time.Time, models ...string) ([]string, []row) {
 	t.Helper()
-	expanded, args := dashboards.Expand(sql, to.Add(-24*time.Hour), to, models, time.Minute)
+	expanded, args := expand(sql, to.Add(-24*time.Hour), to, models, time.Minute)
 	rows, err := conn.Query(ctx, expanded, args...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, expanded)

@@ -57,9 +57,6 @@ func Categorical(words []string, null []bool) (Column, error) {
 	return Column{words: words, null: null, categorical: true}, nil
 }
 
-// IsCategorical reports whether the column holds words.
-func (c Column) IsCategorical() bool { return c.categorical }
-
 // Len is the number of rows, nulls included.
 func (c Column) Len() int {
 	if c.categorical {

@@ -37,7 +37,7 @@ func TestTLSAndSASL(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := ingesthttp.New(cfg, ingesthttp.Dependencies{
-		Brokers: []string{secure.Address}, Dialer: dialer, Predictions: "predictions", Labels: "labels", Deployments: "deployments", Limits: decode.DefaultLimits(),
+		Brokers: []string{secure.Address}, Dialer: dialer, Predictions: "predictions", Labels: "labels", Deployments: "deployments", Sources: withArrow(), Limits: decode.DefaultLimits(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -39,13 +39,11 @@ type Dependencies struct {
 	Brokers []string
 	// Dialer connects to them; nil connects without TLS and SASL.
 	Dialer *dial.Dialer
-	// Predictions, Labels and Deployments are the usual topics of ingest, which
-	// take events in their format.
-	Predictions, Labels, Deployments string
-	// KPIs is that of business figures; without one they are refused.
-	KPIs string
-	// Sources say what every topic holds that ingest reads. Without any, the
-	// usual topics take our own JSON.
+	// Predictions, Labels, Deployments and KPIs are the usual topics of ingest: of
+	// several sources that take one kind of events, theirs is meant.
+	Predictions, Labels, Deployments, KPIs string
+	// Sources say what every topic holds that ingest reads. What none of them takes
+	// is refused.
 	Sources []decode.Source
 	// Limits are those of ingest.
 	Limits decode.Limits
@@ -56,21 +54,6 @@ type Dependencies struct {
 	Log *slog.Logger
 	// Now is the clock that stamps records. Default time.Now.
 	Now func() time.Time
-}
-
-func (d Dependencies) sources() []decode.Source {
-	if len(d.Sources) > 0 {
-		return d.Sources
-	}
-	sources := []decode.Source{
-		{Topic: d.Predictions, Holds: []decode.Kind{decode.KindPredictions}},
-		{Topic: d.Labels, Holds: []decode.Kind{decode.KindLabels}},
-		{Topic: d.Deployments, Holds: []decode.Kind{decode.KindDeployments}},
-	}
-	if d.KPIs != "" {
-		sources = append(sources, decode.Source{Topic: d.KPIs, Holds: []decode.Kind{decode.KindKPIs}})
-	}
-	return sources
 }
 
 // Server answers the requests. Its methods are safe for concurrent use.
@@ -89,8 +72,8 @@ type Server struct {
 // New reads the token file, if one is configured, and connects to nothing yet.
 func New(cfg Config, deps Dependencies) (*Server, error) {
 	err := cfg.Validate()
-	if len(deps.Brokers) == 0 || deps.Predictions == "" || deps.Labels == "" || deps.Deployments == "" {
-		err = errors.Join(err, errors.New("brokers and topics are needed"))
+	if len(deps.Brokers) == 0 || deps.Predictions == "" || deps.Labels == "" || deps.Deployments == "" || len(deps.Sources) == 0 {
+		err = errors.Join(err, errors.New("brokers, topics and sources are needed"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("HTTP ingest: %w", err)
@@ -98,10 +81,10 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 	s := &Server{
 		cfg: cfg, limits: deps.Limits, log: deps.Log, now: deps.Now,
 		kinds: []kind{
-			kindOf(decode.KindPredictions, deps.Predictions, deps.sources(), newPredictions),
-			kindOf(decode.KindLabels, deps.Labels, deps.sources(), newLabels),
-			kindOf(decode.KindDeployments, deps.Deployments, deps.sources(), newDeployments),
-			kindOf(decode.KindKPIs, deps.KPIs, deps.sources(), newKPIs),
+			kindOf(decode.KindPredictions, deps.Predictions, deps.Sources, newPredictions),
+			kindOf(decode.KindLabels, deps.Labels, deps.Sources, newLabels),
+			kindOf(decode.KindDeployments, deps.Deployments, deps.Sources, newDeployments),
+			kindOf(decode.KindKPIs, deps.KPIs, deps.Sources, newKPIs),
 		},
 		load:     &pressure{maxRequests: cfg.MaxInFlight, maxBytes: cfg.MaxInFlightBytes},
 		producer: &producer{brokers: deps.Brokers, dialer: deps.Dialer, timeout: cfg.ProduceTimeout, batch: cfg.MaxEvent + recordOverhead},

@@ -456,20 +456,6 @@ func (c Config) DiscoverDSN() (string, error) {
 	return dsn, nil
 }
 
-// startTimeout bounds how long a command waits for a running service.
-const startTimeout = 10 * time.Second
-
-// CreateTopics makes the default topics on a Kafka, for commands that produce
-// before a service runs.
-func CreateTopics(ctx context.Context, brokers []string) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	cfg := ingest.DefaultConfig()
-	cfg.Brokers = brokers
-	cfg.DeadLetterRetention = 0 // the service's to decide
-	return ingest.EnsureTopics(ctx, cfg)
-}
-
 // pageOf links the page of a model.
 func pageOf(base string, model plumbline.Model) string {
 	return base + "/models/" + url.PathEscape(string(model))

@@ -13,6 +13,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/rules"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
 )
@@ -29,10 +30,11 @@ func TestIngestProbeAsksKafka(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	if err := CreateTopics(t.Context(), b.Addresses()); err != nil {
+	defaults := DefaultConfig()
+	defaults.Ingest.Brokers = b.Addresses()
+	if err := ingest.EnsureTopics(t.Context(), defaults.Ingest); err != nil {
 		t.Fatal(err)
 	}
-	defaults := DefaultConfig()
 	told := map[string]bool{}
 	p := &ingestProbe{
 		client: &kafka.Client{Addr: kafka.TCP(b.Addresses()...)}, group: defaults.Ingest.Group, topics: defaults.ingestTopics(),

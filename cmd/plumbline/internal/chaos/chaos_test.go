@@ -30,7 +30,9 @@ func startKafka(t *testing.T) *broker.Broker {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	if err := app.CreateTopics(t.Context(), b.Addresses()); err != nil {
+	topics := ingest.DefaultConfig()
+	topics.Brokers = b.Addresses()
+	if err := ingest.EnsureTopics(t.Context(), topics); err != nil {
 		t.Fatal(err)
 	}
 	return b

@@ -41,13 +41,6 @@ func (f Facts) Joined() int { return f.Before.Labelled + f.After.Labelled }
 // given time.
 func (r *Replay) Oracle(known time.Time) Facts { return r.oracle(known, r.original(known)) }
 
-// FinalAccuracy tallies the predictions made by the given time with their final
-// labels, whenever those arrive.
-func (r *Replay) FinalAccuracy(made time.Time) (before, after Tally) {
-	f := r.oracle(made, 1<<31-1)
-	return f.Before, f.After
-}
-
 func (r *Replay) oracle(made time.Time, labelled minute) Facts {
 	f := Facts{Known: made}
 	upTo := r.original(made)

@@ -85,7 +85,7 @@ func TestRealFlights(t *testing.T) {
 		}
 	})
 	t.Run("accuracy falls", func(t *testing.T) {
-		before, after := r.FinalAccuracy(r.cfg.Now)
+		before, after := r.finalAccuracy(r.cfg.Now)
 		t.Logf("final: before %.4f, after %.4f", before.Accuracy(), after.Accuracy())
 		known := r.Oracle(r.cfg.Now)
 		t.Logf("known now: before %.4f of %d, after %.4f of %d", known.Before.Accuracy(), known.Before.Labelled, known.After.Accuracy(), known.After.Labelled)
@@ -142,4 +142,11 @@ func checkRealModel(t *testing.T, r *Replay) {
 			t.Errorf("%s is %.6f, scikit-learn has %.6f", name, c.got, c.want)
 		}
 	}
+}
+
+// finalAccuracy tallies the predictions made by the given time with their final
+// labels, whenever those arrive.
+func (r *Replay) finalAccuracy(made time.Time) (before, after Tally) {
+	f := r.oracle(made, 1<<31-1)
+	return f.Before, f.After
 }

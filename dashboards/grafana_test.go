@@ -1,4 +1,4 @@
-package dashboards
+package dashboards_test
 
 import (
 	"regexp"
@@ -9,7 +9,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// Names of the query parameters that Expand leaves in its SQL.
+// Names of the query parameters that expand leaves in its SQL.
 const (
 	paramFrom   = "from"
 	paramTo     = "to"
@@ -22,14 +22,14 @@ var (
 	modelList    = regexp.MustCompile(`[(\[]\s*(?:\$model\b|\$\{model(?::[a-z]+)?\})\s*[)\]]`)
 )
 
-// Expand does to a panel's SQL what Grafana and its ClickHouse plugin do before
+// expand does to a panel's SQL what Grafana and its ClickHouse plugin do before
 // they send it: the macros $__fromTime, $__toTime, $__timeFilter(column),
 // $__timeInterval(column) and $__interval_s, and the variable $model as the
 // whole of a list. Times and models become query parameters, to be sent with
 // the returned arguments, so that no name a producer chose stands in SQL text.
 // Times are cut to seconds, as the plugin does; an interval under a second
 // counts as one.
-func Expand(sql string, from, to time.Time, models []string, interval time.Duration) (string, []any) {
+func expand(sql string, from, to time.Time, models []string, interval time.Duration) (string, []any) {
 	const (
 		fromSQL  = "toDateTime({" + paramFrom + ":Int64})"
 		toSQL    = "toDateTime({" + paramTo + ":Int64})"
