@@ -233,6 +233,33 @@ func TestALetterOfAReplayCanBeReplayed(t *testing.T) {
 	}
 }
 
+// A record may be somebody's dead letter that a topic was fed with again: what its
+// own headers say of another record is not said of it, and it keeps them.
+func TestALetterOfALetter(t *testing.T) {
+	e := newEnv(t)
+	own := append(letterHeaders("too_large", 1, 4711), header("plumbline.value.bytes", "999999"), header("plumbline.cut", "value"),
+		header("plumbline.timestamp", "1"), header("plumbline.event", "3"))
+	there := e.refuse(0, "a", "there", "bad_value", own...)
+	e.produce(dead, 0, letterAt, "b", "gone", append(slices.Clone(own), letterHeaders("wrong_type", 0, 1000)...)...)
+
+	for offset, want := range []string{fmt.Sprintf("predictions/0/%d bad_value", there), "predictions/0/1000 wrong_type"} {
+		l, err := e.box.Get(t.Context(), 0, int64(offset))
+		if got := l.Source.String() + " " + l.Reason; err != nil || got != want || l.Cut() || !l.Original.IsZero() {
+			t.Errorf("%s, cut %t, of %s, %v; want %s", got, l.Cut(), l.Original, err, want)
+		}
+	}
+	out := e.replay(deadletters.Filter{}, deadletters.Options{})
+	if verdicts(out) != "replayed replayed" {
+		t.Fatalf("outcomes %+v", out)
+	}
+	for i, m := range e.stored(source, 0)[1:] {
+		want := headerText(append(slices.Clone(own), header("plumbline.replayed-from", out[i].Letter.Source.String())))
+		if got := headerText(m.Headers); got != want {
+			t.Errorf("%s is replayed with %s, want %s", m.Value, got, want)
+		}
+	}
+}
+
 // Where the source is gone the letter serves, unless it was cut.
 func TestSourceIsGone(t *testing.T) {
 	e := newEnv(t)

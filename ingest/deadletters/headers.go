@@ -1,11 +1,5 @@
 package deadletters
 
-import (
-	"strings"
-
-	"github.com/plumbline-slo/plumbline/ingest/privacy"
-)
-
 // Headers of a dead letter under Kafka Connect's names, so that its tools read
 // them. Partition and offset are decimal numbers.
 const (
@@ -41,12 +35,3 @@ const (
 
 // ClassPrefix stands before ingest's reasons in the class header.
 const ClassPrefix = "plumbline.decode."
-
-// added reports whether a header is one that ingest or a replay adds.
-func added(key string) bool {
-	switch key {
-	case HeaderSize, HeaderCut, HeaderTime, HeaderEvent, ReplayedFrom, privacy.SealedHeader:
-		return true
-	}
-	return strings.HasPrefix(key, connectPrefix)
-}

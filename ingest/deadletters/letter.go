@@ -102,8 +102,19 @@ func (l Letter) Cut() bool {
 	return l.Lacks != "" || l.Size > len(l.Value) || len(l.Key) >= cutKey
 }
 
-// read fills in what the headers say. The last header of a name counts: ingest
-// appends its own after those that the record came with.
+// own is the number of headers that the refused record came with. The writer's begin
+// with the last HeaderTopic, in ingest's letters as in Kafka Connect's: a record that
+// is itself somebody's dead letter has headers of the same names before it.
+func (l Letter) own() int {
+	for i := len(l.Headers) - 1; i >= 0; i-- {
+		if l.Headers[i].Key == HeaderTopic {
+			return i
+		}
+	}
+	return len(l.Headers)
+}
+
+// read fills in what the writer's headers say.
 func (l *Letter) read() {
 	// Ingest seals last of all. A record that came with the header has others
 	// behind it.
@@ -111,10 +122,8 @@ func (l *Letter) read() {
 		l.Sealed = string(l.Headers[n-1].Value)
 	}
 	texts := make(map[string]string)
-	for _, h := range l.Headers {
-		if added(h.Key) {
-			texts[h.Key] = string(h.Value)
-		}
+	for _, h := range l.Headers[l.own():] {
+		texts[h.Key] = string(h.Value)
 	}
 	l.Reason = strings.TrimPrefix(texts[HeaderClass], ClassPrefix)
 	l.Message, l.Lacks = texts[HeaderMessage], texts[HeaderCut]
@@ -167,18 +176,7 @@ func (l *Letter) Open(keys privacy.Keys) error {
 }
 
 // original returns the headers that the refused record had.
-func (l Letter) original() []kafka.Header { return originalHeaders(l.Headers) }
-
-// originalHeaders leaves out what ingest and a replay added.
-func originalHeaders(all []kafka.Header) []kafka.Header {
-	var kept []kafka.Header
-	for _, h := range all {
-		if !added(h.Key) {
-			kept = append(kept, h)
-		}
-	}
-	return kept
-}
+func (l Letter) original() []kafka.Header { return l.Headers[:l.own()] }
 
 // isOf reports whether a record is the one that the letter, which is not sealed,
 // was made of.

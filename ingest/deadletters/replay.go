@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -221,7 +222,9 @@ func (b *Box) original(ctx context.Context, l Letter) (record, string, error) {
 
 // produce writes a record to the partition it came from and returns its offset.
 func (b *Box) produce(ctx context.Context, from Origin, rec record) (int64, error) {
-	headers := append(originalHeaders(rec.Headers), kafka.Header{Key: ReplayedFrom, Value: []byte(from.String())})
+	// Of several replays the last one tells.
+	headers := slices.DeleteFunc(slices.Clone(rec.Headers), func(h kafka.Header) bool { return h.Key == ReplayedFrom })
+	headers = append(headers, kafka.Header{Key: ReplayedFrom, Value: []byte(from.String())})
 	r, err := b.client.Produce(ctx, &kafka.ProduceRequest{
 		Topic: from.Topic, Partition: from.Partition, RequiredAcks: kafka.RequireAll,
 		Records: kafka.NewRecordReader(kafka.Record{

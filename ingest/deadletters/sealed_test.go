@@ -57,7 +57,7 @@ func (e *env) seal(k privacy.Keys, partition int, offset int64, key, value strin
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	all := append(append(more, letterHeaders("wrong_type", partition, offset)...), header("plumbline.timestamp", "1772359200000"), header(privacy.SealedHeader, id))
+	all := append(append(letterHeaders("wrong_type", partition, offset), more...), header("plumbline.timestamp", "1772359200000"), header(privacy.SealedHeader, id))
 	e.produceNoKey(dead, 0, sealed, all)
 }
 
