@@ -117,7 +117,12 @@ func (d *azureML) found(root ref, half string) (n int, err *Error) {
 		return 0, t.missing(root, "data", "send the rows")
 	}
 	if half != HalfResponse {
-		err = d.sent(data)
+		// Its elements are rows, as those of an answer are: the halves must agree.
+		if t.kind(data) == isArray {
+			d.each(data)
+		} else {
+			err = d.sent(data)
+		}
 		n = d.in.n
 	}
 	if err == nil && half != HalfRequest {

@@ -10,8 +10,10 @@ import (
 // csv reads comma-separated lines (RFC 4180) into the tree, below the value that
 // stands for them: an array of lines, each an array of its fields. A field that
 // reads as a decimal number, or as nan or inf in any case, is a number; an empty
-// one is null; any other, and every one in quotation marks, is text.
+// one is null; any other, and every one in quotation marks, is text. Blank lines
+// at the end are none.
 func (t *tree) csv(at ref, document []byte) (ref, *Error) {
+	document = bytes.TrimRight(document, "\r\n")
 	lines := t.graft(at, node{kind: isArray, text: document})
 	for len(document) > 0 {
 		line := t.graft(lines, node{kind: isArray})

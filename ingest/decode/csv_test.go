@@ -25,6 +25,9 @@ func TestCSV(t *testing.T) {
 		"":                          "[]",
 		"1,2.5,x\n":                 "[[1 2.5 x]]",
 		"1,2\r\n3,4\r\n":            "[[1 2] [3 4]]",
+		"1,2\n\n\r\n":               "[[1 2]]",
+		"\n":                        "[]",
+		"\n\n1":                     "[[<nil>] [<nil>] [1]]",
 		"a,,\n,":                    "[[a <nil> <nil>] [<nil> <nil>]]",
 		`"a,b","say ""x""","1"`:     `[[a,b say "x" 1]]`,
 		"\"two\nlines\",3":          "[[two\nlines 3]]",
@@ -49,7 +52,7 @@ func TestCSV(t *testing.T) {
 
 // FuzzCSV compares the reader with encoding/csv where both read a document.
 func FuzzCSV(f *testing.F) {
-	for _, s := range []string{"1,2\n", "a,\"b\"\"c\"\r\n,\n", "\n\n1", "x, y ,z", "\"a\nb\",c\nd,e"} {
+	for _, s := range []string{"1,2\n", "a,\"b\"\"c\"\r\n,\n", "\n\n1", "1\n\n", "x, y ,z", "\"a\nb\",c\nd,e"} {
 		f.Add(s)
 	}
 	tr := newTree(DefaultLimits())

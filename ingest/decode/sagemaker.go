@@ -31,6 +31,8 @@ func checkSageMaker(s Source) error {
 type sageMaker struct {
 	platform
 	raw []byte // decoded base64
+	// lined says that the payload that was read last is JSON lines.
+	lined bool
 }
 
 // Append decodes one record, which holds a row for each line or instance.
@@ -55,7 +57,10 @@ func (d *sageMaker) capture(rec Record) *Error {
 	d.reset()
 	if t.there(input) {
 		body, err := d.payload(input)
-		if err == nil {
+		switch {
+		case err == nil && d.lined:
+			d.each(body)
+		case err == nil:
 			err = d.sent(body)
 		}
 		if err != nil {
@@ -82,6 +87,7 @@ func (d *sageMaker) capture(rec Record) *Error {
 // payload reads what an endpoint was sent or answered, by its encoding.
 func (d *sageMaker) payload(at ref) (ref, *Error) {
 	t := d.t
+	d.lined = false
 	data := t.get(at, "data")
 	document, err := t.plainText(data)
 	if err != nil {
@@ -122,7 +128,7 @@ func (d *sageMaker) payload(at ref) (ref, *Error) {
 
 // json reads one document, or JSON lines.
 func (d *sageMaker) json(at ref, document, content []byte) (ref, *Error) {
-	if bytes.Contains(content, []byte("jsonl")) {
+	if d.lined = bytes.Contains(content, []byte("jsonl")); d.lined {
 		return d.t.lines(at, document)
 	}
 	return d.t.within(at, document)

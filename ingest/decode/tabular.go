@@ -154,34 +154,52 @@ func (b *tabular) reset() {
 func (b *tabular) sent(body ref) *Error {
 	t := b.t
 	b.reset()
-	if t.kind(body) == isObject {
-		for _, name := range [...]string{"dataframe_split", "dataframe_records", "instances", "inputs", "input_data", "data"} {
-			if r := t.get(body, name); t.there(r) {
-				if t.kind(r) == isObject {
-					return b.frame(r)
-				}
-				return b.list(r)
-			}
-		}
+	wrapped := b.unwrap(body)
+	switch {
+	case t.kind(wrapped) == isObject:
+		return b.frame(wrapped)
+	case t.kind(wrapped) == isArray:
+		b.each(wrapped)
+	case wrapped != 0:
+		b.in.n, b.in.one = 1, wrapped
+	case t.kind(body) == isObject:
 		b.in.n, b.in.one = 1, body
-		return nil
+	default:
+		b.list(body)
 	}
-	return b.list(body)
+	return nil
+}
+
+// unwrap returns what a body has under a name that says its rows. A plain value
+// may be a feature of such a name: it is all rows only under inputs, or alone.
+func (b *tabular) unwrap(body ref) ref {
+	t := b.t
+	for _, name := range [...]string{"dataframe_split", "dataframe_records", "instances", "inputs", "input_data", "data"} {
+		r := t.get(body, name)
+		if k := t.kind(r); k == isObject || k == isArray || t.there(r) && (name == "inputs" || t.size(body) == 1) {
+			return r
+		}
+	}
+	return 0
+}
+
+// each takes an array of which each element is a row.
+func (b *tabular) each(rows ref) {
+	b.in.n, b.in.list, b.in.next = b.t.size(rows), rows, b.t.first(rows)
 }
 
 // list takes an array of rows, or one row.
-func (b *tabular) list(r ref) *Error {
+func (b *tabular) list(r ref) {
 	t := b.t
 	first := t.kind(t.first(r))
 	switch {
 	case !t.there(r):
 	case t.kind(r) == isArray && (first == isObject || first == isArray):
-		b.in.n, b.in.list, b.in.next = t.size(r), r, t.first(r)
+		b.each(r)
 	case t.kind(r) == isArray && t.size(r) == 0:
 	default:
 		b.in.n, b.in.one = 1, r
 	}
-	return nil
 }
 
 // frame takes a table: columns and data beside each other, or an object of
