@@ -18,7 +18,9 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 	"github.com/plumbline-slo/plumbline/analyze/drift/multivariate"
 	"github.com/plumbline-slo/plumbline/analyze/drift/rows"
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/peers"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // Rows read a side where --rows says nothing: a dialect is fast, and a
@@ -122,17 +124,10 @@ func (c *cli) driftRaw(ctx context.Context, w where, q ask.Question, f rawFlags,
 	return sides.dialect(ctx, c.stdout, asJSON)
 }
 
-func readRows(ctx context.Context, w where, q rows.Query) (_ rows.Table, err error) {
-	cfg, err := w.load()
-	if err != nil {
-		return rows.Table{}, err
-	}
-	db, err := openStorage(cfg)
-	if err != nil {
-		return rows.Table{}, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	return rows.Reader{Conn: db.Conn()}.Read(ctx, q)
+func readRows(ctx context.Context, w where, q rows.Query) (rows.Table, error) {
+	return asking(w, func(_ app.Config, db *storage.DB) (rows.Table, error) {
+		return rows.Reader{Conn: db.Conn()}.Read(ctx, q)
+	})
 }
 
 // rawSides reads the window once and each reference in turn.

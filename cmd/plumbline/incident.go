@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
 	"time"
 
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/timeline"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // incident lists and tells the incidents.
@@ -18,54 +19,40 @@ func (c *cli) incident() {
 	listWhere := whereFlags(list)
 	limit := list.Flag("limit", "How many.").Default("50").Int()
 	c.add(list, func(ctx context.Context) error {
-		return withIncidents(ctx, listWhere, "", *limit, func(rows []timeline.Row) error { return printIncidents(c.stdout, rows, time.Now()) })
+		rows, err := asking(listWhere, func(_ app.Config, db *storage.DB) ([]timeline.Row, error) {
+			return timeline.Incidents(ctx, db.Conn(), "", *limit)
+		})
+		if err != nil {
+			return err
+		}
+		return printIncidents(c.stdout, rows, time.Now())
 	})
 	show := group.Command("show", "Show an incident by its ID or its key, as JSON.")
 	showWhere := whereFlags(show)
 	shown := show.Arg("incident", "ID or key.").Required().String()
 	c.add(show, func(ctx context.Context) error {
-		return withTimeline(ctx, showWhere, *shown, func(t timeline.Timeline) error { return writeJSON(c.stdout, t) })
+		t, err := askTimeline(ctx, showWhere, *shown)
+		if err != nil {
+			return err
+		}
+		return writeJSON(c.stdout, t)
 	})
 	export := group.Command("export", "Write an incident's timeline as Markdown, for the post-mortem.")
 	exportWhere := whereFlags(export)
 	exported := export.Arg("incident", "ID or key.").Required().String()
 	c.add(export, func(ctx context.Context) error {
-		return withTimeline(ctx, exportWhere, *exported, func(t timeline.Timeline) error { return t.Markdown(c.stdout, time.Now()) })
+		t, err := askTimeline(ctx, exportWhere, *exported)
+		if err != nil {
+			return err
+		}
+		return t.Markdown(c.stdout, time.Now())
 	})
 }
 
-func withIncidents(ctx context.Context, w where, name string, limit int, do func([]timeline.Row) error) (err error) {
-	cfg, err := w.load()
-	if err != nil {
-		return err
-	}
-	db, err := openStorage(cfg)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	rows, err := timeline.Incidents(ctx, db.Conn(), name, limit)
-	if err != nil {
-		return err
-	}
-	return do(rows)
-}
-
-func withTimeline(ctx context.Context, w where, name string, do func(timeline.Timeline) error) (err error) {
-	cfg, err := w.load()
-	if err != nil {
-		return err
-	}
-	db, err := openStorage(cfg)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	t, err := timeline.Read(ctx, db.Conn(), name, time.Now())
-	if err != nil {
-		return err
-	}
-	return do(t)
+func askTimeline(ctx context.Context, w where, name string) (timeline.Timeline, error) {
+	return asking(w, func(_ app.Config, db *storage.DB) (timeline.Timeline, error) {
+		return timeline.Read(ctx, db.Conn(), name, time.Now())
+	})
 }
 
 func printIncidents(out io.Writer, rows []timeline.Row, now time.Time) error {

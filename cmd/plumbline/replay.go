@@ -61,7 +61,7 @@ func replayed(cfg app.Config, files []string) ([]plumbline.Objective, error) {
 	return all, nil
 }
 
-func runReplay(ctx context.Context, w where, files []string, s span, stdout, stderr io.Writer) (err error) {
+func runReplay(ctx context.Context, w where, files []string, s span, stdout, stderr io.Writer) error {
 	cfg, err := w.load()
 	if err != nil {
 		return err
@@ -70,11 +70,11 @@ func runReplay(ctx context.Context, w where, files []string, s span, stdout, std
 	if err != nil {
 		return err
 	}
-	db, err := openStorage(cfg)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	return withStorage(cfg, func(db *storage.DB) error { return replayAll(ctx, cfg, db, objectives, s, stdout, stderr) })
+}
+
+// replayAll prints what would have fired, and how much of it there is.
+func replayAll(ctx context.Context, cfg app.Config, db *storage.DB, objectives []plumbline.Objective, s span, stdout, stderr io.Writer) (err error) {
 	reads, err := cfg.OpenReader()
 	if err != nil {
 		return err

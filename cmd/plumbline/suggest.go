@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	_ "embed" // the statements
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -15,6 +14,7 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
 	"github.com/plumbline-slo/plumbline/analyze/burn/count"
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/rules"
 	"github.com/plumbline-slo/plumbline/storage"
 )
@@ -79,25 +79,19 @@ func roundUp(v float64) float64 {
 	return math.Round(math.Ceil(v/unit-1e-9)*unit*1e9) / 1e9
 }
 
-func suggestSLOs(ctx context.Context, w where, model plumbline.Model, s span, stdout io.Writer) (err error) {
-	cfg, err := w.load()
-	if err != nil {
-		return err
-	}
-	db, err := openStorage(cfg)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	candidates, rate, err := candidatesOf(ctx, db, model, cfg.Analyze.Models[model].Feedback, s)
+func suggestSLOs(ctx context.Context, w where, model plumbline.Model, s span, stdout io.Writer) error {
+	var rate float64 // of predictions, by the hour
+	candidates, err := asking(w, func(cfg app.Config, db *storage.DB) (all []*candidate, err error) {
+		if all, rate, err = candidatesOf(ctx, db, model, cfg.Analyze.Models[model].Feedback, s); err != nil || len(all) == 0 {
+			return nil, err
+		}
+		return all, tryOut(ctx, db, cfg.Analyze.MaxLabelLag, all, s)
+	})
 	if err != nil {
 		return err
 	}
 	if len(candidates) == 0 {
 		return fmt.Errorf("slo suggest: model %q has neither predictions nor labels between %s and %s", model, s.from.Format(time.RFC3339), s.to.Format(time.RFC3339))
-	}
-	if err := tryOut(ctx, db, cfg.Analyze.MaxLabelLag, candidates, s); err != nil {
-		return err
 	}
 	fmt.Fprintf(stdout, "%s, %s to %s, %.3g predictions an hour\n", model, s.from.Format(time.DateOnly), s.to.Format(time.DateOnly), rate)
 	for _, c := range candidates {

@@ -41,39 +41,44 @@ func openStorage(cfg app.Config) (_ *storage.DB, err error) {
 	return storage.New(cfg.ClickHouse)
 }
 
-// asking connects to the ClickHouse of a configuration for one answer.
+// asking connects to the ClickHouse of a service for one answer.
 func asking[T any](w where, ask func(app.Config, *storage.DB) (T, error)) (answer T, err error) {
 	cfg, err := w.load()
 	if err != nil {
 		return answer, err
 	}
+	err = withStorage(cfg, func(db *storage.DB) error {
+		answer, err = ask(cfg, db)
+		return err
+	})
+	return answer, err
+}
+
+// withStorage connects to the ClickHouse of a configuration for as long as do takes.
+func withStorage(cfg app.Config, do func(*storage.DB) error) (err error) {
 	db, err := openStorage(cfg)
 	if err != nil {
-		return answer, err
+		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return ask(cfg, db)
+	return do(db)
 }
 
 // verifyRollups prints what differs for people and two figures for programs.
 // A difference is exit status 1.
-func verifyRollups(ctx context.Context, w where, s span, stdout, stderr io.Writer) (err error) {
-	cfg, err := w.load()
+func verifyRollups(ctx context.Context, w where, s span, stdout, stderr io.Writer) error {
+	report, err := asking(w, func(cfg app.Config, db *storage.DB) (report verify.Report, err error) {
+		slos, err := cfg.SLOs()
+		if err == nil {
+			report, err = verify.Run(ctx, db.Conn(), verify.Options{From: s.from, To: s.to, NumberModels: numberModels(cfg.Ingest), Segments: cfg.Ingest.Segments, SLOs: slos})
+		}
+		if err != nil {
+			return report, fmt.Errorf("rollup verify: %w", err)
+		}
+		return report, nil
+	})
 	if err != nil {
 		return err
-	}
-	db, err := openStorage(cfg)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	slos, err := cfg.SLOs()
-	if err != nil {
-		return fmt.Errorf("rollup verify: %w", err)
-	}
-	report, err := verify.Run(ctx, db.Conn(), verify.Options{From: s.from, To: s.to, NumberModels: numberModels(cfg.Ingest), Segments: cfg.Ingest.Segments, SLOs: slos})
-	if err != nil {
-		return fmt.Errorf("rollup verify: %w", err)
 	}
 	fmt.Fprintf(stderr, "compared with %d raw rows, %s to %s\n", report.Rows, report.From.Format(time.RFC3339), report.To.Format(time.RFC3339))
 	if report.InFlight > 0 {
