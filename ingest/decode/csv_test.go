@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -61,8 +62,11 @@ func FuzzCSV(f *testing.F) {
 		if err == nil {
 			at, err = tr.csv(at, []byte(document))
 		}
-		// The standard library leaves out empty lines and reads \r\n in quotes as
-		// \n, which are differences that are meant.
+		// The standard library leaves out all empty lines, which only lines of blanks
+		// look like here, and reads \r\n in quotes as \n.
+		if slices.ContainsFunc(strings.Split(document, "\n"), func(line string) bool { return line != "" && strings.Trim(line, " \t") == "" }) {
+			return
+		}
 		reader := csv.NewReader(strings.NewReader(document))
 		reader.FieldsPerRecord = -1
 		want, theirs := reader.ReadAll()
@@ -71,7 +75,7 @@ func FuzzCSV(f *testing.F) {
 		}
 		line := tr.first(at)
 		for _, fields := range want {
-			for tr.size(line) == 1 && len(fields) > 0 && len(tr.text(tr.first(line))) == 0 && tr.kind(tr.first(line)) == isNull && !(len(fields) == 1 && strings.Trim(fields[0], " \t") == "") {
+			for tr.size(line) == 1 && tr.kind(tr.first(line)) == isNull {
 				line = tr.next(line) // an empty line
 			}
 			if tr.size(line) != len(fields) {
