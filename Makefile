@@ -15,8 +15,14 @@ DEMO_ARGS ?=
 
 export PLUMBLINE_FLIGHTS := $(FLIGHTS)
 
+# The targets of every day; all others measure, or take long.
+EVERY_DAY := demo|test|build|lint|generate|engine|data|clean|help
+list = grep -hE '^[a-z-]+:.*\#\# ' $(MAKEFILE_LIST) | grep $(1) '^($(EVERY_DAY)):' | sed 's/:.*\#\# /\t/' | expand -t 22
+
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+	@$(call list,-E)
+	@echo
+	@$(call list,-vE)
 
 demo: go-check npm-check ## Set everything up and run the demo (DEMO_ARGS=--once ends after the page)
 	@$(MAKE) --no-print-directory -j3 build engine data
