@@ -75,6 +75,9 @@ func runErase(ctx context.Context, cfg app.Config, r erase.Request, out io.Write
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	report, err := erase.Run(ctx, db, r, time.Now())
+	if shared := (erase.SharedError{}); errors.As(err, &shared) {
+		return usageError{fmt.Errorf("erase: --entity: %w", shared)}
+	}
 	if err != nil {
 		return fmt.Errorf("erase: %w; run it once more: what is gone is not found again", err)
 	}
@@ -101,8 +104,11 @@ func erased(out io.Writer, r erase.Request, report erase.Report) {
 	if report.Unwatched {
 		fmt.Fprintln(out, "ClickHouse does not let its user read system.processes, so nothing was waited for: what the join was writing meanwhile may stand; run the command again in a few minutes")
 	}
-	if !report.Found() {
+	if !report.Found() && r.Feature == "" {
 		fmt.Fprintln(out, "no row is stored of whom you named")
+	}
+	if !report.Found() && r.Feature != "" {
+		fmt.Fprintln(out, "no prediction is stored that has this value")
 	}
 	if report.OtherRows > 0 {
 		fmt.Fprintf(out, "predictions: %d other rows of the same requests (ID/0, ID/1, ...) stay; --every-row takes them, too\n", report.OtherRows)
@@ -114,12 +120,29 @@ func remaining(ctx context.Context, cfg app.Config, r erase.Request, report eras
 	fmt.Fprintln(out, "what remains:")
 	fmt.Fprintln(out, "- rollups and outcome cells: counts by hour and minute, of values that many share; they name nobody unless a value does")
 	fmt.Fprintln(out, "- outcomes: what labels changed, by minute, under the Kafka position of a label in the place of the identifier")
+	orphans(out, r, report)
 	fmt.Fprintf(out, "- ClickHouse's disk: %d replaced parts, %d bytes, until it removes them (old_parts_lifetime, 8 minutes by default)\n", report.InactiveParts, report.InactiveBytes)
 	fmt.Fprintln(out, "- ClickHouse's list of mutations and its logs of queries, where they are on: the identifiers as stored, until finished_mutations_to_keep and the logs' TTL drop them")
 	if err := backups(cfg, out); err != nil {
 		return err
 	}
 	return inKafka(ctx, cfg, r, out)
+}
+
+// orphans says which labels an entity was not looked for among.
+func orphans(out io.Writer, r erase.Request, report erase.Report) {
+	if r.Feature == "" {
+		return
+	}
+	about := ""
+	if report.Share < 1 {
+		about = "about "
+	}
+	fmt.Fprintf(out, "- labels: %s%d identifiers of %s have labels and no prediction that is stored", about, report.Orphans, r.Model)
+	if rate := float64(r.Policy.RawRate); rate > 0 && rate < 1 {
+		fmt.Fprintf(out, ", since raw_rate stores a share of %g of its predictions", rate)
+	}
+	fmt.Fprintln(out, "; an entity is found by its predictions alone, so labels of whom you named may be among them, until raw retention ends: --prediction-id takes them")
 }
 
 // backups names the copies that the embedded engine made before upgrades.

@@ -1,7 +1,9 @@
 package erase_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/plumbline-slo/plumbline/ingest/erase"
 	"github.com/plumbline-slo/plumbline/ingest/join"
@@ -36,5 +38,57 @@ func TestErasesWhatThePersonIsFoundBy(t *testing.T) {
 	w.erase(erase.Request{IDs: []string{"Ann"}})
 	if ids("Ann") != 0 || ids("Bob") != 1 {
 		t.Errorf("%d rows of Ann and %d of Bob are left, want none and 1", ids("Ann"), ids("Bob"))
+	}
+}
+
+// An entity is found by predictions alone. A run that is cut short over what the join
+// remembers of them, or behind it, leaves them to the next, which finishes.
+func TestDaysOfAnEntityAreForgottenByTheNextRun(t *testing.T) {
+	w := newWorld(t)
+	if w.env.DB.OnCluster() != "" {
+		t.Skip("who refuses stands before one server")
+	}
+	w.complete("p", "predictions", 0, 9)
+	ann := erase.Request{Model: "m", Feature: "customer", Value: "ann"}
+	for i, fault := range []string{"FROM days_of_ids", "DELETE WHERE id IN", "ALTER TABLE predictions"} {
+		w.predict(int64(2*i), "Ann", map[string]string{"customer": "ann"}, nil)
+		w.predict(int64(2*i+1), "Bob", map[string]string{"customer": "bob"}, nil)
+		w.exec("INSERT INTO days_of_ids (id, ts) SELECT cityHash64(toString(model), prediction_id), ts FROM predictions")
+		report, err := erase.Run(t.Context(), w.refusing(fault, "159"), ann, time.Now())
+		if err == nil {
+			t.Fatalf("%s is refused, and all is erased: %+v", fault, report)
+		}
+		w.erase(ann)
+		if n := w.count("SELECT count() FROM days_of_ids WHERE id = cityHash64('m', 'Ann')"); n != 0 {
+			t.Errorf("after %s was refused once: %d hashes of Ann are left, and the second run says that she is erased", fault, n)
+		}
+		if n := w.count("SELECT uniqExact(id) FROM days_of_ids WHERE id = cityHash64('m', 'Bob')"); n != 1 {
+			t.Errorf("after %s was refused once: no hash of Bob is left", fault)
+		}
+	}
+}
+
+// What the join writes of a person after the last look, and before their predictions
+// go, is forgotten behind them.
+func TestDaysWrittenMeanwhileAreForgotten(t *testing.T) {
+	w := newWorld(t)
+	if w.env.DB.OnCluster() != "" {
+		t.Skip("who watches stands before one server")
+	}
+	w.predict(0, "Ann", map[string]string{"customer": "ann"}, nil)
+	w.complete("p", "predictions", 0, 0)
+	written := false
+	db := w.behind(func(statement string) string {
+		if strings.Contains(statement, "ALTER TABLE predictions") {
+			w.exec("INSERT INTO days_of_ids (id, ts) SELECT cityHash64(toString(model), prediction_id), ts FROM predictions")
+			written = true
+		}
+		return ""
+	})
+	if _, err := erase.Run(t.Context(), db, erase.Request{Model: "m", Feature: "customer", Value: "ann"}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.count("SELECT count() FROM days_of_ids"); n != 0 || !written {
+		t.Errorf("%d hashes of who was erased are left; written meanwhile: %t", n, written)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	_ "embed" // the SQL texts
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +53,11 @@ type Report struct {
 	// that nothing was waited for: what the join was writing when rows went may stand,
 	// until a second run.
 	Unwatched bool
+	// Orphans is how many identifiers of the model have a label and no prediction that
+	// is stored: an entity cannot be looked for among them. It is counted where one was
+	// named. Where Share is below 1 it is an estimate, from that share of them.
+	Orphans uint64
+	Share   float64
 }
 
 // TableReport is what was found in one table.
@@ -115,25 +121,9 @@ func Run(ctx context.Context, db *storage.DB, r Request, now time.Time) (Report,
 			return report, err
 		}
 	}
-	// Without labels the join makes no outcomes again, but for what it is writing
-	// when they go; see settled. Predictions go last, and
-	// not before every label could go: an entity is found by them alone, so a run
-	// that was cut short must find them again.
-	wait := false
-	for _, table := range []plumbline.TableName{plumbline.TableLabels, plumbline.TableOutcomes, plumbline.TablePredictions} {
-		t := TableReport{Table: table}
-		for _, at := range places(db, table) {
-			if err := r.eraseOrWait(ctx, at, ids, now, wait, &t); err != nil {
-				return report, err
-			}
-		}
-		wait = wait || r.Feature != "" && t.Unfinished > 0
-		report.Tables = append(report.Tables, t)
-		if table == plumbline.TablePredictions && !r.DryRun {
-			if err := r.forgetDays(ctx, db, ids); err != nil {
-				return report, err
-			}
-		}
+	e := run{r, db, now}
+	if err := e.tables(ctx, ids, &report); err != nil {
+		return report, err
 	}
 	for _, at := range places(db, plumbline.TablePredictions) {
 		for chunk := range chunks(others) {
@@ -144,13 +134,54 @@ func Run(ctx context.Context, db *storage.DB, r Request, now time.Time) (Report,
 			report.OtherRows += rows + unfinished
 		}
 	}
+	if r.Feature != "" {
+		if report.Orphans, report.Share, err = r.orphans(ctx, db); err != nil {
+			return report, err
+		}
+	}
 	return report, report.inactive(ctx, db)
 }
 
+// run is a request that is carried out.
+type run struct {
+	Request
+	db  *storage.DB
+	now time.Time
+}
+
+// tables erases the rows of identifiers from one table after the other.
+//
+// Without labels the join makes no outcomes again, but for what it is writing
+// when they go; see settled. Predictions go last, behind their days, and
+// not before every label could go: an entity is found by them alone, so a run
+// that was cut short must find them again.
+func (r run) tables(ctx context.Context, ids []string, report *Report) error {
+	wait := false
+	for _, table := range []plumbline.TableName{plumbline.TableLabels, plumbline.TableOutcomes, plumbline.TablePredictions} {
+		t := TableReport{Table: table}
+		if table == plumbline.TablePredictions && !r.DryRun && !wait {
+			if err := written(r.db, plumbline.TableDaysOfIDs).settled(ctx); err != nil {
+				return err
+			}
+		}
+		for _, at := range places(r.db, table) {
+			if err := r.eraseOrWait(ctx, at, ids, wait, &t); err != nil {
+				return err
+			}
+		}
+		wait = wait || r.Feature != "" && t.Unfinished > 0
+		report.Tables = append(report.Tables, t)
+	}
+	if r.DryRun {
+		return nil
+	}
+	return r.forgetStragglers(ctx, ids)
+}
+
 // eraseOrWait erases the rows of one place, or only counts them as unfinished.
-func (r Request) eraseOrWait(ctx context.Context, at place, ids []string, now time.Time, wait bool, t *TableReport) error {
+func (r run) eraseOrWait(ctx context.Context, at place, ids []string, wait bool, t *TableReport) error {
 	if !wait {
-		return r.eraseAt(ctx, at, ids, now, t)
+		return r.eraseAt(ctx, at, ids, t)
 	}
 	for chunk := range chunks(ids) {
 		_, rows, unfinished, err := r.find(ctx, at, chunk, nil)
@@ -213,8 +244,39 @@ func (r Request) rows(ctx context.Context, db *storage.DB, id string) (all []str
 }
 
 // entity returns the identifiers of the predictions that have the value.
-func (r Request) entity(ctx context.Context, db *storage.DB) (ids []string, err error) {
+func (r Request) entity(ctx context.Context, db *storage.DB) ([]string, error) {
 	texts, number, isNumber := r.values()
+	if isNumber && math.Abs(number) >= 1<<53 {
+		neighbours, err := r.having(ctx, db, r.hashedNumber(number), number, true)
+		if err != nil {
+			return nil, err
+		}
+		if len(neighbours) > 0 {
+			return nil, SharedError{r.Feature, len(neighbours)}
+		}
+		return r.having(ctx, db, texts, 0, false)
+	}
+	if isNumber {
+		texts = append(texts, r.hashedNumber(number)...)
+	}
+	return r.having(ctx, db, texts, number, isNumber)
+}
+
+// SharedError says that an entity was not erased, for others may have the same
+// value.
+type SharedError struct {
+	Feature string
+	// Predictions is how many have it.
+	Predictions int
+}
+
+func (e SharedError) Error() string {
+	return fmt.Sprintf("%d predictions have a number of %s that whole numbers beyond 2^53-1 are rounded to, so they may be about several people: erase by prediction id, and have such identifiers sent as texts", e.Predictions, e.Feature)
+}
+
+// having returns the identifiers of the predictions of which the entity's feature
+// has one of the texts, or is the number.
+func (r Request) having(ctx context.Context, db *storage.DB, texts []string, number float64, isNumber bool) (ids []string, err error) {
 	parameters := []any{
 		r.model(), clickhouse.Named("texts", texts), clickhouse.Named("features", r.features()),
 		clickhouse.Named("number", number), clickhouse.Named("is_number", flag(isNumber)),

@@ -80,14 +80,16 @@ func (r Request) rowForms(id string, from, to int) (all []string) {
 }
 
 // values returns how the entity's value may be stored as a text, and whether it
-// may be as a number. A number is hashed as the shortest text that reads as it.
+// may be as a number.
 func (r Request) values() (texts []string, number float64, isNumber bool) {
-	texts = r.forms(r.Value)
 	number, err := strconv.ParseFloat(r.Value, 64)
-	if err != nil {
-		return texts, 0, false
-	}
-	return append(texts, r.Keys.Hashes(strconv.AppendFloat(nil, number, 'g', -1, 64))...), number, true
+	return r.forms(r.Value), number, err == nil
+}
+
+// hashedNumber returns how a number may be stored that was hashed: as the shortest
+// text that reads as it.
+func (r Request) hashedNumber(number float64) []string {
+	return r.Keys.Hashes(strconv.AppendFloat(nil, number, 'g', -1, 64))
 }
 
 // features returns the names under which the entity's feature may be stored.

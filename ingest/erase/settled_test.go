@@ -61,8 +61,9 @@ func (w world) held(insert string) (release func()) {
 	}
 }
 
-// eraseDuring erases p while what was read of a table is written elsewhere, which is
-// released once the table has no row of p any more and the erasure waits, or is over.
+// eraseDuring erases p while what was read before is written elsewhere, which is
+// released once a table has no row of p, or none any more, and the erasure waits, or
+// is over.
 func (w world) eraseDuring(release func(), table string) {
 	w.Helper()
 	over := make(chan error, 1)
@@ -108,7 +109,7 @@ func TestDaysUnderWayAreErased(t *testing.T) {
 	w.predict(1, "another", nil, nil)
 	w.complete("p", "predictions", 0, 1)
 	release := w.held("INSERT INTO " + w.env.DB.Local("days_of_ids") + " (id, ts) SELECT cityHash64(toString(model), prediction_id), ts FROM predictions")
-	w.eraseDuring(release, "predictions")
+	w.eraseDuring(release, "labels") // it waits before the predictions go
 	if n := w.count("SELECT count() FROM days_of_ids WHERE id = cityHash64('m', 'p')"); n != 0 {
 		t.Errorf("%d hashes of who was erased are left", n)
 	}
@@ -145,6 +146,18 @@ func TestErasesWhereItMayNotLook(t *testing.T) {
 // are answered by ClickHouse's code of an error.
 func (w world) refusing(text, code string) *storage.DB {
 	w.Helper()
+	return w.behind(func(statement string) string {
+		if strings.Contains(statement, text) {
+			return code
+		}
+		return ""
+	})
+}
+
+// behind is the database behind something that sees every statement before it does,
+// and answers it by ClickHouse's code of an error, or lets it pass.
+func (w world) behind(see func(statement string) (code string)) *storage.DB {
+	w.Helper()
 	target, err := url.Parse(w.env.DSN)
 	if err != nil {
 		w.Fatal(err)
@@ -155,7 +168,7 @@ func (w world) refusing(text, code string) *storage.DB {
 		if err != nil {
 			return // the caller is gone
 		}
-		if strings.Contains(string(body)+r.URL.RawQuery, text) {
+		if code := see(string(body) + r.URL.RawQuery); code != "" {
 			rw.Header().Set("X-ClickHouse-Exception-Code", code)
 			rw.WriteHeader(http.StatusForbidden)
 			_, _ = io.WriteString(rw, "Code: "+code+". DB::Exception: plumbline: Not enough privileges. (version 26.7.2.1)")

@@ -23,7 +23,7 @@ var unfinishedSQL string
 
 // eraseAt erases the rows of identifiers at one place and adds what it found to
 // the report.
-func (r Request) eraseAt(ctx context.Context, at place, ids []string, now time.Time, t *TableReport) error {
+func (r run) eraseAt(ctx context.Context, at place, ids []string, t *TableReport) error {
 	if t.Table == plumbline.TableOutcomes && !r.DryRun {
 		if err := at.settled(ctx); err != nil {
 			return err
@@ -42,12 +42,17 @@ func (r Request) eraseAt(ctx context.Context, at place, ids []string, now time.T
 		if rows == 0 || r.DryRun {
 			continue
 		}
-		if err := r.record(ctx, at, hours, now); err != nil {
+		if err := r.record(ctx, at, hours, r.now); err != nil {
 			return err
 		}
-		if t.Table == plumbline.TableOutcomes {
+		switch t.Table {
+		case plumbline.TableOutcomes:
 			err = r.eraseOutcomes(ctx, at, chunk, hours)
-		} else {
+		case plumbline.TablePredictions:
+			if err = r.forgetDays(ctx, r.db, chunk, ends); err == nil {
+				err = r.delete(ctx, at, chunk, ends, hours)
+			}
+		default:
 			err = r.delete(ctx, at, chunk, ends, hours)
 		}
 		if err != nil {
