@@ -214,13 +214,7 @@ func (w *worker) rollUp(ctx context.Context, b *batch, table plumbline.TableName
 	if err != nil {
 		return 0, err
 	}
-	var models []string
-	for model, kind := range w.i.cfg.ScoreKinds {
-		if kind == ScoreNumber {
-			models = append(models, string(model))
-		}
-	}
-	args := append(b.at.offsets(b.first, b.last), verify.NumberModels(models), w.i.cfg.Segments.Parameter())
+	args := append(b.at.offsets(b.first, b.last), verify.NumberModels(w.i.cfg.NumberModels()), w.i.cfg.Segments.Parameter())
 	scope := inRange[len(" WHERE "):]
 	for _, month := range months {
 		if _, ok := present[partKey(month)]; ok {

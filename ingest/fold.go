@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"math"
+	"slices"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/decode"
@@ -20,6 +21,19 @@ const (
 	// ScoreNumber is counted like a feature.
 	ScoreNumber ScoreKind = "number"
 )
+
+// NumberModels are the models whose score is a number and no probability, in
+// order.
+func (c Config) NumberModels() []plumbline.Model {
+	var models []plumbline.Model
+	for model, kind := range c.ScoreKinds {
+		if kind == ScoreNumber {
+			models = append(models, model)
+		}
+	}
+	slices.Sort(models)
+	return models
+}
 
 // Series are numbered within a batch: the fixed ones first, then the features
 // by their identifier in the batch.

@@ -135,7 +135,7 @@ func TestRollupsEqualTheRecomputationInSQL(t *testing.T) {
 	if got := count(t, env, "SELECT countIf(propensity = 0.125 AND NOT isNull(propensity)) FROM predictions"); got != n/4 {
 		t.Errorf("%d propensities are stored, want %d", got, n/4)
 	}
-	opts := verify.Options{From: now.Add(-71 * 24 * time.Hour), To: now.Add(time.Hour), NumberModels: []string{"number", `o'dd\`}, Segments: cfg.Segments}
+	opts := verify.Options{From: now.Add(-71 * 24 * time.Hour), To: now.Add(time.Hour), NumberModels: []plumbline.Model{"number", `o'dd\`}, Segments: cfg.Segments}
 	report := equal(t, env, opts)
 	for _, table := range report.Tables {
 		if table.Keys < 1000 {

@@ -10,14 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/docsgen"
 	"github.com/plumbline-slo/plumbline/dashboards"
-	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/ingest/verify"
 	"github.com/plumbline-slo/plumbline/rules"
 	"github.com/plumbline-slo/plumbline/storage"
@@ -70,7 +68,7 @@ func verifyRollups(ctx context.Context, w where, s span, stdout, stderr io.Write
 	report, err := asking(w, func(cfg app.Config, db *storage.DB) (report verify.Report, err error) {
 		slos, err := cfg.SLOs()
 		if err == nil {
-			report, err = verify.Run(ctx, db.Conn(), verify.Options{From: s.from, To: s.to, NumberModels: numberModels(cfg.Ingest), Segments: cfg.Ingest.Segments, SLOs: slos})
+			report, err = verify.Run(ctx, db.Conn(), verify.Options{From: s.from, To: s.to, NumberModels: cfg.Ingest.NumberModels(), Segments: cfg.Ingest.Segments, SLOs: slos})
 		}
 		if err != nil {
 			return report, fmt.Errorf("rollup verify: %w", err)
@@ -117,18 +115,6 @@ func tellIndicators(stderr io.Writer, i verify.IndicatorsReport) {
 	if len(i.Otherwise) > 0 {
 		fmt.Fprintf(stderr, "sli: not compared, because predictions alone do not say it: %v\n", i.Otherwise)
 	}
-}
-
-// numberModels are the models whose scores ingest counts as plain numbers.
-func numberModels(cfg ingest.Config) []string {
-	var models []string
-	for model, kind := range cfg.ScoreKinds {
-		if kind == ingest.ScoreNumber {
-			models = append(models, string(model))
-		}
-	}
-	slices.Sort(models)
-	return models
 }
 
 // askSQL sends one statement to ClickHouse's HTTP interface and copies the

@@ -53,7 +53,7 @@ type Options struct {
 	// From and To bound the event time; they are widened to whole hours.
 	From, To time.Time
 	// NumberModels are the models whose score is a number and no probability.
-	NumberModels []string
+	NumberModels []plumbline.Model
 	// Segments are those that are declared.
 	Segments segment.Declared
 	// SLOs are those whose indicators are compared, too.
@@ -219,8 +219,12 @@ WHERE table = 'predictions' AND rows + dead < events AND ts_min < {to:DateTime} 
 }
 
 // NumberModels is the query parameter number_models of SelectSQL.
-func NumberModels(models []string) any {
-	return clickhouse.Named("number_models", append([]string{}, models...))
+func NumberModels(models []plumbline.Model) any {
+	names := make([]string, len(models))
+	for i, m := range models {
+		names[i] = string(m)
+	}
+	return clickhouse.Named("number_models", names)
 }
 
 // SelectSQL returns the SELECT that makes the rows of a rollup table from the

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"slices"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -193,13 +192,7 @@ func (c *Config) declareSegments() {
 	}
 	c.Analyze.Clusters = clusters
 	c.Ingest.Segments, c.Join.Segments = declared, declared
-	c.Join.ScoreNumbers = nil
-	for model, kind := range c.Ingest.ScoreKinds {
-		if kind == ingest.ScoreNumber {
-			c.Join.ScoreNumbers = append(c.Join.ScoreNumbers, model)
-		}
-	}
-	slices.Sort(c.Join.ScoreNumbers)
+	c.Join.ScoreNumbers = c.Ingest.NumberModels()
 }
 
 // analyzed is what its estimates need to know of the model.
