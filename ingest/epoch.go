@@ -69,23 +69,19 @@ func (w *worker) epoch(ctx context.Context, c committed) (epoch string, first in
 // epochChanged returns why the partition cannot be the one whose fingerprint is
 // stored, or nothing.
 func (w *worker) epochChanged(ctx context.Context, stored fingerprint, c committed, first, end int64) (string, error) {
-	switch {
-	case end <= stored.Offset:
+	if end <= stored.Offset {
 		return fmt.Sprintf("it ends at %d, before the record %d that was seen", end, stored.Offset), nil
-	case stored.Offset < first:
-		// Retention has dropped the record; only the end can contradict.
-		if i, ok, _ := parseIntent(c.Metadata); ok && i.Epoch == stored.Epoch && end < c.Offset {
-			return fmt.Sprintf("it ends at %d, before the committed offset %d", end, c.Offset), nil
+	}
+	if stored.Offset >= first {
+		now, err := w.recordAt(ctx, stored.Offset)
+		if err != nil {
+			return "", err
 		}
-		return "", nil
+		if !now.sameRecord(stored) {
+			return fmt.Sprintf("record %d is another than the one seen before", stored.Offset), nil
+		}
 	}
-	now, err := w.recordAt(ctx, stored.Offset)
-	if err != nil {
-		return "", err
-	}
-	if !now.sameRecord(stored) {
-		return fmt.Sprintf("record %d is another than the one seen before", stored.Offset), nil
-	}
+	// Where retention has dropped the record, only the end can contradict.
 	if i, ok, _ := parseIntent(c.Metadata); ok && i.Epoch == stored.Epoch && end < c.Offset {
 		return fmt.Sprintf("it ends at %d, before the committed offset %d", end, c.Offset), nil
 	}
