@@ -25,7 +25,7 @@ type fetcher struct {
 }
 
 func newFetcher(f *fetch.Fetcher, topic string, partition int) fetcher {
-	return fetcher{partition: f.Partition(topic, partition), name: fmt.Sprintf("%s/%d", topic, partition)}
+	return fetcher{partition: f.Partition(topic, partition), name: PartitionName(topic, partition)}
 }
 
 // errStop is returned by a visitor that wants no more records of this fetch.

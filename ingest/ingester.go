@@ -96,7 +96,7 @@ func New(cfg Config, deps Dependencies) (*Ingester, error) {
 	if i.now == nil {
 		i.now = time.Now
 	}
-	for _, topic := range i.topics() {
+	for _, topic := range cfg.ConsumedTopics() {
 		if _, err := cfg.newRows(topic, policy); err != nil {
 			return nil, err
 		}
@@ -109,9 +109,10 @@ func New(cfg Config, deps Dependencies) (*Ingester, error) {
 	return i, nil
 }
 
-func (i *Ingester) topics() []string {
+// ConsumedTopics are the topics that ingest reads.
+func (c Config) ConsumedTopics() []string {
 	var names []string
-	for _, s := range i.cfg.AllSources() {
+	for _, s := range c.AllSources() {
 		names = append(names, s.Topic)
 	}
 	return names
@@ -124,7 +125,7 @@ func (i *Ingester) Run(ctx context.Context) error {
 	defer i.letters.close()
 	defer i.coordination.close()
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: i.cfg.Group, Brokers: i.cfg.Brokers, Topics: i.topics(),
+		ID: i.cfg.Group, Brokers: i.cfg.Brokers, Topics: i.cfg.ConsumedTopics(),
 		Dialer:            i.cfg.Dialer.Kafka("plumbline"),
 		HeartbeatInterval: i.cfg.SessionTimeout / 5, SessionTimeout: i.cfg.SessionTimeout,
 		RebalanceTimeout: max(i.cfg.SessionTimeout, 2*grace), JoinGroupBackoff: 500 * time.Millisecond,

@@ -27,4 +27,8 @@ func (s source) token(first, last int64, table plumbline.TableName, key partKey,
 }
 
 // String names the partition for people.
-func (s source) String() string { return fmt.Sprintf("%s/%d", s.Topic, s.Partition) }
+func (s source) String() string { return PartitionName(s.Topic, s.Partition) }
+
+// PartitionName is what people read for a partition, and the object of what is
+// noticed of it.
+func PartitionName(topic string, partition int) string { return fmt.Sprintf("%s/%d", topic, partition) }

@@ -17,6 +17,7 @@ import (
 	"github.com/plumbline-slo/plumbline/alerting"
 	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
 	"github.com/plumbline-slo/plumbline/alerting/watchdog"
+	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/rules"
 )
 
@@ -48,7 +49,7 @@ func (a *App) newWatchdog(alerts *alerting.Service, evaluator *rules.Evaluator, 
 	runbook := a.web.externalURL() + "/runbooks/service"
 	ingested := &ingestProbe{
 		client: &kafka.Client{Addr: kafka.TCP(a.brokers...), Transport: a.dialer.Transport("plumbline-watchdog")},
-		group:  a.cfg.Ingest.Group, topics: a.cfg.ingestTopics(), explained: a.troubles.explains, seen: make(map[partitionKey]progress),
+		group:  a.cfg.Ingest.Group, topics: a.cfg.Ingest.ConsumedTopics(), explained: a.troubles.explains, seen: make(map[partitionKey]progress),
 	}
 	evaluated := &evaluationProbe{evaluations: evaluator.Evaluations, turn: speaks.turn(), began: time.Now(), any: len(a.slos) > 0, since: make(map[string]time.Time)}
 	silent := &silenceProbe{conn: a.db.Conn(), stored: a.stored, slos: make(map[string]bool)}
@@ -86,14 +87,6 @@ func (a *App) pastAlerting(owner plumbline.OwnerEntry) (alerting.Notifier, error
 		return nil, err
 	}
 	return channel.Notifier(owner), nil
-}
-
-func (c Config) ingestTopics() []string {
-	var topics []string
-	for _, s := range c.Ingest.AllSources() {
-		topics = append(topics, s.Topic)
-	}
-	return topics
 }
 
 // explains reports whether a partition's standstill is told of already.
@@ -174,7 +167,7 @@ func (p *ingestProbe) lag(ctx context.Context, now time.Time) (time.Duration, st
 			key := partitionKey{topic, o.Partition}
 			// Nobody waits for what retention took before it was committed.
 			lag := p.move(key, max(done[key], o.FirstOffset), o.LastOffset, now)
-			if object := fmt.Sprintf("%s/%d", topic, o.Partition); lag > 0 && !p.explained(object) {
+			if object := ingest.PartitionName(topic, o.Partition); lag > 0 && !p.explained(object) {
 				worst = max(worst, lag)
 				behind = append(behind, object)
 			}

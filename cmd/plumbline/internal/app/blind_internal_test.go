@@ -37,7 +37,7 @@ func TestIngestProbeAsksKafka(t *testing.T) {
 	}
 	told := map[string]bool{}
 	p := &ingestProbe{
-		client: &kafka.Client{Addr: kafka.TCP(b.Addresses()...)}, group: defaults.Ingest.Group, topics: defaults.ingestTopics(),
+		client: &kafka.Client{Addr: kafka.TCP(b.Addresses()...)}, group: defaults.Ingest.Group, topics: defaults.Ingest.ConsumedTopics(),
 		explained: func(object string) bool { return told[object] }, seen: make(map[partitionKey]progress),
 	}
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
