@@ -24,6 +24,9 @@ import (
 const (
 	// stateIntent is set from before a send until its record.
 	stateIntent = "core_intent"
+	// stateSaid is when the channel last said something, in Unix milliseconds. The
+	// entry's own time is that of the last turn, whatever became of it.
+	stateSaid = "core_said"
 	// stateSeen is when the one who told looked, in Unix milliseconds.
 	stateSeen = "core_seen"
 	// stateAck names the acknowledgement that the channel was told of.
@@ -67,6 +70,11 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 		return ctx, nil, err
 	}
 	store := nflog.NewStore(entry)
+	intent, _ := store.GetStr(stateIntent)
+	o.entry, o.maybeTold = entry, intent != ""
+	if isMuted(ctx) && !o.maybeTold && !d.delivery.pageEnded(entry, alerts) {
+		return ctx, nil, nil
+	}
 	if d.delivery.behind(entry, alerts) || d.delivery.contradicts(entry, store, alerts) {
 		return ctx, nil, nil
 	}
@@ -78,10 +86,11 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 			return ctx, nil, err
 		}
 	}
-	o.entry = entry
-	intent, _ := store.GetStr(stateIntent)
-	o.maybeTold = intent != ""
+	return d.decide(ctx, l, o, store, alerts)
+}
 
+// decide returns the alerts if there is something to tell of them.
+func (d *dedup) decide(ctx context.Context, l *slog.Logger, o *outcome, store *nflog.Store, alerts []*alert.Alert) (context.Context, []*alert.Alert, error) {
 	ctx, told, err := d.stage.Exec(ctx, l, alerts...)
 	if err != nil {
 		return ctx, nil, err
@@ -93,18 +102,51 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 	// Who took what fired before has not taken what fires again. The end between
 	// the two may never have been told: it was muted, or nobody was there to.
 	again := ack == "" && toldAck != "" && len(firing) > 0
+	reason, _ := notify.NotificationReason(ctx)
+	elapsed := reason == notify.ReasonRepeatIntervalElapsed
+	o.repeat = elapsed || ack == "" && len(firing) > 0 && longSilent(ctx)
 	if len(told) > 0 {
-		reason, _ := notify.NotificationReason(ctx)
-		o.quiet = reason == notify.ReasonRepeatIntervalElapsed && ack != "" && !o.acknowledged
+		o.quiet = elapsed && ack != "" && !o.acknowledged
 		return ctx, told, nil
 	}
 	switch {
-	case entry == nil:
+	case o.entry == nil:
 		return ctx, nil, nil
-	case o.maybeTold, o.acknowledged, again, fewer(entry.FiringAlerts, firing):
+	case o.maybeTold, o.acknowledged, o.repeat, again, fewer(o.entry.FiringAlerts, firing):
 		return ctx, alerts, nil
 	}
 	return ctx, nil, nil
+}
+
+// longSilent reports whether the channel has said nothing for the repeat interval. A
+// repeat that failed, or a turn in which a channel had nothing to say, is none.
+func longSilent(ctx context.Context) bool {
+	store, ok := notify.NflogStore(ctx)
+	interval, known := notify.RepeatInterval(ctx)
+	if !ok || !known {
+		return false
+	}
+	said, ok := store.GetInt(stateSaid)
+	return ok && turnTime(ctx).Sub(time.UnixMilli(said)) >= interval
+}
+
+// pageEnded reports whether the channel was told of a page that fires no more. What
+// was told and is not remembered may have been one.
+func (c *core) pageEnded(entry *nflogpb.Entry, alerts []*alert.Alert) bool {
+	if entry == nil {
+		return false
+	}
+	lesser := make(map[uint64]bool)
+	for _, set := range c.alerts.labelsOf(keyOfAlert(alerts[0])) {
+		lesser[hashOf(set)] = set[plumbline.LabelSeverity] != plumbline.SeverityPage
+	}
+	var firing []uint64
+	for _, a := range alerts {
+		if !a.Resolved() {
+			firing = append(firing, hashOf(a.Labels))
+		}
+	}
+	return slices.ContainsFunc(entry.FiringAlerts, func(told uint64) bool { return !lesser[told] && !slices.Contains(firing, told) })
 }
 
 // moved reports whether an alert of the incident has begun or ended since the

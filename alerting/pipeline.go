@@ -103,13 +103,20 @@ func (c *core) integrationStage(d *delivery, integration notify.Integration, idx
 // that an incident whose alert ends while it is silenced or inhibited stays
 // open for ever (alertmanager#3664). Nobody is told of an end they were not
 // told the beginning of: deduplication sees to that. And while any alert of the
-// incident fires, heard or muted, the incident is not over: nothing is told.
+// incident fires, heard or muted, the incident is not over. Where all that fires is
+// muted, nothing of it is told but the end of a page that was told: were it not, who
+// closed the page would not hear that it fires again.
 type muteFiring []notify.Stage
+
+type mutedKey struct{}
+
+// isMuted reports whether all that fires is muted.
+func isMuted(ctx context.Context) bool { return ctx.Value(mutedKey{}) != nil }
 
 // Exec implements notify.Stage.
 func (m muteFiring) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
 	firing, resolved := splitAlerts(alerts)
-	fire := len(firing) > 0
+	fire, page := len(firing) > 0, pages(firing)
 	for _, stage := range m {
 		var err error
 		if ctx, firing, err = stage.Exec(ctx, l, firing...); err != nil {
@@ -117,7 +124,10 @@ func (m muteFiring) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.A
 		}
 	}
 	if fire && len(firing) == 0 {
-		return ctx, nil, nil
+		if page {
+			return ctx, nil, nil
+		}
+		return context.WithValue(ctx, mutedKey{}, true), alerts, nil
 	}
 	return ctx, append(firing, resolved...), nil
 }
@@ -154,8 +164,9 @@ type outcome struct {
 	seen     time.Time      // when this replica looked at the alerts
 	// maybeTold says that an earlier send may have been delivered though its
 	// record is missing; acknowledged that the channel is to be told of an
-	// acknowledgement; quiet that only the record is to be renewed.
-	maybeTold, acknowledged, quiet bool
+	// acknowledgement; repeat that nothing was said for long; quiet that only the
+	// record is to be renewed.
+	maybeTold, acknowledged, repeat, quiet bool
 
 	text Text
 	sent bool
@@ -197,9 +208,8 @@ func (d *delivery) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bo
 	}
 	maybeTold := o.maybeTold
 	o.maybeTold = true // of the next attempt
-	reason, _ := notify.NotificationReason(ctx)
 	result, err := d.notifier.Notify(ctx, Notice{
-		Text: text, Alerts: plainAlerts(alerts), Repeat: reason == notify.ReasonRepeatIntervalElapsed, State: store,
+		Text: text, Alerts: plainAlerts(alerts), Repeat: o.repeat, State: store,
 		Incident: o.incident, Acknowledged: o.acknowledged, MaybeTold: maybeTold,
 	})
 	if err == nil {
@@ -207,6 +217,9 @@ func (d *delivery) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bo
 		store.Delete(stateIntent)
 		store.SetStr(stateAck, o.incident.ackName())
 		store.SetInt(stateSeen, o.seen.UnixMilli())
+		if result.Sent || o.repeat {
+			store.SetInt(stateSaid, time.Now().UnixMilli())
+		}
 	}
 	return result.Retry, err
 }
@@ -228,8 +241,11 @@ func (d *delivery) record(ctx context.Context, _ *slog.Logger, alerts ...*alert.
 		kind = EventOpened
 	}
 	why := reason.String()
-	if o.acknowledged {
+	switch {
+	case o.acknowledged:
 		why = string(EventAcknowledged)
+	case o.repeat && reason == notify.ReasonDoNotNotify:
+		why = notify.ReasonRepeatIntervalElapsed.String()
 	}
 	d.metrics.events.WithLabelValues(d.channel, string(kind)).Inc()
 	d.remember(o, kind, why)

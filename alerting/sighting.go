@@ -30,6 +30,13 @@ func (s *sightings) observe(ctx context.Context, l *slog.Logger, alerts ...*aler
 	if len(alerts) == 0 {
 		return ctx, alerts, nil
 	}
+	if isMuted(ctx) {
+		i, ok := s.incidents.last(keyOfAlert(alerts[0]))
+		if ok && !i.Open() {
+			return ctx, nil, nil
+		}
+		return context.WithValue(ctx, incidentKey{}, i), alerts, nil
+	}
 	seen, err := s.incidents.observe(s.look(alerts))
 	if err != nil {
 		s.metrics.storageFailures.WithLabelValues("incidents").Inc()

@@ -144,7 +144,7 @@ func (e *escalation) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.
 	}
 	to, due := string(e.from.Escalation.To), i.pagedAt().Add(e.from.Escalation.After)
 	if _, acked := i.Acknowledged(); !e.handed(i, to, pages(alerts)) {
-		if acked || !i.Open() || i.EscalatedAt.IsZero() || turnTime(ctx).Before(due) {
+		if isMuted(ctx) || acked || !i.Open() || i.EscalatedAt.IsZero() || turnTime(ctx).Before(due) {
 			return ctx, nil, nil
 		}
 		// Both replicas write the same: the moment is when it was due.

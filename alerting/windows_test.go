@@ -145,3 +145,104 @@ func TestPageInhibitsTicketsOfItsFeatureJob(t *testing.T) {
 		t.Errorf("incident %+v, %v; want its feature job", i, err)
 	}
 }
+
+// actionsOf lists the PagerDuty actions of one incident.
+func actionsOf(w *world, key string) string {
+	var actions []string
+	for _, e := range w.pagerduty.Events() {
+		if e.DedupKey == key {
+			actions = append(actions, e.Action)
+		}
+	}
+	return strings.Join(actions, " ")
+}
+
+// A page ends while the ticket that is left of its incident is muted, whatever mutes
+// it: the end is told, the ticket is not told again and again, and the page rings when
+// it fires again.
+func TestEndOfAPageIsToldThoughItsTicketIsMuted(t *testing.T) {
+	other := with(firing(plumbline.SeverityPage), plumbline.LabelSLO, "other")
+	for name, test := range map[string]struct {
+		config func(*alerting.Config)
+		mute   func(*testing.T, *world, *service) // when the page has been told
+		silent bool                               // the page is muted as well
+	}{
+		"business hours": {config: func(c *alerting.Config) { c.TimeIntervals, c.Owners[0].BusinessHours = never(), "office" }},
+		"mute window": {config: func(c *alerting.Config) {
+			c.MuteWindows = []alerting.MuteWindow{{Model: "flight-delay", From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour), Reason: "a try"}}
+		}},
+		"inhibited by another SLO's page": {mute: func(t *testing.T, w *world, s *service) {
+			s.send(t, other)
+			w.waitPagerDuty(t, 2)
+		}},
+		"silenced": {silent: true, mute: func(t *testing.T, _ *world, s *service) {
+			if _, err := s.Silence(t.Context(), flightIncident(), time.Hour, "ann", "known"); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if test.config != nil {
+				test.config(&w.Config)
+			}
+			s := w.start(t)
+			s.send(t, firing(plumbline.SeverityTicket))
+			s.send(t, firing(plumbline.SeverityPage))
+			eventually(t, func() bool { return actionsOf(w, flightIncident()) == "trigger" })
+			s.turns(t, 8)
+			if test.mute != nil {
+				test.mute(t, w, s)
+			}
+			s.send(t, past(firing(plumbline.SeverityPage)))
+			eventually(t, func() bool { return actionsOf(w, flightIncident()) == "trigger resolve" })
+			w.waitSlack(t, func([]fakeslack.Message) bool { return strings.Contains(w.slack.Roots()[0].Text, "TICKET") })
+			s.turns(t, 8)
+			said := len(w.slack.Messages())
+			s.turns(t, 8)
+			if n := len(w.slack.Messages()); n != said || actionsOf(w, flightIncident()) != "trigger resolve" {
+				t.Errorf("a muted ticket was told: %d messages after %d, %s", n, said, w.actions())
+			}
+			if test.silent {
+				return
+			}
+			s.send(t, now(firing(plumbline.SeverityPage)))
+			eventually(t, func() bool { return actionsOf(w, flightIncident()) == "trigger resolve trigger" })
+			w.waitSlack(t, func([]fakeslack.Message) bool { return strings.Contains(w.slack.Roots()[0].Text, "PAGE") })
+		})
+	}
+}
+
+// Whom the page was handed on to hears of its end as well, and nobody else is handed
+// a ticket that is muted.
+func TestEndOfAPageReachesWhomItWasHandedOnTo(t *testing.T) {
+	w := newWorld(t)
+	key := filepath.Join(t.TempDir(), "second-key")
+	if err := os.WriteFile(key, []byte("fedcba9876543210fedcba9876543210"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.Config.MuteWindows = []alerting.MuteWindow{{Model: "flight-delay", From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour), Reason: "a try"}}
+	w.Config.Owners[0].Escalation = &plumbline.Escalation{After: 2 * time.Hour, To: "manager"}
+	w.Config.Owners = append(w.Config.Owners, plumbline.OwnerEntry{Name: "manager", PagerDutyKeyFile: key})
+	s := w.start(t)
+	late := func(severity string, set func(alerting.Alert) alerting.Alert) alerting.Alert {
+		a := firing(severity)
+		a.StartsAt = time.Now().Add(-3 * time.Hour)
+		return set(a)
+	}
+	same := func(a alerting.Alert) alerting.Alert { return a }
+	s.send(t, late(plumbline.SeverityTicket, same))
+	s.send(t, late(plumbline.SeverityPage, same))
+	w.waitPagerDuty(t, 2)
+	s.turns(t, 12)
+	s.send(t, late(plumbline.SeverityPage, past))
+	eventually(t, func() bool {
+		ends := map[string]int{}
+		for _, e := range w.pagerduty.Events() {
+			if e.Action == "resolve" {
+				ends[e.RoutingKey[:4]]++
+			}
+		}
+		return ends["0123"] == 1 && ends["fedc"] == 1
+	})
+}
