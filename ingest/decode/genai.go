@@ -47,8 +47,9 @@ type GenAI struct {
 	// EvaluationLabel takes an evaluation's label, such as pass, instead of its
 	// score where both are there.
 	EvaluationLabel bool `yaml:"evaluation_label"`
-	// Identifier says what predictions and their evaluations both carry. Empty is
-	// response.
+	// Identifier says by what evaluations find their predictions, which both must
+	// carry: response, the default, is gen_ai.response.id; span is the identifiers of
+	// trace and span.
 	Identifier Identifier `yaml:"identifier"`
 }
 
