@@ -109,7 +109,7 @@ func (j *judge) keep(entries []ledger.Entry) {
 // something else is said than was written last. What fails is tried again after
 // the interval; until then the error stands.
 func (j *judge) look(ctx context.Context, now time.Time) ([]ledger.Entry, error) {
-	if now.Sub(j.looked.at) < j.cfg.Interval {
+	if j.looked.stands(now, j.cfg.Interval) {
 		return nil, j.looked.err
 	}
 	entries, err := j.entries(ctx, now)

@@ -25,22 +25,16 @@ const settle = 10 * time.Minute
 type hygiene struct {
 	reader   dataquality.Reader
 	cfg      Config
-	features map[plumbline.Model]featureLook
+	features map[plumbline.Model]attempt
 	trained  map[plumbline.Model]trained
 	hours    map[plumbline.Model]time.Time
 	// repeats is when repeats could not be counted last, and why.
 	repeats map[plumbline.Model]attempt
 }
 
-// featureLook is when features were last looked at, and what went wrong.
-type featureLook struct {
-	at  time.Time
-	err error
-}
-
 func newHygiene(reader dataquality.Reader, cfg Config) *hygiene {
 	return &hygiene{
-		reader: reader, cfg: cfg, features: map[plumbline.Model]featureLook{}, trained: map[plumbline.Model]trained{},
+		reader: reader, cfg: cfg, features: map[plumbline.Model]attempt{}, trained: map[plumbline.Model]trained{},
 		hours: map[plumbline.Model]time.Time{}, repeats: map[plumbline.Model]attempt{},
 	}
 }
@@ -51,11 +45,11 @@ func newHygiene(reader dataquality.Reader, cfg Config) *hygiene {
 // after their interval; until then the error stands.
 func (h *hygiene) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
 	var findings []Finding
-	if now.Sub(h.features[t.model].at) >= h.cfg.DataQualityInterval {
+	if !h.features[t.model].stands(now, h.cfg.DataQualityInterval) {
 		types, typesErr := h.lookTypes(ctx, t)
 		checks, err := h.lookFeatures(ctx, t, now)
 		findings = append(types, checks...)
-		h.features[t.model] = featureLook{at: now, err: errors.Join(typesErr, err)}
+		h.features[t.model] = attempt{now, errors.Join(typesErr, err)}
 	}
 	repeats, err := h.lookRepeats(ctx, t, now)
 	if err = errors.Join(h.features[t.model].err, err); err != nil {
@@ -85,7 +79,7 @@ func (h *hygiene) lookTypes(ctx context.Context, t traffic) ([]Finding, error) {
 // lookRepeats counts the repeats of the last closed hour, once. It reads raw
 // rows: what fails waits its interval, and the error stands until then.
 func (h *hygiene) lookRepeats(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
-	if last := h.repeats[t.model]; last.err != nil && now.Sub(last.at) < h.cfg.DataQualityInterval {
+	if last := h.repeats[t.model]; last.err != nil && last.stands(now, h.cfg.DataQualityInterval) {
 		return nil, last.err
 	}
 	findings, err := h.countRepeats(ctx, t, now)

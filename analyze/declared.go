@@ -46,7 +46,7 @@ func (l *declaredQuality) look(ctx context.Context, t traffic, now time.Time) ([
 	if len(d.Metrics) == 0 && len(d.Protected) == 0 {
 		return nil, nil
 	}
-	if last := l.looked[t.model]; now.Sub(last.at) < l.cfg.MetricInterval {
+	if last := l.looked[t.model]; last.stands(now, l.cfg.MetricInterval) {
 		return nil, last.err
 	}
 	findings, metricErr := l.metrics(ctx, t, d)

@@ -22,14 +22,6 @@ type truth struct {
 	looked map[plumbline.Model]attempt
 }
 
-// attempt is when something was looked at last, and the error of that. It stands
-// until the next attempt: what could not be seen is not complete meanwhile, but
-// a query that fails, and may be a heavy one, waits as one that succeeds does.
-type attempt struct {
-	at  time.Time
-	err error
-}
-
 func newTruth(reader concept.Reader, cfg Config) *truth {
 	return &truth{reader: reader, cfg: cfg, looked: map[plumbline.Model]attempt{}}
 }
@@ -37,7 +29,7 @@ func newTruth(reader concept.Reader, cfg Config) *truth {
 // look compares the labels of a model, and of each of its production deploys the
 // labels of like predictions, with those before.
 func (l *truth) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
-	if last := l.looked[t.model]; now.Sub(last.at) < l.cfg.LabelInterval {
+	if last := l.looked[t.model]; last.stands(now, l.cfg.LabelInterval) {
 		return nil, last.err
 	}
 	newest, ok := t.newest()

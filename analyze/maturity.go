@@ -72,7 +72,7 @@ func (l *forecasts) look(ctx context.Context, t traffic, now time.Time) ([]Findi
 		f = &forecastOf{scope: history.Scope{Model: t.model}}
 		l.models[t.model] = f
 	}
-	if now.Sub(f.last.at) < l.cfg.EstimateInterval {
+	if f.last.stands(now, l.cfg.EstimateInterval) {
 		return nil, f.last.err
 	}
 	findings, err := l.update(ctx, f, t, now)

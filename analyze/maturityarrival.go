@@ -45,7 +45,7 @@ func newArrivals(cfg Config, conn querier) *arrivals {
 
 // look compares the labels that came lately with those that should have.
 func (l *arrivals) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
-	if last := l.looked[t.model]; now.Sub(last.at) < l.cfg.LabelArrival.Interval {
+	if last := l.looked[t.model]; last.stands(now, l.cfg.LabelArrival.Interval) {
 		return nil, last.err
 	}
 	a, err := l.read(ctx, t.model, now)

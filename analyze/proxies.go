@@ -107,7 +107,7 @@ func newProxies(reader proxy.Reader, cfg ProxyConfig) *proxies {
 // What fails is tried again after the interval; until then the error stands.
 func (p *proxies) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
 	last := p.looked[t.model]
-	if now.Sub(last.at) < p.cfg.Interval {
+	if last.stands(now, p.cfg.Interval) {
 		return nil, last.err
 	}
 	newest, ok := t.newest()

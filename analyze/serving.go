@@ -26,6 +26,17 @@ type querier interface {
 	Query(ctx context.Context, query string, args ...any) (driver.Rows, error)
 }
 
+// attempt is when something was looked at last, and the error of that. It stands
+// until the next attempt: what could not be seen is not complete meanwhile, but
+// a query that fails, and may be a heavy one, waits as one that succeeds does.
+type attempt struct {
+	at  time.Time
+	err error
+}
+
+// stands reports whether it is too early for the next attempt.
+func (a attempt) stands(now time.Time, interval time.Duration) bool { return now.Sub(a.at) < interval }
+
 // deploy is one deploy in one stage with the hours in which it served.
 type deploy struct {
 	hash  plumbline.DeployHash

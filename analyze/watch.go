@@ -59,7 +59,7 @@ func (m Measures) all() []measure.ID {
 // lookDrift compares every deploy that served within the window, and its
 // segments.
 func (r *Runner) lookDrift(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
-	if last := r.watch.looked[t.model]; now.Sub(last.at) < r.cfg.DriftInterval {
+	if last := r.watch.looked[t.model]; last.stands(now, r.cfg.DriftInterval) {
 		return nil, last.err
 	}
 	findings, err := r.compareDeploys(ctx, t, now)
