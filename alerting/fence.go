@@ -12,7 +12,8 @@ import (
 	"sync"
 )
 
-// TermHeader carries the Term of whoever posts alerts.
+// TermHeader carries the Term of whoever posts alerts, and in a refusal the one that
+// is known.
 const TermHeader = "Plumbline-Term"
 
 // Term is the right to evaluate a rule group: of two evaluators of a group, the
@@ -37,6 +38,22 @@ func ParseTerm(text string) (Term, error) {
 
 // ErrFenced is returned for alerts of an evaluator that another has replaced.
 var ErrFenced = errors.New("another evaluator has taken over the rule group")
+
+// FencedError is ErrFenced with the term that is known. Whoever still has the duty
+// may raise its own term over that: terms begin anew where the offsets that hold them
+// are gone, and the replicas remember.
+type FencedError struct {
+	Term  Term // that was refused
+	Known int64
+}
+
+// Error implements error.
+func (e *FencedError) Error() string {
+	return fmt.Sprintf("%s: term %d of %q, but %d is known", ErrFenced, e.Term.Number, e.Term.Group, e.Known)
+}
+
+// Unwrap returns ErrFenced.
+func (*FencedError) Unwrap() error { return ErrFenced }
 
 // fence remembers the greatest term of every group, durably: a restart must not
 // let a former evaluator in again.
@@ -88,7 +105,7 @@ func (f *fence) pass(t Term) error {
 	defer f.mu.Unlock()
 	switch known := f.terms[t.Group]; {
 	case t.Number < known:
-		return fmt.Errorf("%w: term %d of %q, but %d is known", ErrFenced, t.Number, t.Group, known)
+		return &FencedError{Term: t, Known: known}
 	case t.Number == known && known > 0:
 		return nil
 	}
@@ -121,7 +138,9 @@ func (f *fence) fenced(next http.Handler) http.Handler {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		if err := f.pass(t); errors.Is(err, ErrFenced) {
+		fenced := new(FencedError)
+		if err := f.pass(t); errors.As(err, &fenced) {
+			w.Header().Set(TermHeader, Term{t.Group, fenced.Known}.String())
 			http.Error(w, err.Error(), http.StatusConflict)
 			return
 		} else if err != nil {
@@ -129,7 +148,10 @@ func (f *fence) fenced(next http.Handler) http.Handler {
 			return
 		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPost))
-		if err != nil {
+		if long := new(http.MaxBytesError); errors.As(err, &long) {
+			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+			return
+		} else if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}

@@ -5,5 +5,7 @@
 // partition's committed offset, raised under the generation of the consumer
 // group: Kafka refuses the commit of a member that was replaced, so that terms
 // only grow and no two members have the same, and alerting.TermHeader lets the
-// replicas refuse whoever missed that.
+// replicas refuse whoever missed that. Where Kafka's offsets are gone, and with them how
+// high the terms were, whoever is refused and has the duty raises its own over the
+// greatest that a replica knows.
 package duty

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"math"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -56,7 +58,8 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Announcer tells the replicas of a term before it is used.
+// Announcer tells the replicas of a term before it is used. Its error is an
+// *alerting.FencedError if one knows a greater.
 type Announcer interface {
 	Announce(ctx context.Context, term alerting.Term) error
 }
@@ -70,9 +73,16 @@ type Member struct {
 	announce Announcer
 	log      *slog.Logger
 
-	mu    sync.Mutex
-	terms map[int]int64 // by partition
-	part  bool          // in the present generation
+	raising sync.Mutex // held while a term is raised
+
+	mu         sync.Mutex
+	terms      map[int]int64 // by partition
+	generation committer     // nil without a part in the present one
+}
+
+// committer is what raises terms: Kafka refuses it once its generation is over.
+type committer interface {
+	CommitOffsets(offsets map[string]map[int]int64) error
 }
 
 // New returns a member that has no duty. Announcer may be nil.
@@ -111,7 +121,7 @@ func (m *Member) Duties() int {
 func (m *Member) TakesPart() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.part
+	return m.generation != nil
 }
 
 func (m *Member) partition(group string) int {
@@ -151,6 +161,8 @@ func (m *Member) takePart(ctx context.Context) error {
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: m.cfg.Group, Brokers: m.brokers, Dialer: m.dialer, Topics: []string{m.cfg.Topic},
 		SessionTimeout: m.cfg.Session, RebalanceTimeout: m.cfg.Rebalance, HeartbeatInterval: m.cfg.Session / 5,
+		// A topic that is deleted, or comes to be, is shared out anew.
+		WatchPartitionChanges: true, PartitionWatchInterval: m.cfg.Session / 2,
 		JoinGroupBackoff: time.Second, GroupBalancers: []kafka.GroupBalancer{kafka.RoundRobinGroupBalancer{}},
 	})
 	if err != nil {
@@ -164,34 +176,131 @@ func (m *Member) takePart(ctx context.Context) error {
 		}
 		ended := make(chan struct{})
 		generation.Start(func(ctx context.Context) {
-			defer close(ended)
 			<-ctx.Done()
-			m.drop()
+			m.over(ended)
 		})
-		if err := m.take(ctx, generation, ended); err != nil {
-			m.log.Warn("rule groups: a duty was not taken", "err", err)
+		err = m.take(ctx, generation, generation.Assignments[m.cfg.Topic], ended)
+		if err != nil && !errors.Is(err, errOver) {
+			return fmt.Errorf("take duties: %w", err)
 		}
 	}
 }
 
+// errOver is returned for what a generation would do that is over: the next follows.
+var errOver = errors.New("the generation is over")
+
 // take raises the terms of the assigned partitions, tells the replicas, and only
 // then has the duties.
-func (m *Member) take(ctx context.Context, generation *kafka.Generation, ended <-chan struct{}) error {
-	offsets, terms := make(map[int]int64), make(map[int]int64)
-	for _, a := range generation.Assignments[m.cfg.Topic] {
+func (m *Member) take(ctx context.Context, generation committer, assigned []kafka.PartitionAssignment, ended <-chan struct{}) error {
+	terms := make(map[int]int64)
+	for _, a := range assigned {
 		terms[a.ID] = max(a.Offset, 0) + 1
-		offsets[a.ID] = terms[a.ID]
 	}
 	if len(terms) == 0 {
-		m.have(terms, ended)
+		if err := m.othersHave(ctx); err != nil {
+			return err
+		}
+		m.have(generation, terms, ended)
 		return nil
 	}
-	if err := generation.CommitOffsets(map[string]map[int]int64{m.cfg.Topic: offsets}); err != nil {
-		return fmt.Errorf("raise terms: %w", err)
+	if err := m.commit(ctx, generation, terms, ended); err != nil {
+		return err
 	}
-	m.tell(ctx, terms)
-	m.have(terms, ended)
+	refused := m.tell(ctx, terms)
+	m.have(generation, terms, ended)
+	for _, r := range refused {
+		if _, _, err := m.Raise(r.Term, r.Known); err != nil {
+			m.log.Warn("rule groups: a term is raised with its first alert", "err", err)
+		}
+	}
 	return nil
+}
+
+// commit raises terms. As long as it cannot, nobody speaks for the rule groups: it is
+// tried again, and given up with the place in the group after a session, so that the
+// groups are shared out anew.
+func (m *Member) commit(ctx context.Context, generation committer, terms map[int]int64, ended <-chan struct{}) error {
+	late := time.NewTimer(m.cfg.Session)
+	defer late.Stop()
+	for {
+		err := generation.CommitOffsets(map[string]map[int]int64{m.cfg.Topic: terms})
+		if err == nil {
+			return nil
+		}
+		m.log.Warn("rule groups: duties are not taken yet", "err", err)
+		select {
+		case <-time.After(time.Second):
+		case <-ended:
+			return errOver
+		case <-late.C:
+			return fmt.Errorf("raise terms: %w", err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// othersHave returns an error if the consumer group is settled and nobody in it has a
+// part: its leader found no topic to share out. A group that cannot be asked is taken
+// to be well, for whoever leaves it disturbs all.
+func (m *Member) othersHave(ctx context.Context) error {
+	answer, err := m.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{m.cfg.Group}})
+	if err == nil && slices.ContainsFunc(answer.Groups, idle) {
+		return fmt.Errorf("nobody has a part of topic %s", m.cfg.Topic)
+	}
+	if err != nil {
+		m.log.Warn("rule groups: this replica has none, and cannot ask who has", "err", err)
+	}
+	return nil
+}
+
+// idle reports whether a group has settled on giving nothing to anybody.
+func idle(g kafka.DescribeGroupsResponseGroup) bool {
+	return g.Error == nil && g.GroupState == "Stable" && !slices.ContainsFunc(g.Members, func(member kafka.DescribeGroupsResponseMember) bool {
+		return slices.ContainsFunc(member.MemberAssignments.Topics, func(t kafka.GroupMemberTopic) bool { return len(t.Partitions) > 0 })
+	})
+}
+
+// Raise lifts a term that a replica refused over the one that it knows, if this
+// member still has the duty, and returns the one to speak under. Terms begin anew where
+// Kafka has no offsets any more: another Kafka, topic or group, or offsets that
+// expired. What keeps a former evaluator out then is the generation alone: Kafka
+// refuses the commit. An error leaves it open, and is tried again with the next alert.
+func (m *Member) Raise(refused alerting.Term, known int64) (raised alerting.Term, held bool, err error) {
+	m.raising.Lock()
+	defer m.raising.Unlock()
+	p, number, generation := m.heldAs(refused.Group)
+	switch {
+	case generation == nil:
+		return alerting.Term{}, false, nil
+	case number > known:
+		return term(p, number), true, nil
+	case known == math.MaxInt64:
+		return alerting.Term{}, true, fmt.Errorf("raise %s: no term is greater than %d", refused, known)
+	}
+	if err := generation.CommitOffsets(map[string]map[int]int64{m.cfg.Topic: {p: known + 1}}); err != nil {
+		return alerting.Term{}, true, fmt.Errorf("raise %s over %d: %w", refused, known, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.generation != generation {
+		return alerting.Term{}, false, nil
+	}
+	m.terms[p] = known + 1
+	m.log.Warn("rule groups: replicas remember a later term than Kafka does; ours is raised over it", "refused", refused, "term", known+1)
+	return term(p, known+1), true, nil
+}
+
+// heldAs returns the duty that a term is of; without it there is no generation.
+func (m *Member) heldAs(group string) (partition int, number int64, generation committer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for p, number := range m.terms {
+		if term(p, number).Group == group {
+			return p, number, m.generation
+		}
+	}
+	return 0, 0, nil
 }
 
 // announcements is how many terms are announced at once.
@@ -199,42 +308,55 @@ const announcements = 16
 
 // tell announces terms, for no longer than a rebalance may take: a replica that
 // does not answer must not keep the rules waiting, and hears of the term with its
-// first alert.
-func (m *Member) tell(ctx context.Context, terms map[int]int64) {
+// first alert. It returns what replicas refused.
+func (m *Member) tell(ctx context.Context, terms map[int]int64) (refused []*alerting.FencedError) {
 	if m.announce == nil {
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.Rebalance)
 	defer cancel()
 	var all sync.WaitGroup
+	var mu sync.Mutex
 	slots := make(chan struct{}, announcements)
 	for p, number := range terms {
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
-			if err := m.announce.Announce(ctx, term(p, number)); err != nil {
+			err := m.announce.Announce(ctx, term(p, number))
+			if fenced := new(alerting.FencedError); errors.As(err, &fenced) {
+				mu.Lock()
+				defer mu.Unlock()
+				refused = append(refused, fenced)
+			} else if err != nil {
 				m.log.Warn("rule groups: a replica hears of the term with its first alert", "err", err)
 			}
 		})
 	}
 	all.Wait()
+	return refused
 }
 
 // have gives this member duties, unless the generation is over already.
-func (m *Member) have(terms map[int]int64, ended <-chan struct{}) {
+func (m *Member) have(generation committer, terms map[int]int64, ended <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	select {
 	case <-ended:
 	default:
-		m.terms, m.part = terms, true
+		m.terms, m.generation = terms, generation
 	}
+}
+
+// over ends a generation: first what it may still be given, then what it has.
+func (m *Member) over(ended chan<- struct{}) {
+	close(ended)
+	m.drop()
 }
 
 func (m *Member) drop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.terms, m.part = make(map[int]int64), false
+	m.terms, m.generation = make(map[int]int64), nil
 }
 
 func (m *Member) ensureTopic(ctx context.Context) error {

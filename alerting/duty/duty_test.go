@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	kafkago "github.com/segmentio/kafka-go"
+
 	"github.com/plumbline-slo/plumbline/alerting"
 	"github.com/plumbline-slo/plumbline/alerting/duty"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
@@ -147,4 +149,43 @@ func TestDutiesMoveWithGreaterTerms(t *testing.T) {
 		}
 		seen[term] = true
 	}
+}
+
+// Who has no duties, for others have them all, takes part like them.
+func TestMoreMembersThanDuties(t *testing.T) {
+	brokers := kafka(t)
+	var members []*duty.Member
+	for range 5 { // of four duties
+		m, _ := join(t, brokers, nil)
+		members = append(members, m)
+	}
+	eventually(t, "four have one each, and all take part", func() bool {
+		duties, part := 0, 0
+		for _, m := range members {
+			duties += m.Duties()
+			if m.TakesPart() && m.Duties() <= 1 {
+				part++
+			}
+		}
+		return duties == 4 && part == 5
+	})
+}
+
+// A topic that is deleted takes its offsets with it, and everybody's part: it is shared
+// out again once it is there.
+func TestATopicThatIsDeletedIsSharedOutAnew(t *testing.T) {
+	brokers := kafka(t)
+	var members []*duty.Member
+	for range 2 {
+		m, _ := join(t, brokers, nil)
+		members = append(members, m)
+	}
+	shared := func() bool { return members[0].Duties() == 2 && members[1].Duties() == 2 }
+	eventually(t, "both share", shared)
+	client := &kafkago.Client{Addr: kafkago.TCP(brokers...)}
+	if _, err := client.DeleteTopics(t.Context(), &kafkago.DeleteTopicsRequest{Topics: []string{duty.DefaultConfig().Topic}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nobody has a part of what is gone", func() bool { return members[0].Duties()+members[1].Duties() == 0 })
+	eventually(t, "both share again", shared)
 }

@@ -62,7 +62,18 @@ type Relay struct {
 	log    *slog.Logger
 	peers  []*peer
 	sends  *prometheus.CounterVec // result
+	raiser Raiser                 // nil has none
 }
+
+// Raiser lifts a term that a replica refused over the one that it knows, if the duty is
+// still ours: then what was refused is sent under the one that is returned.
+type Raiser interface {
+	Raise(refused alerting.Term, known int64) (raised alerting.Term, held bool, err error)
+}
+
+// RaiseBy names who raises terms. Without it what a replica refuses is another
+// evaluator's to say. It is called before Run.
+func (r *Relay) RaiseBy(by Raiser) { r.raiser = by }
 
 // New returns a relay that sends nothing until Run.
 func New(cfg Config, registry prometheus.Registerer, log *slog.Logger) (*Relay, error) {
@@ -74,16 +85,21 @@ func New(cfg Config, registry prometheus.Registerer, log *slog.Logger) (*Relay, 
 		return nil, fmt.Errorf("relay: %w", err)
 	}
 	r := &Relay{
-		cfg: cfg, log: log, client: &http.Client{Timeout: cfg.Timeout, Transport: transport},
+		cfg: cfg, log: log,
+		client: &http.Client{
+			Timeout: cfg.Timeout, Transport: transport,
+			// A redirected POST is a GET, whose answer would pass for an acknowledgement.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 		sends: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "plumbline_relay_requests_total", Help: "Requests to alerting replicas by result (taken, failed, refused, fenced).",
+			Name: "plumbline_relay_requests_total", Help: "Requests to alerting replicas by result (taken, failed, refused, fenced, raised).",
 		}, []string{"result"}),
 	}
 	if err := registry.Register(r.sends); err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
 	for _, url := range cfg.Peers {
-		r.peers = append(r.peers, &peer{url: strings.TrimSuffix(url, "/"), wake: make(chan struct{}, 1), waiting: make(map[string][]item)})
+		r.peers = append(r.peers, &peer{url: strings.TrimSuffix(url, "/"), wake: make(chan struct{}, 1), waiting: make(map[string][]item), most: mostAlerts})
 	}
 	return r, nil
 }
@@ -121,87 +137,6 @@ func (r *Relay) Run(ctx context.Context) error {
 	return nil
 }
 
-// peer is one replica and what it has not acknowledged.
-type peer struct {
-	url  string
-	wake chan struct{}
-
-	mu      sync.Mutex
-	waiting map[string][]item // by the alert's labels, in order
-}
-
-type item struct {
-	term  alerting.Term
-	alert alerting.Alert
-}
-
-func (p *peer) put(term alerting.Term, alerts []alerting.Alert, now time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	ended := func(a alerting.Alert) bool { return !a.EndsAt.IsZero() && !a.EndsAt.After(now) }
-	for _, a := range alerts {
-		key := identity(a)
-		items := p.waiting[key]
-		// An end makes a beginning that was never delivered old news; a beginning
-		// does not make an end so.
-		if n := len(items); n > 0 && (ended(items[n-1].alert) == ended(a) || ended(a)) {
-			items = items[:n-1]
-		}
-		p.waiting[key] = append(slices.Clone(items), item{term, a})
-	}
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
-}
-
-func identity(a alerting.Alert) string {
-	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(a.Labels)) {
-		fmt.Fprintf(&b, "%q=%q,", name, a.Labels[name])
-	}
-	return b.String()
-}
-
-// batch returns the first waiting item of every alert of one term.
-func (p *peer) batch() (term alerting.Term, taken map[string]item) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	taken = make(map[string]item)
-	for key, items := range p.waiting {
-		if len(taken) == 0 {
-			term = items[0].term
-		}
-		if items[0].term == term {
-			taken[key] = items[0]
-		}
-	}
-	return term, taken
-}
-
-// done takes items out that were acknowledged, unless a newer one has taken
-// their place.
-func (p *peer) done(taken map[string]item) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for key, sent := range taken {
-		items := p.waiting[key]
-		if len(items) == 0 || !same(items[0], sent) {
-			continue
-		}
-		if len(items) == 1 {
-			delete(p.waiting, key)
-			continue
-		}
-		p.waiting[key] = items[1:]
-	}
-}
-
-func same(a, b item) bool {
-	return a.term == b.term && a.alert.StartsAt.Equal(b.alert.StartsAt) && a.alert.EndsAt.Equal(b.alert.EndsAt) &&
-		maps.Equal(a.alert.Annotations, b.alert.Annotations)
-}
-
 func (r *Relay) serve(ctx context.Context, p *peer) {
 	for {
 		term, taken := p.batch()
@@ -227,38 +162,80 @@ func (r *Relay) serve(ctx context.Context, p *peer) {
 	}
 }
 
-// deliver reports whether the alerts need not be sent again: they are on the
-// peer's disk, or it will never take them.
+// deliver reports whether the alerts need not be sent again as they are: they are on
+// the peer's disk, or it will never take them.
 func (r *Relay) deliver(ctx context.Context, p *peer, term alerting.Term, taken map[string]item) bool {
+	err := r.post(ctx, p.url, term, alertsOf(taken))
+	result := resultOf(err, len(taken))
+	if fenced := new(alerting.FencedError); errors.As(err, &fenced) && r.raiser != nil {
+		raised, held, raising := r.raiser.Raise(term, fenced.Known)
+		switch {
+		case raising != nil:
+			err, result = errors.Join(err, raising), failed
+		case held:
+			p.under(raised, taken)
+			result = "raised"
+		}
+	}
+	r.sends.WithLabelValues(result).Inc()
+	if err != nil && ctx.Err() == nil {
+		r.log.Warn("relay alerts", "peer", p.url, "result", result, "alerts", len(taken), "err", err)
+	}
+	if tooLong(err) {
+		p.shorten()
+	}
+	return result != failed
+}
+
+// failed is the result of what is sent again.
+const failed = "failed"
+
+// resultOf names what became of a post. A peer says of what it will never take; of all
+// else, a password that is wrong or a proxy in between, somebody may mend the cause.
+func resultOf(err error, alerts int) string {
+	answer := new(answerError)
+	switch {
+	case err == nil:
+		return "taken"
+	case errors.Is(err, alerting.ErrFenced):
+		return "fenced"
+	case errors.As(err, &answer) && answer.status == http.StatusBadRequest, tooLong(err) && alerts == 1:
+		return "refused"
+	}
+	return failed
+}
+
+// answerError is an answer that is no acknowledgement.
+type answerError struct {
+	status int
+	text   string
+}
+
+// Error implements error.
+func (e *answerError) Error() string { return fmt.Sprintf("status %d: %s", e.status, e.text) }
+
+func tooLong(err error) bool {
+	answer := new(answerError)
+	return errors.As(err, &answer) && answer.status == http.StatusRequestEntityTooLarge
+}
+
+func alertsOf(taken map[string]item) []alerting.Alert {
 	alerts := make([]alerting.Alert, 0, len(taken))
 	for _, key := range slices.Sorted(maps.Keys(taken)) {
 		alerts = append(alerts, taken[key].alert)
 	}
-	status, answer, err := r.post(ctx, p.url, term, alerts)
-	result := "taken"
-	switch {
-	case err != nil || status >= 500 || status == http.StatusTooManyRequests:
-		result = "failed"
-	case status == http.StatusConflict:
-		result = "fenced"
-	case status/100 != 2:
-		result = "refused"
-	}
-	r.sends.WithLabelValues(result).Inc()
-	if result != "taken" && ctx.Err() == nil {
-		r.log.Warn("relay alerts", "peer", p.url, "result", result, "alerts", len(alerts), "status", status, "answer", answer, "err", err)
-	}
-	return result != "failed"
+	return alerts
 }
 
-func (r *Relay) post(ctx context.Context, url string, term alerting.Term, alerts []alerting.Alert) (status int, answer string, err error) {
+// post returns nil if the peer has the alerts on its disk.
+func (r *Relay) post(ctx context.Context, url string, term alerting.Term, alerts []alerting.Alert) error {
 	body, err := json.Marshal(wire(alerts))
 	if err != nil {
-		return 0, "", fmt.Errorf("encode alerts: %w", err)
+		return fmt.Errorf("encode alerts: %w", err)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/api/v2/alerts", bytes.NewReader(body))
 	if err != nil {
-		return 0, "", err
+		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	if term.Group != "" {
@@ -266,23 +243,32 @@ func (r *Relay) post(ctx context.Context, url string, term alerting.Term, alerts
 	}
 	response, err := r.client.Do(request)
 	if err != nil {
-		return 0, "", err
+		return err
 	}
 	defer func() { _ = response.Body.Close() }() // the status says what matters
-	text, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
-	return response.StatusCode, strings.TrimSpace(string(text)), err
+	if response.StatusCode == http.StatusOK {
+		return nil
+	}
+	// Half an answer says as much as it says.
+	text, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10))
+	answer := &answerError{response.StatusCode, strings.TrimSpace(string(text))}
+	if response.StatusCode != http.StatusConflict {
+		return answer
+	}
+	known, err := alerting.ParseTerm(response.Header.Get(alerting.TermHeader))
+	if err != nil {
+		return fmt.Errorf("%w: %w", alerting.ErrFenced, answer) // which term is known is not said
+	}
+	return &alerting.FencedError{Term: term, Known: known.Number}
 }
 
 // Announce tells every peer of a term before its first alert, so that a former
 // evaluator that does not know yet is refused. All are told at once. It returns
-// what peers answered wrongly; those hear of the term with its first alert.
+// what peers answered wrongly, an *alerting.FencedError of one that knows a greater;
+// those hear of the term with its first alert.
 func (r *Relay) Announce(ctx context.Context, term alerting.Term) error {
 	return errors.Join(each(r.peers, func(p *peer) error {
-		status, answer, err := r.post(ctx, p.url, term, nil)
-		if err == nil && status/100 != 2 {
-			err = fmt.Errorf("status %d: %s", status, answer)
-		}
-		if err != nil {
+		if err := r.post(ctx, p.url, term, nil); err != nil {
 			return fmt.Errorf("announce %s to %s: %w", term, p.url, err)
 		}
 		return nil

@@ -56,7 +56,11 @@ func (a *App) newSpeaker() (*speaker, error) {
 	}
 	s.relay = carrier
 	s.member, err = duty.New(a.cfg.Alerting.Duty, a.brokers, a.dialer.Kafka("plumbline-duty"), a.dialer.Transport("plumbline-duty"), carrier, a.log)
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	carrier.RaiseBy(s.member)
+	return s, nil
 }
 
 // notify implements rules.Notify.
