@@ -201,6 +201,24 @@ func (s *alertStore) fires(incident string, meant func(model.Fingerprint) bool) 
 	return slices.ContainsFunc(of, meant)
 }
 
+// over returns when the last alert of an incident ended that is remembered; false
+// while one fires, whichever route it goes.
+func (s *alertStore) over(incident string) (last time.Time, over bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.known {
+		if r.incident() != incident {
+			continue
+		}
+		at, ended := s.ended(r)
+		if !ended {
+			return time.Time{}, false
+		}
+		last = later(last, at)
+	}
+	return last, true
+}
+
 // labelsOf returns the labels of every alert of an incident that is known: one that
 // ended is for the retention, and for as long as another of the incident fires.
 func (s *alertStore) labelsOf(incident string) []model.LabelSet {

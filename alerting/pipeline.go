@@ -52,7 +52,8 @@ func (c *core) pipeline() (notify.RoutingStage, map[string][]notify.Integration)
 	d := &delivery{core: c, notifier: nobody{}}
 	integration := notify.NewIntegration(d, sendResolved{}, undeclared, 0, undeclared)
 	integrations[undeclared] = []notify.Integration{integration}
-	stages[undeclared] = append(muting(), notify.FanoutStage{c.integrationStage(d, integration, 0, undeclared, notifyMetrics)})
+	sees := &sightings{core: c}
+	stages[undeclared] = append(muting(), notify.StageFunc(sees.end), notify.FanoutStage{c.integrationStage(d, integration, 0, undeclared, notifyMetrics)})
 	stages[heartbeat] = notify.MultiStage{&c.beats}
 	notifyMetrics.InitializeFor(integrations)
 	return stages, integrations

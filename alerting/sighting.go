@@ -30,8 +30,17 @@ func (s *sightings) observe(ctx context.Context, l *slog.Logger, alerts ...*aler
 	if len(alerts) == 0 {
 		return ctx, alerts, nil
 	}
+	key := keyOfAlert(alerts[0])
+	if firing, _ := splitAlerts(alerts); len(firing) == 0 {
+		if _, over := s.alerts.over(key); !over {
+			// What goes another route fires: the end that is told here is not the
+			// incident's.
+			i, _ := s.incidents.last(key)
+			return context.WithValue(ctx, incidentKey{}, i), alerts, nil
+		}
+	}
 	if isMuted(ctx) {
-		i, ok := s.incidents.last(keyOfAlert(alerts[0]))
+		i, ok := s.incidents.last(key)
 		if ok && !i.Open() {
 			return ctx, nil, nil
 		}
@@ -43,6 +52,17 @@ func (s *sightings) observe(ctx context.Context, l *slog.Logger, alerts ...*aler
 		l.Error("store incident", "incident", seen.ID, "err", err)
 	}
 	return context.WithValue(ctx, incidentKey{}, seen), alerts, nil
+}
+
+// end ends the incident of alerts that are told to nobody, when they were the last of
+// it: what goes another route may have opened it.
+func (s *sightings) end(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+	if firing, _ := splitAlerts(alerts); len(firing) == 0 && len(alerts) > 0 {
+		if _, _, err := s.observe(ctx, l, alerts...); err != nil {
+			return ctx, nil, err
+		}
+	}
+	return ctx, alerts, nil
 }
 
 // current leaves out firing alerts that are old news: their incident is over, as
@@ -114,7 +134,8 @@ func (s *sightings) look(alerts []*alert.Alert) sighting {
 				last = a.EndsAt
 			}
 		}
-		seen.over = last
+		known, _ := s.alerts.over(seen.Key)
+		seen.over = later(last, known)
 	}
 	return seen
 }

@@ -3,6 +3,7 @@ package alerting_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,45 @@ func TestOwnRouteComesFirst(t *testing.T) {
 		if _, err := alerting.RoutesYAML(c); err == nil || !strings.Contains(err.Error(), problem) {
 			t.Errorf("%s: %v", problem, err)
 		}
+	}
+}
+
+// An own route takes the pages alone. The incident is one, and lasts as long as
+// anything of it fires, whichever way that goes: to its owner, or to nobody.
+func TestIncidentLastsOverAllRoutes(t *testing.T) {
+	for name, model := range map[string]string{"declared": "flight-delay", "of no owner": "stranger"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.Config.Owners = append(w.Config.Owners, plumbline.OwnerEntry{Name: "night", SlackChannel: "#night"})
+			w.Config.Route = map[string]any{"receiver": "night", "matchers": []any{`severity="page"`}, "continue": true}
+			s := w.start(t)
+			ticket, page := with(firing(plumbline.SeverityTicket), plumbline.LabelModel, model), with(firing(plumbline.SeverityPage), plumbline.LabelModel, model)
+			night := func(level string) bool {
+				return slices.ContainsFunc(w.slack.Roots(), func(m fakeslack.Message) bool { return m.Channel == "CNIGHT" && strings.Contains(m.Text, level) })
+			}
+			s.send(t, ticket)
+			s.turns(t, 8)
+			s.send(t, page)
+			eventually(t, func() bool { return night("PAGE") })
+			s.turns(t, 8)
+			s.send(t, resolved(page))
+			eventually(t, func() bool { return night("RESOLVED") })
+			s.send(t, ticket)
+			s.turns(t, 8)
+			all, err := s.Incidents(t.Context())
+			if err != nil || len(all) != 1 || !all[0].Open() || all[0].Severity != plumbline.SeverityPage {
+				t.Fatalf("while the ticket fires: %+v, %v", all, err)
+			}
+			ended := resolved(ticket)
+			s.send(t, ended)
+			eventually(t, func() bool {
+				all, err = s.Incidents(t.Context())
+				return err == nil && len(all) == 1 && !all[0].Open()
+			})
+			if got := all[0].ResolvedAt; got.Before(ended.EndsAt.Truncate(time.Millisecond)) {
+				t.Errorf("resolved at %s, before its ticket ended at %s", got, ended.EndsAt)
+			}
+		})
 	}
 }
 
