@@ -65,7 +65,7 @@ type judge struct {
 func newJudge(reader ledger.Reader, cfg LedgerConfig, objectives []plumbline.Objective) *judge {
 	j := &judge{reader: reader, cfg: cfg, written: map[string]ledger.Entry{}}
 	for _, o := range objectives {
-		if o.SLO.Measure == plumbline.MeasureAccuracy && (o.SLO.SLI.Kind == "" || o.SLO.SLI.Kind == plumbline.SLIQuality) {
+		if o.SLO.Measure == plumbline.MeasureAccuracy && o.SLO.SLI.Is(plumbline.SLIQuality) {
 			j.targets = append(j.targets, o.SLO)
 		}
 	}

@@ -60,7 +60,7 @@ func (r *Runner) lookQuality(ctx context.Context, all []traffic) ([]Finding, err
 // one that hangs leaves enough for the others.
 func (r *Runner) readQuality(ctx context.Context, models []plumbline.Model, from, to time.Time, failed map[plumbline.Model]error) map[plumbline.Model][]quality.Counts {
 	read := func(models ...plumbline.Model) (map[plumbline.Model][]quality.Counts, error) {
-		ctx, cancel := halfOf(ctx)
+		ctx, cancel := WithShare(ctx, 0.5)
 		defer cancel()
 		return r.quality.ReadAll(ctx, models, from, to)
 	}
@@ -81,13 +81,14 @@ func (r *Runner) readQuality(ctx context.Context, models []plumbline.Model, from
 	return all
 }
 
-// halfOf returns a context that ends in half of the time that is left to another.
-func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+// WithShare bounds a part of the work by a share of the time that is left for the
+// whole.
+func WithShare(ctx context.Context, share float64) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, time.Until(deadline)/2)
+	return context.WithTimeout(ctx, time.Duration(share*float64(time.Until(deadline))))
 }
 
 // unreadQuality is what is known of a model's quality in a window that could not be
@@ -129,10 +130,6 @@ func qualityFindings(t traffic, c quality.Counts, window time.Duration) []Findin
 // lookBurn evaluates one objective for every deploy that still serves. Without
 // any, the objective itself is missing: that is never healthy.
 func (r *Runner) lookBurn(ctx context.Context, o plumbline.Objective, t traffic) ([]Finding, error) {
-	var longest time.Duration
-	for _, p := range o.Pairs {
-		longest = max(longest, p.Long)
-	}
 	evaluations, err := r.burn.Now(ctx, o, r.now())
 	if err != nil {
 		return nil, err
@@ -141,7 +138,7 @@ func (r *Runner) lookBurn(ctx context.Context, o plumbline.Objective, t traffic)
 	for _, d := range t.deploys {
 		// A deploy that was rolled back burns no budget any more: its incident
 		// ends when its long window has passed.
-		if found := evaluations[d.hash]; found != nil && d.stage == plumbline.StageProduction && d.served(t.end, longest) {
+		if found := evaluations[d.hash]; found != nil && d.stage == plumbline.StageProduction && d.served(t.end, o.Longest()) {
 			findings = append(findings, burnFindings(o, d.hash, found)...)
 		}
 	}

@@ -65,11 +65,7 @@ func evaluateAll(o plumbline.Objective, m Minutes, now time.Time) []Evaluation {
 }
 
 func (r Reader) evaluate(ctx context.Context, statement string, o plumbline.Objective, deploy plumbline.DeployHash, now time.Time) (map[plumbline.DeployHash][]Evaluation, error) {
-	lag := r.MaxLag
-	if lag == 0 {
-		lag = DefaultMaxLag
-	}
-	from := now.Add(-lag - o.Longest()).Truncate(time.Minute)
+	from := now.Add(-r.lag() - o.Longest()).Truncate(time.Minute)
 	n := int(now.Sub(from)/time.Minute) + 1
 	minutes, err := r.minutes(ctx, statement, from, n,
 		clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("segment", string(o.SLO.Segment)), clickhouse.Named("deploy", string(deploy)),

@@ -112,7 +112,7 @@ func reasonOf(err error) string {
 // loss fills in what the SLO's windows and its budget are, and on both sides of
 // the change what it is about; it returns what carries that change.
 func (x explainer) loss(ctx context.Context, about alerting.Question, out *alerting.Explanation) ([]string, error) {
-	ctx, cancel := withShare(ctx, dropTime)
+	ctx, cancel := analyze.WithShare(ctx, dropTime)
 	defer cancel()
 	end, err := x.windows(ctx, about, out)
 	slo, declared := x.slos[about.SLO]
@@ -126,16 +126,6 @@ func (x explainer) loss(ctx context.Context, about alerting.Question, out *alert
 		return x.drop(ctx, about, end, out)
 	}
 	return x.counted(ctx, about, slo, end, out)
-}
-
-// withShare bounds a part of the work by a share of the time that is left for
-// the whole.
-func withShare(ctx context.Context, share float64) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, time.Duration(share*float64(time.Until(deadline))))
 }
 
 // windows reads the bad shares of the SLO's windows as the rules see them, and
