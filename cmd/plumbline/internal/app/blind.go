@@ -5,11 +5,14 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/segmentio/kafka-go"
 
@@ -231,14 +234,22 @@ func (p *evaluationProbe) lag(_ context.Context, now time.Time) (time.Duration, 
 //go:embed silent.sql
 var silentSQL string
 
-// silenceProbe asks ClickHouse when each SLO was last computed: one that spoke
-// within a day and does no more has gone silent. ClickHouse that does not answer
-// is silence of all of them.
+const (
+	// silentKnown is how far back the first look reads: what fell silent over a long
+	// weekend is silent after a restart too. The looks after it remember.
+	silentKnown = 7 * 24 * time.Hour
+	silentNews  = 24 * time.Hour
+)
+
+// silenceProbe asks ClickHouse when each SLO was last computed: one that spoke and
+// does no more has gone silent, for as long as it is declared. ClickHouse that does not
+// answer is silence of all of them.
 type silenceProbe struct {
 	conn   driver.Conn
 	stored <-chan struct{}
-	slos   map[string]bool // declared
-	began  time.Time       // when ClickHouse was first seen to be there
+	slos   map[string]bool      // declared
+	began  time.Time            // when ClickHouse was first seen to be there
+	last   map[string]time.Time // nil before the first look that was answered
 }
 
 func (p *silenceProbe) lag(ctx context.Context, now time.Time) (time.Duration, string, error) {
@@ -250,28 +261,59 @@ func (p *silenceProbe) lag(ctx context.Context, now time.Time) (time.Duration, s
 	if p.began.IsZero() {
 		p.began = now
 	}
-	rows, err := p.conn.Query(ctx, silentSQL)
-	if err != nil {
-		return 0, "", fmt.Errorf("ask ClickHouse for the last findings: %w", err)
+	if err := p.read(ctx, now); err != nil {
+		return 0, "", err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
 	var worst time.Duration
 	var silent []string
-	for rows.Next() {
-		var slo string
-		var last time.Time
-		if err := rows.Scan(&slo, &last); err != nil {
-			return 0, "", fmt.Errorf("read the last findings: %w", err)
-		}
+	for _, slo := range slices.Sorted(maps.Keys(p.last)) {
 		// What this process has not had the time to compute is not silent: the last
 		// findings after a stop are as old as the stop.
+		last := p.last[slo]
 		if last.Before(p.began) {
 			last = p.began
 		}
-		if lag := now.Sub(last); lag > 0 && p.slos[slo] {
+		if lag := now.Sub(last); lag > 0 {
 			worst = max(worst, lag)
 			silent = append(silent, fmt.Sprintf("%s (%s)", slo, lag.Round(time.Second)))
 		}
 	}
-	return worst, "Last computed: " + strings.Join(silent, ", ") + " ago.", rows.Err()
+	return worst, "Last computed: " + strings.Join(silent, ", ") + " ago.", nil
+}
+
+// read adds to what is remembered.
+func (p *silenceProbe) read(ctx context.Context, now time.Time) error {
+	since := now.Add(-silentNews)
+	if p.last == nil {
+		since = now.Add(-silentKnown)
+	}
+	rows, err := p.conn.Query(ctx, silentSQL, clickhouse.Named("since", since.UnixMilli()))
+	if err != nil {
+		return fmt.Errorf("ask ClickHouse for the last findings: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	known := make(map[string]time.Time)
+	maps.Copy(known, p.last)
+	for rows.Next() {
+		var slo string
+		var last time.Time
+		if err := rows.Scan(&slo, &last); err != nil {
+			return fmt.Errorf("read the last findings: %w", err)
+		}
+		if p.slos[slo] {
+			known[slo] = later(known[slo], last)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read the last findings: %w", err)
+	}
+	p.last = known
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
