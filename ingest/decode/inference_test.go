@@ -319,7 +319,7 @@ func TestRefusedHalfLeavesNoRow(t *testing.T) {
 		if !errors.As(err, &refused) || p.Len() != 0 {
 			t.Fatalf("%v, %d rows", err, p.Len())
 		}
-		if err := d.Append(Record{Known: testKnown, Headers: kserve("response"), Value: []byte(`{"predictions":[0.5]}`)}); err != nil {
+		if err := d.Append(Record{Known: testKnown, Headers: kserve("response"), Value: []byte(`{"outputs":[{"name":"p","shape":[1],"datatype":"FP64","data":[0.5]}]}`)}); err != nil {
 			t.Fatal(err)
 		}
 		if got := asText(t, readRow(p, 0)); !strings.Contains(got, `,0.5,null,null,1,`) {
@@ -348,7 +348,7 @@ func TestOtherEventsAreSkipped(t *testing.T) {
 }
 
 func TestOneLoggedHalfIsWhole(t *testing.T) {
-	d, p := openHalf(t, Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Logged: LoggedResponses})
+	d, p := openHalf(t, Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Logged: LoggedResponses, Outputs: Outputs{Score: "predictions"}})
 	if err := d.Append(Record{Known: testKnown, Value: []byte(`{"predictions":[0.5]}`), Headers: kserve("response")}); err != nil {
 		t.Fatal(err)
 	}
