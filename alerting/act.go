@@ -41,11 +41,22 @@ func (s *Service) Incident(ctx context.Context, incident string) (Incident, erro
 // nothing. An incident that is over, or not known, is
 // ErrNoIncident.
 func (s *Service) Acknowledge(ctx context.Context, incident, who string) (Incident, error) {
+	return s.AcknowledgeLevel(ctx, incident, "", who)
+}
+
+// AcknowledgeLevel is Acknowledge by somebody who saw the incident at a level: who
+// takes note of a ticket that is becoming a page has not seen the page. Empty, or a
+// level that the incident never had, is the level that it has now.
+func (s *Service) AcknowledgeLevel(ctx context.Context, incident, level, who string) (Incident, error) {
 	return s.act(ctx, incident, who, func(i Incident, at time.Time) Incident {
-		if _, ok := i.Acknowledged(); ok {
+		seen := i.Severity
+		if rank := severityRank(level); rank > 0 && rank < severityRank(seen) {
+			seen = level
+		}
+		if _, ok := i.Acks[seen]; ok {
 			return i
 		}
-		return i.with(IncidentEvent{At: at, Kind: EventAcknowledged, By: who, Text: i.Severity})
+		return i.with(IncidentEvent{At: at, Kind: EventAcknowledged, By: who, Text: seen})
 	})
 }
 
@@ -75,10 +86,14 @@ func (s *Service) Silence(ctx context.Context, incident string, d time.Duration,
 	if err := errors.Join(s.core.silences.Set(ctx, silence), s.core.silenceFile.Err()); err != nil {
 		return "", fmt.Errorf("silence incident %s: %w", incident, err)
 	}
-	_, err = s.act(ctx, i.ID, who, func(i Incident, at time.Time) Incident {
+	if _, err := s.act(ctx, i.ID, who, func(i Incident, at time.Time) Incident {
 		return i.with(IncidentEvent{At: at, Kind: EventSilenced, By: who, Text: fmt.Sprintf("for %s: %s", d, comment)})
-	})
-	return silence.Id, err
+	}); err != nil {
+		// The silence stands all the same: only the incident's history is without it.
+		s.core.metrics.storageFailures.WithLabelValues("incidents").Inc()
+		s.core.logger.Error("store the silence of an incident in its history", "incident", i.ID, "silence", silence.Id, "err", err)
+	}
+	return silence.Id, nil
 }
 
 // matchers match the alerts of the incident and no others.

@@ -111,6 +111,36 @@ func TestAcknowledgedTicketThatEscalatesPages(t *testing.T) {
 	}
 }
 
+// Who clicks on a ticket while it becomes a page has taken note of the ticket: the
+// page is nobody's, and stays so.
+func TestAcknowledgedTicketIsNoAcknowledgedPage(t *testing.T) {
+	w := newWorld(t)
+	s, i := paged(t, w)
+	ack := func(level, who string) alerting.Incident {
+		t.Helper()
+		got, err := s.AcknowledgeLevel(t.Context(), i.Key, level, who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	for range 2 { // twice is once
+		got := ack(plumbline.SeverityTicket, "ann")
+		if by, taken := got.Acknowledged(); taken || got.Acks[plumbline.SeverityTicket].By != "ann" {
+			t.Errorf("taken by %+v: %+v", by, got.Acks)
+		}
+	}
+	s.turns(t, 8)
+	wantActions(t, w, "trigger")
+	for _, level := range []string{plumbline.SeverityPage, "", "none"} {
+		if by, taken := ack(level, "bob").Acknowledged(); !taken || by.By != "bob" {
+			t.Errorf("%q: taken by %+v", level, by)
+		}
+	}
+	w.waitPagerDuty(t, 2)
+	wantActions(t, w, "trigger acknowledge")
+}
+
 // tell sends alerts and waits until a notice tells of the change. The dispatcher
 // takes alerts in at several hands: of two that follow each other at once, the
 // second may be the first.

@@ -2,6 +2,7 @@ package slack
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/slack-go/slack"
 
@@ -16,6 +17,9 @@ type Buttons struct {
 	Shown bool
 	// Gate adds the one that runs the gate on the incident's deploy.
 	Gate bool
+	// Level is the level that the incident is known to have: who clicks takes that
+	// one. Empty is whatever it is when they click.
+	Level string
 }
 
 // The action ids of the buttons.
@@ -41,7 +45,7 @@ func (b Buttons) row(t alerting.Text) slack.Block {
 	}
 	var row []slack.BlockElement
 	if t.Acked == nil {
-		row = append(row, button(actionAck, t.Incident, "Acknowledge").WithStyle(slack.StylePrimary))
+		row = append(row, button(actionAck, ackValue(t.Incident, b.Level), "Acknowledge").WithStyle(slack.StylePrimary))
 	}
 	row = append(row, button(actionSilence, t.Incident, "Silence 1 h"))
 	if url := t.Link("Dashboard"); url != "" {
@@ -52,6 +56,9 @@ func (b Buttons) row(t alerting.Text) slack.Block {
 	}
 	return slack.NewActionBlock(blockActions, row...)
 }
+
+// ackValue is the incident and the level that is acknowledged; keys have no spaces.
+func ackValue(incident, level string) string { return strings.TrimSpace(incident + " " + level) }
 
 // gateTarget is what the gate is run on. A button's value is ours: Slack signs
 // what it sends back.

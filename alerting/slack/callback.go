@@ -31,9 +31,11 @@ const Path = "/slack/actions"
 
 // Actions is what the buttons do. An error is told to the person who clicked.
 type Actions interface {
-	// Acknowledge records that somebody looks after the incident; it is on disk
-	// when it returns, and twice is once.
-	Acknowledge(ctx context.Context, incident, who string) error
+	// Acknowledge records that somebody saw the incident at the level, empty is the
+	// one it has now, and looks after it; it is on disk when it returns, and twice is
+	// once. It returns whether the level that the incident has is taken: not so if it
+	// has risen since it was shown.
+	Acknowledge(ctx context.Context, incident, level, who string) (taken bool, err error)
 	// Silence keeps the incident from notifying anybody for d; it is on disk when
 	// it returns.
 	Silence(ctx context.Context, incident string, d time.Duration, who string) error
@@ -183,8 +185,13 @@ func (c *Callbacks) do(ctx context.Context, click click, at time.Time) (status i
 	switch click.action {
 	case actionAck:
 		// The thread hears of it from the notifier, which sees the incident change.
-		err = c.actions.Acknowledge(ctx, click.value, click.by())
+		var taken bool
+		incident, level, _ := strings.Cut(click.value, " ")
+		taken, err = c.actions.Acknowledge(ctx, incident, level, click.by())
 		answer = click.whisper("You look after it now.")
+		if !taken {
+			answer = click.whisper("It has become a page since, which nobody has taken: acknowledge that, too, when the message shows it.")
+		}
 	case actionSilence:
 		// Counted from the click, so that a callback that was held up for minutes
 		// does not silence for longer than its button says.

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
 	"github.com/plumbline-slo/plumbline/alerting/slack"
 	"github.com/plumbline-slo/plumbline/testenv/fakeslack"
 )
@@ -35,6 +36,8 @@ type actions struct {
 	mu   sync.Mutex
 	done []string
 	fail error
+	// risen says that incidents have become pages since they were shown.
+	risen bool
 }
 
 func (a *actions) note(what string) error {
@@ -53,8 +56,8 @@ func (a *actions) all() []string {
 	return append([]string(nil), a.done...)
 }
 
-func (a *actions) Acknowledge(_ context.Context, incident, who string) error {
-	return a.note("ack " + incident + " by " + who)
+func (a *actions) Acknowledge(_ context.Context, incident, level, who string) (bool, error) {
+	return !a.risen, a.note("ack " + incident + level + " by " + who)
 }
 
 func (a *actions) Silence(_ context.Context, incident string, d time.Duration, who string) error {
@@ -176,6 +179,43 @@ func TestButtonsDoWhatTheySay(t *testing.T) {
 	}
 	if m := d.waitSaid(t, "Silenced until 13:00 UTC by"); m.ThreadTS != "1795262400.000001" || m.Ephemeral != "" {
 		t.Errorf("not in the thread: %+v", m)
+	}
+}
+
+// Who clicks on a ticket that has become a page is told that the page is nobody's.
+func TestAcknowledgedIsWhatWasShown(t *testing.T) {
+	d := newDesk(t, fixed)
+	d.risen = true
+	if status := d.send(t, d.click("plumbline_ack", "k1 ticket")); status != http.StatusOK {
+		t.Fatalf("status %d", status)
+	}
+	if got := d.all(); len(got) != 1 || got[0] != "ack k1ticket by ann (U0123ABCD)" {
+		t.Errorf("done: %q", got)
+	}
+	if m := d.waitSaid(t, "It has become a page"); m.Ephemeral != allowed {
+		t.Errorf("everybody sees it: %+v", m)
+	}
+}
+
+// The button says which level the incident had when the message was written.
+func TestTheButtonSaysTheLevel(t *testing.T) {
+	fake := start(t)
+	config := slack.DefaultConfig()
+	config.Token, config.APIURL, config.Interval, config.SigningSecretFile = "xoxb-test", fake.APIURL(), 0, "secret"
+	channel, err := slack.New(config, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, state := channel.Notifier(plumbline.OwnerEntry{SlackChannel: "#flights"}), memory{}
+	for _, level := range []string{plumbline.SeverityTicket, plumbline.SeverityPage} {
+		text := firing("k1")
+		text.Severity = level
+		if _, err := n.Notify(t.Context(), alerting.Notice{Text: text, State: state, Incident: alerting.Incident{Severity: level}}); err != nil {
+			t.Fatal(err)
+		}
+		if blocks := string(fake.Roots()[0].Blocks); !strings.Contains(blocks, `"value":"k1 `+level+`"`) {
+			t.Errorf("%s: %s", level, blocks)
+		}
 	}
 }
 

@@ -164,9 +164,9 @@ func (c *Channel) target(name string) *target {
 	return t
 }
 
-// buttons says which buttons a message of the text has.
-func (c *Channel) buttons() Buttons {
-	return Buttons{Shown: c.config.SigningSecretFile != "", Gate: c.gate}
+// buttons says which buttons the message of an incident has.
+func (c *Channel) buttons(i alerting.Incident) Buttons {
+	return Buttons{Shown: c.config.SigningSecretFile != "", Gate: c.gate, Level: i.Severity}
 }
 
 func (c *Channel) api() (*slack.Client, error) {
@@ -223,7 +223,7 @@ func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting
 		ts, _ = notice.State.GetStr(stateTS)
 	}
 	if posted {
-		err = n.update(ctx, api, notice.State, ts, text)
+		err = n.update(ctx, api, notice, ts, text)
 		if gone(err) && text.Status == alerting.StatusFiring {
 			posted = false // somebody deleted the message: the incident goes on
 		} else if gone(err) {
@@ -231,7 +231,7 @@ func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting
 		}
 	}
 	if !posted {
-		err = n.post(ctx, api, notice.State, text)
+		err = n.post(ctx, api, notice, text)
 	}
 	if err != nil {
 		return alerting.Result{Retry: retryable(err)}, err
@@ -270,20 +270,20 @@ func remember(state alerting.State, text alerting.Text) error {
 	return nil
 }
 
-func (n *notifier) post(ctx context.Context, api *slack.Client, state alerting.State, text alerting.Text) error {
-	channel, ts, err := n.send(ctx, api, n.target.name, append(message(text, n.buttons()), slack.MsgOptionPost())...)
+func (n *notifier) post(ctx context.Context, api *slack.Client, notice alerting.Notice, text alerting.Text) error {
+	channel, ts, err := n.send(ctx, api, n.target.name, append(message(text, n.buttons(notice.Incident)), slack.MsgOptionPost())...)
 	if err != nil {
 		return fmt.Errorf("post incident to Slack channel %s: %w", n.target.name, err)
 	}
-	state.SetStr(stateChannel, channel)
-	state.SetStr(stateTS, ts)
+	notice.State.SetStr(stateChannel, channel)
+	notice.State.SetStr(stateTS, ts)
 	n.target.search.know(channel)
 	return nil
 }
 
-func (n *notifier) update(ctx context.Context, api *slack.Client, state alerting.State, ts string, text alerting.Text) error {
-	channel, _ := state.GetStr(stateChannel)
-	if _, _, err := n.send(ctx, api, channel, append(message(text, n.buttons()), slack.MsgOptionUpdate(ts))...); err != nil {
+func (n *notifier) update(ctx context.Context, api *slack.Client, notice alerting.Notice, ts string, text alerting.Text) error {
+	channel, _ := notice.State.GetStr(stateChannel)
+	if _, _, err := n.send(ctx, api, channel, append(message(text, n.buttons(notice.Incident)), slack.MsgOptionUpdate(ts))...); err != nil {
 		return fmt.Errorf("update incident in Slack channel %s: %w", n.target.name, err)
 	}
 	return nil

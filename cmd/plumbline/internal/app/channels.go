@@ -63,9 +63,10 @@ func (a *App) startButtons(parts *stack, alerts *alerting.Service, runner *analy
 type clicks struct{ alerts *alerting.Service }
 
 // Acknowledge implements slack.Actions.
-func (c clicks) Acknowledge(ctx context.Context, incident, who string) error {
-	_, err := c.alerts.Acknowledge(ctx, incident, who)
-	return err
+func (c clicks) Acknowledge(ctx context.Context, incident, level, who string) (bool, error) {
+	i, err := c.alerts.AcknowledgeLevel(ctx, incident, level, who)
+	_, taken := i.Acknowledged()
+	return taken, err
 }
 
 // Silence implements slack.Actions.
