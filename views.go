@@ -20,7 +20,21 @@ type View struct {
 
 // Views returns every view.
 func Views() []View {
-	return []View{predictionsWholeView(), driftView(), labelledView(), confusionView(), qualityView(), fairnessView(), incidentTimesView(), alarmPrecisionView(), alarmLeadView(), driftRollbackView(), labelDelayView(), maturityView(), unmatchedLabelsView()}
+	return []View{
+		predictionsWholeView(),
+		driftView(),
+		labelledView(),
+		confusionView(),
+		qualityView(),
+		fairnessView(),
+		incidentTimesView(),
+		alarmPrecisionView(),
+		alarmLeadView(),
+		driftRollbackView(),
+		labelDelayView(),
+		maturityView(),
+		unmatchedLabelsView(),
+	}
 }
 
 func predictionsWholeView() View {
