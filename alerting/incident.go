@@ -97,6 +97,23 @@ func (i Incident) Acknowledged() (Ack, bool) {
 	return ack, ok
 }
 
+// FirstAcknowledged returns the first acknowledgement at the highest level, by which
+// the time is told that people took to answer: who took a page that fired again hours
+// later did not take hours. As long as what fires is nobody's there is none, whoever
+// took it before.
+func (i Incident) FirstAcknowledged() (Ack, bool) {
+	ack, taken := i.Acknowledged()
+	if !taken && i.Open() {
+		return Ack{}, false
+	}
+	for _, e := range i.Events { // the oldest first
+		if e.Kind == EventAcknowledged && e.Text == i.Severity {
+			return Ack{By: e.By, At: e.At}, true
+		}
+	}
+	return ack, taken
+}
+
 // pagedAt is when the page that there is began: the first, or the one that came
 // back last.
 func (i Incident) pagedAt() time.Time {

@@ -176,6 +176,34 @@ func TestAcknowledgementEndsWithItsFiring(t *testing.T) {
 	}
 }
 
+// How long people took is counted to the first who took the page, not to who took it
+// when it fired again; in between it is nobody's.
+func TestFirstAcknowledgementIsWhatPeopleTook(t *testing.T) {
+	at := func(minutes int) time.Time { return noon().Add(time.Duration(minutes) * time.Minute) }
+	i := Incident{ID: "id", Key: "key", Severity: plumbline.SeverityPage, OpenedAt: noon(), EscalatedAt: noon()}
+	takes := func(who, level string, minutes int) func(Incident) Incident {
+		return func(i Incident) Incident {
+			return i.with(IncidentEvent{At: at(minutes), Kind: EventAcknowledged, By: who, Text: level})
+		}
+	}
+	for n, step := range []struct {
+		change func(Incident) Incident
+		by     string // empty is nobody
+	}{
+		{takes("eve", plumbline.SeverityTicket, 0), ""},
+		{takes("ann", plumbline.SeverityPage, 1), "ann"},
+		{func(i Incident) Incident { return i.refired(map[string]time.Time{plumbline.SeverityPage: at(360)}) }, ""},
+		{takes("bob", plumbline.SeverityPage, 362), "ann"},
+		{func(i Incident) Incident { return i.refired(map[string]time.Time{plumbline.SeverityPage: at(400)}) }, ""},
+		{func(i Incident) Incident { i.ResolvedAt = at(500); return i }, "ann"},
+	} {
+		i = step.change(i)
+		if ack, taken := i.FirstAcknowledged(); ack.By != step.by || taken != (step.by != "") || taken && !ack.At.Equal(at(1)) {
+			t.Errorf("step %d: %+v, %t; want %q", n, ack, taken, step.by)
+		}
+	}
+}
+
 // A page that fires again is handed on again, when it was left for as long anew;
 // what is no page goes to whoever was told before.
 func TestPageThatFiresAgainIsHandedOnAgain(t *testing.T) {

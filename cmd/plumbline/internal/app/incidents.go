@@ -56,7 +56,7 @@ func appendIncident(batch driver.Batch, i alerting.Incident, version uint64) err
 	if err != nil {
 		return err
 	}
-	ack, _ := i.Acknowledged()
+	ack, _ := i.FirstAcknowledged()
 	return batch.Append(i.ID, i.Key, string(i.Model), string(i.Deploy), string(i.SLO), i.Name, i.Object, string(i.Owner), i.Severity,
 		i.DatasetHash, i.FeatureJob, orEpoch(i.OpenedAt), orEpoch(i.EscalatedAt), orEpoch(ack.At), ack.By, orEpoch(i.ResolvedAt), string(history), version)
 }

@@ -23,7 +23,9 @@ func TestIncidentRowsReplaceEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	i.Severity, i.EscalatedAt, i.ResolvedAt = plumbline.SeverityPage, opened.Add(time.Minute), opened.Add(time.Hour)
-	i.Acks = map[string]alerting.Ack{plumbline.SeverityPage: {By: "ann", At: opened.Add(2 * time.Minute)}}
+	i.Acks = map[string]alerting.Ack{plumbline.SeverityPage: {By: "bob", At: opened.Add(50 * time.Minute)}} // when it fired again
+	took := opened.Add(2 * time.Minute)
+	i.Events = append(i.Events, alerting.IncidentEvent{At: took, Kind: alerting.EventAcknowledged, By: "ann", Text: plumbline.SeverityPage})
 	for range 2 { // once more does no harm
 		if err := rows.RecordIncidents(t.Context(), []alerting.Incident{i}); err != nil {
 			t.Fatal(err)
@@ -34,7 +36,7 @@ func TestIncidentRowsReplaceEachOther(t *testing.T) {
 		t.Fatalf("%+v, %v; want one row", got, err)
 	}
 	r := got[0]
-	if r.Incident != "k-1" || r.Severity != "page" || r.AcknowledgedBy != "ann" || !r.Resolved.Equal(i.ResolvedAt) || !r.Escalated.Equal(i.EscalatedAt) || len(r.History) != 1 {
+	if r.Incident != "k-1" || r.Severity != "page" || r.AcknowledgedBy != "ann" || !r.Acknowledged.Equal(took) || !r.Resolved.Equal(i.ResolvedAt) || !r.Escalated.Equal(i.EscalatedAt) || len(r.History) != 2 {
 		t.Errorf("row %+v", r)
 	}
 }
