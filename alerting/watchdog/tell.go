@@ -40,9 +40,8 @@ func (w *Watchdog) tell(ctx context.Context) {
 	w.mu.Lock()
 	w.stuck.seen = w.handled()
 	w.stuck.mark(now.Sub(w.stuck.seen) > w.cfg.Limit, now)
-	stuck := w.stuck
 	w.mu.Unlock()
-	w.past(ctx, stuck, alerts, now)
+	w.past(ctx, now)
 }
 
 // handled is when alerting was last seen to do all of its work: to take alerts,
@@ -92,37 +91,74 @@ func (w *Watchdog) hand(ctx context.Context, alerts []alerting.Alert, over []int
 	}()
 }
 
-// past goes past alerting to whoever answers for the service, as long as
-// alerting is stuck: with that, and with what else is blind.
-func (w *Watchdog) past(ctx context.Context, stuck state, alerts []alerting.Alert, now time.Time) {
-	if w.deps.Direct == nil || stuck.since.IsZero() && !stuck.telling {
+// word is what the direct way has said of one subject.
+type word struct {
+	open   bool      // its beginning, and not its end
+	ended  bool      // its end; that of a former process too
+	beside time.Time // until when it speaks beside alerting
+}
+
+// besideAlerting is for how long after an end the direct way tells of what begins
+// again: alerting may not have been told of that end, or take the pause for none, and
+// would say nothing of what goes on for it.
+const besideAlerting = time.Hour
+
+// past goes past alerting to whoever answers for the service: as long as alerting is
+// stuck with that, and with what else is blind, and with the end of whatever it told.
+func (w *Watchdog) past(ctx context.Context, now time.Time) {
+	if w.deps.Direct == nil {
 		return
 	}
-	self := Probe{Alert: AlertStuck, Object: w.cfg.Name, Summary: "alerts of " + w.cfg.Name + " are not handled"}
-	stuck.what = fmt.Sprintf("No alert has gone through the pipeline since %s. Nobody is paged of anything by this replica.", stuck.seen.UTC().Format(time.RFC3339))
-	a, _ := stuck.alert(self, w.deps.Owner, now, w.cfg)
-	told := []alerting.Alert{a}
-	if !stuck.since.IsZero() {
-		told = append(told, alerts[:len(alerts)-1]...) // the heartbeat reaches nobody
-	}
-	for _, a := range told {
-		limited, cancel := context.WithTimeout(ctx, w.cfg.Limit/2)
-		_, err := w.deps.Direct.Notify(limited, alerting.Notice{
-			Text: alerting.NewText([]alerting.Alert{a}, w.deps.Owner, alerting.Explanation{}, nil, now), Alerts: []alerting.Alert{a},
-			State: prefixed{w.direct, a.Labels["alertname"] + "/" + a.Labels[plumbline.LabelObject] + "/"},
-		})
-		cancel()
-		if err != nil {
+	for i := range w.words {
+		a, maybe, due := w.due(i, now)
+		if !due {
+			continue
+		}
+		if err := w.tellDirectly(ctx, a, maybe, now); err != nil {
 			w.failed.WithLabelValues("direct").Inc()
 			w.deps.Log.Error("watchdog: nobody could be told past alerting", "alert", a.Labels["alertname"], "err", err)
 			return // told again at the next look
 		}
+		fires := a.EndsAt.After(now)
+		w.words[i] = word{open: fires, ended: !fires, beside: now.Add(besideAlerting)}
 	}
+}
+
+// due returns what the direct way is to say of a subject, if anything: the first is
+// alerting itself, the others are what the probes watch. An end is due once after
+// every start: a former process may have told the beginning, and what nobody ends
+// takes the next page in, silently. PagerDuty drops the end of what it does not know.
+func (w *Watchdog) due(i int, now time.Time) (a alerting.Alert, maybeTold, due bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.stuck.since.IsZero() {
-		w.stuck.telling = false
+	stuck := !w.stuck.since.IsZero()
+	s, p := w.stuck, Probe{Alert: AlertStuck, Object: w.cfg.Name, Summary: "alerts of " + w.cfg.Name + " are not handled"}
+	s.what = fmt.Sprintf("No alert has gone through the pipeline, and could be kept on disk, since %s. This replica may page nobody of anything.", s.seen.UTC().Format(time.RFC3339))
+	well := s.seen.After(w.began)
+	if i > 0 {
+		s, p = w.probes[i-1], w.deps.Probes[i-1]
+		well = now.Sub(w.began) > w.limit(p)+2*w.cfg.Every // it had the time to be blind
 	}
+	said := w.words[i]
+	if blind := !s.since.IsZero(); blind {
+		due = stuck || said.open || now.Before(said.beside)
+	} else {
+		maybeTold, due = !said.open, !said.ended && well
+	}
+	s.telling = true
+	a, _ = s.alert(p, w.deps.Owner, now, w.cfg)
+	return a, maybeTold, due
+}
+
+func (w *Watchdog) tellDirectly(ctx context.Context, a alerting.Alert, maybeTold bool, now time.Time) error {
+	limited, cancel := context.WithTimeout(ctx, w.cfg.Limit/2)
+	defer cancel()
+	_, err := w.deps.Direct.Notify(limited, alerting.Notice{
+		Text: alerting.NewText([]alerting.Alert{a}, w.deps.Owner, alerting.Explanation{}, nil, now), Alerts: []alerting.Alert{a},
+		State:     prefixed{w.direct, a.Labels["alertname"] + "/" + a.Labels[plumbline.LabelObject] + "/"},
+		MaybeTold: maybeTold,
+	})
+	return err
 }
 
 // prefixed is the state of one incident of the direct way.

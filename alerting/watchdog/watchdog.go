@@ -112,7 +112,10 @@ type Watchdog struct {
 	// what it was given.
 	sending bool
 	taken   time.Time
-	direct  memory // of the direct way
+	// direct is the memory of the direct way, words what it has said of alerting and
+	// then of every probe. Only the look uses them.
+	direct memory
+	words  []word
 }
 
 // state is what is known of one probe.
@@ -139,7 +142,7 @@ func New(cfg Config, deps Dependencies) (*Watchdog, error) {
 		}
 	}
 	w := &Watchdog{
-		cfg: cfg, deps: deps, probes: make([]state, len(deps.Probes)), direct: make(memory),
+		cfg: cfg, deps: deps, probes: make([]state, len(deps.Probes)), direct: make(memory), words: make([]word, 1+len(deps.Probes)),
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "plumbline_watchdog_lag_seconds", Help: "How far behind a part is.",
 		}, []string{"alert", "object"}),
