@@ -12,10 +12,9 @@ import (
 	"github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/plumbline-slo/plumbline/storage"
-
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 	"github.com/plumbline-slo/plumbline/ingest/dial"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // grace is how long a statement that is under way may still take after the
