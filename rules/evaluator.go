@@ -190,7 +190,7 @@ func (e *Evaluator) Run(ctx context.Context) error {
 	e.keeper.remember(e.ledger.formerly(time.Now().Add(-e.cfg.OutageTolerance)))
 	for _, c := range []prometheus.Collector{e.metrics.sourceErrors, e.metrics.stateErrors, e.metrics.held} {
 		if err := e.deps.Registerer.Register(c); err != nil {
-			return fmt.Errorf("registering metrics of rules: %w", err)
+			return fmt.Errorf("register metrics of rules: %w", err)
 		}
 	}
 	external, err := url.Parse(e.cfg.ExternalURL)
@@ -253,7 +253,7 @@ func (e *Evaluator) Reload() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.manager == nil {
-		return errors.New("reloading rules: the evaluator is not running")
+		return errors.New("reload rules: the evaluator is not running")
 	}
 	return e.update()
 }
@@ -271,10 +271,10 @@ func (e *Evaluator) update() error {
 		errs = append(errs, bad...)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("reading rule files: %w", err)
+		return fmt.Errorf("read rule files: %w", err)
 	}
 	if err := e.manager.Update(e.cfg.Interval, files, labels.EmptyLabels(), e.cfg.ExternalURL, e.inOrder); err != nil {
-		return fmt.Errorf("loading rule files: %w", err)
+		return fmt.Errorf("load rule files: %w", err)
 	}
 	return nil
 }
@@ -282,7 +282,7 @@ func (e *Evaluator) update() error {
 func (e *Evaluator) files() ([]string, error) {
 	entries, err := os.ReadDir(e.cfg.RulesDir)
 	if err != nil {
-		return nil, fmt.Errorf("reading rule files: %w", err)
+		return nil, fmt.Errorf("read rule files: %w", err)
 	}
 	var files []string
 	for _, entry := range entries {

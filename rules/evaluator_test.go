@@ -332,7 +332,7 @@ func TestRunErrors(t *testing.T) {
 		damage func(l *lab)
 		want   string
 	}{
-		"no rules folder": {func(l *lab) { l.cfg.RulesDir += "x" }, "reading rule files"},
+		"no rules folder": {func(l *lab) { l.cfg.RulesDir += "x" }, "read rule files"},
 		"a state file that is none": {func(l *lab) {
 			if err := os.WriteFile(l.cfg.StateFile, []byte("{"), 0o600); err != nil {
 				l.t.Fatal(err)

@@ -183,11 +183,11 @@ func (r FindingReader) Rows(ctx context.Context) (found []FindingRow, err error)
 	}
 	rows, err := r.Conn.Query(ctx, findingsSQL, clickhouse.Named("since", now().Add(-age).UnixMilli()))
 	if err != nil {
-		return nil, fmt.Errorf("reading burn findings: %w", err)
+		return nil, fmt.Errorf("read burn findings: %w", err)
 	}
 	defer func() {
 		if closeErr := rows.Close(); closeErr != nil {
-			err = errors.Join(err, fmt.Errorf("reading burn findings: %w", closeErr))
+			err = errors.Join(err, fmt.Errorf("read burn findings: %w", closeErr))
 		}
 	}()
 	for rows.Next() {
@@ -195,13 +195,13 @@ func (r FindingReader) Rows(ctx context.Context) (found []FindingRow, err error)
 		// Scanned as plain strings: clickhouse-go does not scan into named types.
 		var model, deploy, slo string
 		if err := rows.Scan(&f.At, &model, &deploy, &slo, &f.Window, &f.End, &f.Measure, &f.Value, &f.Low, &f.High, &f.Coverage, &f.Noise, &f.Verdict); err != nil {
-			return nil, fmt.Errorf("reading burn findings: %w", err)
+			return nil, fmt.Errorf("read burn findings: %w", err)
 		}
 		f.Model, f.Deploy, f.SLO = plumbline.Model(model), plumbline.DeployHash(deploy), plumbline.SLOName(slo)
 		found = append(found, f)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("reading burn findings: %w", err)
+		return nil, fmt.Errorf("read burn findings: %w", err)
 	}
 	return found, nil
 }

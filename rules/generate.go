@@ -123,11 +123,11 @@ func WriteFile(dir string, slos []plumbline.SLO, cfg GenerateConfig) (string, er
 		return "", err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("writing rules: %w", err)
+		return "", fmt.Errorf("write rules: %w", err)
 	}
 	path := filepath.Join(dir, GeneratedFile)
 	if err := writeDurably(path, content, 0o644); err != nil {
-		return "", fmt.Errorf("writing rules: %w", err)
+		return "", fmt.Errorf("write rules: %w", err)
 	}
 	return path, nil
 }

@@ -39,7 +39,7 @@ const (
 func ParseFile(path string) ([]plumbline.SLO, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading SLO file: %w", err)
+		return nil, fmt.Errorf("read SLO file: %w", err)
 	}
 	return Parse(path, data)
 }
@@ -63,7 +63,7 @@ func ParseFiles(patterns ...string) ([]plumbline.SLO, error) {
 		for _, path := range paths {
 			data, err := os.ReadFile(path)
 			if err != nil {
-				errs = append(errs, fmt.Errorf("reading SLO file: %w", err))
+				errs = append(errs, fmt.Errorf("read SLO file: %w", err))
 				continue
 			}
 			c.read(path, data)

@@ -62,14 +62,14 @@ func readState(path string) (state, error) {
 		return state{Version: stateVersion}, nil
 	}
 	if err != nil {
-		return state{}, fmt.Errorf("reading alert state: %w", err)
+		return state{}, fmt.Errorf("read alert state: %w", err)
 	}
 	var s state
 	if err := json.Unmarshal(content, &s); err != nil {
-		return state{}, fmt.Errorf("reading alert state %s: %w; remove the file to start without it", path, err)
+		return state{}, fmt.Errorf("read alert state %s: %w; remove the file to start without it", path, err)
 	}
 	if s.Version != stateVersion {
-		return state{}, fmt.Errorf("reading alert state %s: version %d is not %d; remove the file to start without it", path, s.Version, stateVersion)
+		return state{}, fmt.Errorf("read alert state %s: version %d is not %d; remove the file to start without it", path, s.Version, stateVersion)
 	}
 	return s, nil
 }
@@ -83,7 +83,7 @@ func (s state) write(path string) error {
 		err = writeDurably(path, content, 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("writing alert state: %w", err)
+		return fmt.Errorf("write alert state: %w", err)
 	}
 	return nil
 }

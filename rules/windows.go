@@ -110,7 +110,7 @@ func Windows() (WindowTable, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(windowsYAML))
 	dec.KnownFields(true)
 	if err := dec.Decode(&raw); err != nil {
-		return WindowTable{}, fmt.Errorf("reading windows.yml: %w", err)
+		return WindowTable{}, fmt.Errorf("read windows.yml: %w", err)
 	}
 	t := WindowTable{
 		Reachable: raw.Reachable, LeastFactor: raw.LeastFactor,
@@ -120,7 +120,7 @@ func Windows() (WindowTable, error) {
 	duration := func(s string) time.Duration {
 		d, err := ParseDuration(s)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("reading windows.yml: %w", err))
+			errs = append(errs, fmt.Errorf("read windows.yml: %w", err))
 		}
 		return d
 	}
