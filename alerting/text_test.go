@@ -336,7 +336,7 @@ func FuzzSlackBlocks(f *testing.F) {
 // names that grow fivefold when they are escaped.
 func TestFirstScreenWithTheWorstNames(t *testing.T) {
 	for name, worst := range map[string]string{
-		"escapes": strings.Repeat("&", 256), "markup": strings.Repeat("<!channel>`*", 30), "wide": strings.Repeat("界", 256), "lines": strings.Repeat("a\n", 200), "empty": "",
+		"escapes": strings.Repeat("&", 256), "markup": strings.Repeat("<!channel>`*", 30), "wide": strings.Repeat("界", 256), "amp": strings.Repeat("&x", 33), "lines": strings.Repeat("a\n", 200), "empty": "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			var alerts []alerting.Alert
@@ -371,7 +371,25 @@ func TestFirstScreenWithTheWorstNames(t *testing.T) {
 			checkBlocks(t, text)
 			text.Acked, text.Missing, text.Description = nil, worst, strings.Repeat(worst, 40)
 			checkBlocks(t, text)
+			for i := range text.Burns {
+				text.Burns[i].Rate = alerting.Known{} // the description is shown where no rate is
+			}
+			checkBlocks(t, text)
 		})
+	}
+}
+
+// A line that does not fit hides none that does.
+func TestALongLineHidesNoOther(t *testing.T) {
+	long := strings.Repeat("&", 200)
+	ex := alerting.Explanation{Deploy: alerting.DeployInfo{Version: long, By: long, Commit: long, At: noon}}
+	text := alerting.NewText([]alerting.Alert{example(plumbline.SeverityPage)}, plumbline.OwnerEntry{Name: "flights-oncall"}, ex, nil, noon)
+	checkBlocks(t, text)
+	raw, err := json.Marshal(slack.Blocks(text, slack.Buttons{}))
+	for _, fact := range []string{"*Burning*", "*Since*", "*Owner*  `flights-oncall`", "…"} {
+		if err != nil || !strings.Contains(string(raw), fact) {
+			t.Errorf("%s is missing, %v: %s", fact, err, raw)
+		}
 	}
 }
 

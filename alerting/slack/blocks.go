@@ -150,18 +150,20 @@ func escapeHead(s string) string {
 }
 
 // fit joins the lines that fit into the limit, whole lines only: a line cut in
-// two could end within an escape sequence or a code quote.
+// two could end within an escape sequence or a code quote. One that is too long
+// does not hide those behind it.
 func fit(lines []string, limit int) string {
 	var b strings.Builder
+	left := ""
 	for _, line := range lines {
 		if utf8.RuneCountInString(b.String())+utf8.RuneCountInString(line)+2 > limit {
-			b.WriteString("…")
-			break
+			left = "…"
+			continue
 		}
 		b.WriteString(line)
 		b.WriteByte('\n')
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return strings.TrimSuffix(b.String()+left, "\n")
 }
 
 func codeBlock(code string) string {

@@ -203,11 +203,10 @@ func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting
 	text, before := recall(notice)
 	ts, posted := notice.State.GetStr(stateTS)
 	adopted := false
-	if !posted && text.Status == alerting.StatusResolved && !notice.MaybeTold {
-		return alerting.Result{}, nil // nobody was told that it began
-	}
-	if posted && !notice.Repeat && !notice.MaybeTold && text.SameConditions(before) {
-		// What changed was never shown: an inhibited ticket has ended.
+	known := !notice.MaybeTold // what was told may be newer than what is remembered
+	if known && (!posted && text.Status == alerting.StatusResolved || posted && !notice.Repeat && text.SameConditions(before)) {
+		// Nobody was told that it began; or what changed, an inhibited ticket, was
+		// never shown.
 		return alerting.Result{}, nil
 	}
 	if !posted {
