@@ -62,7 +62,7 @@ func (l *forecasts) evaluate(ctx context.Context, f *forecastOf, t traffic, hour
 		all  []nowcastOf
 		errs []error
 	)
-	guesses := make(map[forecast.Question]burn.Guess)
+	estimates := make(map[forecast.Question]burn.Estimate)
 	for _, o := range l.objectives {
 		pair, ok := burn.NowcastPair(o)
 		if !ok || o.SLO.Model != t.model || pair.Long > l.cfg.EstimateHistory/2 {
@@ -70,28 +70,28 @@ func (l *forecasts) evaluate(ctx context.Context, f *forecastOf, t traffic, hour
 		}
 		deploys := slices.DeleteFunc(t.inProduction(hour, pair.Long), func(d plumbline.DeployHash) bool { return o.SLO.Deploy != "" && o.SLO.Deploy != d })
 		for _, d := range deploys {
-			long, errLong := l.guess(ctx, f, forecast.Question{End: hour, Window: pair.Long, Deploy: d}, guesses)
-			short, errShort := l.guess(ctx, f, forecast.Question{End: hour, Window: pair.Short, Deploy: d}, guesses)
+			long, errLong := l.estimateOf(ctx, f, forecast.Question{End: hour, Window: pair.Long, Deploy: d}, estimates)
+			short, errShort := l.estimateOf(ctx, f, forecast.Question{End: hour, Window: pair.Short, Deploy: d}, estimates)
 			if err := errors.Join(errLong, errShort); err != nil {
 				errs = append(errs, fmt.Errorf("nowcast of SLO %q: %w", o.SLO.Name, err))
 				continue
 			}
-			all = append(all, nowcastOf{o, d, burn.EvaluateGuess(o.SLO, pair, hour, long, short, len(deploys))})
+			all = append(all, nowcastOf{o, d, burn.EvaluateNowcast(o.SLO, pair, hour, long, short, len(deploys))})
 		}
 	}
 	return all, errors.Join(errs...)
 }
 
-// guess asks for the accuracy of one window.
-func (l *forecasts) guess(ctx context.Context, f *forecastOf, q forecast.Question, known map[forecast.Question]burn.Guess) (burn.Guess, error) {
+// estimateOf asks for the accuracy of one window.
+func (l *forecasts) estimateOf(ctx context.Context, f *forecastOf, q forecast.Question, known map[forecast.Question]burn.Estimate) (burn.Estimate, error) {
 	if g, ok := known[q]; ok {
 		return g, nil
 	}
 	a, err := f.forecaster.Ask(ctx, q)
 	if err != nil {
-		return burn.Guess{}, err
+		return burn.Estimate{}, err
 	}
-	g := burn.Guess{Predictions: a.Estimate.Predictions, Known: a.Estimate.Known, Chance: math.NaN(), Why: a.Why}
+	g := burn.Estimate{Predictions: a.Estimate.Predictions, Known: a.Estimate.Known, Chance: math.NaN(), Why: a.Why}
 	g.Effective, g.Requests = a.Estimate.Weight.Effective(), a.Estimate.Weight.Requests
 	if a.Why == "" {
 		g.Share, g.Error, g.Sampling = min(max(1-a.Estimate.Value, 0), 1), a.Estimate.Error*a.Config.Widen, a.Estimate.Sampling
@@ -110,7 +110,7 @@ func (l *forecasts) guess(ctx context.Context, f *forecastOf, q forecast.Questio
 // nowcastFindings returns the findings of the long and of the short window, one if
 // they are the same.
 func nowcastFindings(o plumbline.Objective, deploy plumbline.DeployHash, n burn.Nowcast) []Finding {
-	finding := func(g burn.Guess, window time.Duration) Finding {
+	finding := func(g burn.Estimate, window time.Duration) Finding {
 		f := newFinding(plumbline.SignalBurn, plumbline.MeasureEstimatedBadShare)
 		f.Model, f.SLO, f.Deploy, f.Stage = o.SLO.Model, o.SLO.Name, deploy, plumbline.StageProduction
 		f.Window, f.WindowEnd, f.Reference = window, n.End, plumbline.ReferenceEstimate

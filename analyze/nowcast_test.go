@@ -126,12 +126,12 @@ func TestTheNowcastBurnsBeforeLabelsDo(t *testing.T) {
 		}
 	}
 	f := runner.forecasts.models["m"]
-	before, err := runner.forecasts.guess(t.Context(), f, forecast.Question{End: hour.Add(-8 * time.Hour), Window: 6 * time.Hour, Deploy: "v1"}, map[forecast.Question]burn.Guess{})
+	before, err := runner.forecasts.estimateOf(t.Context(), f, forecast.Question{End: hour.Add(-8 * time.Hour), Window: 6 * time.Hour, Deploy: "v1"}, map[forecast.Question]burn.Estimate{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	pair, _ := burn.NowcastPair(lateObjective())
-	if n := burn.EvaluateGuess(lateObjective().SLO, pair, hour, before, before, 1); n.Verdict != plumbline.VerdictOK || before.Share > 0.14 {
+	if n := burn.EvaluateNowcast(lateObjective().SLO, pair, hour, before, before, 1); n.Verdict != plumbline.VerdictOK || before.Share > 0.14 {
 		t.Errorf("before, it was %s at %.3f: %s", n.Verdict, before.Share, n.Says())
 	}
 	samePast(t, NewPastNowcasts(DefaultConfig(), db, []plumbline.Objective{lateObjective()}), hour, long, short)
@@ -165,7 +165,7 @@ func TestTheNowcastKnowsWhatWasSampled(t *testing.T) {
 	storeLate(t, db, "m", sample, now)
 	runner := newRunner(t, db, lateObjective())
 	estimates(t, runner, db, "m", now)
-	got, err := runner.forecasts.guess(t.Context(), runner.forecasts.models["m"], forecast.Question{End: hour, Window: 6 * time.Hour, Deploy: "v1"}, map[forecast.Question]burn.Guess{})
+	got, err := runner.forecasts.estimateOf(t.Context(), runner.forecasts.models["m"], forecast.Question{End: hour, Window: 6 * time.Hour, Deploy: "v1"}, map[forecast.Question]burn.Estimate{})
 	if err != nil || got.Why != "" {
 		t.Fatal(got.Why, err)
 	}

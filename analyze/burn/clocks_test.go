@@ -18,7 +18,7 @@ func TestBothClocksAreReplayed(t *testing.T) {
 	now := origin.Add(48 * time.Hour)
 	guess := func(verdict string, low, high, share, chance float64) *Nowcast {
 		p, _ := NowcastPair(o)
-		return &Nowcast{Pair: p, End: now, Threshold: .6, Verdict: verdict, Low: low, High: high, Long: Guess{Share: share, Chance: chance}, Short: Guess{Share: share}}
+		return &Nowcast{Pair: p, End: now, Threshold: .6, Verdict: verdict, Low: low, High: high, Long: Estimate{Share: share, Chance: chance}, Short: Estimate{Share: share}}
 	}
 	labels := func(verdict string, end time.Time) []Evaluation {
 		return []Evaluation{{Pair: pair, Verdict: verdict, End: end}, {Pair: slow, Verdict: plumbline.VerdictOK, End: end}}

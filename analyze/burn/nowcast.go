@@ -27,8 +27,8 @@ func NowcastPair(o plumbline.Objective) (plumbline.WindowPair, bool) {
 	return plumbline.WindowPair{}, false
 }
 
-// Guess is what is expected of one window once all of its labels are in.
-type Guess struct {
+// Estimate is what is expected of one window once all of its labels are in.
+type Estimate struct {
 	// Predictions are those of the window, Known those of them with a label.
 	Predictions, Known int64
 	// Effective is how many equal observations the predictions are worth where the
@@ -39,32 +39,32 @@ type Guess struct {
 	// labels alone: 0 when all are in. Sampling is that by which requests were
 	// sampled, 0 of a producer who sends all.
 	Share, Error, Sampling float64
-	// Proven says that past guesses of such windows held as promised, and Contradicted
+	// Proven says that past estimates of such windows held as promised, and Contradicted
 	// that labels deny what was expected of them. Chance is that of labels so far off
-	// if the guess is right; NaN where there are too few to tell.
+	// if the estimate is right; NaN where there are too few to tell.
 	Proven, Contradicted bool
 	Chance               float64
-	// Why says why there is no guess; empty where there is one.
+	// Why says why there is no estimate; empty where there is one.
 	Why string
 }
 
 // worth is how many equal observations the predictions are worth.
-func (g Guess) worth() float64 {
-	if g.Effective > 0 {
-		return g.Effective
+func (e Estimate) worth() float64 {
+	if e.Effective > 0 {
+		return e.Effective
 	}
-	return float64(g.Predictions)
+	return float64(e.Predictions)
 }
 
 // sampled is the variance of the share by which requests were sampled and by what
 // chance makes of so many requests, 0 of a producer who sends all. It is that of
 // worth where weights have nothing to do with what is bad. Where what is doubtful
 // weighs more than what is not, it is several times as much.
-func (g Guess) sampled() float64 {
-	if g.Sampling == 0 {
+func (e Estimate) sampled() float64 {
+	if e.Sampling == 0 {
 		return 0
 	}
-	return g.Sampling*g.Sampling + variance(g.Share)/g.Requests
+	return e.Sampling*e.Sampling + variance(e.Share)/e.Requests
 }
 
 // variance is that of one event that is bad with a probability.
@@ -75,12 +75,12 @@ type Nowcast struct {
 	Pair plumbline.WindowPair
 	// End is the end of both windows in event time, exclusive.
 	End         time.Time
-	Long, Short Guess
+	Long, Short Estimate
 	Threshold   float64
-	// Low and High bound the long window's bad share, NaN without a guess. They are
+	// Low and High bound the long window's bad share, NaN without an estimate. They are
 	// wide enough to be looked at every hour of a year.
 	Low, High float64
-	// Verdict is insufficient without a guess and for one that no page may rest on,
+	// Verdict is insufficient without an estimate and for one that no page may rest on,
 	// breach if Low and the short window's share are beyond the threshold, and ok
 	// otherwise.
 	Verdict string
@@ -93,9 +93,9 @@ func (n Nowcast) Beyond() bool {
 	return n.Low > n.Threshold && n.Short.Why == "" && n.Short.Share > n.Threshold
 }
 
-// EvaluateGuess evaluates one pair of an objective on guesses; series is how many
+// EvaluateNowcast evaluates one pair of an objective on estimates; series is how many
 // deploys share the noise that is allowed.
-func EvaluateGuess(slo plumbline.SLO, pair plumbline.WindowPair, end time.Time, long, short Guess, series int) Nowcast {
+func EvaluateNowcast(slo plumbline.SLO, pair plumbline.WindowPair, end time.Time, long, short Estimate, series int) Nowcast {
 	n := Nowcast{Pair: pair, End: end, Long: long, Short: short, Threshold: pair.Threshold(slo.Target), Verdict: plumbline.VerdictInsufficient}
 	n.Low, n.High = math.NaN(), math.NaN()
 	if long.Why == "" && long.Predictions > 0 {

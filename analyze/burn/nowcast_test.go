@@ -45,33 +45,33 @@ func TestNowcastPair(t *testing.T) {
 
 func TestTheVerdictOfAGuess(t *testing.T) {
 	pair := plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: 6 * time.Hour, Short: time.Hour, Factor: 4}
-	bad := Guess{Predictions: 3000, Known: 100, Share: 0.7, Error: 0.01, Proven: true, Chance: math.NaN()}
-	with := func(g Guess, change func(*Guess)) Guess {
+	bad := Estimate{Predictions: 3000, Known: 100, Share: 0.7, Error: 0.01, Proven: true, Chance: math.NaN()}
+	with := func(g Estimate, change func(*Estimate)) Estimate {
 		change(&g)
 		return g
 	}
 	for _, tt := range []struct {
 		name        string
-		long, short Guess
+		long, short Estimate
 		want        string
 		beyond      bool
 	}{
 		{"burning", bad, bad, plumbline.VerdictBreach, true},
-		{"not proven", with(bad, func(g *Guess) { g.Proven = false }), bad, plumbline.VerdictInsufficient, true},
-		{"contradicted", with(bad, func(g *Guess) { g.Contradicted = true }), bad, plumbline.VerdictInsufficient, true},
-		{"the last hour is well", bad, with(bad, func(g *Guess) { g.Share = 0.39 }), plumbline.VerdictOK, false},
-		{"the last hour is empty", bad, with(bad, func(g *Guess) { g.Why = "no predictions" }), plumbline.VerdictOK, false},
-		{"too few to tell", with(bad, func(g *Guess) { g.Predictions = 30 }), bad, plumbline.VerdictOK, false},
-		{"too little known of the labels", with(bad, func(g *Guess) { g.Error = 0.1 }), bad, plumbline.VerdictOK, false},
-		{"nothing", with(bad, func(g *Guess) { g.Why = "no calibration" }), bad, plumbline.VerdictInsufficient, false},
-		{"no predictions", Guess{Proven: true}, bad, plumbline.VerdictInsufficient, false},
+		{"not proven", with(bad, func(g *Estimate) { g.Proven = false }), bad, plumbline.VerdictInsufficient, true},
+		{"contradicted", with(bad, func(g *Estimate) { g.Contradicted = true }), bad, plumbline.VerdictInsufficient, true},
+		{"the last hour is well", bad, with(bad, func(g *Estimate) { g.Share = 0.39 }), plumbline.VerdictOK, false},
+		{"the last hour is empty", bad, with(bad, func(g *Estimate) { g.Why = "no predictions" }), plumbline.VerdictOK, false},
+		{"too few to tell", with(bad, func(g *Estimate) { g.Predictions = 30 }), bad, plumbline.VerdictOK, false},
+		{"too little known of the labels", with(bad, func(g *Estimate) { g.Error = 0.1 }), bad, plumbline.VerdictOK, false},
+		{"nothing", with(bad, func(g *Estimate) { g.Why = "no calibration" }), bad, plumbline.VerdictInsufficient, false},
+		{"no predictions", Estimate{Proven: true}, bad, plumbline.VerdictInsufficient, false},
 	} {
-		n := EvaluateGuess(quality90(), pair, time.Unix(0, 0), tt.long, tt.short, 1)
+		n := EvaluateNowcast(quality90(), pair, time.Unix(0, 0), tt.long, tt.short, 1)
 		if n.Verdict != tt.want || n.Beyond() != tt.beyond || (n.Verdict == plumbline.VerdictInsufficient) != (n.Why != "") {
 			t.Errorf("%s: %s (%s), beyond %t in [%.3f, %.3f], want %s, %t", tt.name, n.Verdict, n.Why, n.Beyond(), n.Low, n.High, tt.want, tt.beyond)
 		}
 	}
-	one, many := EvaluateGuess(quality90(), pair, time.Unix(0, 0), bad, bad, 1), EvaluateGuess(quality90(), pair, time.Unix(0, 0), bad, bad, 20)
+	one, many := EvaluateNowcast(quality90(), pair, time.Unix(0, 0), bad, bad, 1), EvaluateNowcast(quality90(), pair, time.Unix(0, 0), bad, bad, 20)
 	if !(many.Low < one.Low) {
 		t.Errorf("20 deploys share the noise of one: %.4f, of one %.4f", many.Low, one.Low)
 	}
@@ -103,11 +103,11 @@ func TestASampledNowcastSpreadsAsSamplesDo(t *testing.T) {
 		}
 		n := sure + weight*(right+wrong)
 		m := weight * wrong / n
-		g := Guess{Predictions: int64(sure + right + wrong), Share: m, Requests: n, Effective: n * n / (sure + weight*weight*(right+wrong)), Proven: true}
+		g := Estimate{Predictions: int64(sure + right + wrong), Share: m, Requests: n, Effective: n * n / (sure + weight*weight*(right+wrong)), Proven: true}
 		g.Known = g.Predictions
 		g.Sampling = math.Sqrt((weight*weight-weight)*(wrong*(1-m)*(1-m)+right*m*m)) / n
 		sum, squares = sum+m, squares+m*m
-		spread += EvaluateGuess(slo, pair, time.Unix(0, 0), g, g, 1).spread(slo) / worlds
+		spread += EvaluateNowcast(slo, pair, time.Unix(0, 0), g, g, 1).spread(slo) / worlds
 		kish += math.Sqrt(m*(1-m)/g.Effective) / worlds
 	}
 	sd := math.Sqrt(squares/worlds - sum*sum/worlds/worlds)
@@ -132,8 +132,8 @@ func TestANowcastAtTheTargetStaysWithinItsNoise(t *testing.T) {
 			pair := plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: 6 * time.Hour, Short: time.Hour, Factor: 1}
 			least := int64(-1) // clumps that page
 			for k := clumps; k >= 0; k-- {
-				g := Guess{Predictions: 3 * clumps, Known: 3 * clumps, Share: float64(k) / float64(clumps), Proven: true}
-				if EvaluateGuess(slo, pair, time.Unix(0, 0), g, g, 1).Verdict != plumbline.VerdictBreach {
+				g := Estimate{Predictions: 3 * clumps, Known: 3 * clumps, Share: float64(k) / float64(clumps), Proven: true}
+				if EvaluateNowcast(slo, pair, time.Unix(0, 0), g, g, 1).Verdict != plumbline.VerdictBreach {
 					break
 				}
 				least = k
