@@ -69,7 +69,7 @@ const daysAtOnce = 4
 // goroutine that steps.
 type alarms struct {
 	cfg    Config
-	watch  watch
+	drift  driftLook
 	store  inserter
 	now    func() time.Time
 	models map[plumbline.Model]*days
@@ -109,8 +109,8 @@ type stream struct {
 	measure   measure.ID
 }
 
-func newAlarms(cfg Config, w watch, store inserter) *alarms {
-	return &alarms{cfg: cfg, watch: w, store: store, now: time.Now, models: map[plumbline.Model]*days{}}
+func newAlarms(cfg Config, w driftLook, store inserter) *alarms {
+	return &alarms{cfg: cfg, drift: w, store: store, now: time.Now, models: map[plumbline.Model]*days{}}
 }
 
 // look says where each stream stands. While days are caught up with, or cannot
@@ -205,9 +205,9 @@ func (a *alarms) take(ctx context.Context, t traffic, d *days, closed time.Time)
 	end := d.next.Add(day)
 	q := ask.Question{
 		Model: t.model, Stage: plumbline.StageProduction, From: d.next, To: end,
-		References: a.watch.references, Measures: a.watch.measures, Options: a.cfg.distances(),
+		References: a.drift.references, Measures: a.drift.measures, Options: a.cfg.distances(),
 	}
-	answer, err := a.watch.asker.Ask(ctx, q)
+	answer, err := a.drift.asker.Ask(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -216,17 +216,17 @@ func (a *alarms) take(ctx context.Context, t traffic, d *days, closed time.Time)
 	if trained && looked && differ(training, known) {
 		d.rewind(a.from(t, closed))
 		d.startOver()
-		a.watch.asker.Forget(t.model)
+		a.drift.asker.Forget(t.model)
 		return nil
 	}
 	answers := []ask.Answer{answer}
 	if answer.Current.Requests > 0 {
-		segments, err := a.watch.segmentsOf(ctx, q)
+		segments, err := a.drift.segmentsOf(ctx, q)
 		if err != nil {
 			return err
 		}
 		for _, q.Segment = range segments {
-			if answer, err = a.watch.asker.Ask(ctx, q); err != nil {
+			if answer, err = a.drift.asker.Ask(ctx, q); err != nil {
 				return err
 			}
 			answers = append(answers, answer)
@@ -311,7 +311,7 @@ func differ(requests, known uint64) bool {
 // the training set is another one.
 func (a *alarms) changed(ctx context.Context, t traffic, d *days, closed time.Time) (bool, error) {
 	from := a.from(t, closed)
-	rows, err := a.watch.conn.Query(ctx, daysSQL, clickhouse.Named("model", string(t.model)), clickhouse.Named("from", from.Unix()), clickhouse.Named("to", closed.Unix()))
+	rows, err := a.drift.conn.Query(ctx, daysSQL, clickhouse.Named("model", string(t.model)), clickhouse.Named("from", from.Unix()), clickhouse.Named("to", closed.Unix()))
 	if err != nil {
 		return false, fmt.Errorf("drift alarm: read days of model %q: %w", t.model, err)
 	}
@@ -328,7 +328,7 @@ func (a *alarms) changed(ctx context.Context, t traffic, d *days, closed time.Ti
 			end = start.Add(day)
 		}
 		known, looked := d.requests[end]
-		if !looked && number == 0 && !slices.Contains(a.watch.references, ask.Reference{Kind: ask.Training}) {
+		if !looked && number == 0 && !slices.Contains(a.drift.references, ask.Reference{Kind: ask.Training}) {
 			continue
 		}
 		if differ(requests, known) && start.Before(first) {
@@ -342,7 +342,7 @@ func (a *alarms) changed(ctx context.Context, t traffic, d *days, closed time.Ti
 	if first.Equal(from) {
 		d.startOver()
 	}
-	a.watch.asker.Forget(t.model)
+	a.drift.asker.Forget(t.model)
 	return true, nil
 }
 

@@ -342,7 +342,7 @@ func TestAFailureStandsUntilTheNextAttempt(t *testing.T) {
 	for name, tt := range map[string]struct {
 		look  func(context.Context, traffic, time.Time) ([]Finding, error)
 		pause time.Duration
-	}{"labels": {r.truth.look, r.cfg.LabelInterval}, "drift": {r.lookDrift, r.cfg.DriftInterval}} {
+	}{"labels": {r.labelLook.look, r.cfg.LabelInterval}, "drift": {r.lookDrift, r.cfg.DriftInterval}} {
 		_, err := tt.look(ended, served, now)
 		if err == nil {
 			t.Fatalf("%s: no error", name)

@@ -19,10 +19,10 @@ const (
 // settle is how long after its end an hour counts as closed: events come late.
 const settle = 10 * time.Minute
 
-// hygiene remembers what of a model was looked at: its features lately, its
+// dataQuality remembers what of a model was looked at: its features lately, its
 // training set, and the last closed hour. It belongs to the one goroutine that
 // steps.
-type hygiene struct {
+type dataQuality struct {
 	reader   dataquality.Reader
 	cfg      Config
 	features map[plumbline.Model]attempt
@@ -32,8 +32,8 @@ type hygiene struct {
 	repeats map[plumbline.Model]attempt
 }
 
-func newHygiene(reader dataquality.Reader, cfg Config) *hygiene {
-	return &hygiene{
+func newDataQuality(reader dataquality.Reader, cfg Config) *dataQuality {
+	return &dataQuality{
 		reader: reader, cfg: cfg, features: map[plumbline.Model]attempt{}, trained: map[plumbline.Model]trained{},
 		hours: map[plumbline.Model]time.Time{}, repeats: map[plumbline.Model]attempt{},
 	}
@@ -43,7 +43,7 @@ func newHygiene(reader dataquality.Reader, cfg Config) *hygiene {
 // the types makes no finding; repeats of a closed hour always make one. What
 // fails is dear as well as what succeeds, so features are looked at again only
 // after their interval; until then the error stands.
-func (h *hygiene) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
+func (h *dataQuality) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
 	var findings []Finding
 	if !h.features[t.model].stands(now, h.cfg.DataQualityInterval) {
 		types, typesErr := h.lookTypes(ctx, t)
@@ -58,7 +58,7 @@ func (h *hygiene) look(ctx context.Context, t traffic, now time.Time) ([]Finding
 	return append(findings, repeats...), err
 }
 
-func (h *hygiene) lookTypes(ctx context.Context, t traffic) ([]Finding, error) {
+func (h *dataQuality) lookTypes(ctx context.Context, t traffic) ([]Finding, error) {
 	to := t.end.Add(time.Hour - 1).Truncate(time.Hour)
 	changes, err := h.reader.TypeChanges(ctx, t.model, to.Add(-day), to)
 	if err != nil {
@@ -78,7 +78,7 @@ func (h *hygiene) lookTypes(ctx context.Context, t traffic) ([]Finding, error) {
 
 // lookRepeats counts the repeats of the last closed hour, once. It reads raw
 // rows: what fails waits its interval, and the error stands until then.
-func (h *hygiene) lookRepeats(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
+func (h *dataQuality) lookRepeats(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
 	if last := h.repeats[t.model]; last.err != nil && last.stands(now, h.cfg.DataQualityInterval) {
 		return nil, last.err
 	}
@@ -87,7 +87,7 @@ func (h *hygiene) lookRepeats(ctx context.Context, t traffic, now time.Time) ([]
 	return findings, err
 }
 
-func (h *hygiene) countRepeats(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
+func (h *dataQuality) countRepeats(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
 	hour := now.Add(-settle).Truncate(time.Hour).Add(-time.Hour)
 	if last := t.end.Add(-1).Truncate(time.Hour); last.Before(hour) {
 		hour = last // data is behind: its last hour

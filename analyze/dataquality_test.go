@@ -74,7 +74,7 @@ func TestRepeatedDeliveriesAreReported(t *testing.T) {
 	}
 	insert(t, db, "predictions", raw)
 	served := traffic{model: "m", end: now, deploys: []deploy{{hash: "v1", stage: plumbline.StageProduction, first: hour, last: hour, requests: 1040}}}
-	h := newHygiene(dataquality.Reader{Conn: db.Conn()}, DefaultConfig())
+	h := newDataQuality(dataquality.Reader{Conn: db.Conn()}, DefaultConfig())
 	findings, err := h.lookRepeats(t.Context(), served, now)
 	if err != nil || len(findings) != 1 {
 		t.Fatalf("%d findings, %v; want 1", len(findings), err)
@@ -106,7 +106,7 @@ var errRefused = errors.New("refused")
 func TestRepeatsThatFailedWait(t *testing.T) {
 	conn := &refusing{}
 	cfg := DefaultConfig()
-	h := newHygiene(dataquality.Reader{Conn: conn}, cfg)
+	h := newDataQuality(dataquality.Reader{Conn: conn}, cfg)
 	served := traffic{model: "m", end: now, deploys: []deploy{{hash: "v1", stage: plumbline.StageProduction, first: now.Add(-day), last: now.Add(-time.Hour)}}}
 	if _, err := h.lookRepeats(t.Context(), served, now); !errors.Is(err, errRefused) || conn.asked != 1 {
 		t.Fatalf("the first look: %v after %d queries", err, conn.asked)

@@ -117,7 +117,7 @@ func (w watched) distances(id measure.ID) []measure.Result {
 // settings is a hash of what days rest on: days of other settings are computed
 // anew.
 func (a *alarms) settings(model plumbline.Model) string {
-	text := fmt.Sprintf("1 %q %q %v %v %v %d %q", a.cfg.References, a.watch.measures, a.cfg.Measures, a.cfg.MinEffect, a.cfg.Alarm, a.cfg.Segments, a.cfg.Clusters[model])
+	text := fmt.Sprintf("1 %q %q %v %v %v %d %q", a.cfg.References, a.drift.measures, a.cfg.Measures, a.cfg.MinEffect, a.cfg.Alarm, a.cfg.Segments, a.cfg.Clusters[model])
 	hash := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(hash[:8])
 }
@@ -163,7 +163,7 @@ func (a *alarms) resume(ctx context.Context, model plumbline.Model, d *days, sta
 
 // chain returns the days, one after another, that can be gone on from.
 func (a *alarms) chain(ctx context.Context, model plumbline.Model, from, until time.Time) ([]lookedAt, error) {
-	rows, err := a.watch.conn.Query(ctx, driftDaysSQL, clickhouse.Named("model", string(model)), clickhouse.Named("from", from.UnixMilli()), clickhouse.Named("to", until.UnixMilli()))
+	rows, err := a.drift.conn.Query(ctx, driftDaysSQL, clickhouse.Named("model", string(model)), clickhouse.Named("from", from.UnixMilli()), clickhouse.Named("to", until.UnixMilli()))
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func (a *alarms) chain(ctx context.Context, model plumbline.Model, from, until t
 // streams reads what is known after the days of a chain.
 func (a *alarms) streams(ctx context.Context, model plumbline.Model, d *days, chain []lookedAt) error {
 	first, last := chain[0].end.Add(-1), chain[len(chain)-1].end
-	rows, err := a.watch.conn.Query(ctx, driftStreamsSQL, clickhouse.Named("model", string(model)), clickhouse.Named("from", first.UnixMilli()-1), clickhouse.Named("to", last.UnixMilli()))
+	rows, err := a.drift.conn.Query(ctx, driftStreamsSQL, clickhouse.Named("model", string(model)), clickhouse.Named("from", first.UnixMilli()-1), clickhouse.Named("to", last.UnixMilli()))
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 
 // lookFeatures runs every check on every feature of the deploys that served in
 // the window.
-func (h *hygiene) lookFeatures(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
+func (h *dataQuality) lookFeatures(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
 	training, err := h.training(ctx, t.model, now)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ type trained struct {
 
 // training returns the training set of a model, read at most ReferenceRefresh
 // ago.
-func (h *hygiene) training(ctx context.Context, model plumbline.Model, now time.Time) (dataquality.Samples, error) {
+func (h *dataQuality) training(ctx context.Context, model plumbline.Model, now time.Time) (dataquality.Samples, error) {
 	if kept, ok := h.trained[model]; ok && now.Sub(kept.at) < h.cfg.ReferenceRefresh && !now.Before(kept.at) {
 		return kept.samples, nil
 	}
@@ -74,7 +74,7 @@ type compared struct {
 
 // compared reads the window of a deploy, its reference, and the same hours
 // before: the training set where there is one, else the week before.
-func (h *hygiene) compared(ctx context.Context, t traffic, d deploy, training dataquality.Samples) (compared, error) {
+func (h *dataQuality) compared(ctx context.Context, t traffic, d deploy, training dataquality.Samples) (compared, error) {
 	s := spanOf(t, d, h.cfg.DataQualityWindow)
 	whole, ok := s.wholeHours(d)
 	s.to = s.to.Add(time.Hour - 1).Truncate(time.Hour)

@@ -48,15 +48,15 @@ func feed(random *rand.Rand, training bool, change func(e *event)) []event {
 	return events
 }
 
-// dataQuality stores the events of a model and looks at them.
-func dataQuality(t *testing.T, db *storage.DB, model plumbline.Model, events []event) []Finding {
+// checkedEvents stores the events of a model and looks at them.
+func checkedEvents(t *testing.T, db *storage.DB, model plumbline.Model, events []event) []Finding {
 	t.Helper()
 	store(t, db, string(model), events)
 	models, err := serving(t.Context(), db.Conn(), model, now)
 	if err != nil || len(models) != 1 {
 		t.Fatal(models, err)
 	}
-	findings, err := newRunner(t, db).hygiene.look(t.Context(), models[0], now)
+	findings, err := newRunner(t, db).dataQuality.look(t.Context(), models[0], now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func inBreach(findings []Finding) string {
 func TestDataQualityFindsEachFault(t *testing.T) {
 	random := rand.New(rand.NewPCG(11, 11))
 	n := 0
-	findings := dataQuality(t, startDB(t), evil, feed(random, true, func(e *event) {
+	findings := checkedEvents(t, startDB(t), evil, feed(random, true, func(e *event) {
 		n++
 		e.numbers["fresh"] = random.Float64() // a new feature
 		e.categories["country"] = "c1"        // constant
@@ -120,7 +120,7 @@ func TestDataQualityFindsEachFault(t *testing.T) {
 func TestDataQualityOfAQuietDeploy(t *testing.T) {
 	db := startDB(t)
 	for _, training := range []bool{true, false} {
-		findings := dataQuality(t, db, plumbline.Model(fmt.Sprint(training)), feed(rand.New(rand.NewPCG(12, 12)), training, func(*event) {}))
+		findings := checkedEvents(t, db, plumbline.Model(fmt.Sprint(training)), feed(rand.New(rand.NewPCG(12, 12)), training, func(*event) {}))
 		if got := inBreach(findings); got != "" {
 			t.Errorf("training %v: in breach: %s", training, got)
 		}
@@ -139,7 +139,7 @@ func TestDataQualityWithoutAReference(t *testing.T) {
 			events = append(events, e)
 		}
 	}
-	findings := dataQuality(t, startDB(t), "m", events)
+	findings := checkedEvents(t, startDB(t), "m", events)
 	missing := find(findings, func(f Finding) bool { return f.Verdict == plumbline.VerdictMissing && f.Feature == "" })
 	if len(missing) == 0 || len(missing) != len(find(findings, func(f Finding) bool { return f.Measure != plumbline.MeasureDuplicateShare })) {
 		t.Errorf("%d of %d findings are missing", len(missing), len(findings))
@@ -171,8 +171,8 @@ func (c *counting) Query(ctx context.Context, query string, args ...any) (driver
 	return c.Querier.Query(ctx, query, args...)
 }
 
-// hygieneOf returns what looks at model m, which has a training set.
-func hygieneOf(t *testing.T, cfg Config) (*hygiene, *counting, traffic) {
+// dataQualityOf returns what looks at model m, which has a training set.
+func dataQualityOf(t *testing.T, cfg Config) (*dataQuality, *counting, traffic) {
 	t.Helper()
 	db := startDB(t)
 	var events []event
@@ -188,13 +188,13 @@ func hygieneOf(t *testing.T, cfg Config) (*hygiene, *counting, traffic) {
 		t.Fatal(models, err)
 	}
 	conn := &counting{Querier: db.Conn()}
-	return newHygiene(dataquality.Reader{Conn: conn}, cfg), conn, models[0]
+	return newDataQuality(dataquality.Reader{Conn: conn}, cfg), conn, models[0]
 }
 
 func TestDataQualityKeepsTheTrainingSet(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.ReferenceRefresh, cfg.DataQualityInterval = time.Hour, time.Minute
-	h, conn, served := hygieneOf(t, cfg)
+	h, conn, served := dataQualityOf(t, cfg)
 	const once = 3 // requests, numbers, categories
 	for _, tt := range []struct {
 		after time.Duration
@@ -215,7 +215,7 @@ func TestDataQualityKeepsTheTrainingSet(t *testing.T) {
 // error stands; what does not depend on it is looked at all the same.
 func TestDataQualityThatFailedWaits(t *testing.T) {
 	cfg := DefaultConfig()
-	h, conn, served := hygieneOf(t, cfg)
+	h, conn, served := dataQualityOf(t, cfg)
 	conn.broken = true
 	if _, err := h.look(t.Context(), served, now); !errors.Is(err, errBroken) {
 		t.Fatalf("the first look: %v", err)

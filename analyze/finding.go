@@ -129,3 +129,24 @@ func (f Finding) number(column string) float64 {
 	}
 	return f.Coverage
 }
+
+// withhold takes back what labels alone say of models that decide themselves who
+// gets one: it is no estimate of all predictions, and no page may rest on it. What
+// is known of those stands in estimated_quality.
+func (c Config) withhold(findings []Finding) {
+	for i := range findings {
+		f := &findings[i]
+		if f.Signal == plumbline.SignalCoverage || !c.Models[f.Model].Feedback.Partial() {
+			continue
+		}
+		f.Value, f.Low, f.High = math.NaN(), math.NaN(), math.NaN()
+		if f.Verdict != plumbline.VerdictMissing {
+			f.Verdict = plumbline.VerdictInsufficient
+			f.Assumes = "the model itself decides which predictions ever get a label, so that these say nothing of the others; estimated_quality has bounds"
+		}
+	}
+}
+
+// unsigned returns a count that may be negative for a moment, while labels are
+// withdrawn, as a number of events.
+func unsigned(n int64) uint64 { return uint64(max(n, 0)) }

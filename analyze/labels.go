@@ -14,21 +14,21 @@ import (
 // ok.
 const minEvents = 100
 
-// truth remembers when the labels of a model were looked at. It belongs to the
+// labelLook remembers when the labels of a model were looked at. It belongs to the
 // one goroutine that steps.
-type truth struct {
+type labelLook struct {
 	reader concept.Reader
 	cfg    Config
 	looked map[plumbline.Model]attempt
 }
 
-func newTruth(reader concept.Reader, cfg Config) *truth {
-	return &truth{reader: reader, cfg: cfg, looked: map[plumbline.Model]attempt{}}
+func newLabelLook(reader concept.Reader, cfg Config) *labelLook {
+	return &labelLook{reader: reader, cfg: cfg, looked: map[plumbline.Model]attempt{}}
 }
 
 // look compares the labels of a model, and of each of its production deploys the
 // labels of like predictions, with those before.
-func (l *truth) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
+func (l *labelLook) look(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
 	if last := l.looked[t.model]; last.stands(now, l.cfg.LabelInterval) {
 		return nil, last.err
 	}
@@ -41,7 +41,7 @@ func (l *truth) look(ctx context.Context, t traffic, now time.Time) ([]Finding, 
 	return findings, err
 }
 
-func (l *truth) compare(ctx context.Context, t traffic, newest deploy) ([]Finding, error) {
+func (l *labelLook) compare(ctx context.Context, t traffic, newest deploy) ([]Finding, error) {
 	q := concept.Query{Model: t.model, To: t.end}
 	labels, delay, err := l.reader.Delay(ctx, t.model, t.end.Add(-l.cfg.LabelWindow-l.cfg.LabelHistory), t.end)
 	if err != nil {
@@ -85,7 +85,7 @@ func (t traffic) newest() (newest deploy, ok bool) {
 	return newest, ok
 }
 
-func (l *truth) finding(signal plumbline.SignalName, name string, d deploy, q concept.Query) Finding {
+func (l *labelLook) finding(signal plumbline.SignalName, name string, d deploy, q concept.Query) Finding {
 	f := newFinding(signal, name)
 	f.Model, f.Deploy, f.Stage, f.Reference = q.Model, d.hash, d.stage, plumbline.ReferenceHistory
 	f.Window, f.WindowEnd = l.cfg.LabelWindow, q.To
@@ -94,7 +94,7 @@ func (l *truth) finding(signal plumbline.SignalName, name string, d deploy, q co
 }
 
 // labelDrift compares the labels whichever deploy served: they are the world's.
-func (l *truth) labelDrift(newest deploy, p concept.Periods, q concept.Query) ([]Finding, error) {
+func (l *labelLook) labelDrift(newest deploy, p concept.Periods, q concept.Query) ([]Finding, error) {
 	before, now := concept.Merge(p.Before), concept.Merge(p.Now)
 	var findings []Finding
 	add := func(series string, n, m uint64, results []measure.Result) {
@@ -157,7 +157,7 @@ func (f *Finding) measured(r measure.Result, n, m uint64) {
 
 // conceptDrift compares the labels of like predictions: with those of the same
 // deploy before, or where it has few, with those of the deploys before it.
-func (l *truth) conceptDrift(d deploy, p concept.Periods, q concept.Query) (Finding, error) {
+func (l *labelLook) conceptDrift(d deploy, p concept.Periods, q concept.Query) (Finding, error) {
 	f := l.finding(plumbline.SignalConceptDrift, concept.MeasureConditional, d, q)
 	before, now := p.Before[d.hash], p.Now[d.hash]
 	if before.Total() < minEvents {

@@ -97,7 +97,7 @@ func TestLabelAndConceptDrift(t *testing.T) {
 		{"a regression that is too low", true, func(o *outcome) { o.truth += 6 }, plumbline.VerdictBreach, plumbline.VerdictBreach},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l := newRunner(t, db).truth
+			l := newRunner(t, db).labelLook
 			served := storeOutcomes(t, db, tt.name, world(r, tt.regression, tt.change))
 			findings, err := l.look(t.Context(), served, now)
 			if err != nil {
@@ -130,7 +130,7 @@ func TestLabelAndConceptDrift(t *testing.T) {
 func TestConceptDriftOfANewDeploy(t *testing.T) {
 	db := startDB(t)
 	served := storeOutcomes(t, db, "m", world(rand.New(rand.NewPCG(22, 22)), false, func(o *outcome) { o.deploy = "v2" }))
-	findings, err := newRunner(t, db).truth.look(t.Context(), served, now)
+	findings, err := newRunner(t, db).labelLook.look(t.Context(), served, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestNoLabelsAreMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	findings, err := newRunner(t, db).truth.look(t.Context(), models[0], now)
+	findings, err := newRunner(t, db).labelLook.look(t.Context(), models[0], now)
 	if err != nil || len(findings) < 3 {
 		t.Fatalf("%d findings, %v", len(findings), err)
 	}
@@ -168,7 +168,7 @@ func TestConceptDriftBesideADeployWithoutAHash(t *testing.T) {
 		Before: map[plumbline.DeployHash]concept.Labels{"v1": labels(100)},
 		Now:    map[plumbline.DeployHash]concept.Labels{"v2": labels(50), "": labels(2)},
 	}
-	f, err := newTruth(concept.Reader{}, DefaultConfig()).conceptDrift(deploy{hash: "v2", stage: plumbline.StageProduction}, p, concept.Query{Model: "m"})
+	f, err := newLabelLook(concept.Reader{}, DefaultConfig()).conceptDrift(deploy{hash: "v2", stage: plumbline.StageProduction}, p, concept.Query{Model: "m"})
 	if err != nil || f.Verdict != plumbline.VerdictOK || f.Reference != plumbline.ReferencePreviousDeploy || f.Count != 500 {
 		t.Errorf("%+v, %v: not compared with the labels of v1", f, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,16 +35,16 @@ type Runner struct {
 	now        func() time.Time
 	patience   time.Duration
 
-	drift   drift.Reader
-	quality quality.Reader
-	burn    burn.Reader
-	counted *counted
-	hygiene *hygiene
-	truth   *truth
-	watch   *watch
-	alarms  *alarms
-	proxies *proxies
-	judge   *judge
+	drift       drift.Reader
+	quality     quality.Reader
+	burn        burn.Reader
+	counted     *counted
+	dataQuality *dataQuality
+	labelLook   *labelLook
+	driftLook   *driftLook
+	alarms      *alarms
+	proxies     *proxies
+	ledger      *ledgerKeeper
 	// declared writes what models declare of their quality.
 	declared *declaredQuality
 
@@ -80,20 +81,20 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 		burn:    burn.Reader{Conn: conn, MaxLag: cfg.MaxLabelLag},
 	}
 	r.counted = newCounted(cfg, deps)
-	r.hygiene = newHygiene(dataquality.Reader{Conn: conn}, cfg)
-	r.truth = newTruth(concept.Reader{Conn: conn}, cfg)
+	r.dataQuality = newDataQuality(dataquality.Reader{Conn: conn}, cfg)
+	r.labelLook = newLabelLook(concept.Reader{Conn: conn}, cfg)
 	r.proxies = newProxies(proxy.Reader{Conn: conn}, cfg.Proxies)
-	r.judge = newJudge(ledger.Reader{Conn: conn}, cfg.Ledger, deps.Objectives)
+	r.ledger = newLedgerKeeper(ledger.Reader{Conn: conn}, cfg.Ledger, deps.Objectives)
 	asker, err := ask.New(ask.Config{KeepFor: cfg.ReferenceRefresh, KeepCounts: ask.DefaultConfig().KeepCounts}, conn)
 	if err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
 	// All looks share what was read of references.
 	asker = asker.Clustered(cluster.NewKeeper(cfg.Clusters, conn))
-	if r.watch, err = newWatch(cfg, asker, conn); err != nil {
+	if r.driftLook, err = newDriftLook(cfg, asker, conn); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
-	r.alarms = newAlarms(cfg, *r.watch, deps.DB.Derived())
+	r.alarms = newAlarms(cfg, *r.driftLook, deps.DB.Derived())
 	if r.declared, err = newDeclaredQuality(cfg, deps); err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
@@ -253,7 +254,7 @@ func (r *Runner) lookService(ctx context.Context, now time.Time, keep keeper) er
 // at, so that a slow one neither delays nor ages those of the others.
 func (r *Runner) lookFeatures(ctx context.Context, now time.Time, keep keeper) error {
 	// The alarm knows how past days varied, by which drift is judged.
-	looks := []func(context.Context, traffic, time.Time) ([]Finding, error){r.alarms.look, r.lookDrift, r.hygiene.look, r.truth.look, r.proxies.look, r.declared.look}
+	looks := []func(context.Context, traffic, time.Time) ([]Finding, error){r.alarms.look, r.lookDrift, r.dataQuality.look, r.labelLook.look, r.proxies.look, r.declared.look}
 	return r.eachModel(ctx, now, func(t traffic) error {
 		var (
 			findings []Finding
@@ -265,6 +266,21 @@ func (r *Runner) lookFeatures(ctx context.Context, now time.Time, keep keeper) e
 		}
 		return errors.Join(append(errs, keep(findings))...)
 	})
+}
+
+// lookEstimates says of every model how mature its windows are and what they will
+// be.
+func (r *Runner) lookEstimates(ctx context.Context, now time.Time, keep keeper) error {
+	return r.eachModel(ctx, now, func(t traffic) error { return r.keepOne(ctx, t, now, keep, r.forecasts.look) })
+}
+
+// keepOne looks at one model and keeps what was found, beside an error too.
+func (r *Runner) keepOne(ctx context.Context, t traffic, now time.Time, keep keeper, look func(context.Context, traffic, time.Time) ([]Finding, error)) error {
+	found, err := r.within(ctx, func(ctx context.Context) ([]Finding, error) { return look(ctx, t, now) })
+	if kept := keep(slices.Clone(found)); kept != nil {
+		return kept
+	}
+	return err
 }
 
 // within looks for as long as the runner is patient.

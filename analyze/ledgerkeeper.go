@@ -49,10 +49,10 @@ func (c LedgerConfig) validate() error {
 	return errors.Join(errs...)
 }
 
-// judge keeps the ledger. It belongs to the one goroutine that steps. What it
+// ledgerKeeper keeps the ledger. It belongs to the one goroutine that steps. What it
 // remembers only saves writing the same again: after a restart all is written
 // once more, and replaces itself.
-type judge struct {
+type ledgerKeeper struct {
 	reader ledger.Reader
 	cfg    LedgerConfig
 	// targets are the objectives that quality is judged by, the first of a model
@@ -62,8 +62,8 @@ type judge struct {
 	written map[string]ledger.Entry
 }
 
-func newJudge(reader ledger.Reader, cfg LedgerConfig, objectives []plumbline.Objective) *judge {
-	j := &judge{reader: reader, cfg: cfg, written: map[string]ledger.Entry{}}
+func newLedgerKeeper(reader ledger.Reader, cfg LedgerConfig, objectives []plumbline.Objective) *ledgerKeeper {
+	j := &ledgerKeeper{reader: reader, cfg: cfg, written: map[string]ledger.Entry{}}
 	for _, o := range objectives {
 		if o.SLO.Measure == plumbline.MeasureAccuracy && o.SLO.SLI.Is(plumbline.SLIQuality) {
 			j.targets = append(j.targets, o.SLO)
@@ -75,7 +75,7 @@ func newJudge(reader ledger.Reader, cfg LedgerConfig, objectives []plumbline.Obj
 // lookLedger judges alarms and writes what is new of them. It makes no findings.
 func (r *Runner) lookLedger(ctx context.Context, now time.Time, _ keeper) error {
 	_, err := r.within(ctx, func(ctx context.Context) ([]Finding, error) {
-		entries, err := r.judge.look(ctx, now)
+		entries, err := r.ledger.look(ctx, now)
 		if len(entries) == 0 {
 			return nil, err
 		}
@@ -94,12 +94,12 @@ func (r *Runner) writeLedger(ctx context.Context, entries []ledger.Entry) error 
 	if err := storage.Again(ctx, insert); err != nil {
 		return fmt.Errorf("write the ledger: %w", err)
 	}
-	r.judge.keep(entries)
+	r.ledger.keep(entries)
 	return nil
 }
 
 // keep remembers what was written.
-func (j *judge) keep(entries []ledger.Entry) {
+func (j *ledgerKeeper) keep(entries []ledger.Entry) {
 	for _, e := range entries {
 		j.written[e.ID] = e
 	}
@@ -108,7 +108,7 @@ func (j *judge) keep(entries []ledger.Entry) {
 // look judges every alarm that is young enough and returns those of which
 // something else is said than was written last. What fails is tried again after
 // the interval; until then the error stands.
-func (j *judge) look(ctx context.Context, now time.Time) ([]ledger.Entry, error) {
+func (j *ledgerKeeper) look(ctx context.Context, now time.Time) ([]ledger.Entry, error) {
 	if j.looked.stands(now, j.cfg.Interval) {
 		return nil, j.looked.err
 	}
@@ -120,7 +120,7 @@ func (j *judge) look(ctx context.Context, now time.Time) ([]ledger.Entry, error)
 	return entries, err
 }
 
-func (j *judge) entries(ctx context.Context, now time.Time) ([]ledger.Entry, error) {
+func (j *ledgerKeeper) entries(ctx context.Context, now time.Time) ([]ledger.Entry, error) {
 	since := now.Add(-j.cfg.For)
 	quality, err := j.reader.Quality(ctx, since)
 	drifts, driftErr := j.reader.Drift(ctx, since)
@@ -158,7 +158,7 @@ func (j *judge) entries(ctx context.Context, now time.Time) ([]ledger.Entry, err
 }
 
 // target returns the objective that an alarm is judged by.
-func (j *judge) target(a ledger.Alarm) (plumbline.SLO, bool) {
+func (j *ledgerKeeper) target(a ledger.Alarm) (plumbline.SLO, bool) {
 	for _, slo := range j.targets {
 		if slo.Model == a.Model && (a.Kind == ledger.KindDrift || slo.Name == a.SLO) {
 			return slo, true
@@ -167,7 +167,7 @@ func (j *judge) target(a ledger.Alarm) (plumbline.SLO, bool) {
 	return plumbline.SLO{}, false
 }
 
-func (j *judge) entry(ctx context.Context, a ledger.Alarm, slo plumbline.SLO, deployments []ledger.Deployment, now time.Time) (ledger.Entry, error) {
+func (j *ledgerKeeper) entry(ctx context.Context, a ledger.Alarm, slo plumbline.SLO, deployments []ledger.Deployment, now time.Time) (ledger.Entry, error) {
 	e := ledger.Entry{Alarm: a, Target: math.NaN(), Judged: now}
 	if slo.Name == "" {
 		nan := math.NaN()

@@ -219,18 +219,3 @@ func (s *sight) tell(f *Finding, was bool, heard time.Time) {
 func (r *Runner) lookArrival(ctx context.Context, now time.Time, keep keeper) error {
 	return r.eachModel(ctx, now, func(t traffic) error { return r.keepOne(ctx, t, now, keep, r.arrivals.look) })
 }
-
-// lookEstimates says of every model how mature its windows are and what they will
-// be.
-func (r *Runner) lookEstimates(ctx context.Context, now time.Time, keep keeper) error {
-	return r.eachModel(ctx, now, func(t traffic) error { return r.keepOne(ctx, t, now, keep, r.forecasts.look) })
-}
-
-// keepOne looks at one model and keeps what was found, beside an error too.
-func (r *Runner) keepOne(ctx context.Context, t traffic, now time.Time, keep keeper, look func(context.Context, traffic, time.Time) ([]Finding, error)) error {
-	found, err := r.within(ctx, func(ctx context.Context) ([]Finding, error) { return look(ctx, t, now) })
-	if kept := keep(slices.Clone(found)); kept != nil {
-		return kept
-	}
-	return err
-}

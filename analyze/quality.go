@@ -9,15 +9,10 @@ import (
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
-	"github.com/plumbline-slo/plumbline/analyze/burn"
 	"github.com/plumbline-slo/plumbline/analyze/quality"
 )
 
-// What the numbers rest on.
-const (
-	assumesQuality = "labels that are in stand for those that are not"
-	assumesBurn    = "labels missing inside the window err like those that are in; the window ends where enough labels are in, not now"
-)
+const assumesQuality = "labels that are in stand for those that are not"
 
 // lookQuality counts accuracy and coverage of every deploy, of all models whose
 // windows end at one time together.
@@ -126,78 +121,3 @@ func qualityFindings(t traffic, c quality.Counts, window time.Duration) []Findin
 	}
 	return []Finding{accuracy, coverage}
 }
-
-// lookBurn evaluates one objective for every deploy that still serves. Without
-// any, the objective itself is missing: that is never healthy.
-func (r *Runner) lookBurn(ctx context.Context, o plumbline.Objective, t traffic) ([]Finding, error) {
-	evaluations, err := r.burn.Now(ctx, o, r.now())
-	if err != nil {
-		return nil, err
-	}
-	var findings []Finding
-	for _, d := range t.deploys {
-		// A deploy that was rolled back burns no budget any more: its incident
-		// ends when its long window has passed.
-		if found := evaluations[d.hash]; found != nil && d.stage == plumbline.StageProduction && d.served(t.end, o.Longest()) {
-			findings = append(findings, burnFindings(o, d.hash, found)...)
-		}
-	}
-	if len(findings) > 0 {
-		r.cfg.withhold(findings)
-		return findings, nil
-	}
-	var none []burn.Evaluation
-	for _, p := range o.Pairs {
-		none = append(none, burn.Evaluate(burn.Minutes{}, r.now(), o.SLO, p))
-	}
-	return burnFindings(o, "", none), nil
-}
-
-// burnFindings returns a finding for each window length. If a length is the
-// long window of one pair and the short one of another, the row is the long
-// one's: its interval is what a rule needs.
-func burnFindings(o plumbline.Objective, hash plumbline.DeployHash, evaluations []burn.Evaluation) []Finding {
-	var findings []Finding
-	add := func(e burn.Evaluation, w burn.Window) {
-		if slices.ContainsFunc(findings, func(f Finding) bool { return f.Window == w.Length }) {
-			return
-		}
-		f := newFinding(plumbline.SignalBurn, plumbline.MeasureBadShare)
-		f.Model, f.SLO, f.Deploy, f.Stage = o.SLO.Model, o.SLO.Name, hash, plumbline.StageProduction
-		f.Window, f.WindowEnd, f.Count, f.Coverage = w.Length, e.End, unsigned(w.Rows), w.Coverage()
-		f.Verdict, f.Assumes = e.Verdict, assumesBurn
-		if e.Verdict == plumbline.VerdictOK || e.Verdict == plumbline.VerdictBreach {
-			interval := w.Interval()
-			f.Value, f.Low, f.High = w.Share(), interval.Low, interval.High
-		}
-		findings = append(findings, f)
-	}
-	for _, e := range evaluations {
-		add(e, e.Long)
-	}
-	for _, e := range evaluations {
-		add(e, e.Short)
-	}
-	return findings
-}
-
-// withhold takes back what labels alone say of models that decide themselves who
-// gets one: it is no estimate of all predictions, and no page may rest on it. What
-// is known of those stands in estimated_quality.
-func (c Config) withhold(findings []Finding) {
-	for i := range findings {
-		f := &findings[i]
-		if f.Signal == plumbline.SignalCoverage || !c.Models[f.Model].Feedback.Partial() {
-			continue
-		}
-		f.Value, f.Low, f.High = math.NaN(), math.NaN(), math.NaN()
-		if f.Verdict != plumbline.VerdictMissing {
-			f.Verdict = plumbline.VerdictInsufficient
-			f.Assumes = "the model itself decides which predictions ever get a label, so that these say nothing of the others; estimated_quality has bounds"
-		}
-	}
-}
-
-// unsigned returns a count that may be negative for a moment, while labels are
-// withdrawn, as a number of events.
-func unsigned(n int64) uint64 { return uint64(max(n, 0)) }

@@ -22,9 +22,9 @@ const (
 	assumesClock = "; a breach is one against the same hours before, too, where there was traffic"
 )
 
-// watch says what a look at drift asks and remembers when it was asked. It
+// driftLook says what a look at drift asks and remembers when it was asked. It
 // belongs to the one goroutine that steps.
-type watch struct {
+type driftLook struct {
 	cfg        Config
 	asker      *ask.Asker
 	conn       querier
@@ -34,12 +34,12 @@ type watch struct {
 	segments   map[plumbline.Model]time.Time
 }
 
-func newWatch(cfg Config, asker *ask.Asker, conn querier) (*watch, error) {
+func newDriftLook(cfg Config, asker *ask.Asker, conn querier) (*driftLook, error) {
 	references, err := cfg.references()
 	if err != nil {
 		return nil, err
 	}
-	return &watch{
+	return &driftLook{
 		cfg: cfg, asker: asker, conn: conn, references: references, measures: cfg.Measures.all(),
 		looked: map[plumbline.Model]attempt{}, segments: map[plumbline.Model]time.Time{},
 	}, nil
@@ -59,20 +59,20 @@ func (m Measures) all() []measure.ID {
 // lookDrift compares every deploy that served within the window, and its
 // segments.
 func (r *Runner) lookDrift(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
-	if last := r.watch.looked[t.model]; last.stands(now, r.cfg.DriftInterval) {
+	if last := r.driftLook.looked[t.model]; last.stands(now, r.cfg.DriftInterval) {
 		return nil, last.err
 	}
 	findings, err := r.compareDeploys(ctx, t, now)
-	r.watch.looked[t.model] = attempt{now, err}
+	r.driftLook.looked[t.model] = attempt{now, err}
 	return findings, err
 }
 
 func (r *Runner) compareDeploys(ctx context.Context, t traffic, now time.Time) ([]Finding, error) {
-	reference, err := r.watch.asker.Window(ctx, []drift.Query{drift.Training(t.model)})
+	reference, err := r.driftLook.asker.Window(ctx, []drift.Query{drift.Training(t.model)})
 	if err != nil {
 		return nil, fmt.Errorf("drift: %w", err)
 	}
-	withSegments := now.Sub(r.watch.segments[t.model]) >= r.cfg.SegmentInterval
+	withSegments := now.Sub(r.driftLook.segments[t.model]) >= r.cfg.SegmentInterval
 	var (
 		findings []Finding
 		errs     []error
@@ -90,7 +90,7 @@ func (r *Runner) compareDeploys(ctx context.Context, t traffic, now time.Time) (
 		}
 	}
 	if len(errs) == 0 && withSegments {
-		r.watch.segments[t.model] = now
+		r.driftLook.segments[t.model] = now
 	}
 	return findings, errors.Join(errs...)
 }
@@ -117,9 +117,9 @@ func (r *Runner) driftOf(ctx context.Context, reference drift.Window, t traffic,
 	}
 	q := ask.Question{
 		Model: t.model, Deploys: []plumbline.DeployHash{d.hash}, Stage: d.stage, From: s.from, To: s.to,
-		References: r.watch.references, Measures: r.watch.measures, Options: r.cfg.distances(),
+		References: r.driftLook.references, Measures: r.driftLook.measures, Options: r.cfg.distances(),
 	}
-	answer, err := r.watch.asker.Ask(ctx, q)
+	answer, err := r.driftLook.asker.Ask(ctx, q)
 	if err != nil {
 		return findings, err
 	}
@@ -127,7 +127,7 @@ func (r *Runner) driftOf(ctx context.Context, reference drift.Window, t traffic,
 	if !withSegments {
 		return findings, nil
 	}
-	segments, err := r.watch.segmentsOf(ctx, q)
+	segments, err := r.driftLook.segmentsOf(ctx, q)
 	if err != nil {
 		return findings, err
 	}
@@ -135,7 +135,7 @@ func (r *Runner) driftOf(ctx context.Context, reference drift.Window, t traffic,
 	c.measured = nil
 	for _, segment := range segments {
 		q.Segment = segment
-		if answer, err = r.watch.asker.Ask(ctx, q); err != nil {
+		if answer, err = r.driftLook.asker.Ask(ctx, q); err != nil {
 			return findings, err
 		}
 		findings = append(findings, c.findings(answer)...)
@@ -148,7 +148,7 @@ var segmentsSQL string
 
 // segmentsOf returns the segments with most requests in the window of a
 // question, at most as many as are looked at.
-func (w *watch) segmentsOf(ctx context.Context, q ask.Question) ([]plumbline.Segment, error) {
+func (w *driftLook) segmentsOf(ctx context.Context, q ask.Question) ([]plumbline.Segment, error) {
 	if w.cfg.Segments == 0 {
 		return nil, nil
 	}

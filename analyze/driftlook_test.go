@@ -383,7 +383,7 @@ func TestAlarmOfAnotherTrainingSet(t *testing.T) {
 	w.hour("v1", "training", "", now.Add(-101*day), 5_000, 14, .3)
 	insert(t, db, "series_hour", w.series)
 	insert(t, db, "categories_hour", w.texts)
-	a.watch.asker.Forget("m") // it no longer remembers the old set
+	a.drift.asker.Forget("m") // it no longer remembers the old set
 	d := look()               // one day notices, three are taken
 	if !d.next.Equal(first.Add(3*day)) || d.requests[time.Time{}] != 25_000 {
 		t.Errorf("caught up to %s with a training set of %d", d.next, d.requests[time.Time{}])

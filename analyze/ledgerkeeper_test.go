@@ -159,7 +159,7 @@ func TestAlarmsAreJudgedOnceLabelsAreIn(t *testing.T) {
 	}
 
 	// Looked at again nothing changes, and after a restart the same is written.
-	if entries, err := r.judge.look(t.Context(), late.Add(time.Hour)); err != nil || len(entries) != 0 {
+	if entries, err := r.ledger.look(t.Context(), late.Add(time.Hour)); err != nil || len(entries) != 0 {
 		t.Errorf("another look of the same found %d entries, %v", len(entries), err)
 	}
 	keepLedger(t, db, late.Add(2*time.Hour))
@@ -191,7 +191,7 @@ func checkLedgerViews(t *testing.T, db *storage.DB) {
 func TestADriftWithoutAnObjectiveIsUndecided(t *testing.T) {
 	db := startDB(t)
 	fillIncidents(t, db)
-	j := newJudge(ledger.Reader{Conn: db.Conn()}, defaultLedger(), nil)
+	j := newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, defaultLedger(), nil)
 	entries, err := j.look(t.Context(), alarmsOpened.Add(40*time.Hour))
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("%d entries, %v", len(entries), err)
