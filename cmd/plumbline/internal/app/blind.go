@@ -133,16 +133,9 @@ type ingestProbe struct {
 }
 
 func (p *ingestProbe) lag(ctx context.Context, now time.Time) (time.Duration, string, error) {
-	meta, err := p.client.Metadata(ctx, &kafka.MetadataRequest{Topics: p.topics})
+	ends, commits, err := p.partitions(ctx)
 	if err != nil {
-		return 0, "", fmt.Errorf("ask Kafka for its topics: %w", err)
-	}
-	ends, commits := make(map[string][]kafka.OffsetRequest), make(map[string][]int)
-	for _, t := range meta.Topics {
-		for _, part := range t.Partitions {
-			ends[t.Name] = append(ends[t.Name], kafka.FirstOffsetOf(part.ID), kafka.LastOffsetOf(part.ID))
-			commits[t.Name] = append(commits[t.Name], part.ID)
-		}
+		return 0, "", err
 	}
 	if len(ends) == 0 {
 		return 0, "", nil
@@ -167,6 +160,9 @@ func (p *ingestProbe) lag(ctx context.Context, now time.Time) (time.Duration, st
 	var behind []string
 	for topic, parts := range last.Topics {
 		for _, o := range parts {
+			if o.Error != nil {
+				return 0, "", fmt.Errorf("ask Kafka for the end of %s/%d: %w", topic, o.Partition, o.Error)
+			}
 			key := partitionKey{topic, o.Partition}
 			// Nobody waits for what retention took before it was committed.
 			lag := p.move(key, max(done[key], o.FirstOffset), o.LastOffset, now)
@@ -177,6 +173,38 @@ func (p *ingestProbe) lag(ctx context.Context, now time.Time) (time.Duration, st
 		}
 	}
 	return worst, fmt.Sprintf("Nothing of %s has been stored for %s though there are events.", strings.Join(behind, ", "), worst.Round(time.Second)), nil
+}
+
+// partitions returns what to ask of the topics. One that nobody has made yet holds
+// nothing that could wait; one that was there, or that may not be seen, is blindness.
+func (p *ingestProbe) partitions(ctx context.Context) (ends map[string][]kafka.OffsetRequest, commits map[string][]int, err error) {
+	meta, err := p.client.Metadata(ctx, &kafka.MetadataRequest{Topics: p.topics})
+	if err != nil {
+		return nil, nil, fmt.Errorf("ask Kafka for its topics: %w", err)
+	}
+	ends, commits = make(map[string][]kafka.OffsetRequest), make(map[string][]int)
+	for _, t := range meta.Topics {
+		if t.Error != nil && (p.saw(t.Name) || !errors.Is(t.Error, kafka.UnknownTopicOrPartition)) {
+			return nil, nil, fmt.Errorf("ask Kafka for topic %s: %w", t.Name, t.Error)
+		}
+		for _, part := range t.Partitions {
+			ends[t.Name] = append(ends[t.Name], kafka.FirstOffsetOf(part.ID), kafka.LastOffsetOf(part.ID))
+			commits[t.Name] = append(commits[t.Name], part.ID)
+		}
+	}
+	return ends, commits, nil
+}
+
+// saw reports whether a topic was there.
+func (p *ingestProbe) saw(topic string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key := range p.seen {
+		if key.topic == topic {
+			return true
+		}
+	}
+	return false
 }
 
 // move returns for how long a partition has stood still with events ahead. The
