@@ -45,17 +45,7 @@ func (r run) eraseAt(ctx context.Context, at place, ids []string, t *TableReport
 		if err := r.record(ctx, at, hours, r.now); err != nil {
 			return err
 		}
-		switch t.Table {
-		case plumbline.TableOutcomes:
-			err = r.eraseOutcomes(ctx, at, chunk, hours)
-		case plumbline.TablePredictions:
-			if err = r.forgetDays(ctx, r.db, chunk, ends); err == nil {
-				err = r.delete(ctx, at, chunk, ends, hours)
-			}
-		default:
-			err = r.delete(ctx, at, chunk, ends, hours)
-		}
-		if err != nil {
+		if err := r.take(ctx, at, chunk, ends, hours); err != nil {
 			return err
 		}
 	}
@@ -68,6 +58,19 @@ func (r run) eraseAt(ctx context.Context, at place, ids []string, t *TableReport
 		return err
 	}
 	return outgrow(ctx, at, remains)
+}
+
+// take erases the rows of some identifiers.
+func (r run) take(ctx context.Context, at place, ids []string, ends map[string]int64, hours []hour) error {
+	switch plumbline.TableName(at.table) {
+	case plumbline.TableOutcomes:
+		return r.eraseOutcomes(ctx, at, ids, hours)
+	case plumbline.TablePredictions:
+		if err := r.forgetDays(ctx, r.db, ids, ends); err != nil {
+			return err
+		}
+	}
+	return r.delete(ctx, at, ids, ends, hours)
 }
 
 // record says what is about to go. Written first, it may say too much after a
