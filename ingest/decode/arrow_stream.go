@@ -49,6 +49,7 @@ type arrowReader struct {
 
 	cells, dictionaryValues int // so far
 	dictionaryText          int // bytes, so far
+	text                    int // of all columns, at most
 	memory                  arrowMemory
 	body                    arrowBody
 	message                 flat
@@ -90,7 +91,7 @@ const cutStream = "the Arrow stream is cut; send a whole IPC stream a record"
 // read reads a record's value. After an error nothing of it may be used.
 func (r *arrowReader) read(value []byte) *Error {
 	r.count, r.rows, r.cells, r.dictionaryValues, r.pooled, r.plan = 0, 0, 0, 0, 0, nil
-	r.dictionaryText = 0
+	r.dictionaryText, r.text = 0, 0
 	r.memory.reset(r.plain)
 	if bytes.HasPrefix(value, []byte("ARROW1")) {
 		return bad(Unparsable, "this is an Arrow file; send an IPC stream (pyarrow.ipc.new_stream)")

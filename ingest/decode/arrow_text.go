@@ -16,22 +16,16 @@ func tooMuchText(most int) *Error {
 // their buffers, but stored each row has its own. Keys of maps are stored once.
 // Rows are looked at only where bounds of whole columns do not decide.
 func (r *arrowReader) weighTexts() *Error {
-	if r.texts(func(v *arrowVector) int { return v.size }) == nil {
+	if r.text <= r.mostText {
 		return nil
 	}
-	return r.texts((*arrowVector).exactSize)
-}
-
-// texts adds up the sizes of the columns of text, and refuses the column with
-// which they are too many.
-func (r *arrowReader) texts(size func(*arrowVector) int) *Error {
 	total := 0
 	for i := range r.batches[:r.count] {
 		for c := range r.plan.columns {
 			if r.plan.columns[c].role == roleKey {
 				continue
 			}
-			if total += size(&r.batches[i].vectors[c]); total > r.mostText {
+			if total += r.batches[i].vectors[c].exactSize(); total > r.mostText {
 				return tooMuchText(r.mostText).at(short(r.plan.columns[c].field()))
 			}
 		}

@@ -147,6 +147,7 @@ func (r *arrowReader) load(b *arrowBatch, f *arrowField, rows int, parent []byte
 			return err.at(short(r.plan.columns[f.column].field()))
 		}
 		v.parent = parent
+		r.text += v.size
 		return nil
 	case f.kind == arrowMap:
 		return r.loadMap(b, f, rows)
