@@ -164,10 +164,7 @@ func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
 			return err
 		}
 	}
-	for _, file := range c.files {
-		file.onBreak(c.wakeMaintenance)
-	}
-	c.beats.sound = c.writable
+	c.heedFiles()
 	if err := c.openCluster(); err != nil {
 		return err
 	}

@@ -15,6 +15,15 @@ const (
 	upkeepBroken = 10 * time.Second
 )
 
+// heedFiles has a file that cannot be written wake the maintenance and stop the
+// heartbeat.
+func (c *core) heedFiles() {
+	for _, file := range c.files {
+		file.onBreak(c.wakeMaintenance)
+	}
+	c.beats.sound = c.writable
+}
+
 // wakeMaintenance has the files written anew at once: until it is, one that could
 // not be written takes nothing, and nobody is paged of what it would not take.
 func (c *core) wakeMaintenance() {
