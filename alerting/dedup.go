@@ -75,7 +75,7 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 	if isMuted(ctx) && !o.maybeTold && !d.delivery.pageEnded(entry, alerts) {
 		return ctx, nil, nil
 	}
-	if d.delivery.behind(entry, alerts) || d.delivery.contradicts(entry, store, alerts) {
+	if o.maybeTold && d.delivery.unheard(entry, alerts) || d.delivery.behind(entry, alerts) || d.delivery.contradicts(entry, store, alerts) {
 		return ctx, nil, nil
 	}
 	if again := d.delivery.firesAgain(o.incident, entry, store, alerts); !again.IsZero() {
@@ -204,6 +204,28 @@ func (c *core) contradicts(entry *nflogpb.Entry, store *nflog.Store, alerts []*a
 		now, err := c.alerts.Get(a.Fingerprint())
 		return err != nil || now.UpdatedAt.Before(at)
 	})
+}
+
+// unheard reports whether nobody has said since a notice began whose record is lost
+// that what was told fires. Another replica may have told its end: to say again that
+// it fires would be a second page. The next word of the evaluator decides. What was
+// never told does not wait.
+func (c *core) unheard(entry *nflogpb.Entry, alerts []*alert.Alert) bool {
+	if entry == nil || c.peer == nil {
+		return false
+	}
+	unheard := false
+	for _, a := range alerts {
+		if a.Resolved() {
+			continue
+		}
+		if !slices.Contains(entry.FiringAlerts, hashOf(a.Labels)) {
+			return false
+		}
+		now, err := c.alerts.Get(a.Fingerprint())
+		unheard = unheard || err != nil || now.UpdatedAt.Before(entry.Timestamp.AsTime())
+	}
+	return unheard
 }
 
 // firesAgain returns since when the level of an incident fires that nobody has taken,

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/cluster"
 	"github.com/prometheus/alertmanager/nflog"
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/common/model"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 )
@@ -85,4 +87,51 @@ func withEntry(t *testing.T, c *core, o *outcome, receiver *nflogpb.Receiver) *o
 	intent, _ := nflog.NewStore(entry).GetStr(stateIntent)
 	o.entry, o.maybeTold = entry, intent != ""
 	return o
+}
+
+// What a replica remembers to fire is no page again after another has begun to tell
+// its end: only what somebody has said since is, and what nobody was told of.
+func TestOldNewsIsNotToldAgain(t *testing.T) {
+	c := newCore(t)
+	c.config.DataDir = t.TempDir()
+	if err := errors.Join(c.openSilences(), c.openAlerts()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.alerts.Close)
+	began := time.Now()
+	said := func(name string, after time.Duration) *alert.Alert {
+		a := &alert.Alert{UpdatedAt: began.Add(after), Alert: model.Alert{
+			Labels: labelSet(ofItsOwn(name)), StartsAt: began.Add(-time.Hour), EndsAt: began.Add(time.Hour),
+		}}
+		if err := c.alerts.Put(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	before, after, news := said("before", -time.Second), said("after", time.Second), said("news", -time.Second)
+	over := *before
+	over.EndsAt = began.Add(-time.Minute)
+	entry := &nflogpb.Entry{FiringAlerts: []uint64{hashOf(before.Labels), hashOf(after.Labels)}, Timestamp: timestamppb.New(began)}
+	for name, test := range map[string]struct {
+		entry  *nflogpb.Entry
+		alerts []*alert.Alert
+		want   bool
+	}{
+		"said since":              {entry, []*alert.Alert{after}, false},
+		"not said since":          {entry, []*alert.Alert{before}, true},
+		"one of two not":          {entry, []*alert.Alert{after, before}, true},
+		"beside one never told":   {entry, []*alert.Alert{before, news}, false},
+		"over":                    {entry, []*alert.Alert{&over}, false},
+		"nothing was begun":       {nil, []*alert.Alert{before}, false},
+		"the first notice of all": {&nflogpb.Entry{Timestamp: entry.Timestamp}, []*alert.Alert{before}, false},
+	} {
+		c.peer = new(cluster.Peer)
+		if got := c.unheard(test.entry, test.alerts); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+		c.peer = nil
+		if c.unheard(test.entry, test.alerts) {
+			t.Errorf("%s: alone, it waits for itself", name)
+		}
+	}
 }
