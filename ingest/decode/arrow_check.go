@@ -48,6 +48,9 @@ func (a *arrowPredictions) check(b *arrowBatch, known int64) {
 	a.stages(b, p.one[roleStage])
 	a.texts(b, p.one[roleStatus], textRule{max: maxName})
 	a.texts(b, p.one[rolePredicted], textRule{max: maxName})
+	if c := p.one[rolePredicted]; c >= 0 && p.columns[c].kind.integer() {
+		a.within(b, c, func(v float64) bool { return !rounded(v) }, wholeHint)
+	}
 	a.within(b, p.one[roleWeight], isWeight, weightHint)
 	a.within(b, p.one[rolePropensity], isPropensity, propensityHint)
 	for _, c := range p.features {

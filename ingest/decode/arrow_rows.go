@@ -140,6 +140,8 @@ func (f *arrowFields) label(row int) (e label, err *Error) {
 	case v.isNull(row):
 	case kind == arrowBool:
 		e.class = v.word(row)
+	case kind.integer() && rounded(v.float(row)):
+		err = bad(BadValue, wholeHint).at("label")
 	case kind.number():
 		e.value, e.hasValue = v.float(row), true
 	default:

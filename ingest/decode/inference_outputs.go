@@ -92,6 +92,8 @@ func (d *inference) predicted(e *prediction, t *tensor, row int) *Error {
 		return bad(BadValue, "the text is longer than 256 bytes").at(string(t.name))
 	case c.kind == isString:
 		e.predicted = c.text
+	case c.kind == isNumber && isInteger(string(t.datatype)) && rounded(c.number):
+		return bad(BadValue, wholeHint).at(string(t.name))
 	case c.kind == isNumber:
 		e.value, e.hasValue = c.number, true
 	}

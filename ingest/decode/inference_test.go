@@ -310,6 +310,20 @@ func TestHalvesRefused(t *testing.T) {
 }
 
 // A later row that is refused takes the earlier rows of its record with it.
+// A whole number that stands for a class is not rounded to its neighbour.
+func TestLargeWholeAnswersAreRefused(t *testing.T) {
+	for answer, good := range map[string]bool{
+		`"datatype":"INT64","data":[1234567890123456789]`: false, `"datatype":"INT64","data":[9007199254740991]`: true, `"datatype":"UINT64","data":[9007199254740992]`: false,
+		`"datatype":"FP64","data":[1e20]`: true,
+	} {
+		d, _ := openHalf(t, Source{Format: FormatKServe, Deploy: "d", Outputs: Outputs{Predicted: "item"}})
+		err := d.Append(Record{Known: testKnown, Headers: kserve("response"), Value: []byte(`{"outputs":[{"name":"item","shape":[1],` + answer + `}]}`)})
+		if reason, field := reasonOf(err); good != (err == nil) || !good && (reason != BadValue || field != "item") {
+			t.Errorf("%s: %v, want it taken: %t", answer, err, good)
+		}
+	}
+}
+
 func TestRefusedHalfLeavesNoRow(t *testing.T) {
 	d, p := openHalf(t, Source{Topic: "k", Format: FormatKServe, Deploy: "d1"})
 	long := strings.Repeat("x", maxName+1)

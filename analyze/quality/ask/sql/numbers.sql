@@ -9,7 +9,8 @@ FROM (
     SELECT arrayJoin(/*parts*/) AS part, toInt64(requests) AS w, assumeNotNull(label_value) AS truth, assumeNotNull(predicted_value) - truth AS e,
         avg(truth) OVER () AS shift, truth - shift AS y, greatest(-{quantile:Float64} * e, (1 - {quantile:Float64}) * e) AS loss
     FROM /*labelled*/
-    WHERE isNotNull(label_value) AND isNotNull(predicted_value) AND label = '' AND predicted = ''
+    -- Former versions stored NaN as a label: of one, every sum would be NaN.
+    WHERE isFinite(label_value) AND isNotNull(label_value) AND isNotNull(predicted_value) AND label = '' AND predicted = ''
 )
 GROUP BY part
 ORDER BY part
