@@ -131,7 +131,7 @@ func (b *batch) tryDecode(rec *record) (err error) {
 
 // maxBatchText bounds the text of a batch's rows in one column, of which few bytes
 // of a record may be a large part (a column of 2 GiB has no offsets).
-const maxBatchText = 512 << 20
+const maxBatchText = 64 << 20
 
 // full reports whether the batch must be flushed before another record.
 func (b *batch) full(cfg Config) bool {
