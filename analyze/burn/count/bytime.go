@@ -35,6 +35,10 @@ func stepOf(slo plumbline.SLO) time.Duration {
 // patience bounds what one indicator takes of a step.
 const patience = 20 * time.Second
 
+// rest is for how many times the patience a statement of a user is not asked again
+// that took all of it: one that hangs would hold up every look otherwise.
+const rest = 10
+
 // budget bounds what all of them take of a step, but for the last, which ends.
 const budget = 5 * time.Second
 

@@ -2,6 +2,7 @@ package count
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -436,6 +437,36 @@ func TestStatementsHoldUpNothingElse(t *testing.T) {
 		if want := origin.Add(time.Minute).Add(-time.Duration(6-day) * longestStep); day < 7 && counter.cursor[fresh.SLO.SLIID()] < want.Add(-3*time.Hour).UnixMilli() {
 			t.Fatalf("freshness is counted until %s after %d steps, want %s", time.UnixMilli(counter.cursor[fresh.SLO.SLIID()]).UTC(), day+1, want)
 		}
+	}
+}
+
+// hanging answers no expression.
+type hanging struct{ asked int }
+
+func (h *hanging) At(ctx context.Context, _ string, _ time.Time) (float64, bool, error) {
+	h.asked++
+	<-ctx.Done()
+	return 0, false, ctx.Err()
+}
+
+// A statement that hangs is asked once and then left alone for a while.
+func TestAStatementThatHangsRests(t *testing.T) {
+	all := []plumbline.Objective{objective("hangs", plumbline.SLI{Kind: plumbline.SLIPromQL, Bad: "bad", Total: "all"}, nil)}
+	promql := &hanging{}
+	counter := New(DefaultConfig(), startDB(t), nil, promql)
+	counter.patience = time.Millisecond
+	if err := counter.Step(t.Context(), all, origin); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("the first step: %v, want that the time was over", err)
+	}
+	id := all[0].SLO.SLIID()
+	counter.rests[id] = counter.rests[id].Add(time.Hour)
+	asked := promql.asked
+	if err := counter.Step(t.Context(), all, origin); err != nil || promql.asked != asked || asked == 0 {
+		t.Errorf("asked %d times, then %d: %v", asked, promql.asked, err)
+	}
+	counter.rests[id] = time.Now()
+	if err := counter.Step(t.Context(), all, origin); err == nil || promql.asked == asked {
+		t.Errorf("not asked after its rest: %v", err)
 	}
 }
 

@@ -74,6 +74,10 @@ type Counter struct {
 	lastTurn map[plumbline.SLIID]uint64
 	turn     uint64
 	budget   time.Duration
+	// patience bounds what one of them takes; rests is until when a statement of a user
+	// that took all of it is left alone.
+	patience time.Duration
+	rests    map[plumbline.SLIID]time.Time
 	// followed is what was seen of batches of events.
 	followed followed
 	// looked says that this process has counted everything once: from then on an
@@ -94,7 +98,7 @@ type Counter struct {
 // them.
 func New(cfg Config, db *storage.DB, queries Querier, promql Instant) *Counter {
 	return &Counter{
-		cfg: cfg, db: db, queries: queries, promql: promql, most: 4_000_000, stretch: longestStep, budget: budget, lastTurn: make(map[plumbline.SLIID]uint64),
+		cfg: cfg, db: db, queries: queries, promql: promql, most: 4_000_000, stretch: longestStep, budget: budget, patience: patience, lastTurn: make(map[plumbline.SLIID]uint64), rests: make(map[plumbline.SLIID]time.Time),
 		cursor: make(map[plumbline.SLIID]int64), reached: make(map[plumbline.SLIID]time.Time), whole: make(map[plumbline.SLIID]time.Time), backlogs: make(map[plumbline.SLIID]*backlog),
 	}
 }
@@ -182,8 +186,11 @@ func (c *Counter) inTurns(ctx context.Context, slos map[plumbline.SLIID]plumblin
 		}
 		c.turn++
 		c.lastTurn[id] = c.turn
-		within, cancel := context.WithTimeout(ctx, patience)
+		within, cancel := context.WithTimeout(ctx, c.patience)
 		err := c.byTime(within, id, slos[id], now)
+		if err != nil && within.Err() != nil && stepOf(slos[id]) == longestAsked {
+			c.rests[id] = time.Now().Add(rest * c.patience)
+		}
 		cancel()
 		if slo := slos[id]; err != nil {
 			errs = append(errs, fmt.Errorf("count the %s of model %q for SLO %q: %w", slo.SLI.Name(), slo.Model, slo.Name, err))
@@ -193,11 +200,12 @@ func (c *Counter) inTurns(ctx context.Context, slos map[plumbline.SLIID]plumblin
 }
 
 // turns returns the indicators that no batch tells the news of, those first that were
-// not asked for longest.
+// not asked for longest, and none that rests.
 func (c *Counter) turns(slos map[plumbline.SLIID]plumbline.SLO) []plumbline.SLIID {
-	return slices.SortedFunc(maps.Keys(slos), func(a, b plumbline.SLIID) int {
+	ids := slices.SortedFunc(maps.Keys(slos), func(a, b plumbline.SLIID) int {
 		return cmp.Or(cmp.Compare(c.lastTurn[a], c.lastTurn[b]), cmp.Compare(a, b))
 	})
+	return slices.DeleteFunc(ids, func(id plumbline.SLIID) bool { return time.Now().Before(c.rests[id]) })
 }
 
 // restore reads how far indicators are counted that the counter does not know.
