@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
+	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/configdoc"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/docsgen"
 	"github.com/plumbline-slo/plumbline/dashboards"
 	"github.com/plumbline-slo/plumbline/ingest/verify"
@@ -218,6 +219,9 @@ func generateRepository(stdout io.Writer) error {
 		return usageError{errors.New("generate: run it in the repository's root")}
 	}
 	if err := docsgen.Generate("docs"); err != nil {
+		return err
+	}
+	if err := configdoc.Generate(".", "github.com/plumbline-slo/plumbline", app.DefaultConfig()); err != nil {
 		return err
 	}
 	const example = "examples/flights"

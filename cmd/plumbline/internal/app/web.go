@@ -20,7 +20,7 @@ import (
 
 // WebConfig says where the service answers HTTP.
 type WebConfig struct {
-	// Listen is the address. Default 127.0.0.1:8788.
+	// Listen is the address. Default 127.0.0.1:9470.
 	Listen string `yaml:"listen"`
 	// ExternalURL is how people reach it, for links in alerts. Default
 	// http:// and the listening address.

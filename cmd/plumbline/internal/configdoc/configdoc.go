@@ -6,6 +6,8 @@ package configdoc
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
@@ -27,6 +29,15 @@ func Page(root, module string, defaults any) ([]byte, error) {
 		return nil, err
 	}
 	return []byte(head + p.b.String() + "```\n"), nil
+}
+
+// Generate writes the page into docs below root.
+func Generate(root, module string, defaults any) error {
+	text, err := Page(root, module, defaults)
+	if err != nil {
+		return fmt.Errorf("docs/configuration.md: %w", err)
+	}
+	return os.WriteFile(filepath.Join(root, "docs", "configuration.md"), text, 0o644)
 }
 
 type page struct {
