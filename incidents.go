@@ -24,7 +24,7 @@ func incidentsTable() Table {
 			{Name: "feature_job", Type: TypeName, Doc: "Feature pipeline job that correlates it with others; empty if none is known."},
 			{Name: "opened", Type: TypeTime, Doc: "When its first alert began to fire."},
 			{Name: "escalated", Type: TypeTime, Doc: "When its first page began to fire; 1970 for a ticket."},
-			{Name: "acknowledged", Type: TypeTime, Doc: "First acknowledgement at its highest level; 1970 if nobody has."},
+			{Name: "acknowledged", Type: TypeTime, Doc: "First acknowledgement at its highest level, none while the page fires again that nobody has taken; 1970 if nobody has."},
 			{Name: "acknowledged_by", Type: TypeString, Doc: "Who acknowledged."},
 			{Name: "resolved", Type: TypeTime, Doc: "When its last alert ended; 1970 while it lasts."},
 			{Name: "history", Type: TypeString, Codec: "ZSTD(1)", Doc: "What happened, oldest first: JSON objects with at, kind, channel, by, text."},

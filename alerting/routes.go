@@ -49,9 +49,11 @@ type (
 )
 
 // RoutesYAML returns the alertmanager.yml that the owner registry makes: one
-// route for each model, grouped by the identity of an incident, one for the
-// alerts without a model, which are about the service itself, and one rule by
-// which a page inhibits the tickets of the same model and deploy.
+// route for each model, grouped by the identity of an incident, with one more
+// where its owner escalates; one for the alerts without a model, which are about
+// the service itself; before them the heartbeat's and the user's own route; and
+// rules by which a page inhibits the tickets of its model and deploy, and those
+// of other models that share its feature job or dataset.
 //
 // Severity does not part the routes: a ticket and the page it becomes are one
 // incident with one message; PagerDuty's notifier leaves tickets out.

@@ -537,7 +537,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`incidents`
     `feature_job` LowCardinality(String) COMMENT 'Feature pipeline job that correlates it with others; empty if none is known.',
     `opened` DateTime64(3, 'UTC') COMMENT 'When its first alert began to fire.',
     `escalated` DateTime64(3, 'UTC') COMMENT 'When its first page began to fire; 1970 for a ticket.',
-    `acknowledged` DateTime64(3, 'UTC') COMMENT 'First acknowledgement at its highest level; 1970 if nobody has.',
+    `acknowledged` DateTime64(3, 'UTC') COMMENT 'First acknowledgement at its highest level, none while the page fires again that nobody has taken; 1970 if nobody has.',
     `acknowledged_by` String COMMENT 'Who acknowledged.',
     `resolved` DateTime64(3, 'UTC') COMMENT 'When its last alert ended; 1970 while it lasts.',
     `history` String COMMENT 'What happened, oldest first: JSON objects with at, kind, channel, by, text.' CODEC(ZSTD(1)),
