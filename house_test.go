@@ -131,6 +131,19 @@ func TestEveryPackageHasOneDoc(t *testing.T) {
 	}
 }
 
+// The file map leads to every package; a package that moved or came is missed in it.
+func TestTheFileMapNamesEveryPackage(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sources(t) {
+		if !strings.HasSuffix(s.name, "_test.go") && s.dir != "." && !strings.Contains(string(text), "`"+s.dir+"`") {
+			t.Errorf("ARCHITECTURE.md does not name `%s`", s.dir)
+		}
+	}
+}
+
 func TestNoForbiddenPackageNames(t *testing.T) {
 	for _, s := range sources(t) {
 		switch s.file.Name.Name {

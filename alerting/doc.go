@@ -11,9 +11,9 @@
 // An incident (Incident) is one model, deploy and SLO from its first notice to
 // its last; it is what people acknowledge and silence, and becomes a row.
 //
-// It declares what it needs of others as small interfaces (Explainer, Journal,
-// ActiveAlerts, Channel) and imports no package of the module but the root;
-// cmd/plumbline wires. The channels import this package; alerting/slack and
+// It declares what it needs of others as small interfaces (Channel, Explainer,
+// Recorder, Journal, ActiveAlerts, Windows, Correlator) and imports no package of
+// the module but the root; cmd/plumbline wires. The channels import this package; alerting/slack and
 // alerting/pagerduty know nothing of Alertmanager, alerting/webhook its format
 // and alerting/email its notifier.
 package alerting

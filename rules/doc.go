@@ -9,16 +9,12 @@
 //
 // # The OpenSLO extension
 //
-// plumbline reads OpenSLO v1 documents of the kinds Service and SLO. What makes
-// an event good is not a query but one of plumbline's own measures, so an SLO
-// has no spec.indicator; annotations of its metadata say it instead:
-//
-//	plumbline.dev/sli: quality            label-delayed quality of predictions
-//	plumbline.dev/measure: accuracy       a labelled prediction is good if correct
-//	plumbline.dev/model: flight-delay     the model; spec.service if left out
-//	plumbline.dev/min-coverage: "0.3"     least share of labels before it may speak
-//	plumbline.dev/owner: ml-oncall        an entry of the owner registry
-//	plumbline.dev/runbook: slo-burn       a page of docs/runbooks, or an address
+// Parse reads OpenSLO v1: SLO, SLI, Service, AlertPolicy, AlertCondition,
+// AlertNotificationTarget and DataSource. What makes an event good is said in one
+// of three places: annotations of the SLO (plumbline.dev/sli and its like), an
+// indicator whose thresholdMetric has a source of type plumbline, or a ratioMetric
+// of type prometheus or clickhouse. docs/slo.md lists the fields; sliUses in
+// sliparse.go says which kind takes which.
 //
 // # What the package may not do
 //
