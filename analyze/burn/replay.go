@@ -134,7 +134,6 @@ func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, nowcast
 
 // change is what one label changed when it became known.
 type change struct {
-	id                plumbline.PredictionID
 	known, minute     time.Time
 	labelled, correct int64
 	// requests is what the prediction stands for.
@@ -150,16 +149,10 @@ func (r Reader) changes(ctx context.Context, parameters ...any) ([]change, error
 	defer rows.Close()
 	var all []change
 	for rows.Next() {
-		var (
-			c                 change
-			id                string
-			labelled, correct int8
-			requests          uint64
-		)
-		if err := rows.Scan(&id, &c.known, &c.minute, &labelled, &correct, &requests); err != nil {
+		var c change
+		if err := rows.Scan(&c.known, &c.minute, &c.labelled, &c.correct, &c.requests); err != nil {
 			return nil, err
 		}
-		c.id, c.labelled, c.correct, c.requests = plumbline.PredictionID(id), int64(labelled), int64(correct), int64(requests)
 		all = append(all, c)
 	}
 	return all, rows.Err()

@@ -18,6 +18,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/deadletters"
 	"github.com/plumbline-slo/plumbline/ingest/erase"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 func (c *cli) erase() {
@@ -68,13 +69,12 @@ func protected(r *erase.Request, policy privacy.Config) (err error) {
 }
 
 // runErase ends in an error while anything is left that a second run would find.
-func runErase(ctx context.Context, cfg app.Config, r erase.Request, out io.Writer) (err error) {
-	db, err := openStorage(cfg)
-	if err != nil {
+func runErase(ctx context.Context, cfg app.Config, r erase.Request, out io.Writer) error {
+	var report erase.Report
+	err := withStorage(cfg, func(db *storage.DB) (err error) {
+		report, err = erase.Run(ctx, db, r, time.Now())
 		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	report, err := erase.Run(ctx, db, r, time.Now())
+	})
 	if shared := (erase.SharedError{}); errors.As(err, &shared) {
 		return usageError{fmt.Errorf("erase: --entity: %w", shared)}
 	}

@@ -1,6 +1,6 @@
 -- What each label of one deploy changed, in the order in which they became
 -- known.
-SELECT prediction_id, known, toDateTime(toStartOfMinute(ts), 'UTC'), labelled, correct, requests
+SELECT known, toDateTime(toStartOfMinute(ts), 'UTC'), toInt64(labelled), toInt64(correct), toInt64(requests)
 FROM outcomes FINAL
 WHERE model = {model:String} AND stage = 'production' AND deploy_hash = {deploy:String}
   AND ({segment:String} = '' OR has(segments, {segment:String}))

@@ -94,11 +94,11 @@ func (p *page) value(indent, key string, v reflect.Value) error {
 		return p.fields(v, indent+"  ")
 	}
 	entry := page{comments: p.comments}
-	begin, under := "", "  "
+	begin := "" // of an entry
 	switch v.Kind() {
 	case reflect.Slice:
 		fmt.Fprintf(&p.b, "%s%s: []\n", indent, key)
-		begin, under = "- ", "  "
+		begin = "- "
 	case reflect.Map:
 		fmt.Fprintf(&p.b, "%s%s: {}\n", indent, key)
 		fmt.Fprintf(&p.b, "%s# NAME:\n", indent)
@@ -115,7 +115,7 @@ func (p *page) value(indent, key string, v reflect.Value) error {
 			begin = ""
 			continue
 		}
-		fmt.Fprintf(&p.b, "%s# %s%s", indent, under, line)
+		fmt.Fprintf(&p.b, "%s#   %s", indent, line)
 	}
 	return nil
 }
