@@ -56,13 +56,12 @@ test-on-kafka: # PLUMBLINE_TEST_KAFKA names it; topics and groups are the run's 
 # back, is for the embedded engine only.
 CLICKHOUSE_READERS := ./ingest/join ./ingest/verify ./ingest/erase ./analyze/quality/ask ./analyze/quality/history ./analyze/drift/ask ./analyze/drift/why ./analyze/burn ./analyze/burn/count ./dashboards/...
 CLICKHOUSE_INGEST := TestProducedIsStored|TestMembersShareAndHandOver|TestLabelsDeployments|TestRollupsEqualThe|TestRecreatedTopic|TestBadEventsAre|TestHalves|TestSampledRawRows|TestEraseWhileIngestRuns
-CLICKHOUSE_NOT := TestEveryShardIsSearched|TestLabelsWithoutAPredictionAreCounted
 test-clickhouse: go-check npm-check ## Run the tests of ingest, and of what joins and reads, on ClickHouse's own servers, two shards of a cluster
 	@$(MAKE) --no-print-directory -j2 modules engine
 	@mkdir -p bin
 	@go build -o bin/withclickhouse ./testenv/realclickhouse/cmd/withclickhouse
 	bin/withclickhouse -servers=2 go test -count=1 -timeout=30m -run '$(CLICKHOUSE_INGEST)' ./ingest
-	bin/withclickhouse -servers=2 -spread go test -count=1 -timeout=45m -skip '$(CLICKHOUSE_NOT)' $(CLICKHOUSE_READERS)
+	bin/withclickhouse -servers=2 -spread go test -count=1 -timeout=45m $(CLICKHOUSE_READERS)
 
 # The jars are those that test-real has fetched. What is missing is said.
 PYTHON_ENV := $(CACHE)/python

@@ -1,19 +1,18 @@
 package ingest
 
 import (
-	"bytes"
-	"errors"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 const batchKnown = 1_790_000_000_000
@@ -54,12 +53,15 @@ func arrowRecord(t *testing.T, good, bad int, text string) []byte {
 	}
 	rec := b.NewRecord()
 	defer rec.Release()
-	var out bytes.Buffer
-	w := ipc.NewWriter(&out, ipc.WithSchema(schema))
-	if err := errors.Join(w.Write(rec), w.Close()); err != nil {
+	stream, err := storage.NewBody(rec)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return out.Bytes()
+	value, err := io.ReadAll(stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
 }
 
 func addTo(t *testing.T, b *batch, value []byte) {

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/plumbline-slo/plumbline/ingest/erase"
-	"github.com/plumbline-slo/plumbline/storage"
-	"github.com/plumbline-slo/plumbline/testenv"
 )
 
 // Whole numbers beyond 2^53-1 are rounded where a feature is a number: others may be
@@ -68,16 +66,7 @@ func TestEntityOfALargeNumber(t *testing.T) {
 // An entity is looked for among predictions that are stored. The labels of the others
 // are counted, wherever either of them stands.
 func TestLabelsWithoutAPredictionAreCounted(t *testing.T) {
-	a := newWorld(t)
-	b := world{t, testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) { c.Database = a.env.DB.Database() }})}
-	cfg := storage.DefaultConfig()
-	cfg.Database = a.env.DB.Database()
-	cfg.Shards = []storage.Shard{{Name: "a", DSN: a.env.DSN}, {Name: "b", DSN: b.env.DSN}}
-	db, err := storage.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	a, b, db := newShards(t)
 	a.predict(0, "here", map[string]string{"customer": "me"}, nil)
 	b.predict(0, "there", nil, nil)
 	for i, id := range []string{"here", "there", "sampled out", "sampled out", "late"} {
