@@ -45,8 +45,8 @@ func (s *Service) Acknowledge(ctx context.Context, incident, who string) (Incide
 }
 
 // AcknowledgeLevel is Acknowledge by somebody who saw the incident at a level: who
-// takes note of a ticket that is becoming a page has not seen the page. Empty, or a
-// level that the incident never had, is the level that it has now.
+// takes note of a ticket that is becoming a page has not seen the page. Empty,
+// unknown or higher than it has is the level that it has now.
 func (s *Service) AcknowledgeLevel(ctx context.Context, incident, level, who string) (Incident, error) {
 	return s.act(ctx, incident, who, func(i Incident, at time.Time) Incident {
 		seen := i.Severity

@@ -72,7 +72,9 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 	store := nflog.NewStore(entry)
 	intent, _ := store.GetStr(stateIntent)
 	o.entry, o.maybeTold = entry, intent != ""
-	if isMuted(ctx) && !o.maybeTold && !d.delivery.pageEnded(entry, alerts) {
+	// What may have been told of a ticket and is not remembered stays muted.
+	maybePaged := o.maybeTold && o.incident.Severity != plumbline.SeverityTicket
+	if isMuted(ctx) && !maybePaged && !d.delivery.pageEnded(entry, alerts) {
 		return ctx, nil, nil
 	}
 	if o.maybeTold && d.delivery.unheard(entry, alerts) || d.delivery.behind(entry, alerts) || d.delivery.contradicts(entry, store, alerts) {
@@ -104,7 +106,7 @@ func (d *dedup) decide(ctx context.Context, l *slog.Logger, o *outcome, store *n
 	again := ack == "" && toldAck != "" && len(firing) > 0
 	reason, _ := notify.NotificationReason(ctx)
 	elapsed := reason == notify.ReasonRepeatIntervalElapsed
-	o.repeat = elapsed || ack == "" && len(firing) > 0 && longSilent(ctx)
+	o.repeat = elapsed || len(told) == 0 && ack == "" && len(firing) > 0 && longSilent(ctx)
 	if len(told) > 0 {
 		o.quiet = elapsed && ack != "" && !o.acknowledged
 		return ctx, told, nil

@@ -12,7 +12,8 @@ import (
 // Body is the Arrow stream of one record, as an INSERT sends it: metadata of its
 // own and the columns' buffers by reference, so that a batch is not copied a
 // last time. The record's memory must not change until the body is closed. A
-// body is read once.
+// body is read once, so net/http cannot send it again over a connection that the
+// server has just closed: the statement fails, and its caller looks before it repeats.
 type Body struct {
 	// mu is held while a part is being read: the transport may still send when
 	// the statement has failed already.

@@ -102,13 +102,17 @@ func TestDutiesAreTakenLaterOrGivenUp(t *testing.T) {
 	}
 }
 
-// What ends while it is taken is nobody's, and is announced to nobody.
+// What ends while it is taken is nobody's; what ends before it could be committed is
+// announced to nobody.
 func TestAGenerationThatEndsIsNotTaken(t *testing.T) {
 	told, ended := &replicas{}, make(chan struct{})
 	m := member(t, told)
 	close(ended)
 	if err := m.take(t.Context(), &coordinator{refuse: math.MaxInt}, two, ended); !errors.Is(err, errOver) {
 		t.Errorf("%v, want %v", err, errOver)
+	}
+	if told.told != 0 {
+		t.Errorf("%d terms were announced that were never committed", told.told)
 	}
 	if err := m.take(t.Context(), &coordinator{offsets: map[int]int64{}}, two, ended); err != nil {
 		t.Error(err)

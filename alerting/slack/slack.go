@@ -302,7 +302,7 @@ func (n *notifier) thread(ctx context.Context, api *slack.Client, notice alertin
 		if now.saidBy(last) {
 			return nil // before the crash that lost the record
 		}
-		broadcast = broadcast || text.Pages() && !notice.Repeat && endedSince(last, text, before)
+		broadcast = broadcast || text.Pages() && (last.level != "" || !notice.Repeat) && endedSince(last, text, before)
 	}
 	for i, reply := range replies {
 		options := []slack.MsgOption{

@@ -121,6 +121,12 @@ func Run(ctx context.Context, db *storage.DB, r Request, now time.Time) (Report,
 			return report, err
 		}
 	}
+	// Before anything goes: an error must not hide what was erased.
+	if r.Feature != "" {
+		if report.Orphans, report.Share, err = r.orphans(ctx, db); err != nil {
+			return report, err
+		}
+	}
 	e := run{r, db, now}
 	if err := e.tables(ctx, ids, &report); err != nil {
 		return report, err
@@ -132,11 +138,6 @@ func Run(ctx context.Context, db *storage.DB, r Request, now time.Time) (Report,
 				return report, err
 			}
 			report.OtherRows += rows + unfinished
-		}
-	}
-	if r.Feature != "" {
-		if report.Orphans, report.Share, err = r.orphans(ctx, db); err != nil {
-			return report, err
 		}
 	}
 	return report, report.inactive(ctx, db)
