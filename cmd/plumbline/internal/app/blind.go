@@ -148,9 +148,16 @@ func (p *ingestProbe) lag(ctx context.Context, now time.Time) (time.Duration, st
 	if err != nil {
 		return 0, "", fmt.Errorf("ask Kafka what %s has committed: %w", p.group, err)
 	}
+	// A group that Kafka does not know has committed nothing.
+	if committed.Error != nil && !errors.Is(committed.Error, kafka.GroupIdNotFound) {
+		return 0, "", fmt.Errorf("ask Kafka what %s has committed: %w", p.group, committed.Error)
+	}
 	done := make(map[partitionKey]int64)
 	for topic, parts := range committed.Topics {
 		for _, o := range parts {
+			if o.Error != nil {
+				return 0, "", fmt.Errorf("ask Kafka what %s has committed of %s/%d: %w", p.group, topic, o.Partition, o.Error)
+			}
 			done[partitionKey{topic, o.Partition}] = o.CommittedOffset
 		}
 	}
