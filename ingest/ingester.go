@@ -100,8 +100,6 @@ func New(cfg Config, deps Dependencies) (*Ingester, error) {
 		if _, err := cfg.newRows(topic, policy); err != nil {
 			return nil, err
 		}
-		// A pool gives the buffers of a backfill back to the collector once
-		// partitions have gone quiet.
 		i.pools[topic] = &sync.Pool{New: func() any { r, _ := cfg.newRows(topic, policy); return r }}
 		i.plans[topic] = cfg.plan(topic, policy)
 		m.start(topic)

@@ -23,6 +23,8 @@ type rows struct {
 	kpis        *kpiRows
 	// protected says that the privacy policy has been applied.
 	protected bool
+	// most is the number of rows of its largest batch.
+	most int
 }
 
 // newRows returns the buffer for a topic's events.

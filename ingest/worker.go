@@ -31,6 +31,7 @@ type worker struct {
 	db      *storage.DB   // the shard that is written
 	home    *storage.DB   // the shard that is chosen for the partition
 	known   []*storage.DB // the shards that may hold something of it
+	buffers buffers
 	lease   lease
 	member  member
 	fetcher fetcher
@@ -47,6 +48,7 @@ func newWorker(i *Ingester, m member, topic string, partition int) *worker {
 	return &worker{
 		i: i, db: i.db, home: i.db, known: []*storage.DB{i.db}, member: m,
 		fetcher: newFetcher(i.fetches, topic, partition),
+		buffers: newBuffers(i.pools[topic]),
 		at:      source{Topic: topic, Partition: partition},
 		plan:    i.plans[topic],
 	}
@@ -155,6 +157,7 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 			b.first, b.last = next, next-1
 			if next >= end {
 				w.goesOn(ctx)
+				b.rows = w.buffers.quiet(b.rows)
 			}
 			continue
 		}
@@ -207,12 +210,10 @@ func temporary(err error) bool {
 }
 
 func (w *worker) newBatch(first int64) *batch {
-	r := w.i.pools[w.at.Topic].Get().(*rows)
-	r.Reset()
-	return newBatch(w.at, first, r)
+	return newBatch(w.at, first, w.buffers.get())
 }
 
-func (w *worker) free(b *batch) { w.i.pools[w.at.Topic].Put(b.rows) }
+func (w *worker) free(b *batch) { w.buffers.put(b.rows) }
 
 // hand gives a batch to the writer, waiting for it: that is the back-pressure.
 func hand(ctx context.Context, out chan<- *batch, b *batch) error {
