@@ -378,6 +378,30 @@ func TestWhatMayHaveBeenToldIsEnded(t *testing.T) {
 	})
 }
 
+// A ticket that the channel refused may have been told, and its incident was silenced
+// before it could be told again: it stays muted.
+func TestATicketThatMayHaveBeenToldStaysMuted(t *testing.T) {
+	w := newWorld(t)
+	w.Config.GroupInterval, w.Config.RepeatInterval, w.Config.Retention = time.Hour, 2*time.Hour, 4*time.Hour
+	w.slack.Fail(fakehttp.Fault{Path: "chat.postMessage", Status: http.StatusBadRequest})
+	s := w.start(t)
+	s.send(t, firing(plumbline.SeverityTicket))
+	const failed = "alertmanager_notifications_failed_total"
+	eventually(t, func() bool { return s.counter(t, failed) > 0 })
+	if _, err := s.Silence(t.Context(), flightIncident(), time.Hour, "ann", "known"); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+
+	w.Config.GroupInterval = 20 * time.Millisecond
+	s = w.start(t)
+	s.muted(t, 4)
+	s.turns(t, 4)
+	if n := len(w.slack.Messages()); n != 0 {
+		t.Errorf("a silenced ticket was told: %d messages", n)
+	}
+}
+
 // rows keeps what would be rows, and refuses the first writes.
 type rows struct {
 	refuse int

@@ -28,6 +28,7 @@ func TestWhenARepeatIsDue(t *testing.T) {
 		intent string
 		ends   bool
 		taken  bool
+		news   bool
 		tells  bool
 		repeat bool
 	}{
@@ -38,6 +39,7 @@ func TestWhenARepeatIsDue(t *testing.T) {
 		"taken":                       {said: interval, taken: true},
 		"over":                        {said: interval, ends: true, tells: true},
 		"never said, as by PagerDuty": {said: -1},
+		"something new, when due":     {said: interval, news: true, tells: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCore(t)
@@ -60,7 +62,11 @@ func TestWhenARepeatIsDue(t *testing.T) {
 				store.SetStr(stateIntent, test.intent)
 			}
 			receiver := &nflogpb.Receiver{GroupName: "g", Integration: "i"}
-			if err := c.nflog.Log(receiver, "group", []uint64{hashOf(page)}, nil, store, 0); err != nil {
+			told := []uint64{hashOf(page)}
+			if test.news {
+				told = []uint64{1}
+			}
+			if err := c.nflog.Log(receiver, "group", told, nil, store, 0); err != nil {
 				t.Fatal(err)
 			}
 			a := &alert.Alert{Alert: model.Alert{Labels: page, StartsAt: now.Add(-5 * time.Hour), EndsAt: now.Add(time.Hour)}}
@@ -69,9 +75,9 @@ func TestWhenARepeatIsDue(t *testing.T) {
 			}
 			d := &dedup{stage: notify.NewDedupStage(sendResolved{}, c.nflog, receiver), delivery: &delivery{core: c, entry: receiver}}
 			ctx := notify.WithRepeatInterval(notify.WithGroupKey(notify.WithNow(t.Context(), now), "group"), interval)
-			_, told, err := d.decide(ctx, slog.New(slog.DiscardHandler), withEntry(t, c, o, receiver), store, []*alert.Alert{a})
-			if err != nil || len(told) > 0 != test.tells || o.repeat != test.repeat {
-				t.Errorf("tells %d alerts, repeat %t, %v", len(told), o.repeat, err)
+			_, tells, err := d.decide(ctx, slog.New(slog.DiscardHandler), withEntry(t, c, o, receiver), store, []*alert.Alert{a})
+			if err != nil || len(tells) > 0 != test.tells || o.repeat != test.repeat {
+				t.Errorf("tells %d alerts, repeat %t, %v", len(tells), o.repeat, err)
 			}
 		})
 	}

@@ -153,22 +153,32 @@ func broadcasts(t *testing.T, fake *fakeslack.Server) []string {
 
 // The end of a page is told, the process killed before that is written down, and the
 // page fires again: the root says so, and the channel hears of it, once, whatever
-// becomes of the first try. A process that was killed without having told anything
-// says nothing twice.
+// becomes of the first try, and when it is due as a repeat as well. A process that was
+// killed without having told anything says nothing twice.
 func TestAPageAfterALostEndIsHeard(t *testing.T) {
 	ticket := firing("a")
 	ticket.Severity = plumbline.SeverityTicket
-	for name, lost := range map[string]alerting.Text{"end": over(firing("a")), "fall-back": ticket} {
+	for name, c := range map[string]struct {
+		lost   alerting.Text
+		repeat bool
+		says   string
+	}{
+		"end": {over(firing("a")), false, "PAGE"}, "end, repeat due": {over(firing("a")), true, "Still firing"},
+		"fall-back": {ticket, false, "PAGE"}, "fall-back, repeat due": {ticket, true, "Still firing"},
+	} {
 		for fault, play := range map[string]fakehttp.Fault{"": {}, "refused": {Status: http.StatusServiceUnavailable}, "cut": {CutAfter: true}} {
 			t.Run(name+"/"+fault, func(t *testing.T) {
 				fake := start(t)
 				first, _ := process(t, fake, "#flights")
 				state := memory{}
 				tell(t, first, firing("a"), state)
-				tell(t, first, lost, maps.Clone(state))
+				tell(t, first, c.lost, maps.Clone(state))
 
 				second, _ := process(t, fake, "#flights")
-				again := alerting.Notice{Text: firing("a"), State: state, MaybeTold: true}
+				again := alerting.Notice{Text: firing("a"), State: state, Repeat: c.repeat, MaybeTold: true}
+				if fault == "" {
+					again.State = maps.Clone(state) // its record is lost as well
+				}
 				play.Path = "chat.postMessage"
 				fake.Fail(play)
 				result, err := second.Notify(t.Context(), again)
@@ -183,7 +193,7 @@ func TestAPageAfterALostEndIsHeard(t *testing.T) {
 				}
 				root := fake.Roots()[0]
 				thread, heard := fake.Thread(root.TS), broadcasts(t, fake)
-				if !strings.Contains(root.Text, "PAGE") || len(thread) != 2 || !strings.HasPrefix(thread[1].Text, "PAGE") || len(heard) == 0 || heard[0] != thread[1].Text {
+				if !strings.Contains(root.Text, "PAGE") || len(thread) != 2 || !strings.HasPrefix(thread[1].Text, c.says) || len(heard) == 0 || heard[0] != thread[1].Text {
 					t.Errorf("%s, thread %+v, heard %q", root.Text, thread, heard)
 				}
 			})
