@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"time"
 
@@ -50,6 +51,29 @@ type Notice struct {
 	State State
 }
 
+// Untold reports whether a channel has anything to tell that remembers under the key
+// what it told last and nothing else; Remember keeps that.
+func (n Notice) Untold(key string) bool {
+	if n.MaybeTold {
+		return true // what was told may be newer than what is remembered
+	}
+	told, _ := n.State.GetStr(key)
+	if told == "" && n.Text.Status == StatusResolved {
+		return false
+	}
+	return n.Repeat || told != n.Text.Conditions()
+}
+
+// Remember keeps under the key that the notice was told: the conditions, or that
+// nothing fires.
+func (n Notice) Remember(key string) {
+	told := n.Text.Conditions()
+	if n.Text.Status == StatusResolved {
+		told = ""
+	}
+	n.State.SetStr(key, told)
+}
+
 // State is a notifier's memory of one incident.
 type State interface {
 	GetStr(key string) (string, bool)
@@ -63,6 +87,11 @@ type Result struct {
 	// Retry says that the same call may succeed later.
 	Retry bool
 }
+
+// RefuseRedirect is an http.Client's CheckRedirect for whoever tells somebody: a
+// redirected POST arrives as a GET without its body, or takes a secret to a stranger,
+// and a login page would be taken for an acknowledgement.
+func RefuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Pacer spaces the calls to one destination and holds them back after the
 // destination asked for it (Retry-After). It is safe for concurrent use.

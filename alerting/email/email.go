@@ -165,19 +165,13 @@ const stateTold = "email_told"
 
 // Notify implements alerting.Notifier.
 func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting.Result, error) {
-	conditions := notice.Text.Conditions()
-	told, _ := notice.State.GetStr(stateTold)
-	known := !notice.MaybeTold // what was told may be newer than what is remembered
-	if known && (told == conditions && !notice.Repeat || told == "" && notice.Text.Status == alerting.StatusResolved) {
+	if !notice.Untold(stateTold) {
 		return alerting.Result{}, nil
 	}
 	if retry, err := n.send(ctx, notice.Text); err != nil {
 		return alerting.Result{Retry: retry}, fmt.Errorf("mail incident to %s: %w", n.receiver, err)
 	}
-	if notice.Text.Status == alerting.StatusResolved {
-		conditions = ""
-	}
-	notice.State.SetStr(stateTold, conditions)
+	notice.Remember(stateTold)
 	return alerting.Result{Sent: true}, nil
 }
 

@@ -99,10 +99,8 @@ func New(config Config) (*Channel, error) {
 	return &Channel{
 		config: config,
 		client: &http.Client{
-			Timeout: config.Timeout,
-			// A redirected POST arrives as a GET: a proxy's login page would be taken
-			// for PagerDuty, and the page with it.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Timeout:       config.Timeout,
+			CheckRedirect: alerting.RefuseRedirect,
 		},
 		pacers: make(map[string]*alerting.Pacer),
 	}, nil

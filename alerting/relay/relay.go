@@ -88,8 +88,7 @@ func New(cfg Config, registry prometheus.Registerer, log *slog.Logger) (*Relay, 
 		cfg: cfg, log: log,
 		client: &http.Client{
 			Timeout: cfg.Timeout, Transport: transport,
-			// A redirected POST is a GET, whose answer would pass for an acknowledgement.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			CheckRedirect: alerting.RefuseRedirect,
 		},
 		sends: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "plumbline_relay_requests_total", Help: "Requests to alerting replicas by result (taken, failed, refused, fenced, raised).",

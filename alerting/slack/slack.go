@@ -116,9 +116,8 @@ func New(config Config, registry prometheus.Registerer, options ...Option) (*Cha
 	c := &Channel{
 		config: config,
 		client: &http.Client{
-			Timeout: config.Timeout,
-			// A redirected call arrives without its body, or takes the token to a stranger.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Timeout:       config.Timeout,
+			CheckRedirect: alerting.RefuseRedirect,
 		},
 		threadFailures: counter("thread_failures_total", "Replies in an incident's Slack thread that could not be posted. The root message was; a reply by which people hear of a page is posted again."),
 		searchFailures: counter("search_failures_total", "New incidents posted without a look into the channel's history, because Slack refused it: a send lost in a crash may stand twice."),

@@ -95,9 +95,8 @@ func New(config Config, now func() time.Time) (*Channel, error) {
 	return &Channel{
 		config: config, now: now, pacers: make(map[string]*alerting.Pacer),
 		client: &http.Client{
-			Timeout: config.Timeout,
-			// A redirected POST arrives without its body, or at a stranger's.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Timeout:       config.Timeout,
+			CheckRedirect: alerting.RefuseRedirect,
 		},
 	}, nil
 }
@@ -138,10 +137,7 @@ const stateTold = "webhook_told"
 
 // Notify implements alerting.Notifier.
 func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting.Result, error) {
-	conditions := notice.Text.Conditions()
-	told, _ := notice.State.GetStr(stateTold)
-	known := !notice.MaybeTold // what was told may be newer than what is remembered
-	if known && (told == conditions && !notice.Repeat || told == "" && notice.Text.Status == alerting.StatusResolved) {
+	if !notice.Untold(stateTold) {
 		return alerting.Result{}, nil
 	}
 	address, err := content(n.url, n.urlFile)
@@ -159,10 +155,7 @@ func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting
 	if retry, err := n.send(ctx, address, secret, body); err != nil {
 		return alerting.Result{Retry: retry}, fmt.Errorf("post incident to the webhook of %s: %w", n.receiver, err)
 	}
-	if notice.Text.Status == alerting.StatusResolved {
-		conditions = ""
-	}
-	notice.State.SetStr(stateTold, conditions)
+	notice.Remember(stateTold)
 	return alerting.Result{Sent: true}, nil
 }
 
