@@ -11,19 +11,19 @@ func (d *inference) response(e *prediction, list []tensor, row int) *Error {
 		}
 		return nil
 	}
-	if err := d.output(o.Score, e, list, row, (*inference).score); err != nil {
+	if err := output(o.Score, e, list, row, d.score); err != nil {
 		return err
 	}
-	return d.output(o.Predicted, e, list, row, (*inference).predicted)
+	return output(o.Predicted, e, list, row, d.predicted)
 }
 
 // output reads the outputs of a name, which must be there if the source has it.
-func (d *inference) output(name string, e *prediction, list []tensor, row int, read func(*inference, *prediction, *tensor, int) *Error) *Error {
+func output(name string, e *prediction, list []tensor, row int, read func(*prediction, *tensor, int) *Error) *Error {
 	found := name == ""
 	for i := range list {
-		if string(list[i].name) == name && name != "" {
+		if name != "" && string(list[i].name) == name {
 			found = true
-			if err := read(d, e, &list[i], row); err != nil {
+			if err := read(e, &list[i], row); err != nil {
 				return err
 			}
 		}

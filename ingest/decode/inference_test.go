@@ -279,6 +279,7 @@ func TestHalvesRefused(t *testing.T) {
 		"objects differ":  {`{"instances":[{"a":1},{"a":1,"b":2}]}`, "request", WrongType, "instances[1].b", ""},
 		"ragged":          {`{"instances":[[1,2],[1]]}`, "request", BadValue, "instances[1]", ""},
 		"a name instead":  {`{"instances":[{"age":31,"city":"Oslo"},{"age":40,"income":5}]}`, "request", WrongType, "instances[1].income", ""},
+		"another order":   {`{"instances":[{"age":31,"city":"Oslo"},{"city":"Bergen","income":5,"age":40}]}`, "request", WrongType, "instances[1].income", ""},
 		"no object":       {`{"instances":[{"a":1},[1]]}`, "request", WrongType, "instances[1]", ""},
 		"rows of nothing": {`{"inputs":[{"name":"a","shape":[65536,0],"datatype":"FP32","data":[]}]}`, "request", BadValue, "a", ""},
 		"empty rows":      {`{"instances":[[],[]]}`, "request", BadValue, "input", ""},
@@ -309,7 +310,6 @@ func TestHalvesRefused(t *testing.T) {
 	}
 }
 
-// A later row that is refused takes the earlier rows of its record with it.
 // A whole number that stands for a class is not rounded to its neighbour.
 func TestLargeWholeAnswersAreRefused(t *testing.T) {
 	for answer, good := range map[string]bool{
@@ -324,6 +324,7 @@ func TestLargeWholeAnswersAreRefused(t *testing.T) {
 	}
 }
 
+// A later row that is refused takes the earlier rows of its record with it.
 func TestRefusedHalfLeavesNoRow(t *testing.T) {
 	d, p := openHalf(t, Source{Topic: "k", Format: FormatKServe, Deploy: "d1"})
 	long := strings.Repeat("x", maxName+1)

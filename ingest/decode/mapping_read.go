@@ -13,7 +13,6 @@ type mapping struct {
 	sayings
 	t        *tree
 	sections []*section
-	class    []byte // scratch
 	root     ref
 	row      ref
 }
@@ -171,7 +170,7 @@ func (d *mapping) prediction(s *section, e *prediction, rec Record, i, n int) (e
 	if e.score, e.hasScore, err = d.t.measured(d.at(&s.score)); err != nil {
 		return err
 	}
-	if e.predicted, e.value, e.hasValue, err = d.classOf(&s.predicted); err != nil {
+	if e.predicted, e.value, e.hasValue, err = d.t.classOf(d.at(&s.predicted), s.predicted.classes); err != nil {
 		return err
 	}
 	if e.latency, e.hasLatency, err = d.measured(&s.latency); err != nil {
@@ -212,7 +211,7 @@ func (d *mapping) label(s *section, e *label, rec Record, i, n int) (err *Error)
 		return bad(MissingField, "the mapping's pointer "+s.label.text+" leads to nothing").at("label")
 	}
 	e.hasLabel = true
-	e.class, e.value, e.hasValue, err = d.classOf(&s.label)
+	e.class, e.value, e.hasValue, err = d.t.classOf(d.at(&s.label), s.label.classes)
 	return err
 }
 
@@ -251,18 +250,6 @@ func (d *mapping) stageOf(m *mapped) ([]byte, *Error) {
 		return nil, err.at("stage")
 	}
 	return b, nil
-}
-
-func (d *mapping) classOf(m *mapped) (class []byte, v float64, number bool, err *Error) {
-	class, v, number, err = d.t.class(d.at(m))
-	if err != nil || !number || !m.classes || !finite(v) { // NaN names no class
-		return class, v, number, err
-	}
-	if rounded(v) {
-		return nil, 0, false, d.t.fail(d.at(m), BadValue, wholeHint)
-	}
-	d.class = className(d.class[:0], v)
-	return d.class, 0, false, nil
 }
 
 // measured reads a number, or the constant.

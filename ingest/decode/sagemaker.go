@@ -253,7 +253,7 @@ func (d *sageMakerTruth) label(rec Record, id []byte, at ref, i, n int) (err *Er
 	for t.kind(at) == isArray && t.size(at) == 1 {
 		at = t.first(at)
 	}
-	if e.class, e.value, e.hasValue, err = d.classOf(at); err != nil {
+	if e.class, e.value, e.hasValue, err = t.classOf(at, d.options.Classes); err != nil {
 		return err
 	}
 	e.hasLabel = true

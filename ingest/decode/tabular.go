@@ -120,7 +120,6 @@ type tabular struct {
 	names     [][]byte
 	in        inputs
 	out       answers
-	class     []byte // scratch
 	weight    float64
 	// reserved are members of a row that are no features.
 	reserved []string

@@ -1,10 +1,6 @@
 package decode
 
-import (
-	"fmt"
-	"math"
-	"strconv"
-)
+import "fmt"
 
 // answers are what a model answered, one for each row.
 type answers struct {
@@ -182,27 +178,6 @@ func (b *tabular) pointed(e *prediction, r ref) (err *Error) {
 
 // guess reads what was predicted: a class or a number.
 func (b *tabular) guess(e *prediction, r ref) (err *Error) {
-	e.predicted, e.value, e.hasValue, err = b.classOf(r)
+	e.predicted, e.value, e.hasValue, err = b.t.classOf(r, b.options.Classes)
 	return err
-}
-
-// classOf reads a class or a number; with classes, a number as its text.
-func (b *tabular) classOf(r ref) (class []byte, v float64, number bool, err *Error) {
-	class, v, number, err = b.t.class(r)
-	if err != nil || !number || !b.options.Classes || !finite(v) { // NaN names no class
-		return class, v, number, err
-	}
-	if rounded(v) {
-		return nil, 0, false, b.t.fail(r, BadValue, wholeHint)
-	}
-	b.class = className(b.class[:0], v)
-	return b.class, 0, false, nil
-}
-
-// className writes a number as the name of a class: 1 for 1, 1.0 and 1e0.
-func className(into []byte, v float64) []byte {
-	if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
-		return strconv.AppendInt(into, int64(v), 10)
-	}
-	return strconv.AppendFloat(into, v, 'g', -1, 64)
 }

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"unicode/utf8"
@@ -276,8 +277,11 @@ func (m *tensors) named(r, first ref) *Error {
 	if t.kind(r) != isObject {
 		return t.fail(r, WrongType, hint)
 	}
+	like := t.first(first) // rows mostly have the same order
 	for member := t.first(r); member != 0; member = t.next(member) {
-		if t.get(first, text(t.key(member))) == 0 {
+		if like != 0 && bytes.Equal(t.key(member), t.key(like)) {
+			like = t.next(like)
+		} else if t.get(first, text(t.key(member))) == 0 {
 			return t.fail(member, WrongType, hint)
 		}
 	}

@@ -22,6 +22,7 @@ type tree struct {
 	// generation are free.
 	slots      []memberSlot
 	generation uint32
+	digits     []byte // of the last class that was a number
 }
 
 // ref is a value of a tree. The zero ref is no value: it is what get and find

@@ -136,6 +136,28 @@ func (t *tree) class(r ref) (class []byte, v float64, number bool, err *Error) {
 	return nil, 0, false, t.mistyped(r, "send a class or a number")
 }
 
+// classOf is class; where numbers are classes, a number is read as its text, which
+// stands until the next one.
+func (t *tree) classOf(r ref, classes bool) (class []byte, v float64, number bool, err *Error) {
+	class, v, number, err = t.class(r)
+	if err != nil || !number || !classes || !finite(v) { // NaN names no class
+		return class, v, number, err
+	}
+	if rounded(v) {
+		return nil, 0, false, t.fail(r, BadValue, wholeHint)
+	}
+	t.digits = className(t.digits[:0], v)
+	return t.digits, 0, false, nil
+}
+
+// className writes a number as the name of a class: 1 for 1, 1.0 and 1e0.
+func className(into []byte, v float64) []byte {
+	if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+		return strconv.AppendInt(into, int64(v), 10)
+	}
+	return strconv.AppendFloat(into, v, 'g', -1, 64)
+}
+
 // whole reads an integer that float64 holds exactly.
 func (t *tree) whole(r ref, hint string) (int64, *Error) {
 	if t.kind(r) != isNumber {

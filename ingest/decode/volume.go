@@ -27,15 +27,13 @@ func (c Columns) Outgrows(bytes int) bool {
 const leastText = 32
 
 // volume is the text that identifiers stand for, so far as it was counted. That is
-// only done where the longest text times the rows does not decide.
+// only done where the longest text times the rows does not decide. What was counted
+// stays until Reset: only the record under way is rolled back.
 type volume struct{ counted, bytes int }
 
 func (v *volume) over(bytes int, ids []int32, dict *Dict) bool {
 	if len(ids)*max(dict.longest, leastText) <= bytes {
 		return false
-	}
-	if v.counted > len(ids) {
-		*v = volume{}
 	}
 	for _, id := range ids[v.counted:] {
 		v.bytes += max(len(dict.Value(id)), leastText)
