@@ -48,7 +48,7 @@ func (r run) forgetStragglers(ctx context.Context, ids []string) error {
 		err = r.forgetDays(ctx, r.db, ids, map[string]int64{})
 	}
 	if err != nil && r.Feature != "" {
-		return fmt.Errorf("the rows are gone, and by the entity nobody is found again; hashes of their identifiers that the join was writing may be left in days_of_ids, until raw retention ends: %w", err)
+		return fmt.Errorf("whose predictions are all gone is not found again by the entity; hashes of such identifiers that the join was writing may be left in days_of_ids, until raw retention ends: %w", err)
 	}
 	return err
 }

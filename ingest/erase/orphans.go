@@ -51,22 +51,28 @@ func (r Request) orphans(ctx context.Context, db *storage.DB) (n uint64, share f
 func (r Request) hashes(ctx context.Context, db *storage.DB, table plumbline.TableName, parts uint64) (map[uint64]bool, error) {
 	all := map[uint64]bool{}
 	for _, at := range places(db, table) {
-		// One hash chooses and another counts.
-		rows, err := at.db.Conn().Query(ctx, "SELECT DISTINCT cityHash64(prediction_id) FROM "+at.table+
-			" WHERE model = {model:String} AND sipHash64(prediction_id) % {parts:UInt64} = 0", r.model(), clickhouse.Named("parts", parts))
-		if err != nil {
-			return nil, fmt.Errorf("look for labels without a prediction in %s: %w", table, err)
-		}
-		for rows.Next() {
-			var id uint64
-			if err := rows.Scan(&id); err != nil {
-				return nil, fmt.Errorf("look for labels without a prediction in %s: %w", table, err)
-			}
-			all[id] = true
-		}
-		if err := rows.Err(); err != nil {
+		if err := r.hashesAt(ctx, at, parts, all); err != nil {
 			return nil, fmt.Errorf("look for labels without a prediction in %s: %w", table, err)
 		}
 	}
 	return all, nil
+}
+
+// hashesAt adds those of one place.
+func (r Request) hashesAt(ctx context.Context, at place, parts uint64, all map[uint64]bool) error {
+	// One hash chooses and another counts.
+	rows, err := at.db.Conn().Query(ctx, "SELECT DISTINCT cityHash64(prediction_id) FROM "+at.table+
+		" WHERE model = {model:String} AND sipHash64(prediction_id) % {parts:UInt64} = 0", r.model(), clickhouse.Named("parts", parts))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id uint64
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		all[id] = true
+	}
+	return rows.Err()
 }
