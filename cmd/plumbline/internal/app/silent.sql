@@ -3,4 +3,3 @@ SELECT slo, max(at) AS last
 FROM findings
 WHERE signal = 'burn' AND measure = 'bad_share' AND slo != '' AND at > fromUnixTimestamp64Milli({since:Int64}, 'UTC')
 GROUP BY slo
-ORDER BY last, slo
