@@ -110,41 +110,55 @@ func outcomeHoursTable() Table {
 	}
 }
 
-// daysOfIDsTable is sorted by a hash of the identifier across all days: a look-up in
+// How id_days packs an identifier and a day into one number, in SQL. That of a row
+// of predictions sorts by the hash; of the hash 48 bits are left, so that one
+// identifier in some million has a day too many among 100 million others.
+const (
+	IDHashSQL      = "bitShiftRight(cityHash64(toString(model), prediction_id), 16)"
+	IDDaySQL       = "bitOr(bitShiftLeft(" + IDHashSQL + ", 16), toUInt64(toUInt16(toDate(ts))))"
+	HashOfIDDaySQL = "intDiv(id_day, 65536)" // searches the key, as bitShiftRight does not
+	DayOfIDDaySQL  = "toDate(toUInt16(bitAnd(id_day, 65535)))"
+)
+
+// idDaysTable is sorted by a hash of the identifier across all days: a look-up in
 // tables that have a part or more a day costs as much as there are days.
-func daysOfIDsTable() Table {
+func idDaysTable() Table {
 	return Table{
-		Name: TableDaysOfIDs, Doc: "The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_cursor covers.",
+		Name: TableIDDays, Doc: "The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what id_days_cursor covers.",
 		Engine: "ReplacingMergeTree",
 		Columns: []Column{
-			{Name: "id", Type: TypeUint64, Codec: "NONE", Doc: "cityHash64(model, prediction_id)."},
-			{Name: "ts", Type: TypeTime, Codec: "NONE", Doc: "Last millisecond of a day in which a prediction of that identifier has its event time."},
+			{Name: "id_day", Type: TypeUint64, Codec: "NONE", Doc: "The upper 48 bits of cityHash64(model, prediction_id), and below them the day, since 1970, in which a prediction of that identifier has its event time."},
 		},
-		OrderBy: "id, ts", PrimaryKey: "id",
-		Retention: "ts", Level: RetainRaw,
+		OrderBy:   "id_day",
+		Retention: DayOfIDDaySQL + " + 1", Level: RetainRaw,
 		// An identifier is looked up by a hash, and what is read for it is a granule
-		// of each part and the blocks that it lies in: granules are small, need no
+		// of each part and the block that it lies in: granules are small, need no
 		// unpacking, and what is older than a day is one part.
 		Settings: []string{
-			"index_granularity = 256", "min_compress_block_size = 2048", "max_compress_block_size = 2048",
+			"index_granularity = 512", "min_compress_block_size = 4096", "max_compress_block_size = 4096",
 			"min_age_to_force_merge_seconds = 86400",
 		},
 	}
 }
 
-func daysCursorTable() Table {
+func idDaysCursorTable() Table {
 	return Table{
-		Name: TableDaysCursor, Doc: "How far days_of_ids has followed each topic partition.",
+		Name: TableIDDaysCursor, Doc: "How far id_days has followed each topic partition.",
 		Engine: "ReplacingMergeTree(done)",
 		Columns: []Column{
 			{Name: "topic", Type: TypeName, Doc: "Kafka topic."},
 			{Name: "epoch", Type: TypeName, Doc: "Epoch of the topic partition."},
 			{Name: "partition", Type: TypeInt32, Doc: "Kafka partition."},
-			{Name: "done", Type: TypeInt64, Doc: "Every prediction up to and including this offset is in days_of_ids."},
+			{Name: "done", Type: TypeInt64, Doc: "Every prediction up to and including this offset is in id_days."},
 		},
 		OrderBy: "topic, epoch, partition",
 	}
 }
+
+// FormerTables are those of versions before, whose place others have taken. All of
+// them were computed from tables that are there. Storage drops them: what is erased
+// from the others would stay in them.
+func FormerTables() []TableName { return []TableName{"days_of_ids", "days_cursor"} }
 
 func joinCursorTable() Table {
 	return Table{

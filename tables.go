@@ -16,9 +16,9 @@ const (
 	TableOutcomes     TableName = "outcomes"
 	TableOutcomeCells TableName = "outcome_cells"
 	TableOutcomeHours TableName = "outcome_hours"
-	TableDaysOfIDs    TableName = "days_of_ids"
+	TableIDDays       TableName = "id_days"
 	TableJoinCursor   TableName = "join_cursor"
-	TableDaysCursor   TableName = "days_cursor"
+	TableIDDaysCursor TableName = "id_days_cursor"
 	TableJoinMembers  TableName = "join_members"
 	TableFindings     TableName = "findings"
 	TableNotices      TableName = "notices"
@@ -85,10 +85,8 @@ type Table struct {
 	Columns     []Column
 	PartitionBy string
 	OrderBy     string
-	// PrimaryKey are the first columns of OrderBy that are searched by; empty for
-	// all of them.
-	PrimaryKey string
-	// Retention is the column whose age drops a row; empty keeps rows for ever.
+	// Retention is the column, or the expression in SQL, whose age drops a row;
+	// empty keeps rows for ever.
 	Retention string
 	Level     RetentionLevel
 	// Extra holds index and projection clauses, one each.
@@ -153,7 +151,7 @@ func Tables() []Table {
 		predictionsTable(), labelsTable(), deploymentsTable(), kpisTable(),
 		seriesTable(TableSeriesMinute, "minute", RetainMinutes), seriesTable(TableSeriesHour, "hour", RetainHours), categoriesTable(),
 		batchesTable(), epochsTable(),
-		outcomesTable(), outcomeCellsTable(), outcomeHoursTable(), scoreCellsTable(), daysOfIDsTable(), joinCursorTable(), daysCursorTable(), joinMembersTable(),
+		outcomesTable(), outcomeCellsTable(), outcomeHoursTable(), scoreCellsTable(), idDaysTable(), joinCursorTable(), idDaysCursorTable(), joinMembersTable(),
 		findingsTable(), driftDaysTable(), noticesTable(), erasuresTable(), sliTable(), incidentsTable(), ledgerTable(),
 	}
 }

@@ -17,7 +17,8 @@ import (
 // brings codecs, retention and the deduplication window to the declared and
 // configured values, and creates every declared view anew. Stored parts keep
 // their codecs until they are merged, and a table its index granularity for ever.
-// It never drops or retypes a column: a column of another type is an error that
+// It drops tables that were computed and that
+// others have replaced. It never drops or retypes a column: a column of another type is an error that
 // names it. Running it again changes nothing.
 // Shards that no cluster joins are migrated one by one, others ON CLUSTER.
 func (db *DB) Migrate(ctx context.Context) error {
@@ -59,10 +60,31 @@ func (db *DB) migrate(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, t := range plumbline.FormerTables() {
+		if err := db.dropFormer(ctx, t); err != nil {
+			return err
+		}
+	}
 	for _, v := range plumbline.Views() {
 		ddl := "CREATE OR REPLACE VIEW " + quoteIdentifier(db.cfg.Database) + "." + quoteIdentifier(string(v.Name)) + db.cfg.onCluster() + " AS " + v.SQL
 		if err := db.conn.Exec(ctx, ddl); err != nil {
 			return fmt.Errorf("create view %s: %w", v.Name, err)
+		}
+	}
+	return nil
+}
+
+// dropFormer drops a table of a version before, on a cluster with the one that it
+// stands for.
+func (db *DB) dropFormer(ctx context.Context, t plumbline.TableName) error {
+	names := []string{string(t)}
+	if db.cfg.Cluster != "" {
+		names = append(names, db.Local(t))
+	}
+	for _, name := range names {
+		drop := "DROP TABLE IF EXISTS " + quoteIdentifier(db.cfg.Database) + "." + quoteIdentifier(name) + db.cfg.onCluster() + " SYNC"
+		if err := db.conn.Exec(ctx, drop); err != nil {
+			return fmt.Errorf("drop table %s of a version before: %w", name, err)
 		}
 	}
 	return nil

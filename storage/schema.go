@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -122,9 +123,6 @@ func (c Config) createTable(t plumbline.Table) string {
 	if t.PartitionBy != "" {
 		fmt.Fprintf(&b, "PARTITION BY %s\n", t.PartitionBy)
 	}
-	if t.PrimaryKey != "" {
-		fmt.Fprintf(&b, "PRIMARY KEY (%s)\n", t.PrimaryKey)
-	}
 	fmt.Fprintf(&b, "ORDER BY (%s)\n", t.OrderBy)
 	if ttl := c.ttl(t); ttl != "" {
 		fmt.Fprintf(&b, "TTL %s\n", ttl)
@@ -192,5 +190,9 @@ func (c Config) ttl(t plumbline.Table) string {
 	if t.Retention == "" || age == 0 {
 		return ""
 	}
-	return fmt.Sprintf("toDateTime(%s) + toIntervalDay(%d)", quoteIdentifier(t.Retention), int(age/day))
+	of := t.Retention
+	if slices.ContainsFunc(t.Columns, func(c plumbline.Column) bool { return c.Name == of }) {
+		of = quoteIdentifier(of)
+	}
+	return fmt.Sprintf("toDateTime(%s) + toIntervalDay(%d)", of, int(age/day))
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/erase"
 	"github.com/plumbline-slo/plumbline/ingest/join"
 )
@@ -25,7 +26,7 @@ func TestErasesWhatThePersonIsFoundBy(t *testing.T) {
 		t.Fatal(err)
 	}
 	ids := func(id string) uint64 {
-		return w.count("SELECT count() FROM days_of_ids WHERE id = cityHash64('m', '" + id + "')")
+		return w.count("SELECT count() FROM id_days WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', '" + id + "'), 16)")
 	}
 	w.erase(erase.Request{IDs: []string{"Ann"}})
 	if ids("Ann") != 1 || ids("Bob") != 1 {
@@ -41,6 +42,32 @@ func TestErasesWhatThePersonIsFoundBy(t *testing.T) {
 	}
 }
 
+// Two identifiers may have one hash: that of the one goes with it only where the
+// other has no prediction on the same day.
+func TestAHashThatAnotherHasStays(t *testing.T) {
+	w := newWorld(t)
+	const ann, bob = "1529044", "57581218" // found among sixty million
+	w.predict(0, ann, nil, nil)
+	w.predict(1, bob, nil, nil)
+	w.complete("p", "predictions", 0, 1)
+	w.exec("INSERT INTO id_days SELECT " + plumbline.IDDaySQL + " FROM predictions")
+	w.exec("INSERT INTO id_days SELECT id_day + 1 FROM id_days")
+	days := func() uint64 {
+		return w.count("SELECT uniqExact(id_day) + 10 * uniqExact(" + plumbline.HashOfIDDaySQL + ") FROM id_days")
+	}
+	if n := days(); n != 12 {
+		t.Fatalf("%d: two identifiers of one hash have two days", n)
+	}
+	w.erase(erase.Request{IDs: []string{ann}})
+	if n := days(); n != 11 {
+		t.Errorf("%d: the day of who stays goes, or one in which nobody has a prediction stays", n)
+	}
+	w.erase(erase.Request{IDs: []string{bob}})
+	if n := days(); n != 0 {
+		t.Errorf("%d: hashes of nobody are left", n)
+	}
+}
+
 // An entity is found by predictions alone. A run that is cut short over what the join
 // remembers of them, or behind it, leaves them to the next, which finishes.
 func TestDaysOfAnEntityAreForgottenByTheNextRun(t *testing.T) {
@@ -50,19 +77,19 @@ func TestDaysOfAnEntityAreForgottenByTheNextRun(t *testing.T) {
 	}
 	w.complete("p", "predictions", 0, 9)
 	ann := erase.Request{Model: "m", Feature: "customer", Value: "ann"}
-	for i, fault := range []string{"FROM days_of_ids", "DELETE WHERE id IN", "ALTER TABLE predictions"} {
+	for i, fault := range []string{"FROM id_days", "DELETE WHERE id_day IN", "ALTER TABLE predictions"} {
 		w.predict(int64(2*i), "Ann", map[string]string{"customer": "ann"}, nil)
 		w.predict(int64(2*i+1), "Bob", map[string]string{"customer": "bob"}, nil)
-		w.exec("INSERT INTO days_of_ids (id, ts) SELECT cityHash64(toString(model), prediction_id), ts FROM predictions")
+		w.exec("INSERT INTO id_days SELECT " + plumbline.IDDaySQL + " FROM predictions")
 		report, err := erase.Run(t.Context(), w.refusing(fault, "159"), ann, time.Now())
 		if err == nil {
 			t.Fatalf("%s is refused, and all is erased: %+v", fault, report)
 		}
 		w.erase(ann)
-		if n := w.count("SELECT count() FROM days_of_ids WHERE id = cityHash64('m', 'Ann')"); n != 0 {
+		if n := w.count("SELECT count() FROM id_days WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', 'Ann'), 16)"); n != 0 {
 			t.Errorf("after %s was refused once: %d hashes of Ann are left, and the second run says that she is erased", fault, n)
 		}
-		if n := w.count("SELECT uniqExact(id) FROM days_of_ids WHERE id = cityHash64('m', 'Bob')"); n != 1 {
+		if n := w.count("SELECT uniqExact(id_day) FROM id_days WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', 'Bob'), 16)"); n != 1 {
 			t.Errorf("after %s was refused once: no hash of Bob is left", fault)
 		}
 	}
@@ -80,7 +107,7 @@ func TestDaysWrittenMeanwhileAreForgotten(t *testing.T) {
 	written := false
 	db := w.behind(func(statement string) string {
 		if strings.Contains(statement, "ALTER TABLE predictions") {
-			w.exec("INSERT INTO days_of_ids (id, ts) SELECT cityHash64(toString(model), prediction_id), ts FROM predictions")
+			w.exec("INSERT INTO id_days SELECT " + plumbline.IDDaySQL + " FROM predictions")
 			written = true
 		}
 		return ""
@@ -88,7 +115,7 @@ func TestDaysWrittenMeanwhileAreForgotten(t *testing.T) {
 	if _, err := erase.Run(t.Context(), db, erase.Request{Model: "m", Feature: "customer", Value: "ann"}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if n := w.count("SELECT count() FROM days_of_ids"); n != 0 || !written {
+	if n := w.count("SELECT count() FROM id_days"); n != 0 || !written {
 		t.Errorf("%d hashes of who was erased are left; written meanwhile: %t", n, written)
 	}
 }

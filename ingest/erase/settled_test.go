@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/ingest/erase"
 	"github.com/plumbline-slo/plumbline/storage"
 )
@@ -108,12 +109,12 @@ func TestDaysUnderWayAreErased(t *testing.T) {
 	w.predict(0, "p", nil, nil)
 	w.predict(1, "another", nil, nil)
 	w.complete("p", "predictions", 0, 1)
-	release := w.held("INSERT INTO " + w.env.DB.Local("days_of_ids") + " (id, ts) SELECT cityHash64(toString(model), prediction_id), ts FROM predictions")
+	release := w.held("INSERT INTO " + w.env.DB.Local("id_days") + " SELECT " + plumbline.IDDaySQL + " FROM predictions")
 	w.eraseDuring(release, "labels") // it waits before the predictions go
-	if n := w.count("SELECT count() FROM days_of_ids WHERE id = cityHash64('m', 'p')"); n != 0 {
+	if n := w.count("SELECT count() FROM id_days WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', 'p'), 16)"); n != 0 {
 		t.Errorf("%d hashes of who was erased are left", n)
 	}
-	if n := w.count("SELECT count() FROM days_of_ids WHERE id = cityHash64('m', 'another')"); n != 1 {
+	if n := w.count("SELECT count() FROM id_days WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', 'another'), 16)"); n != 1 {
 		t.Errorf("%d hashes of another, want 1", n)
 	}
 }

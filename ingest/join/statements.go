@@ -71,12 +71,13 @@ func withTouched(statement string) string {
 }
 
 // ofPrediction puts in the number of requests that a row of predictions stands
-// for, and the names of its declared segments.
+// for, the names of its declared segments, and how its day is found.
 func ofPrediction(statement string) string {
 	statement = strings.NewReplacer("/*priced*/", pricedSQL, "/*summed*/", summedSQL, "/*histories*/", historiesSQL).Replace(statement)
 	names, zeros, totals := hourSums()
 	negatives, unequal := hourDifferences()
 	return strings.NewReplacer("/*requests*/", plumbline.RequestsSQL, "/*segments*/", segment.SQL, "/*inverse*/", inverseSQL,
+		"/*id hash*/", plumbline.IDHashSQL, "/*id day*/", plumbline.IDDaySQL, "/*day hash*/", plumbline.HashOfIDDaySQL, "/*day*/", plumbline.DayOfIDDaySQL,
 		"/*bucket*/", grid.SQLBucket("x"), "/*sums*/", names, "/*zeros*/", zeros, "/*totals*/", totals,
 		"/*negatives*/", negatives, "/*unequal*/", unequal).Replace(fixed().Replace(statement))
 }

@@ -1,17 +1,15 @@
 -- The days in which a touched id has deliveries; the other statements look into
--- these partitions alone. What days_of_ids does not cover yet is read from the
--- predictions themselves. Of days_of_ids both columns are read at once: of so
--- small granules a second pass costs more than the day of the rows it spares.
+-- these partitions alone. What id_days does not cover yet is read from the
+-- predictions themselves.
 WITH
 touched AS (
 /*touched*/
 )
 SELECT groupUniqArray(toString(day))
 FROM (
-    SELECT toDate(ts) AS day
-    FROM days_of_ids
-    WHERE id GLOBAL IN (SELECT cityHash64(toString(model), prediction_id) FROM touched)
-    SETTINGS optimize_move_to_prewhere = 0
+    SELECT /*day*/ AS day
+    FROM id_days
+    WHERE /*day hash*/ GLOBAL IN (SELECT /*id hash*/ FROM touched)
     UNION ALL
     SELECT toDate(ts) AS day
     FROM predictions

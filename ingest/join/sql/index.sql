@@ -1,9 +1,7 @@
 -- The days of new predictions, by a hash of their identifiers. Rows that are
 -- written again are the same rows.
-INSERT INTO days_of_ids (id, ts)
-SELECT
-    cityHash64(toString(model), prediction_id) AS id,
-    toDateTime64(toDate(ts), 3, 'UTC') + toIntervalMillisecond(86399999)
+INSERT INTO id_days (id_day)
+SELECT /*id day*/
 FROM predictions
 WHERE known >= fromUnixTimestamp64Milli({index_known_min:Int64}, 'UTC')
   AND known <= fromUnixTimestamp64Milli({index_known_max:Int64}, 'UTC')
