@@ -130,7 +130,7 @@ func idDaysTable() Table {
 			{Name: "id_day", Type: TypeUint64, Codec: "NONE", Doc: "The upper 48 bits of cityHash64(model, prediction_id), and below them the day, since 1970, in which a prediction of that identifier has its event time."},
 		},
 		OrderBy:   "id_day",
-		Retention: DayOfIDDaySQL + " + 1", Level: RetainRaw,
+		Retention: "toDateTime(" + DayOfIDDaySQL + " + 1, 'UTC')", Level: RetainRaw,
 		// An identifier is looked up by a hash, and what is read for it is a granule
 		// of each part and the block that it lies in: granules are small, need no
 		// unpacking, and what is older than a day is one part.

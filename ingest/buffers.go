@@ -9,8 +9,8 @@ import "sync"
 // and under load there are several a batch: buffers of 65,536 events grew anew
 // every few batches, which took a sixth of ingest's time. So a partition keeps
 // its own while it is busy. What a backlog made large does not stay: a buffer
-// that is mostly empty when its batch is stored is left to the collector, and a
-// quiet partition keeps none.
+// that is mostly empty when its batch is stored, or full of text, is left to the
+// collector, and a quiet partition keeps a small one.
 type buffers struct {
 	own  chan *rows
 	pool *sync.Pool // of the topic's quiet partitions
@@ -21,6 +21,8 @@ type buffers struct {
 const (
 	wasteful  = 4
 	quietRows = 1024
+	// Few rows may hold much text; more of it than this in one column is not kept.
+	keptText = maxBatchText / 4
 )
 
 func newBuffers(pool *sync.Pool) buffers {
@@ -42,7 +44,7 @@ func (b buffers) get() *rows {
 // put takes back the buffer of a batch that is stored.
 func (b buffers) put(r *rows) {
 	n := r.Len()
-	if n < r.most/wasteful {
+	if n < r.most/wasteful || r.Outgrows(keptText) {
 		return
 	}
 	r.most = max(r.most, n)

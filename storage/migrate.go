@@ -81,6 +81,8 @@ func (db *DB) dropFormer(ctx context.Context, t plumbline.TableName) error {
 	if db.cfg.Cluster != "" {
 		names = append(names, db.Local(t))
 	}
+	// A server refuses to drop what is large, for fear of a slip of the hand.
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_table_size_to_drop": 0}))
 	for _, name := range names {
 		drop := "DROP TABLE IF EXISTS " + quoteIdentifier(db.cfg.Database) + "." + quoteIdentifier(name) + db.cfg.onCluster() + " SYNC"
 		if err := db.conn.Exec(ctx, drop); err != nil {

@@ -3,12 +3,16 @@ package erase
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/storage"
 )
+
+// maxDays bounds the rows that one statement erases: a parameter has 128 KiB at most.
+const maxDays = 4000
 
 // forgetDays takes identifiers out of id_days, where they are hashes by which
 // somebody who guesses one could find it again. It comes before their predictions
@@ -25,17 +29,17 @@ func (r Request) forgetDays(ctx context.Context, db *storage.DB, ids []string, e
 		find := "WITH theirs AS (SELECT id_day FROM " + table + " WHERE " + plumbline.HashOfIDDaySQL + " GLOBAL IN" +
 			" (SELECT " + plumbline.IDHashSQL + " FROM (SELECT {model:String} AS model, arrayJoin({ids:Array(String)}) AS prediction_id)))" +
 			" SELECT groupUniqArray(id_day) FROM theirs WHERE id_day GLOBAL NOT IN (SELECT " + plumbline.IDDaySQL + " FROM predictions" +
-			" WHERE toDate(ts) GLOBAL IN (SELECT " + plumbline.DayOfIDDaySQL + " FROM theirs) AND NOT (model = {model:String} AND prediction_id IN {ids:Array(String)} AND " + complete(string(plumbline.TablePredictions)) + "))"
+			" WHERE toDate(ts) GLOBAL IN (SELECT " + plumbline.DayOfIDDaySQL + " FROM theirs) AND " + plumbline.IDDaySQL + " GLOBAL IN (SELECT id_day FROM theirs)" +
+			" AND NOT (model = {model:String} AND prediction_id IN {ids:Array(String)} AND " + complete(string(plumbline.TablePredictions)) + "))"
 		if err := at.Conn().QueryRow(ctx, find, r.model(), clickhouse.Named("ids", chunk), clickhouse.Named("ends", ends)).Scan(&rows); err != nil {
 			return fmt.Errorf("look for identifiers in %s: %w", table, err)
 		}
-		if len(rows) == 0 {
-			continue
-		}
 		wait := clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
 		erase := "ALTER TABLE " + table + at.OnCluster() + " DELETE WHERE id_day IN {rows:Array(UInt64)}"
-		if err := at.Conn().Exec(wait, erase, clickhouse.Named("rows", rows)); err != nil {
-			return fmt.Errorf("erase identifiers from %s: %w", table, err)
+		for some := range slices.Chunk(rows, maxDays) {
+			if err := at.Conn().Exec(wait, erase, clickhouse.Named("rows", some)); err != nil {
+				return fmt.Errorf("erase identifiers from %s: %w", table, err)
+			}
 		}
 	}
 	return nil

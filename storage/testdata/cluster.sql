@@ -425,7 +425,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`id_days_local` ON CLUSTER `analytics`
 )
 ENGINE = ReplicatedReplacingMergeTree()
 ORDER BY (id_day)
-TTL toDateTime(toDate(toUInt16(bitAnd(id_day, 65535))) + 1) + toIntervalDay(90)
+TTL toDateTime(toDateTime(toDate(toUInt16(bitAnd(id_day, 65535))) + 1, 'UTC')) + toIntervalDay(90)
 SETTINGS replicated_deduplication_window = 10000, index_granularity = 512, min_compress_block_size = 4096, max_compress_block_size = 4096, min_age_to_force_merge_seconds = 86400
 COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what id_days_cursor covers.';
 
