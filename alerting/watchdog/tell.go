@@ -186,7 +186,7 @@ func (w *Watchdog) beat(ctx context.Context) {
 	if w.cfg.HeartbeatURL == "" && w.cfg.HeartbeatURLFile == "" {
 		return
 	}
-	client := &http.Client{Timeout: w.cfg.HeartbeatEvery}
+	client := w.cfg.client()
 	ticker := time.NewTicker(w.cfg.HeartbeatEvery)
 	defer ticker.Stop()
 	for {
@@ -200,6 +200,11 @@ func (w *Watchdog) beat(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// client sends heartbeats. A beat that was redirected has not arrived.
+func (c Config) client() *http.Client {
+	return &http.Client{Timeout: c.HeartbeatEvery, CheckRedirect: alerting.RefuseRedirect}
 }
 
 func (w *Watchdog) beatOnce(ctx context.Context, client *http.Client) error {

@@ -331,6 +331,25 @@ func TestHeartbeatStopsWithoutALook(t *testing.T) {
 	}
 }
 
+// Behind a redirect is a login page as often as not, and it answers 200.
+func TestARedirectedHeartbeatHasNotArrived(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/login" {
+			http.Redirect(w, r, "/login", http.StatusFound)
+		}
+	}))
+	defer server.Close()
+	cfg := DefaultConfig()
+	cfg.HeartbeatURL = server.URL
+	w, err := New(cfg, Dependencies{Handler: &handler{}, Registry: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.beatOnce(t.Context(), cfg.client()); err == nil {
+		t.Error("a heartbeat that went to a login page counts")
+	}
+}
+
 func TestHeartbeatStopsWhenAlertingIsStuck(t *testing.T) {
 	var mu sync.Mutex
 	var beats []string
