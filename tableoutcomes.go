@@ -110,46 +110,47 @@ func outcomeHoursTable() Table {
 	}
 }
 
-// How id_days packs an identifier and a day into one number, in SQL. That of a row
+// How days_by_id packs an identifier and a day into one number, in SQL. That of a row
 // of predictions sorts by the hash; of the hash 48 bits are left, so that one
 // identifier in some million has a day too many among 100 million others.
 const (
 	IDHashSQL      = "bitShiftRight(cityHash64(toString(model), prediction_id), 16)"
 	IDDaySQL       = "bitOr(bitShiftLeft(" + IDHashSQL + ", 16), toUInt64(toUInt16(toDate(ts))))"
-	HashOfIDDaySQL = "intDiv(id_day, 65536)" // searches the key, as bitShiftRight does not
+	HashOfIDDaySQL = "bitShiftRight(id_day, 16)"
 	DayOfIDDaySQL  = "toDate(toUInt16(bitAnd(id_day, 65535)))"
 )
 
-// idDaysTable is sorted by a hash of the identifier across all days: a look-up in
+// daysByIDTable is sorted by a hash of the identifier across all days: a look-up in
 // tables that have a part or more a day costs as much as there are days.
-func idDaysTable() Table {
+func daysByIDTable() Table {
 	return Table{
-		Name: TableIDDays, Doc: "The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what id_days_cursor covers.",
+		Name: TableDaysByID, Doc: "The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_by_id_cursor covers.",
 		Engine: "ReplacingMergeTree",
 		Columns: []Column{
 			{Name: "id_day", Type: TypeUint64, Codec: "NONE", Doc: "The upper 48 bits of cityHash64(model, prediction_id), and below them the day, since 1970, in which a prediction of that identifier has its event time."},
 		},
-		OrderBy:   "id_day",
+		SearchBy: HashOfIDDaySQL, OrderBy: "id_day",
 		Retention: "toDateTime(" + DayOfIDDaySQL + " + 1, 'UTC')", Level: RetainRaw,
 		// An identifier is looked up by a hash, and what is read for it is a granule
 		// of each part and the block that it lies in: granules are small, need no
-		// unpacking, and what is older than a day is one part.
+		// unpacking, and what is older than a day is one part. The key is the hash
+		// itself: of a key of hash and day ClickHouse would compute it for each mark.
 		Settings: []string{
-			"index_granularity = 512", "min_compress_block_size = 4096", "max_compress_block_size = 4096",
+			"index_granularity = 256", "min_compress_block_size = 2048", "max_compress_block_size = 2048",
 			"min_age_to_force_merge_seconds = 86400",
 		},
 	}
 }
 
-func idDaysCursorTable() Table {
+func daysByIDCursorTable() Table {
 	return Table{
-		Name: TableIDDaysCursor, Doc: "How far id_days has followed each topic partition.",
+		Name: TableDaysByIDCursor, Doc: "How far days_by_id has followed each topic partition.",
 		Engine: "ReplacingMergeTree(done)",
 		Columns: []Column{
 			{Name: "topic", Type: TypeName, Doc: "Kafka topic."},
 			{Name: "epoch", Type: TypeName, Doc: "Epoch of the topic partition."},
 			{Name: "partition", Type: TypeInt32, Doc: "Kafka partition."},
-			{Name: "done", Type: TypeInt64, Doc: "Every prediction up to and including this offset is in id_days."},
+			{Name: "done", Type: TypeInt64, Doc: "Every prediction up to and including this offset is in days_by_id."},
 		},
 		OrderBy: "topic, epoch, partition",
 	}
@@ -158,7 +159,9 @@ func idDaysCursorTable() Table {
 // FormerTables are those of versions before, whose place others have taken. All of
 // them were computed from tables that are there. Storage drops them: what is erased
 // from the others would stay in them.
-func FormerTables() []TableName { return []TableName{"days_of_ids", "days_cursor"} }
+func FormerTables() []TableName {
+	return []TableName{"days_of_ids", "days_cursor", "id_days", "id_days_cursor"}
+}
 
 func joinCursorTable() Table {
 	return Table{

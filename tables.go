@@ -5,25 +5,25 @@ type TableName string
 
 // The tables. Their columns are declared once, in Tables.
 const (
-	TablePredictions  TableName = "predictions"
-	TableLabels       TableName = "labels"
-	TableDeployments  TableName = "deployments"
-	TableSeriesMinute TableName = "series_minute"
-	TableSeriesHour   TableName = "series_hour"
-	TableCategories   TableName = "categories_hour"
-	TableBatches      TableName = "batches"
-	TableEpochs       TableName = "epochs"
-	TableOutcomes     TableName = "outcomes"
-	TableOutcomeCells TableName = "outcome_cells"
-	TableOutcomeHours TableName = "outcome_hours"
-	TableIDDays       TableName = "id_days"
-	TableJoinCursor   TableName = "join_cursor"
-	TableIDDaysCursor TableName = "id_days_cursor"
-	TableJoinMembers  TableName = "join_members"
-	TableFindings     TableName = "findings"
-	TableNotices      TableName = "notices"
-	TableErasures     TableName = "erasures"
-	TableSLI          TableName = "sli"
+	TablePredictions    TableName = "predictions"
+	TableLabels         TableName = "labels"
+	TableDeployments    TableName = "deployments"
+	TableSeriesMinute   TableName = "series_minute"
+	TableSeriesHour     TableName = "series_hour"
+	TableCategories     TableName = "categories_hour"
+	TableBatches        TableName = "batches"
+	TableEpochs         TableName = "epochs"
+	TableOutcomes       TableName = "outcomes"
+	TableOutcomeCells   TableName = "outcome_cells"
+	TableOutcomeHours   TableName = "outcome_hours"
+	TableDaysByID       TableName = "days_by_id"
+	TableJoinCursor     TableName = "join_cursor"
+	TableDaysByIDCursor TableName = "days_by_id_cursor"
+	TableJoinMembers    TableName = "join_members"
+	TableFindings       TableName = "findings"
+	TableNotices        TableName = "notices"
+	TableErasures       TableName = "erasures"
+	TableSLI            TableName = "sli"
 )
 
 // ColumnType is a ClickHouse type as the DDL spells it. storage maps each of
@@ -84,7 +84,10 @@ type Table struct {
 	Engine      string
 	Columns     []Column
 	PartitionBy string
-	OrderBy     string
+	// SearchBy is an expression in SQL that is the primary key alone, ahead of the
+	// columns of OrderBy; empty where these are the key.
+	SearchBy string
+	OrderBy  string
 	// Retention is the column, or the expression in SQL, whose age drops a row;
 	// empty keeps rows for ever.
 	Retention string
@@ -151,7 +154,7 @@ func Tables() []Table {
 		predictionsTable(), labelsTable(), deploymentsTable(), kpisTable(),
 		seriesTable(TableSeriesMinute, "minute", RetainMinutes), seriesTable(TableSeriesHour, "hour", RetainHours), categoriesTable(),
 		batchesTable(), epochsTable(),
-		outcomesTable(), outcomeCellsTable(), outcomeHoursTable(), scoreCellsTable(), idDaysTable(), joinCursorTable(), idDaysCursorTable(), joinMembersTable(),
+		outcomesTable(), outcomeCellsTable(), outcomeHoursTable(), scoreCellsTable(), daysByIDTable(), joinCursorTable(), daysByIDCursorTable(), joinMembersTable(),
 		findingsTable(), driftDaysTable(), noticesTable(), erasuresTable(), sliTable(), incidentsTable(), ledgerTable(),
 	}
 }

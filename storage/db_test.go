@@ -75,7 +75,9 @@ func TestMigrateFromTheVersionWithoutWeights(t *testing.T) {
 	}
 	exec("INSERT INTO outcome_cells (model, time, known, labelled, correct) VALUES ('m', now(), now(), 5, 4)")
 	exec("INSERT INTO outcomes (model, prediction_id, ts, known, labelled) VALUES ('m', '1', now64(3), now64(3), 1)")
-	exec("CREATE TABLE " + env.DB.Local("days_of_ids") + env.DB.OnCluster() + " (id UInt64, ts DateTime) ENGINE = MergeTree ORDER BY id")
+	for _, former := range []string{"days_of_ids", "id_days"} {
+		exec("CREATE TABLE " + env.DB.Local(plumbline.TableName(former)) + env.DB.OnCluster() + " (id UInt64, ts DateTime) ENGINE = MergeTree ORDER BY id")
+	}
 	for range 2 { // the second time changes nothing
 		if err := env.DB.Migrate(ctx); err != nil {
 			t.Fatal(err)
@@ -90,9 +92,9 @@ func TestMigrateFromTheVersionWithoutWeights(t *testing.T) {
 		"SELECT toUInt64(sum(rows)) FROM outcome_cells": 5,
 		"SELECT sum(requests) FROM outcomes":            1,
 		"SELECT count() FROM join_cursor":               0,
-		"SELECT count() FROM system.tables WHERE database = currentDatabase() AND name LIKE 'days_of_ids%'":                                          0,
-		"SELECT sum(length(segments)) FROM outcomes":                                                                                                 0,
-		"SELECT toUInt64(sum(weight)) FROM predictions":                                                                                              10,
+		"SELECT count() FROM system.tables WHERE database = currentDatabase() AND (name LIKE 'days_of_ids%' OR name LIKE 'id_days%')": 0,
+		"SELECT sum(length(segments)) FROM outcomes":    0,
+		"SELECT toUInt64(sum(weight)) FROM predictions": 10,
 		"SELECT count() FROM system.mutations WHERE command LIKE '%MATERIALIZE PROJECTION%' AND database = currentDatabase()":                        1,
 		"SELECT countIf(query LIKE '%score, weight, propensity, half, segments, known%') FROM system.projections WHERE database = currentDatabase()": 1,
 	} {

@@ -123,7 +123,12 @@ func (c Config) createTable(t plumbline.Table) string {
 	if t.PartitionBy != "" {
 		fmt.Fprintf(&b, "PARTITION BY %s\n", t.PartitionBy)
 	}
-	fmt.Fprintf(&b, "ORDER BY (%s)\n", t.OrderBy)
+	order := t.OrderBy
+	if t.SearchBy != "" {
+		fmt.Fprintf(&b, "PRIMARY KEY (%s)\n", t.SearchBy)
+		order = t.SearchBy + ", " + order
+	}
+	fmt.Fprintf(&b, "ORDER BY (%s)\n", order)
 	if ttl := c.ttl(t); ttl != "" {
 		fmt.Fprintf(&b, "TTL %s\n", ttl)
 	}

@@ -14,7 +14,7 @@ import (
 // maxDays bounds the rows that one statement erases: a parameter has 128 KiB at most.
 const maxDays = 4000
 
-// forgetDays takes identifiers out of id_days, where they are hashes by which
+// forgetDays takes identifiers out of days_by_id, where they are hashes by which
 // somebody who guesses one could find it again. It comes before their predictions
 // go: an entity is found by these, so that a run that is cut short finds them again.
 // A day stays in which a prediction of that hash stays, so that the join misses
@@ -22,7 +22,7 @@ const maxDays = 4000
 // another identifier with the same hash, of which there is one in some million. Those
 // behind the ends, see ends.sql, do.
 func (r Request) forgetDays(ctx context.Context, db *storage.DB, ids []string, ends map[string]int64) error {
-	days := written(db, plumbline.TableIDDays)
+	days := written(db, plumbline.TableDaysByID)
 	at, table := days.db, days.local
 	for chunk := range chunks(ids) {
 		var rows []uint64
@@ -49,12 +49,12 @@ func (r Request) forgetDays(ctx context.Context, db *storage.DB, ids []string, e
 // predictions went: it had read them before, in a statement that began after the
 // last wait. Of ids without a prediction it forgets what is there.
 func (r run) forgetStragglers(ctx context.Context, ids []string) error {
-	err := written(r.db, plumbline.TableIDDays).settled(ctx)
+	err := written(r.db, plumbline.TableDaysByID).settled(ctx)
 	if err == nil {
 		err = r.forgetDays(ctx, r.db, ids, map[string]int64{})
 	}
 	if err != nil && r.Feature != "" {
-		return fmt.Errorf("whose predictions are all gone is not found again by the entity; hashes of such identifiers that the join was writing may be left in id_days, until raw retention ends: %w", err)
+		return fmt.Errorf("whose predictions are all gone is not found again by the entity; hashes of such identifiers that the join was writing may be left in days_by_id, until raw retention ends: %w", err)
 	}
 	return err
 }

@@ -26,7 +26,7 @@ func TestErasesWhatThePersonIsFoundBy(t *testing.T) {
 		t.Fatal(err)
 	}
 	ids := func(id string) uint64 {
-		return w.count("SELECT count() FROM id_days WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', '" + id + "'), 16)")
+		return w.count("SELECT count() FROM days_by_id WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', '" + id + "'), 16)")
 	}
 	w.erase(erase.Request{IDs: []string{"Ann"}})
 	if ids("Ann") != 1 || ids("Bob") != 1 {
@@ -50,10 +50,10 @@ func TestAHashThatAnotherHasStays(t *testing.T) {
 	w.predict(0, ann, nil, nil)
 	w.predict(1, bob, nil, nil)
 	w.complete("p", "predictions", 0, 1)
-	w.exec("INSERT INTO id_days SELECT " + plumbline.IDDaySQL + " FROM predictions")
-	w.exec("INSERT INTO id_days SELECT id_day + 1 FROM id_days")
+	w.exec("INSERT INTO days_by_id SELECT " + plumbline.IDDaySQL + " FROM predictions")
+	w.exec("INSERT INTO days_by_id SELECT id_day + 1 FROM days_by_id")
 	days := func() uint64 {
-		return w.count("SELECT uniqExact(id_day) + 10 * uniqExact(" + plumbline.HashOfIDDaySQL + ") FROM id_days")
+		return w.count("SELECT uniqExact(id_day) + 10 * uniqExact(" + plumbline.HashOfIDDaySQL + ") FROM days_by_id")
 	}
 	if n := days(); n != 12 {
 		t.Fatalf("%d: two identifiers of one hash have two days", n)
@@ -77,19 +77,19 @@ func TestDaysOfAnEntityAreForgottenByTheNextRun(t *testing.T) {
 	}
 	w.complete("p", "predictions", 0, 9)
 	ann := erase.Request{Model: "m", Feature: "customer", Value: "ann"}
-	for i, fault := range []string{"FROM id_days", "DELETE WHERE id_day IN", "ALTER TABLE predictions"} {
+	for i, fault := range []string{"FROM days_by_id", "DELETE WHERE id_day IN", "ALTER TABLE predictions"} {
 		w.predict(int64(2*i), "Ann", map[string]string{"customer": "ann"}, nil)
 		w.predict(int64(2*i+1), "Bob", map[string]string{"customer": "bob"}, nil)
-		w.exec("INSERT INTO id_days SELECT " + plumbline.IDDaySQL + " FROM predictions")
+		w.exec("INSERT INTO days_by_id SELECT " + plumbline.IDDaySQL + " FROM predictions")
 		report, err := erase.Run(t.Context(), w.refusing(fault, "159"), ann, time.Now())
 		if err == nil {
 			t.Fatalf("%s is refused, and all is erased: %+v", fault, report)
 		}
 		w.erase(ann)
-		if n := w.count("SELECT count() FROM id_days WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', 'Ann'), 16)"); n != 0 {
+		if n := w.count("SELECT count() FROM days_by_id WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', 'Ann'), 16)"); n != 0 {
 			t.Errorf("after %s was refused once: %d hashes of Ann are left, and the second run says that she is erased", fault, n)
 		}
-		if n := w.count("SELECT uniqExact(id_day) FROM id_days WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', 'Bob'), 16)"); n != 1 {
+		if n := w.count("SELECT uniqExact(id_day) FROM days_by_id WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', 'Bob'), 16)"); n != 1 {
 			t.Errorf("after %s was refused once: no hash of Bob is left", fault)
 		}
 	}
@@ -107,7 +107,7 @@ func TestDaysWrittenMeanwhileAreForgotten(t *testing.T) {
 	written := false
 	db := w.behind(func(statement string) string {
 		if strings.Contains(statement, "ALTER TABLE predictions") {
-			w.exec("INSERT INTO id_days SELECT " + plumbline.IDDaySQL + " FROM predictions")
+			w.exec("INSERT INTO days_by_id SELECT " + plumbline.IDDaySQL + " FROM predictions")
 			written = true
 		}
 		return ""
@@ -115,7 +115,7 @@ func TestDaysWrittenMeanwhileAreForgotten(t *testing.T) {
 	if _, err := erase.Run(t.Context(), db, erase.Request{Model: "m", Feature: "customer", Value: "ann"}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if n := w.count("SELECT count() FROM id_days"); n != 0 || !written {
+	if n := w.count("SELECT count() FROM days_by_id"); n != 0 || !written {
 		t.Errorf("%d hashes of who was erased are left; written meanwhile: %t", n, written)
 	}
 }

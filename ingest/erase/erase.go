@@ -161,7 +161,7 @@ func (r run) tables(ctx context.Context, ids []string, report *Report) error {
 	for _, table := range []plumbline.TableName{plumbline.TableLabels, plumbline.TableOutcomes, plumbline.TablePredictions} {
 		t := TableReport{Table: table}
 		if table == plumbline.TablePredictions && !r.DryRun && !wait {
-			if err := written(r.db, plumbline.TableIDDays).settled(ctx); err != nil {
+			if err := written(r.db, plumbline.TableDaysByID).settled(ctx); err != nil {
 				return err
 			}
 		}

@@ -109,12 +109,12 @@ func TestDaysUnderWayAreErased(t *testing.T) {
 	w.predict(0, "p", nil, nil)
 	w.predict(1, "another", nil, nil)
 	w.complete("p", "predictions", 0, 1)
-	release := w.held("INSERT INTO " + w.env.DB.Local("id_days") + " SELECT " + plumbline.IDDaySQL + " FROM predictions")
+	release := w.held("INSERT INTO " + w.env.DB.Local("days_by_id") + " SELECT " + plumbline.IDDaySQL + " FROM predictions")
 	w.eraseDuring(release, "labels") // it waits before the predictions go
-	if n := w.count("SELECT count() FROM id_days WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', 'p'), 16)"); n != 0 {
+	if n := w.count("SELECT count() FROM days_by_id WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', 'p'), 16)"); n != 0 {
 		t.Errorf("%d hashes of who was erased are left", n)
 	}
-	if n := w.count("SELECT count() FROM id_days WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', 'another'), 16)"); n != 1 {
+	if n := w.count("SELECT count() FROM days_by_id WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', 'another'), 16)"); n != 1 {
 		t.Errorf("%d hashes of another, want 1", n)
 	}
 }

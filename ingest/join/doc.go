@@ -19,7 +19,7 @@
 // once share the topic partitions by the table join_members, to save work and for
 // nothing else.
 //
-// Predictions of a touched id are looked up by id_days, which the join itself
+// Predictions of a touched id are looked up by days_by_id, which the join itself
 // brings up to what is stored before it follows anything. docs/decisions/0021 has
 // the argument, and what a look-up costs.
 //

@@ -10,11 +10,11 @@ import (
 )
 
 // maxIndexOffsets bounds the offsets of one topic partition that one statement
-// puts into id_days. Nothing of them is held in memory, so they are many: a
+// puts into days_by_id. Nothing of them is held in memory, so they are many: a
 // database of a version without the table gets it in few statements.
 const maxIndexOffsets = 2_000_000
 
-// index brings id_days up to what is stored of this process's partitions. The
+// index brings days_by_id up to what is stored of this process's partitions. The
 // rows are written before the cursor that covers them, and read after it: who
 // reads the cursor finds the rows.
 func (j *Join) index(ctx context.Context) error {
@@ -35,11 +35,11 @@ func (j *Join) index(ctx context.Context) error {
 			more = more || left
 		}
 		if predictions := predictionsOf(queues); len(predictions.to) > 0 {
-			if err := j.write(ctx, plumbline.TableIDDays, ofPrediction(indexSQL), predictions.parameters("index")); err != nil {
+			if err := j.write(ctx, plumbline.TableDaysByID, ofPrediction(indexSQL), predictions.parameters("index")); err != nil {
 				return err
 			}
 		}
-		if err := j.saveCursors(ctx, plumbline.TableIDDaysCursor, queues); err != nil {
+		if err := j.saveCursors(ctx, plumbline.TableDaysByIDCursor, queues); err != nil {
 			return err
 		}
 		// What has come since waits for the next step, see days: where something
@@ -50,10 +50,10 @@ func (j *Join) index(ctx context.Context) error {
 	}
 }
 
-// unindexed returns what is stored and not in id_days yet, whoever brings it
+// unindexed returns what is stored and not in days_by_id yet, whoever brings it
 // there. Labels have no rows there; their batches are passed over by the cursor.
 func (j *Join) unindexed(ctx context.Context) ([]queue, error) {
-	cursors, err := j.cursors(ctx, plumbline.TableIDDaysCursor)
+	cursors, err := j.cursors(ctx, plumbline.TableDaysByIDCursor)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func predictionsOf(queues []queue) news {
 }
 
 // days returns the days that may have deliveries of what is touched. It asks the
-// server that id_days is written to, since another replica may lag behind the
+// server that days_by_id is written to, since another replica may lag behind the
 // cursor it has.
 func (j *Join) days(ctx context.Context, parameters []any) ([]string, error) {
 	queues, err := j.unindexed(ctx)
@@ -79,7 +79,7 @@ func (j *Join) days(ctx context.Context, parameters []any) ([]string, error) {
 		return nil, err
 	}
 	db := j.db.Derived()
-	statement := strings.Replace(withTouched(daysSQL), "FROM id_days", "FROM "+db.Local(plumbline.TableIDDays), 1)
+	statement := strings.Replace(withTouched(daysSQL), "FROM days_by_id", "FROM "+db.Local(plumbline.TableDaysByID), 1)
 	var days []string
 	row := db.Conn().QueryRow(ctx, statement, append(slices.Clone(parameters), predictionsOf(queues).parameters("index")...)...)
 	if err := row.Scan(&days); err != nil {

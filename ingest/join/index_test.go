@@ -12,7 +12,7 @@ import (
 )
 
 // A label finds its prediction whoever has that one in hand and however far they
-// are: id_days is how it is found soon, not whether.
+// are: days_by_id is how it is found soon, not whether.
 func TestLabelsFindPredictionsThatAreNotIndexed(t *testing.T) {
 	db := startDB(t)
 	w := newWorld(t, db)
@@ -37,21 +37,21 @@ func TestLabelsFindPredictionsThatAreNotIndexed(t *testing.T) {
 		}
 		return n
 	}
-	if p, err := j.Step(t.Context()); err != nil || p != (Progress{Labels: 1, Predictions: 1}) || count("id_days") != 0 {
-		t.Fatalf("%+v, %v and %d ids indexed; want one prediction, of another's", p, err, count("id_days"))
+	if p, err := j.Step(t.Context()); err != nil || p != (Progress{Labels: 1, Predictions: 1}) || count("days_by_id") != 0 {
+		t.Fatalf("%+v, %v and %d ids indexed; want one prediction, of another's", p, err, count("days_by_id"))
 	}
 	// A database of the version without the table: all is followed, nothing indexed.
 	j.members = nil
 	drain(t, j)
-	for _, table := range []string{"id_days", "id_days_cursor"} {
+	for _, table := range []string{"days_by_id", "days_by_id_cursor"} {
 		if err := db.Conn().Exec(t.Context(), "TRUNCATE TABLE "+table); err != nil {
 			t.Fatal(err)
 		}
 	}
 	w.append(row{model: "m", id: "2", topic: "labels", epoch: "e", ts: at, known: at, class: "no"})
 	w.store("labels/e/0", 1, true)
-	if p, err := j.Step(t.Context()); err != nil || p != (Progress{Labels: 1, Predictions: 1}) || count("id_days") != 20 {
-		t.Fatalf("%+v, %v and %d ids indexed; want one prediction and 20", p, err, count("id_days"))
+	if p, err := j.Step(t.Context()); err != nil || p != (Progress{Labels: 1, Predictions: 1}) || count("days_by_id") != 20 {
+		t.Fatalf("%+v, %v and %d ids indexed; want one prediction and 20", p, err, count("days_by_id"))
 	}
 	if v, err := j.Verify(t.Context()); err != nil || !v.Equal() || v.Labelled != 2 || v.Correct != 1 {
 		t.Errorf("%+v, %v", v, err)
@@ -65,7 +65,7 @@ func TestDaysAreReadByHash(t *testing.T) {
 	fill(t, db, 0, 60_000, 3)
 	j := newJoin(t, db, DefaultConfig().MaxBatchOffsets)
 	drain(t, j)
-	if err := db.Conn().Exec(t.Context(), "OPTIMIZE TABLE id_days FINAL"); err != nil {
+	if err := db.Conn().Exec(t.Context(), "OPTIMIZE TABLE days_by_id FINAL"); err != nil {
 		t.Fatal(err)
 	}
 	fill(t, db, 60_000, 3, 3)
@@ -78,9 +78,9 @@ func TestDaysAreReadByHash(t *testing.T) {
 	}
 	parameters := append(w.parameters(), newNews().parameters("index")...)
 	plan := explain(t, db, withTouched(daysSQL), append(parameters, declared().Parameter(), clickhouse.Named("oldest", int64(0))))
-	_, days, found := strings.Cut(plan, "id_days")
+	_, days, found := strings.Cut(plan, "days_by_id")
 	if !found || !strings.Contains(days, "Condition: (intDiv(id_day, 65536) in 3-element set)") || !strings.Contains(days, "Granules: 4/118") {
-		t.Errorf("id_days is not read by its key:\n%s", plan)
+		t.Errorf("days_by_id is not read by its key:\n%s", plan)
 	}
 }
 

@@ -44,7 +44,7 @@ func drain(t *testing.T, j *Join) {
 
 func truncate(t *testing.T, db *storage.DB) {
 	t.Helper()
-	for _, table := range []string{"predictions", "labels", "batches", "outcomes", "outcome_cells", "outcome_hours", "join_cursor", "id_days", "id_days_cursor", "join_members"} {
+	for _, table := range []string{"predictions", "labels", "batches", "outcomes", "outcome_cells", "outcome_hours", "join_cursor", "days_by_id", "days_by_id_cursor", "join_members"} {
 		if err := db.Conn().Exec(t.Context(), "TRUNCATE TABLE "+table); err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ func TestHashWithoutRowsLosesNothing(t *testing.T) {
 	for _, key := range w.pending() {
 		w.store(key, 1, true)
 	}
-	tables := []string{"outcomes", "outcome_cells", "join_cursor", "id_days", "id_days_cursor"}
+	tables := []string{"outcomes", "outcome_cells", "join_cursor", "days_by_id", "days_by_id_cursor"}
 	count := func(table string) (n uint64) {
 		t.Helper()
 		if err := db.Conn().QueryRow(t.Context(), "SELECT count() FROM "+table+" FINAL").Scan(&n); err != nil {

@@ -419,19 +419,20 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`score_cells` ON CLUSTER `analytics` AS `
 ENGINE = Distributed(`analytics`, `plumbline`, `score_cells_local`)
 COMMENT 'Predictions and their outcomes by hour of the prediction, stratum of what drives the delay of labels, class and bucket of the score, and hour in which labels became known; the greatest version replaces the others. Sums of the rows known by T are the state as known at T.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`id_days_local` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`days_by_id_local` ON CLUSTER `analytics`
 (
     `id_day` UInt64 COMMENT 'The upper 48 bits of cityHash64(model, prediction_id), and below them the day, since 1970, in which a prediction of that identifier has its event time.' CODEC(NONE)
 )
 ENGINE = ReplicatedReplacingMergeTree()
-ORDER BY (id_day)
+PRIMARY KEY (bitShiftRight(id_day, 16))
+ORDER BY (bitShiftRight(id_day, 16), id_day)
 TTL toDateTime(toDateTime(toDate(toUInt16(bitAnd(id_day, 65535))) + 1, 'UTC')) + toIntervalDay(90)
-SETTINGS replicated_deduplication_window = 10000, index_granularity = 512, min_compress_block_size = 4096, max_compress_block_size = 4096, min_age_to_force_merge_seconds = 86400
-COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what id_days_cursor covers.';
+SETTINGS replicated_deduplication_window = 10000, index_granularity = 256, min_compress_block_size = 2048, max_compress_block_size = 2048, min_age_to_force_merge_seconds = 86400
+COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_by_id_cursor covers.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`id_days` ON CLUSTER `analytics` AS `plumbline`.`id_days_local`
-ENGINE = Distributed(`analytics`, `plumbline`, `id_days_local`)
-COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what id_days_cursor covers.';
+CREATE TABLE IF NOT EXISTS `plumbline`.`days_by_id` ON CLUSTER `analytics` AS `plumbline`.`days_by_id_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `days_by_id_local`)
+COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_by_id_cursor covers.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor_local` ON CLUSTER `analytics`
 (
@@ -449,21 +450,21 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor` ON CLUSTER `analytics` AS `
 ENGINE = Distributed(`analytics`, `plumbline`, `join_cursor_local`)
 COMMENT 'How far the join has followed each topic partition.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`id_days_cursor_local` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`days_by_id_cursor_local` ON CLUSTER `analytics`
 (
     `topic` LowCardinality(String) COMMENT 'Kafka topic.',
     `epoch` LowCardinality(String) COMMENT 'Epoch of the topic partition.',
     `partition` Int32 COMMENT 'Kafka partition.',
-    `done` Int64 COMMENT 'Every prediction up to and including this offset is in id_days.'
+    `done` Int64 COMMENT 'Every prediction up to and including this offset is in days_by_id.'
 )
 ENGINE = ReplicatedReplacingMergeTree(done)
 ORDER BY (topic, epoch, partition)
 SETTINGS replicated_deduplication_window = 10000
-COMMENT 'How far id_days has followed each topic partition.';
+COMMENT 'How far days_by_id has followed each topic partition.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`id_days_cursor` ON CLUSTER `analytics` AS `plumbline`.`id_days_cursor_local`
-ENGINE = Distributed(`analytics`, `plumbline`, `id_days_cursor_local`)
-COMMENT 'How far id_days has followed each topic partition.';
+CREATE TABLE IF NOT EXISTS `plumbline`.`days_by_id_cursor` ON CLUSTER `analytics` AS `plumbline`.`days_by_id_cursor_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `days_by_id_cursor_local`)
+COMMENT 'How far days_by_id has followed each topic partition.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`join_members_local` ON CLUSTER `analytics`
 (

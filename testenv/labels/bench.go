@@ -35,7 +35,7 @@ const perDay = 1_000_000
 // Rates are what was found of one size.
 type Rates struct {
 	// Labels is how many are joined per CPU-second, in each round, Predictions how
-	// many are put into id_days, 0 where they were there: of the engine and this
+	// many are put into days_by_id, 0 where they were there: of the engine and this
 	// process together.
 	Labels      []float64
 	Predictions float64
@@ -110,7 +110,7 @@ func (b *Bench) open(ctx context.Context, e Engine, n int) (*sized, error) {
 }
 
 // prepare fills the database and has the join follow its predictions. It returns
-// how many of them the join put into id_days per CPU-second.
+// how many of them the join put into days_by_id per CPU-second.
 func (s *sized) prepare(ctx context.Context) (float64, error) {
 	var batches, labels uint64
 	if err := s.db.Conn().QueryRow(ctx, "SELECT (SELECT count() FROM batches), (SELECT count() FROM labels)").Scan(&batches, &labels); err != nil {
@@ -131,7 +131,7 @@ func (s *sized) prepare(ctx context.Context) (float64, error) {
 	return float64(s.n) / indexing, nil
 }
 
-// follow has the join put the predictions into id_days: first those of former
+// follow has the join put the predictions into days_by_id: first those of former
 // days, which the engine makes one part of when they are a day old. Nobody waits
 // for that here, so it is asked to.
 func (s *sized) follow(ctx context.Context, news bool) error {
@@ -147,8 +147,8 @@ func (s *sized) follow(ctx context.Context, news bool) error {
 		if span[1] == s.n {
 			continue
 		}
-		if err := s.db.Conn().Exec(ctx, "OPTIMIZE TABLE id_days FINAL"); err != nil {
-			return fmt.Errorf("merge id_days: %w", err)
+		if err := s.db.Conn().Exec(ctx, "OPTIMIZE TABLE days_by_id FINAL"); err != nil {
+			return fmt.Errorf("merge days_by_id: %w", err)
 		}
 	}
 	return s.merged(ctx)

@@ -1,6 +1,6 @@
 -- The days of new predictions, by a hash of their identifiers. Rows that are
 -- written again are the same rows.
-INSERT INTO id_days (id_day)
+INSERT INTO days_by_id (id_day)
 SELECT /*id day*/
 FROM predictions
 WHERE known >= fromUnixTimestamp64Milli({index_known_min:Int64}, 'UTC')

@@ -118,7 +118,11 @@ func tables(list []plumbline.Table, views []plumbline.View) []byte {
 	}
 	for _, t := range list {
 		fmt.Fprintf(&b, "\n## %s\n%s\n\n", t.Name, t.Doc)
-		fmt.Fprintf(&b, "Engine `%s`, ordered by `%s`", t.Engine, t.OrderBy)
+		fmt.Fprintf(&b, "Engine `%s`, ", t.Engine)
+		if t.SearchBy != "" {
+			fmt.Fprintf(&b, "searched by `%s`, ", t.SearchBy)
+		}
+		fmt.Fprintf(&b, "ordered by `%s`", t.OrderBy)
 		if t.PartitionBy != "" {
 			fmt.Fprintf(&b, ", partitioned by `%s`", t.PartitionBy)
 		}

@@ -71,7 +71,7 @@ func run(ctx context.Context, sizes, keep string, b *labels.Bench) error {
 				figure.AtLeast("bytes on disk "+at, float64(r.Bytes), "bytes", 0),
 			}
 			if r.Predictions > 0 {
-				figures = append(figures, figure.AtLeast("predictions put into id_days "+at, r.Predictions, "predictions/CPU-s", 0))
+				figures = append(figures, figure.AtLeast("predictions put into days_by_id "+at, r.Predictions, "predictions/CPU-s", 0))
 			}
 			if err := figure.Print(os.Stdout, os.Stderr, figures...); err != nil {
 				return err
