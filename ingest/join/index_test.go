@@ -1,6 +1,7 @@
 package join
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -68,7 +69,7 @@ func TestDaysAreReadByHash(t *testing.T) {
 	if err := db.Conn().Exec(t.Context(), "OPTIMIZE TABLE days_by_id FINAL"); err != nil {
 		t.Fatal(err)
 	}
-	fill(t, db, 60_000, 3, 3)
+	fill(t, db, 60_000, 3, 1)
 	if err := j.index(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -79,8 +80,16 @@ func TestDaysAreReadByHash(t *testing.T) {
 	parameters := append(w.parameters(), newNews().parameters("index")...)
 	plan := explain(t, db, withTouched(daysSQL), append(parameters, declared().Parameter(), clickhouse.Named("oldest", int64(0))))
 	_, days, found := strings.Cut(plan, "days_by_id")
-	if !found || !strings.Contains(days, "Condition: (intDiv(id_day, 65536) in 3-element set)") || !strings.Contains(days, "Granules: 4/118") {
+	if !found || !strings.Contains(days, "Condition: ("+plumbline.HashOfIDDaySQL+" in 3-element set)") || !strings.Contains(days, "Granules: 4/235") {
 		t.Errorf("days_by_id is not read by its key:\n%s", plan)
+	}
+	_, news, _ := strings.Cut(ofPrediction(indexSQL), "(id_day)\n")
+	plan = explain(t, db, news, w.predictions.parameters("index"))
+	_, parts, _ := strings.Cut(plan, "Min-Max")
+	_, parts, _ = strings.Cut(parts, "Parts: ")
+	var left, all int
+	if _, err := fmt.Sscanf(parts, "%d/%d", &left, &all); err != nil || left == 0 || left >= all {
+		t.Errorf("days without news are read, %d of %d parts, %v:\n%s", left, all, err, plan)
 	}
 }
 

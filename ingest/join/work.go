@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -27,10 +26,22 @@ func (p partition) key() string {
 	return p.topic + "/" + p.epoch + "/" + strconv.Itoa(int(p.number))
 }
 
-// batch is one stored batch of a raw table.
+// batch is one stored batch of a raw table: its last offset, and the ranges of its
+// Kafka timestamps and of its rows' own times.
 type batch struct {
-	last               int64
-	knownMin, knownMax time.Time
+	last  int64
+	known span
+	ts    span
+}
+
+// span is a range of times in Unix milliseconds; zero where there are none.
+type span struct{ min, max int64 }
+
+func (s span) over(t span) span {
+	if s == (span{}) {
+		return t
+	}
+	return span{min(s.min, t.min), max(s.max, t.max)}
 }
 
 // queue is what is stored of one partition beyond its cursor, in order.
@@ -55,8 +66,9 @@ func (q queue) upTo(limit int64) (queue, bool) {
 
 // news is what one step follows of one raw table.
 type news struct {
-	from, to           map[string]int64 // offsets by partition, to is exclusive
-	knownMin, knownMax int64            // milliseconds
+	from, to map[string]int64 // offsets by partition, to is exclusive
+	// Ranges that the rows lie in: what has other times need not be looked at.
+	known, ts span
 }
 
 // work is what one step does: which offsets are new to it, and up to where
@@ -79,22 +91,25 @@ func (n *news) add(q queue) {
 	key := q.key()
 	n.from[key], n.to[key] = q.done+1, q.batches[len(q.batches)-1].last+1
 	for _, b := range q.batches {
-		low, high := b.knownMin.UnixMilli(), b.knownMax.UnixMilli()
-		if low == 0 && high == 0 {
+		if b.known == (span{}) {
 			continue // no row of it is stored
 		}
-		if n.knownMin == 0 && n.knownMax == 0 {
-			n.knownMin, n.knownMax = low, high
-			continue
+		n.known = n.known.over(b.known)
+		if b.ts == (span{}) {
+			b.ts = anyTime() // finished from raw rows
 		}
-		n.knownMin, n.knownMax = min(n.knownMin, low), max(n.knownMax, high)
+		n.ts = n.ts.over(b.ts)
 	}
 }
+
+// anyTime is what DateTime64 holds in milliseconds, 1900 to 2299.
+func anyTime() span { return span{-2_208_988_800_000, 10_413_791_999_999} }
 
 func (n news) parameters(prefix string) []any {
 	return []any{
 		clickhouse.Named(prefix+"_from", n.from), clickhouse.Named(prefix+"_to", n.to),
-		clickhouse.Named(prefix+"_known_min", n.knownMin), clickhouse.Named(prefix+"_known_max", n.knownMax),
+		clickhouse.Named(prefix+"_known_min", n.known.min), clickhouse.Named(prefix+"_known_max", n.known.max),
+		clickhouse.Named(prefix+"_ts_min", n.ts.min), clickhouse.Named(prefix+"_ts_max", n.ts.max),
 	}
 }
 
@@ -212,7 +227,7 @@ func scanPending(rows driver.Rows, cursors map[partition]int64) ([]queue, error)
 			table string
 			b     batch
 		)
-		if err := rows.Scan(&p.topic, &p.epoch, &p.number, &table, &b.last, &b.knownMin, &b.knownMax); err != nil {
+		if err := rows.Scan(&p.topic, &p.epoch, &p.number, &table, &b.last, &b.known.min, &b.known.max, &b.ts.min, &b.ts.max); err != nil {
 			return nil, err
 		}
 		if n := len(queues); n == 0 || queues[n-1].partition != p {

@@ -157,8 +157,8 @@ func (s *sized) follow(ctx context.Context, news bool) error {
 // stored says that batches with these offsets are complete.
 func (s *sized) stored(ctx context.Context, from, to int) error {
 	return s.make(ctx, strings.NewReplacer("$from", strconv.Itoa(from), "$count", strconv.Itoa(to-from)).Replace(
-		`INSERT INTO batches (topic, epoch, partition, first, last, table, known_min, known_max)
-			SELECT 'predictions', 'e', 0, min(n), max(n), 'predictions', min($known), max($known) FROM (SELECT $from + number AS n FROM numbers($count)) GROUP BY intDiv(n, 20000)`))
+		`INSERT INTO batches (topic, epoch, partition, first, last, table, known_min, known_max, ts_min, ts_max)
+			SELECT 'predictions', 'e', 0, min(n), max(n), 'predictions', min($known), max($known), min($known), max($known) FROM (SELECT $from + number AS n FROM numbers($count)) GROUP BY intDiv(n, 20000)`))
 }
 
 // round returns how many labels were joined per CPU-second.
@@ -266,8 +266,8 @@ func (s *sized) fillLabels(ctx context.Context) error {
 		`INSERT INTO labels (model, prediction_id, ts, label, known, _topic, _epoch, _partition, _offset)
 			SELECT 'm', $id, at, if(n % 2 = 0, 'late', 'on_time'), toDateTime64('2027-01-01 00:00:00', 3, 'UTC') + toIntervalHour(intDiv($done, $labels)) + toIntervalMillisecond(intDiv(number * 3000000, $labels)) AS at, 'labels', 'e', 0, $done + number
 			FROM (SELECT number, $last + (($done + number) * 7919) % $perDay AS n FROM numbers($labels))`,
-		`INSERT INTO batches (topic, epoch, partition, first, last, table, known_min, known_max)
-			SELECT _topic, _epoch, _partition, min(_offset), max(_offset), 'labels', min(known), max(known) FROM labels WHERE _offset >= $done GROUP BY _topic, _epoch, _partition, intDiv(_offset, 20000)`)
+		`INSERT INTO batches (topic, epoch, partition, first, last, table, known_min, known_max, ts_min, ts_max)
+			SELECT _topic, _epoch, _partition, min(_offset), max(_offset), 'labels', min(known), max(known), min(ts), max(ts) FROM labels WHERE _offset >= $done GROUP BY _topic, _epoch, _partition, intDiv(_offset, 20000)`)
 }
 
 // make lets the engine make rows, of whatever number n.

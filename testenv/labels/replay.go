@@ -114,9 +114,11 @@ func (r *replay) store(ctx context.Context, events []event) error {
 			return err
 		}
 		first, last := queue[0], queue[len(queue)-1]
+		byTime := func(a, b event) int { return a.ts.Compare(b.ts) }
 		batches = append(batches, map[string]any{
 			"topic": first.topic(), "epoch": "e", "partition": first.partition, "first": first.offset, "last": last.offset, "table": first.topic(),
 			"rows": len(queue), "events": len(queue), "known_min": stamp(first.known), "known_max": stamp(last.known),
+			"ts_min": stamp(slices.MinFunc(queue, byTime).ts), "ts_max": stamp(slices.MaxFunc(queue, byTime).ts),
 		})
 	}
 	return r.insert(ctx, "batches", batches)
