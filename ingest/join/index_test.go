@@ -124,3 +124,39 @@ func TestOnlyTouchedHoursAreSummedAgain(t *testing.T) {
 		}
 	}
 }
+
+// New predictions that no label waits for are passed over; of others the label is
+// joined in their step.
+func TestOnlyAwaitedPredictionsTouch(t *testing.T) {
+	db := startDB(t)
+	w := newWorld(t, db)
+	j := newJoin(t, db, 1000)
+	prediction := func(id string) row {
+		return row{model: "m", id: id, topic: "predictions", epoch: "e", ts: start, known: start, deploy: "a", stage: "production", class: "yes"}
+	}
+	w.append(prediction("a"))
+	w.append(row{model: "m", id: "b", topic: "labels", epoch: "e", ts: start, known: start, class: "yes"})
+	w.append(row{model: "another", id: "c", topic: "labels", epoch: "e", ts: start, known: start, class: "yes"})
+	for _, key := range w.pending() {
+		w.store(key, 20, true)
+	}
+	drain(t, j)
+	for id, want := range map[string]bool{"b": true, "c": false} {
+		w.append(prediction(id))
+		w.store("predictions/e/0", 20, true)
+		found, err := j.find(t.Context())
+		if err != nil || !found.touches() {
+			t.Fatalf("%s: %+v, %v, want something new", id, found, err)
+		}
+		if found, err = j.awaited(t.Context(), found); err != nil || found.touches() != want || len(found.advance) != 1 {
+			t.Errorf("%s: %+v, %v, want a label that waits: %v", id, found, err, want)
+		}
+		joined := uint64(0)
+		if want {
+			joined = 1
+		}
+		if p, err := j.Step(t.Context()); err != nil || p.Predictions != joined {
+			t.Errorf("%s: %+v, %v, want %d predictions", id, p, err, joined)
+		}
+	}
+}

@@ -134,33 +134,60 @@ func (j *Join) Step(ctx context.Context) (Progress, error) {
 	if err != nil || w.empty() {
 		return Progress{}, err
 	}
-	parameters, err := j.parameters(ctx, w)
-	if err != nil {
+	if w, err = j.awaited(ctx, w); err != nil {
 		return Progress{}, err
 	}
-	progress, err := j.counts(ctx, parameters)
-	if err != nil {
-		return Progress{}, err
-	}
-	progress.More = w.more
-	if progress.Predictions > 0 {
-		if err := j.write(ctx, plumbline.TableOutcomes, withTouched(outcomesSQL), parameters); err != nil {
-			return Progress{}, err
-		}
-		// Cells are summed after the outcomes are stored: of two processes that
-		// write to one minute, the one that sums last has seen both.
-		if err := j.sum(ctx, parameters); err != nil {
-			return Progress{}, err
-		}
-		if err := j.mend(ctx, parameters); err != nil {
+	var progress Progress
+	if w.touches() {
+		if progress, err = j.touch(ctx, w); err != nil {
 			return Progress{}, err
 		}
 	}
 	if err := j.saveCursors(ctx, plumbline.TableJoinCursor, w.advance); err != nil {
 		return Progress{}, err
 	}
+	progress.More = w.more
 	j.metrics.count(progress)
 	return progress, nil
+}
+
+// awaited leaves the new predictions out of a step if no label waits for one of them,
+// as in most steps: each of the other statements would look for such labels again. A
+// label that comes after the frontier was read is another step's, and finds them.
+func (j *Join) awaited(ctx context.Context, w work) (work, error) {
+	if len(w.predictions.to) == 0 {
+		return w, nil
+	}
+	var waiting uint64
+	row := j.db.Conn().QueryRow(ctx, "SELECT count() FROM (SELECT 1 FROM (\n"+awaitedSQL+") LIMIT 1)", w.predictions.parameters("predictions")...)
+	if err := row.Scan(&waiting); err != nil {
+		return work{}, fmt.Errorf("look for labels of new predictions: %w", err)
+	}
+	if waiting == 0 {
+		w.predictions = newNews()
+	}
+	return w, nil
+}
+
+// touch brings outcomes, cells and hours of what is new up to date.
+func (j *Join) touch(ctx context.Context, w work) (Progress, error) {
+	parameters, err := j.parameters(ctx, w)
+	if err != nil {
+		return Progress{}, err
+	}
+	progress, err := j.counts(ctx, parameters)
+	if err != nil || progress.Predictions == 0 {
+		return progress, err
+	}
+	if err := j.write(ctx, plumbline.TableOutcomes, withTouched(outcomesSQL), parameters); err != nil {
+		return Progress{}, err
+	}
+	// Cells are summed after the outcomes are stored: of two processes that
+	// write to one minute, the one that sums last has seen both.
+	if err := j.sum(ctx, parameters); err != nil {
+		return Progress{}, err
+	}
+	return progress, j.mend(ctx, parameters)
 }
 
 // counts returns what new labels meet.

@@ -13,6 +13,9 @@ import (
 //go:embed sql/touched.sql
 var touchedSQL string
 
+//go:embed sql/awaited.sql
+var awaitedSQL string
+
 //go:embed sql/outcomes.sql
 var outcomesSQL string
 
@@ -67,7 +70,8 @@ var verifySQL string
 // withTouched puts the shared subqueries into a statement, and what is computed
 // of a prediction.
 func withTouched(statement string) string {
-	return ofPrediction(strings.NewReplacer("/*touched*/", touchedSQL, "/*places*/", placesSQL, "/*met*/", metSQL).Replace(statement))
+	touched := strings.Replace(touchedSQL, "/*awaited*/", awaitedSQL, 1)
+	return ofPrediction(strings.NewReplacer("/*touched*/", touched, "/*places*/", placesSQL, "/*met*/", metSQL).Replace(statement))
 }
 
 // ofPrediction puts in the number of requests that a row of predictions stands

@@ -83,6 +83,9 @@ type work struct {
 
 func (w work) empty() bool { return len(w.advance) == 0 }
 
+// touches reports whether an outcome may change.
+func (w work) touches() bool { return len(w.labels.to)+len(w.predictions.to) > 0 }
+
 func newNews() news {
 	return news{from: map[string]int64{}, to: map[string]int64{}}
 }

@@ -51,6 +51,7 @@ heard AS (
     FROM (
         SELECT model, prediction_id, ts, known, _topic, _partition, _offset, _epoch, deleted, label, label_value
         FROM labels
+        PREWHERE cityHash64(prediction_id) GLOBAL IN (SELECT cityHash64(prediction_id) FROM touched)
         WHERE (model, prediction_id) GLOBAL IN (SELECT model, prediction_id FROM touched)
           AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
     ) AS l

@@ -11,5 +11,6 @@ FROM (
 INNER JOIN (
     SELECT model, prediction_id, known
     FROM labels
+    PREWHERE cityHash64(prediction_id) GLOBAL IN (SELECT cityHash64(prediction_id) FROM touched)
     WHERE (model, prediction_id) GLOBAL IN (SELECT model, prediction_id FROM touched)
 ) AS l USING (model, prediction_id)
