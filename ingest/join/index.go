@@ -63,9 +63,7 @@ func (j *Join) unindexed(ctx context.Context) ([]queue, error) {
 func predictionsOf(queues []queue) news {
 	n := newNews()
 	for _, q := range queues {
-		if q.table == plumbline.TablePredictions {
-			n.add(q)
-		}
+		n.add(q, plumbline.TablePredictions)
 	}
 	return n
 }

@@ -160,3 +160,34 @@ func TestOnlyAwaitedPredictionsTouch(t *testing.T) {
 		}
 	}
 }
+
+// A topic may hold predictions and labels: both are followed, by one cursor.
+func TestTopicOfPredictionsAndLabels(t *testing.T) {
+	const ids, each = 20, 10
+	db := startDB(t)
+	j := newJoin(t, db, each/2) // a batch is more, and is not split between its tables
+	for first := 0; first < 2*ids; first += each {
+		kinds := map[string][]map[string]any{}
+		for offset := first; offset < first+each; offset++ {
+			r := row{model: "m", id: strconv.Itoa(offset / 2), topic: "predictions", ts: start, known: start, epoch: "e", offset: int64(offset), deploy: "a", stage: "production", class: "yes"}
+			if offset%2 == 1 {
+				// Labels of the first half come late, those of the second half early.
+				r.id, r.topic = strconv.Itoa((offset/2+ids/2)%ids), "labels"
+			}
+			line := r.json()
+			line["_topic"] = "both"
+			kinds[r.topic] = append(kinds[r.topic], line)
+		}
+		var batches []map[string]any
+		for _, table := range []string{"predictions", "labels"} {
+			insertJSON(t, db, table, kinds[table])
+			batches = append(batches, map[string]any{"topic": "both", "epoch": "e", "partition": 0, "first": first, "last": first + each - 1, "table": table,
+				"known_min": stamp(start), "known_max": stamp(start), "ts_min": stamp(start), "ts_max": stamp(start)})
+		}
+		insertJSON(t, db, "batches", batches)
+	}
+	drain(t, j)
+	if v, err := j.Verify(t.Context()); err != nil || !v.Equal() || v.Labelled != ids || v.Correct != ids {
+		t.Errorf("%+v, %v", v, err)
+	}
+}

@@ -26,9 +26,11 @@ func (p partition) key() string {
 	return p.topic + "/" + p.epoch + "/" + strconv.Itoa(int(p.number))
 }
 
-// batch is one stored batch of a raw table: its last offset, and the ranges of its
-// Kafka timestamps and of its rows' own times.
+// batch is what one stored batch put into a raw table: its last offset, and the
+// ranges of its Kafka timestamps and of its rows' own times. Where a topic holds both
+// predictions and labels, two of them have the same offsets.
 type batch struct {
+	table plumbline.TableName
 	last  int64
 	known span
 	ts    span
@@ -47,16 +49,15 @@ func (s span) over(t span) span {
 // queue is what is stored of one partition beyond its cursor, in order.
 type queue struct {
 	partition
-	table   plumbline.TableName
 	done    int64 // -1 where nothing has been followed
 	batches []batch
 }
 
 // upTo returns the queue with its first batches, which hold at most so many
-// offsets, but one of them in any case, and whether there are more.
+// offsets, but one of them in any case and no half of one, and whether there are more.
 func (q queue) upTo(limit int64) (queue, bool) {
 	n := 1
-	for n < len(q.batches) && q.batches[n].last-q.done <= limit {
+	for n < len(q.batches) && (q.batches[n].last-q.done <= limit || q.batches[n].last == q.batches[n-1].last) {
 		n++
 	}
 	more := n < len(q.batches)
@@ -90,10 +91,14 @@ func newNews() news {
 	return news{from: map[string]int64{}, to: map[string]int64{}}
 }
 
-func (n *news) add(q queue) {
+// add takes in what a queue put into a table.
+func (n *news) add(q queue, table plumbline.TableName) {
 	key := q.key()
-	n.from[key], n.to[key] = q.done+1, q.batches[len(q.batches)-1].last+1
 	for _, b := range q.batches {
+		if b.table != table {
+			continue
+		}
+		n.from[key], n.to[key] = q.done+1, b.last+1
 		if b.known == (span{}) {
 			continue // no row of it is stored
 		}
@@ -105,8 +110,9 @@ func (n *news) add(q queue) {
 	}
 }
 
-// anyTime is what DateTime64 holds in milliseconds, 1900 to 2299.
-func anyTime() span { return span{-2_208_988_800_000, 10_413_791_999_999} }
+// anyTime is what a Date holds, 1970 to 2149-06-06: predictions are kept by day, and of
+// a time that is none ClickHouse before 26.3 takes another day and finds nothing.
+func anyTime() span { return span{0, 5_662_310_399_999} }
 
 func (n news) parameters(prefix string) []any {
 	return []any{
@@ -155,11 +161,8 @@ func plan(cursors map[partition]int64, queues []queue, limit int64, mine func(pa
 		q, more := q.upTo(limit)
 		w.more = w.more || more
 		w.advance = append(w.advance, q)
-		if q.table == plumbline.TableLabels {
-			w.labels.add(q)
-		} else {
-			w.predictions.add(q)
-		}
+		w.labels.add(q, plumbline.TableLabels)
+		w.predictions.add(q, plumbline.TablePredictions)
 	}
 	return w
 }
@@ -226,11 +229,10 @@ func scanPending(rows driver.Rows, cursors map[partition]int64) ([]queue, error)
 	var queues []queue
 	for rows.Next() {
 		var (
-			p     partition
-			table string
-			b     batch
+			p partition
+			b batch
 		)
-		if err := rows.Scan(&p.topic, &p.epoch, &p.number, &table, &b.last, &b.known.min, &b.known.max, &b.ts.min, &b.ts.max); err != nil {
+		if err := rows.Scan(&p.topic, &p.epoch, &p.number, (*string)(&b.table), &b.last, &b.known.min, &b.known.max, &b.ts.min, &b.ts.max); err != nil {
 			return nil, err
 		}
 		if n := len(queues); n == 0 || queues[n-1].partition != p {
@@ -238,7 +240,7 @@ func scanPending(rows driver.Rows, cursors map[partition]int64) ([]queue, error)
 			if !followed {
 				done = -1
 			}
-			queues = append(queues, queue{partition: p, table: plumbline.TableName(table), done: done})
+			queues = append(queues, queue{partition: p, done: done})
 		}
 		q := &queues[len(queues)-1]
 		q.batches = append(q.batches, b)

@@ -6,4 +6,4 @@ SELECT topic, epoch, partition, table, last,
     toUnixTimestamp64Milli(known_min), toUnixTimestamp64Milli(known_max), toUnixTimestamp64Milli(ts_min), toUnixTimestamp64Milli(ts_max)
 FROM batches
 WHERE table IN ('predictions', 'labels') AND (/*beyond*/)
-ORDER BY topic, epoch, partition, last
+ORDER BY topic, epoch, partition, last, table
