@@ -249,11 +249,23 @@ func TestPartialFeedbackHasBoundsOnly(t *testing.T) {
 	if rows := ask(quality.Targets[0].RawSQL); len(rows) != 0 || len(quality.Targets) != 3 {
 		t.Errorf("%s: %d queries, and the first draws %v", quality.Title, len(quality.Targets), rows)
 	}
-	bounds := map[string]bool{}
+	// What labels alone say lies between the two of each hour. A bound alone may
+	// happen to be what they say of another hour.
+	bounds, between := map[string]bool{}, map[string]float64{}
 	for _, r := range ask(quality.Targets[2].RawSQL) {
-		bounds[r["metric"].(string)] = true
-		if near(r["value"], seed.AccuracyBefore) || near(r["value"], seed.AccuracyAfter) {
-			t.Errorf("%s draws what labels alone say: %v", quality.Title, r)
+		name := r["metric"].(string)
+		bounds[name] = true
+		if line, is := strings.CutSuffix(name, " at most"); is {
+			between[fmt.Sprint(line, r["time"])] += r["value"].(float64)
+		} else if line, is := strings.CutSuffix(name, " at least"); is {
+			between[fmt.Sprint(line, r["time"])] -= r["value"].(float64)
+		} else {
+			t.Errorf("%s draws what is no bound: %v", quality.Title, r)
+		}
+	}
+	for line, width := range between {
+		if width < 1-float64(seed.Labelled)/seed.PerMinute-1e-9 {
+			t.Errorf("%s: %s has bounds %v apart, less than the share without labels", quality.Title, line, width)
 		}
 	}
 	for _, name := range []string{seed.DeployOld + " at least", seed.DeployOld + " at most", seed.DeployNew + " at least", seed.DeployNew + " at most"} {
