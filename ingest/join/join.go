@@ -154,12 +154,14 @@ func (j *Join) Step(ctx context.Context) (Progress, error) {
 // awaited leaves the new predictions out of a step if no label waits for one of them,
 // as in most steps: each of the other statements would look for such labels again. A
 // label that comes after the frontier was read is another step's, and finds them.
+// All are counted, not the first looked for: over shards a LIMIT that is met breaks
+// the connections between servers off, and each writes an error into its log.
 func (j *Join) awaited(ctx context.Context, w work) (work, error) {
 	if len(w.predictions.to) == 0 {
 		return w, nil
 	}
 	var waiting uint64
-	row := j.db.Conn().QueryRow(ctx, "SELECT count() FROM (SELECT 1 FROM (\n"+awaitedSQL+") LIMIT 1)", w.predictions.parameters("predictions")...)
+	row := j.db.Conn().QueryRow(ctx, "SELECT count() FROM (\n"+awaitedSQL+")", w.predictions.parameters("predictions")...)
 	if err := row.Scan(&waiting); err != nil {
 		return work{}, fmt.Errorf("look for labels of new predictions: %w", err)
 	}

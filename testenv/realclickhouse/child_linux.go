@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/ebitengine/purego"
+	"golang.org/x/sys/unix"
 )
 
 // What the parent tells a server's process: the path of the library, and its
@@ -36,6 +37,9 @@ func RunServerIfRequested() {
 }
 
 func serve(path string, arguments []string) error {
+	if err := giveTerminal(); err != nil {
+		fmt.Fprintln(os.Stderr, "realclickhouse: a broken connection will end this server:", err)
+	}
 	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
@@ -56,4 +60,30 @@ func serve(path string, arguments []string) error {
 	runtime.LockOSThread()
 	run(int32(count), unsafe.Pointer(&argv[0]))
 	return fmt.Errorf("the library came back from %q", listening)
+}
+
+// giveTerminal makes the standard input a terminal that nobody types into. Without
+// one this version of clickhouse-local ends itself on whatever a listener's thread
+// throws, as when another server breaks a connection off (ClickHouse issue
+// 115666); with one it goes on, as clickhouse-server does.
+func giveTerminal() error {
+	master, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open a terminal: %w", err)
+	}
+	if err := unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0); err != nil {
+		return fmt.Errorf("unlock a terminal: %w", err)
+	}
+	number, err := unix.IoctlGetInt(master, unix.TIOCGPTN)
+	if err != nil {
+		return fmt.Errorf("name a terminal: %w", err)
+	}
+	terminal, err := unix.Open(fmt.Sprintf("/dev/pts/%d", number), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open a terminal: %w", err)
+	}
+	if err := unix.Dup2(terminal, unix.Stdin); err != nil {
+		return fmt.Errorf("read a terminal: %w", err)
+	}
+	return nil // both ends stay open as long as the process
 }

@@ -174,7 +174,7 @@ func (c *ClickHouse) run(s *server, i int, library string) error {
 	s.cmd = exec.Command(self) //nolint:noctx // Close ends it
 	s.cmd.Env = append(os.Environ(), libraryVariable+"="+library, argumentsVariable+"="+strings.Join([]string{
 		"--config-file=" + file, "--path=" + filepath.Join(c.dir, fmt.Sprintf("data%d", i+1)), "--listen_host=127.0.0.1",
-		"--http_port=" + port(s.http), "--tcp_port=" + port(s.tcp), "--query=" + listening,
+		"--http_port=" + port(s.http), "--tcp_port=" + port(s.tcp), "--interactive", "--progress=off", "--query=" + listening,
 	}, "\n"))
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = ownGroup()
@@ -245,10 +245,16 @@ func (c *ClickHouse) DSNs() []string {
 	return all
 }
 
-// Close ends the servers and removes what they stored.
+// Close ends the servers and removes what they stored. That a server has crashed
+// is an error, which holds what its log says of it; writing that takes a crashed
+// server a while, in which its process is still there.
 func (c *ClickHouse) Close() error {
 	var errs []error
-	for _, s := range c.servers {
+	for i, s := range c.servers {
+		text, _ := os.ReadFile(c.log(i))
+		if crash := fatal(text); len(crash) > 0 {
+			errs = append(errs, fmt.Errorf("server %d crashed\n%s", i+1, crash))
+		}
 		if s.relay != nil {
 			errs = append(errs, s.relay.Close())
 		}
@@ -266,6 +272,17 @@ func (c *ClickHouse) Close() error {
 }
 
 func port(r *address.Reserved) string { return r.Addr[strings.LastIndexByte(r.Addr, ':')+1:] }
+
+// fatal are the lines of a log that a crash wrote.
+func fatal(text []byte) []byte {
+	var lines [][]byte
+	for line := range bytes.Lines(text) {
+		if bytes.Contains(line, []byte("<Fatal>")) {
+			lines = append(lines, line)
+		}
+	}
+	return bytes.Join(lines, nil)
+}
 
 // tail is the end of a log.
 func tail(text []byte) []byte { return text[max(0, len(text)-2000):] }

@@ -2,6 +2,7 @@ package realclickhouse_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -131,5 +132,26 @@ func TestConfigNamesTheField(t *testing.T) {
 		if err := cfg.Validate(); err == nil || !strings.HasPrefix(err.Error(), field+": ") {
 			t.Errorf("%v does not name %s", err, field)
 		}
+	}
+}
+
+// A cluster's servers break connections to each other off whenever one of them has
+// all it wants; without its terminal a server ended itself then.
+func TestABrokenConnectionEndsNoServer(t *testing.T) {
+	ask := start(t, false)
+	port := strings.TrimSpace(ask(0, "SELECT port FROM system.clusters WHERE cluster = '"+realclickhouse.Cluster+"' AND shard_num = 2 FORMAT TSV"))
+	native, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(native, "this is not how a native client begins"); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, native) // until the server has had enough, however it ends that
+	if err := native.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(ask(1, "SELECT 1 FORMAT TSV")); got != "1" {
+		t.Errorf("the server answers %q", got)
 	}
 }
