@@ -110,24 +110,39 @@ func outcomeHoursTable() Table {
 	}
 }
 
-// How days_by_id packs an identifier and a day into one number, in SQL. That of a row
-// of predictions sorts by the hash; of the hash 48 bits are left, so that one
-// identifier in some million has a day too many among 100 million others.
+// How days_by_id and labels_by_id pack an identifier and a day into one number, in
+// SQL. That of a row of predictions, or of labels, sorts by the hash; of the hash 48
+// bits are left, so that one identifier in some million has a day too many among 100
+// million others.
 const (
 	IDHashSQL      = "bitShiftRight(cityHash64(toString(model), prediction_id), 16)"
 	IDDaySQL       = "bitOr(bitShiftLeft(" + IDHashSQL + ", 16), toUInt64(toUInt16(toDate(ts))))"
+	IDKnownSQL     = "bitOr(bitShiftLeft(" + IDHashSQL + ", 16), toUInt64(toUInt16(toDate(known))))"
 	HashOfIDDaySQL = "bitShiftRight(id_day, 16)"
 	DayOfIDDaySQL  = "toDate(toUInt16(bitAnd(id_day, 65535)))"
 )
 
-// daysByIDTable is sorted by a hash of the identifier across all days: a look-up in
-// tables that have a part or more a day costs as much as there are days.
 func daysByIDTable() Table {
+	return byIDTable(TableDaysByID, "ReplacingMergeTree",
+		"The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what by_id_cursor covers.",
+		"in which a prediction of that identifier has its event time.")
+}
+
+// labelsByIDTable has a row a label, of which no two are made one: that an identifier
+// has several is what it is asked for.
+func labelsByIDTable() Table {
+	return byIDTable(TableLabelsByID, "MergeTree",
+		"Of which identifiers there are labels: tells the join for which of them it has to look, beside those that are new. It may name one too many, never one too few of what by_id_cursor covers.",
+		"in which a label of that identifier became known. Two labels have two rows.")
+}
+
+// byIDTable is sorted by a hash of the identifier across all days: a look-up in
+// tables that have a part or more a day costs as much as there are days.
+func byIDTable(name TableName, engine, doc, day string) Table {
 	return Table{
-		Name: TableDaysByID, Doc: "The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_by_id_cursor covers.",
-		Engine: "ReplacingMergeTree",
+		Name: name, Doc: doc, Engine: engine,
 		Columns: []Column{
-			{Name: "id_day", Type: TypeUint64, Codec: "NONE", Doc: "The upper 48 bits of cityHash64(model, prediction_id), and below them the day, since 1970, in which a prediction of that identifier has its event time."},
+			{Name: "id_day", Type: TypeUint64, Codec: "NONE", Doc: "The upper 48 bits of cityHash64(model, prediction_id), and below them the day, since 1970, " + day},
 		},
 		SearchBy: HashOfIDDaySQL, OrderBy: "id_day",
 		Retention: "toDateTime(" + DayOfIDDaySQL + " + 1, 'UTC')", Level: RetainRaw,
@@ -142,15 +157,15 @@ func daysByIDTable() Table {
 	}
 }
 
-func daysByIDCursorTable() Table {
+func byIDCursorTable() Table {
 	return Table{
-		Name: TableDaysByIDCursor, Doc: "How far days_by_id has followed each topic partition.",
+		Name: TableByIDCursor, Doc: "How far days_by_id and labels_by_id have followed each topic partition.",
 		Engine: "ReplacingMergeTree(done)",
 		Columns: []Column{
 			{Name: "topic", Type: TypeName, Doc: "Kafka topic."},
 			{Name: "epoch", Type: TypeName, Doc: "Epoch of the topic partition."},
 			{Name: "partition", Type: TypeInt32, Doc: "Kafka partition."},
-			{Name: "done", Type: TypeInt64, Doc: "Every prediction up to and including this offset is in days_by_id."},
+			{Name: "done", Type: TypeInt64, Doc: "Every prediction up to and including this offset is in days_by_id, and every label in labels_by_id."},
 		},
 		OrderBy: "topic, epoch, partition",
 	}

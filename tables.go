@@ -5,25 +5,26 @@ type TableName string
 
 // The tables. Their columns are declared once, in Tables.
 const (
-	TablePredictions    TableName = "predictions"
-	TableLabels         TableName = "labels"
-	TableDeployments    TableName = "deployments"
-	TableSeriesMinute   TableName = "series_minute"
-	TableSeriesHour     TableName = "series_hour"
-	TableCategories     TableName = "categories_hour"
-	TableBatches        TableName = "batches"
-	TableEpochs         TableName = "epochs"
-	TableOutcomes       TableName = "outcomes"
-	TableOutcomeCells   TableName = "outcome_cells"
-	TableOutcomeHours   TableName = "outcome_hours"
-	TableDaysByID       TableName = "days_by_id"
-	TableJoinCursor     TableName = "join_cursor"
-	TableDaysByIDCursor TableName = "days_by_id_cursor"
-	TableJoinMembers    TableName = "join_members"
-	TableFindings       TableName = "findings"
-	TableNotices        TableName = "notices"
-	TableErasures       TableName = "erasures"
-	TableSLI            TableName = "sli"
+	TablePredictions  TableName = "predictions"
+	TableLabels       TableName = "labels"
+	TableDeployments  TableName = "deployments"
+	TableSeriesMinute TableName = "series_minute"
+	TableSeriesHour   TableName = "series_hour"
+	TableCategories   TableName = "categories_hour"
+	TableBatches      TableName = "batches"
+	TableEpochs       TableName = "epochs"
+	TableOutcomes     TableName = "outcomes"
+	TableOutcomeCells TableName = "outcome_cells"
+	TableOutcomeHours TableName = "outcome_hours"
+	TableDaysByID     TableName = "days_by_id"
+	TableLabelsByID   TableName = "labels_by_id"
+	TableJoinCursor   TableName = "join_cursor"
+	TableByIDCursor   TableName = "by_id_cursor"
+	TableJoinMembers  TableName = "join_members"
+	TableFindings     TableName = "findings"
+	TableNotices      TableName = "notices"
+	TableErasures     TableName = "erasures"
+	TableSLI          TableName = "sli"
 )
 
 // ColumnType is a ClickHouse type as the DDL spells it. storage maps each of
@@ -154,7 +155,7 @@ func Tables() []Table {
 		predictionsTable(), labelsTable(), deploymentsTable(), kpisTable(),
 		seriesTable(TableSeriesMinute, "minute", RetainMinutes), seriesTable(TableSeriesHour, "hour", RetainHours), categoriesTable(),
 		batchesTable(), epochsTable(),
-		outcomesTable(), outcomeCellsTable(), outcomeHoursTable(), scoreCellsTable(), daysByIDTable(), joinCursorTable(), daysByIDCursorTable(), joinMembersTable(),
+		outcomesTable(), outcomeCellsTable(), outcomeHoursTable(), scoreCellsTable(), daysByIDTable(), labelsByIDTable(), joinCursorTable(), byIDCursorTable(), joinMembersTable(),
 		findingsTable(), driftDaysTable(), noticesTable(), erasuresTable(), sliTable(), incidentsTable(), ledgerTable(),
 	}
 }

@@ -153,15 +153,15 @@ type run struct {
 // tables erases the rows of identifiers from one table after the other.
 //
 // Without labels the join makes no outcomes again, but for what it is writing
-// when they go; see settled. Predictions go last, behind their days, and
-// not before every label could go: an entity is found by them alone, so a run
-// that was cut short must find them again.
+// when they go; see settled. Predictions go last, behind what the join remembers
+// of the identifiers, and not before every label could go: an entity is found by
+// them alone, so a run that was cut short must find them again.
 func (r run) tables(ctx context.Context, ids []string, report *Report) error {
 	wait := false
 	for _, table := range []plumbline.TableName{plumbline.TableLabels, plumbline.TableOutcomes, plumbline.TablePredictions} {
 		t := TableReport{Table: table}
 		if table == plumbline.TablePredictions && !r.DryRun && !wait {
-			if err := written(r.db, plumbline.TableDaysByID).settled(ctx); err != nil {
+			if err := r.settle(ctx); err != nil {
 				return err
 			}
 		}

@@ -66,7 +66,7 @@ func (r run) take(ctx context.Context, at place, ids []string, ends map[string]i
 	case plumbline.TableOutcomes:
 		return r.eraseOutcomes(ctx, at, ids, hours)
 	case plumbline.TablePredictions:
-		if err := r.forgetDays(ctx, r.db, ids, ends); err != nil {
+		if err := r.forget(ctx, r.db, ids, ends); err != nil {
 			return err
 		}
 	}

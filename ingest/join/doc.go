@@ -19,9 +19,10 @@
 // once share the topic partitions by the table join_members, to save work and for
 // nothing else.
 //
-// Predictions of a touched id are looked up by days_by_id, which the join itself
-// brings up to what is stored before it follows anything. docs/decisions/0021 has
-// the argument, and what a look-up costs.
+// Predictions of a touched id are looked up by days_by_id, and whether it has labels
+// besides the new ones by labels_by_id, which the join itself brings up to what is
+// stored before it follows anything. docs/decisions/0021 has the argument, and what a
+// look-up costs.
 //
 // Labels that belong to no prediction, to one of another model or to one that has
 // expired are counted, and listed by the view unmatched_labels.

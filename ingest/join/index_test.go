@@ -2,12 +2,14 @@ package join
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 )
@@ -44,7 +46,7 @@ func TestLabelsFindPredictionsThatAreNotIndexed(t *testing.T) {
 	// A database of the version without the table: all is followed, nothing indexed.
 	j.members = nil
 	drain(t, j)
-	for _, table := range []string{"days_by_id", "days_by_id_cursor"} {
+	for _, table := range []string{"days_by_id", "labels_by_id", "by_id_cursor"} {
 		if err := db.Conn().Exec(t.Context(), "TRUNCATE TABLE "+table); err != nil {
 			t.Fatal(err)
 		}
@@ -77,14 +79,17 @@ func TestDaysAreReadByHash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parameters := append(w.parameters(), newNews().parameters("index")...)
-	plan := explain(t, db, withTouched(daysSQL), append(parameters, declared().Parameter(), clickhouse.Named("oldest", int64(0))))
+	s, err := j.begin(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := explain(t, db, s.sql(daysSQL), s.parameters)
 	_, days, found := strings.Cut(plan, "days_by_id")
 	if !found || !strings.Contains(days, "Condition: ("+plumbline.HashOfIDDaySQL+" in 3-element set)") || !strings.Contains(days, "Granules: 4/235") {
 		t.Errorf("days_by_id is not read by its key:\n%s", plan)
 	}
 	_, news, _ := strings.Cut(ofPrediction(indexSQL), "(id_day)\n")
-	plan = explain(t, db, news, w.predictions.parameters("index"))
+	plan = explain(t, db, news, w.predictions.parameters("index_predictions"))
 	_, parts, _ := strings.Cut(plan, "Min-Max")
 	_, parts, _ = strings.Cut(parts, "Parts: ")
 	var left, all int
@@ -107,16 +112,16 @@ func TestOnlyTouchedHoursAreSummedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parameters, err := j.parameters(t.Context(), w)
+	s, err := j.begin(t.Context(), w)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := j.write(t.Context(), plumbline.TableOutcomes, withTouched(outcomesSQL), parameters); err != nil {
+	if err := j.write(t.Context(), plumbline.TableOutcomes, s.sql(outcomesSQL), s.parameters); err != nil {
 		t.Fatal(err)
 	}
 	for of, statement := range map[string]string{"toStartOfMinute(ts)": cellsSQL, "toStartOfHour(ts)": hoursSQL} {
-		_, sum, _ := strings.Cut(withTouched(statement), "version)\n")
-		plan := explain(t, db, sum, parameters)
+		_, sum, _ := strings.Cut(s.sql(statement), "version)\n")
+		plan := explain(t, db, sum, s.parameters)
 		for _, want := range []string{"(toDate(ts) in 2-element set)", of + ", toStartOfHour(known)) in 2-element set)"} {
 			if !strings.Contains(plan, want) {
 				t.Errorf("outcomes are not read by %s:\n%s", want, plan)
@@ -148,8 +153,8 @@ func TestOnlyAwaitedPredictionsTouch(t *testing.T) {
 		if err != nil || !found.touches() {
 			t.Fatalf("%s: %+v, %v, want something new", id, found, err)
 		}
-		if found, err = j.awaited(t.Context(), found); err != nil || found.touches() != want || len(found.advance) != 1 {
-			t.Errorf("%s: %+v, %v, want a label that waits: %v", id, found, err, want)
+		if s, err := j.begin(t.Context(), found); err != nil || s.touches() != want || len(s.advance) != 1 {
+			t.Errorf("%s: %+v, %v, want a label that waits: %v", id, s.work, err, want)
 		}
 		joined := uint64(0)
 		if want {
@@ -158,6 +163,74 @@ func TestOnlyAwaitedPredictionsTouch(t *testing.T) {
 		if p, err := j.Step(t.Context()); err != nil || p.Predictions != joined {
 			t.Errorf("%s: %+v, %v, want %d predictions", id, p, err, joined)
 		}
+	}
+}
+
+// Labels that are there already are looked up for the ids that have such, and for no
+// others: their number makes no difference to the rest.
+func TestOnlyEarlierLabelsAreLookedUp(t *testing.T) {
+	db := startDB(t)
+	fill(t, db, 0, 20_000, 1)
+	w := newWorld(t, db)
+	j := newJoin(t, db, DefaultConfig().MaxBatchOffsets)
+	label := func(id string) {
+		w.append(row{model: "m", id: id, topic: "labels", epoch: "e2", ts: start.Add(time.Hour), known: start.Add(time.Hour), class: "late"})
+	}
+	prediction := func(id string) {
+		w.append(row{model: "m", id: id, topic: "predictions", epoch: "e2", ts: start, known: start, deploy: "a", stage: "production", class: "late"})
+	}
+	label("waits")
+	prediction("new")
+	prediction("plain")
+	for _, key := range w.pending() {
+		w.store(key, 20, true)
+	}
+	drain(t, j)
+	label("id7")
+	label("new")
+	label("none")
+	prediction("waits")
+	prediction("other")
+	for _, key := range w.pending() {
+		w.store(key, 20, true)
+	}
+	if err := j.index(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	found, err := j.find(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := j.begin(t.Context(), found)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashes := func(ids ...string) (all []uint64) {
+		for _, id := range ids {
+			var hash uint64
+			if err := db.Conn().QueryRow(t.Context(), "SELECT "+plumbline.IDHashSQL+" FROM (SELECT 'm' AS model, {id:String} AS prediction_id)", clickhouse.Named("id", id)).Scan(&hash); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, hash)
+		}
+		slices.Sort(all)
+		return all
+	}
+	for name, want := range map[string][]uint64{"waiting": hashes("waits"), "again": hashes("id7", "waits")} {
+		i := slices.IndexFunc(s.parameters, func(p any) bool { return p.(driver.NamedValue).Name == name })
+		got := s.parameters[i].(driver.NamedValue).Value.([]uint64)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	plan := explain(t, db, s.sql("WITH touched AS (\n/*touched*/\n)\nSELECT count() FROM (\n/*labels*/\n)"), s.parameters)
+	if !strings.Contains(plan, "(model, prediction_id) in 2-element set") || !strings.Contains(plan, "Granules: 3/22") {
+		t.Errorf("labels are not read by the ids alone:\n%s", plan)
+	}
+	drain(t, j)
+	if v, err := j.Verify(t.Context()); err != nil || !v.Equal() || v.Labelled != 20_002 {
+		t.Errorf("%+v, %v", v, err)
 	}
 }
 

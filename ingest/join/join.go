@@ -29,6 +29,8 @@ type Join struct {
 	now    func() time.Time
 	// raw is the retention of raw rows.
 	raw time.Duration
+	// told bounds the hashes that the statements of a step are told; tests lower it.
+	told int
 	// member is this process among members, those that were there when it last
 	// looked; without any, everything is its own.
 	member  string
@@ -52,7 +54,7 @@ func New(cfg Config, deps Dependencies) (*Join, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join: %w", err)
 	}
-	return &Join{cfg: cfg, db: deps.DB, log: log, metrics: m, before: func(string) error { return nil }, now: time.Now, raw: deps.DB.Retention().Raw, member: rand.Text()}, nil
+	return &Join{cfg: cfg, db: deps.DB, log: log, metrics: m, before: func(string) error { return nil }, now: time.Now, raw: deps.DB.Retention().Raw, told: maxTold, member: rand.Text()}, nil
 }
 
 // Progress says what one step did.
@@ -134,12 +136,13 @@ func (j *Join) Step(ctx context.Context) (Progress, error) {
 	if err != nil || w.empty() {
 		return Progress{}, err
 	}
-	if w, err = j.awaited(ctx, w); err != nil {
+	begun, err := j.begin(ctx, w)
+	if err != nil {
 		return Progress{}, err
 	}
 	var progress Progress
-	if w.touches() {
-		if progress, err = j.touch(ctx, w); err != nil {
+	if begun.touches() {
+		if progress, err = j.touch(ctx, begun); err != nil {
 			return Progress{}, err
 		}
 	}
@@ -151,70 +154,36 @@ func (j *Join) Step(ctx context.Context) (Progress, error) {
 	return progress, nil
 }
 
-// awaited leaves the new predictions out of a step if no label waits for one of them,
-// as in most steps: each of the other statements would look for such labels again. A
-// label that comes after the frontier was read is another step's, and finds them.
-// All are counted, not the first looked for: over shards a LIMIT that is met breaks
-// the connections between servers off, and each writes an error into its log.
-func (j *Join) awaited(ctx context.Context, w work) (work, error) {
-	if len(w.predictions.to) == 0 {
-		return w, nil
-	}
-	var waiting uint64
-	row := j.db.Conn().QueryRow(ctx, "SELECT count() FROM (\n"+awaitedSQL+")", w.predictions.parameters("predictions")...)
-	if err := row.Scan(&waiting); err != nil {
-		return work{}, fmt.Errorf("look for labels of new predictions: %w", err)
-	}
-	if waiting == 0 {
-		w.predictions = newNews()
-	}
-	return w, nil
-}
-
 // touch brings outcomes, cells and hours of what is new up to date.
-func (j *Join) touch(ctx context.Context, w work) (Progress, error) {
-	parameters, err := j.parameters(ctx, w)
-	if err != nil {
-		return Progress{}, err
-	}
-	progress, err := j.counts(ctx, parameters)
+func (j *Join) touch(ctx context.Context, s step) (Progress, error) {
+	progress, err := s.counts(ctx)
 	if err != nil || progress.Predictions == 0 {
 		return progress, err
 	}
-	if err := j.write(ctx, plumbline.TableOutcomes, withTouched(outcomesSQL), parameters); err != nil {
+	if err := j.write(ctx, plumbline.TableOutcomes, s.sql(outcomesSQL), s.parameters); err != nil {
 		return Progress{}, err
 	}
 	// Cells are summed after the outcomes are stored: of two processes that
 	// write to one minute, the one that sums last has seen both.
-	if err := j.sum(ctx, parameters); err != nil {
+	if err := j.sum(ctx, s); err != nil {
 		return Progress{}, err
 	}
-	return progress, j.mend(ctx, parameters)
+	return progress, j.mend(ctx, s)
 }
 
 // counts returns what new labels meet.
-func (j *Join) counts(ctx context.Context, parameters []any) (p Progress, err error) {
-	row := j.db.Conn().QueryRow(ctx, withTouched(countsSQL), parameters...)
+func (s *step) counts(ctx context.Context) (p Progress, err error) {
+	row := s.db.Conn().QueryRow(ctx, s.sql(countsSQL), s.parameters...)
 	if err := row.Scan(&p.Labels, &p.Waiting, &p.Late, &p.Predictions); err != nil {
 		return Progress{}, fmt.Errorf("count what is new: %w", err)
 	}
 	if p.Waiting == 0 {
 		return p, nil
 	}
-	if err := j.db.Conn().QueryRow(ctx, withTouched(misdirectedSQL), parameters...).Scan(&p.Misdirected); err != nil {
+	if err := s.db.Conn().QueryRow(ctx, s.sql(misdirectedSQL), s.parameters...).Scan(&p.Misdirected); err != nil {
 		return Progress{}, fmt.Errorf("look for labels of other models: %w", err)
 	}
 	return p, nil
-}
-
-// parameters returns what the statements of a step need; all of them take the same.
-func (j *Join) parameters(ctx context.Context, w work) ([]any, error) {
-	parameters := append(w.parameters(), j.cfg.Segments.Parameter(), j.cfg.scoreNumbers(), clickhouse.Named("oldest", j.oldest()))
-	days, err := j.days(ctx, parameters)
-	if err != nil {
-		return nil, err
-	}
-	return append(parameters, clickhouse.Named("days", days)), nil
 }
 
 // oldest is the start of the first hour, in Unix milliseconds, of which no row has

@@ -21,21 +21,21 @@ const maxMends = 3
 // them sees both, and sums again with that key in sight.
 //
 // Where no other process was there of late there is nothing to look for.
-func (j *Join) mend(ctx context.Context, parameters []any) error {
+func (j *Join) mend(ctx context.Context, s step) error {
 	others, err := j.others(ctx)
 	if err != nil || !others {
 		return err
 	}
 	for range maxMends {
 		var cells, hours uint64
-		if err := j.db.Conn().QueryRow(ctx, withTouched(staleSQL), parameters...).Scan(&cells, &hours); err != nil {
+		if err := s.db.Conn().QueryRow(ctx, s.sql(staleSQL), s.parameters...).Scan(&cells, &hours); err != nil {
 			return fmt.Errorf("look for what is stale: %w", err)
 		}
 		if cells+hours == 0 {
 			return nil
 		}
 		j.metrics.mended.Inc()
-		if err := j.sum(ctx, parameters); err != nil {
+		if err := j.sum(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -43,11 +43,11 @@ func (j *Join) mend(ctx context.Context, parameters []any) error {
 }
 
 // sum writes the cells and hours that rows of touched ids stand in.
-func (j *Join) sum(ctx context.Context, parameters []any) error {
-	if err := j.write(ctx, plumbline.TableOutcomeCells, withTouched(cellsSQL), parameters); err != nil {
+func (j *Join) sum(ctx context.Context, s step) error {
+	if err := j.write(ctx, plumbline.TableOutcomeCells, s.sql(cellsSQL), s.parameters); err != nil {
 		return err
 	}
-	return j.write(ctx, plumbline.TableOutcomeHours, withTouched(hoursSQL), parameters)
+	return j.write(ctx, plumbline.TableOutcomeHours, s.sql(hoursSQL), s.parameters)
 }
 
 // others reports whether another process joins, or did of late: a statement may

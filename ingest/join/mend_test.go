@@ -28,7 +28,7 @@ func TestWhoWritesLastTakesBackWhatIsStale(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parameters, err := slow.parameters(t.Context(), under)
+	s, err := slow.begin(t.Context(), under)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestWhoWritesLastTakesBackWhatIsStale(t *testing.T) {
 	if v, err := slow.Verify(t.Context()); err != nil || v.HoursDiffer == 0 || v.SegmentsDiffer == 0 {
 		t.Fatalf("nothing is stale: %+v, %v", v, err)
 	}
-	if err := slow.mend(t.Context(), parameters); err != nil {
+	if err := slow.mend(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	if n := testutil.ToFloat64(slow.metrics.mended); n != 0 {
@@ -63,7 +63,7 @@ func TestWhoWritesLastTakesBackWhatIsStale(t *testing.T) {
 	if err := quick.beat(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := slow.mend(t.Context(), parameters); err != nil {
+	if err := slow.mend(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	if n := testutil.ToFloat64(slow.metrics.mended); n != 1 {

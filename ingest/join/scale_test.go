@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
-
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -55,8 +53,12 @@ func TestBackfillReadsByIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Everything that is read of a prediction is in the projection.
-	_, statement, _ := strings.Cut(withTouched(outcomesSQL), "version)\n")
-	plan := explain(t, db, statement, append(w.parameters(), declared().Parameter(), clickhouse.Named("oldest", int64(0)), clickhouse.Named("days", []string{"2026-03-31", "2026-04-01"})))
+	s, err := j.begin(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, statement, _ := strings.Cut(s.sql(outcomesSQL), "version)\n")
+	plan := explain(t, db, statement, s.parameters)
 	if !strings.Contains(plan, "by_id") {
 		t.Errorf("predictions are not read through the projection by id:\n%s", plan)
 	}

@@ -13,8 +13,14 @@ import (
 //go:embed sql/touched.sql
 var touchedSQL string
 
-//go:embed sql/awaited.sql
-var awaitedSQL string
+//go:embed sql/waiting.sql
+var waitingSQL string
+
+//go:embed sql/again.sql
+var againSQL string
+
+//go:embed sql/labels.sql
+var labelsSQL string
 
 //go:embed sql/outcomes.sql
 var outcomesSQL string
@@ -24,6 +30,9 @@ var daysSQL string
 
 //go:embed sql/index.sql
 var indexSQL string
+
+//go:embed sql/index_labels.sql
+var indexLabelsSQL string
 
 //go:embed sql/stale.sql
 var staleSQL string
@@ -70,8 +79,21 @@ var verifySQL string
 // withTouched puts the shared subqueries into a statement, and what is computed
 // of a prediction.
 func withTouched(statement string) string {
-	touched := strings.Replace(touchedSQL, "/*awaited*/", awaitedSQL, 1)
-	return ofPrediction(strings.NewReplacer("/*touched*/", touched, "/*places*/", placesSQL, "/*met*/", metSQL).Replace(statement))
+	places := strings.Replace(placesSQL, "/*labels*/", labelsSQL, 1)
+	return ofPrediction(strings.NewReplacer("/*touched*/", touchedSQL, "/*places*/", places, "/*labels*/", labelsSQL, "/*met*/", metSQL).Replace(statement))
+}
+
+// rows is the condition of the rows that news with this prefix names. The range of
+// Kafka timestamps lets the index skip what is older, and that of event times whole
+// days of predictions: the indexes of all days would cost as much as there are days.
+func rows(prefix string, byDay bool) string {
+	condition := "known >= fromUnixTimestamp64Milli({$_known_min:Int64}, 'UTC') AND known <= fromUnixTimestamp64Milli({$_known_max:Int64}, 'UTC')"
+	if byDay {
+		condition += " AND ts >= fromUnixTimestamp64Milli({$_ts_min:Int64}, 'UTC') AND ts <= fromUnixTimestamp64Milli({$_ts_max:Int64}, 'UTC')"
+	}
+	const place = "[concat(_topic, '/', _epoch, '/', toString(_partition))]"
+	condition += " AND _offset >= {$_from:Map(String, Int64)}" + place + " AND _offset < {$_to:Map(String, Int64)}" + place
+	return strings.ReplaceAll(condition, "$", prefix)
 }
 
 // ofPrediction puts in the number of requests that a row of predictions stands
@@ -81,7 +103,9 @@ func ofPrediction(statement string) string {
 	names, zeros, totals := hourSums()
 	negatives, unequal := hourDifferences()
 	return strings.NewReplacer("/*requests*/", plumbline.RequestsSQL, "/*segments*/", segment.SQL, "/*inverse*/", inverseSQL,
-		"/*id hash*/", plumbline.IDHashSQL, "/*id day*/", plumbline.IDDaySQL, "/*day hash*/", plumbline.HashOfIDDaySQL, "/*day*/", plumbline.DayOfIDDaySQL,
+		"/*id hash*/", plumbline.IDHashSQL, "/*id day*/", plumbline.IDDaySQL, "/*id known*/", plumbline.IDKnownSQL, "/*day hash*/", plumbline.HashOfIDDaySQL, "/*day*/", plumbline.DayOfIDDaySQL,
+		"/*new labels*/", rows("labels", false), "/*new predictions*/", rows("predictions", true),
+		"/*unindexed labels*/", rows("index_labels", false), "/*unindexed predictions*/", rows("index_predictions", true),
 		"/*bucket*/", grid.SQLBucket("x"), "/*sums*/", names, "/*zeros*/", zeros, "/*totals*/", totals,
 		"/*negatives*/", negatives, "/*unequal*/", unequal).Replace(fixed().Replace(statement))
 }

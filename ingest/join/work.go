@@ -122,12 +122,6 @@ func (n news) parameters(prefix string) []any {
 	}
 }
 
-// parameters returns which rows are new.
-func (w work) parameters() []any {
-	all := append(w.labels.parameters("labels"), w.predictions.parameters("predictions")...)
-	return append(all, clickhouse.Named("ends", w.ends))
-}
-
 // find reads what is stored beyond the cursors and bounds it.
 func (j *Join) find(ctx context.Context) (work, error) {
 	cursors, err := j.cursors(ctx, plumbline.TableJoinCursor)

@@ -428,11 +428,26 @@ PRIMARY KEY (bitShiftRight(id_day, 16))
 ORDER BY (bitShiftRight(id_day, 16), id_day)
 TTL toDateTime(toDateTime(toDate(toUInt16(bitAnd(id_day, 65535))) + 1, 'UTC')) + toIntervalDay(90)
 SETTINGS replicated_deduplication_window = 10000, index_granularity = 256, min_compress_block_size = 2048, max_compress_block_size = 2048, min_age_to_force_merge_seconds = 86400
-COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_by_id_cursor covers.';
+COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what by_id_cursor covers.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`days_by_id` ON CLUSTER `analytics` AS `plumbline`.`days_by_id_local`
 ENGINE = Distributed(`analytics`, `plumbline`, `days_by_id_local`)
-COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what days_by_id_cursor covers.';
+COMMENT 'The days in which an identifier has predictions: where the join looks for those that a label is about. It may name a day too many, never one too few of what by_id_cursor covers.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`labels_by_id_local` ON CLUSTER `analytics`
+(
+    `id_day` UInt64 COMMENT 'The upper 48 bits of cityHash64(model, prediction_id), and below them the day, since 1970, in which a label of that identifier became known. Two labels have two rows.' CODEC(NONE)
+)
+ENGINE = ReplicatedMergeTree()
+PRIMARY KEY (bitShiftRight(id_day, 16))
+ORDER BY (bitShiftRight(id_day, 16), id_day)
+TTL toDateTime(toDateTime(toDate(toUInt16(bitAnd(id_day, 65535))) + 1, 'UTC')) + toIntervalDay(90)
+SETTINGS replicated_deduplication_window = 10000, index_granularity = 256, min_compress_block_size = 2048, max_compress_block_size = 2048, min_age_to_force_merge_seconds = 86400
+COMMENT 'Of which identifiers there are labels: tells the join for which of them it has to look, beside those that are new. It may name one too many, never one too few of what by_id_cursor covers.';
+
+CREATE TABLE IF NOT EXISTS `plumbline`.`labels_by_id` ON CLUSTER `analytics` AS `plumbline`.`labels_by_id_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `labels_by_id_local`)
+COMMENT 'Of which identifiers there are labels: tells the join for which of them it has to look, beside those that are new. It may name one too many, never one too few of what by_id_cursor covers.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor_local` ON CLUSTER `analytics`
 (
@@ -450,21 +465,21 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`join_cursor` ON CLUSTER `analytics` AS `
 ENGINE = Distributed(`analytics`, `plumbline`, `join_cursor_local`)
 COMMENT 'How far the join has followed each topic partition.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`days_by_id_cursor_local` ON CLUSTER `analytics`
+CREATE TABLE IF NOT EXISTS `plumbline`.`by_id_cursor_local` ON CLUSTER `analytics`
 (
     `topic` LowCardinality(String) COMMENT 'Kafka topic.',
     `epoch` LowCardinality(String) COMMENT 'Epoch of the topic partition.',
     `partition` Int32 COMMENT 'Kafka partition.',
-    `done` Int64 COMMENT 'Every prediction up to and including this offset is in days_by_id.'
+    `done` Int64 COMMENT 'Every prediction up to and including this offset is in days_by_id, and every label in labels_by_id.'
 )
 ENGINE = ReplicatedReplacingMergeTree(done)
 ORDER BY (topic, epoch, partition)
 SETTINGS replicated_deduplication_window = 10000
-COMMENT 'How far days_by_id has followed each topic partition.';
+COMMENT 'How far days_by_id and labels_by_id have followed each topic partition.';
 
-CREATE TABLE IF NOT EXISTS `plumbline`.`days_by_id_cursor` ON CLUSTER `analytics` AS `plumbline`.`days_by_id_cursor_local`
-ENGINE = Distributed(`analytics`, `plumbline`, `days_by_id_cursor_local`)
-COMMENT 'How far days_by_id has followed each topic partition.';
+CREATE TABLE IF NOT EXISTS `plumbline`.`by_id_cursor` ON CLUSTER `analytics` AS `plumbline`.`by_id_cursor_local`
+ENGINE = Distributed(`analytics`, `plumbline`, `by_id_cursor_local`)
+COMMENT 'How far days_by_id and labels_by_id have followed each topic partition.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`join_members_local` ON CLUSTER `analytics`
 (

@@ -16,9 +16,8 @@ import (
 
 // Bench is one measurement of what joining labels costs.
 type Bench struct {
-	// Sizes are how many predictions are stored, each in a database of its own, a
-	// million a day.
-	Sizes []int
+	// Sizes are what is stored, each in a database of its own.
+	Sizes []Size
 	// Labels are joined in a round, Rounds are measured of every size, a round of
 	// each before the next one of any, so that what else the machine does meets all
 	// sizes alike. They are of the last day's predictions, at most a million in all.
@@ -29,16 +28,28 @@ type Bench struct {
 	Log func(format string, args ...any)
 }
 
+// Size is what is stored before labels are joined: predictions, a million a day, and
+// beside them so many labels of other identifiers, of as many days.
+type Size struct{ Predictions, Labels int }
+
+func (s Size) String() string {
+	text := fmt.Sprintf("%d M stored predictions", s.Predictions/perDay)
+	if s.Labels > 0 {
+		text += fmt.Sprintf(" beside %d M stored labels", s.Labels/perDay)
+	}
+	return text
+}
+
 // perDay is how many predictions a day has; those of a day are one insert.
 const perDay = 1_000_000
 
 // Rates are what was found of one size.
 type Rates struct {
-	// Labels is how many are joined per CPU-second, in each round, Predictions how
-	// many are put into days_by_id, 0 where they were there: of the engine and this
-	// process together.
-	Labels      []float64
-	Predictions float64
+	// Labels is how many are joined per CPU-second, in each round, Indexed how many
+	// predictions and labels that were there before are put into days_by_id and
+	// labels_by_id, 0 where they were there: of the engine and this process together.
+	Labels  []float64
+	Indexed float64
 	// Bytes is what the engine keeps on the disk.
 	Bytes int64
 }
@@ -56,7 +67,9 @@ type sized struct {
 	e  Engine
 	db *storage.DB
 	n  int
-	j  *join.Join
+	// beside is the number of labels that were there before.
+	beside int
+	j      *join.Join
 	// done is the number of labels that are joined.
 	done int
 }
@@ -65,14 +78,14 @@ type sized struct {
 func (b *Bench) Run(ctx context.Context, e Engine) ([]Rates, error) {
 	rates := make([]Rates, len(b.Sizes))
 	var all []*sized
-	for i, n := range b.Sizes {
-		s, err := b.open(ctx, e, n)
+	for i, size := range b.Sizes {
+		s, err := b.open(ctx, e, size)
 		if err != nil {
 			return nil, err
 		}
 		defer s.db.Close()
 		all = append(all, s)
-		if rates[i].Predictions, err = s.prepare(ctx); err != nil {
+		if rates[i].Indexed, err = s.prepare(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -83,7 +96,7 @@ func (b *Bench) Run(ctx context.Context, e Engine) ([]Rates, error) {
 				return nil, err
 			}
 			rates[i].Labels = append(rates[i].Labels, rate)
-			b.Log("round %d of %d: %.0f labels per CPU-second at %d predictions", round+1, b.Rounds, rate, s.n)
+			b.Log("round %d of %d: %.0f labels per CPU-second at %s", round+1, b.Rounds, rate, b.Sizes[i])
 		}
 	}
 	for i, s := range all {
@@ -95,9 +108,12 @@ func (b *Bench) Run(ctx context.Context, e Engine) ([]Rates, error) {
 }
 
 // open makes the database of a size, or finds it.
-func (b *Bench) open(ctx context.Context, e Engine, n int) (*sized, error) {
+func (b *Bench) open(ctx context.Context, e Engine, size Size) (*sized, error) {
 	cfg := storageConfig(e.DSN)
-	cfg.Database = "n" + strconv.Itoa(n)
+	cfg.Database = "n" + strconv.Itoa(size.Predictions)
+	if size.Labels > 0 {
+		cfg.Database += "_" + strconv.Itoa(size.Labels)
+	}
 	db, err := storage.New(cfg)
 	if err != nil {
 		return nil, err
@@ -106,14 +122,14 @@ func (b *Bench) open(ctx context.Context, e Engine, n int) (*sized, error) {
 		return nil, err
 	}
 	j, err := join.New(join.DefaultConfig(), join.Dependencies{DB: db})
-	return &sized{Bench: b, e: e, db: db, n: n, j: j}, err
+	return &sized{Bench: b, e: e, db: db, n: size.Predictions, beside: size.Labels, j: j}, err
 }
 
 // prepare fills the database and has the join follow its predictions. It returns
-// how many of them the join put into days_by_id per CPU-second.
+// how many rows the join put into days_by_id and labels_by_id per CPU-second.
 func (s *sized) prepare(ctx context.Context) (float64, error) {
 	var batches, labels uint64
-	if err := s.db.Conn().QueryRow(ctx, "SELECT (SELECT count() FROM batches), (SELECT count() FROM labels)").Scan(&batches, &labels); err != nil {
+	if err := s.db.Conn().QueryRow(ctx, "SELECT (SELECT count() FROM batches), (SELECT count() FROM labels WHERE _partition = 0)").Scan(&batches, &labels); err != nil {
 		return 0, fmt.Errorf("look for what is there: %w", err)
 	}
 	if s.done = int(labels); s.done+s.Labels*s.Rounds > perDay {
@@ -128,10 +144,10 @@ func (s *sized) prepare(ctx context.Context) (float64, error) {
 	if batches > 0 || err != nil {
 		return 0, err
 	}
-	return float64(s.n) / indexing, nil
+	return float64(s.n+s.beside) / indexing, nil
 }
 
-// follow has the join put the predictions into days_by_id: first those of former
+// follow has the join put what is stored into days_by_id and labels_by_id: first those of former
 // days, which the engine makes one part of when they are a day old. Nobody waits
 // for that here, so it is asked to.
 func (s *sized) follow(ctx context.Context, news bool) error {
@@ -147,11 +163,23 @@ func (s *sized) follow(ctx context.Context, news bool) error {
 		if span[1] == s.n {
 			continue
 		}
-		if err := s.db.Conn().Exec(ctx, "OPTIMIZE TABLE days_by_id FINAL"); err != nil {
-			return fmt.Errorf("merge days_by_id: %w", err)
+		if err := s.optimize(ctx, "days_by_id"); err != nil {
+			return err
+		}
+	}
+	if s.beside > 0 {
+		if err := s.optimize(ctx, "labels_by_id"); err != nil {
+			return err
 		}
 	}
 	return s.merged(ctx)
+}
+
+func (s *sized) optimize(ctx context.Context, table string) error {
+	if err := s.db.Conn().Exec(ctx, "OPTIMIZE TABLE "+table+" FINAL"); err != nil {
+		return fmt.Errorf("merge %s: %w", table, err)
+	}
+	return nil
 }
 
 // stored says that batches with these offsets are complete.
@@ -255,7 +283,34 @@ func (s *sized) fill(ctx context.Context) error {
 	if err := days.Wait(); err != nil {
 		return err
 	}
-	return s.make(ctx, "INSERT INTO join_cursor (topic, epoch, partition, done) VALUES ('predictions', 'e', 0, $n - 1)")
+	if err := s.make(ctx, "INSERT INTO join_cursor (topic, epoch, partition, done) VALUES ('predictions', 'e', 0, $n - 1)"); err != nil {
+		return err
+	}
+	return s.fillBeside(ctx)
+}
+
+// fillBeside makes the labels that were there before, of identifiers that have no
+// predictions, and sets the join's cursor behind them. They are of a partition of
+// their own, a day an insert.
+func (s *sized) fillBeside(ctx context.Context) error {
+	if s.beside == 0 {
+		return nil
+	}
+	if err := s.make(ctx, "TRUNCATE TABLE labels"); err != nil { // what a run left that was cut short
+		return err
+	}
+	for day := range s.beside / perDay {
+		err := s.make(ctx, strings.ReplaceAll(`INSERT INTO labels (model, prediction_id, ts, label, known, _topic, _epoch, _partition, _offset)
+			SELECT 'm', lower(hex(sipHash128(n, 'another'))), $known AS at, 'late', at, 'labels', 'e', 1, n
+			FROM (SELECT $first + number AS n FROM numbers($perDay))`, "$first", strconv.Itoa(day*perDay)))
+		if err != nil {
+			return err
+		}
+	}
+	return s.make(ctx,
+		`INSERT INTO batches (topic, epoch, partition, first, last, table, known_min, known_max, ts_min, ts_max)
+			SELECT _topic, _epoch, _partition, min(_offset), max(_offset), 'labels', min(known), max(known), min(ts), max(ts) FROM labels WHERE _partition = 1 GROUP BY _topic, _epoch, _partition, intDiv(_offset, 20000)`,
+		"INSERT INTO join_cursor (topic, epoch, partition, done) VALUES ('labels', 'e', 1, "+strconv.Itoa(s.beside-1)+")")
 }
 
 // fillLabels makes labels, each of another prediction of the last day, in no order.
@@ -267,7 +322,7 @@ func (s *sized) fillLabels(ctx context.Context) error {
 			SELECT 'm', $id, at, if(n % 2 = 0, 'late', 'on_time'), toDateTime64('2027-01-01 00:00:00', 3, 'UTC') + toIntervalHour(intDiv($done, $labels)) + toIntervalMillisecond(intDiv(number * 3000000, $labels)) AS at, 'labels', 'e', 0, $done + number
 			FROM (SELECT number, $last + (($done + number) * 7919) % $perDay AS n FROM numbers($labels))`,
 		`INSERT INTO batches (topic, epoch, partition, first, last, table, known_min, known_max, ts_min, ts_max)
-			SELECT _topic, _epoch, _partition, min(_offset), max(_offset), 'labels', min(known), max(known), min(ts), max(ts) FROM labels WHERE _offset >= $done GROUP BY _topic, _epoch, _partition, intDiv(_offset, 20000)`)
+			SELECT _topic, _epoch, _partition, min(_offset), max(_offset), 'labels', min(known), max(known), min(ts), max(ts) FROM labels WHERE _partition = 0 AND _offset >= $done GROUP BY _topic, _epoch, _partition, intDiv(_offset, 20000)`)
 }
 
 // make lets the engine make rows, of whatever number n.

@@ -14,12 +14,7 @@ FROM (
     UNION ALL
     SELECT toDate(ts) AS day
     FROM predictions
-    WHERE known >= fromUnixTimestamp64Milli({index_known_min:Int64}, 'UTC')
-      AND known <= fromUnixTimestamp64Milli({index_known_max:Int64}, 'UTC')
-      AND ts >= fromUnixTimestamp64Milli({index_ts_min:Int64}, 'UTC')
-      AND ts <= fromUnixTimestamp64Milli({index_ts_max:Int64}, 'UTC')
-      AND _offset >= {index_from:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
-      AND _offset < {index_to:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
+    WHERE /*unindexed predictions*/
       AND (model, prediction_id) GLOBAL IN (SELECT model, prediction_id FROM touched)
 )
 SETTINGS local_filesystem_read_method = 'pread'

@@ -5,10 +5,7 @@ SELECT model, prediction_id, sum(fresh) AS labels, max(met) AS met, max(late) AS
 FROM (
     SELECT toString(model) AS model, prediction_id, toUInt64(1) AS fresh, 0 AS met, 0 AS late
     FROM labels
-    WHERE known >= fromUnixTimestamp64Milli({labels_known_min:Int64}, 'UTC')
-      AND known <= fromUnixTimestamp64Milli({labels_known_max:Int64}, 'UTC')
-      AND _offset >= {labels_from:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
-      AND _offset < {labels_to:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
+    WHERE /*new labels*/
     UNION ALL
     SELECT toString(model) AS model, prediction_id, toUInt64(0), 1, toStartOfHour(min(ts)) < fromUnixTimestamp64Milli({oldest:Int64}, 'UTC')
     FROM predictions

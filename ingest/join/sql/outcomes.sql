@@ -50,10 +50,10 @@ heard AS (
         deleted = 0 AND if(chosen.5 != '' OR label != '', chosen.5 = label, ifNull(chosen.6 = label_value, 0)) AS hit
     FROM (
         SELECT model, prediction_id, ts, known, _topic, _partition, _offset, _epoch, deleted, label, label_value
-        FROM labels
-        PREWHERE cityHash64(prediction_id) GLOBAL IN (SELECT cityHash64(prediction_id) FROM touched)
-        WHERE (model, prediction_id) GLOBAL IN (SELECT model, prediction_id FROM touched)
-          AND _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
+        FROM (
+/*labels*/
+        )
+        WHERE _offset < {ends:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
     ) AS l
     INNER JOIN deliveries AS d USING (model, prediction_id)
 ),

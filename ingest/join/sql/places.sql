@@ -10,7 +10,7 @@ FROM (
 ) AS d
 INNER JOIN (
     SELECT model, prediction_id, known
-    FROM labels
-    PREWHERE cityHash64(prediction_id) GLOBAL IN (SELECT cityHash64(prediction_id) FROM touched)
-    WHERE (model, prediction_id) GLOBAL IN (SELECT model, prediction_id FROM touched)
+    FROM (
+/*labels*/
+    )
 ) AS l USING (model, prediction_id)

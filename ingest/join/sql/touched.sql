@@ -1,14 +1,12 @@
 -- Ids whose history changed: those of new labels, and those of new predictions
 -- that a label already waits for. Included into the other statements as a
--- subquery.
+-- subquery. Which hashes these have was looked up before, see waiting.sql.
 SELECT model, prediction_id
 FROM labels
-WHERE known >= fromUnixTimestamp64Milli({labels_known_min:Int64}, 'UTC')
-  AND known <= fromUnixTimestamp64Milli({labels_known_max:Int64}, 'UTC')
-  AND _offset >= {labels_from:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
-  AND _offset < {labels_to:Map(String, Int64)}[concat(_topic, '/', _epoch, '/', toString(_partition))]
+WHERE /*new labels*/
 UNION ALL
 SELECT model, prediction_id
-FROM (
-/*awaited*/
-)
+FROM predictions
+WHERE /*new predictions*/
+  AND stage != 'training'
+  AND /*id hash*/ GLOBAL IN (SELECT arrayJoin({waiting:Array(UInt64)}))

@@ -29,7 +29,7 @@ import (
 
 func main() {
 	engine.RunChildIfRequested()
-	sizes := flag.String("predictions", "1000000,10000000,100000000", "stored predictions, by comma")
+	sizes := flag.String("predictions", "1000000,10000000,100000000,1000000+20000000", "stored predictions, by comma, with + stored labels beside them")
 	keep := flag.String("keep", "", "folder for what is stored, which stays; a temporary one otherwise")
 	b := labels.Bench{Log: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }}
 	flag.IntVar(&b.Labels, "labels", 100_000, "labels of a round")
@@ -46,11 +46,16 @@ func main() {
 
 func run(ctx context.Context, sizes, keep string, b *labels.Bench) error {
 	for text := range strings.SplitSeq(sizes, ",") {
-		n, err := strconv.Atoi(text)
+		predictions, beside, _ := strings.Cut(text, "+")
+		var size labels.Size
+		var err error
+		if size.Predictions, err = strconv.Atoi(predictions); err == nil && beside != "" {
+			size.Labels, err = strconv.Atoi(beside)
+		}
 		if err != nil {
 			return fmt.Errorf("-predictions: %w", err)
 		}
-		b.Sizes = append(b.Sizes, n)
+		b.Sizes = append(b.Sizes, size)
 	}
 	with := labels.WithEngine
 	if keep != "" {
@@ -64,14 +69,14 @@ func run(ctx context.Context, sizes, keep string, b *labels.Bench) error {
 			return err
 		}
 		for i, r := range rates {
-			at := fmt.Sprintf("at %d M stored predictions", b.Sizes[i]/1_000_000)
+			at := "at " + b.Sizes[i].String()
 			figures := []figure.Figure{
 				figure.AtLeast("labels joined, median of the rounds, "+at, r.Median(), "labels/CPU-s", 0),
 				figure.AtLeast("of the rate at the least, "+at, r.Median()/rates[0].Median(), "share", 0.8),
 				figure.AtLeast("bytes on disk "+at, float64(r.Bytes), "bytes", 0),
 			}
-			if r.Predictions > 0 {
-				figures = append(figures, figure.AtLeast("predictions put into days_by_id "+at, r.Predictions, "predictions/CPU-s", 0))
+			if r.Indexed > 0 {
+				figures = append(figures, figure.AtLeast("predictions put into days_by_id, and labels into labels_by_id, "+at, r.Indexed, "rows/CPU-s", 0))
 			}
 			if err := figure.Print(os.Stdout, os.Stderr, figures...); err != nil {
 				return err

@@ -42,6 +42,30 @@ func TestErasesWhatThePersonIsFoundBy(t *testing.T) {
 	}
 }
 
+// So does what it remembers labels by, also where there is no prediction.
+func TestErasesWhatLabelsAreFoundBy(t *testing.T) {
+	w := newWorld(t)
+	w.predict(0, "Ann", nil, nil)
+	for i, id := range []string{"Ann", "Bob", "Cid", "Bob"} {
+		w.label(int64(i), id, "yes")
+	}
+	w.complete("p", "predictions", 0, 0)
+	w.complete("l", "labels", 0, 2)
+	j, err := join.New(join.DefaultConfig(), join.Dependencies{DB: w.env.DB})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.erase(erase.Request{IDs: []string{"Ann", "Bob"}})
+	for id, want := range map[string]uint64{"Ann": 0, "Bob": 1, "Cid": 1} { // of Bob a label is not complete yet
+		if n := w.count("SELECT count() FROM labels_by_id WHERE " + plumbline.HashOfIDDaySQL + " = bitShiftRight(cityHash64('m', '" + id + "'), 16)"); n != want {
+			t.Errorf("%d rows of %s, want %d", n, id, want)
+		}
+	}
+}
+
 // Two identifiers may have one hash: that of the one goes with it only where the
 // other has no prediction on the same day.
 func TestAHashThatAnotherHasStays(t *testing.T) {
@@ -77,7 +101,7 @@ func TestDaysOfAnEntityAreForgottenByTheNextRun(t *testing.T) {
 	}
 	w.complete("p", "predictions", 0, 9)
 	ann := erase.Request{Model: "m", Feature: "customer", Value: "ann"}
-	for i, fault := range []string{"FROM days_by_id", "DELETE WHERE id_day IN", "ALTER TABLE predictions"} {
+	for i, fault := range []string{"FROM days_by_id", "FROM labels_by_id", "DELETE WHERE id_day IN", "ALTER TABLE predictions"} {
 		w.predict(int64(2*i), "Ann", map[string]string{"customer": "ann"}, nil)
 		w.predict(int64(2*i+1), "Bob", map[string]string{"customer": "bob"}, nil)
 		w.exec("INSERT INTO days_by_id SELECT " + plumbline.IDDaySQL + " FROM predictions")

@@ -1,0 +1,112 @@
+package join
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/storage"
+)
+
+// step is one step while it goes on: what is new to it, and what its statements are
+// told.
+type step struct {
+	work
+	// db is the server that the join writes to. It is asked, too: another replica may
+	// lag behind the cursors it has.
+	db         *storage.DB
+	parameters []any
+	told       int // at most so many hashes
+	// asked has subqueries in the place of what is too much to be told, old and new
+	// by turns.
+	asked []string
+}
+
+// maxTold bounds the hashes that the statements of a step are told: a parameter has
+// 128 KiB at most.
+const maxTold = 4000
+
+// begin looks up what the statements of a step need: which new predictions labels
+// wait for, which ids have labels that are not new, and the days of their predictions.
+// It asks for what is not indexed after the frontier was read, so that it covers that.
+//
+// New predictions that no label waits for are left out, as in most steps are all. A
+// label that comes after the frontier was read is another step's, and finds them.
+func (j *Join) begin(ctx context.Context, w work) (step, error) {
+	queues, err := j.unindexed(ctx)
+	if err != nil {
+		return step{}, err
+	}
+	s := step{work: w, db: j.db.Derived(), told: j.told}
+	for prefix, n := range map[string]news{
+		"labels": w.labels, "index_labels": newsOf(queues, plumbline.TableLabels), "index_predictions": newsOf(queues, plumbline.TablePredictions)} {
+		s.parameters = append(s.parameters, n.parameters(prefix)...)
+	}
+	s.parameters = append(s.parameters, clickhouse.Named("ends", w.ends), j.cfg.Segments.Parameter(), j.cfg.scoreNumbers(), clickhouse.Named("oldest", j.oldest()))
+	if err := j.waiting(ctx, &s); err != nil || !s.touches() {
+		return s, err
+	}
+	if _, err := s.look(ctx, "again", "WITH touched AS (\n/*touched*/\n)\n", againSQL); err != nil {
+		return s, fmt.Errorf("look for labels beside the new ones: %w", err)
+	}
+	return s, s.days(ctx)
+}
+
+// waiting tells which new predictions are touched.
+func (j *Join) waiting(ctx context.Context, s *step) error {
+	told := s.parameters
+	s.parameters = append(told, s.predictions.parameters("predictions")...)
+	if len(s.predictions.to) > 0 {
+		some, err := s.look(ctx, "waiting", "", waitingSQL)
+		if err != nil {
+			return fmt.Errorf("look for labels of new predictions: %w", err)
+		}
+		if some {
+			return nil
+		}
+		s.predictions = newNews()
+	}
+	s.parameters = append(told, s.predictions.parameters("predictions")...)
+	s.parameters = append(s.parameters, clickhouse.Named("waiting", []uint64{}))
+	return nil
+}
+
+// look tells the statements of a step which hashes a subquery finds, and returns
+// whether there are any. If they are many, each statement asks the subquery itself.
+func (s *step) look(ctx context.Context, parameter, with, subquery string) (bool, error) {
+	var hashes []uint64
+	question := with + "SELECT groupUniqArray(" + strconv.Itoa(s.told+1) + ")(hash) FROM (\n" + subquery + ") SETTINGS local_filesystem_read_method = 'pread'"
+	if err := s.db.Conn().QueryRow(ctx, s.sql(question), s.parameters...).Scan(&hashes); err != nil {
+		return false, err
+	}
+	some := len(hashes) > 0
+	if len(hashes) > s.told {
+		s.asked = append(s.asked, "SELECT arrayJoin({"+parameter+":Array(UInt64)})", "SELECT hash FROM (\n"+s.sql(subquery)+")")
+		hashes = []uint64{}
+	}
+	s.parameters = append(s.parameters, clickhouse.Named(parameter, hashes))
+	return some, nil
+}
+
+// days tells the days that may have deliveries of what is touched.
+func (s *step) days(ctx context.Context) error {
+	var days []string
+	if err := s.db.Conn().QueryRow(ctx, s.sql(daysSQL), s.parameters...).Scan(&days); err != nil {
+		return fmt.Errorf("find the days of what is new: %w", err)
+	}
+	s.parameters = append(s.parameters, clickhouse.Named("days", days))
+	return nil
+}
+
+// sql is a statement of the step.
+func (s *step) sql(statement string) string {
+	statement = strings.NewReplacer(s.asked...).Replace(withTouched(statement))
+	for _, table := range []plumbline.TableName{plumbline.TableDaysByID, plumbline.TableLabelsByID} {
+		statement = strings.ReplaceAll(statement, "FROM "+string(table)+"\n", "FROM "+s.db.Local(table)+"\n")
+	}
+	return statement
+}
