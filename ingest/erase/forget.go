@@ -49,23 +49,34 @@ func (r Request) forget(ctx context.Context, db *storage.DB, ids []string, ends 
 	return nil
 }
 
+// forgetChunk puts back what has come between its look and the erasure: it may have
+// the number of a row that went.
 func (r Request) forgetChunk(ctx context.Context, db *storage.DB, b byID, ids []string, ends map[string]int64) error {
 	hashes := written(db, b.table)
 	at, table := hashes.db, hashes.local
+	staying := func(days, rows string) string {
+		return "SELECT " + b.row + " FROM " + string(b.of) + " WHERE " + b.day + " GLOBAL IN (" + days + ") AND " + b.row + " GLOBAL IN (" + rows + ")" +
+			" AND NOT (model = {model:String} AND prediction_id IN {ids:Array(String)} AND " + complete(string(b.of)) + ")"
+	}
 	var rows []uint64
 	find := "WITH theirs AS (SELECT id_day FROM " + table + " WHERE " + plumbline.HashOfIDDaySQL + " GLOBAL IN" +
 		" (SELECT " + plumbline.IDHashSQL + " FROM (SELECT {model:String} AS model, arrayJoin({ids:Array(String)}) AS prediction_id)))" +
-		" SELECT groupUniqArray(id_day) FROM theirs WHERE id_day GLOBAL NOT IN (SELECT " + b.row + " FROM " + string(b.of) +
-		" WHERE " + b.day + " GLOBAL IN (SELECT " + plumbline.DayOfIDDaySQL + " FROM theirs) AND " + b.row + " GLOBAL IN (SELECT id_day FROM theirs)" +
-		" AND NOT (model = {model:String} AND prediction_id IN {ids:Array(String)} AND " + complete(string(b.of)) + "))"
-	if err := at.Conn().QueryRow(ctx, find, r.model(), clickhouse.Named("ids", ids), clickhouse.Named("ends", ends)).Scan(&rows); err != nil {
+		" SELECT groupUniqArray(id_day) FROM theirs WHERE id_day GLOBAL NOT IN (" +
+		staying("SELECT "+plumbline.DayOfIDDaySQL+" FROM theirs", "SELECT id_day FROM theirs") + ")"
+	parameters := []any{r.model(), clickhouse.Named("ids", ids), clickhouse.Named("ends", ends)}
+	if err := at.Conn().QueryRow(ctx, find, parameters...).Scan(&rows); err != nil {
 		return fmt.Errorf("look for identifiers in %s: %w", table, err)
 	}
+	const gone = "SELECT arrayJoin({rows:Array(UInt64)}) AS id_day"
 	wait := clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
 	erase := "ALTER TABLE " + table + at.OnCluster() + " DELETE WHERE id_day IN {rows:Array(UInt64)}"
+	restore := "INSERT INTO " + table + " (id_day) " + staying("SELECT "+plumbline.DayOfIDDaySQL+" FROM ("+gone+")", gone)
 	for some := range slices.Chunk(rows, maxDays) {
 		if err := at.Conn().Exec(wait, erase, clickhouse.Named("rows", some)); err != nil {
 			return fmt.Errorf("erase identifiers from %s: %w", table, err)
+		}
+		if err := at.Conn().Exec(durably(ctx, at), restore, append(parameters, clickhouse.Named("rows", some))...); err != nil {
+			return fmt.Errorf("put back what has come to %s meanwhile: %w", table, err)
 		}
 	}
 	return nil

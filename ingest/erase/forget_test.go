@@ -143,3 +143,30 @@ func TestDaysWrittenMeanwhileAreForgotten(t *testing.T) {
 		t.Errorf("%d hashes of who was erased are left; written meanwhile: %t", n, written)
 	}
 }
+
+// A label that comes after the look, of the same person on the same day, is still
+// found afterwards.
+func TestLabelsThatComeMeanwhileAreRemembered(t *testing.T) {
+	w := newWorld(t)
+	if w.env.DB.OnCluster() != "" {
+		t.Skip("who watches stands before one server")
+	}
+	w.label(0, "Ann", "yes")
+	w.complete("l", "labels", 0, 0)
+	w.exec("INSERT INTO labels_by_id SELECT " + plumbline.IDKnownSQL + " FROM labels")
+	came := false
+	db := w.behind(func(statement string) string {
+		if !came && strings.Contains(statement, "ALTER TABLE labels_by_id") {
+			came = true
+			w.label(1, "Ann", "no")
+			w.exec("INSERT INTO labels_by_id SELECT " + plumbline.IDKnownSQL + " FROM labels WHERE _offset = 1")
+		}
+		return ""
+	})
+	if _, err := erase.Run(t.Context(), db, erase.Request{Model: "m", IDs: []string{"Ann"}}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.count("SELECT count() FROM labels_by_id WHERE id_day IN (SELECT " + plumbline.IDKnownSQL + " FROM labels)"); n == 0 || !came {
+		t.Errorf("%d hashes of the label that came meanwhile; it came: %t", n, came)
+	}
+}

@@ -26,9 +26,9 @@ type step struct {
 	asked []string
 }
 
-// maxTold bounds the hashes that the statements of a step are told: a parameter has
-// 128 KiB at most.
-const maxTold = 4000
+// maxTold bounds the hashes that the statements of a step are told: parameters are
+// part of the address, and one of 128 KiB ClickHouse refuses.
+const maxTold = 1000
 
 // begin looks up what the statements of a step need: which new predictions labels
 // wait for, which ids have labels that are not new, and the days of their predictions.
