@@ -46,7 +46,8 @@ func bruteForce(all []prediction, asked history.Range) map[cellKey]history.Cell 
 				c.Correct += int64(hit)
 				c.Right.Add(estimate.Weight{Requests: w * float64(hit), Squares: w * w * float64(hit)})
 				if p.predicted == "" {
-					c.Loss, c.LossSquares = c.Loss+w*p.loss(), c.LossSquares+w*p.loss()*p.loss()
+					loss := p.loss(known(p.corrected))
+					c.Loss, c.LossSquares = c.Loss+w*loss, c.LossSquares+w*loss*loss
 				}
 			}
 		}

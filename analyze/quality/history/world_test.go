@@ -74,13 +74,20 @@ func world(r *rand.Rand, n int, from, to time.Time) []prediction {
 	return all
 }
 
-// loss is how far a regression was off.
-func (p prediction) loss() float64 { return math.Abs(p.truth - p.score) }
+// loss is how far a regression was off, by its first label or by the corrected one.
+func (p prediction) loss(corrected bool) float64 {
+	if corrected {
+		return math.Abs(p.correctedTruth() - p.score)
+	}
+	return math.Abs(p.truth - p.score)
+}
 
-// regression makes numbers of what a binary model said, of labels that stay.
+func (p prediction) correctedTruth() float64 { return 1.3*p.truth + 1 }
+
+// regression makes numbers of what a binary model said.
 func regression(all []prediction) []prediction {
 	for i, p := range all {
-		p.predicted, p.label, p.withdrawn, p.corrected = "", "", time.Time{}, time.Time{}
+		p.predicted, p.label = "", ""
 		p.score *= 200
 		p.truth = p.score * (0.8 + float64(i%11)/20)
 		all[i] = p
@@ -146,21 +153,23 @@ func store(t *testing.T, db *storage.DB, model plumbline.Model, all []prediction
 			twice["known"], twice["_offset"] = p.at.Add(time.Second).UnixMilli(), i+1_000_000
 			asked = append(asked, twice)
 		}
-		change := func(at time.Time, label string, labelled, correct int) {
-			if !at.IsZero() && at.Before(by) && (labelled != 0 || correct != 0) {
+		// A number that nobody said yet, or does not say any more, is nil.
+		change := func(at time.Time, label string, labelled, correct int, former, truth any) {
+			if !at.IsZero() && at.Before(by) && (labelled != 0 || correct != 0 || p.predicted == "") {
 				outcome := map[string]any{"model": model, "deploy_hash": p.deploy, "stage": "production", "prediction_id": p.id, "ts": p.at.UnixMilli(),
 					"known": at.UnixMilli(), "label_offset": len(heard), "predicted": p.predicted, "label": label, "score": p.score, "labelled": labelled, "correct": correct, "requests": p.requests(), "version": 1}
 				if p.predicted == "" {
-					outcome["score"], outcome["predicted_value"], outcome["label_value"] = nil, p.score, p.truth
+					outcome["score"], outcome["predicted_value"], outcome["former_value"], outcome["truth_value"] = nil, p.score, former, truth
+					outcome["held"], outcome["holds"], outcome["label_value"] = former != nil, truth != nil, truth
 				}
 				heard = append(heard, outcome)
 			}
 		}
 		good := right(p.predicted, p.label)
-		change(p.known, p.label, 1, good)
-		change(p.withdrawn, "", -1, -good)
+		change(p.known, p.label, 1, good, nil, p.truth)
+		change(p.withdrawn, "", -1, -good, p.truth, nil)
 		other := map[string]string{"yes": "no", "no": "yes"}[p.label]
-		change(p.corrected, other, 0, right(p.predicted, other)-good)
+		change(p.corrected, other, 0, right(p.predicted, other)-good, p.truth, p.correctedTruth())
 	}
 	insert(t, db, "predictions", asked)
 	insert(t, db, "outcomes", heard)

@@ -17,13 +17,17 @@ changes AS (
         -- Beyond six hours the hours say it.
         toInt32(least(floor(4 * log2(greatest(dateDiff('second', ts, outcomes.known), 1))), 58)) AS waited,
         labelled AS gained, correct AS hits, toInt64(requests) AS times,
-        if(labelled = 1 AND predicted = '' AND label_value IS NOT NULL AND predicted_value IS NOT NULL, abs(label_value - predicted_value), 0.) AS miss
+        -- Of a number, a change takes the error out that stood before, and puts in the
+        -- one that stands now: a label may be corrected or withdrawn.
+        predicted = '' AND predicted_value IS NOT NULL AS of_number,
+        ifNotFinite(if(of_number AND holds = 1, ifNull(abs(truth_value - predicted_value), 0.), 0.), 0.) AS miss,
+        ifNotFinite(if(of_number AND held = 1, ifNull(abs(former_value - predicted_value), 0.), 0.), 0.) AS former_miss
     FROM outcomes FINAL
     WHERE model = {model:String} AND stage != 'training' AND ts >= toDateTime64({from:Int64}, 3, 'UTC')
       AND toDate(ts) GLOBAL IN (SELECT toDate(minute) FROM minutes)
       AND toStartOfMinute(ts) GLOBAL IN (SELECT minute FROM minutes)
       AND has({hours:Array(UInt32)}, toUInt32(toUnixTimestamp(toStartOfHour(outcomes.known))))
-      AND (labelled != 0 OR correct != 0)
+      AND (labelled != 0 OR correct != 0 OR of_number AND NOT (former_value <=> truth_value))
     SETTINGS do_not_merge_across_partitions_select_final = 1
 )
 SELECT
@@ -33,7 +37,7 @@ SELECT
 FROM (
     SELECT
         deploy, on_stage, hour, heard, /*of*/ AS of, if(length({classes:Array(String)}) = 2, predicted, '') AS class, /*bucket*/ AS cell, waited,
-        toInt64(changes.gained) AS gained, toInt64(hits) AS hits, times, ifNotFinite(assumeNotNull(miss), 0.) AS miss, miss * miss AS square, toUInt64(0) AS mark
+        toInt64(changes.gained) AS gained, toInt64(hits) AS hits, times, changes.miss - former_miss AS miss, changes.miss * changes.miss - former_miss * former_miss AS square, toUInt64(0) AS mark
     FROM changes
     /*features*/
     UNION ALL
