@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -58,6 +59,8 @@ type ledgerKeeper struct {
 	// targets are the objectives that quality is judged by, the first of a model
 	// and segment also its drifts.
 	targets []plumbline.SLO
+	// drifts are the objectives that bound a drift.
+	drifts  []plumbline.SLO
 	looked  attempt
 	written map[string]ledger.Entry
 }
@@ -67,6 +70,9 @@ func newLedgerKeeper(reader ledger.Reader, cfg LedgerConfig, objectives []plumbl
 	for _, o := range objectives {
 		if o.SLO.Measure == plumbline.MeasureAccuracy && o.SLO.SLI.Is(plumbline.SLIQuality) {
 			j.targets = append(j.targets, o.SLO)
+		}
+		if o.SLO.SLI.Is(plumbline.SLIDrift) {
+			j.drifts = append(j.drifts, o.SLO)
 		}
 	}
 	return j
@@ -121,18 +127,13 @@ func (j *ledgerKeeper) look(ctx context.Context, now time.Time) ([]ledger.Entry,
 }
 
 func (j *ledgerKeeper) entries(ctx context.Context, now time.Time) ([]ledger.Entry, error) {
-	since := now.Add(-j.cfg.For)
-	quality, err := j.reader.Quality(ctx, since)
-	drifts, driftErr := j.reader.Drift(ctx, since)
-	errs := []error{err, driftErr}
+	alarms, err := j.alarms(ctx, now.Add(-j.cfg.For))
+	errs := []error{err}
 	deployments := map[plumbline.Model][]ledger.Deployment{}
 	var changed []ledger.Entry
 	young := map[string]ledger.Entry{}
-	for _, a := range append(quality, drifts...) {
-		slo, ok := j.target(a)
-		if a.Kind == ledger.KindQuality && !ok {
-			continue // of an objective that is no quality, or is not declared any more
-		}
+	for _, a := range alarms {
+		slo := j.target(a)
 		if _, known := deployments[a.Model]; !known {
 			if deployments[a.Model], err = j.reader.Deployments(ctx, a.Model); err != nil {
 				errs = append(errs, err)
@@ -157,14 +158,67 @@ func (j *ledgerKeeper) entries(ctx context.Context, now time.Time) ([]ledger.Ent
 	return changed, errors.Join(errs...)
 }
 
-// target returns the objective that an alarm is judged by.
-func (j *ledgerKeeper) target(a ledger.Alarm) (plumbline.SLO, bool) {
-	for _, slo := range j.targets {
-		if slo.Model == a.Model && (a.Kind == ledger.KindDrift || slo.Name == a.SLO) {
-			return slo, true
+// alarms returns what is judged: the alarms that opened since a time, a drift once.
+// Older ones are read as well, because one of them may be the same drift as one that
+// opened since.
+func (j *ledgerKeeper) alarms(ctx context.Context, since time.Time) ([]ledger.Alarm, error) {
+	incidents, err := j.reader.Incidents(ctx, since.Add(-ledger.ReadBefore))
+	tickets, ticketsErr := j.reader.Drift(ctx, since.Add(-ledger.ReadBefore))
+	if err := errors.Join(err, ticketsErr); err != nil {
+		return nil, err // with one of them alone a drift could be counted twice
+	}
+	var all []ledger.Alarm
+	for _, a := range incidents {
+		if j.about(&a) {
+			all = append(all, a)
 		}
 	}
-	return plumbline.SLO{}, false
+	var (
+		young []ledger.Alarm
+		errs  []error
+	)
+	for _, a := range ledger.Once(append(all, tickets...)) {
+		if a.Opened.Before(since) {
+			continue
+		}
+		if a.Signal != plumbline.SignalDriftAlarm {
+			if err := j.reader.Claim(ctx, &a); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
+		young = append(young, a)
+	}
+	return young, errors.Join(errs...)
+}
+
+// about says by its objective what an incident is about; false is one that is about
+// neither quality nor drift, or whose objective is not declared any more.
+func (j *ledgerKeeper) about(a *ledger.Alarm) bool {
+	declared := func(slo plumbline.SLO) bool { return slo.Model == a.Model && slo.Name == a.SLO }
+	if slices.ContainsFunc(j.targets, declared) {
+		a.Kind = ledger.KindQuality
+		return true
+	}
+	i := slices.IndexFunc(j.drifts, declared)
+	if i < 0 {
+		return false
+	}
+	slo := j.drifts[i]
+	a.Kind, a.Segment = ledger.KindDrift, slo.Segment
+	a.Stream = ledger.Stream{Model: slo.Model, Segment: slo.Segment, Feature: slo.SLI.Feature, Reference: slo.SLI.Reference, Measure: slo.SLI.Measure}
+	return true
+}
+
+// target returns the objective that an alarm is judged by; without a name if its
+// model has none.
+func (j *ledgerKeeper) target(a ledger.Alarm) plumbline.SLO {
+	for _, slo := range j.targets {
+		if slo.Model == a.Model && (a.Kind == ledger.KindDrift || slo.Name == a.SLO) {
+			return slo
+		}
+	}
+	return plumbline.SLO{}
 }
 
 func (j *ledgerKeeper) entry(ctx context.Context, a ledger.Alarm, slo plumbline.SLO, deployments []ledger.Deployment, now time.Time) (ledger.Entry, error) {
@@ -180,10 +234,10 @@ func (j *ledgerKeeper) entry(ctx context.Context, a ledger.Alarm, slo plumbline.
 		if err != nil {
 			return e, err
 		}
-		a.SLO = slo.Name
 		e.Alarm, e.Target = a, slo.Target
 		e.Judgement = ledger.Judge(a, slo.Target, requests, cells, j.cfg.options())
 	}
+	e.SLO = slo.Name
 	if back, ok := ledger.Rollback(a, deployments, j.cfg.RollbackWithin); ok {
 		e.Back = back
 	}

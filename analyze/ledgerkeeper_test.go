@@ -200,3 +200,53 @@ func TestADriftWithoutAnObjectiveIsUndecided(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// An incident of an objective of drift is a drift alarm: it is judged by the quality
+// of its deploy in the windows that it stood on. The one of May 9 was false. That of
+// May 10 and the detector's ticket of that day are the same drift, counted once.
+func TestIncidentsOfDriftAreJudged(t *testing.T) {
+	db := startDB(t)
+	fillIncidents(t, db)
+	fillAlarms(t, db, alarmsOpened.Add(40*time.Hour))
+	ms := func(d time.Duration) int64 { return alarmsOpened.Add(d).UnixMilli() }
+	var incidents, burns []map[string]any
+	for id, of := range map[string]struct {
+		deploy string
+		opened time.Duration
+	}{"moved": {"v2", time.Hour}, "cried": {"v1", -20 * time.Hour}} {
+		incidents = append(incidents, map[string]any{"incident": id, "model": "m", "deploy_hash": of.deploy, "slo": "stable", "severity": "page",
+			"opened": ms(of.opened), "resolved": ms(of.opened + 2*time.Hour), "version": 1})
+		burns = append(burns, map[string]any{"signal": "burn", "model": "m", "deploy_hash": of.deploy, "stage": "production", "slo": "stable", "window": "1h",
+			"window_end": ms(of.opened), "measure": "bad_share", "verdict": "breach", "at": ms(of.opened)})
+	}
+	insert(t, db, "incidents", incidents)
+	insert(t, db, "findings", burns)
+	stable := plumbline.SLO{Name: "stable", Model: "m", Measure: plumbline.MeasurePSI, Target: 0.99,
+		SLI: plumbline.SLI{Kind: plumbline.SLIDrift, Signal: plumbline.SignalDrift, Measure: plumbline.MeasurePSI, Feature: "distance", Reference: plumbline.ReferenceTraining}}
+	objectives := append(ledgerObjectives(), plumbline.Objective{SLO: stable})
+	j := newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, defaultLedger(), objectives)
+	entries, err := j.look(t.Context(), alarmsOpened.Add(40*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]ledger.Entry{}
+	for _, e := range entries {
+		got[e.ID] = e
+	}
+	if len(got) != 4 {
+		t.Errorf("%d alarms, want two of quality and two of drift: %+v", len(got), got)
+	}
+	for id, truth := range map[string]ledger.Truth{"moved": ledger.TruthTrue, "cried": ledger.TruthFalse} {
+		e := got[id]
+		if e.Kind != ledger.KindDrift || e.Truth != truth || e.SLO != "accuracy" || e.Target != 0.9 || e.Requests != 600 || !e.To.Equal(e.Opened) || e.To.Sub(e.From) != time.Hour ||
+			!strings.HasPrefix(e.Claim, "objective stable, psi of distance against training: ") || (e.Back.Deploy == "v1") != (id == "moved") {
+			t.Errorf("%s is %+v, want a drift alarm of one hour that is %s by the accuracy", id, e, truth)
+		}
+	}
+
+	j = newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, defaultLedger(), objectives[1:])
+	entries, err = j.look(t.Context(), alarmsOpened.Add(40*time.Hour))
+	if err != nil || len(entries) != 2 || entries[0].Truth != ledger.TruthUndecided || entries[0].SLO != "" {
+		t.Errorf("without an objective of quality: %+v, %v; want two drifts that nothing judges", entries, err)
+	}
+}

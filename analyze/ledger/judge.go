@@ -41,6 +41,7 @@ type Alarm struct {
 	Deploy   plumbline.DeployHash // empty: all
 	SLO      plumbline.SLOName
 	Segment  plumbline.Segment
+	Stream   Stream // of a drift
 	Signal   plumbline.SignalName
 	Severity string
 	// Claim says in words what fired.

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -276,5 +277,52 @@ func TestWindowLength(t *testing.T) {
 		if got, err := windowLength(bad); err == nil {
 			t.Errorf("%q is taken for %s", bad, got)
 		}
+	}
+}
+
+// Of a ticket and an incident of one stream that overlap the first is kept, at the
+// higher level; everything else stays.
+func TestADriftIsCountedOnce(t *testing.T) {
+	stream := Stream{Model: "m", Feature: "distance", Reference: "training", Measure: "psi"}
+	whichever := stream
+	whichever.Reference = ""
+	noon := time.Date(2026, 5, 10, 12, 0, 0, 0, time.UTC)
+	alarm := func(id string, signal plumbline.SignalName, of Stream, from, opened, closed int) Alarm {
+		a := Alarm{ID: id, Kind: KindDrift, Signal: signal, Severity: plumbline.SeverityTicket, Stream: of, From: noon.Add(time.Duration(from) * time.Hour), Opened: noon.Add(time.Duration(opened) * time.Hour)}
+		if closed > 0 {
+			a.Closed = noon.Add(time.Duration(closed) * time.Hour)
+		}
+		if signal == plumbline.SignalBurn {
+			a.Severity = plumbline.SeverityPage
+		}
+		return a
+	}
+	ticket := alarm("ticket", plumbline.SignalDriftAlarm, stream, 0, 25, 49)
+	quality := alarm("quality", plumbline.SignalBurn, Stream{}, 9, 10, 0)
+	quality.Kind = KindQuality
+	early := alarm("incident", plumbline.SignalBurn, stream, -3, -2, 0)
+	early.Closed = noon.Add(-time.Hour)
+	for _, tt := range []struct {
+		what     string
+		incident Alarm
+		want     string
+	}{
+		{"before it, in its day", alarm("incident", plumbline.SignalBurn, stream, 9, 10, 12), "[{quality page} {incident page}]"},
+		{"against any reference, and lasts", alarm("incident", plumbline.SignalBurn, whichever, 9, 10, 0), "[{quality page} {incident page}]"},
+		{"after it, while it is open", alarm("incident", plumbline.SignalBurn, stream, 29, 30, 60), "[{quality page} {ticket page}]"},
+		{"when it was over", alarm("incident", plumbline.SignalBurn, stream, 49, 50, 60), "[{quality page} {ticket ticket} {incident page}]"},
+		{"over before its day", early, "[{incident page} {quality page} {ticket ticket}]"},
+		{"of another model", alarm("incident", plumbline.SignalBurn, Stream{Model: "n", Feature: "distance", Reference: "training", Measure: "psi"}, 9, 10, 12), "[{quality page} {incident page} {ticket ticket}]"},
+	} {
+		var got []struct{ ID, Severity string }
+		for _, a := range Once([]Alarm{quality, tt.incident, ticket}) {
+			got = append(got, struct{ ID, Severity string }{a.ID, a.Severity})
+		}
+		if fmt.Sprint(got) != tt.want {
+			t.Errorf("an incident %s: %v, want %s", tt.what, got, tt.want)
+		}
+	}
+	if both := Once([]Alarm{ticket, ticket}); len(both) != 2 {
+		t.Errorf("two tickets are %d alarms", len(both))
 	}
 }

@@ -54,10 +54,10 @@ func (r Reader) each(ctx context.Context, what, query string, args []any, scan f
 	return nil
 }
 
-// Quality returns the incidents of objectives that opened since a time. Each
-// claims what the windows in breach that it stood on say; where findings of them
-// are gone, the hour before it opened.
-func (r Reader) Quality(ctx context.Context, since time.Time) ([]Alarm, error) {
+// Incidents returns the incidents of objectives that opened since a time. What kind
+// of alarm one is follows from its objective, which the caller knows; what it claims,
+// Claim says.
+func (r Reader) Incidents(ctx context.Context, since time.Time) ([]Alarm, error) {
 	var all []Alarm
 	err := r.each(ctx, "incidents", incidentsSQL, []any{clickhouse.Named("since", since.Unix())}, func(rows driver.Rows) error {
 		var id, model, deploy, slo, severity string
@@ -66,7 +66,7 @@ func (r Reader) Quality(ctx context.Context, since time.Time) ([]Alarm, error) {
 			return err
 		}
 		a := Alarm{
-			ID: id, Kind: KindQuality, Model: plumbline.Model(model), Deploy: plumbline.DeployHash(deploy), SLO: plumbline.SLOName(slo),
+			ID: id, Model: plumbline.Model(model), Deploy: plumbline.DeployHash(deploy), SLO: plumbline.SLOName(slo),
 			Signal: plumbline.SignalBurn, Severity: severity, Opened: opened.UTC(), To: opened.UTC(), From: opened.UTC().Add(-time.Hour),
 			Claim: "the hour before it opened",
 		}
@@ -76,19 +76,22 @@ func (r Reader) Quality(ctx context.Context, since time.Time) ([]Alarm, error) {
 		all = append(all, a)
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	for i := range all {
-		if err := r.claim(ctx, &all[i]); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
+	return all, err
 }
 
-// claim looks up what an incident stood on.
-func (r Reader) claim(ctx context.Context, a *Alarm) error {
+// Claim looks up what an incident stood on: it claims what the windows in breach say;
+// where findings of them are gone, the hour before it opened.
+func (r Reader) Claim(ctx context.Context, a *Alarm) error {
+	if err := r.windows(ctx, a); err != nil {
+		return err
+	}
+	if a.Kind == KindDrift {
+		a.Claim = fmt.Sprintf("objective %s, %s: %s", a.SLO, a.Stream.claim(), a.Claim)
+	}
+	return nil
+}
+
+func (r Reader) windows(ctx context.Context, a *Alarm) error {
 	args := []any{
 		clickhouse.Named("model", string(a.Model)), clickhouse.Named("slo", string(a.SLO)), clickhouse.Named("deploy", string(a.Deploy)),
 		clickhouse.Named("opened", a.Opened.Unix()),
@@ -134,14 +137,14 @@ func windowLength(name string) (time.Duration, error) {
 	return time.Duration(n) * units[name[len(name)-1]], nil
 }
 
-// lead is how long before what is wanted days are read, so that the opening of a
-// ticket is among them.
-const lead = 40 * 24 * time.Hour
+// ReadBefore is how long before what is wanted alarms are read: days, so that the opening of
+// a ticket is among them, and alarms, so that one that goes on is.
+const ReadBefore = 40 * 24 * time.Hour
 
 // Drift returns the drift alarms that opened since a time.
 func (r Reader) Drift(ctx context.Context, since time.Time) ([]Alarm, error) {
 	var days []Day
-	err := r.each(ctx, "drift alarms", driftSQL, []any{clickhouse.Named("since", since.Add(-lead).Unix())}, func(rows driver.Rows) error {
+	err := r.each(ctx, "drift alarms", driftSQL, []any{clickhouse.Named("since", since.Add(-ReadBefore).Unix())}, func(rows driver.Rows) error {
 		var model, segment, feature, reference, measure, deploy string
 		var d Day
 		if err := rows.Scan(&model, &segment, &feature, &reference, &measure, &d.End, &deploy, &d.Ticket, &d.Seen); err != nil {
@@ -159,7 +162,7 @@ func (r Reader) Drift(ctx context.Context, since time.Time) ([]Alarm, error) {
 // of, and the number of its predictions.
 func (r Reader) Labels(ctx context.Context, a Alarm) (cells []Cell, requests int64, err error) {
 	deploy := a.Deploy
-	if a.Kind == KindDrift {
+	if a.Signal == plumbline.SignalDriftAlarm {
 		deploy = "" // its days are compared over all deploys
 	}
 	args := []any{
