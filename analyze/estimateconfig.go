@@ -84,6 +84,6 @@ func (c Config) validateEstimates() error {
 // forecast returns how estimates of a model look back.
 func (c Config) forecast(model plumbline.Model) forecast.Config {
 	f := forecast.DefaultConfig()
-	f.History, f.Positive = c.EstimateHistory, c.Models[model].Positive
+	f.History, f.Positive, f.Arrival = c.EstimateHistory, c.Models[model].Positive, c.Models[model].arrival()
 	return f
 }

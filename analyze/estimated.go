@@ -15,6 +15,9 @@ import (
 // estimate returns what can be said of a window before its labels are in, or what
 // little can be where only some predictions ever get one.
 func (l *forecasts) estimate(ctx context.Context, f *forecastOf, m forecast.Maturity, q forecast.Question) ([]Finding, error) {
+	if !l.cfg.Models[f.scope.Model].estimated() {
+		return nil, nil
+	}
 	if feedback := l.cfg.Models[f.scope.Model].Feedback; feedback.Partial() {
 		found, err := l.bounds(ctx, f, feedback, m, q)
 		if err != nil {

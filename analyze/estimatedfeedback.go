@@ -5,12 +5,14 @@ import (
 	_ "embed" // the statement
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/estimate"
+	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
 	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
 	"github.com/plumbline-slo/plumbline/analyze/quality/history"
 )
@@ -22,9 +24,38 @@ var propensitiesSQL string
 type ModelConfig struct {
 	Estimate EstimateModel
 	Feedback Feedback
+	// Task is what the model answers; empty takes it from the classes that it predicts.
+	Task qualityask.Task
 	// Positive is the class that the score of a binary model is about; empty takes
 	// the one whose predictions have the higher scores.
 	Positive string
+}
+
+// answers returns what a model answers that predicted these classes, and which
+// classes there are. A binary model that has called everything negative for weeks is
+// one all the same: its score is still about the other class.
+func (m ModelConfig) answers(classes []string) (forecast.Task, []string) {
+	switch {
+	case m.Task == qualityask.Regression:
+		return forecast.Regression, nil
+	case m.Task == qualityask.Multiclass:
+		return forecast.Classes, classes
+	case m.Task == qualityask.Binary && len(classes) == 1 && m.Positive != "" && classes[0] != m.Positive:
+		classes = slices.Sorted(slices.Values([]string{classes[0], m.Positive}))
+	}
+	return forecast.TaskOf(classes), classes
+}
+
+// estimated reports whether anything is estimated of the model: of what a ranking is
+// worth its scores say nothing.
+func (m ModelConfig) estimated() bool { return m.Task != qualityask.Ranking }
+
+// arrival says how the labels that are in were chosen.
+func (m ModelConfig) arrival() estimate.Arrival {
+	if m.Feedback.Kind == FeedbackRandom {
+		return estimate.Random
+	}
+	return estimate.Delayed
 }
 
 // EstimateModel says how a model is estimated before its labels are in.
@@ -39,12 +70,14 @@ type EstimateModel struct {
 const (
 	FeedbackFull    = "full"
 	FeedbackPartial = "partial"
+	FeedbackRandom  = "random"
 )
 
 // Feedback says which predictions of a model ever get a label.
 type Feedback struct {
-	// Kind is full, or partial where the model's own decision takes the label
-	// away: only accepted loans are repaid or not. Default full.
+	// Kind is full, partial where the model's own decision takes the label away
+	// (only accepted loans are repaid or not), or random where people label a simple
+	// random sample of the predictions, soon after they are made. Default full.
 	Kind string `yaml:"kind"`
 	// Exploration is the share, in (0, 1], of the other predictions that is let
 	// through at random and so gets a label all the same. Accepted is the
@@ -71,8 +104,8 @@ func (m ModelConfig) Validate() error {
 		}
 	}
 	f := m.Feedback
-	if f.Kind != "" && f.Kind != FeedbackFull && f.Kind != FeedbackPartial {
-		errs = append(errs, fmt.Errorf("feedback.kind: %q is neither full nor partial", f.Kind))
+	if f.Kind != "" && f.Kind != FeedbackFull && f.Kind != FeedbackPartial && f.Kind != FeedbackRandom {
+		errs = append(errs, fmt.Errorf("feedback.kind: %q is none of full, partial and random", f.Kind))
 	}
 	if !f.Partial() && (f.Exploration != 0 || f.Accepted != "" || f.Propensity != "") {
 		errs = append(errs, errors.New("feedback.kind: exploration, accepted and propensity mean something only where it is partial"))

@@ -162,7 +162,8 @@ func (l *forecasts) settle(ctx context.Context, f *forecastOf, t traffic, hour t
 		if err != nil {
 			return err
 		}
-		f.scope.Classes, f.task, f.looked = classes, forecast.TaskOf(classes), hour
+		f.task, f.scope.Classes = l.cfg.Models[t.model].answers(classes)
+		f.looked = hour
 	}
 	if hour.Sub(f.chosen) >= rechoose {
 		if err := l.choose(ctx, f, t, hour); err != nil {

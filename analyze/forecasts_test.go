@@ -5,10 +5,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
+	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -277,6 +280,80 @@ func labelsAloneSayNothing(t *testing.T, r *Runner, db *storage.DB) {
 	r.cfg.Models = nil
 	if burning := must(r.lookBurn(t.Context(), o, models[0])); !slices.ContainsFunc(burning, func(f Finding) bool { return f.Verdict == plumbline.VerdictBreach }) {
 		t.Errorf("nothing burns with full feedback, the test tests nothing: %+v", burning)
+	}
+}
+
+// Labels of a random sample correct the estimate in full: what the model says of its
+// scores is worth nothing here, and the interval holds all the same.
+func TestRandomLabelsCorrectInFull(t *testing.T) {
+	db := startDB(t)
+	random := rand.New(rand.NewPCG(78, 78))
+	hour := now.Truncate(time.Hour)
+	all := lateWorld(random, hour.Add(-12*day), now, 20)
+	right, n := 0.0, 0.0
+	for i, p := range all {
+		inside, every := !p.at.Before(hour.Add(-4*day)) && p.at.Before(hour), 10
+		if inside {
+			every = 40
+		}
+		all[i].known = now.Add(day)
+		if random.IntN(every) == 0 {
+			all[i].known = p.at.Add(time.Minute)
+		}
+		if !inside {
+			continue
+		}
+		if random.IntN(3) == 0 {
+			all[i].truth = map[string]string{"yes": "no", "no": "yes"}[p.truth]
+		}
+		if n++; all[i].predicted == all[i].truth {
+			right++
+		}
+	}
+	storeLate(t, db, "sampled", all, now)
+	said := map[string]Finding{}
+	for _, kind := range []string{FeedbackFull, FeedbackRandom} {
+		cfg := DefaultConfig()
+		cfg.Models = map[plumbline.Model]ModelConfig{"sampled": {Estimate: EstimateModel{Strata: "number:lead:20,40"}, Feedback: Feedback{Kind: kind}}}
+		cfg.EstimateWindows, cfg.EstimateHistory = []time.Duration{4 * day}, 12*day
+		r, err := New(cfg, Dependencies{DB: db})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said[kind] = pick(t, estimates(t, r, db, "sampled", now), plumbline.SignalEstimatedQuality, plumbline.MeasureAccuracy, 4*day, "v1")
+	}
+	full, sample := said[FeedbackFull], said[FeedbackRandom]
+	if !(sample.Low <= right/n && right/n <= sample.High) || sample.High-sample.Low > 0.35 || !strings.Contains(sample.Assumes, "simple random sample") {
+		t.Errorf("a random sample gives %+v, truth %.3f", sample, right/n)
+	}
+	if math.Abs(full.Value-right/n) <= math.Abs(sample.Value-right/n) || strings.Contains(full.Assumes, "simple random sample") {
+		t.Errorf("labels that came first correct as much as a random sample, the test tests nothing: %+v", full)
+	}
+}
+
+// What a model answers is what its owner declares, and else what it predicted.
+func TestModelsAnswerWhatIsDeclared(t *testing.T) {
+	for _, tt := range []struct {
+		model   ModelConfig
+		seen    string
+		task    forecast.Task
+		classes string
+	}{
+		{ModelConfig{}, "", forecast.Regression, ""},
+		{ModelConfig{}, "no yes", forecast.Binary, "no yes"},
+		{ModelConfig{}, "a b c", forecast.Classes, "a b c"},
+		{ModelConfig{Task: qualityask.Binary, Positive: "fraud"}, "ok", forecast.Binary, "fraud ok"},
+		{ModelConfig{Task: qualityask.Binary, Positive: "fraud"}, "fraud", forecast.Classes, "fraud"}, // its score is about what it predicted
+		{ModelConfig{Task: qualityask.Multiclass}, "a b", forecast.Classes, "a b"},
+		{ModelConfig{Task: qualityask.Regression}, "", forecast.Regression, ""},
+	} {
+		task, classes := tt.model.answers(strings.Fields(tt.seen))
+		if task != tt.task || strings.Join(classes, " ") != tt.classes {
+			t.Errorf("%+v that predicted %q: %s of %q, want %s of %q", tt.model, tt.seen, task, classes, tt.task, tt.classes)
+		}
+	}
+	if (ModelConfig{Task: qualityask.Ranking}).estimated() || !(ModelConfig{}).estimated() {
+		t.Error("a ranking is estimated, or nothing else is")
 	}
 }
 

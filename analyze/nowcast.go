@@ -21,9 +21,10 @@ type nowcasts struct {
 }
 
 // nowcasted reports whether a nowcast can be made of a model: of none that decides
-// itself who gets a label, or whose answers are numbers.
+// itself who gets a label, or whose answers are numbers or a ranking.
 func (l *forecasts) nowcasted(f *forecastOf) bool {
-	return f.task != forecast.Regression && !l.cfg.Models[f.scope.Model].Feedback.Partial()
+	m := l.cfg.Models[f.scope.Model]
+	return m.estimated() && f.task != forecast.Regression && !m.Feedback.Partial()
 }
 
 // nowcast evaluates the model's objectives of quality on estimates, once an hour.

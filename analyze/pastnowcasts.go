@@ -61,7 +61,9 @@ func (p *PastNowcasts) ask(ctx context.Context, model plumbline.Model, hour time
 		if err != nil {
 			return err
 		}
-		f = &forecastOf{scope: scope, task: forecast.TaskOf(scope.Classes)}
+		f = &forecastOf{}
+		f.task, scope.Classes = p.forecasts.cfg.Models[model].answers(scope.Classes)
+		f.scope = scope
 		f.forecaster = forecast.New(p.forecasts.cfg.forecast(model), p.forecasts.reader, scope, f.task)
 		p.forecasts.models[model] = f
 	}

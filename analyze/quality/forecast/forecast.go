@@ -24,10 +24,14 @@ type Config struct {
 	// Positive is the class that the score of a binary model is about; empty takes
 	// the one whose predictions have the higher scores.
 	Positive string
+	// Arrival says how the labels that are in were chosen.
+	Arrival estimate.Arrival
 }
 
-// DefaultConfig returns 90 days, 20 windows, and a share of 0.9.
-func DefaultConfig() Config { return Config{History: 90 * day, Windows: 20, Mature: 0.9} }
+// DefaultConfig returns 90 days, 20 windows, a share of 0.9, and delayed labels.
+func DefaultConfig() Config {
+	return Config{History: 90 * day, Windows: 20, Mature: 0.9, Arrival: estimate.Delayed}
+}
 
 // Validate returns every mistake.
 func (c Config) Validate() error {
@@ -40,6 +44,9 @@ func (c Config) Validate() error {
 	}
 	if !(c.Mature > 0 && c.Mature < 1) {
 		errs = append(errs, fmt.Errorf("mature: %v is not between 0 and 1", c.Mature))
+	}
+	if c.Arrival != estimate.Delayed && c.Arrival != estimate.Random {
+		errs = append(errs, fmt.Errorf("arrival: %q is neither %s nor %s", c.Arrival, estimate.Delayed, estimate.Random))
 	}
 	return errors.Join(errs...)
 }
@@ -175,7 +182,7 @@ func (f *Forecaster) Ask(ctx context.Context, q Question) (Answer, error) {
 	a.Config = past.config
 	a.Record = estimate.Judge(past.intervals)
 	a.Config.Widen = a.Record.Widen
-	if err := a.estimate(f.task, cells); err != nil {
+	if err := a.estimate(f.task, f.cfg.Arrival, cells); err != nil {
 		return a, err
 	}
 	return a, a.contradict(past, cells)
@@ -202,7 +209,7 @@ func (f *Forecaster) window(ctx context.Context, end time.Time, window time.Dura
 }
 
 // estimate computes the values.
-func (a *Answer) estimate(task Task, cells []history.Cell) error {
+func (a *Answer) estimate(task Task, arrival estimate.Arrival, cells []history.Cell) error {
 	var predictions int64
 	var weight estimate.Weight
 	for _, c := range cells {
@@ -217,12 +224,12 @@ func (a *Answer) estimate(task Task, cells []history.Cell) error {
 	switch task {
 	case Binary:
 		var c estimate.Confusion
-		if c, err = estimate.ConfusionOf(a.Fit.predictions(cells), estimate.Delayed, a.Config); err != nil {
+		if c, err = estimate.ConfusionOf(a.Fit.predictions(cells), arrival, a.Config); err != nil {
 			return err
 		}
 		a.Estimate, a.Values = c.Accuracy, c.Values(a.Config.Widen)
 	default:
-		if a.Estimate, err = estimate.Mean(a.Fit.events(cells), estimate.Delayed, a.Config); err != nil {
+		if a.Estimate, err = estimate.Mean(a.Fit.events(cells), arrival, a.Config); err != nil {
 			return err
 		}
 		id := metric.Accuracy

@@ -76,7 +76,7 @@ func (f *Forecaster) history(ctx context.Context, at time.Time, window time.Dura
 		if err != nil {
 			return past{}, err
 		}
-		truth, err := estimate.Mean(s.fit.events(s.cells), estimate.Delayed, estimate.DefaultConfig())
+		truth, err := estimate.Mean(s.fit.events(s.cells), f.cfg.Arrival, estimate.DefaultConfig())
 		if err != nil {
 			return past{}, err
 		}
@@ -122,7 +122,7 @@ func (f *Forecaster) saidAt(ctx context.Context, end time.Time, window time.Dura
 		return said{}, err
 	}
 	a := Answer{Question: Question{End: end, Window: window}, Fit: fit, Config: f.config(before)}
-	if err := a.estimate(f.task, cells); err != nil {
+	if err := a.estimate(f.task, f.cfg.Arrival, cells); err != nil {
 		return said{}, err
 	}
 	// The truth will be that of the same sample of requests.

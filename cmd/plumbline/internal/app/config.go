@@ -197,7 +197,7 @@ func (c *Config) declareSegments() {
 
 // analyzed is what its estimates need to know of the model.
 func (m DeclaredModel) analyzed() analyze.ModelConfig {
-	return analyze.ModelConfig{Estimate: m.Estimate, Feedback: m.Feedback, Positive: m.Quality.Positive}
+	return analyze.ModelConfig{Estimate: m.Estimate, Feedback: m.Feedback, Task: m.Quality.Task, Positive: m.Quality.Positive}
 }
 
 func (c Config) validateModels() error {
