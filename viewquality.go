@@ -54,10 +54,13 @@ func slicedSQL() string {
 	return "(SELECT " + labelledColumns + " FROM (" + labelledSQL + ")\n  WHERE stage = {stage:String} AND ({deploy:String} = '' OR deploy_hash = {deploy:String}) AND ({segment:String} = '' OR has(segments, {segment:String})))"
 }
 
+// onlyLabelled says what labels alone are worth where the model chose them.
+const onlyLabelled = " Of a model with partial feedback, which decides itself what ever gets a label, this is what was labelled, and no estimate of all traffic."
+
 func labelledView() View {
 	return View{
 		Name:    ViewLabelled,
-		Doc:     "One row a labelled prediction of a model in a range of event time, with the label that won among those known before as_of: late, corrected, withdrawn and repeated labels are settled. requests is what it stands for where the producer samples. Reads raw rows: outcomes, and labels of predictions that have several.",
+		Doc:     "One row a labelled prediction of a model in a range of event time, with the label that won among those known before as_of: late, corrected, withdrawn and repeated labels are settled. requests is what it stands for where the producer samples. Reads raw rows: outcomes, and labels of predictions that have several." + onlyLabelled,
 		Example: "SELECT prediction_id, ts, predicted, label, correct\nFROM labelled(model = 'iris', since = '2026-09-21 00:00:00', until = '2026-09-22 00:00:00', as_of = '2026-09-25 00:00:00')",
 		SQL:     "SELECT " + labelledColumns + "\nFROM (" + labelledSQL + ")",
 	}
@@ -68,7 +71,7 @@ const sliceExample = "stage = 'production', deploy = '', segment = '',\n  since 
 func confusionView() View {
 	return View{
 		Name: ViewConfusion,
-		Doc:  "The confusion matrix of a model in a range of event time, one row a true and a predicted class, as known before as_of. count is in requests, rows in predictions. deploy and segment may be empty, which is all.",
+		Doc:  "The confusion matrix of a model in a range of event time, one row a true and a predicted class, as known before as_of. count is in requests, rows in predictions. deploy and segment may be empty, which is all." + onlyLabelled,
 		Example: `SELECT label, predicted, count
 FROM confusion(model = 'iris', ` + sliceExample + ")",
 		SQL: "SELECT label, predicted, sum(requests) AS count, count() AS rows\nFROM " + slicedSQL() + "\nGROUP BY label, predicted",
@@ -79,7 +82,7 @@ func qualityView() View {
 	return View{
 		Name: ViewQuality,
 		Doc: "One row a metric of a model in a range of event time, as known before as_of, with the formulas of docs/quality.md; positive is the positive class of a binary model, or empty. What a metric is not defined for is not a number. " +
-			"needs_labels tells that there are fewer than 20 labels, or than 10 of a class that the metric counts on (of sampled traffic: in effective size), where `plumbline quality` says insufficient; it has the intervals, too. deploy and segment may be empty, which is all.",
+			"needs_labels tells that there are fewer than 20 labels, or than 10 of a class that the metric counts on (of sampled traffic: in effective size), where `plumbline quality` says insufficient; it has the intervals, too. deploy and segment may be empty, which is all." + onlyLabelled,
 		Example: `SELECT metric, value, labels
 FROM quality(model = 'iris', positive = 'setosa', ` + sliceExample + ")\nWHERE NOT needs_labels",
 		SQL: strings.Replace(qualitySQL, "/*labelled*/", slicedSQL(), 1),

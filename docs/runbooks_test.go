@@ -38,7 +38,7 @@ func pages(t *testing.T) map[string]string {
 func TestEveryFailureModeHasAPage(t *testing.T) {
 	all := pages(t)
 	for _, name := range []string{
-		"data-drift", "regression", "latency", "feature-lag", "poisoning", "exhaustion", "label-delay", "silent-drift", "config-drift",
+		"data-drift", "regression", "latency", "feature-lag", "poisoning", "exhaustion", "label-delay", "silent-drift", "config-drift", "concept-drift",
 		"data-quality", "slo-burn", "slo-missing", "service",
 	} {
 		text, ok := all[name]
