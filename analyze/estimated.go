@@ -12,6 +12,12 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
 )
 
+// What findings about estimates rest on; what they found stands behind it.
+const (
+	assumesGap    = "of predictions that scored alike, those whose labels are in are like the others; they err independently, but for the spread that earlier windows showed"
+	assumesRecord = "earlier windows err independently of one another and as this one does; for the few of their labels that are missing the estimate stands in"
+)
+
 // estimate returns what can be said of a window before its labels are in, or what
 // little can be where only some predictions ever get one.
 func (l *forecasts) estimate(ctx context.Context, f *forecastOf, m forecast.Maturity, q forecast.Question) ([]Finding, error) {
@@ -81,7 +87,7 @@ func (l *forecasts) contradiction(f *forecastOf, a forecast.Answer) Finding {
 	out := l.estimatedFinding(f, a.Question, plumbline.MeasureEstimateGap)
 	out.Signal, out.Reference, out.WindowEnd = plumbline.SignalConceptDrift, plumbline.ReferenceEstimate, a.ContradictionEnd
 	c := a.Contradiction
-	out.Count, out.Assumes, out.Verdict = unsigned(c.Labels), c.Says, plumbline.VerdictInsufficient
+	out.Count, out.Assumes, out.Verdict = unsigned(c.Labels), assumesGap+"; "+c.Says, plumbline.VerdictInsufficient
 	if c.State != metric.OK {
 		return out
 	}
@@ -95,7 +101,7 @@ func (l *forecasts) contradiction(f *forecastOf, a forecast.Answer) Finding {
 // record is how often past intervals held.
 func (l *forecasts) record(f *forecastOf, a forecast.Answer) Finding {
 	out := l.estimatedFinding(f, a.Question, plumbline.MeasureIntervalRecord)
-	out.Count, out.Assumes, out.Verdict = unsigned(int64(a.Record.Windows)), a.Record.Says, plumbline.VerdictInsufficient
+	out.Count, out.Assumes, out.Verdict = unsigned(int64(a.Record.Windows)), assumesRecord+"; "+a.Record.Says, plumbline.VerdictInsufficient
 	if a.Record.Windows > 0 {
 		out.Value = float64(a.Record.Held) / float64(a.Record.Windows)
 		interval := metric.Wilson(int64(a.Record.Held), int64(a.Record.Windows))

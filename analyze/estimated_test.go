@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,7 +188,7 @@ func TestTheEstimateCoversWhatLabelsAloneMiss(t *testing.T) {
 		t.Errorf("of 12 intervals %d of the estimate hold, and %d of labels alone", held, alone)
 	}
 	record := pick(t, findings, plumbline.SignalEstimatedQuality, plumbline.MeasureIntervalRecord, day, "v1")
-	if accuracy.Verdict != plumbline.VerdictOK || record.Verdict != plumbline.VerdictOK || record.Count < 10 {
+	if accuracy.Verdict != plumbline.VerdictOK || record.Verdict != plumbline.VerdictOK || record.Count < 10 || !strings.HasPrefix(record.Assumes, assumesRecord+"; ") {
 		t.Errorf("the estimate is %s by a record of %.2f over %d windows: %s", accuracy.Verdict, record.Value, record.Count, record.Assumes)
 	}
 	f1 := pick(t, findings, plumbline.SignalEstimatedQuality, "f1", day, "v1")
@@ -198,7 +199,7 @@ func TestTheEstimateCoversWhatLabelsAloneMiss(t *testing.T) {
 	if week.Verdict != plumbline.VerdictInsufficient || math.IsNaN(week.Value) {
 		t.Errorf("a week, of which there were only two, is %+v, want a number that is not proven", week)
 	}
-	if drift := pick(t, findings, plumbline.SignalConceptDrift, plumbline.MeasureEstimateGap, day, "v1"); drift.Verdict != plumbline.VerdictOK {
+	if drift := pick(t, findings, plumbline.SignalConceptDrift, plumbline.MeasureEstimateGap, day, "v1"); drift.Verdict != plumbline.VerdictOK || drift.Assumes != assumesGap+"; the labels that are in fit the estimate" {
 		t.Errorf("late labels contradict: %+v", drift)
 	}
 	checkMaturity(t, all, findings, hour)

@@ -12,7 +12,10 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/quality"
 )
 
-const assumesQuality = "labels that are in stand for those that are not"
+const (
+	assumesQuality  = "labels that are in stand for those that are not"
+	assumesCoverage = "every request counts as one that should have a label, those that never get one as well"
+)
 
 // lookQuality counts accuracy and coverage of every deploy, of all models whose
 // windows end at one time together.
@@ -110,7 +113,7 @@ func qualityFindings(t traffic, c quality.Counts, window time.Duration) []Findin
 	accuracy.Coverage = c.Coverage()
 	coverage := accuracy
 	coverage.Signal, coverage.Measure = plumbline.SignalCoverage, plumbline.MeasureCoverage
-	coverage.Value, coverage.Count = coverage.Coverage, unsigned(c.Requests)
+	coverage.Value, coverage.Count, coverage.Assumes = coverage.Coverage, unsigned(c.Requests), assumesCoverage
 	if !math.IsNaN(coverage.Value) {
 		coverage.Verdict = plumbline.VerdictOK
 	}

@@ -53,6 +53,9 @@ func TestOneModelsQualityBlindsNoOther(t *testing.T) {
 	got := make(map[string]int)
 	for _, f := range findings {
 		got[fmt.Sprintf("%s %s %s", f.Signal, f.Model, f.Verdict)]++
+		if f.Assumes == "" {
+			t.Errorf("%s of %s does not say what it rests on", f.Signal, f.Model)
+		}
 	}
 	want := map[string]int{
 		"burn good breach":    2,
