@@ -381,7 +381,7 @@ func TestTheErrorOfARegressionIsEstimated(t *testing.T) {
 		asked = append(asked, id)
 		if known := at.Add(time.Duration(20+r.IntN(20)) * time.Hour); known.Before(hour) {
 			heard = append(heard, map[string]any{"model": "r", "deploy_hash": "v1", "stage": "production", "prediction_id": fmt.Sprint(i), "ts": at.UnixMilli(), "known": known.UnixMilli(),
-				"predicted_value": size, "label_value": size + miss, "labelled": 1, "requests": 1, "version": 1})
+				"predicted_value": size, "label_value": size + miss, "holds": 1, "truth_value": size + miss, "labelled": 1, "requests": 1, "version": 1})
 		}
 	}
 	insert(t, db, "predictions", asked)
