@@ -224,9 +224,11 @@ func TestOnlyEarlierLabelsAreLookedUp(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
-	plan := explain(t, db, s.sql("WITH touched AS (\n/*touched*/\n)\nSELECT count() FROM (\n/*labels*/\n)"), s.parameters)
-	if !strings.Contains(plan, "(model, prediction_id) in 2-element set") || !strings.Contains(plan, "Granules: 3/22") {
-		t.Errorf("labels are not read by the ids alone:\n%s", plan)
+	if db.OnCluster() == "" { // or the other servers read them, and do not say how
+		plan := explain(t, db, s.sql("WITH touched AS (\n/*touched*/\n)\nSELECT count() FROM (\n/*labels*/\n)"), s.parameters)
+		if !strings.Contains(plan, "(model, prediction_id) in 2-element set") || !strings.Contains(plan, "Granules: 3/22") {
+			t.Errorf("labels are not read by the ids alone:\n%s", plan)
+		}
 	}
 	drain(t, j)
 	if v, err := j.Verify(t.Context()); err != nil || !v.Equal() || v.Labelled != 20_002 {

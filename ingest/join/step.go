@@ -85,7 +85,7 @@ func (s *step) look(ctx context.Context, parameter, with, subquery string) (bool
 	}
 	some := len(hashes) > 0
 	if len(hashes) > s.told {
-		s.asked = append(s.asked, "SELECT arrayJoin({"+parameter+":Array(UInt64)})", "SELECT hash FROM (\n"+s.sql(subquery)+")")
+		s.asked = append(s.asked, "IN {"+parameter+":Array(UInt64)}", "GLOBAL IN (SELECT hash FROM (\n"+s.sql(subquery)+"))")
 		hashes = []uint64{}
 	}
 	s.parameters = append(s.parameters, clickhouse.Named(parameter, hashes))

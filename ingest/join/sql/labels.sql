@@ -4,9 +4,11 @@
 -- number is tried sooner than a model and a text.
 WITH
 again AS (
-    SELECT model, prediction_id
-    FROM touched
-    WHERE /*id hash*/ GLOBAL IN (SELECT arrayJoin({again:Array(UInt64)}))
+    -- Through an array: a condition with a subquery, see step.look, would be pushed
+    -- down into touched, to where other shards do not have what it found.
+    SELECT id.1 AS model, id.2 AS prediction_id
+    FROM (SELECT arrayJoin(groupUniqArray((toString(model), prediction_id))) AS id FROM touched)
+    WHERE /*id hash*/ IN {again:Array(UInt64)}
 )
 SELECT model, prediction_id, ts, known, _topic, _partition, _offset, _epoch, deleted, label, label_value
 FROM labels

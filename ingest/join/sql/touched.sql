@@ -9,4 +9,4 @@ SELECT model, prediction_id
 FROM predictions
 WHERE /*new predictions*/
   AND stage != 'training'
-  AND /*id hash*/ GLOBAL IN (SELECT arrayJoin({waiting:Array(UInt64)}))
+  AND /*id hash*/ IN {waiting:Array(UInt64)}
