@@ -36,7 +36,7 @@ func scoreCellsTable() Table {
 			{Name: "correct", Type: TypeInt64, Doc: "Correct predictions gained in that hour."},
 			{Name: "correct_requests", Type: TypeInt64, Default: "correct", Doc: "Requests that those stand for."},
 			{Name: "correct_squares", Type: TypeSum, Default: "correct", Doc: "Sum of the squares of the requests that each of them stands for."},
-			{Name: "loss", Type: TypeFloat, Doc: "Sum over requests of the absolute errors of a regression, by each prediction's first label."},
+			{Name: "loss", Type: TypeFloat, Doc: "Sum over requests of the absolute errors of a regression, by the label that counts: a change when one is corrected or withdrawn."},
 			{Name: "loss_squares", Type: TypeFloat, Doc: "Sum over requests of their squares."},
 			{Name: "source", Type: TypeUint64, Doc: "In a mark: what was counted or summed of the sources when the hour was computed; another value there has it computed again. Its highest bit says that the predictions stand for more requests than they are, and that each was weighed."},
 			{Name: "version", Type: TypeUint64, Doc: "Wall clock of the computation in nanoseconds."},

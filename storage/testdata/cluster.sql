@@ -403,7 +403,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`score_cells_local` ON CLUSTER `analytics
     `correct` Int64 COMMENT 'Correct predictions gained in that hour.',
     `correct_requests` Int64 DEFAULT correct COMMENT 'Requests that those stand for.',
     `correct_squares` Int128 DEFAULT correct COMMENT 'Sum of the squares of the requests that each of them stands for.',
-    `loss` Float64 COMMENT 'Sum over requests of the absolute errors of a regression, by each prediction''s first label.',
+    `loss` Float64 COMMENT 'Sum over requests of the absolute errors of a regression, by the label that counts: a change when one is corrected or withdrawn.',
     `loss_squares` Float64 COMMENT 'Sum over requests of their squares.',
     `source` UInt64 COMMENT 'In a mark: what was counted or summed of the sources when the hour was computed; another value there has it computed again. Its highest bit says that the predictions stand for more requests than they are, and that each was weighed.',
     `version` UInt64 COMMENT 'Wall clock of the computation in nanoseconds.'
