@@ -28,7 +28,7 @@ func oracle(rows []row) map[cell]counts {
 	for _, r := range rows {
 		key := id{r.model, r.id}
 		switch {
-		case r.topic == "labels":
+		case r.table() == "labels":
 			labels[key] = append(labels[key], r)
 		case r.half == "request" && r.stage != "training":
 			questions[key] = append(questions[key], r)
@@ -121,7 +121,7 @@ func state(p row, labels []row, known func(row) bool) counts {
 		if !known(l) {
 			continue
 		}
-		if winner == nil || cmp.Or(l.ts.Compare(winner.ts), cmp.Compare(l.partition, winner.partition),
+		if winner == nil || cmp.Or(l.ts.Compare(winner.ts), cmp.Compare(l.topic, winner.topic), cmp.Compare(l.partition, winner.partition),
 			cmp.Compare(l.offset, winner.offset), cmp.Compare(l.epoch, winner.epoch)) > 0 {
 			winner = &l
 		}

@@ -68,12 +68,20 @@ func randomSegments(random *rand.Rand) map[string]string {
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
 
+// table is where the row is stored: every other topic is one of labels.
+func (r row) table() string {
+	if r.topic == "predictions" {
+		return r.topic
+	}
+	return "labels"
+}
+
 func (r row) json() map[string]any {
 	m := map[string]any{
 		"model": r.model, "prediction_id": r.id, "ts": stamp(r.ts), "known": stamp(r.known),
 		"_topic": r.topic, "_epoch": r.epoch, "_partition": r.partition, "_offset": r.offset,
 	}
-	if r.topic == "labels" {
+	if r.table() == "labels" {
 		m["label"], m["label_value"], m["deleted"] = r.class, r.value, 0
 		if r.deleted {
 			m["deleted"] = 1
@@ -165,13 +173,13 @@ func (w *world) store(key string, n int, complete bool) {
 	if last.offset%3 == 0 { // finished from raw rows, whose times nobody has seen
 		first, latest = time.UnixMilli(0).UTC(), time.UnixMilli(0).UTC()
 	}
-	insertJSON(w.tb, w.db, last.topic, rows)
+	insertJSON(w.tb, w.db, last.table(), rows)
 	if !complete {
 		return
 	}
 	insertJSON(w.tb, w.db, "batches", []map[string]any{{
 		"topic": last.topic, "epoch": last.epoch, "partition": last.partition, "first": w.first[key], "last": last.offset,
-		"table": last.topic, "rows": len(log), "events": len(log), "known_min": stamp(low), "known_max": stamp(high), "ts_min": stamp(first), "ts_max": stamp(latest),
+		"table": last.table(), "rows": len(log), "events": len(log), "known_min": stamp(low), "known_max": stamp(high), "ts_min": stamp(first), "ts_max": stamp(latest),
 	}, {
 		"topic": last.topic, "epoch": last.epoch, "partition": last.partition, "first": w.first[key], "last": last.offset,
 		"table": "series_minute", "rows": 1, "events": len(log), "known_min": stamp(low), "known_max": stamp(high),
@@ -190,7 +198,7 @@ func (w *world) takeBack(key string) {
 	}
 	r := log[0]
 	statement := fmt.Sprintf("ALTER TABLE %s DELETE WHERE _topic = '%s' AND _epoch = '%s' AND _partition = %d AND _offset >= %d SETTINGS mutations_sync = 1",
-		r.topic, r.topic, r.epoch, r.partition, r.offset)
+		r.table(), r.topic, r.epoch, r.partition, r.offset)
 	if err := w.db.Conn().Exec(w.tb.Context(), statement); err != nil {
 		w.tb.Fatal(err)
 	}
@@ -251,7 +259,7 @@ func (w *world) history(random *rand.Rand, rows int) {
 				w.append(again)
 			}
 		} else {
-			r.topic = "labels"
+			r.topic = []string{"labels", "labels", "amendments"}[random.IntN(3)]
 			r.ts = minute(4).Truncate(time.Minute) // few label times: ties are broken by topic, partition, offset
 			r.deleted = random.IntN(10) == 0
 			if r.deleted {
