@@ -55,22 +55,22 @@ func (r Request) forgetChunk(ctx context.Context, db *storage.DB, b byID, ids []
 	hashes := written(db, b.table)
 	at, table := hashes.db, hashes.local
 	staying := func(days, rows string) string {
-		return "SELECT " + b.row + " FROM " + string(b.of) + " WHERE " + b.day + " GLOBAL IN (" + days + ") AND " + b.row + " GLOBAL IN (" + rows + ")" +
+		return "SELECT " + b.row + " FROM " + string(b.of) + " WHERE " + b.day + " " + days + " AND " + b.row + " " + rows +
 			" AND NOT (model = {model:String} AND prediction_id IN {ids:Array(String)} AND " + complete(string(b.of)) + ")"
 	}
 	var rows []uint64
 	find := "WITH theirs AS (SELECT id_day FROM " + table + " WHERE " + plumbline.HashOfIDDaySQL + " GLOBAL IN" +
 		" (SELECT " + plumbline.IDHashSQL + " FROM (SELECT {model:String} AS model, arrayJoin({ids:Array(String)}) AS prediction_id)))" +
 		" SELECT groupUniqArray(id_day) FROM theirs WHERE id_day GLOBAL NOT IN (" +
-		staying("SELECT "+plumbline.DayOfIDDaySQL+" FROM theirs", "SELECT id_day FROM theirs") + ")"
+		staying("GLOBAL IN (SELECT "+plumbline.DayOfIDDaySQL+" FROM theirs)", "GLOBAL IN (SELECT id_day FROM theirs)") + ")"
 	parameters := []any{r.model(), clickhouse.Named("ids", ids), clickhouse.Named("ends", ends)}
 	if err := at.Conn().QueryRow(ctx, find, parameters...).Scan(&rows); err != nil {
 		return fmt.Errorf("look for identifiers in %s: %w", table, err)
 	}
-	const gone = "SELECT arrayJoin({rows:Array(UInt64)}) AS id_day"
 	wait := clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
 	erase := "ALTER TABLE " + table + at.OnCluster() + " DELETE WHERE id_day IN {rows:Array(UInt64)}"
-	restore := "INSERT INTO " + table + " (id_day) " + staying("SELECT "+plumbline.DayOfIDDaySQL+" FROM ("+gone+")", gone)
+	restore := "INSERT INTO " + table + " (id_day) " +
+		staying("GLOBAL IN (SELECT "+plumbline.DayOfIDDaySQL+" FROM (SELECT arrayJoin({rows:Array(UInt64)}) AS id_day))", "IN {rows:Array(UInt64)}")
 	for some := range slices.Chunk(rows, maxDays) {
 		if err := at.Conn().Exec(wait, erase, clickhouse.Named("rows", some)); err != nil {
 			return fmt.Errorf("erase identifiers from %s: %w", table, err)

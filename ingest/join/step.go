@@ -3,6 +3,7 @@ package join
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,12 +43,11 @@ func (j *Join) begin(ctx context.Context, w work) (step, error) {
 		return step{}, err
 	}
 	s := step{work: w, db: j.db.Derived(), told: j.told}
-	for prefix, n := range map[string]news{
-		"labels": w.labels, "index_labels": newsOf(queues, plumbline.TableLabels), "index_predictions": newsOf(queues, plumbline.TablePredictions)} {
-		s.parameters = append(s.parameters, n.parameters(prefix)...)
-	}
-	s.parameters = append(s.parameters, clickhouse.Named("ends", w.ends), j.cfg.Segments.Parameter(), j.cfg.scoreNumbers(), clickhouse.Named("oldest", j.oldest()))
-	if err := j.waiting(ctx, &s); err != nil || !s.touches() {
+	s.tell(w.labels.parameters("labels")...)
+	s.tell(newsOf(queues, plumbline.TableLabels).parameters("index_labels")...)
+	s.tell(newsOf(queues, plumbline.TablePredictions).parameters("index_predictions")...)
+	s.tell(clickhouse.Named("ends", w.ends), j.cfg.Segments.Parameter(), j.cfg.scoreNumbers(), clickhouse.Named("oldest", j.oldest()))
+	if err := s.wait(ctx); err != nil || !s.touches() {
 		return s, err
 	}
 	if _, err := s.look(ctx, "again", "WITH touched AS (\n/*touched*/\n)\n", againSQL); err != nil {
@@ -56,24 +56,31 @@ func (j *Join) begin(ctx context.Context, w work) (step, error) {
 	return s, s.days(ctx)
 }
 
-// waiting tells which new predictions are touched.
-func (j *Join) waiting(ctx context.Context, s *step) error {
-	told := s.parameters
-	s.parameters = append(told, s.predictions.parameters("predictions")...)
+func (s *step) tell(parameters ...any) { s.parameters = append(s.parameters, parameters...) }
+
+// wait tells which new predictions are touched.
+func (s *step) wait(ctx context.Context) error {
 	if len(s.predictions.to) > 0 {
-		some, err := s.look(ctx, "waiting", "", waitingSQL)
+		asking := *s
+		asking.parameters = slices.Concat(s.parameters, s.predictions.parameters("predictions"))
+		some, err := asking.look(ctx, "waiting", "", waitingSQL)
 		if err != nil {
 			return fmt.Errorf("look for labels of new predictions: %w", err)
 		}
 		if some {
+			*s = asking
 			return nil
 		}
 		s.predictions = newNews()
 	}
-	s.parameters = append(told, s.predictions.parameters("predictions")...)
-	s.parameters = append(s.parameters, clickhouse.Named("waiting", []uint64{}))
+	s.tell(s.predictions.parameters("predictions")...)
+	s.tell(clickhouse.Named("waiting", []uint64{}))
 	return nil
 }
+
+// apart are the touched ids by way of an array: ClickHouse would push a condition with
+// a subquery down into touched, to where other shards do not have what it found.
+const apart = "(SELECT id.1 AS model, id.2 AS prediction_id FROM (SELECT arrayJoin(groupUniqArray((toString(model), prediction_id))) AS id FROM touched))"
 
 // look tells the statements of a step which hashes a subquery finds, and returns
 // whether there are any. If they are many, each statement asks the subquery itself.
@@ -85,10 +92,10 @@ func (s *step) look(ctx context.Context, parameter, with, subquery string) (bool
 	}
 	some := len(hashes) > 0
 	if len(hashes) > s.told {
-		s.asked = append(s.asked, "IN {"+parameter+":Array(UInt64)}", "GLOBAL IN (SELECT hash FROM (\n"+s.sql(subquery)+"))")
+		s.asked = append(s.asked, "IN {"+parameter+":Array(UInt64)}", "GLOBAL IN (SELECT hash FROM (\n"+ofPrediction(subquery)+"))", "FROM touched AS ids", "FROM "+apart+" AS ids")
 		hashes = []uint64{}
 	}
-	s.parameters = append(s.parameters, clickhouse.Named(parameter, hashes))
+	s.tell(clickhouse.Named(parameter, hashes))
 	return some, nil
 }
 
@@ -98,7 +105,7 @@ func (s *step) days(ctx context.Context) error {
 	if err := s.db.Conn().QueryRow(ctx, s.sql(daysSQL), s.parameters...).Scan(&days); err != nil {
 		return fmt.Errorf("find the days of what is new: %w", err)
 	}
-	s.parameters = append(s.parameters, clickhouse.Named("days", days))
+	s.tell(clickhouse.Named("days", days))
 	return nil
 }
 
@@ -106,7 +113,7 @@ func (s *step) days(ctx context.Context) error {
 func (s *step) sql(statement string) string {
 	statement = strings.NewReplacer(s.asked...).Replace(withTouched(statement))
 	for _, table := range []plumbline.TableName{plumbline.TableDaysByID, plumbline.TableLabelsByID} {
-		statement = strings.ReplaceAll(statement, "FROM "+string(table)+"\n", "FROM "+s.db.Local(table)+"\n")
+		statement = strings.ReplaceAll(statement, "FROM "+string(table), "FROM "+s.db.Local(table))
 	}
 	return statement
 }

@@ -4,10 +4,8 @@
 -- number is tried sooner than a model and a text.
 WITH
 again AS (
-    -- Through an array: a condition with a subquery, see step.look, would be pushed
-    -- down into touched, to where other shards do not have what it found.
-    SELECT id.1 AS model, id.2 AS prediction_id
-    FROM (SELECT arrayJoin(groupUniqArray((toString(model), prediction_id))) AS id FROM touched)
+    SELECT model, prediction_id
+    FROM touched AS ids
     WHERE /*id hash*/ IN {again:Array(UInt64)}
 )
 SELECT model, prediction_id, ts, known, _topic, _partition, _offset, _epoch, deleted, label, label_value

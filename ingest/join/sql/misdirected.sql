@@ -24,6 +24,5 @@ WHERE prediction_id GLOBAL IN (
     SELECT prediction_id
     FROM predictions
     WHERE stage != 'training'
-      AND toDate(ts) GLOBAL IN (SELECT /*day*/ FROM days_by_id
-            WHERE /*day hash*/ GLOBAL IN (SELECT /*id hash*/ FROM candidates))
+      AND toDate(ts) GLOBAL IN (SELECT /*day*/ FROM days_by_id WHERE /*day hash*/ GLOBAL IN (SELECT /*id hash*/ FROM candidates))
       AND (model, prediction_id) GLOBAL IN (SELECT model, prediction_id FROM candidates))
