@@ -1,10 +1,9 @@
 package evalquality
 
 import (
-	"time"
-
 	"context"
 	"math"
+	"time"
 
 	"github.com/plumbline-slo/plumbline/analyze/dialect"
 	"github.com/plumbline-slo/plumbline/analyze/estimate"
@@ -143,7 +142,7 @@ func (s *Study) Forecasts() []Forecast {
 		for _, r := range rows {
 			f.Known += one(r.knownAt <= end) / float64(len(rows))
 		}
-		curves, batches := s.delays(end)
+		curves, batches := s.delays(s.world.AsOf(end))
 		outlook := estimate.Maturity(batches, curves)
 		f.Maturity, f.Settled = outlook.Maturity, outlook.Settled
 		if wait, reached := estimate.MatureIn(0.9, batches, curves); reached {
@@ -154,22 +153,20 @@ func (s *Study) Forecasts() []Forecast {
 	return out
 }
 
-// delays returns the delay curve of every stratum as known on a day, from all
+// delays returns the delay curve of every stratum as a view shows it, from all
 // predictions before it, and the predictions of the window that ends there.
-func (s *Study) delays(now float64) (map[estimate.Stratum]estimate.Curve, []estimate.Batch) {
+func (s *Study) delays(v View) (map[estimate.Stratum]estimate.Curve, []estimate.Batch) {
 	waits := make(map[estimate.Stratum][]estimate.Wait)
 	var batches []estimate.Batch
-	for _, rows := range [][]Row{s.world.reference, s.world.monitored} {
-		for _, r := range between(rows, math.Inf(-1), now) {
-			w := estimate.Wait{Delay: days(now - r.At), Known: r.knownAt <= now, Count: 1}
-			b := estimate.Batch{Stratum: s.cuts.Of(r.Driver), Age: w.Delay, Waiting: 1}
-			if w.Known {
-				w.Delay, b.Known, b.Waiting = days(r.knownAt-r.At), 1, 0
-			}
-			waits[b.Stratum] = append(waits[b.Stratum], w)
-			if r.At >= now-s.WindowDays {
-				batches = append(batches, b)
-			}
+	for _, r := range v.Predictions() {
+		w := estimate.Wait{Delay: days(v.now - r.At), Known: r.Known, Count: 1}
+		b := estimate.Batch{Stratum: s.cuts.Of(r.Driver), Age: w.Delay, Waiting: 1}
+		if w.Known {
+			w.Delay, b.Known, b.Waiting = days(r.KnownAt-r.At), 1, 0
+		}
+		waits[b.Stratum] = append(waits[b.Stratum], w)
+		if r.At >= v.now-s.WindowDays {
+			batches = append(batches, b)
 		}
 	}
 	curves := make(map[estimate.Stratum]estimate.Curve)

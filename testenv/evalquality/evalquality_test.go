@@ -112,6 +112,91 @@ func TestNobodyLooksAhead(t *testing.T) {
 	}
 }
 
+// forecasts are what delay curves said up to a day, without what is held against
+// it.
+func forecasts(t *testing.T, w *World, last float64) (said []Forecast) {
+	t.Helper()
+	for _, f := range madeStudy(t, w).Forecasts() {
+		if f.Known, f.InTruth = 0, 0; f.End <= last {
+			if math.IsNaN(f.Mature) {
+				f.Mature = -1
+			}
+			said = append(said, f)
+		}
+	}
+	return said
+}
+
+// A label that became known after the last window, of the reference too, becomes so
+// half a year later, and every prediction after that window is another: no delay
+// curve of its day knows.
+func TestNoDelayCurveLooksAhead(t *testing.T) {
+	const last = 17210.0
+	later := func(after float64) *World {
+		w := made(t, nil)
+		for _, rows := range [][]Row{w.reference, w.monitored} {
+			for i := range rows {
+				r := &rows[i]
+				if r.knownAt > after {
+					r.truth, r.knownAt = !r.truth, r.knownAt+180
+				}
+				if r.At >= last {
+					r.Score, r.Chosen, r.Driver = 1-r.Score, !r.Chosen, 99-r.Driver
+				}
+			}
+		}
+		return w
+	}
+	want := forecasts(t, made(t, nil), last)
+	if got := forecasts(t, later(last), last); len(want) != 3 || !reflect.DeepEqual(got, want) {
+		t.Errorf("forecasts change with the future:\n%+v\nwant\n%+v", got, want)
+	}
+	if got := forecasts(t, later(last-10), last); reflect.DeepEqual(got, want) {
+		t.Error("labels that were known change nothing")
+	}
+}
+
+// Every label that no draw had is turned round: what a draw says stays.
+func TestNoDrawSeesMoreThanItsSample(t *testing.T) {
+	random := func(w *World) []Sampled {
+		s := madeStudy(t, w)
+		s.Draws = 2
+		all, err := s.Random(t.Context())
+		if err != nil || len(all) != 6 {
+			t.Fatalf("%d windows, %v", len(all), err)
+		}
+		return all
+	}
+	want := random(made(t, nil))
+	turned := func(had bool) *World {
+		w := made(t, nil)
+		n := 0
+		for _, s := range want {
+			rows := between(w.monitored, s.End-30, s.End)
+			for i := range rows {
+				if s.asked[i] == had {
+					rows[i].truth = !rows[i].truth
+					n++
+				}
+			}
+		}
+		if n < 100 {
+			t.Fatalf("%d labels are turned", n)
+		}
+		return w
+	}
+	for i, got := range random(turned(false)) {
+		if !slices.Equal(got.said, want[i].said) || !slices.Equal(got.wilson, want[i].wilson) || got.Truth == want[i].Truth {
+			t.Errorf("the window to day %g: said %+v of %g, want %+v", got.End, got.said, got.Truth, want[i].said)
+		}
+	}
+	for i, got := range random(turned(true)) {
+		if slices.Equal(got.said, want[i].said) {
+			t.Errorf("the window to day %g: labels that were drawn change nothing", got.End)
+		}
+	}
+}
+
 func TestWindowsThatOverlapMakeNoRecord(t *testing.T) {
 	w := made(t, nil)
 	s := madeStudy(t, w)
@@ -146,7 +231,7 @@ func TestAViewHidesWhatIsNotKnown(t *testing.T) {
 	rows := between(w.monitored, 17150, 17200)
 	known := 0
 	for i, s := range seen {
-		if s.Known != (rows[i].knownAt <= 17200) || s.Known && s.Truth != rows[i].truth || !s.Known && (s.Truth || s.Right) || s.truth || !math.IsNaN(s.knownAt) {
+		if s.Known != (rows[i].knownAt <= 17200) || s.Known && s.Truth != rows[i].truth || !s.Known && (s.Truth || s.Right || s.KnownAt != 0) || s.Known && s.KnownAt != rows[i].knownAt || s.truth || !math.IsNaN(s.knownAt) {
 			t.Fatalf("row %d is seen as %+v, and is %+v", i, s, rows[i])
 		}
 		if s.Known {

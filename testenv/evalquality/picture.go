@@ -249,7 +249,7 @@ func (r *Report) drawRandom() *picture {
 
 func (r *Report) drawDelay() *picture {
 	now := r.Nowcast[len(r.Nowcast)-1].End
-	curves, _ := r.Study.delays(now)
+	curves, _ := r.Study.delays(r.Study.world.AsOf(now))
 	p := &picture{title: r.Name + ": share of labels that are in, by days after the prediction (Kaplan-Meier)", yName: "share of labels", xName: "days after the prediction",
 		xs: [2]float64{0, 400}, ys: [2]float64{0, 1}}
 	colours := []string{red, orange, "#2e7d32", blue, "#6a1b9a", black, "#999"}

@@ -22,6 +22,11 @@ type Sampled struct {
 	// Theory is what Width / Wilson tends to: the standard deviation of a residual
 	// over that of being right, times the root of the share not labelled.
 	Theory float64
+
+	// said and wilson are the intervals of every draw, asked says whose labels any
+	// draw had.
+	said, wilson []metric.Interval
+	asked        []bool
 }
 
 // Random draws labels at random from every disjoint whole window of the monitored
@@ -37,11 +42,19 @@ func (s *Study) Random(ctx context.Context) ([]Sampled, error) {
 	var out []Sampled
 	for end := from + s.WindowDays; end <= to; end += s.WindowDays {
 		rows := between(s.world.monitored, end-s.WindowDays, end)
-		seen, err := s.world.AsOf(end).Window(end-s.WindowDays, end)
+		view := s.world.AsOf(end)
+		seen, err := view.Window(end-s.WindowDays, end)
 		if err != nil {
 			return nil, err
 		}
-		sample, err := s.draw(ctx, rows, s.eventsOf(model, seen), s.prior, s.Draws)
+		people, err := view.Annotated(end-s.WindowDays, end)
+		if err != nil {
+			return nil, err
+		}
+		sample, err := s.draw(ctx, people, s.eventsOf(model, seen), s.prior, s.Draws)
+		if err == nil && sample.Enough() {
+			sample.grade(rows, s.eventsOf(model, seen), s.Sample)
+		}
 		switch {
 		case err != nil:
 			return nil, err
@@ -60,24 +73,19 @@ const leastLabels = 20
 // Enough reports whether the sample is large enough to be looked at.
 func (r Sampled) Enough() bool { return r.Labels >= leastLabels }
 
-// draw labels a sample of rows again and again.
-func (s *Study) draw(ctx context.Context, rows []Row, events []estimate.Event, prior float64, draws int) (Sampled, error) {
-	n := int(math.Round(s.Sample * float64(len(rows))))
-	out := Sampled{Predictions: len(rows), Labels: n}
+// draw has people label a sample of a window again and again, and estimates the
+// window from the events and that sample alone.
+func (s *Study) draw(ctx context.Context, people Annotated, events []estimate.Event, prior float64, draws int) (Sampled, error) {
+	n := int(math.Round(s.Sample * float64(people.Len())))
+	out := Sampled{Predictions: people.Len(), Labels: n, asked: people.asked}
 	if !out.Enough() {
 		return out, nil
 	}
-	out.Truth = accuracy(rows)
-	residual := metric.Moments{}
-	for i, r := range rows {
+	for i := range events {
 		events[i].Known = false
-		residual.Add(one(r.right()) - events[i].Expected)
 	}
-	mean := residual.Sum / float64(residual.N)
-	spread := residual.SquareSum/float64(residual.N) - mean*mean
-	out.Theory = math.Sqrt(spread / (out.Truth * (1 - out.Truth)) * (1 - s.Sample))
-	rng := rand.New(rand.NewPCG(s.Seed, uint64(len(rows))))
-	order := rng.Perm(len(rows))
+	rng := rand.New(rand.NewPCG(s.Seed, uint64(people.Len())))
+	order := rng.Perm(people.Len())
 	for range draws {
 		if err := ctx.Err(); err != nil {
 			return out, err
@@ -86,26 +94,41 @@ func (s *Study) draw(ctx context.Context, rows []Row, events []estimate.Event, p
 		for i := range n {
 			j := i + rng.IntN(len(order)-i)
 			order[i], order[j] = order[j], order[i]
-			row := order[i]
-			right += int(one(rows[row].right()))
-			events[row] = events[row].With(one(rows[row].right()))
+			label := one(people.Ask(order[i]))
+			right += int(label)
+			events[order[i]] = events[order[i]].With(label)
 		}
 		c := estimate.Config{PriorLabels: prior, Spread: floorSpread, Widen: 1}
 		e, err := estimate.Mean(events, estimate.Random, c)
 		if err != nil {
 			return out, fmt.Errorf("estimate a sample: %w", err)
 		}
-		e = e.Within(0, 1)
-		wilson := metric.Wilson(int64(right), int64(n))
-		out.Covered += one(e.Holds(out.Truth)) / float64(draws)
-		out.WilsonCovered += one(wilson.Holds(out.Truth)) / float64(draws)
-		out.Width += e.Width() / float64(draws)
-		out.Wilson += wilson.Width() / float64(draws)
+		out.said = append(out.said, e.Within(0, 1).Interval)
+		out.wilson = append(out.wilson, metric.Wilson(int64(right), int64(n)))
 		for _, row := range order[:n] {
 			events[row].Known = false
 		}
 	}
 	return out, nil
+}
+
+// grade holds what was said against the truth of the window.
+func (r *Sampled) grade(rows []Row, events []estimate.Event, share float64) {
+	r.Truth = accuracy(rows)
+	residual := metric.Moments{}
+	for i, row := range rows {
+		residual.Add(one(row.right()) - events[i].Expected)
+	}
+	mean := residual.Sum / float64(residual.N)
+	spread := residual.SquareSum/float64(residual.N) - mean*mean
+	r.Theory = math.Sqrt(spread / (r.Truth * (1 - r.Truth)) * (1 - share))
+	for i, said := range r.said {
+		draws := float64(len(r.said))
+		r.Covered += one(said.Holds(r.Truth)) / draws
+		r.WilsonCovered += one(r.wilson[i].Holds(r.Truth)) / draws
+		r.Width += said.Width() / draws
+		r.Wilson += r.wilson[i].Width() / draws
+	}
 }
 
 // tolerated is how far from 95 % a prior's coverage on the reference may be.
@@ -117,16 +140,21 @@ const tolerated = 0.01
 // the others, it takes the least: that listens most to the window's own labels,
 // which know of a drift that the reference has not seen. Where none does, it takes
 // the nearest.
-func (s *Study) tunePrior(ctx context.Context, windows [][]Row, events [][]estimate.Event) error {
+func (s *Study) tunePrior(ctx context.Context, ends []float64, windows [][]Row, events [][]estimate.Event) error {
 	best := math.Inf(1)
 	for _, prior := range []float64{25, 50, 100, 200, 400} {
 		covered, sampled := 0.0, 0.0
 		for i, rows := range windows {
-			r, err := s.draw(ctx, rows, slices.Clone(events[i]), prior, s.TuneDraws)
+			people, err := s.world.Rehearse(ends[i]).Annotated(ends[i]-s.WindowDays, ends[i])
+			if err != nil {
+				return err
+			}
+			r, err := s.draw(ctx, people, slices.Clone(events[i]), prior, s.TuneDraws)
 			if err != nil {
 				return err
 			}
 			if r.Enough() {
+				r.grade(rows, events[i], s.Sample)
 				covered, sampled = covered+r.Covered, sampled+1
 			}
 		}

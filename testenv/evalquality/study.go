@@ -116,7 +116,7 @@ func (s *Study) rehearse(ctx context.Context) error {
 		s.residuals = append(s.residuals, estimate.ResidualsOf(events)...)
 		ends, windows, all = append(ends, end), append(windows, rows), append(all, events)
 	}
-	if err := s.tunePrior(ctx, windows, all); err != nil {
+	if err := s.tunePrior(ctx, ends, windows, all); err != nil {
 		return err
 	}
 	for i, end := range ends {

@@ -72,10 +72,13 @@ func span(rows []Row) (from, to float64) {
 	return math.Floor(rows[0].At), math.Floor(rows[len(rows)-1].At) + 1
 }
 
-// Seen is a row as a view shows it: Right and Truth mean nothing unless Known.
+// Seen is a row as a view shows it: Truth, Right and KnownAt mean nothing unless
+// Known.
 type Seen struct {
 	Row
 	Known, Truth, Right bool
+	// KnownAt is the day on which the label became known.
+	KnownAt float64
 }
 
 // View is the world as known at the end of the day before now: predictions before
@@ -100,11 +103,22 @@ func (v View) Window(from, to float64) ([]Seen, error) {
 	if to > v.now {
 		return nil, fmt.Errorf("window to day %g as known on day %g: it is not over", to, v.now)
 	}
-	rows := v.world.monitored
+	return v.see(between(v.monitored(), from, to)), nil
+}
+
+// monitored is what windows are of.
+func (v View) monitored() []Row {
 	if v.inReference {
-		rows = v.world.reference
+		return v.world.reference
 	}
-	return v.see(between(rows, from, to)), nil
+	return v.world.monitored
+}
+
+// Predictions returns every prediction before now, of the reference and of what is
+// monitored, with the labels that came by then: here those of the reference came
+// one by one, too.
+func (v View) Predictions() []Seen {
+	return append(v.see(between(v.world.reference, math.Inf(-1), v.now)), v.see(between(v.world.monitored, math.Inf(-1), v.now))...)
 }
 
 func (v View) see(rows []Row) []Seen {
@@ -113,20 +127,52 @@ func (v View) see(rows []Row) []Seen {
 		known := r.knownAt <= v.now
 		out[i] = Seen{Row: r, Known: known, Truth: known && r.truth, Right: known && r.right()}
 		out[i].truth, out[i].knownAt = false, math.NaN()
+		if known {
+			out[i].KnownAt = r.knownAt
+		}
 	}
 	return out
 }
 
+// Annotated is a window whose predictions people label when they are asked to: no
+// label is known but those.
+type Annotated struct {
+	rows  []Row
+	asked []bool
+}
+
+// Annotated returns the window [from, to), which must not be after now, without any
+// label.
+func (v View) Annotated(from, to float64) (Annotated, error) {
+	if _, err := v.Window(from, to); err != nil {
+		return Annotated{}, err
+	}
+	rows := between(v.monitored(), from, to)
+	return Annotated{rows, make([]bool, len(rows))}, nil
+}
+
+// Len is the number of predictions.
+func (a Annotated) Len() int { return len(a.rows) }
+
+// Ask has a prediction labelled and returns whether the model was right.
+func (a Annotated) Ask(i int) bool {
+	a.asked[i] = true
+	return a.rows[i].right()
+}
+
 // Labelled returns every prediction with a known label that is older than a
 // window that begins at before: the reference, all of it, and what was monitored.
-// In a rehearsal it is the reference without the window itself.
+// In a rehearsal it is the reference without the window itself. Since when a label
+// of the reference is known is not told.
 func (v View) Labelled(before, windowEnd float64) []Seen {
 	var out []Seen
 	for _, r := range v.world.reference {
 		if v.inReference && r.At >= before && r.At < windowEnd {
 			continue
 		}
-		out = append(out, Seen{Row: r, Known: true, Truth: r.truth, Right: r.right()})
+		s := Seen{Row: r, Known: true, Truth: r.truth, Right: r.right(), KnownAt: math.NaN()}
+		s.truth, s.knownAt = false, math.NaN()
+		out = append(out, s)
 	}
 	if v.inReference {
 		return out
