@@ -24,6 +24,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -230,7 +231,7 @@ func (s *server) listen(all []*server, to *spread) error {
 	if err != nil {
 		return err
 	}
-	s.relay = &http.Server{Handler: newRelay(s, all, to), ReadHeaderTimeout: time.Minute}
+	s.relay = &http.Server{Handler: newRelay(&url.URL{Scheme: "http", Host: s.http.Addr}, all, to), ReadHeaderTimeout: time.Minute}
 	s.dsn = "http://default:@" + listener.Addr().String()
 	go func() { _ = s.relay.Serve(listener) }() // until Close
 	return nil

@@ -1,7 +1,6 @@
 package realclickhouse
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -20,8 +19,8 @@ type relay struct {
 	spread *spread // nil: Distributed tables take no rows, as in production
 }
 
-func newRelay(s *server, all []*server, to *spread) *relay {
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: s.http.Addr})
+func newRelay(behind *url.URL, all []*server, to *spread) *relay {
+	proxy := httputil.NewSingleHostReverseProxy(behind)
 	proxy.ErrorLog = log.New(io.Discard, "", 0) // clients that go away are none of its errors
 	return &relay{proxy: proxy, all: all, spread: to}
 }
@@ -82,7 +81,14 @@ var (
 // replicated table is made as one without replicas; there is no replica to wait
 // for.
 func (r *relay) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	body := bufio.NewReader(request.Body)
+	// Read whole, and once: a reader that peeked into short statements read their
+	// end a second time, when the server may have closed the body, and that now and
+	// then broke off the answer.
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
 	if r.spread != nil {
 		q := request.URL.Query()
 		q.Set("distributed_foreground_insert", "1")
@@ -91,16 +97,11 @@ func (r *relay) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		}
 		request.URL.RawQuery = q.Encode()
 	}
-	if begin, _ := body.Peek(64); request.Method != http.MethodPost || request.URL.Query().Get("query") != "" || !definition.Match(begin) {
-		request.Body = io.NopCloser(body)
-		r.proxy.ServeHTTP(w, request)
+	if request.Method != http.MethodPost || request.URL.Query().Get("query") != "" || !definition.Match(body) {
+		r.pass(w, request, body)
 		return
 	}
-	statement, err := io.ReadAll(body)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-		return
-	}
+	statement := body
 	if wait.Match(statement) {
 		w.WriteHeader(http.StatusOK)
 		return
@@ -112,7 +113,6 @@ func (r *relay) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	statement = onCluster.ReplaceAll(statement, nil)
 	statement = replicated.ReplaceAll(statement, []byte("$1"))
 	statement = window.ReplaceAll(statement, []byte("non_replicated_deduplication_window"))
-	request.ContentLength = int64(len(statement))
 	if everywhere {
 		for _, s := range r.all {
 			if err := s.run(request, statement); err != nil {
@@ -123,7 +123,12 @@ func (r *relay) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	request.Body = io.NopCloser(bytes.NewReader(statement))
+	r.pass(w, request, statement)
+}
+
+// pass sends a request on with this body.
+func (r *relay) pass(w http.ResponseWriter, request *http.Request, body []byte) {
+	request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	r.proxy.ServeHTTP(w, request)
 }
 
