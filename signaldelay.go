@@ -73,11 +73,11 @@ ORDER BY time, metric`,
 		},
 		{
 			Name: SignalEstimatedQuality, Unit: "percentunit", Owner: OwnerModel, Good: HigherIsBetter,
-			Description: "Quality of a window's predictions before their labels are in: labels that are in as they are, the others as calibrated scores expect them, corrected within strata of the delay. The verdict is ok only once 10 matured windows, as known then, held as promised.",
+			Description: "Quality of a window's predictions before their labels are in: labels that are in as they are, the others as calibrated scores expect them, corrected within strata of the delay. The verdict is ok only once 10 matured windows, as known then, held as promised; until then lines are called unproven. Errors of a regression are in the unit of its target and have a panel of their own.",
 			Panel:       "Is the model right now? Quality estimated before the labels",
-			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', measure, ' ', window) AS metric, argMax(findings.value, at) AS value
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', measure, ' ', window, if(verdict = 'ok', '', ', unproven')) AS metric, argMax(findings.value, at) AS value
 FROM findings
-WHERE signal = 'estimated_quality' AND measure IN ('accuracy', 'precision', 'recall', 'f1') AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
+WHERE signal = 'estimated_quality' AND measure IN ` + shareMeasuresSQL() + ` AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
 GROUP BY time, metric
 ORDER BY time, metric`,
 			NoRule:  "An SLO that asks for the estimate pages on it, and only where its record proves it; by itself it is a number to look at.",

@@ -1,5 +1,7 @@
 package plumbline
 
+import "strings"
+
 // SignalFairness is about the gaps between protected segments.
 const SignalFairness SignalName = "fairness"
 
@@ -19,3 +21,17 @@ ORDER BY time, metric`,
 		},
 	}
 }
+
+// ShareMeasures are the metrics of quality that are shares, which panels draw in
+// percent. Errors, losses, correlations, values of a matrix and metrics of a model's
+// own are not: each is in a unit of its own.
+func ShareMeasures() []string {
+	return []string{
+		"accuracy", "precision", "recall", "specificity", "f1", "roc_auc", "pr_auc", "ece",
+		"macro_precision", "macro_recall", "macro_f1", "top_k", "macro_roc_auc", "weighted_roc_auc", "macro_pr_auc", "weighted_pr_auc", "macro_ece",
+		"mape", "ndcg", "map", "mrr", "hit_rate",
+	}
+}
+
+// shareMeasuresSQL spells them as the list of an IN.
+func shareMeasuresSQL() string { return "('" + strings.Join(ShareMeasures(), "', '") + "')" }

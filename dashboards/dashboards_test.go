@@ -127,8 +127,8 @@ func TestOnCallIsTheSchemaOfTheSDK(t *testing.T) {
 	if err := d.Validate(); err != nil {
 		t.Errorf("Grafana's schema refuses it: %v", err)
 	}
-	if len(d.Panels) != 12+len(plumbline.Signals()) {
-		t.Errorf("%d panels, want 10, two headings and one for each of %d signals", len(d.Panels), len(plumbline.Signals()))
+	if len(d.Panels) != 16+len(plumbline.Signals()) {
+		t.Errorf("%d panels, want 10, two headings, four of quality's other units and one for each of %d signals", len(d.Panels), len(plumbline.Signals()))
 	}
 }
 
@@ -165,6 +165,7 @@ func TestLintComplains(t *testing.T) {
 		"missing word":   func(b *board) { b.Panels[0].FieldConfig.Defaults.NoValue = "" },
 		"fallback":       func(b *board) { b.Panels[0].Targets[0].RawSQL += " -- ifNull(value, 0)" },
 		"model":          func(b *board) { b.Panels[0].Targets[0].RawSQL = "SELECT 1 WHERE model IN ($model)" },
+		"window":         func(b *board) { b.Panels[0].Targets[0].RawSQL = "SELECT 1 WHERE window = $window" },
 		"all value":      func(b *board) { b.Templating.List[1].AllValue = new(string) },
 		"range":          func(b *board) { b.Time.From = "" },
 	}
@@ -195,8 +196,8 @@ func lint(b board) []string {
 			complain("variable %s: an own value for All does not fit IN", v.Name)
 		}
 	}
-	if !names["datasource"] || !names["model"] {
-		complain("variables datasource and model are missing")
+	if !names["datasource"] || !names["model"] || !names["window"] {
+		complain("variables datasource, model or window are missing")
 	}
 	for _, a := range b.Annotations.List {
 		for _, problem := range lintTarget(a.Target, 1) {
@@ -278,16 +279,18 @@ func lintTarget(q target, format int) []string {
 	if q.RefID == "" || q.EditorType != "sql" || q.PluginVersion < "4" || q.Format == nil || *q.Format != format {
 		out = append(out, "the plugin would migrate the query or misread its format")
 	}
-	if strings.Contains(strings.ReplaceAll(q.RawSQL, "${model:singlequote}", ""), "$model") {
-		out = append(out, "the model is not quoted")
+	for _, name := range []string{"model", "window"} {
+		if strings.Contains(q.RawSQL, "$"+name) {
+			out = append(out, "the "+name+" is not quoted")
+		}
 	}
 	for _, lie := range []string{"ifNull", "coalesce", "vector(", "WITH FILL"} {
 		if strings.Contains(q.RawSQL, lie) {
 			out = append(out, lie+" turns missing data into a number")
 		}
 	}
-	if strings.Contains(q.RawSQL, "$objectives") {
-		out = append(out, "the objectives are not filled in")
+	if strings.Contains(q.RawSQL, "$objectives") || strings.Contains(q.RawSQL, "$shares") {
+		out = append(out, "the objectives or the shares are not filled in")
 	}
 	return out
 }

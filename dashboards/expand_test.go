@@ -24,6 +24,7 @@ func TestExpand(t *testing.T) {
 		{"model", "model IN ($model)", "model IN {models:Array(String)}", []any{modelsArg}},
 		{"quoted model", "model IN (${model:singlequote})", "model IN {models:Array(String)}", []any{modelsArg}},
 		{"array of models", "arrayJoin([${model:singlequote}])", "arrayJoin({models:Array(String)})", []any{modelsArg}},
+		{"window", "window = ${window:singlequote}", "window = {window:String}", []any{clickhouse.Named("window", "1d")}},
 		{"another variable", "IN ($models)", "IN ($models)", nil},
 	}
 	for _, tt := range tests {

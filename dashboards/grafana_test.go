@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/plumbline-slo/plumbline/dashboards/internal/seed"
 )
 
 // Names of the query parameters that expand leaves in its SQL.
@@ -14,18 +16,21 @@ const (
 	paramFrom   = "from"
 	paramTo     = "to"
 	paramModels = "models"
+	paramWindow = "window"
 )
 
 var (
 	timeFilter   = regexp.MustCompile(`\$__timeFilter\(([^()]*)\)`)
 	timeInterval = regexp.MustCompile(`\$__timeInterval\(([^()]*)\)`)
+	window       = regexp.MustCompile(`\$\{window(?::[a-z]+)?\}`)
 	modelList    = regexp.MustCompile(`[(\[]\s*(?:\$model\b|\$\{model(?::[a-z]+)?\})\s*[)\]]`)
 )
 
 // expand does to a panel's SQL what Grafana and its ClickHouse plugin do before
 // they send it: the macros $__fromTime, $__toTime, $__timeFilter(column),
-// $__timeInterval(column) and $__interval_s, and the variable $model as the
-// whole of a list. Times and models become query parameters, to be sent with
+// $__timeInterval(column) and $__interval_s, the variable $model as the
+// whole of a list, and ${window} as the longest window of the seed. Times, models and
+// the window become query parameters, to be sent with
 // the returned arguments, so that no name a producer chose stands in SQL text.
 // Times are cut to seconds, as the plugin does; an interval under a second
 // counts as one.
@@ -40,11 +45,12 @@ func expand(sql string, from, to time.Time, models []string, interval time.Durat
 	sql = timeInterval.ReplaceAllString(sql, "toStartOfInterval(toDateTime($1), INTERVAL "+seconds+" second)")
 	sql = strings.NewReplacer("$__fromTime", fromSQL, "$__toTime", toSQL, "$__interval_s", seconds).Replace(sql)
 	sql = modelList.ReplaceAllString(sql, modelSQL)
+	sql = window.ReplaceAllString(sql, "{"+paramWindow+":String}")
 
 	values := []struct {
 		name  string
 		value any
-	}{{paramFrom, from.Unix()}, {paramTo, to.Unix()}, {paramModels, models}}
+	}{{paramFrom, from.Unix()}, {paramTo, to.Unix()}, {paramModels, models}, {paramWindow, seed.LongestWindow}}
 	var args []any
 	for _, v := range values {
 		// A server refuses no spare parameter, but one that is left out of the

@@ -49,6 +49,7 @@ func (g generator) onCall() ([]byte, error) {
 		WithVariable(dashboard.NewDatasourceVariableBuilder(datasourceVariable).
 			Label("ClickHouse").Description("Data source whose default database holds Plumbline's tables.").Type(clickhousePlugin)).
 		WithVariable(g.modelVariable()).
+		WithVariable(g.windowVariable()).
 		Annotation(g.deployMarkers()).
 		Link(link("Plumbline's page", g.page+"/")).
 		Link(link("Runbooks", g.runbooks+"/"))
@@ -89,13 +90,16 @@ func (g generator) sql(name string) string {
 	return g.grafana(string(text))
 }
 
-// grafana fills in the objectives and the models with partial feedback, and turns
-// $model into a quoted list: right for one value and for many.
+// grafana fills in the objectives, the models with partial feedback and the measures
+// that are shares, and turns $model into a quoted list: right for one value and for
+// many.
 func (g generator) grafana(sql string) string {
 	return strings.NewReplacer(
 		"$objectives", objectivesSQL(g.objectives),
 		"$partial", modelsSQL(g.partial),
+		"$shares", sharesSQL(),
 		"$model", "${model:singlequote}",
+		"$window", "${window:singlequote}",
 	).Replace(strings.TrimSpace(sql))
 }
 
@@ -115,6 +119,19 @@ func (g generator) modelVariable() cog.Builder[dashboard.VariableModel] {
 		Definition(sql).
 		Refresh(dashboard.VariableRefreshOnDashboardLoad).Sort(dashboard.VariableSortAlphabeticalAsc).
 		Multi(true).IncludeAll(true).AllowCustomValue(false).Current(all)
+}
+
+// windowVariable lets one window of the declared metrics be chosen. It has no
+// current value: Grafana then takes the first of the query, which is the longest.
+func (g generator) windowVariable() cog.Builder[dashboard.VariableModel] {
+	sql := g.sql("windows")
+	return dashboard.NewQueryVariableBuilder("window").Label("Window of metrics").
+		Description("Window over which the declared metrics of quality are measured, the longest first.").
+		Datasource(datasourceRef()).
+		Query(dashboard.StringOrMap{Map: map[string]any{"editorType": "sql", "rawSql": sql, "refId": "window"}}).
+		Definition(sql).
+		Refresh(dashboard.VariableRefreshOnDashboardLoad).Sort(dashboard.VariableSortDisabled).
+		Multi(false).IncludeAll(false).AllowCustomValue(false)
 }
 
 func (g generator) deployMarkers() cog.Builder[dashboard.AnnotationQuery] {
@@ -183,8 +200,8 @@ const (
 	gapBlocks   = 26 * 3_600_000
 )
 
-// signalPanels returns one panel for each signal: the first two half a screen
-// wide, the others three to a row.
+// signalPanels returns one panel for each signal, the first two half a screen wide,
+// the others three to a row, and beside those of quality what has another unit.
 func (g generator) signalPanels(signals []plumbline.Signal) []cog.Builder[dashboard.Panel] {
 	var panels []cog.Builder[dashboard.Panel]
 	for i, s := range signals {
@@ -193,6 +210,12 @@ func (g generator) signalPanels(signals []plumbline.Signal) []cog.Builder[dashbo
 			p = p.Span(8)
 		}
 		panels = append(panels, p)
+		switch s.Name {
+		case plumbline.SignalQuality:
+			panels = append(panels, g.declaredPanels()...)
+		case plumbline.SignalEstimatedQuality:
+			panels = append(panels, g.estimatedErrors())
+		}
 	}
 	return panels
 }

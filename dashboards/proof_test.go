@@ -13,6 +13,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	plumbline "github.com/plumbline-slo/plumbline"
+	metrics "github.com/plumbline-slo/plumbline/analyze/quality/metric"
 	"github.com/plumbline-slo/plumbline/dashboards"
 	"github.com/plumbline-slo/plumbline/dashboards/internal/seed"
 	"github.com/plumbline-slo/plumbline/testenv"
@@ -85,7 +87,6 @@ var wantColumns = map[string][]string{
 	"timeseries": {"time", "metric", "value"},
 	"stat":       {"metric", "value"},
 	"annotation": {"time", "text", "tags"},
-	"variable":   {"model"},
 }
 
 // reader connects as Grafana should: as the embedded engine's read-only user, who
@@ -136,6 +137,7 @@ func TestEveryQueryIsProven(t *testing.T) {
 		})
 	}
 	t.Run("values", func(t *testing.T) { checkValues(t, b, conn, now) })
+	t.Run("windows", func(t *testing.T) { checkWindows(t, b, conn, now) })
 	t.Run("one model", func(t *testing.T) { checkOtherModel(t, b, conn, now) })
 }
 
@@ -199,9 +201,10 @@ func checkValues(t *testing.T, b board, conn driver.Conn, now time.Time) {
 		t.Errorf("predictions per minute %v", volume)
 	}
 	checkBreaches(t, top(4))
+	checkDeclared(t, b, top)
 	lines := map[int]map[string]float64{
 		8:  {seed.Model + " " + seed.DeployOld: seed.AccuracyBefore, seed.Model + " " + seed.DeployNew: seed.AccuracyAfter},
-		11: {seed.Model + " " + seed.DeployOld: seed.PerMinute, seed.Model + " " + seed.DeployNew: seed.PerMinute},
+		14: {seed.Model + " " + seed.DeployOld: seed.PerMinute, seed.Model + " " + seed.DeployNew: seed.PerMinute},
 	}
 	for i, want := range lines {
 		seen := map[string]bool{}
@@ -216,6 +219,126 @@ func checkValues(t *testing.T, b board, conn driver.Conn, now time.Time) {
 			if !seen[name] {
 				t.Errorf("%s: no line %s", b.Panels[i].Title, name)
 			}
+		}
+	}
+}
+
+// checkWindows holds that the longest window stands first, which Grafana then takes.
+func checkWindows(t *testing.T, b board, conn driver.Conn, now time.Time) {
+	t.Helper()
+	var got []any
+	for _, q := range everyQuery(b) {
+		if q.where != "variable window" {
+			continue
+		}
+		_, rows := query(t.Context(), t, conn, q.sql, now)
+		for _, r := range rows {
+			got = append(got, r["window"])
+		}
+	}
+	if want := []any{seed.LongestWindow, "6h", "1h"}; !slices.Equal(got, want) {
+		t.Errorf("windows %v, want %v", got, want)
+	}
+}
+
+// lines are the names of what a panel draws, with the first value of each.
+func lines(rows []row) map[string]float64 {
+	out := map[string]float64{}
+	for _, r := range rows {
+		if name := r["metric"].(string); out[name] == 0 {
+			out[name] = r["value"].(float64)
+		}
+	}
+	return out
+}
+
+// checkDeclared compares the panels of declared metrics and of estimates with the
+// seed: shares apart from other units, with the ends of intervals, and no line of
+// what is insufficient.
+func checkDeclared(t *testing.T, b board, top func(int) []row) {
+	t.Helper()
+	now, before := seed.Model+" "+seed.DeployNew, seed.Model+" "+seed.DeployOld
+	panels := map[string]struct {
+		draws map[string]float64
+		not   []string
+	}{
+		"Do the declared metrics hold? Shares such as recall, by deploy": {
+			map[string]float64{before + " recall": seed.Recall, before + " recall at least": seed.Recall - 0.03, before + " recall at most": seed.Recall + 0.03, now + " precision": 0.74},
+			[]string{"accuracy", "mae", "mcc", "missed_minutes", now + " recall"},
+		},
+		"Do the declared metrics hold? Errors and values, by deploy": {
+			map[string]float64{now + " mae": seed.MeanError, now + " mae at most": seed.MeanError + 0.5, before + " mcc": 0.55, now + " missed_minutes": 210},
+			[]string{"accuracy", "recall", "precision"},
+		},
+		"Is the model right now? Quality estimated before the labels": {
+			map[string]float64{now + " specificity 1d": 0.88, now + " f1 1d, unproven": 0.71},
+			[]string{"mae", "interval_record", " f1 1d$"},
+		},
+		"How wrong is the model now? Errors estimated before the labels": {
+			map[string]float64{now + " mae 1d, unproven": seed.MeanError, now + " mae 1d, unproven at least": 0.9 * seed.MeanError},
+			[]string{"accuracy", "interval_record"},
+		},
+	}
+	for title, want := range panels {
+		i := slices.IndexFunc(b.Panels, func(p panel) bool { return p.Title == title })
+		got := lines(top(i))
+		for name, value := range want.draws {
+			if v, ok := got[name]; !ok || math.Abs(v/value-1) > 0.03 {
+				t.Errorf("%s: %s is %v, want about %v, of %v", title, name, v, value, got)
+			}
+		}
+		for name := range got {
+			if slices.ContainsFunc(want.not, func(part string) bool { return strings.Contains(name+"$", part) }) {
+				t.Errorf("%s draws %s", title, name)
+			}
+		}
+	}
+	i := slices.IndexFunc(b.Panels, func(p panel) bool { return p.Title == "What can be said of the declared metrics now?" })
+	rows := top(i)
+	first := rows[0]
+	if first["verdict"] != "insufficient" || first["measure"] != "recall" || first["value"] != nil || first["low"] != nil || first["assumes"] != "too few labelled positives" {
+		t.Errorf("what says nothing does not stand first, or with a number: %v", first)
+	}
+	if len(rows) != 5 || rows[1]["verdict"] != "ok" || rows[1]["value"] == nil || rows[1]["high"] == nil {
+		t.Errorf("declared metrics of the deploy that serves: %v", rows)
+	}
+}
+
+// TestEveryMetricHasAPanelOfItsUnit holds that of every metric there is, declared or
+// estimated, one panel draws it, shares in percent and no other.
+func TestEveryMetricHasAPanelOfItsUnit(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	now := time.Now().Truncate(time.Minute)
+	for _, d := range metrics.Table() {
+		for _, signal := range []plumbline.SignalName{plumbline.SignalQuality, plumbline.SignalEstimatedQuality} {
+			if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO findings (at, signal, model, deploy_hash, stage, window, window_end, measure, value, low, high, verdict)
+				SELECT {at:DateTime64(3)}, {signal:String}, 'm', 'd', 'production', '1d', {at:DateTime64(3)}, {measure:String}, 0.5, 0.4, 0.6, 'ok'`,
+				clickhouse.Named("at", now.Add(-time.Minute).UTC().Format("2006-01-02 15:04:05")), clickhouse.Named("signal", string(signal)), clickhouse.Named("measure", string(d.ID))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	conn := reader(t, env)
+	drawn := map[string][]string{}
+	for _, p := range parse(t, onCall(t, options()...)).Panels {
+		if p.Type != "timeseries" || !strings.Contains(p.Targets[0].RawSQL, "quality'") {
+			continue
+		}
+		_, rows := query(t.Context(), t, conn, p.Targets[0].RawSQL, now, "m")
+		for name := range lines(rows) {
+			drawn[name] = append(drawn[name], p.FieldConfig.Defaults.Unit)
+		}
+	}
+	for _, d := range metrics.Table() {
+		want := []string{"none"}
+		if strings.HasPrefix(d.Unit, "share") {
+			want = []string{"percentunit"}
+		}
+		if got := drawn["m d "+string(d.ID)]; d.ID != metrics.Accuracy && !slices.Equal(got, want) {
+			t.Errorf("declared %s, in %s, is drawn in %v, want %v", d.ID, d.Unit, got, want)
+		}
+		if got := drawn["m d "+string(d.ID)+" 1d"]; !slices.Equal(got, want) {
+			t.Errorf("estimated %s, in %s, is drawn in %v, want %v", d.ID, d.Unit, got, want)
 		}
 	}
 }

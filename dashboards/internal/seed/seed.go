@@ -37,6 +37,12 @@ const (
 	BadShare5m = 0.42
 	// HalfInterval is half the width of every burn's interval.
 	HalfInterval = 0.02
+	// Recall is that of DeployOld over each of the windows; DeployNew has too few
+	// labels for one. MeanError is the mean absolute error of both.
+	Recall    = 0.81
+	MeanError = 14.2
+	// LongestWindow is the longest that declared metrics are measured over.
+	LongestWindow = "1d"
 	// LabelDelay is the age from which on a minute's labels are in.
 	LabelDelay = time.Hour
 	// SinceDeploy is the age of DeployNew.
@@ -63,6 +69,7 @@ func Fill(ctx context.Context, conn Execer, now time.Time) error {
 		clickhouse.Named("per_minute", PerMinute), clickhouse.Named("odd_per_minute", OddPerMinute),
 		clickhouse.Named("since", int64(SinceDeploy/time.Second)), clickhouse.Named("delay", int64(LabelDelay/time.Second)),
 		clickhouse.Named("bad_1h", BadShare1h), clickhouse.Named("bad_5m", BadShare5m),
+		clickhouse.Named("recall", Recall), clickhouse.Named("error", MeanError),
 	}
 	for i, statement := range strings.Split(statements, "\n;\n") {
 		if strings.TrimSpace(statement) == "" {

@@ -61,6 +61,16 @@ ARRAY JOIN [('distance', 0.015), ('origin', 0.06), ('destination', 0.04), ('hour
 INSERT INTO findings (at, signal, model, deploy_hash, stage, window, window_end, measure, value, low, high, count, coverage, verdict)
 SELECT toDateTime64({now:Int64} - 60, 3) AS at, 'quality', {model:String}, {new:String}, 'production', '1h', at, 'accuracy', nan, nan, nan, 0, 0, 'missing'
 ;
+-- Of the declared metrics the newest deploy has too few labelled positives for
+-- recall; the one before it had enough.
+INSERT INTO findings (at, signal, model, deploy_hash, stage, window, window_end, measure, value, low, high, count, coverage, verdict, assumes)
+SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, 'quality', {model:String}, if(300 * number < {since:Int64}, {new:String}, {old:String}) AS deploy, 'production', w, at, f.1,
+  if(f.1 = 'recall' AND deploy = {new:String}, nan, f.2) AS value, value - f.3, value + f.3, 7200, 0.62,
+  if(isNaN(value), 'insufficient', 'ok'), if(isNaN(value), 'too few labelled positives', 'the labels that are in are a random share of all')
+FROM numbers(0, 289)
+ARRAY JOIN ['1h', '6h', '1d'] AS w
+ARRAY JOIN [('recall', {recall:Float64}, 0.03), ('precision', 0.74, 0.02), ('mae', {error:Float64}, 0.5), ('mcc', 0.55, 0.04), ('missed_minutes', 210, 15)] AS f
+;
 INSERT INTO findings (at, signal, model, deploy_hash, stage, window, window_end, measure, value, low, high, count, coverage, verdict)
 SELECT toDateTime64({now:Int64} - 600 - 3600 * number, 3) AS at, 'data_quality', {model:String}, if(3600 * number < {since:Int64}, {new:String}, {old:String}), 'production', '1h', at, 'duplicate_share', 0.002 + 0.001 * cos(number), nan, nan, 3600, nan, 'ok'
 FROM numbers(0, 24)
@@ -89,7 +99,8 @@ SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, f.1, {model:Strin
 FROM numbers(0, 289)
 ARRAY JOIN [('label_arrival', '1h', 'arrived_share', 0.97, 'ok'), ('label_arrival', '6h', 'arrived_share', 1.01, 'ok'),
   ('label_arrival', '', 'blind', 0, 'ok'), ('maturity', '1d', 'labels_in', 0.42, 'ok'), ('maturity', '7d', 'labels_in', 0.88, 'ok'),
-  ('estimated_quality', '1d', 'accuracy', 0.83, 'ok'), ('estimated_quality', '1d', 'f1', 0.71, 'insufficient')] AS f
+  ('estimated_quality', '1d', 'accuracy', 0.83, 'ok'), ('estimated_quality', '1d', 'f1', 0.71, 'insufficient'), ('estimated_quality', '1d', 'specificity', 0.88, 'ok'),
+  ('estimated_quality', '1d', 'mae', {error:Float64}, 'insufficient'), ('estimated_quality', '1d', 'interval_record', 0.9, 'ok')] AS f
 ;
 INSERT INTO series_hour (model, deploy_hash, stage, segment, series, grid, time, count, rows, sum_nano)
 SELECT model, deploy_hash, stage, segment, s.1, 'f8', time, count, count, toInt128(count * s.2 * 1e9)
