@@ -41,6 +41,18 @@ const MetricLabelsBlind = "model:labels:blind"
 // AlertLabelsSilent fires for a model whose labels stay away: once, as that.
 const AlertLabelsSilent = "LabelsSilent"
 
+// What rules see of suspected concept drift, by model and deploy.
+const (
+	// MetricEstimateContradicted is 1 while labels contradict the estimate of the
+	// shortest window that has enough of them to tell, and 0 while they do not.
+	MetricEstimateContradicted = "model:estimate:contradicted"
+	// MetricEstimateGap is MeasureEstimateGap of that window, which is a label.
+	MetricEstimateGap = "model:estimate:gap"
+)
+
+// AlertConceptDrift is the ticket of a deploy whose labels contradict its estimate.
+const AlertConceptDrift = "ConceptDriftSuspected"
+
 // ReferenceEstimate is what the calibrated scores promised of the same
 // predictions.
 const ReferenceEstimate = "estimate"

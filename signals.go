@@ -258,15 +258,14 @@ ORDER BY time, metric`,
 		},
 		{
 			Name: SignalConceptDrift, Unit: "percentunit", Owner: OwnerModel, Good: LowerIsBetter,
-			Description: "conditional_tvd: share of predictions that would have had another label in the reference, among those with the same predicted class and score, beyond its noise. Where it rises, the model is wrong about the world, whatever its inputs look like. Reads outcomes, raw rows. estimate_gap, suspected concept drift: labels that are in, less what scores promised of the very same predictions, as a mean by window; 0 is as promised, and under 0 the model is right less often (of an error, over 0). Counted in score_cells.",
+			Description: "conditional_tvd: share of predictions that would have had another label in the reference, among those with the same predicted class and score, beyond its noise. Where it rises, the model is wrong about the world, whatever its inputs look like. Reads outcomes, raw rows, so that it tells nobody by itself. estimate_gap, suspected concept drift: labels that are in, less what scores promised of the very same predictions, as a mean by window; 0 is as promised, and under 0 the model is right less often (of an error, over 0). Counted in score_cells. A breach that lasts is a ticket and never a page: a suspicion is no proof.",
 			Panel:       "Does the same answer still mean the same? Concept drift, beyond noise and suspected",
 			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', measure, ' ', window, ' against ', reference) AS metric, argMax(findings.effect, at) AS value
 FROM findings
 WHERE signal = 'concept_drift' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.effect)
 GROUP BY time, metric
 ORDER BY time, metric`,
-			NoRule:  "Raw rows never feed a page, and a suspicion is no proof; where it hurts, the SLO on quality burns, and this says why.",
-			Runbook: "concept-drift",
+			Rule: AlertConceptDrift, Runbook: "concept-drift",
 		},
 		{
 			Name: SignalDriftAlarm, Unit: "short", Owner: OwnerModel, Good: LowerIsBetter,
@@ -277,7 +276,7 @@ FROM findings
 WHERE signal = 'drift_alarm' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
 GROUP BY time, metric
 ORDER BY time, metric`,
-			NoRule:  "An alert's identity is a model, a deploy and an SLO, and drift has no SLO: ask findings for the verdict breach of this signal, and hand it to whoever keeps your tickets.",
+			NoRule:  "An alert's identity is a model, a deploy and an SLO, and drift has neither of the last two: ask findings for the verdict breach of this signal, and hand it to whoever keeps your tickets.",
 			Runbook: "data-drift",
 		},
 	}

@@ -31,6 +31,9 @@ func (t Text) Headline(q Quoter) string {
 		return t.serviceHeadline(q)
 	}
 	model, slo := q.Name(string(t.Model)), q.Name(string(t.SLO))
+	if t.Status == StatusResolved && t.SLO == "" {
+		return fmt.Sprintf("%s: %s is over", model, q.Name(t.Name))
+	}
 	if t.Status == StatusResolved {
 		return fmt.Sprintf("%s is back within %s", model, slo)
 	}

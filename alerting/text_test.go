@@ -249,6 +249,18 @@ func TestWindowsFillInWhatTheRuleLeftOut(t *testing.T) {
 	}
 }
 
+// A ticket that is of no SLO does not end within one.
+func TestTheEndOfATicketWithoutAnSLO(t *testing.T) {
+	a := example(plumbline.SeverityTicket)
+	a.Labels["alertname"] = plumbline.AlertConceptDrift
+	delete(a.Labels, plumbline.LabelSLO)
+	a.EndsAt = noon.Add(-time.Minute)
+	page := alerting.RenderText(alerting.NewText([]alerting.Alert{a}, flights, alerting.Explanation{}, nil, noon))
+	if strings.Contains(page, "back within") || !strings.Contains(page, "ConceptDriftSuspected is over") {
+		t.Errorf("it says:\n%s", page)
+	}
+}
+
 // The dashboard shows the time of the incident: from the longest window before
 // it began, to now or half an hour after its end.
 func TestDashboardTimeRange(t *testing.T) {

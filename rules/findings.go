@@ -40,7 +40,8 @@ type FindingRow struct {
 	// End is the end of the window in event time.
 	End time.Time
 	// Value is the bad share of the window, 0 to 1, and Low and High the ends of its
-	// interval; NaN where nothing can be said.
+	// interval; NaN where nothing can be said. Of a contradicted estimate, Value is
+	// how far labels are off.
 	Value, Low, High float64
 	// Coverage is the share of the window's predictions with a label.
 	Coverage float64
@@ -52,9 +53,10 @@ type FindingRow struct {
 }
 
 // Samples turns burn findings into series: the bad share, the lower end of its
-// interval, and the coverage; those of estimates; and whether a model is blind. A
-// row that says nothing (insufficient, missing, or a value that is not finite)
-// makes no ratio: missing data is never healthy, and zero would be.
+// interval, and the coverage; those of estimates; whether a model is blind; and
+// whether labels contradict the estimate of a deploy. A row that says nothing
+// (insufficient, missing, or a value that is not finite) makes no ratio: missing
+// data is never healthy, and zero would be.
 func Samples(rows []FindingRow) []Sample {
 	samples := make([]Sample, 0, 3*len(rows))
 	labelled, told := make(map[windowOf]time.Time), make(map[windowOf]time.Time)
@@ -79,6 +81,43 @@ func Samples(rows []FindingRow) []Sample {
 	for _, r := range rows {
 		if r.Measure == plumbline.MeasureEstimatedBadShare {
 			samples = append(samples, r.estimates(labelled[r.of()], told[r.of()])...)
+		}
+	}
+	return append(samples, contradictions(rows)...)
+}
+
+// contradictions are the series of suspected concept drift, of each deploy those of
+// the shortest window that can tell: it sees a drift first and is over it first, and
+// others see the same one.
+func contradictions(rows []FindingRow) []Sample {
+	type told struct {
+		row    FindingRow
+		length time.Duration
+	}
+	shortest := make(map[windowOf]told)
+	for _, r := range rows {
+		length, err := ParseDuration(r.Window)
+		if r.Measure != plumbline.MeasureEstimateGap || !r.tells() || math.IsNaN(r.Value) || math.IsInf(r.Value, 0) || err != nil {
+			continue
+		}
+		of := windowOf{model: r.Model, deploy: r.Deploy}
+		if former, ok := shortest[of]; !ok || length < former.length {
+			shortest[of] = told{r, length}
+		}
+	}
+	var samples []Sample
+	for _, t := range shortest {
+		contradicted := 0.0
+		if t.row.Verdict == plumbline.VerdictBreach {
+			contradicted = 1
+		}
+		gap := t.row.sample(plumbline.MetricEstimateGap, t.row.Value)
+		for _, s := range gap {
+			s.Labels[plumbline.LabelWindow] = t.row.Window
+		}
+		for _, s := range slices.Concat(gap, t.row.sample(plumbline.MetricEstimateContradicted, contradicted)) {
+			delete(s.Labels, plumbline.LabelSLO) // it is of none
+			samples = append(samples, s)
 		}
 	}
 	return samples

@@ -69,6 +69,7 @@ type rule struct {
 	Alert       string            `yaml:"alert,omitempty"`
 	Expr        string            `yaml:"expr"`
 	For         string            `yaml:"for,omitempty"`
+	KeepFiring  string            `yaml:"keep_firing_for,omitempty"`
 	Labels      map[string]string `yaml:"labels,omitempty"`
 	Annotations map[string]string `yaml:"annotations,omitempty"`
 }
@@ -91,7 +92,7 @@ func Generate(slos []plumbline.SLO, cfg GenerateConfig) ([]byte, error) {
 		return nil, fmt.Errorf("generating rules: %w", err)
 	}
 	file := ruleFile{Groups: []ruleGroup{}}
-	labels := labelWatchers(objectives)
+	labels, concepts := labelWatchers(objectives), conceptWatchers(objectives)
 	for _, o := range objectives {
 		if len(o.Pairs) == 0 {
 			continue
@@ -99,6 +100,9 @@ func Generate(slos []plumbline.SLO, cfg GenerateConfig) ([]byte, error) {
 		g := group(o, cfg)
 		if severity := labels[o.SLO.Name]; severity != "" {
 			g.Rules = append(g.Rules, labelsAlert(o.SLO, severity, cfg))
+		}
+		if concepts[o.SLO.Name] {
+			g.Rules = append(g.Rules, conceptAlert(o.SLO, cfg))
 		}
 		file.Groups = append(file.Groups, g)
 	}

@@ -12,18 +12,23 @@ import (
 // SLOs it has; one that declares what late labels are, in an SLO of label arrival,
 // is told of by that one.
 func labelWatchers(objectives []plumbline.Objective) map[plumbline.SLOName]string {
+	chosen, severities := loudest(objectives)
+	for _, o := range objectives {
+		if !o.SLO.Shadow && len(o.Pairs) > 0 && o.SLO.SLI.Is(plumbline.SLILabelArrival) {
+			delete(severities, chosen[o.SLO.Model])
+		}
+	}
+	return severities
+}
+
+// loudest returns the SLO on quality of each model that tells as loudly as any of
+// them, the first of such, and how loudly each of these tells.
+func loudest(objectives []plumbline.Objective) (map[plumbline.Model]plumbline.SLOName, map[plumbline.SLOName]string) {
 	chosen := make(map[plumbline.Model]plumbline.SLOName)
 	severities := make(map[plumbline.SLOName]string)
-	declared := make(map[plumbline.Model]bool)
 	for _, o := range objectives {
 		slo := o.SLO
-		if slo.Shadow || len(o.Pairs) == 0 {
-			continue
-		}
-		if slo.SLI.Is(plumbline.SLILabelArrival) {
-			declared[slo.Model] = true
-		}
-		if !slo.SLI.Is(plumbline.SLIQuality) {
+		if slo.Shadow || len(o.Pairs) == 0 || !slo.SLI.Is(plumbline.SLIQuality) {
 			continue
 		}
 		severity := plumbline.SeverityTicket
@@ -38,10 +43,7 @@ func labelWatchers(objectives []plumbline.Objective) map[plumbline.SLOName]strin
 			chosen[slo.Model], severities[slo.Name] = slo.Name, severity
 		}
 	}
-	for model := range declared {
-		delete(severities, chosen[model])
-	}
-	return severities
+	return chosen, severities
 }
 
 // labelsAlert says that the labels of a model stay away. Its labels are those of
