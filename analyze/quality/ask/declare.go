@@ -98,7 +98,8 @@ var customName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 func (d Declaration) Validate(segments ...string) error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if d.Task != "" && !slices.Contains(Tasks(), d.Task) {
+	known := d.Task == "" || slices.Contains(Tasks(), d.Task)
+	if !known {
 		bad("quality.task: %q is no task: write one of %v", d.Task, Tasks())
 	}
 	if d.Task == Binary && d.Positive == "" {
@@ -108,7 +109,7 @@ func (d Declaration) Validate(segments ...string) error {
 		bad("quality.positive: %q, but quality.task is %q; write task: binary", d.Positive, d.Task)
 	}
 	for i, id := range d.Metrics {
-		if !d.has(id) {
+		if known && !d.has(id) {
 			bad("quality.metrics[%d]: %q is no metric of this model: write one of %s", i, id, strings.Join(d.names(), ", "))
 		}
 	}

@@ -106,4 +106,8 @@ func TestDeclarationsAreChecked(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", d, err, want)
 		}
 	}
+	// Of what task, decides which metrics there are: unknown, it is the one mistake.
+	if err := (Declaration{Task: "binari", Metrics: []metric.ID{metric.Recall}}).Validate(); err == nil || strings.Contains(err.Error(), "no metric") {
+		t.Errorf("an unknown task says %v", err)
+	}
 }

@@ -2,6 +2,7 @@ package sample
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -78,7 +79,7 @@ func advice(refused *decode.Error, raw map[string]json.RawMessage, at time.Time)
 		}
 	case decode.BadValue:
 		if refused.Field == "ts" && len(raw["ts"]) > 0 {
-			return []string{"ts is " + plain(string(raw["ts"])) + "; RFC 3339 needs a T between date and time, and a zone such as Z or +02:00"}
+			return []string{wrongTime(raw["ts"])}
 		}
 	case decode.WrongType:
 		if quotedNumber(raw[refused.Field]) {
@@ -93,6 +94,21 @@ func advice(refused *decode.Error, raw map[string]json.RawMessage, at time.Time)
 		return []string{"one event a line: an event over several lines is read only if it is alone in the file"}
 	}
 	return nil
+}
+
+// wrongTime says what is missing from a time, or that it has the form of one and is
+// not in the calendar.
+func wrongTime(raw json.RawMessage) string {
+	const form = "; RFC 3339 needs a T between date and time, and a zone such as Z or +02:00"
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return "ts is " + plain(string(raw)) + form
+	}
+	var wrong *time.ParseError
+	if _, err := time.Parse(time.RFC3339, text); errors.As(err, &wrong) && strings.HasSuffix(wrong.Message, "out of range") {
+		return "ts is " + strconv.Quote(text) + wrong.Message
+	}
+	return "ts is " + strconv.Quote(text) + form
 }
 
 // unixUnit names the unit of a number that is a time between 2001 and 2286 in

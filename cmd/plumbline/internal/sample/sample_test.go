@@ -80,6 +80,7 @@ func TestHints(t *testing.T) {
 		"seconds":           {strings.Replace(event("1", ""), `"2026-03-01T09:59:59Z"`, "1772359200", 1), "Unix seconds"},
 		"microseconds":      {strings.Replace(event("1", ""), `"2026-03-01T09:59:59Z"`, "1772359200000000", 1), "Unix microseconds"},
 		"no zone":           {strings.Replace(event("1", ""), `59Z"`, `59"`, 1), "and a zone"},
+		"no such month":     {strings.Replace(event("1", ""), "-03-", "-13-", 1), `ts is "2026-13-01T09:59:59Z": month out of range`},
 		"score":             {strings.Replace(event("1", `,"features":{"a":1}`), "0.5", "17", 1), "score_kinds"},
 		"quoted":            {strings.Replace(event("1", ""), "0.5", `"0.5"`, 1), "leave out the quotes"},
 		"label":             {`{"prediction_id":"1","model":"m","ts":"2026-03-01T09:59:59Z","label":"late"}`, "--kind=label"},
