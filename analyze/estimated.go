@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -51,15 +52,11 @@ func (l *forecasts) estimatedFinding(f *forecastOf, q forecast.Question, measure
 }
 
 // estimateFindings are the values of an answer. The verdict ok is what a page may
-// rest on: only where the record proves the interval. Else it is insufficient,
-// and the number is there to look at.
+// rest on: only where the measure's own record proves the interval. Else it is
+// insufficient, and the number is there to look at.
 func (l *forecasts) estimateFindings(f *forecastOf, a forecast.Answer) []Finding {
 	if a.Why != "" {
-		id := metric.Accuracy
-		if f.task == forecast.Regression {
-			id = metric.MAE
-		}
-		none := l.estimatedFinding(f, a.Question, string(id))
+		none := l.estimatedFinding(f, a.Question, string(f.task.Measure()))
 		none.Verdict, none.Assumes = plumbline.VerdictInsufficient, a.Why
 		return []Finding{none}
 	}
@@ -68,10 +65,10 @@ func (l *forecasts) estimateFindings(f *forecastOf, a forecast.Answer) []Finding
 		out := l.estimatedFinding(f, a.Question, string(v.Metric))
 		out.Count = unsigned(a.Estimate.Predictions)
 		out.Coverage = float64(a.Estimate.Known) / float64(a.Estimate.Predictions)
-		out.Verdict, out.Assumes = plumbline.VerdictInsufficient, sentence(a.Assumes)
+		out.Verdict, out.Assumes = plumbline.VerdictInsufficient, sentence(append(slices.Clip(a.Assumes), a.RecordOf(v.Metric)))
 		if v.State == metric.OK {
 			out.Value, out.Low, out.High = v.Value, v.Low, v.High
-			if a.Record.Proven {
+			if a.Records[v.Metric].Proven {
 				out.Verdict = plumbline.VerdictOK
 			}
 		} else if v.Why != "" {
@@ -98,10 +95,11 @@ func (l *forecasts) contradiction(f *forecastOf, a forecast.Answer) Finding {
 	return out
 }
 
-// record is how often past intervals held.
+// record is how often past intervals held of what pages rest on: accuracy, or the
+// error. Those of the other measures stand in the words of their own findings.
 func (l *forecasts) record(f *forecastOf, a forecast.Answer) Finding {
 	out := l.estimatedFinding(f, a.Question, plumbline.MeasureIntervalRecord)
-	out.Count, out.Assumes, out.Verdict = unsigned(int64(a.Record.Windows)), assumesRecord+"; "+a.Record.Says, plumbline.VerdictInsufficient
+	out.Count, out.Assumes, out.Verdict = unsigned(int64(a.Record.Windows)), assumesRecord+"; "+a.RecordOf(f.task.Measure()), plumbline.VerdictInsufficient
 	if a.Record.Windows > 0 {
 		out.Value = float64(a.Record.Held) / float64(a.Record.Windows)
 		interval := metric.Wilson(int64(a.Record.Held), int64(a.Record.Windows))

@@ -14,8 +14,10 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/estimate"
 	"github.com/plumbline-slo/plumbline/analyze/quality"
 	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -209,6 +211,32 @@ func TestTheEstimateCoversWhatLabelsAloneMiss(t *testing.T) {
 	}
 	if again := estimates(t, r, db, "m", now.Add(66*time.Minute)); len(again) != len(findings) {
 		t.Errorf("%d findings six minutes after that, want the same %d", len(again), len(findings))
+	}
+}
+
+// A page may rest on a measure only where its own record proves it, and the words of
+// each say what its own record is, and whose.
+func TestTheVerdictOfAMeasureIsByItsOwnRecord(t *testing.T) {
+	broken := estimate.Record{Windows: 20, Held: 9, Widen: 2.5, Says: "9 of the last 20 intervals held, fewer than promised: widened 2.50 times"}
+	proven := estimate.Record{Windows: 20, Held: 19, Widen: 1, Proven: true, Says: "19 of the last 20 intervals held, as promised"}
+	between := metric.Interval{Low: 0.7, High: 0.9}
+	a := forecast.Answer{
+		Question: forecast.Question{Window: day, Deploy: "v1"}, Estimate: estimate.Estimate{Predictions: 100, Known: 50}, Record: proven,
+		Values:  []metric.Value{{Metric: metric.Accuracy, Value: 0.8, Interval: between, State: metric.OK}, {Metric: metric.Precision, Value: 0.8, Interval: between, State: metric.OK}},
+		Records: map[metric.ID]estimate.Record{metric.Accuracy: proven, metric.Precision: broken}, Assumes: []string{"what both rest on"},
+	}
+	var l forecasts
+	findings := l.estimateFindings(&forecastOf{task: forecast.Binary}, a)
+	for i, want := range []struct{ verdict, assumes string }{
+		{plumbline.VerdictOK, "what both rest on; the record of accuracy over all deploys: " + proven.Says},
+		{plumbline.VerdictInsufficient, "what both rest on; the record of precision over all deploys: " + broken.Says},
+	} {
+		if f := findings[i]; f.Verdict != want.verdict || f.Assumes != want.assumes || f.Low != 0.7 {
+			t.Errorf("%s is %s, which assumes %q, want %s, %q", f.Measure, f.Verdict, f.Assumes, want.verdict, want.assumes)
+		}
+	}
+	if r := l.record(&forecastOf{task: forecast.Binary}, a); r.Verdict != plumbline.VerdictOK || r.Count != 20 || !strings.HasSuffix(r.Assumes, "the record of accuracy over all deploys: "+proven.Says) {
+		t.Errorf("the record is %+v, want that of accuracy", r)
 	}
 }
 

@@ -125,23 +125,57 @@ const (
 // by the delta method on the logit scale. TP and FN are sums over different
 // predictions, so that their errors are taken for independent. A share whose
 // counts are not surely off 0 is insufficient. Of sampled predictions counts are
-// in requests, and how many there are is their effective number.
-func (c Confusion) Values(widen float64) []metric.Value {
+// in requests, and how many there are is their effective number. Each share's
+// interval is as many times as wide as its own record asks, once where widen does
+// not name it; that of accuracy is as ConfusionOf made it.
+func (c Confusion) Values(widen map[metric.ID]float64) []metric.Value {
+	values := []metric.Value{{Metric: metric.Accuracy, Value: c.Accuracy.Value, Interval: c.Accuracy.Interval, Labelled: c.Accuracy.Known, State: c.Accuracy.State}}
+	for _, r := range c.ratios(c.TP.Error, c.FN.Error) {
+		values = append(values, c.valueOf(r, max(widen[r.id], 1)))
+	}
+	return values
+}
+
+// OfLabels returns what a back-test holds against the truth, as OfLabels of an
+// Estimate does, of every measure that is told.
+func (c Confusion) OfLabels() map[metric.ID]Past {
+	out := make(map[metric.ID]Past)
+	if c.Accuracy.State == metric.OK {
+		out[metric.Accuracy] = c.Accuracy.OfLabels(0, 1)
+	}
+	told := c.Values(nil)[1:]
+	for i, r := range c.ratios(c.TP.own, c.FN.own) {
+		if told[i].State == metric.OK {
+			r.err.sampling = 0
+			out[r.id] = Past{Value: r.value, Interval: r.interval(1), Error: math.Hypot(r.err.tp, r.err.fn)}
+		}
+	}
+	return out
+}
+
+// ratio is a measure that is a share of counts of the matrix.
+type ratio struct {
+	id     metric.ID
+	value  float64
+	err    ratioError
+	enough bool // are expected to tell it
+}
+
+// ratios returns the shares, with the errors of TP and FN for theirs.
+func (c Confusion) ratios(errTP, errFN float64) [4]ratio {
 	n, called := c.All.Requests, c.Chosen.Requests
 	tp, fn := n*c.TP.Value, n*c.FN.Value
-	et, ef := n*c.TP.Error, n*c.FN.Error
+	et, ef := n*errTP, n*errFN
 	positives, negatives := tp+fn, n-tp-fn
 	tn := n - called - fn
-	sureTP, sureFN, thin := c.sure(tp, et), c.sure(fn, ef), c.All.Thin()
-	accuracy := metric.Value{Metric: metric.Accuracy, Value: c.Accuracy.Value, Interval: c.Accuracy.Interval, Labelled: c.Accuracy.Known, State: c.Accuracy.State}
+	sureTP, sureFN, thin := c.sure(tp, n*c.TP.Error), c.sure(fn, n*c.FN.Error), c.All.Thin()
 	total := called + positives
 	precision, recall, specificity, f1 := tp/called, tp/positives, tn/negatives, 2*tp/total
-	return []metric.Value{
-		accuracy,
-		c.ratio(metric.Precision, precision, ratioError{et / called, 0, c.called.about(1-precision, -precision) / (called * called)}, widen, sureTP && c.Chosen.Effective() >= leastEvents),
-		c.ratio(metric.Recall, recall, ratioError{et * fn / (positives * positives), ef * tp / (positives * positives), (c.called.about(1-recall, 0) + c.passed.about(-recall, 0)) / (positives * positives)}, widen, sureTP && sureFN),
-		c.ratio(metric.Specificity, specificity, ratioError{et * tn / (negatives * negatives), ef * (negatives - tn) / (negatives * negatives), (c.called.about(0, -specificity) + c.passed.about(0, 1-specificity)) / (negatives * negatives)}, widen, tn*thin >= leastEvents),
-		c.ratio(metric.F1, f1, ratioError{et * 2 * (total - tp) / (total * total), ef * 2 * tp / (total * total), (c.called.about(2-2*f1, -f1) + c.passed.about(-f1, 0)) / (total * total)}, widen, sureTP),
+	return [4]ratio{
+		{metric.Precision, precision, ratioError{et / called, 0, c.called.about(1-precision, -precision) / (called * called)}, sureTP && c.Chosen.Effective() >= leastEvents},
+		{metric.Recall, recall, ratioError{et * fn / (positives * positives), ef * tp / (positives * positives), (c.called.about(1-recall, 0) + c.passed.about(-recall, 0)) / (positives * positives)}, sureTP && sureFN},
+		{metric.Specificity, specificity, ratioError{et * tn / (negatives * negatives), ef * (negatives - tn) / (negatives * negatives), (c.called.about(0, -specificity) + c.passed.about(0, 1-specificity)) / (negatives * negatives)}, tn*thin >= leastEvents},
+		{metric.F1, f1, ratioError{et * 2 * (total - tp) / (total * total), ef * 2 * tp / (total * total), (c.called.about(2-2*f1, -f1) + c.passed.about(-f1, 0)) / (total * total)}, sureTP},
 	}
 }
 
@@ -153,18 +187,27 @@ func (c Confusion) sure(count, err float64) bool {
 // and the variance by requests that were not sampled.
 type ratioError struct{ tp, fn, sampling float64 }
 
-// ratio builds a value from the parts of its error.
-func (c Confusion) ratio(id metric.ID, value float64, err ratioError, widen float64, enough bool) metric.Value {
-	v := metric.Value{Metric: id, Value: value, Interval: metric.Interval{Low: math.NaN(), High: math.NaN()}, Labelled: c.Accuracy.Known, State: metric.Insufficient}
+// interval is symmetric on the logit scale.
+func (r ratio) interval(widen float64) metric.Interval {
+	half := math.Hypot(z95*widen*math.Hypot(r.err.tp, r.err.fn), z95*math.Sqrt(r.err.sampling)) / (r.value * (1 - r.value))
+	if half == 0 {
+		// There and back the logit is off by a rounding, which a record would count.
+		return metric.Interval{Low: r.value, High: r.value}
+	}
+	x := math.Log(r.value / (1 - r.value))
+	return metric.Interval{Low: 1 / (1 + math.Exp(half-x)), High: 1 / (1 + math.Exp(-half-x))}
+}
+
+// valueOf builds a value from a share.
+func (c Confusion) valueOf(r ratio, widen float64) metric.Value {
+	v := metric.Value{Metric: r.id, Value: r.value, Interval: metric.Interval{Low: math.NaN(), High: math.NaN()}, Labelled: c.Accuracy.Known, State: metric.Insufficient}
 	switch {
 	case c.Predictions == 0:
 		v.State, v.Why = metric.Missing, "no predictions"
-	case !enough || !(value > 0 && value < 1):
+	case !r.enough || !(r.value > 0 && r.value < 1):
 		v.Why = "too few positives are expected to estimate a share of them"
 	default:
-		half := math.Hypot(z95*widen*math.Hypot(err.tp, err.fn), z95*math.Sqrt(err.sampling)) / (value * (1 - value))
-		x := math.Log(value / (1 - value))
-		v.Interval, v.State = metric.Interval{Low: 1 / (1 + math.Exp(half-x)), High: 1 / (1 + math.Exp(-half-x))}, metric.OK
+		v.Interval, v.State = r.interval(widen), metric.OK
 	}
 	return v
 }

@@ -39,8 +39,8 @@ func TestCountsAreRepetitions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, v := range a.Values(1) {
-		w := b.Values(1)[i]
+	for i, v := range a.Values(nil) {
+		w := b.Values(nil)[i]
 		near(t, string(v.Metric), v.Value, w.Value, 1e-12)
 		if v.State == metric.OK {
 			near(t, string(v.Metric)+" low", v.Low, w.Low, 1e-12)

@@ -214,6 +214,20 @@ func TestJudgeWidensWhatDidNotHold(t *testing.T) {
 	}
 }
 
+// An interval that was cut to what a share can be, or lies on another scale, was
+// given with a standard error all the same: errors are counted in that.
+func TestJudgeCountsErrorsInWhatWasGiven(t *testing.T) {
+	past := make([]estimate.Past, 12)
+	for i := range past {
+		past[i] = estimate.Past{Value: 0.98, Interval: metric.Interval{Low: 0.96, High: 1}, Error: 0.02, Truth: 0.94}
+	}
+	// Each is off by two standard errors; by the width of what was left, by four.
+	want := 2 * metric.StudentQuantile(0.975, 12) / 1.959963984540054
+	if r := estimate.Judge(past); r.Proven || r.Held != 0 || math.Abs(r.Widen-want) > 1e-9 {
+		t.Errorf("%+v, want it widened %.3f times", r, want)
+	}
+}
+
 func TestSpreadIsWhatLabelsCannotExplain(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 8))
 	residuals := func(spread float64) []estimate.Residual {

@@ -77,7 +77,7 @@ func figures(t *testing.T, predictions []estimate.Prediction, one float64) (out 
 		}
 	}
 	known := int64(len(labels))
-	for _, v := range mustConfusion(t, predictions).Values(1.5) {
+	for _, v := range mustConfusion(t, predictions).Values(map[metric.ID]float64{metric.Precision: 1.5, metric.Recall: 1.5, metric.Specificity: 1.5, metric.F1: 1.5}) {
 		out = append(out, [3]float64{v.Value, v.Low, v.High})
 	}
 	for _, arrival := range []estimate.Arrival{estimate.Random, estimate.Delayed} {

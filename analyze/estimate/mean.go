@@ -238,13 +238,22 @@ func Mean(events []Event, arrival Arrival, c Config) (Estimate, error) {
 	out.own = math.Sqrt(independent+together*together) / n
 	out.Error = math.Sqrt(independent+unsent+together*together) / n
 	out.Sampling = sampling(strata, out.Value) / n
-	half := math.Hypot(z95*c.Widen*out.Error, z95*out.Sampling)
-	out.Interval = metric.Interval{Low: out.Value - half, High: out.Value + half}
-	out.Assumes = assumptions(arrival, len(out.Uncorrected), out.Known == out.Predictions, c)
+	out.Assumes = assumptions(arrival, len(out.Uncorrected), out.Known == out.Predictions, c.Spread)
 	if out.Sampling > 0 {
 		out.Assumes = append(out.Assumes, sampledAlone)
 	}
-	return out, nil
+	return out.Widened(c.Widen), nil
+}
+
+// Widened returns the estimate with its interval as many times as wide as it is by
+// its errors, whatever it was before, and says so.
+func (e Estimate) Widened(times float64) Estimate {
+	half := math.Hypot(z95*times*e.Error, z95*e.Sampling)
+	e.Interval = metric.Interval{Low: e.Value - half, High: e.Value + half}
+	if times > 1 && e.Known < e.Predictions {
+		e.Assumes = append(slices.Clip(e.Assumes), fmt.Sprintf("past intervals did not hold as often as promised: this one is %.2f times as wide", times))
+	}
+	return e
 }
 
 // sampledAlone is what the variance by sampling assumes.
@@ -284,7 +293,7 @@ func sortedKeys(m map[Stratum]*part) []Stratum {
 	return keys
 }
 
-func assumptions(arrival Arrival, uncorrected int, complete bool, c Config) []string {
+func assumptions(arrival Arrival, uncorrected int, complete bool, spread float64) []string {
 	if complete {
 		return []string{"every label is in: nothing is assumed"}
 	}
@@ -295,19 +304,16 @@ func assumptions(arrival Arrival, uncorrected int, complete bool, c Config) []st
 		out = append(out, "within a stratum, whether a label is in does not depend on what it says")
 	}
 	if uncorrected > 0 {
-		out = append(out, fmt.Sprintf("%d strata have no label: there the score, calibrated on earlier labels, still means what it meant, to within %.3g standard deviations of a label", uncorrected, c.Spread))
-	}
-	if c.Widen > 1 {
-		out = append(out, fmt.Sprintf("past intervals did not hold as often as promised: this one is %.2f times as wide", c.Widen))
+		out = append(out, fmt.Sprintf("%d strata have no label: there the score, calibrated on earlier labels, still means what it meant, to within %.3g standard deviations of a label", uncorrected, spread))
 	}
 	return out
 }
 
 // OfLabels is the interval, not widened and within bounds, for what the weighted
 // mean of the predictions at hand will be: a back-test sees no other truth.
-func (e Estimate) OfLabels(low, high float64) metric.Interval {
+func (e Estimate) OfLabels(low, high float64) Past {
 	half := z95 * e.own
-	return metric.Interval{Low: max(e.Value-half, low), High: min(e.Value+half, high)}
+	return Past{Value: e.Value, Interval: metric.Interval{Low: max(e.Value-half, low), High: min(e.Value+half, high)}, Error: e.own}
 }
 
 // Within returns the estimate with its interval cut to what the metric can be,

@@ -140,7 +140,7 @@ func TestConfusionOfAllLabelsIsTheConfusion(t *testing.T) {
 	for _, v := range want.Values() {
 		exact[v.Metric] = v.Value
 	}
-	for _, v := range c.Values(1) {
+	for _, v := range c.Values(nil) {
 		near(t, string(v.Metric), v.Value, exact[v.Metric], 1e-12)
 		if v.State != metric.OK || v.Width() > 1e-9 {
 			t.Errorf("%s is %+v", v.Metric, v)
@@ -180,7 +180,7 @@ func TestEstimatedSharesHoldTheirLevel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, v := range c.Values(1) {
+		for _, v := range c.Values(nil) {
 			if v.State == metric.OK {
 				judged[v.Metric]++
 				if v.Holds(exact[v.Metric]) {
@@ -205,7 +205,7 @@ func TestRareEventsAreInsufficient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range c.Values(1) {
+	for _, v := range c.Values(nil) {
 		want := metric.Insufficient
 		if v.Metric == metric.Accuracy || v.Metric == metric.Specificity {
 			want = metric.OK

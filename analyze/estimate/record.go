@@ -11,6 +11,9 @@ import (
 type Past struct {
 	Value float64
 	metric.Interval
+	// Error is the standard error of Value as given then; 0 takes that of an interval
+	// that is symmetric and was not cut to what the metric can be.
+	Error float64
 	Truth float64
 }
 
@@ -49,12 +52,15 @@ func Judge(past []Past) Record {
 			r.Held++
 		}
 		half := p.Width() / 2
+		if p.Error > 0 {
+			half = z95 * p.Error
+		}
 		if half > 0 {
 			squares += (p.Truth - p.Value) * (p.Truth - p.Value) * z95 * z95 / (half * half)
 		}
 	}
 	if r.Windows == 0 {
-		r.Says = "no window has matured yet: the interval is not proven"
+		r.Says = "of no earlier interval the labels are in yet: this one is not proven"
 		return r
 	}
 	n := float64(r.Windows)

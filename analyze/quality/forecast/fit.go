@@ -38,14 +38,6 @@ func TaskOf(classes []string) Task {
 	return Classes
 }
 
-// most is the greatest that the metric of the task can be; the least is 0.
-func (t Task) most() float64 {
-	if t == Regression {
-		return math.Inf(1)
-	}
-	return 1
-}
-
 // fitKey names a fit: that of a day for windows of one length, of one deploy or
 // of all.
 type fitKey struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -67,6 +68,7 @@ type Forecaster struct {
 
 	fits   map[fitKey]fitted
 	past   map[pastKey]said
+	held   map[pastKey]map[metric.ID][]estimate.Past
 	delays map[int64]history.Delays // by the hour as of which they are
 }
 
@@ -75,7 +77,7 @@ type Forecaster struct {
 func New(cfg Config, reader Reader, scope history.Scope, task Task) *Forecaster {
 	return &Forecaster{
 		cfg: cfg, reader: reader, scope: scope, task: task,
-		fits: map[fitKey]fitted{}, past: map[pastKey]said{}, delays: map[int64]history.Delays{},
+		fits: map[fitKey]fitted{}, past: map[pastKey]said{}, held: map[pastKey]map[metric.ID][]estimate.Past{}, delays: map[int64]history.Delays{},
 	}
 }
 
@@ -104,6 +106,11 @@ func (f *Forecaster) Forget(at time.Time) {
 	for key := range f.past {
 		if key.end < oldest.Unix() {
 			delete(f.past, key)
+		}
+	}
+	for key := range f.held {
+		if key.end < at.Unix() {
+			delete(f.held, key)
 		}
 	}
 	for key := range f.delays {
@@ -141,9 +148,13 @@ type Answer struct {
 	Question
 	// Values are accuracy, precision, recall, specificity and F1 of a binary
 	// model, accuracy of one of several classes, the mean absolute error of a
-	// regression. Their intervals are widened as the record asks.
+	// regression. The interval of each is widened as its own record asks.
 	Values []metric.Value
-	// Estimate is the one of accuracy, or of the error.
+	// Records are those of the values. Also where the question is about one deploy
+	// they are of windows of all deploys.
+	Records map[metric.ID]estimate.Record
+	// Estimate and Record are those of accuracy, or of the error; Config.Widen is what
+	// that record asks.
 	Estimate estimate.Estimate
 	Record   estimate.Record
 	Fit      *Fit
@@ -152,14 +163,11 @@ type Answer struct {
 	// them say of what was expected; ContradictionEnd is its end.
 	Contradiction    estimate.Contradiction
 	ContradictionEnd time.Time
-	// Assumes lists in words what the answer rests on.
+	// Assumes lists in words what the values rest on, but for their records.
 	Assumes []string
 	// Why says why there is no answer; empty where there is one.
 	Why string
 }
-
-// leastPredictions are needed before anything is said of a window.
-const leastPredictions = 20
 
 // Ask answers. What cannot be said yet is an Answer with a Why, no error.
 func (f *Forecaster) Ask(ctx context.Context, q Question) (Answer, error) {
@@ -180,11 +188,14 @@ func (f *Forecaster) Ask(ctx context.Context, q Question) (Answer, error) {
 		return a, err
 	}
 	a.Config = past.config
-	a.Record = estimate.Judge(past.intervals)
-	a.Config.Widen = a.Record.Widen
-	if err := a.estimate(f.task, f.cfg.Arrival, cells); err != nil {
+	if a.Why = tooFew(cells); a.Why != "" {
+		return a, nil
+	}
+	x, err := a.Fit.figures(cells, f.cfg.Arrival, a.Config)
+	if err != nil {
 		return a, err
 	}
+	a.fill(x, past.held)
 	return a, a.contradict(past, cells)
 }
 
@@ -208,43 +219,29 @@ func (f *Forecaster) window(ctx context.Context, end time.Time, window time.Dura
 	return cells, err
 }
 
-// estimate computes the values.
-func (a *Answer) estimate(task Task, arrival estimate.Arrival, cells []history.Cell) error {
-	var predictions int64
-	var weight estimate.Weight
-	for _, c := range cells {
-		predictions += c.Predictions
-		weight.Add(c.All)
+// fill takes in the figures, after what became of those of past windows.
+func (a *Answer) fill(x figures, held map[metric.ID][]estimate.Past) {
+	a.Records = make(map[metric.ID]estimate.Record)
+	for _, v := range x.values(nil) {
+		a.Records[v.Metric] = estimate.Judge(held[v.Metric])
 	}
-	if weight.Effective() < leastPredictions {
-		a.Why = fmt.Sprintf("%d predictions in the window, %d are needed, and more where their weights differ", predictions, leastPredictions)
-		return nil
+	a.Record = a.Records[x.task.Measure()]
+	a.Config.Widen = a.Record.Widen
+	a.Values = x.values(a.Records)
+	a.Estimate = x.main.Widened(a.Config.Widen).Within(0, x.task.most())
+	a.Assumes = x.main.Assumes
+	if x.main.Known < x.main.Predictions {
+		a.Assumes = append(slices.Clip(a.Assumes), a.Fit.assumes(a.Deploy)...)
 	}
-	var err error
-	switch task {
-	case Binary:
-		var c estimate.Confusion
-		if c, err = estimate.ConfusionOf(a.Fit.predictions(cells), arrival, a.Config); err != nil {
-			return err
-		}
-		a.Estimate, a.Values = c.Accuracy, c.Values(a.Config.Widen)
-	default:
-		if a.Estimate, err = estimate.Mean(a.Fit.events(cells), arrival, a.Config); err != nil {
-			return err
-		}
-		id := metric.Accuracy
-		if task == Regression {
-			id = metric.MAE
-		}
-		a.Estimate = a.Estimate.Within(0, task.most())
-		a.Values = []metric.Value{{Metric: id, Value: a.Estimate.Value, Interval: a.Estimate.Interval, Labelled: a.Estimate.Known, State: a.Estimate.State}}
+}
+
+// RecordOf says in words what the record of a measure is, and whose.
+func (a Answer) RecordOf(id metric.ID) string {
+	whose := "the record of " + string(id)
+	if a.Deploy != "" {
+		whose += " over all deploys"
 	}
-	a.Assumes = append(a.Assumes, a.Estimate.Assumes...)
-	if a.Estimate.Known < a.Estimate.Predictions {
-		a.Assumes = append(a.Assumes, a.Fit.assumes(a.Deploy)...)
-	}
-	a.Assumes = append(a.Assumes, a.Record.Says)
-	return nil
+	return whose + ": " + a.Records[id].Says
 }
 
 // assumes says what a fit rests on.

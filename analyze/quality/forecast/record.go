@@ -14,12 +14,9 @@ type pastKey struct {
 	window time.Duration
 }
 
-// said is what was said of a past window at its end, before any widening.
-type said struct {
-	value float64
-	metric.Interval
-	nothing bool // was said
-}
+// said is what was said of a past window at its end, before any widening: of each
+// measure that was told, which may be none. What became of it is not in yet.
+type said map[metric.ID]estimate.Past
 
 // seen is a past window as known at a later hour.
 type seen struct {
@@ -32,9 +29,9 @@ type seen struct {
 
 // past is what is known of earlier windows at an hour.
 type past struct {
-	config    estimate.Config
-	intervals []estimate.Past
-	newest    []seen // first
+	config estimate.Config
+	held   map[metric.ID][]estimate.Past // against the truth
+	newest []seen                        // first
 }
 
 // floorSpread is the least spread from window to window, in standard deviations of
@@ -60,31 +57,52 @@ func (f *Forecaster) ends(end time.Time, window time.Duration, most int) []time.
 	return ends
 }
 
-// history looks back from an hour: what was said of every earlier window at its
-// end, held against the labels that are known now.
+// history looks back from an hour.
 func (f *Forecaster) history(ctx context.Context, at time.Time, window time.Duration) (past, error) {
 	newest, err := f.look(ctx, f.ends(at, window, f.cfg.Windows), at, window)
 	if err != nil {
 		return past{}, err
 	}
 	p := past{newest: newest, config: f.config(newest)}
+	// Questions about several deploys have the same record.
+	key := pastKey{at.Unix(), window}
+	if known, ok := f.held[key]; ok {
+		p.held = known
+		return p, nil
+	}
+	if p.held, err = f.hold(ctx, newest, window); err == nil {
+		f.held[key] = p.held
+	}
+	return p, err
+}
+
+// hold holds what was said of every earlier window at its end against the labels
+// that are known now.
+func (f *Forecaster) hold(ctx context.Context, newest []seen, window time.Duration) (map[metric.ID][]estimate.Past, error) {
+	held := make(map[metric.ID][]estimate.Past)
 	for _, s := range newest {
 		if s.share < f.cfg.Mature {
 			continue
 		}
 		then, err := f.saidAt(ctx, s.end, window)
 		if err != nil {
-			return past{}, err
+			return nil, err
 		}
-		truth, err := estimate.Mean(s.fit.events(s.cells), f.cfg.Arrival, estimate.DefaultConfig())
+		if len(then) == 0 {
+			continue
+		}
+		now, err := s.fit.figures(s.cells, f.cfg.Arrival, estimate.DefaultConfig())
 		if err != nil {
-			return past{}, err
+			return nil, err
 		}
-		if !then.nothing {
-			p.intervals = append(p.intervals, estimate.Past{Value: then.value, Interval: then.Interval, Truth: truth.Value})
+		for id, truth := range now.truths() {
+			if p, told := then[id]; told {
+				p.Truth = truth
+				held[id] = append(held[id], p)
+			}
 		}
 	}
-	return p, nil
+	return held, nil
 }
 
 // config is how an estimate is made after past windows.
@@ -111,22 +129,25 @@ func (f *Forecaster) saidAt(ctx context.Context, end time.Time, window time.Dura
 	}
 	fit, err := f.fit(ctx, end, window, "")
 	if err != nil {
-		return said{}, err
+		return nil, err
 	}
 	before, err := f.look(ctx, f.ends(end, window, spreadWindows), end, window)
 	if err != nil {
-		return said{}, err
+		return nil, err
 	}
 	cells, err := f.window(ctx, end, window, "")
 	if err != nil {
-		return said{}, err
+		return nil, err
 	}
-	a := Answer{Question: Question{End: end, Window: window}, Fit: fit, Config: f.config(before)}
-	if err := a.estimate(f.task, f.cfg.Arrival, cells); err != nil {
-		return said{}, err
+	s := said{}
+	if tooFew(cells) == "" {
+		x, err := fit.figures(cells, f.cfg.Arrival, f.config(before))
+		if err != nil {
+			return nil, err
+		}
+		// The truth will be that of the same sample of requests.
+		s = x.ofLabels()
 	}
-	// The truth will be that of the same sample of requests.
-	s := said{a.Estimate.Value, a.Estimate.OfLabels(0, f.task.most()), a.Why != ""}
 	f.past[key] = s
 	return s, nil
 }

@@ -1,0 +1,103 @@
+package forecast
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/plumbline-slo/plumbline/analyze/estimate"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+)
+
+// Measure is what every model of a task is estimated by, and pages rest on.
+func (t Task) Measure() metric.ID {
+	if t == Regression {
+		return metric.MAE
+	}
+	return metric.Accuracy
+}
+
+// most is the greatest that the measure of the task can be; the least is 0.
+func (t Task) most() float64 {
+	if t == Regression {
+		return math.Inf(1)
+	}
+	return 1
+}
+
+// figures are the measures of one window, none of them widened.
+type figures struct {
+	task Task
+	// main is the task's measure; confusion has those that only a binary model has.
+	main      estimate.Estimate
+	confusion estimate.Confusion
+}
+
+// figures computes what is said of a window of which these are the cells.
+func (fit *Fit) figures(cells []history.Cell, arrival estimate.Arrival, c estimate.Config) (figures, error) {
+	x := figures{task: fit.task}
+	var err error
+	if fit.task == Binary {
+		x.confusion, err = estimate.ConfusionOf(fit.predictions(cells), arrival, c)
+		x.main = x.confusion.Accuracy
+		return x, err
+	}
+	x.main, err = estimate.Mean(fit.events(cells), arrival, c)
+	x.main = x.main.Within(0, fit.task.most())
+	return x, err
+}
+
+// values are the measures, each as wide as its own record asks.
+func (x figures) values(records map[metric.ID]estimate.Record) []metric.Value {
+	id := x.task.Measure()
+	widen := make(map[metric.ID]float64, len(records))
+	for of, r := range records {
+		widen[of] = r.Widen
+	}
+	main := x.main.Widened(max(widen[id], 1)).Within(0, x.task.most())
+	if x.task == Binary {
+		x.confusion.Accuracy = main
+		return x.confusion.Values(widen)
+	}
+	return []metric.Value{{Metric: id, Value: main.Value, Interval: main.Interval, Labelled: main.Known, State: main.State}}
+}
+
+// ofLabels are what a back-test holds against the truth, of each measure that is
+// told.
+func (x figures) ofLabels() map[metric.ID]estimate.Past {
+	if x.task == Binary {
+		return x.confusion.OfLabels()
+	}
+	return map[metric.ID]estimate.Past{x.task.Measure(): x.main.OfLabels(0, x.task.most())}
+}
+
+// truths are what the measures turned out to be, of each that is defined.
+func (x figures) truths() map[metric.ID]float64 {
+	out := make(map[metric.ID]float64)
+	for _, v := range x.values(nil) {
+		// The estimate stands in for labels that are missing still, and may so leave
+		// what a share can be.
+		if !math.IsNaN(v.Value) && !math.IsInf(v.Value, 0) {
+			out[v.Metric] = min(max(v.Value, 0), x.task.most())
+		}
+	}
+	return out
+}
+
+// leastPredictions are needed before anything is said of a window.
+const leastPredictions = 20
+
+// tooFew is why nothing is said of a window of which these are the cells; empty
+// where there is enough.
+func tooFew(cells []history.Cell) string {
+	var predictions int64
+	var weight estimate.Weight
+	for _, c := range cells {
+		predictions += c.Predictions
+		weight.Add(c.All)
+	}
+	if weight.Effective() < leastPredictions {
+		return fmt.Sprintf("%d predictions in the window, %d are needed, and more where their weights differ", predictions, leastPredictions)
+	}
+	return ""
+}
