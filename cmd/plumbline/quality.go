@@ -39,8 +39,12 @@ func (c *cli) quality() {
 	clause.Flag("why", "Take the change since the window before apart: deploys, segments and features.").BoolVar(&p.Why)
 	clause.Flag("against", "What --why compares with: FROM..TO, or deploy:HASH for another deploy in the same window. Default: the same length before.").StringVar(&p.Against)
 	clause.Flag("feature", "Feature that --why takes apart; may be repeated. Default: all, at most 50 numeric ones.").StringsVar(&p.Features)
+	estimate := clause.Flag("estimate", "Print what the service last told of quality before the labels are in. Goes with --model, --deploy, --window, --metric and --json.").Bool()
 	asJSON := clause.Flag("json", "Print JSON, as the service does at "+ask.Path+".").Bool()
 	c.add(clause, func(ctx context.Context) error {
+		if *estimate {
+			return c.estimates(ctx, where, p, *asJSON)
+		}
 		q, err := p.Question(time.Now())
 		if err != nil {
 			return usageError{asFlags(err)}
