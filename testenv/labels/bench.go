@@ -20,8 +20,9 @@ type Bench struct {
 	Sizes []Size
 	// Labels are joined in a round, Rounds are measured of every size, a round of
 	// each before the next one of any, so that what else the machine does meets all
-	// sizes alike. They are of the last day's predictions, at most a million in all.
-	Labels, Rounds int
+	// sizes alike. They are of the predictions of the last Days days, as many of each
+	// as of another, at most a million in all; a size that is shorter has all its days.
+	Labels, Rounds, Days int
 	// Ordered makes identifiers that grow with time, not random ones.
 	Ordered bool
 	// Log is told of progress.
@@ -133,7 +134,7 @@ func (s *sized) prepare(ctx context.Context) (float64, error) {
 		return 0, fmt.Errorf("look for what is there: %w", err)
 	}
 	if s.done = int(labels); s.done+s.Labels*s.Rounds > perDay {
-		return 0, fmt.Errorf("%d of the last day's %d predictions have labels already, and %d rounds of %d want more: remove the folder", s.done, perDay, s.Rounds, s.Labels)
+		return 0, fmt.Errorf("%d predictions have labels already, and %d rounds of %d want more than %d: remove the folder", s.done, s.Rounds, s.Labels, perDay)
 	}
 	if batches == 0 {
 		if err := s.fill(ctx); err != nil {
@@ -313,14 +314,14 @@ func (s *sized) fillBeside(ctx context.Context) error {
 		"INSERT INTO join_cursor (topic, epoch, partition, done) VALUES ('labels', 'e', 1, "+strconv.Itoa(s.beside-1)+")")
 }
 
-// fillLabels makes labels, each of another prediction of the last day, in no order.
+// fillLabels makes labels, each of another prediction of the last days, in no order.
 // Those of a round become known in an hour in which no others did: a round sums
 // what the one before did not.
 func (s *sized) fillLabels(ctx context.Context) error {
 	return s.make(ctx,
 		`INSERT INTO labels (model, prediction_id, ts, label, known, _topic, _epoch, _partition, _offset)
 			SELECT 'm', $id, at, if(n % 2 = 0, 'late', 'on_time'), toDateTime64('2027-01-01 00:00:00', 3, 'UTC') + toIntervalHour(intDiv($done, $labels)) + toIntervalMillisecond(intDiv(number * 3000000, $labels)) AS at, 'labels', 'e', 0, $done + number
-			FROM (SELECT number, $last + (($done + number) * 7919) % $perDay AS n FROM numbers($labels))`,
+			FROM (SELECT number, $n - $perDay * (1 + ($done + number) % $days) + (intDiv($done + number, $days) * 7919) % $perDay AS n FROM numbers($labels))`,
 		`INSERT INTO batches (topic, epoch, partition, first, last, table, known_min, known_max, ts_min, ts_max)
 			SELECT _topic, _epoch, _partition, min(_offset), max(_offset), 'labels', min(known), max(known), min(ts), max(ts) FROM labels WHERE _partition = 0 AND _offset >= $done GROUP BY _topic, _epoch, _partition, intDiv(_offset, 20000)`)
 }
@@ -333,7 +334,7 @@ func (s *sized) make(ctx context.Context, statements ...string) error {
 	}
 	const known = "toDateTime64('2026-01-01 00:00:00', 3, 'UTC') + toIntervalMillisecond(intDiv(n * 86400000, 1000000))"
 	replace := strings.NewReplacer("$perDay", strconv.Itoa(perDay), "$id", id, "$known", known, "$labels", strconv.Itoa(s.Labels), "$done", strconv.Itoa(s.done),
-		"$last", strconv.Itoa(s.n-perDay), "$n", strconv.Itoa(s.n))
+		"$days", strconv.Itoa(min(s.Days, s.n/perDay)), "$n", strconv.Itoa(s.n))
 	for _, statement := range statements {
 		if err := s.db.Conn().Exec(ctx, replace.Replace(statement)); err != nil {
 			return fmt.Errorf("make %d predictions: %w", s.n, err)

@@ -1,12 +1,13 @@
 // Command bench-labels measures how many labels are joined per CPU-second while
-// 1, 10 and 100 million predictions are stored: a million a day, so that it is the
-// history that grows, and labels for the predictions of the last day, in random
-// order. The engine makes the rows itself, in the tables and parts that batches of
-// ingest merge to; every size has a database, and rounds of the sizes take turns.
-// CPU time is that of the engine and of this process, while the join steps; what it
-// takes to follow the predictions, merges included, is a figure of its own. 100
-// million take about 10 GB of disk below the folder for temporary files, or in
-// -keep, where another run finds them: -predictions names other sizes.
+// 1, 10 and 100 million predictions are stored: a million a day, so that it is
+// the history that grows, and labels for the predictions of the last day, or of
+// more by -days, in random order. The engine makes the rows itself, in the tables
+// and parts that batches of ingest merge to; every size has a database, and
+// rounds of the sizes take turns. CPU time is that of the engine and of this
+// process, while the join steps; what it takes to follow the predictions, merges
+// included, is a figure of its own. 100 million take about 10 GB of disk below
+// the folder for temporary files, or in -keep, where another run finds them:
+// -predictions names other sizes.
 //
 // It prints one JSON line a figure on standard output and a table on standard
 // error, where it also says what it does.
@@ -34,6 +35,7 @@ func main() {
 	b := labels.Bench{Log: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }}
 	flag.IntVar(&b.Labels, "labels", 100_000, "labels of a round")
 	flag.IntVar(&b.Rounds, "rounds", 5, "rounds")
+	flag.IntVar(&b.Days, "days", 1, "of the predictions of how many days the labels are, the last ones")
 	flag.BoolVar(&b.Ordered, "ordered", false, "identifiers in the order of time, as of UUIDv7, instead of random ones")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

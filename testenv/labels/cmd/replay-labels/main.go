@@ -1,8 +1,9 @@
 // Command replay-labels replays weeks of late, repeated, corrected, withdrawn and
 // misdirected labels while three processes that join them are killed with kill -9,
 // and compares what they made of it with a batch oracle: cell by cell, and as known
-// at every hour. It also evaluates burn rates as known at every hour: delay alone
-// may page nobody. The engine is the embedded one, in a folder of its own.
+// at every hour. It also evaluates burn rates as known at every hour, and replays the
+// pages of both clocks, labels and estimates before them: delay alone may page
+// nobody. The engine is the embedded one, in a folder of its own.
 //
 // It prints one JSON line a figure on standard output and a table on standard
 // error, and fails if anything differs.
@@ -29,10 +30,11 @@ func main() {
 	var o labels.Options
 	flag.Uint64Var(&o.Seed, "seed", 1, "seed of the history and of the kills")
 	flag.IntVar(&o.Predictions, "predictions", 20_000, "predictions of the history")
-	flag.IntVar(&o.Days, "days", 15, "days over which they are made; labels come up to 14 days later")
+	flag.IntVar(&o.Days, "days", 36, "days over which they are made; labels come up to 14 days later")
 	flag.DurationVar(&o.Step, "step", 6*time.Hour, "how much of the replay's time is stored at once")
 	flag.IntVar(&o.Kills, "kills", 100, "kills")
-	flag.BoolVar(&o.Burns, "burns", true, "evaluate burn rates at every hour")
+	flag.DurationVar(&o.Burns, "burns", time.Hour, "after how much of the replay's time burn rates are evaluated as known then; 0 replays no pages either")
+	flag.Float64Var(&o.Proven, "proven", 24, "hours in which a page of the healthy model may rest on an estimate, at least: few predictions or days prove none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
