@@ -30,8 +30,8 @@ func Replay(ctx context.Context, db *storage.DB, dsn string, o Options) ([]figur
 		figure.AtLeast("replay: processes killed", float64(r.kills), "kills", float64(o.Kills)),
 	}
 	checks := []func(context.Context) ([]figure.Figure, error){r.cells, r.verify}
-	if o.Burns {
-		checks = append(checks, r.burns)
+	if o.Burns > 0 {
+		checks = append(checks, r.burns, r.pages)
 	}
 	for _, check := range checks {
 		found, err := check(ctx)
@@ -141,16 +141,26 @@ func (r *replay) verify(ctx context.Context) ([]figure.Figure, error) {
 	}, nil
 }
 
-// burns evaluates burn rates as known at every hour of the replay.
+// volume counts requests as ingest does.
+func (r *replay) volume(ctx context.Context) error {
+	for table, start := range map[string]string{"series_minute": "toStartOfMinute(ts)", "series_hour": "toStartOfHour(ts)"} {
+		err := r.db.Conn().Exec(ctx, "INSERT INTO "+table+" (model, deploy_hash, stage, series, time, count, rows) SELECT model, deploy_hash, stage, 'requests', "+start+
+			" AS start, count(), count() FROM predictions GROUP BY model, deploy_hash, stage, start")
+		if err != nil {
+			return fmt.Errorf("count requests: %w", err)
+		}
+	}
+	return nil
+}
+
+// burns evaluates burn rates as known at hours of the replay.
 func (r *replay) burns(ctx context.Context) ([]figure.Figure, error) {
-	const volume = `INSERT INTO series_minute (model, deploy_hash, stage, series, time, count, rows)
-		SELECT model, deploy_hash, stage, 'requests', toStartOfMinute(ts), count(), count() FROM predictions GROUP BY model, deploy_hash, stage, toStartOfMinute(ts)`
-	if err := r.db.Conn().Exec(ctx, volume); err != nil {
-		return nil, fmt.Errorf("count requests: %w", err)
+	if err := r.volume(ctx); err != nil {
+		return nil, err
 	}
 	reader := burn.Reader{Conn: r.db.Conn(), MaxLag: maxDelay}
 	pages, spoke, hours := map[plumbline.Model]int{}, map[plumbline.Model]int{}, 0
-	for at := begin.Add(time.Hour); at.Before(r.end()); at = at.Add(time.Hour) {
+	for at := begin.Add(time.Hour); at.Before(r.end()); at = at.Add(r.Burns) {
 		hours++
 		for _, model := range []plumbline.Model{healthy, broken} {
 			evaluations, err := reader.AsKnownAt(ctx, objective(model), "a", at)

@@ -19,8 +19,12 @@ type Options struct {
 	Step time.Duration
 	// Kills is how many times a process is killed.
 	Kills int
-	// Burns evaluates burn rates as known at every hour of the replay.
-	Burns bool
+	// Burns is after how much of the replay's time burn rates are evaluated as known
+	// then, in whole hours. Unless it is 0, pages are replayed too, by both clocks.
+	Burns time.Duration
+	// Proven is in how many hours a page of the healthy model might have rested on an
+	// estimate, at least: few in a short history.
+	Proven float64
 }
 
 // The delays of labels.
@@ -29,9 +33,10 @@ const (
 	maxDelay = 14 * 24 * time.Hour
 )
 
-// The models: a healthy one, of which one prediction in a hundred is wrong, and
-// one that is wrong in half of the cases from the middle on, so that a replay
-// that cannot page at all is found out.
+// The models: a healthy one, which guesses in one case of 25 and so is wrong in
+// one of fifty, and one that does nothing but guess in the last quarter, so that
+// a replay that cannot page at all is found out. What is guessed has a score that
+// says so, without which estimates could know nothing before labels do.
 const (
 	healthy = "healthy"
 	broken  = "broken"
@@ -51,6 +56,7 @@ type event struct {
 	deleted    bool // labels
 	ts, known  time.Time
 	score      float64
+	guessed    bool // predictions
 	propensity float64
 	partition  int32
 	offset     int64
@@ -71,9 +77,10 @@ func makeHistory(o Options) []event {
 	for i := range o.Predictions {
 		p := event{model: healthy, id: fmt.Sprintf("%016x", random.Uint64()), deploy: "a", class: []string{"no", "yes"}[random.IntN(2)],
 			ts: begin.Add(time.Duration(random.Int64N(int64(span)))).Truncate(time.Millisecond), score: random.Float64(), propensity: 1 - random.Float64()/2}
-		if i%3 == 0 {
+		if i%2 == 0 {
 			p.model = broken
 		}
+		p.guess(p.model == broken && p.ts.Sub(begin) > span/4*3)
 		p.known = p.ts.Add(time.Duration(random.IntN(90_000)) * time.Millisecond)
 		all = append(all, p)
 		if random.IntN(30) == 0 {
@@ -82,7 +89,7 @@ func makeHistory(o Options) []event {
 			all = append(all, again)
 		}
 		if random.IntN(10) > 0 {
-			all = append(all, labelsOf(random, p, p.model == broken && p.ts.Sub(begin) > span/2)...)
+			all = append(all, labelsOf(random, p)...)
 		}
 	}
 	for range o.Predictions / 50 { // of nothing
@@ -92,13 +99,22 @@ func makeHistory(o Options) []event {
 	return number(random, all)
 }
 
-// labelsOf are those of one prediction. A wrong answer becomes known in a quarter
-// of the time: complaints come first.
-func labelsOf(random *rand.Rand, p event, bad bool) []event {
-	wrong := random.IntN(100) == 0
-	if bad {
-		wrong = random.IntN(2) == 0
+// guess makes the score, so far anything from 0 to 1, that of a prediction: the
+// chance of "yes" as the model sees it, which is about a half where it guesses.
+func (e *event) guess(always bool) {
+	sure := 0.95 + 0.04*e.score
+	if e.guessed = always || e.score < 0.04; e.guessed {
+		sure = 0.5 + 0.05*e.score
 	}
+	if e.score = sure; e.class == "no" {
+		e.score = 1 - sure
+	}
+}
+
+// labelsOf are those of one prediction: half of what is guessed is wrong. A wrong
+// answer becomes known in a quarter of the time: complaints come first.
+func labelsOf(random *rand.Rand, p event) []event {
+	wrong := random.IntN(2) == 0 && p.guessed
 	delay := time.Duration(float64(minDelay) * math.Exp(random.Float64()*math.Log(float64(maxDelay)/float64(minDelay))))
 	class := p.class
 	if wrong {
@@ -116,10 +132,14 @@ func labelsOf(random *rand.Rand, p event, bad bool) []event {
 	case 0: // repeated
 		all = append(all, later(l))
 	case 1: // first the other class, corrected to the truth
-		first := l
+		first, corrected := l, later(l)
 		first.class, first.ts = other(class), l.ts.Add(-time.Minute)
-		all[0] = first
-		all = append(all, later(l))
+		if random.IntN(10) > 0 {
+			// Most of them soon: if one label of twenty were wrong for a day, the record
+			// of estimates would rightly say that they do not hold.
+			corrected.known = l.known.Add(corrected.known.Sub(l.known) / 48).Truncate(time.Millisecond)
+		}
+		all = []event{first, corrected}
 	case 2: // out of order: what comes later is older, and must lose
 		old := later(l)
 		old.class, old.ts = other(class), l.ts.Add(-time.Minute)
