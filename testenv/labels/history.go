@@ -22,8 +22,8 @@ type Options struct {
 	// Burns is after how much of the replay's time burn rates are evaluated as known
 	// then, in whole hours. Unless it is 0, pages are replayed too, by both clocks.
 	Burns time.Duration
-	// Proven is in how many hours a page of the healthy model might have rested on an
-	// estimate, at least: few in a short history.
+	// Proven is how many hourly nowcasts of the healthy model a page might have rested
+	// on, at least: a short history has none.
 	Proven float64
 }
 

@@ -38,8 +38,9 @@ func (r *replay) pages(ctx context.Context) ([]figure.Figure, error) {
 	}
 	well, ill := of[healthy], of[broken]
 	return append(figures,
-		figure.AtLeast("replay: hours of the healthy model with a nowcast", float64(well.told), "hours", r.Proven),
-		figure.AtLeast("replay: those of them that a page may rest on", float64(well.proven), "hours", r.Proven),
+		figure.AtLeast("replay: nowcasts of the healthy model", float64(well.told), "nowcasts", r.Proven),
+		figure.AtLeast("replay: those of them that a page may rest on", float64(well.proven), "nowcasts", r.Proven),
+		figure.Exactly("replay: nowcasts that rest on other predictions or labels than the oracle's, as known then", float64(well.astray+ill.astray), "nowcasts", 0),
 		figure.Exactly("replay: pages of a healthy model by nowcasts", float64(well.pages[plumbline.ClockNowcast]), "pages", 0),
 		figure.Exactly("replay: tickets of a healthy model by nowcasts", float64(well.tickets[plumbline.ClockNowcast]), "tickets", 0),
 		figure.Exactly("replay: pages of a healthy model by labels, at every minute", float64(well.pages[plumbline.ClockMatured]), "pages", 0),
@@ -132,17 +133,19 @@ func (r *replay) rolled(ctx context.Context) ([]figure.Figure, error) {
 // paged is what became of one model.
 type paged struct {
 	objectives []plumbline.Objective
+	want       map[hourCell]hourCounts
 	nowcasts   *analyze.PastNowcasts
-	// told are the hours in which there was a nowcast of an objective, proven those
-	// in which a page might have rested on it.
-	told, proven int
+	// told are the hours of objectives in which there was a nowcast, proven those in
+	// which a page might have rested on it, astray those whose nowcast was made from
+	// what the oracle does not have.
+	told, proven, astray int
 	// pages and tickets are what began to hold, by clock.
 	pages, tickets map[string]int
 }
 
 func (r *replay) newPaged(model plumbline.Model) *paged {
 	objectives := []plumbline.Objective{objective(model), daily(model)}
-	return &paged{objectives: objectives, nowcasts: analyze.NewPastNowcasts(analyze.DefaultConfig(), r.db, objectives), pages: map[string]int{}, tickets: map[string]int{}}
+	return &paged{objectives: objectives, want: r.hourCells(), nowcasts: analyze.NewPastNowcasts(analyze.DefaultConfig(), r.db, objectives), pages: map[string]int{}, tickets: map[string]int{}}
 }
 
 // page replays the objectives of one model.
@@ -172,11 +175,26 @@ func (p *paged) At(ctx context.Context, o plumbline.Objective, deploy plumbline.
 	n, ok, err := p.nowcasts.At(ctx, o, deploy, hour)
 	if ok && n.Long.Why == "" {
 		p.told++
+		if predictions, known := p.by(o.SLO.Model, hour, n.Pair.Long); n.Long.Predictions != predictions || n.Long.Known != known {
+			p.astray++
+		}
 	}
 	if ok && (n.Verdict == plumbline.VerdictOK || n.Verdict == plumbline.VerdictBreach) {
 		p.proven++
 	}
 	return n, ok, err
+}
+
+// by is how many predictions a window had that ends at an hour, and how many labels
+// of them were known then.
+func (p *paged) by(model plumbline.Model, hour time.Time, window time.Duration) (predictions, known int64) {
+	for c, n := range p.want {
+		if c.model == string(model) && !c.hour.Before(hour.Add(-window)) && c.hour.Before(hour) && c.known.Before(hour) {
+			predictions += n.predictions
+			known += n.labelled
+		}
+	}
+	return predictions, known
 }
 
 // daily has the workbook's pair of a day, as a page. An estimate of an hour cannot

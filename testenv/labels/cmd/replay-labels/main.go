@@ -34,7 +34,7 @@ func main() {
 	flag.DurationVar(&o.Step, "step", 6*time.Hour, "how much of the replay's time is stored at once")
 	flag.IntVar(&o.Kills, "kills", 100, "kills")
 	flag.DurationVar(&o.Burns, "burns", time.Hour, "after how much of the replay's time burn rates are evaluated as known then; 0 replays no pages either")
-	flag.Float64Var(&o.Proven, "proven", 24, "hours in which a page of the healthy model may rest on an estimate, at least: few predictions or days prove none")
+	flag.Float64Var(&o.Proven, "proven", 24, "hourly nowcasts of the healthy model that a page may rest on, at least: few predictions or days prove none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
