@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-clickhouse test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift replay-incidents chaos-alerting chaos-alerting-short clean eval-burn bench-slo bench-page replay-labels bench-labels
+.PHONY: help demo test test-clickhouse test-real test-on-kafka test-producers build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality eval-quality-service footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift replay-incidents chaos-alerting chaos-alerting-short clean eval-burn bench-slo bench-page replay-labels bench-labels
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -162,6 +162,13 @@ eval-quality: go-check ## Hold estimated quality against hotel bookings and car 
 	@go run ./testenv/evalquality/cmd/eval-quality -name="car loan" -label=repaid \
 	  -reference="$(DATA)/reference_synthetic_car_loan.csv.gz" -monitoring="$(DATA)/monitoring_synthetic_car_loan.csv.gz" \
 	  -loan-reference="$(DATA)/reference_synthetic_car_loan.csv.gz" -loan-monitoring="$(DATA)/monitoring_synthetic_car_loan.csv.gz" $(QUALITY_ARGS)
+
+# The whole service is asked about every seventh day: that takes three minutes of CPU.
+eval-quality-service: go-check engine ## Hold what the whole service estimates of the hotel bookings against the truth (DATA=DIR, QUALITY_ARGS)
+	@mkdir -p bin
+	@go build -o bin/eval-quality ./testenv/evalquality/cmd/eval-quality
+	@bin/eval-quality -service -bars -name=hotel -label=is_canceled -delay=lead_time -step=7 \
+	  -reference="$(DATA)/reference_hotel_booking.csv.gz" -monitoring="$(DATA)/monitoring_hotel_booking.csv.gz" $(QUALITY_ARGS)
 
 # The short form is a test. For example REPLAY_ARGS="-kills=500 -seed=7".
 REPLAY_ARGS ?=

@@ -28,7 +28,7 @@ type Point struct {
 func (s *Study) Delayed(ctx context.Context, now bool) ([]Point, error) {
 	from, to := span(s.world.monitored)
 	var points []Point
-	var past history
+	var past earlier
 	next := from + s.WindowDays
 	for end := from + s.WindowDays; end <= to; end += s.StepDays {
 		if err := ctx.Err(); err != nil {
@@ -60,7 +60,7 @@ func (s *Study) Delayed(ctx context.Context, now bool) ([]Point, error) {
 	return points, nil
 }
 
-func (s *Study) point(v View, end float64, past history) (Point, error) {
+func (s *Study) point(v View, end float64, past earlier) (Point, error) {
 	a, err := s.answer(v, end, past)
 	p := Point{Answer: a}
 	if err != nil {

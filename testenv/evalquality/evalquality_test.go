@@ -70,7 +70,7 @@ func answers(t *testing.T, w *World, asOf float64) []Answer {
 	t.Helper()
 	s := madeStudy(t, w)
 	var given []Answer
-	var past history
+	var past earlier
 	for end := 17150.0; end <= asOf; end += s.WindowDays {
 		a, err := s.answer(w.AsOf(end+10), end, past)
 		if err != nil {
@@ -205,7 +205,7 @@ func TestWindowsThatOverlapMakeNoRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for before, want := range map[float64]bool{17149: false, 17150: true} {
-		past, residuals, err := history{a}.matured(s, w.AsOf(17300), before)
+		past, residuals, err := earlier{a}.matured(s, w.AsOf(17300), before)
 		if err != nil || (len(past) > 0) != want || (len(residuals) > 0) != want {
 			t.Errorf("before day %g: %d windows, %d residuals, %v", before, len(past), len(residuals), err)
 		}

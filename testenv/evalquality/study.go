@@ -172,12 +172,12 @@ type Answer struct {
 	events        []estimate.Event
 }
 
-// history is the answers that were given for disjoint earlier windows.
-type history []Answer
+// earlier is the answers that were given for disjoint earlier windows.
+type earlier []Answer
 
 // matured returns what a view knows of earlier answers: those whose labels are at
 // least 90 % in, by the labels themselves and the model for the rest.
-func (m history) matured(s *Study, v View, before float64) (past []estimate.Past, residuals []estimate.Residual, err error) {
+func (m earlier) matured(s *Study, v View, before float64) (past []estimate.Past, residuals []estimate.Residual, err error) {
 	for _, a := range m {
 		if a.End > before {
 			continue
@@ -213,7 +213,7 @@ func (m history) matured(s *Study, v View, before float64) (past []estimate.Past
 const floorSpread = 0.01
 
 // answer estimates the window that ends at end with what the view shows.
-func (s *Study) answer(v View, end float64, m history) (Answer, error) {
+func (s *Study) answer(v View, end float64, m earlier) (Answer, error) {
 	a := Answer{End: end, AsOf: v.now}
 	past, residuals := s.past, s.residuals
 	if len(m) > 0 {

@@ -145,7 +145,7 @@ func appendWords(words []string, values arrow.Array) []string {
 func rowOf(word func(string) string, c Columns) (Row, error) {
 	r := Row{Driver: math.NaN()}
 	var err error
-	if r.At, err = day(word(c.Timestamp)); err != nil {
+	if r.At, err = dayOf(word(c.Timestamp)); err != nil {
 		return r, err
 	}
 	var label, chosen bool
@@ -160,7 +160,7 @@ func rowOf(word func(string) string, c Columns) (Row, error) {
 	}
 	r.Chosen, r.truth, r.knownAt = chosen, label, r.At
 	if c.Known != "" {
-		if r.knownAt, err = day(word(c.Known)); err != nil {
+		if r.knownAt, err = dayOf(word(c.Known)); err != nil {
 			return r, err
 		}
 	}
@@ -189,8 +189,8 @@ func flag(word string) (bool, error) {
 	return false, fmt.Errorf("%q is neither 0 nor 1", word)
 }
 
-// day returns a time in days since 1970.
-func day(word string) (float64, error) {
+// dayOf returns a time in days since 1970.
+func dayOf(word string) (float64, error) {
 	if seconds, err := strconv.ParseFloat(word, 64); err == nil && math.Abs(seconds) < 1e12 {
 		return seconds / 86400, nil
 	}

@@ -2,6 +2,11 @@
 // came late, in any CSV or Parquet file: it replays time, asks for the accuracy of
 // a window while most of its labels are missing, and compares with the truth.
 //
+// With -service it asks the whole service instead: it stores the predictions and
+// labels in an embedded ClickHouse, has the service count and choose strata as the
+// days go by, with its default configuration and then with the longest history, and
+// asks it at the end of windows. What the study says at the same ends stands beside.
+//
 // It prints one JSON line a figure on standard output and a table on standard
 // error. A figure that falls short of its bar is printed as it is.
 package main
@@ -16,9 +21,11 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/plumbline-slo/plumbline/storage/engine"
 	"github.com/plumbline-slo/plumbline/testenv/dialects"
 	"github.com/plumbline-slo/plumbline/testenv/evalquality"
 	"github.com/plumbline-slo/plumbline/testenv/figure"
+	"github.com/plumbline-slo/plumbline/testenv/labels"
 )
 
 // options are the command line.
@@ -26,12 +33,13 @@ type options struct {
 	name, reference, monitoring string
 	columns                     evalquality.Columns
 	config                      evalquality.Config
-	bars                        bool
+	bars, service               bool
 	pictures                    string
 	loanReference, loanMonitor  string
 }
 
 func main() {
+	engine.RunChildIfRequested()
 	o := options{config: evalquality.DefaultConfig()}
 	flag.StringVar(&o.name, "name", "data", "name of the data in figures and pictures")
 	flag.StringVar(&o.reference, "reference", "", "labelled predictions to tune on: a .csv, .csv.gz or .parquet file")
@@ -52,6 +60,7 @@ func main() {
 	flag.Float64Var(&o.config.Target, "target", 0, "accuracy whose breach is looked for; 0 takes several under the reference's")
 	flag.Uint64Var(&o.config.Seed, "seed", o.config.Seed, "seed of the samples")
 	flag.BoolVar(&o.bars, "bars", false, "hold the figures against the bars of the hotel booking data")
+	flag.BoolVar(&o.service, "service", false, "ask the whole service, on an embedded ClickHouse, at the end of windows, instead of the study")
 	flag.StringVar(&o.pictures, "pictures", "", "directory for pictures; empty draws none")
 	flag.StringVar(&o.loanReference, "loan-reference", "", "reference_synthetic_car_loan.csv.gz, to print CBPE's digits in NannyML's dialect")
 	flag.StringVar(&o.loanMonitor, "loan-monitoring", "", "monitoring_synthetic_car_loan.csv.gz")
@@ -99,6 +108,9 @@ func evaluate(ctx context.Context, o options) ([]figure.Figure, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.service {
+		return served(ctx, o, world)
+	}
 	delays := o.columns.Delay != "" || o.columns.Known != ""
 	report, err := evalquality.Run(ctx, o.name, world, o.config, delays, o.bars)
 	if err != nil {
@@ -110,6 +122,21 @@ func evaluate(ctx context.Context, o options) ([]figure.Figure, error) {
 		}
 	}
 	return report.Figures(), nil
+}
+
+// served asks the service.
+func served(ctx context.Context, o options, world *evalquality.World) (figures []figure.Figure, err error) {
+	log := func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+	err = labels.WithEngine(ctx, func(e labels.Engine) error {
+		report, err := evalquality.RunService(ctx, o.name, world, o.config, e.DB, log)
+		if err != nil {
+			return err
+		}
+		report.Bars = o.bars
+		figures = report.Figures()
+		return nil
+	})
+	return figures, err
 }
 
 // loan returns NannyML's digits of CBPE on the car loan data.
