@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,6 +144,29 @@ func TestTheNowcastBurnsBeforeLabelsDo(t *testing.T) {
 		return f.Signal == plumbline.SignalBurn && f.Measure == plumbline.MeasureBadShare
 	}) {
 		t.Error("estimates pass for labels")
+	}
+}
+
+// Of a burn after which nothing came, nobody knows whether it goes on: that is not
+// well, and what is replayed says it as long as the service did.
+func TestTheNowcastWhenTrafficEnds(t *testing.T) {
+	db := startDB(t)
+	hour := now.Truncate(time.Hour)
+	r := rand.New(rand.NewPCG(72, 72))
+	all := lateWorld(r, hour.Add(-12*day), hour.Add(-90*time.Minute), 120)
+	sureUntil(r, all, hour.Add(-7*time.Hour))
+	storeLate(t, db, "m", all, now)
+	findings := estimates(t, newRunner(t, db, lateObjective()), db, "m", now)
+	long, short := overWindow(t, findings, 6*time.Hour), overWindow(t, findings, time.Hour)
+	if long.Verdict != plumbline.VerdictInsufficient || !(long.Low > 0.15) || !strings.Contains(long.Assumes, "of the last 1h there is no estimate") {
+		t.Errorf("%s from %.3f on: %s", long.Verdict, long.Low, long.Assumes)
+	}
+	if short.Verdict != plumbline.VerdictInsufficient || !math.IsNaN(short.Value) {
+		t.Errorf("the last hour is %+v", short)
+	}
+	n, ok, err := NewPastNowcasts(DefaultConfig(), db, []plumbline.Objective{lateObjective()}).At(t.Context(), lateObjective(), "v1", hour)
+	if err != nil || !ok || n.Verdict != long.Verdict || n.Long.Share != long.Value || n.Low != long.Low || n.High != long.High || n.Short.Why == "" {
+		t.Errorf("replayed %+v, %v, %v; found %+v", n, ok, err, long)
 	}
 }
 

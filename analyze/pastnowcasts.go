@@ -67,8 +67,14 @@ func (p *PastNowcasts) ask(ctx context.Context, model plumbline.Model, hour time
 		f.forecaster = forecast.New(p.forecasts.cfg.forecast(model), p.forecasts.reader, scope, f.task)
 		p.forecasts.models[model] = f
 	}
-	if f.scope.Strata.Kind == "" || hour.After(f.scope.To) || !p.forecasts.nowcasted(f) {
+	if f.scope.Strata.Kind == "" || !p.forecasts.nowcasted(f) {
 		return nil
+	}
+	if hour.After(f.scope.To) {
+		// Hours without predictions are not counted, and the service speaks on.
+		if end, err := p.forecasts.reader.Newest(ctx, model, f.scope.To, hour); err != nil || !end.IsZero() {
+			return err
+		}
 	}
 	served, err := serving(ctx, p.forecasts.conn, model, hour)
 	if err != nil {

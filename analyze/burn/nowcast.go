@@ -80,9 +80,9 @@ type Nowcast struct {
 	// Low and High bound the long window's bad share, NaN without an estimate. They are
 	// wide enough to be looked at every hour of a year.
 	Low, High float64
-	// Verdict is insufficient without an estimate and for one that no page may rest on,
-	// breach if Low and the short window's share are beyond the threshold, and ok
-	// otherwise.
+	// Verdict is insufficient without an estimate, for one that no page may rest on, and
+	// if Low is beyond the threshold and nothing can be said of the short window; breach
+	// if Low and the short window's share are beyond it, and ok otherwise.
 	Verdict string
 	// Why says why the verdict is insufficient.
 	Why string
@@ -114,6 +114,8 @@ func EvaluateNowcast(slo plumbline.SLO, pair plumbline.WindowPair, end time.Time
 		n.Why = "estimates of past windows are not proven: no page may rest on this one"
 	case n.Beyond():
 		n.Verdict = plumbline.VerdictBreach
+	case n.Low > n.Threshold && short.Why != "":
+		n.Why = fmt.Sprintf("beyond the threshold over %s, and of the last %s there is no estimate: %s", plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short), short.Why)
 	default:
 		n.Verdict = plumbline.VerdictOK
 	}
