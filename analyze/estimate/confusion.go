@@ -122,7 +122,7 @@ const (
 )
 
 // Values returns accuracy, precision, recall, specificity and F1 with intervals
-// by the delta method on the logit scale. TP and FN are sums over different
+// by the delta method on the logit scale, and half a count beyond. TP and FN are sums over different
 // predictions, so that their errors are taken for independent. A share whose
 // counts are not surely off 0 is insufficient. Of sampled predictions counts are
 // in requests, and how many there are is their effective number. Each share's
@@ -158,7 +158,8 @@ type ratio struct {
 	id     metric.ID
 	value  float64
 	err    ratioError
-	enough bool // are expected to tell it
+	half   float64 // a count more or less, halved
+	enough bool    // are expected to tell it
 }
 
 // ratios returns the shares, with the errors of TP and FN for theirs.
@@ -171,11 +172,12 @@ func (c Confusion) ratios(errTP, errFN float64) [4]ratio {
 	sureTP, sureFN, thin := c.sure(tp, n*c.TP.Error), c.sure(fn, n*c.FN.Error), c.All.Thin()
 	total := called + positives
 	precision, recall, specificity, f1 := tp/called, tp/positives, tn/negatives, 2*tp/total
+	half := 0.5 / thin // in requests
 	return [4]ratio{
-		{metric.Precision, precision, ratioError{et / called, 0, c.called.about(1-precision, -precision) / (called * called)}, sureTP && c.Chosen.Effective() >= leastEvents},
-		{metric.Recall, recall, ratioError{et * fn / (positives * positives), ef * tp / (positives * positives), (c.called.about(1-recall, 0) + c.passed.about(-recall, 0)) / (positives * positives)}, sureTP && sureFN},
-		{metric.Specificity, specificity, ratioError{et * tn / (negatives * negatives), ef * (negatives - tn) / (negatives * negatives), (c.called.about(0, -specificity) + c.passed.about(0, 1-specificity)) / (negatives * negatives)}, tn*thin >= leastEvents},
-		{metric.F1, f1, ratioError{et * 2 * (total - tp) / (total * total), ef * 2 * tp / (total * total), (c.called.about(2-2*f1, -f1) + c.passed.about(-f1, 0)) / (total * total)}, sureTP},
+		{metric.Precision, precision, ratioError{et / called, 0, c.called.about(1-precision, -precision) / (called * called)}, half / called, sureTP && c.Chosen.Effective() >= leastEvents},
+		{metric.Recall, recall, ratioError{et * fn / (positives * positives), ef * tp / (positives * positives), (c.called.about(1-recall, 0) + c.passed.about(-recall, 0)) / (positives * positives)}, half / positives, sureTP && sureFN},
+		{metric.Specificity, specificity, ratioError{et * tn / (negatives * negatives), ef * (negatives - tn) / (negatives * negatives), (c.called.about(0, -specificity) + c.passed.about(0, 1-specificity)) / (negatives * negatives)}, half / negatives, tn*thin >= leastEvents},
+		{metric.F1, f1, ratioError{et * 2 * (total - tp) / (total * total), ef * 2 * tp / (total * total), (c.called.about(2-2*f1, -f1) + c.passed.about(-f1, 0)) / (total * total)}, 2 * half / total, sureTP},
 	}
 }
 
@@ -187,15 +189,17 @@ func (c Confusion) sure(count, err float64) bool {
 // and the variance by requests that were not sampled.
 type ratioError struct{ tp, fn, sampling float64 }
 
-// interval is symmetric on the logit scale.
+// interval is symmetric on the logit scale, with half a count on either side of it:
+// counts are whole. Without that it never reached 1, which is what a precision of
+// .995 most often is in a hundred calls.
 func (r ratio) interval(widen float64) metric.Interval {
-	half := math.Hypot(z95*widen*math.Hypot(r.err.tp, r.err.fn), z95*math.Sqrt(r.err.sampling)) / (r.value * (1 - r.value))
-	if half == 0 {
+	by := math.Hypot(z95*widen*math.Hypot(r.err.tp, r.err.fn), z95*math.Sqrt(r.err.sampling)) / (r.value * (1 - r.value))
+	if by == 0 {
 		// There and back the logit is off by a rounding, which a record would count.
 		return metric.Interval{Low: r.value, High: r.value}
 	}
 	x := math.Log(r.value / (1 - r.value))
-	return metric.Interval{Low: 1 / (1 + math.Exp(half-x)), High: 1 / (1 + math.Exp(-half-x))}
+	return metric.Interval{Low: max(1/(1+math.Exp(by-x))-r.half, 0), High: min(1/(1+math.Exp(-by-x))+r.half, 1)}
 }
 
 // valueOf builds a value from a share.

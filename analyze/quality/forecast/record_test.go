@@ -153,15 +153,32 @@ func ask(t *testing.T, f *forecast.Forecaster, q forecast.Question) forecast.Ans
 // logit is the scale on which the intervals of shares are symmetric.
 func logit(p float64) float64 { return math.Log(p / (1 - p)) }
 
-// plain is a value's interval as it would be without its record, and the standard
-// error that this comes from.
-func plain(v metric.Value, r estimate.Record) (metric.Interval, float64) {
-	if v.Metric == metric.Accuracy {
-		half := v.Width() / 2 / r.Widen
-		return metric.Interval{Low: v.Value - half, High: v.Value + half}, half / z95
+// halfCount is half a prediction as a share of what a measure is a share of.
+func halfCount(id metric.ID, window []call, values []metric.Value) float64 {
+	called, of := 0.0, map[metric.ID]float64{}
+	for _, c := range window {
+		if c.called {
+			called++
+		}
 	}
-	half := (logit(v.High) - logit(v.Low)) / 2 / r.Widen
-	return metric.Interval{Low: 1 / (1 + math.Exp(half-logit(v.Value))), High: 1 / (1 + math.Exp(-half-logit(v.Value)))}, half * v.Value * (1 - v.Value) / z95
+	for _, v := range values {
+		of[v.Metric] = v.Value
+	}
+	positives := called * of[metric.Precision] / of[metric.Recall]
+	return map[metric.ID]float64{
+		metric.Precision: 0.5 / called, metric.Recall: 0.5 / positives, metric.Specificity: 0.5 / (float64(len(window)) - positives), metric.F1: 1 / (called + positives),
+	}[id]
+}
+
+// plain is a value's interval as it would be without its record, and the standard
+// error that this comes from; half a count is beyond both ends.
+func plain(v metric.Value, r estimate.Record, half float64) (metric.Interval, float64) {
+	if v.Metric == metric.Accuracy {
+		by := v.Width() / 2 / r.Widen
+		return metric.Interval{Low: v.Value - by, High: v.Value + by}, by / z95
+	}
+	by := (logit(v.High-half) - logit(v.Low+half)) / 2 / r.Widen
+	return metric.Interval{Low: 1/(1+math.Exp(by-logit(v.Value))) - half, High: 1/(1+math.Exp(-by-logit(v.Value))) + half}, by * v.Value * (1 - v.Value) / z95
 }
 
 const z95 = 1.959963984540054
@@ -183,7 +200,7 @@ func TestEveryMeasureHasItsOwnRecord(t *testing.T) {
 		truths := w.truths(end)
 		then := ask(t, fresh, forecast.Question{End: end, Window: day})
 		for _, v := range then.Values {
-			interval, se := plain(v, then.Records[v.Metric])
+			interval, se := plain(v, then.Records[v.Metric], halfCount(v.Metric, w.between(end.Add(-day), end), then.Values))
 			if interval.Holds(truths[v.Metric]) {
 				held[v.Metric]++
 			}
@@ -199,7 +216,7 @@ func TestEveryMeasureHasItsOwnRecord(t *testing.T) {
 			t.Errorf("the record of %s is %+v, by hand it would be widened %.3f times", id, r, want)
 		}
 	}
-	if r := a.Records[metric.Precision]; len(a.Records) != 5 || !reflect.DeepEqual(a.Record, a.Records[metric.Accuracy]) || a.Config.Widen != 1 || !strings.Contains(a.RecordOf(metric.Precision), "the record of precision: 4 of the last 19 intervals held, fewer than promised: widened") {
+	if r := a.Records[metric.Precision]; len(a.Records) != 5 || !reflect.DeepEqual(a.Record, a.Records[metric.Accuracy]) || a.Config.Widen != 1 || !strings.Contains(a.RecordOf(metric.Precision), "the record of precision: 6 of the last 19 intervals held, fewer than promised: widened") {
 		t.Errorf("%+v; %s", r, a.RecordOf(metric.Precision))
 	}
 	checkWidened(t, w, at, 30)
@@ -217,7 +234,7 @@ func checkWidened(t *testing.T, w world, at time.Time, days int) {
 			if v.Holds(truths[v.Metric]) {
 				held[v.Metric]++
 			}
-			if interval, _ := plain(v, a.Records[v.Metric]); interval.Holds(truths[v.Metric]) {
+			if interval, _ := plain(v, a.Records[v.Metric], halfCount(v.Metric, w.between(end.Add(-day), end), a.Values)); interval.Holds(truths[v.Metric]) {
 				alone[v.Metric]++
 			}
 		}
@@ -260,5 +277,29 @@ func TestARecordIsOfWhatWasTold(t *testing.T) {
 	a = ask(t, forecaster(w), forecast.Question{End: at, Window: day})
 	if r := a.Records[metric.Precision]; r.Windows == 0 || r.Windows > 4 || r.Proven || a.Values[1].State != metric.OK || !a.Record.Proven {
 		t.Errorf("precision that was told on one day in six is %+v by the record %+v; accuracy by %+v", a.Values[1], r, a.Record)
+	}
+}
+
+// A share near 1 of few calls most often is 1: an interval that ends below it would
+// hold of no steady model.
+func TestASteadyModelIsProven(t *testing.T) {
+	for _, worth := range []float64{0.9, 0.97, 0.99, 0.995} {
+		r := rand.New(rand.NewPCG(5, 6))
+		from := now.Truncate(day).Add(-90 * day)
+		var w world
+		for at := from; at.Before(now); at = at.Add(90 * time.Second) {
+			c := call{at: at, known: at.Add(time.Duration(30+r.IntN(12)) * time.Hour), deploy: "v1", called: r.IntN(10) == 0, score: 0.02 + 0.25*r.Float64()}
+			if c.called {
+				c.score = worth
+			}
+			c.truth = r.Float64() < c.score
+			w.calls = append(w.calls, c)
+		}
+		a := ask(t, forecaster(w), forecast.Question{End: from.Add(80 * day), Window: day})
+		for _, v := range a.Values {
+			if !a.Records[v.Metric].Proven {
+				t.Errorf("of calls that are right by %g: %s", worth, a.RecordOf(v.Metric))
+			}
+		}
 	}
 }
