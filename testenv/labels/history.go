@@ -23,7 +23,7 @@ type Options struct {
 	// then, in whole hours. Unless it is 0, pages are replayed too, by both clocks.
 	Burns time.Duration
 	// Proven is how many hourly nowcasts of the healthy model a page might have rested
-	// on, at least: a short history has none.
+	// on, at least; 0 in a history too short for any, whose nowcasts are not judged.
 	Proven float64
 }
 

@@ -37,15 +37,20 @@ func (r *replay) pages(ctx context.Context) ([]figure.Figure, error) {
 		}
 	}
 	well, ill := of[healthy], of[broken]
+	figures = append(figures,
+		figure.Exactly("replay: pages of a healthy model by labels, at every minute", float64(well.pages[plumbline.ClockMatured]), "pages", 0),
+		figure.AtLeast("replay: pages of the model that guesses by labels, at every minute", float64(ill.pages[plumbline.ClockMatured]), "pages", 1),
+	)
+	if r.Proven == 0 {
+		return figures, nil // of what is never estimated, no page would say nothing
+	}
 	return append(figures,
 		figure.AtLeast("replay: nowcasts of the healthy model", float64(well.told), "nowcasts", r.Proven),
 		figure.AtLeast("replay: those of them that a page may rest on", float64(well.proven), "nowcasts", r.Proven),
 		figure.Exactly("replay: nowcasts that rest on other predictions or labels than the oracle's, as known then", float64(well.astray+ill.astray), "nowcasts", 0),
 		figure.Exactly("replay: pages of a healthy model by nowcasts", float64(well.pages[plumbline.ClockNowcast]), "pages", 0),
 		figure.Exactly("replay: tickets of a healthy model by nowcasts", float64(well.tickets[plumbline.ClockNowcast]), "tickets", 0),
-		figure.Exactly("replay: pages of a healthy model by labels, at every minute", float64(well.pages[plumbline.ClockMatured]), "pages", 0),
-		figure.AtLeast("replay: pages of the model that guesses by nowcasts", float64(ill.pages[plumbline.ClockNowcast]), "pages", min(r.Proven, 1)),
-		figure.AtLeast("replay: pages of the model that guesses by labels, at every minute", float64(ill.pages[plumbline.ClockMatured]), "pages", 1),
+		figure.AtLeast("replay: pages of the model that guesses by nowcasts", float64(ill.pages[plumbline.ClockNowcast]), "pages", 1),
 	), nil
 }
 
