@@ -68,13 +68,14 @@ type Answer struct {
 // Read answers a question as of now. Where nothing was told, its error says why, as
 // far as that can be known.
 func Read(ctx context.Context, conn driver.Conn, q Question, now time.Time) (Answer, error) {
-	told, err := read(ctx, conn, q)
+	told, err := readDeploys(ctx, conn, q)
 	if err != nil {
 		return Answer{}, fmt.Errorf("estimates of model %q: %w", q.Model, err)
 	}
 	if len(told) == 0 {
 		return Answer{}, why(ctx, conn, q)
 	}
+	var of []string // what is asked for
 	for _, filter := range []struct {
 		what   string
 		wanted []string
@@ -82,6 +83,7 @@ func Read(ctx context.Context, conn driver.Conn, q Question, now time.Time) (Ans
 	}{
 		{"window", q.Windows, func(e Estimate) string { return e.Window }},
 		{"metric", q.Metrics, func(e Estimate) string { return e.Metric }},
+		{"deploy", q.Deploys, func(e Estimate) string { return e.Deploy }},
 	} {
 		var known, unknown []string
 		for _, e := range told {
@@ -94,9 +96,11 @@ func Read(ctx context.Context, conn driver.Conn, q Question, now time.Time) (Ans
 		}
 		if len(unknown) > 0 {
 			slices.Sort(known)
-			return Answer{}, fmt.Errorf("model %q: no estimate of %s %s was told, of %s was", q.Model, filter.what, strings.Join(unknown, ", "), strings.Join(slices.Compact(known), ", "))
+			of = append(of, filter.what+" "+strings.Join(unknown, ", "))
+			return Answer{}, fmt.Errorf("model %q: no estimate of %s was told, of %s was", q.Model, strings.Join(of, ", "), strings.Join(slices.Compact(known), ", "))
 		}
 		if len(filter.wanted) > 0 {
+			of = append(of, filter.what+" "+strings.Join(filter.wanted, ", "))
 			told = slices.DeleteFunc(told, func(e Estimate) bool { return !slices.Contains(filter.wanted, filter.of(e)) })
 		}
 	}
@@ -108,8 +112,29 @@ func Read(ctx context.Context, conn driver.Conn, q Question, now time.Time) (Ans
 	return Answer{q.Model, told}, nil
 }
 
-func read(ctx context.Context, conn driver.Conn, q Question) ([]Estimate, error) {
-	rows, err := conn.Query(ctx, toldSQL, clickhouse.Named("model", string(q.Model)), clickhouse.Named("deploys", append([]string{}, q.Deploys...)))
+// readDeploys reads each deploy that is asked about by itself: when one was told of
+// leaves none of the others out.
+func readDeploys(ctx context.Context, conn driver.Conn, q Question) ([]Estimate, error) {
+	if len(q.Deploys) == 0 {
+		return read(ctx, conn, q.Model, "")
+	}
+	var told []Estimate
+	for _, deploy := range slices.Compact(slices.Sorted(slices.Values(q.Deploys))) {
+		if deploy == "" {
+			continue // findings of no deploy are of all
+		}
+		of, err := read(ctx, conn, q.Model, deploy)
+		if err != nil {
+			return nil, err
+		}
+		told = append(told, of...)
+	}
+	return told, nil
+}
+
+// read reads what was told of one deploy, or of all where it is empty.
+func read(ctx context.Context, conn driver.Conn, model plumbline.Model, deploy string) ([]Estimate, error) {
+	rows, err := conn.Query(ctx, toldSQL, clickhouse.Named("model", string(model)), clickhouse.Named("deploy", deploy))
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +164,20 @@ func read(ctx context.Context, conn driver.Conn, q Question) ([]Estimate, error)
 			}
 		}
 	}
-	return told, rows.Err()
+	return newest(told), rows.Err()
+}
+
+// newest keeps what the newest look at each deploy and window told, which is of one
+// time: a measure that it said nothing of has no number any more.
+func newest(told []Estimate) []Estimate {
+	type about struct{ deploy, window string }
+	looked := map[about]time.Time{}
+	for _, e := range told {
+		if of := (about{e.Deploy, e.Window}); e.Said.After(looked[of]) {
+			looked[of] = e.Said
+		}
+	}
+	return slices.DeleteFunc(told, func(e Estimate) bool { return e.Said.Before(looked[about{e.Deploy, e.Window}]) })
 }
 
 // why says why nothing was told, and what to do.

@@ -3,6 +3,7 @@ package estimates_test
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,30 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestReadOneLook holds that measures of which the newest look says nothing do not
+// stand beside what it says: here the calibration of the day was lost.
+func TestReadOneLook(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	conn := env.DB.Conn()
+	for _, measure := range []string{"accuracy", "interval_record", "recall"} {
+		for _, window := range []string{"1d", "7d"} {
+			store(t, conn, said{"estimated_quality", "m", "d", window, measure, "ok", "scores mean what they meant", 25 * minute, hour.Add(-time.Hour), 0.8, 0.02})
+		}
+	}
+	store(t, conn, said{"estimated_quality", "m", "d", "7d", "accuracy", "insufficient", "no calibration", 10 * minute, hour, nan, 0})
+	a, err := estimates.Read(t.Context(), conn, estimates.Question{Model: "m", Interval: 5 * minute}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range a.Estimates {
+		got = append(got, e.Window+" "+e.Metric+" "+e.Verdict)
+	}
+	if want := []string{"1d accuracy ok", "1d interval_record ok", "1d recall ok", "7d accuracy insufficient"}; !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
 func TestReadOneOf(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{})
 	conn := env.DB.Conn()
@@ -118,6 +143,7 @@ func TestReadOneOf(t *testing.T) {
 		}
 	}
 	serve(t, conn, "m")
+	store(t, conn, said{"estimated_quality", "m", "young", "7d", "accuracy", "insufficient", "no calibration", 2 * 24 * time.Hour, hour, nan, 0})
 	tests := []struct {
 		name string
 		q    estimates.Question
@@ -129,6 +155,9 @@ func TestReadOneOf(t *testing.T) {
 		{"deploy that is gone", estimates.Question{Deploys: []string{"gone"}}, 4, ""},
 		{"window of none", estimates.Question{Windows: []string{"3d"}}, 0, `no estimate of window 3d was told, of 1d, 7d was`},
 		{"metric of none", estimates.Question{Metrics: []string{"recall", "roc_auc"}}, 0, `no estimate of metric roc_auc was told, of accuracy, recall was`},
+		{"deploy that is gone beside one that serves", estimates.Question{Deploys: []string{"new", "gone", "new"}}, 8, ""},
+		{"deploy of none beside one that serves", estimates.Question{Deploys: []string{"new", "typo"}}, 0, `no estimate of deploy typo was told, of new was`},
+		{"deploy without the metric", estimates.Question{Deploys: []string{"new", "young"}, Windows: []string{"7d"}, Metrics: []string{"recall"}}, 0, `no estimate of window 7d, metric recall, deploy young was told, of new was`},
 		{"deploy of none", estimates.Question{Deploys: []string{"other"}}, 0, `model "m", deploy other: no estimate was told; its newest prediction is of the hour from ` + hour.Add(-time.Hour).Format("2006-01-02 15:04")},
 	}
 	for _, tt := range tests {
