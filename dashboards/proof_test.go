@@ -226,6 +226,13 @@ func checkValues(t *testing.T, b board, conn driver.Conn, now time.Time) {
 // checkWindows holds that the longest window stands first, which Grafana then takes.
 func checkWindows(t *testing.T, b board, conn driver.Conn, now time.Time) {
 	t.Helper()
+	if got, want := offeredWindows(t, b, conn, now), []any{seed.LongestWindow, "6h", "1h"}; !slices.Equal(got, want) {
+		t.Errorf("windows %v, want %v", got, want)
+	}
+}
+
+func offeredWindows(t *testing.T, b board, conn driver.Conn, now time.Time) []any {
+	t.Helper()
 	var got []any
 	for _, q := range everyQuery(b) {
 		if q.where != "variable window" {
@@ -236,8 +243,34 @@ func checkWindows(t *testing.T, b board, conn driver.Conn, now time.Time) {
 			got = append(got, r["window"])
 		}
 	}
-	if want := []any{seed.LongestWindow, "6h", "1h"}; !slices.Equal(got, want) {
-		t.Errorf("windows %v, want %v", got, want)
+	return got
+}
+
+// TestWindowThatWasRemovedIsNotOffered holds that only windows which are still told of
+// can be chosen, and those told of last where the service is silent.
+func TestWindowThatWasRemovedIsNotOffered(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	conn, now := reader(t, env), time.Now()
+	b := parse(t, onCall(t, options()...))
+	for _, look := range []struct {
+		ago            time.Duration
+		windows        []string
+		offeredAfterIt []any
+	}{
+		{5 * time.Hour, []string{"7d", "1h"}, []any{"7d", "1h"}},
+		{3 * time.Hour, []string{"1h", "1d"}, []any{"1d", "1h"}},
+		{time.Minute, []string{"6h", "1h"}, []any{"6h", "1h"}},
+	} {
+		for _, window := range look.windows {
+			if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO findings (at, signal, model, deploy_hash, stage, window, window_end, measure, value, low, high, verdict)
+				SELECT {at:DateTime64(3)}, 'quality', 'm', 'd', 'production', {window:String}, {at:DateTime64(3)}, 'accuracy', 0.5, 0.4, 0.6, 'ok'`,
+				clickhouse.Named("at", now.Add(-look.ago).UTC().Format("2006-01-02 15:04:05")), clickhouse.Named("window", window)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := offeredWindows(t, b, conn, now); !slices.Equal(got, look.offeredAfterIt) {
+			t.Errorf("after the look of %s ago: windows %v, want %v", look.ago, got, look.offeredAfterIt)
+		}
 	}
 }
 
