@@ -157,8 +157,9 @@ func gapFindings(base Finding, gaps qualityask.Gaps) []Finding {
 	return findings
 }
 
-// widest takes the largest distance of a criterion. A group that nothing can be
-// said of is named: it is not equal.
+// widest takes the largest distance of a criterion, and between which it lies whichever
+// group's it is. A group that nothing can be said of is named: it is not equal, and may
+// be as far off as can be.
 func (f *Finding) widest(c fairness.Criterion, gaps []fairness.Gap) {
 	silent := 0
 	for _, g := range gaps {
@@ -172,12 +173,18 @@ func (f *Finding) widest(c fairness.Criterion, gaps []fairness.Gap) {
 			}
 			continue
 		}
+		low, high := max(g.AtOnce.Low, -g.AtOnce.High, 0), max(-g.AtOnce.Low, g.AtOnce.High)
+		if math.IsNaN(f.Low) {
+			f.Low, f.High = low, high
+		}
+		f.Low, f.High = max(f.Low, low), max(f.High, high)
 		if distance := math.Abs(g.Difference.Value); math.IsNaN(f.Value) || distance > f.Value {
 			f.Value, f.Verdict, f.Count = distance, plumbline.VerdictOK, unsigned(g.Difference.Labelled)
 			f.Assumes = fmt.Sprintf("%s; the largest is that of %s", assumesFairness, g.Group)
 		}
 	}
 	if silent > 0 && f.Verdict == plumbline.VerdictOK {
+		f.High = 1
 		f.Assumes += fmt.Sprintf("; of %d other groups nothing can be said", silent)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
+	"github.com/plumbline-slo/plumbline/analyze/quality/fairness"
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
 )
 
@@ -125,6 +126,40 @@ func TestDeclaredMetricsAndFairnessAreFindings(t *testing.T) {
 	for _, f := range again {
 		if f.Signal == plumbline.SignalFairness || f.Measure == "recall" {
 			t.Errorf("looked again at once: %+v", f)
+		}
+	}
+}
+
+func TestTheWidestGapHasAnInterval(t *testing.T) {
+	gap := func(value, low, high float64) fairness.Gap {
+		g := fairness.Gap{Criterion: fairness.EqualOpportunity, Group: fmt.Sprint("region=", value), AtOnce: metric.Interval{Low: low, High: high}}
+		g.Difference = metric.Value{Value: value, State: metric.OK}
+		if math.IsNaN(value) {
+			g.Difference.State, g.Difference.Why = metric.Insufficient, "too few events in a group"
+		}
+		return g
+	}
+	nan := math.NaN()
+	for name, c := range map[string]struct {
+		gaps             []fairness.Gap
+		value, low, high float64
+		verdict          string
+	}{
+		"one":                    {[]fairness.Gap{gap(-0.4, -0.6, -0.1)}, 0.4, 0.1, 0.6, "ok"},
+		"around 0":               {[]fairness.Gap{gap(0.1, -0.2, 0.3)}, 0.1, 0, 0.3, "ok"},
+		"less sure, but further": {[]fairness.Gap{gap(-0.2, -0.25, -0.15), gap(0.22, -0.1, 0.5)}, 0.22, 0.15, 0.5, "ok"},
+		"one is silent":          {[]fairness.Gap{gap(nan, nan, nan), gap(0.2, 0.1, 0.3)}, 0.2, 0.1, 1, "ok"},
+		"all are silent":         {[]fairness.Gap{gap(nan, nan, nan)}, nan, nan, nan, "insufficient"},
+	} {
+		f := newFinding(plumbline.SignalFairness, "equal_opportunity_gap")
+		f.widest(fairness.EqualOpportunity, c.gaps)
+		for i, pair := range [][2]float64{{f.Value, c.value}, {f.Low, c.low}, {f.High, c.high}} {
+			if !(pair[0] == pair[1] || math.IsNaN(pair[0]) && math.IsNaN(pair[1])) {
+				t.Errorf("%s: number %d is %g, want %g", name, i, pair[0], pair[1])
+			}
+		}
+		if f.Verdict != c.verdict {
+			t.Errorf("%s: %s, want %s", name, f.Verdict, c.verdict)
 		}
 	}
 }

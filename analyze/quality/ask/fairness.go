@@ -93,7 +93,7 @@ func compare(p Protected, groups map[string]fairness.Group) (Gaps, error) {
 		if name == out.Reference {
 			continue
 		}
-		gaps, err := fairness.Compare(groups[name], reference)
+		gaps, err := fairness.Compare(groups[name], reference, len(groups)-1)
 		if err != nil {
 			return out, err
 		}

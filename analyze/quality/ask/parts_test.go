@@ -222,7 +222,7 @@ func fairGaps(t *testing.T, asker *Asker, world []prediction) {
 	}
 	var want []fairness.Gap
 	for _, name := range []string{"eu", "other"} {
-		gaps, err := fairness.Compare(groups[name], groups["us"])
+		gaps, err := fairness.Compare(groups[name], groups["us"], 1)
 		if err != nil {
 			t.Fatal(err)
 		}

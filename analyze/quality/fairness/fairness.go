@@ -57,6 +57,10 @@ type Gap struct {
 	// Difference is Share - WithShare, in [-1, 1]; for equalised odds the one
 	// further from 0. Its interval is simultaneous over both halves there.
 	Difference metric.Value
+	// AtOnce is the interval of Difference that holds at once with those of the other
+	// groups that are compared (Bonferroni), so that the largest gap of them may be
+	// chosen after looking. NaN where Difference is not ok.
+	AtOnce metric.Interval
 	// Ratio is Share / WithShare; 0.8 is the four-fifths rule of the US Uniform
 	// Guidelines (1978). NaN where WithShare is 0.
 	Ratio metric.Value
@@ -94,8 +98,9 @@ func (c Criterion) rate(g Group) rate {
 	return rate{l.TP, l.TP + l.FP, thin}
 }
 
-// Compare returns every criterion of a group against another.
-func Compare(group, with Group) ([]Gap, error) {
+// Compare returns every criterion of a group against another, which so many groups
+// are compared with, at least this one.
+func Compare(group, with Group, groups int) ([]Gap, error) {
 	for _, g := range []Group{group, with} {
 		l := g.Labelled
 		if min(g.Called, l.TP, l.FP, l.FN, l.TN) < 0 || g.Called > g.Predictions || l.Labelled() > g.Predictions {
@@ -105,27 +110,28 @@ func Compare(group, with Group) ([]Gap, error) {
 	var out []Gap
 	for _, c := range Criteria() {
 		if c == EqualisedOdds {
-			out = append(out, equalisedOdds(group, with))
+			out = append(out, equalisedOdds(group, with, groups))
 			continue
 		}
-		out = append(out, compare(c, group, with, z95))
+		out = append(out, compare(c, group, with, 1, groups))
 	}
 	return out, nil
 }
 
-const (
-	// z95 and z975 are the normal quantiles of two-sided 95 % and 97.5 %.
-	z95  = 1.959963984540054
-	z975 = 2.241402727604947
-	// leastGroup is the least number of events of either group behind a share.
-	leastGroup = 20
-)
+// leastGroup is the least number of events of either group behind a share.
+const leastGroup = 20
+
+// beyond is the normal quantile with which so many two-sided intervals hold at once
+// at the level of one (Bonferroni).
+func beyond(intervals int) float64 {
+	return math.Sqrt2 * math.Erfinv(1-(1-metric.Level)/float64(max(intervals, 1)))
+}
 
 // equalisedOdds is the larger of two gaps. The interval of the larger holds
 // simultaneously for both, so that choosing does not cost its level (Bonferroni).
-func equalisedOdds(group, with Group) Gap {
-	opportunity := compare(EqualOpportunity, group, with, z975)
-	alarm := compare(FalsePositiveParity, group, with, z975)
+func equalisedOdds(group, with Group, groups int) Gap {
+	opportunity := compare(EqualOpportunity, group, with, 2, groups)
+	alarm := compare(FalsePositiveParity, group, with, 2, groups)
 	out := opportunity
 	if opportunity.Difference.State == metric.OK && alarm.Difference.State == metric.OK {
 		if math.Abs(alarm.Difference.Value) > math.Abs(opportunity.Difference.Value) {
@@ -141,9 +147,11 @@ func equalisedOdds(group, with Group) Gap {
 
 func id(c Criterion, kind string) metric.ID { return metric.ID(string(c) + "_" + kind) }
 
-func compare(c Criterion, group, with Group, z float64) Gap {
+// compare has intervals that hold at once with those of all halves of a criterion.
+func compare(c Criterion, group, with Group, halves, groups int) Gap {
+	z, none := beyond(halves), metric.Interval{Low: math.NaN(), High: math.NaN()}
 	a, b := c.rate(group), c.rate(with)
-	out := Gap{Criterion: c, Group: group.Name, With: with.Name, Share: a.share(), WithShare: b.share()}
+	out := Gap{Criterion: c, Group: group.Name, With: with.Name, Share: a.share(), WithShare: b.share(), AtOnce: none}
 	labelled := group.Labelled.Labelled() + with.Labelled.Labelled()
 	if c == DemographicParity {
 		labelled = a.n + b.n
@@ -159,6 +167,7 @@ func compare(c Criterion, group, with Group, z float64) Gap {
 		return out
 	}
 	out.Difference.Interval, out.Difference.State, out.Difference.Why = newcombe(a, b, z), metric.OK, ""
+	out.AtOnce = newcombe(a, b, beyond(halves*groups))
 	if math.IsNaN(out.Ratio.Value) || math.IsInf(out.Ratio.Value, 0) {
 		out.Ratio.Value, out.Ratio.Why = math.NaN(), "the other group's share is 0"
 		return out

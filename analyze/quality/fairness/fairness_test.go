@@ -11,7 +11,7 @@ import (
 
 func gaps(t *testing.T, a, b fairness.Group) map[fairness.Criterion]fairness.Gap {
 	t.Helper()
-	all, err := fairness.Compare(a, b)
+	all, err := fairness.Compare(a, b, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestFewEventsAreNeverEqual(t *testing.T) {
 	if r := gaps(t, none, large)[fairness.DemographicParity].Ratio; r.State != metric.OK || r.Low != 0 || r.High <= 0 || r.High > 0.3 {
 		t.Errorf("the ratio of a share of 0 is %+v", r)
 	}
-	if _, err := fairness.Compare(fairness.Group{Predictions: 1, Called: 2}, large); err == nil {
+	if _, err := fairness.Compare(fairness.Group{Predictions: 1, Called: 2}, large, 1); err == nil {
 		t.Error("more called than predicted is compared")
 	}
 }
@@ -115,7 +115,7 @@ func TestIntervalsHoldTheirLevel(t *testing.T) {
 	for range samples {
 		a := fairness.Group{Predictions: 150, Called: draw(150, 0.12)}
 		b := fairness.Group{Predictions: 400, Called: draw(400, 0.2)}
-		all, err := fairness.Compare(a, b)
+		all, err := fairness.Compare(a, b, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,5 +130,48 @@ func TestIntervalsHoldTheirLevel(t *testing.T) {
 		if share := held / samples; share < 0.92 || share > 0.98 {
 			t.Errorf("the interval of the %s holds %.1f %%", what, 100*share)
 		}
+	}
+}
+
+// Of five groups that are treated unlike the reference by as much, the intervals that
+// hold at once hold together as often as one is promised to; those of one alone do not.
+func TestIntervalsHoldAtOnce(t *testing.T) {
+	const groups, rounds, n = 5, 4000, 300
+	r := rand.New(rand.NewPCG(17, 5))
+	draw := func(p float64) (g fairness.Group) {
+		for g.Predictions = n; g.Labelled.TP+g.Labelled.FN < n; {
+			if r.Float64() < p {
+				g.Labelled.TP++
+			} else {
+				g.Labelled.FN++
+			}
+		}
+		g.Called = g.Labelled.TP
+		return g
+	}
+	together, alone := 0, 0
+	for range rounds {
+		reference := draw(0.5)
+		heldTogether, heldAlone := true, true
+		for range groups {
+			all, err := fairness.Compare(draw(0.4), reference, groups)
+			if err != nil {
+				t.Fatal(err)
+			}
+			heldTogether = heldTogether && all[1].AtOnce.Holds(-0.1)
+			heldAlone = heldAlone && all[1].Difference.Holds(-0.1)
+		}
+		if heldTogether {
+			together++
+		}
+		if heldAlone {
+			alone++
+		}
+	}
+	if share := float64(together) / rounds; share < 0.945 || share > 0.985 {
+		t.Errorf("all hold at once in %.3f of the cases", share)
+	}
+	if share := float64(alone) / rounds; share > 0.9 {
+		t.Errorf("the intervals of one hold at once in %.3f of the cases: the others would not be needed", share)
 	}
 }
