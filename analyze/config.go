@@ -20,10 +20,17 @@ import (
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
+// mostPause is the longest pause between two findings that rules read. They see one
+// for rules.DefaultFindingAge, as a test there knows; what is left of that is for the
+// look itself and for one that fails.
+const mostPause = 7*time.Minute + 30*time.Second
+
 // Config says how often and over which windows the analyzers look.
 type Config struct {
-	// Interval is the pause between two looks. Default 10 s. Rules see a finding
-	// for ten minutes, so a longer interval than that leaves gaps.
+	// Interval is the pause between two looks. Default 10 s. Rules see a finding for ten
+	// minutes, and alerts whose findings come and go never fire, however long it lasts: so
+	// interval, burn_interval, and the sums of interval with estimate_interval and with
+	// label_arrival.interval are at most 7m30s.
 	Interval time.Duration `yaml:"interval"`
 	// BurnInterval is the least pause between two looks at the burn of objectives
 	// that count events as they come, which a page waits for. Default 1 s. After a look
@@ -103,6 +110,7 @@ type Config struct {
 	LabelArrival LabelArrivalConfig `yaml:"label_arrival"`
 	// EstimateInterval is the pause between two looks at maturity and at quality
 	// before the labels are in. Default 5 min; what they say changes with the hour.
+	// Longer than 7m30s with interval, rules would lose sight of it: see there.
 	EstimateInterval time.Duration `yaml:"estimate_interval"`
 	// EstimateWindows are the windows of maturity and of estimates, in whole
 	// hours. Default 24 h and 7 days.
@@ -171,7 +179,7 @@ func DefaultConfig() Config {
 
 // Validate returns every mistake of the configuration, by field.
 func (c Config) Validate() error {
-	errs := []error{c.validateTimes(), c.Alarm.validate(), c.Proxies.validate(), c.Ledger.validate(), c.Measures.validate(), c.validateEstimates()}
+	errs := []error{c.validateTimes(), c.validatePauses(), c.Alarm.validate(), c.Proxies.validate(), c.Ledger.validate(), c.Measures.validate(), c.validateEstimates()}
 	wrong := func(field string, err error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("analyze.%s: %w", field, err))
@@ -228,6 +236,31 @@ func (c Config) validateTimes() error {
 	if c.DataQualityWindow > 7*day {
 		errs = append(errs, fmt.Errorf("analyze.data_quality_window: %s is more than 7 days", c.DataQualityWindow))
 	}
+	return errors.Join(errs...)
+}
+
+// validatePauses returns the intervals that leave rules without findings at times.
+func (c Config) validatePauses() error {
+	const why = "rules see a finding for 10m, and alerts whose findings come and go stay silent, which looks healthy"
+	var errs []error
+	alone := func(field string, d time.Duration) {
+		if d > mostPause {
+			errs = append(errs, fmt.Errorf("analyze.%s: %s is too long: %s; write %s at most", field, d, why, mostPause))
+		}
+	}
+	alone("interval", c.Interval)
+	alone("burn_interval", c.BurnInterval)
+	if c.Interval > mostPause {
+		return errors.Join(errs...)
+	}
+	// What is due only then is looked at every Interval.
+	within := func(field string, d time.Duration) {
+		if d > mostPause-c.Interval {
+			errs = append(errs, fmt.Errorf("analyze.%s: %s with analyze.interval (%s) is too long: %s; write %s together at most", field, d, c.Interval, why, mostPause))
+		}
+	}
+	within("estimate_interval", c.EstimateInterval)
+	within("label_arrival.interval", c.LabelArrival.Interval)
 	return errors.Join(errs...)
 }
 

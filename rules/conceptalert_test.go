@@ -26,6 +26,23 @@ func (f *fakeSource) contradict(deploy, window, verdict string, gap float64) {
 	}
 }
 
+// serve tells the source whether a deploy served within a window.
+func (f *fakeSource) serve(deploy, window string, served bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.rows == nil {
+		f.rows = make(map[string]FindingRow)
+	}
+	row := FindingRow{
+		Model: "flight-delay", Deploy: plumbline.DeployHash(deploy), Measure: plumbline.MeasureLabelsIn,
+		Window: window, Value: math.NaN(), Low: math.NaN(), High: math.NaN(), Coverage: 0, Noise: math.NaN(), Verdict: plumbline.VerdictMissing,
+	}
+	if !served {
+		row.Coverage = math.NaN()
+	}
+	f.rows[deploy+"served"+window] = row
+}
+
 // tickets returns what was sent of suspected concept drift since the last call, as
 // deploy=firing|resolved, repeats left out.
 func (n *inbox) tickets() []string {
@@ -130,6 +147,35 @@ func TestWhatIsNoTicketOfConceptDrift(t *testing.T) {
 	})
 }
 
+// A deploy that was rolled back is contradicted no longer than the shortest window
+// knows it, whatever the longer one holds of it for days: its ticket ends a day
+// later and does not open anew. That of the deploy that took over is its own, and too
+// few predictions within the shortest window are not none.
+func TestATicketOfConceptDriftEndsAfterARollback(t *testing.T) {
+	conceptLab(t, func(l *lab, expect func(string, ...string)) {
+		for _, window := range []string{"1d", "7d"} {
+			l.source.serve("v1", window, true)
+			l.source.serve("v0", window, true)
+			l.source.contradict("v1", window, plumbline.VerdictBreach, -0.3)
+		}
+		advance(7 * time.Hour)
+		expect("drift", "v1=firing")
+		l.source.mu.Lock()
+		delete(l.source.rows, "v1gap1d") // its last predictions are too few
+		l.source.mu.Unlock()
+		advance(30 * time.Hour)
+		expect("the week alone can tell", "v1=firing")
+		l.source.serve("v1", "1d", false)
+		advance(conceptKeep - 20*time.Minute)
+		expect("a day less a little after the day is empty", "v1=firing")
+		advance(time.Hour)
+		expect("a day after the day is empty", "v1=firing", "v1=resolved")
+		l.source.contradict("v0", "7d", plumbline.VerdictBreach, -0.2)
+		advance(5 * 24 * time.Hour)
+		expect("while the week still knows it", "v0=firing")
+	})
+}
+
 // Labels of a model that are too few for a window are told of by the next longer one.
 func TestSamplesOfAContradiction(t *testing.T) {
 	row := func(model, deploy, window, verdict string, gap float64) FindingRow {
@@ -138,8 +184,17 @@ func TestSamplesOfAContradiction(t *testing.T) {
 			Measure: plumbline.MeasureEstimateGap, Value: gap, Verdict: verdict,
 		}
 	}
+	served := func(deploy, window string, coverage float64) FindingRow {
+		r := row("m", deploy, window, plumbline.VerdictMissing, math.NaN())
+		r.Measure, r.Coverage = plumbline.MeasureLabelsIn, coverage
+		return r
+	}
 	got := make(map[string]float64)
 	for _, s := range Samples([]FindingRow{
+		// f served nothing for a day, g has no label of that day.
+		served("f", "7d", 0.5), served("f", "1d", math.NaN()), row("m", "f", "7d", plumbline.VerdictBreach, -0.4),
+		served("g", "1d", 0), served("g", "7d", math.NaN()), row("m", "g", "7d", plumbline.VerdictBreach, -0.4),
+		served("", "1d", math.NaN()),
 		row("m", "a", "7d", plumbline.VerdictBreach, -0.2), row("m", "a", "1d", plumbline.VerdictOK, -0.1),
 		row("m", "b", "1d", plumbline.VerdictInsufficient, math.NaN()), row("m", "b", "7d", plumbline.VerdictBreach, 0.3),
 		row("m", "c", "1d", plumbline.VerdictMissing, 0.4), row("m", "d", "1d", plumbline.VerdictBreach, math.Inf(1)),
@@ -153,6 +208,7 @@ func TestSamplesOfAContradiction(t *testing.T) {
 	if want := map[string]float64{
 		"model:estimate:contradicted m a": 0, "model:estimate:gap m a 1d": -0.1,
 		"model:estimate:contradicted m b": 1, "model:estimate:gap m b 7d": 0.3,
+		"model:estimate:contradicted m g": 1, "model:estimate:gap m g 7d": -0.4,
 		"model:estimate:contradicted n a": 1, "model:estimate:gap n a 12h": -0.5,
 	}; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

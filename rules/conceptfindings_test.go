@@ -27,13 +27,17 @@ type gap struct {
 
 func insertGaps(t *testing.T, db *storage.DB, rows ...gap) {
 	t.Helper()
-	batch, err := db.Conn().PrepareBatch(t.Context(), "INSERT INTO findings (at, signal, model, deploy_hash, stage, reference, window, window_end, measure, value, effect, null_mean, p, count, verdict)")
+	batch, err := db.Conn().PrepareBatch(t.Context(), "INSERT INTO findings (at, signal, model, deploy_hash, stage, reference, window, window_end, measure, value, effect, null_mean, p, count, coverage, verdict)")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, g := range rows {
-		if err := batch.Append(g.at, "concept_drift", "flight-delay", g.deploy, g.stage, "estimate", g.window, g.at.Truncate(time.Hour), g.measure,
-			g.value, g.value, 0.0, 1e-6, uint64(400), g.verdict); err != nil {
+		signal := "concept_drift"
+		if g.measure == "labels_in" {
+			signal = "maturity"
+		}
+		if err := batch.Append(g.at, signal, "flight-delay", g.deploy, g.stage, "estimate", g.window, g.at.Truncate(time.Hour), g.measure,
+			g.value, g.value, 0.0, 1e-6, uint64(400), math.NaN(), g.verdict); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -56,6 +60,8 @@ func TestTheTicketOfFindingsThatContradict(t *testing.T) {
 		gap{now, "none", "production", "estimate_gap", "1d", plumbline.VerdictMissing, nothing},
 		gap{now, "canary", "canary", "estimate_gap", "1d", plumbline.VerdictBreach, -0.3},
 		gap{now, "raw", "production", "conditional_tvd", "7d", plumbline.VerdictBreach, 0.3},
+		gap{now, "rolled-back", "production", "estimate_gap", "7d", plumbline.VerdictBreach, -0.3},
+		gap{now, "rolled-back", "production", "labels_in", "1d", plumbline.VerdictMissing, nothing},
 		gap{now.Add(-time.Hour), "former", "production", "estimate_gap", "1d", plumbline.VerdictBreach, -0.3},
 	)
 	tickets, stop := conceptTickets(t, db)

@@ -28,7 +28,7 @@ type Sample struct {
 	At time.Time
 }
 
-// FindingRow is what a burn rule needs of one row of the table findings.
+// FindingRow is what rules need of one row of the table findings.
 type FindingRow struct {
 	At     time.Time
 	Model  plumbline.Model
@@ -43,7 +43,8 @@ type FindingRow struct {
 	// interval; NaN where nothing can be said. Of a contradicted estimate, Value is
 	// how far labels are off.
 	Value, Low, High float64
-	// Coverage is the share of the window's predictions with a label.
+	// Coverage is the share of the window's predictions with a label; NaN without
+	// predictions.
 	Coverage float64
 	// Noise is the chance, a minute, that noise starts what the window shows; NaN
 	// where nothing was tested. Of an estimate it is the chance of the labels that
@@ -88,8 +89,10 @@ func Samples(rows []FindingRow) []Sample {
 
 // contradictions are the series of suspected concept drift, of each deploy those of
 // the shortest window that can tell: it sees a drift first and is over it first, and
-// others see the same one.
+// others see the same one. A longer one stands in where labels are too few, not where
+// predictions are none: of a deploy that was rolled back it would tell for days.
 func contradictions(rows []FindingRow) []Sample {
+	gone := unserved(rows)
 	type told struct {
 		row    FindingRow
 		length time.Duration
@@ -101,6 +104,9 @@ func contradictions(rows []FindingRow) []Sample {
 			continue
 		}
 		of := windowOf{model: r.Model, deploy: r.Deploy}
+		if gone[of] {
+			continue
+		}
 		if former, ok := shortest[of]; !ok || length < former.length {
 			shortest[of] = told{r, length}
 		}
@@ -121,6 +127,25 @@ func contradictions(rows []FindingRow) []Sample {
 		}
 	}
 	return samples
+}
+
+// unserved are the deploys that are told to have served nothing within the shortest
+// window of maturity, which is that of estimates too. One of which that is not told
+// is none of them.
+func unserved(rows []FindingRow) map[windowOf]bool {
+	shortest, gone := make(map[windowOf]time.Duration), make(map[windowOf]bool)
+	for _, r := range rows {
+		length, err := ParseDuration(r.Window)
+		if r.Measure != plumbline.MeasureLabelsIn || err != nil {
+			continue
+		}
+		of := windowOf{model: r.Model, deploy: r.Deploy}
+		if former, ok := shortest[of]; !ok || length < former {
+			// Of no predictions no share has a label, and none is another number.
+			shortest[of], gone[of] = length, math.IsNaN(r.Coverage)
+		}
+	}
+	return gone
 }
 
 // windowOf is what two findings of one window share.
@@ -198,14 +223,15 @@ type FindingReader struct {
 	// Conn is where the table findings is.
 	Conn Querier
 	// MaxAge is the age beyond which a finding is not read; zero means
-	// DefaultFindingAge. It has to exceed the interval of the analysis.
+	// DefaultFindingAge. It has to exceed the pause between two looks of the analysis.
 	MaxAge time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
 // DefaultFindingAge bounds how old a finding may be that a rule still sees: an
-// analysis that misses a few runs is late, one that misses more is missing.
+// analysis that misses a few runs is late, one that misses more is missing. The
+// configuration of the analysis refuses pauses that come near it, as a test checks.
 const DefaultFindingAge = 10 * time.Minute
 
 //go:embed findings.sql
