@@ -58,6 +58,7 @@ dashboards: {dir: dashboards}
 alerting:
   group_wait: 1ms
   group_interval: 1s
+  explain_timeout: 1m # the page has its reason, however busy the machine is
   owners: [{name: ml-oncall, slack_channel: "#ml-oncall", pagerduty_key_file: pagerduty.key, models: [checkout]}]
   slack: {token: xoxb-test, api_url: "%s", interval: 1ms}
   pagerduty: {api_url: "%s"}
