@@ -27,13 +27,9 @@ const (
 // conceptWatchers chooses, of each model with an SLO on quality, the one whose group
 // has the ticket of suspected concept drift, and whose owner gets it: the one that
 // pages, for its pages are what rests on estimates.
-func conceptWatchers(objectives []plumbline.Objective) map[plumbline.SLOName]bool {
+func conceptWatchers(objectives []plumbline.Objective) map[plumbline.SLOName]string {
 	_, severities := loudest(objectives)
-	watchers := make(map[plumbline.SLOName]bool, len(severities))
-	for name := range severities {
-		watchers[name] = true
-	}
-	return watchers
+	return severities
 }
 
 // conceptAlert is the ticket that labels contradict what scores promised of a

@@ -101,7 +101,7 @@ func Generate(slos []plumbline.SLO, cfg GenerateConfig) ([]byte, error) {
 		if severity := labels[o.SLO.Name]; severity != "" {
 			g.Rules = append(g.Rules, labelsAlert(o.SLO, severity, cfg))
 		}
-		if concepts[o.SLO.Name] {
+		if concepts[o.SLO.Name] != "" {
 			g.Rules = append(g.Rules, conceptAlert(o.SLO, cfg))
 		}
 		file.Groups = append(file.Groups, g)
