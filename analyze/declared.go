@@ -173,11 +173,10 @@ func (f *Finding) widest(c fairness.Criterion, gaps []fairness.Gap) {
 			}
 			continue
 		}
-		low, high := max(g.AtOnce.Low, -g.AtOnce.High, 0), max(-g.AtOnce.Low, g.AtOnce.High)
 		if math.IsNaN(f.Low) {
-			f.Low, f.High = low, high
+			f.Low, f.High = g.AtOnce.Low, g.AtOnce.High
 		}
-		f.Low, f.High = max(f.Low, low), max(f.High, high)
+		f.Low, f.High = max(f.Low, g.AtOnce.Low), max(f.High, g.AtOnce.High)
 		if distance := math.Abs(g.Difference.Value); math.IsNaN(f.Value) || distance > f.Value {
 			f.Value, f.Verdict, f.Count = distance, plumbline.VerdictOK, unsigned(g.Difference.Labelled)
 			f.Assumes = fmt.Sprintf("%s; the largest is that of %s", assumesFairness, g.Group)

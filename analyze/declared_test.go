@@ -145,9 +145,9 @@ func TestTheWidestGapHasAnInterval(t *testing.T) {
 		value, low, high float64
 		verdict          string
 	}{
-		"one":                    {[]fairness.Gap{gap(-0.4, -0.6, -0.1)}, 0.4, 0.1, 0.6, "ok"},
-		"around 0":               {[]fairness.Gap{gap(0.1, -0.2, 0.3)}, 0.1, 0, 0.3, "ok"},
-		"less sure, but further": {[]fairness.Gap{gap(-0.2, -0.25, -0.15), gap(0.22, -0.1, 0.5)}, 0.22, 0.15, 0.5, "ok"},
+		"one":                    {[]fairness.Gap{gap(-0.4, 0.1, 0.6)}, 0.4, 0.1, 0.6, "ok"},
+		"around 0":               {[]fairness.Gap{gap(0.1, 0, 0.3)}, 0.1, 0, 0.3, "ok"},
+		"less sure, but further": {[]fairness.Gap{gap(-0.2, 0.15, 0.25), gap(0.22, 0, 0.5)}, 0.22, 0.15, 0.5, "ok"},
 		"one is silent":          {[]fairness.Gap{gap(nan, nan, nan), gap(0.2, 0.1, 0.3)}, 0.2, 0.1, 1, "ok"},
 		"all are silent":         {[]fairness.Gap{gap(nan, nan, nan)}, nan, nan, nan, "insufficient"},
 	} {

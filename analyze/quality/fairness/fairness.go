@@ -57,9 +57,10 @@ type Gap struct {
 	// Difference is Share - WithShare, in [-1, 1]; for equalised odds the one
 	// further from 0. Its interval is simultaneous over both halves there.
 	Difference metric.Value
-	// AtOnce is the interval of Difference that holds at once with those of the other
-	// groups that are compared (Bonferroni), so that the largest gap of them may be
-	// chosen after looking. NaN where Difference is not ok.
+	// AtOnce is between what the distance from 0 of Difference lies, of both halves for
+	// equalised odds, at once with those of the other groups that are compared
+	// (Bonferroni), so that the largest of them may be chosen after looking. NaN where
+	// Difference is not ok.
 	AtOnce metric.Interval
 	// Ratio is Share / WithShare; 0.8 is the four-fifths rule of the US Uniform
 	// Guidelines (1978). NaN where WithShare is 0.
@@ -137,6 +138,7 @@ func equalisedOdds(group, with Group, groups int) Gap {
 		if math.Abs(alarm.Difference.Value) > math.Abs(opportunity.Difference.Value) {
 			out = alarm
 		}
+		out.AtOnce = metric.Interval{Low: max(opportunity.AtOnce.Low, alarm.AtOnce.Low), High: max(opportunity.AtOnce.High, alarm.AtOnce.High)}
 	} else if alarm.Difference.State != metric.OK {
 		out = alarm // both halves are needed
 	}
@@ -167,7 +169,7 @@ func compare(c Criterion, group, with Group, halves, groups int) Gap {
 		return out
 	}
 	out.Difference.Interval, out.Difference.State, out.Difference.Why = newcombe(a, b, z), metric.OK, ""
-	out.AtOnce = newcombe(a, b, beyond(halves*groups))
+	out.AtOnce = distance(newcombe(a, b, beyond(halves*groups)))
 	if math.IsNaN(out.Ratio.Value) || math.IsInf(out.Ratio.Value, 0) {
 		out.Ratio.Value, out.Ratio.Why = math.NaN(), "the other group's share is 0"
 		return out
@@ -199,6 +201,11 @@ func newcombe(a, b rate, z float64) metric.Interval {
 		Low:  p - q - math.Hypot(p-lowA, highB-q),
 		High: p - q + math.Hypot(highA-p, q-lowB),
 	}
+}
+
+// distance is between what the distance from 0 lies of what lies within an interval.
+func distance(i metric.Interval) metric.Interval {
+	return metric.Interval{Low: max(i.Low, -i.High, 0), High: max(-i.Low, i.High)}
 }
 
 // ratioInterval is the interval of a ratio of shares on the log scale (Katz et al.
