@@ -163,7 +163,7 @@ eval-quality: go-check ## Hold estimated quality against hotel bookings and car 
 	  -reference="$(DATA)/reference_synthetic_car_loan.csv.gz" -monitoring="$(DATA)/monitoring_synthetic_car_loan.csv.gz" \
 	  -loan-reference="$(DATA)/reference_synthetic_car_loan.csv.gz" -loan-monitoring="$(DATA)/monitoring_synthetic_car_loan.csv.gz" $(QUALITY_ARGS)
 
-# The whole service is asked about every seventh day: that takes three minutes of CPU.
+# The whole service is asked about every seventh day: that takes four minutes of CPU.
 eval-quality-service: go-check engine ## Hold what the whole service estimates of the hotel bookings against the truth (DATA=DIR, QUALITY_ARGS)
 	@mkdir -p bin
 	@go build -o bin/eval-quality ./testenv/evalquality/cmd/eval-quality

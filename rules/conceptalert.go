@@ -17,8 +17,8 @@ const (
 	// Where labels are later than a window is long, the same one is looked at all
 	// day: what it says by chance it says all day, once in a thousand of them.
 	conceptFor = 6 * time.Hour
-	// conceptKeep is how long the ticket outlasts the last contradiction: the length
-	// of the window, until it shares nothing with the last one that was contradicted.
+	// conceptKeep is how long the ticket outlasts the last contradiction: until a window
+	// of a day, the shortest by default, shares nothing with the one contradicted last.
 	// A drift that is just about seen crosses the bound every few hours, and would be
 	// a new ticket as often.
 	conceptKeep = 24 * time.Hour

@@ -217,7 +217,7 @@ type Querier interface {
 	Query(ctx context.Context, query string, args ...any) (driver.Rows, error)
 }
 
-// FindingReader reads the newest burn findings from ClickHouse. It is a
+// FindingReader reads the newest findings that rules need from ClickHouse. It is a
 // FindingSource.
 type FindingReader struct {
 	// Conn is where the table findings is.

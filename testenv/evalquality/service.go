@@ -118,7 +118,9 @@ func timeOf(days float64) time.Time {
 
 // Service is what a service would say of a stored world, was it there all the time:
 // it counts, and chooses strata, as analyze does in its look at estimates, and asks
-// forecast about windows that end just then. Only its clock is made up.
+// forecast about windows that end just then. Its looks are written here once more,
+// for those of analyze have no clock but the wall's: they choose strata without those
+// of an earlier process and know no task but what the data show.
 type Service struct {
 	DB    *storage.DB
 	Model plumbline.Model

@@ -102,7 +102,7 @@ func alike(a, b []Told) bool {
 	for i, x := range a {
 		y := b[i]
 		for _, pair := range [][2]*float64{{&x.Value.Value, &y.Value.Value}, {&x.Low, &y.Low}, {&x.High, &y.High}} {
-			if !(math.Abs(*pair[0]-*pair[1]) < 1e-9) && !math.IsNaN(*pair[0]+*pair[1]) {
+			if !(math.Abs(*pair[0]-*pair[1]) < 1e-9) && !(math.IsNaN(*pair[0]) && math.IsNaN(*pair[1])) {
 				return false
 			}
 			*pair[0], *pair[1] = 0, 0

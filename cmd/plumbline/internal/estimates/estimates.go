@@ -106,8 +106,8 @@ func Read(ctx context.Context, conn driver.Conn, q Question, now time.Time) (Ans
 	}
 	for i := range told {
 		told[i].Age = now.Sub(told[i].Said)
-		// Estimates are of hours that are over, and said again at every look.
-		told[i].Stale = told[i].Age > max(time.Hour, 3*q.Interval)
+		// They are of hours that are over, and said again every few minutes.
+		told[i].Stale = told[i].Age > time.Hour
 	}
 	return Answer{q.Model, told}, nil
 }
