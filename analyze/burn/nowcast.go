@@ -6,6 +6,7 @@ import (
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
 )
 
 // NowcastPair returns the window pair that an objective of quality is evaluated by
@@ -142,7 +143,7 @@ func hourly(pair plumbline.WindowPair, series int) float64 {
 	if pair.Noise > 0 {
 		chance = 60 * pair.Noise
 	}
-	return math.Sqrt2 * math.Erfinv(1-min(chance/float64(max(series, 1)), 0.05))
+	return metric.NormalQuantile(1 - min(chance/float64(max(series, 1)), 0.05)/2)
 }
 
 // Says tells in words what the nowcast rests on.

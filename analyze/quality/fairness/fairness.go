@@ -125,7 +125,7 @@ const leastGroup = 20
 // beyond is the normal quantile with which so many two-sided intervals hold at once
 // at the level of one (Bonferroni).
 func beyond(intervals int) float64 {
-	return math.Sqrt2 * math.Erfinv(1-(1-metric.Level)/float64(max(intervals, 1)))
+	return metric.NormalQuantile(1 - (1-metric.Level)/2/float64(max(intervals, 1)))
 }
 
 // equalisedOdds is the larger of two gaps. The interval of the larger holds

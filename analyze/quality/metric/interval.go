@@ -99,6 +99,9 @@ func betaQuantile(p, a, b float64) float64 {
 	return (low + high) / 2
 }
 
+// NormalQuantile returns the p quantile, 0 < p < 1, of the normal distribution.
+func NormalQuantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
+
 // StudentQuantile returns the p quantile, 0 < p < 1, of Student's t with df > 0
 // degrees of freedom.
 func StudentQuantile(p, df float64) float64 {

@@ -234,6 +234,10 @@ func TestQuantilesEqualScipy(t *testing.T) {
 		close(t, "Student's quantile", metric.StudentQuantile(0.975, df), want, 1e-9)
 		close(t, "Student's other quantile", metric.StudentQuantile(0.025, df), -want, 1e-9)
 	}
+	for p, want := range map[float64]float64{0.5: 0, 0.975: 1.959963984540054, 0.9999: 3.719016485455709} {
+		close(t, "the normal quantile", metric.NormalQuantile(p), want, 1e-12)
+		close(t, "the other normal quantile", metric.NormalQuantile(1-p), -want, 1e-12)
+	}
 	close(t, "binomial", metric.BinomialCDF(17, 20, 0.95), 0.07548367378849649, 1e-12)
 	close(t, "binomial", metric.BinomialCDF(3, 50, 0.1), 0.250293905953308, 1e-12)
 }

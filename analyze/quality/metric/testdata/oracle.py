@@ -41,7 +41,7 @@ for qn in range(30):
     h=np.flatnonzero(R)
     ap.append(sum((R[:j+1].sum()/(j+1)) for j in h if j<5)/min(R.sum(),5)); rr.append(1/(h[0]+1)); hit.append(h[0]<5)
 print('q',len(nd),'ndcg5',np.mean(nd),'map5',np.mean(ap),'map8',np.mean(lr),'mrr',np.mean(rr),'hit',np.mean(hit))
-print('t',[stats.t.ppf(.975,d) for d in (1,5,19,1000)],'binom',stats.binom.cdf(17,20,.95),stats.binom.cdf(3,50,.1))
+print('t',[stats.t.ppf(.975,d) for d in (1,5,19,1000)],'normal',[stats.norm.ppf(p) for p in (.5,.975,.9999)],'binom',stats.binom.cdf(17,20,.95),stats.binom.cdf(3,50,.1))
 for k,m in((0,10),(1,20),(37,150),(20,20)): print(k,m,stats.binomtest(k,m).proportion_ci(method='exact'))
 print('top2',M.top_k_accuracy_score(t,np.array([[((a*7+c*c*5+3*c)%11)+ (a+c)%4*.01+(c==t[a])*2 for c in range(3)] for a in range(n)]),k=2))
 
