@@ -24,14 +24,6 @@ const (
 	conceptKeep = 24 * time.Hour
 )
 
-// conceptWatchers chooses, of each model with an SLO on quality, the one whose group
-// has the ticket of suspected concept drift, and whose owner gets it: the one that
-// pages, for its pages are what rests on estimates.
-func conceptWatchers(objectives []plumbline.Objective) map[plumbline.SLOName]string {
-	_, severities := loudest(objectives)
-	return severities
-}
-
 // conceptAlert is the ticket that labels contradict what scores promised of a
 // deploy. It has no SLO among its labels: it is of the model and deploy whatever is
 // promised of them, and as part of the SLO's incident its text would hide behind

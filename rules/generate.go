@@ -92,16 +92,17 @@ func Generate(slos []plumbline.SLO, cfg GenerateConfig) ([]byte, error) {
 		return nil, fmt.Errorf("generating rules: %w", err)
 	}
 	file := ruleFile{Groups: []ruleGroup{}}
-	labels, concepts := labelWatchers(objectives), conceptWatchers(objectives)
+	loud, promised := loudest(objectives), promisedArrivals(objectives)
 	for _, o := range objectives {
 		if len(o.Pairs) == 0 {
 			continue
 		}
 		g := group(o, cfg)
-		if severity := labels[o.SLO.Name]; severity != "" {
+		severity, tells := loud[o.SLO.Name]
+		if tells && !promised[o.SLO.Model] {
 			g.Rules = append(g.Rules, labelsAlert(o.SLO, severity, cfg))
 		}
-		if concepts[o.SLO.Name] != "" {
+		if tells {
 			g.Rules = append(g.Rules, conceptAlert(o.SLO, cfg))
 		}
 		file.Groups = append(file.Groups, g)

@@ -6,24 +6,12 @@ import (
 	"github.com/plumbline-slo/plumbline"
 )
 
-// labelWatchers chooses, of each model with an SLO on quality, the one whose group
-// tells that labels stay away, and how: as loudly as the loudest of them would
-// tell of a burn that nobody can see now. A model is told of once, however many
-// SLOs it has; one that declares what late labels are, in an SLO of label arrival,
-// is told of by that one.
-func labelWatchers(objectives []plumbline.Objective) map[plumbline.SLOName]string {
-	chosen, severities := loudest(objectives)
-	for _, o := range objectives {
-		if !o.SLO.Shadow && len(o.Pairs) > 0 && o.SLO.SLI.Is(plumbline.SLILabelArrival) {
-			delete(severities, chosen[o.SLO.Model])
-		}
-	}
-	return severities
-}
-
-// loudest returns the SLO on quality of each model that tells as loudly as any of
-// them, the first of such, and how loudly each of these tells.
-func loudest(objectives []plumbline.Objective) (map[plumbline.Model]plumbline.SLOName, map[plumbline.SLOName]string) {
+// loudest chooses, of each model with an SLO on quality, the one whose group tells
+// what is of the model and not of one SLO, and how loudly that one tells: as loudly
+// as any of them would of a burn, the first of such. So a model is told of once,
+// however many SLOs it has, and the owner of suspected concept drift is the one who
+// is paged, for pages are what rests on estimates.
+func loudest(objectives []plumbline.Objective) map[plumbline.SLOName]string {
 	chosen := make(map[plumbline.Model]plumbline.SLOName)
 	severities := make(map[plumbline.SLOName]string)
 	for _, o := range objectives {
@@ -43,7 +31,19 @@ func loudest(objectives []plumbline.Objective) (map[plumbline.Model]plumbline.SL
 			chosen[slo.Model], severities[slo.Name] = slo.Name, severity
 		}
 	}
-	return chosen, severities
+	return severities
+}
+
+// promisedArrivals are the models that declare what late labels are, in an SLO of
+// label arrival: that one tells that labels stay away.
+func promisedArrivals(objectives []plumbline.Objective) map[plumbline.Model]bool {
+	promised := make(map[plumbline.Model]bool)
+	for _, o := range objectives {
+		if !o.SLO.Shadow && len(o.Pairs) > 0 && o.SLO.SLI.Is(plumbline.SLILabelArrival) {
+			promised[o.SLO.Model] = true
+		}
+	}
+	return promised
 }
 
 // labelsAlert says that the labels of a model stay away. Its labels are those of

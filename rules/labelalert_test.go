@@ -46,10 +46,10 @@ func TestLabelsThatStayAwayAreAsLoudAsBurns(t *testing.T) {
 		return plumbline.Objective{SLO: plumbline.SLO{Name: plumbline.SLOName(name), Model: "m"}, Pairs: []plumbline.WindowPair{{Severity: severity}}}
 	}
 	ticket, page := of("a", plumbline.SeverityTicket), of("b", plumbline.SeverityPage)
-	if got := labelWatchers([]plumbline.Objective{ticket}); !maps.Equal(got, map[plumbline.SLOName]string{"a": plumbline.SeverityTicket}) {
+	if got := loudest([]plumbline.Objective{ticket}); !maps.Equal(got, map[plumbline.SLOName]string{"a": plumbline.SeverityTicket}) {
 		t.Errorf("of a ticket alone: %v", got)
 	}
-	if got := labelWatchers([]plumbline.Objective{ticket, page, of("c", plumbline.SeverityPage)}); !maps.Equal(got, map[plumbline.SLOName]string{"b": plumbline.SeverityPage}) {
+	if got := loudest([]plumbline.Objective{ticket, page, of("c", plumbline.SeverityPage)}); !maps.Equal(got, map[plumbline.SLOName]string{"b": plumbline.SeverityPage}) {
 		t.Errorf("of both: %v", got)
 	}
 }
