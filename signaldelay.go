@@ -30,6 +30,12 @@ const (
 	// MeasureEstimateGap is how far the labels that are in are from what was
 	// expected of the same predictions: suspected concept drift.
 	MeasureEstimateGap = "estimate_gap"
+	// MeasurePromisedAccuracy and MeasurePromisedMAE are what scores alone promise of
+	// all predictions of a window, without any label, with the interval in which their
+	// labels will put it if scores mean what they meant. A ticket of suspected concept
+	// drift is judged by them.
+	MeasurePromisedAccuracy = "promised_accuracy"
+	MeasurePromisedMAE      = "promised_mae"
 	// MeasureIntervalRecord is the share of past intervals of the estimate, as
 	// they were known then, that held.
 	MeasureIntervalRecord = "interval_record"

@@ -15,8 +15,9 @@ import (
 
 // What findings about estimates rest on; what they found stands behind it.
 const (
-	assumesGap    = "of predictions that scored alike, those whose labels are in are like the others; they err independently, but for the spread that earlier windows showed"
-	assumesRecord = "earlier windows err independently of one another and as this one does; for the few of their labels that are missing the estimate stands in"
+	assumesGap     = "of predictions that scored alike, those whose labels are in are like the others; they err independently, but for the spread that earlier windows showed"
+	assumesPromise = "no label of the window; a score means what it meant to the labels that its calibration was made from, to within the spread that earlier windows showed"
+	assumesRecord  = "earlier windows err independently of one another and as this one does; for the few of their labels that are missing the estimate stands in"
 )
 
 // estimate returns what can be said of a window before its labels are in, or what
@@ -38,7 +39,7 @@ func (l *forecasts) estimate(ctx context.Context, f *forecastOf, m forecast.Matu
 	}
 	findings := l.estimateFindings(f, a)
 	if a.Why == "" {
-		findings = append(findings, l.contradiction(f, a), l.record(f, a))
+		findings = append(findings, l.contradiction(f, a), l.promise(f, a), l.record(f, a))
 	}
 	return findings, nil
 }
@@ -92,6 +93,22 @@ func (l *forecasts) contradiction(f *forecastOf, a forecast.Answer) Finding {
 	if c.Suspected {
 		out.Verdict = plumbline.VerdictBreach
 	}
+	return out
+}
+
+// promise is what scores alone say of the window, to be held against its labels
+// when they are in: estimates rest on labels too, and learn from those that
+// contradict them. It is no effect of anything, so that no panel of drifts has it.
+func (l *forecasts) promise(f *forecastOf, a forecast.Answer) Finding {
+	out := l.estimatedFinding(f, a.Question, plumbline.MeasurePromisedAccuracy)
+	most := 1.0
+	if f.task == forecast.Regression {
+		out.Measure, most = plumbline.MeasurePromisedMAE, math.Inf(1)
+	}
+	out.Signal, out.Reference, out.Assumes = plumbline.SignalConceptDrift, plumbline.ReferenceEstimate, assumesPromise
+	out.Count, out.Verdict = unsigned(a.Estimate.Predictions), plumbline.VerdictOK
+	promised := a.Estimate.Promise()
+	out.Value, out.Low, out.High = a.Estimate.Expected, max(promised.Low, 0), min(promised.High, most)
 	return out
 }
 

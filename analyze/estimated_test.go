@@ -204,6 +204,11 @@ func TestTheEstimateCoversWhatLabelsAloneMiss(t *testing.T) {
 	if drift := pick(t, findings, plumbline.SignalConceptDrift, plumbline.MeasureEstimateGap, day, "v1"); drift.Verdict != plumbline.VerdictOK || drift.Assumes != assumesGap+"; the labels that are in fit the estimate" {
 		t.Errorf("late labels contradict: %+v", drift)
 	}
+	promised := pick(t, findings, plumbline.SignalConceptDrift, plumbline.MeasurePromisedAccuracy, day, "v1")
+	if truth, _, _ := truthOf(all, hour); !(promised.Low <= truth && truth <= promised.High && promised.Low < promised.Value && promised.Value < promised.High) ||
+		promised.Value == accuracy.Value || !math.IsNaN(promised.Effect) || promised.Count != accuracy.Count {
+		t.Errorf("of %.4f was promised %+v", truth, promised)
+	}
 	checkMaturity(t, all, findings, hour)
 	kept := r.forecasts.models["m"].forecaster
 	if next := estimates(t, r, db, "m", now.Add(time.Hour)); len(next) != len(findings) || r.forecasts.models["m"].forecaster != kept {
@@ -419,5 +424,9 @@ func TestTheErrorOfARegressionIsEstimated(t *testing.T) {
 	f := pick(t, findings, plumbline.SignalEstimatedQuality, "mae", day, "v1")
 	if truth := sum / n; !(f.Low <= truth && truth <= f.High) || f.High-f.Low > 2 || f.Coverage > 0.3 {
 		t.Errorf("%+v, truth %.3f", f, truth)
+	}
+	promised := pick(t, findings, plumbline.SignalConceptDrift, plumbline.MeasurePromisedMAE, day, "v1")
+	if truth := sum / n; !(promised.Low <= truth && truth <= promised.High) || promised.High-promised.Low > 2 {
+		t.Errorf("of %.3f was promised %+v", truth, promised)
 	}
 }

@@ -290,6 +290,43 @@ func TestLabelsThatContradictAreSuspected(t *testing.T) {
 	}
 }
 
+// What scores promise holds as often as it says while they mean what they meant, to
+// within the spread of windows, and says the same whatever labels are in.
+func TestAPromiseHoldsUntilScoresMeanSomethingElse(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 8))
+	c := estimate.DefaultConfig()
+	c.Spread = 0.05
+	held := func(drift float64) float64 {
+		const windows, size, strata = 1000, 600, 3
+		held := 0.0
+		for range windows {
+			var shift [strata]float64
+			for s := range shift {
+				shift[s] = c.Spread * rng.NormFloat64()
+			}
+			var events, known []estimate.Event
+			truth := 0.0
+			for i := range size {
+				p := 0.75 + 0.1*rng.Float64()
+				actual := rightness(p+shift[i%strata]*math.Sqrt(p*(1-p))-drift, rng)
+				truth += actual / size
+				e := estimate.Outcome(estimate.Stratum(i%strata), p, 1, 0)
+				events, known = append(events, e), append(known, e.With(actual))
+			}
+			promise := mustMean(t, events, estimate.Delayed, c).Promise()
+			held += indicator(promise.Low <= truth && truth <= promise.High) / windows
+			again := mustMean(t, known, estimate.Delayed, c).Promise()
+			near(t, "the promise once all labels are in", again.Low, promise.Low, 1e-12)
+		}
+		return held
+	}
+	// Four standard errors of 1,000 draws are 2.8 points.
+	near(t, "how often a promise holds", held(0), 0.95, 0.028)
+	if got := held(0.15); got > 0.02 {
+		t.Errorf("of 15 points less %.3f are within the promise", got)
+	}
+}
+
 func bound(hits, labelled, never int64) (estimate.Bounds, error) {
 	return estimate.Bound(estimate.Tally{Count: hits}, estimate.Tally{Count: labelled}, estimate.Tally{Count: never})
 }

@@ -106,8 +106,11 @@ func (c Config) Validate() error {
 type Estimate struct {
 	Value float64
 	metric.Interval
-	// Expected is what the model alone says, without any label.
-	Expected float64
+	// Expected is what the model alone says, without any label, and Noise the
+	// standard error by which all labels of these predictions will differ from it as
+	// long as scores mean what they meant: their own chance, and the spread that past
+	// windows showed.
+	Expected, Noise float64
 	// Error is the standard error of Value before it is widened, by what is not
 	// known of labels: those that are not in, and those of requests that a producer
 	// who samples did not send.
@@ -202,11 +205,11 @@ func Mean(events []Event, arrival Arrival, c Config) (Estimate, error) {
 	if err := c.Validate(); err != nil {
 		return Estimate{}, err
 	}
-	out := Estimate{Value: math.NaN(), Expected: math.NaN(), Error: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()}, State: metric.Missing}
+	out := Estimate{Value: math.NaN(), Expected: math.NaN(), Noise: math.NaN(), Error: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()}, State: metric.Missing}
 	if len(events) == 0 {
 		return out, nil
 	}
-	total, expected, independent, together, unsent := 0.0, 0.0, 0.0, 0.0, 0.0
+	total, expected, noise, independent, together, unsent := 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 	strata := parts(events, arrival)
 	for _, s := range sortedKeys(strata) {
 		p := strata[s]
@@ -229,16 +232,17 @@ func Mean(events []Event, arrival Arrival, c Config) (Estimate, error) {
 		p.waiting.move(correction)
 		total += p.actual + p.expected + unknown*correction
 		expected += p.all
+		noise += p.noise + p.n.Requests*p.variance*c.Spread*c.Spread
 		out.Known += int64(p.labels)
 		out.Predictions += int64(p.predictions)
 		out.Weight.Add(p.n)
 	}
 	n := out.Weight.Requests
-	out.Value, out.Expected, out.State = total/n, expected/n, metric.OK
+	out.Value, out.Expected, out.Noise, out.State = total/n, expected/n, math.Sqrt(noise)/n, metric.OK
 	out.own = math.Sqrt(independent+together*together) / n
 	out.Error = math.Sqrt(independent+unsent+together*together) / n
 	out.Sampling = sampling(strata, out.Value) / n
-	out.Assumes = assumptions(arrival, len(out.Uncorrected), out.Known == out.Predictions, c.Spread)
+	out.Assumes = out.assumptions(arrival, c.Spread)
 	if out.Sampling > 0 {
 		out.Assumes = append(out.Assumes, sampledAlone)
 	}
@@ -293,17 +297,18 @@ func sortedKeys(m map[Stratum]*part) []Stratum {
 	return keys
 }
 
-func assumptions(arrival Arrival, uncorrected int, complete bool, spread float64) []string {
-	if complete {
-		return []string{"every label is in: nothing is assumed"}
-	}
+func (e Estimate) assumptions(arrival Arrival, spread float64) []string {
 	var out []string
-	if arrival == Random {
+	switch {
+	case e.Known == e.Predictions:
+		return []string{"every label is in: nothing is assumed"}
+	case e.Known == 0: // nothing stands for what is not in
+	case arrival == Random:
 		out = append(out, "the labels that are in are a simple random sample of the window")
-	} else {
+	default:
 		out = append(out, "within a stratum, whether a label is in does not depend on what it says")
 	}
-	if uncorrected > 0 {
+	if uncorrected := len(e.Uncorrected); uncorrected > 0 {
 		out = append(out, fmt.Sprintf("%d strata have no label: there the score, calibrated on earlier labels, still means what it meant, to within %.3g standard deviations of a label", uncorrected, spread))
 	}
 	return out
@@ -314,6 +319,12 @@ func assumptions(arrival Arrival, uncorrected int, complete bool, spread float64
 func (e Estimate) OfLabels(low, high float64) Past {
 	half := z95 * e.own
 	return Past{Value: e.Value, Interval: metric.Interval{Low: max(e.Value-half, low), High: min(e.Value+half, high)}, Error: e.own}
+}
+
+// Promise is the interval, not within bounds, in which all labels of the window will
+// put its mean if scores mean what they meant.
+func (e Estimate) Promise() metric.Interval {
+	return metric.Interval{Low: e.Expected - z95*e.Noise, High: e.Expected + z95*e.Noise}
 }
 
 // Within returns the estimate with its interval cut to what the metric can be,
