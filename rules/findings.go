@@ -92,36 +92,26 @@ func Samples(rows []FindingRow) []Sample {
 // others see the same one. A longer one stands in where labels are too few, not where
 // predictions are none: of a deploy that was rolled back it would tell for days.
 func contradictions(rows []FindingRow) []Sample {
-	gone := unserved(rows)
-	type told struct {
-		row    FindingRow
-		length time.Duration
-	}
-	shortest := make(map[windowOf]told)
-	for _, r := range rows {
-		length, err := ParseDuration(r.Window)
-		if r.Measure != plumbline.MeasureEstimateGap || !r.tells() || math.IsNaN(r.Value) || math.IsInf(r.Value, 0) || err != nil {
-			continue
-		}
-		of := windowOf{model: r.Model, deploy: r.Deploy}
-		if gone[of] {
-			continue
-		}
-		if former, ok := shortest[of]; !ok || length < former.length {
-			shortest[of] = told{r, length}
-		}
-	}
+	// The windows of maturity are those of estimates too.
+	served := shortest(rows, func(r FindingRow) bool { return r.Measure == plumbline.MeasureLabelsIn })
+	told := shortest(rows, func(r FindingRow) bool {
+		return r.Measure == plumbline.MeasureEstimateGap && r.tells() && !math.IsNaN(r.Value) && !math.IsInf(r.Value, 0)
+	})
 	var samples []Sample
-	for _, t := range shortest {
+	for of, r := range told {
+		// Of no predictions no share has a label, and none is another number.
+		if s, known := served[of]; known && math.IsNaN(s.Coverage) {
+			continue
+		}
 		contradicted := 0.0
-		if t.row.Verdict == plumbline.VerdictBreach {
+		if r.Verdict == plumbline.VerdictBreach {
 			contradicted = 1
 		}
-		gap := t.row.sample(plumbline.MetricEstimateGap, t.row.Value)
+		gap := r.sample(plumbline.MetricEstimateGap, r.Value)
 		for _, s := range gap {
-			s.Labels[plumbline.LabelWindow] = t.row.Window
+			s.Labels[plumbline.LabelWindow] = r.Window
 		}
-		for _, s := range slices.Concat(gap, t.row.sample(plumbline.MetricEstimateContradicted, contradicted)) {
+		for _, s := range slices.Concat(gap, r.sample(plumbline.MetricEstimateContradicted, contradicted)) {
 			delete(s.Labels, plumbline.LabelSLO) // it is of none
 			samples = append(samples, s)
 		}
@@ -129,23 +119,21 @@ func contradictions(rows []FindingRow) []Sample {
 	return samples
 }
 
-// unserved are the deploys that are told to have served nothing within the shortest
-// window of maturity, which is that of estimates too. One of which that is not told
-// is none of them.
-func unserved(rows []FindingRow) map[windowOf]bool {
-	shortest, gone := make(map[windowOf]time.Duration), make(map[windowOf]bool)
+// shortest returns of each deploy, of the rows that are wanted, that of its shortest
+// window.
+func shortest(rows []FindingRow, wanted func(FindingRow) bool) map[windowOf]FindingRow {
+	found, lengths := make(map[windowOf]FindingRow), make(map[windowOf]time.Duration)
 	for _, r := range rows {
 		length, err := ParseDuration(r.Window)
-		if r.Measure != plumbline.MeasureLabelsIn || err != nil {
+		if err != nil || !wanted(r) {
 			continue
 		}
 		of := windowOf{model: r.Model, deploy: r.Deploy}
-		if former, ok := shortest[of]; !ok || length < former {
-			// Of no predictions no share has a label, and none is another number.
-			shortest[of], gone[of] = length, math.IsNaN(r.Coverage)
+		if former, ok := lengths[of]; !ok || length < former {
+			found[of], lengths[of] = r, length
 		}
 	}
-	return gone
+	return found
 }
 
 // windowOf is what two findings of one window share.
