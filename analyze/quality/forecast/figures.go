@@ -1,8 +1,11 @@
 package forecast
 
 import (
+	"context"
 	"fmt"
 	"math"
+	"slices"
+	"time"
 
 	"github.com/plumbline-slo/plumbline/analyze/estimate"
 	"github.com/plumbline-slo/plumbline/analyze/quality/history"
@@ -44,6 +47,34 @@ func (fit *Fit) figures(cells []history.Cell, arrival estimate.Arrival, c estima
 	}
 	x.main, err = estimate.Mean(fit.events(cells), arrival, c)
 	x.main = x.main.Within(0, fit.task.most())
+	return x, err
+}
+
+// figures computes what is said of the window that ends at an hour, as known then.
+// Labels that are known to be selected by what they say are left out until the
+// window is mature: of fraud, say, the bad ones are in, and taken for a share of all
+// they made every model look bad that day, and its concept drift.
+func (f *Forecaster) figures(ctx context.Context, fit *Fit, cells []history.Cell, end time.Time, window time.Duration, c estimate.Config) (figures, error) {
+	if f.cfg.Arrival == estimate.Random || !fit.Selection.Differs() {
+		return fit.figures(cells, f.cfg.Arrival, c)
+	}
+	delays, err := f.Delays(ctx, end.Truncate(day))
+	if err != nil {
+		return figures{}, err
+	}
+	if matured(cells, delays.Curves(), window/2) >= f.cfg.Mature {
+		return fit.figures(cells, f.cfg.Arrival, c)
+	}
+	unlabelled := make([]history.Cell, len(cells))
+	var known int64
+	for i, c := range cells {
+		known += c.Labelled
+		c.Labelled, c.Known, c.Correct, c.Right, c.Loss, c.LossSquares = 0, estimate.Weight{}, 0, estimate.Weight{}, 0, 0
+		unlabelled[i] = c
+	}
+	x, err := fit.figures(unlabelled, f.cfg.Arrival, c)
+	x.main.Known, x.confusion.Accuracy.Known = known, known
+	x.main.Assumes = append(slices.Clip(x.main.Assumes), fmt.Sprintf("the labels of this window that are in, %d, are left out until most others are: they came the sooner for what they say", known))
 	return x, err
 }
 

@@ -58,8 +58,12 @@ type Fit struct {
 	Choice estimate.Choice
 	// Positive is the class that the score of a binary model is about.
 	Positive string
-	// Immature says that most of what the fit was made from still waits for labels.
+	// Immature says that some of what the fit was made from still waits for labels.
 	Immature bool
+	// Selection is whether labels that took longer than Early say something else than
+	// others; its state is empty where that was not asked, for want of labels.
+	Selection estimate.Selection
+	Early     time.Duration
 
 	task   Task
 	model  *estimate.Model
@@ -94,38 +98,102 @@ type fitted struct {
 	err error
 }
 
-// newFit fits to predictions that were older than the window when the day began,
-// and as old as most labels take, where there are enough of those.
+// newFit fits to predictions that were as old as most labels take when the day
+// began, where there are enough of those: labels may come the sooner for what they
+// say, and younger predictions have none but the first. Where labels show that they
+// do not, it fits to all predictions older than the window: those are several times
+// as many where labels take months.
 func (f *Forecaster) newFit(ctx context.Context, at time.Time, window time.Duration, deploy plumbline.DeployHash) (*Fit, error) {
-	from := at.Add(-f.cfg.History)
-	fit := &Fit{Day: at, Cut: at.Add(-window), Deploy: deploy, Positive: f.cfg.Positive, task: f.task}
 	wait, settled, err := f.matureAge(ctx, at)
 	if err != nil {
 		return nil, err
 	}
-	matured := at.Add(-max(wait, window)).Truncate(time.Hour)
-	for _, cut := range []time.Time{matured, fit.Cut} {
-		if !settled && !cut.Equal(fit.Cut) || !cut.After(from) {
-			continue
+	all := learned{at: at, cut: at.Add(-window), deploy: deploy}
+	older := all
+	older.cut = at.Add(-max(wait, window)).Truncate(time.Hour)
+	early := min(window, wait/2).Truncate(time.Hour)
+	var selection estimate.Selection
+	if settled {
+		fit, cells, err := f.learn(ctx, older)
+		if err == nil && early > 0 {
+			selection, err = f.selection(ctx, fit, cells, older, early)
 		}
-		part := max(at.Sub(from)/10, time.Hour).Truncate(time.Hour)
-		cells, err := f.reader.Cells(ctx, f.scope, history.Range{From: from, To: cut, At: at, Part: part})
-		if err != nil {
-			return nil, err
-		}
-		if deploy != "" {
-			cells = ofDeploy(cells, deploy)
-		}
-		fit.Cut, fit.Immature = cut, cut.After(matured) || !settled
-		if err = fit.learn(cells); err == nil {
+		if err == nil && !(selection.Alike() && older.cut.Before(all.cut)) {
+			fit.Selection, fit.Early = selection, early
 			return fit, nil
 		}
-		if !isNoFit(err) {
+		if err != nil && !isNoFit(err) {
 			return nil, err
 		}
-		fit.Cut = at.Add(-window)
 	}
-	return nil, noFit{fmt.Errorf("no calibration on %s: too few labels of predictions before %s were known", at.Format(time.DateOnly), fit.Cut.Format(time.DateTime))}
+	fit, _, err := f.learn(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	fit.Selection, fit.Early, fit.Immature = selection, early, true
+	return fit, nil
+}
+
+// learned is what a fit is made from: predictions before a cut, with the labels known
+// at an hour.
+type learned struct {
+	at, cut time.Time
+	deploy  plumbline.DeployHash
+}
+
+func (f *Forecaster) cells(ctx context.Context, l learned, within time.Duration) ([]history.Cell, error) {
+	from := l.at.Add(-f.cfg.History)
+	if !l.cut.After(from) {
+		return nil, nil
+	}
+	part := max(l.at.Sub(from)/10, time.Hour).Truncate(time.Hour)
+	cells, err := f.reader.Cells(ctx, f.scope, history.Range{From: from, To: l.cut, At: l.at, Part: part, Within: within})
+	if l.deploy != "" {
+		cells = ofDeploy(cells, l.deploy)
+	}
+	return cells, err
+}
+
+// learn makes a fit, and returns the cells that it was made from.
+func (f *Forecaster) learn(ctx context.Context, l learned) (*Fit, []history.Cell, error) {
+	cells, err := f.cells(ctx, l, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	fit := &Fit{Day: l.at, Cut: l.cut, Deploy: l.deploy, Positive: f.cfg.Positive, task: f.task}
+	if err := fit.learn(cells); err != nil {
+		if isNoFit(err) {
+			err = noFit{fmt.Errorf("no calibration on %s: of predictions before %s, %w", l.at.Format(time.DateOnly), l.cut.Format(time.DateTime), err)}
+		}
+		return nil, nil, err
+	}
+	return fit, cells, nil
+}
+
+// selection holds the labels that came within some time against those that came
+// later, of the predictions that a fit was made from.
+func (f *Forecaster) selection(ctx context.Context, fit *Fit, cells []history.Cell, l learned, within time.Duration) (estimate.Selection, error) {
+	early, err := f.cells(ctx, l, within)
+	if err != nil {
+		return estimate.Selection{}, err
+	}
+	type key struct {
+		part      int
+		deploy    plumbline.DeployHash
+		stratum   estimate.Stratum
+		predicted string
+		bucket    int32
+	}
+	keyOf := func(c history.Cell) key { return key{c.Part, c.Deploy, c.Stratum, c.Predicted, c.Bucket} }
+	came := make(map[key]history.Cell, len(early))
+	for _, c := range early {
+		came[keyOf(c)] = c
+	}
+	late := make([]history.Cell, len(cells))
+	for i, c := range cells {
+		late[i] = c.Later(came[keyOf(c)])
+	}
+	return estimate.Selected(fit.labels(early), fit.labels(late), floorSpread), nil
 }
 
 func ofDeploy(cells []history.Cell, deploy plumbline.DeployHash) []history.Cell {
@@ -245,6 +313,31 @@ func sizeOf(c history.Cell) float64 {
 		return c.Mean()
 	}
 	return middle(c.Bucket)
+}
+
+// labels turns the labels of cells into what they say, against what was expected: of
+// a binary model the class itself, for labels of one class may come first which the
+// model calls right as often as wrong.
+func (fit *Fit) labels(cells []history.Cell) []estimate.Event {
+	var out []estimate.Event
+	if fit.task != Binary {
+		for _, e := range fit.events(cells) {
+			if e.Known {
+				out = append(out, e)
+			}
+		}
+		return out
+	}
+	for _, p := range fit.predictions(cells) {
+		if p.Known {
+			actual := 0.
+			if p.Truth {
+				actual = 1
+			}
+			out = append(out, estimate.Outcome(p.Stratum, p.P, 1, 0).Times(estimate.Tally{Count: p.Count, Weight: p.Weight}).With(actual))
+		}
+	}
+	return out
 }
 
 // predictions turns cells into predictions of a binary model.

@@ -191,12 +191,12 @@ func (f *Forecaster) Ask(ctx context.Context, q Question) (Answer, error) {
 	if a.Why = tooFew(cells); a.Why != "" {
 		return a, nil
 	}
-	x, err := a.Fit.figures(cells, f.cfg.Arrival, a.Config)
+	x, err := f.figures(ctx, a.Fit, cells, q.End, q.Window, a.Config)
 	if err != nil {
 		return a, err
 	}
 	a.fill(x, past.held)
-	return a, a.contradict(past, cells)
+	return a, a.contradict(past, cells, f.cfg.Mature)
 }
 
 // fitFor returns the fit of a deploy, or that of all deploys where it has too few
@@ -250,10 +250,21 @@ func (fit *Fit) assumes(deploy plumbline.DeployHash) []string {
 	if fit.Immature {
 		out = append(out, "labels of those predictions were still coming: the ones that were in stand for the others")
 	}
+	if fit.Selection.State != "" {
+		out = append(out, fit.Selection.Says(ageOf(fit.Early)))
+	}
 	if deploy != "" && fit.Deploy == "" {
 		out = append(out, "this deploy has too few labels of its own: its scores are taken to mean what those of all deploys meant")
 	}
 	return out
+}
+
+// ageOf says whole hours in the unit that people take.
+func ageOf(d time.Duration) string {
+	if d >= 2*day {
+		return fmt.Sprintf("%.3g days", d.Hours()/24)
+	}
+	return fmt.Sprintf("%g h", d.Hours())
 }
 
 func (fit *Fit) kind() string {

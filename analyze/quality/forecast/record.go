@@ -141,7 +141,7 @@ func (f *Forecaster) saidAt(ctx context.Context, end time.Time, window time.Dura
 	}
 	s := said{}
 	if tooFew(cells) == "" {
-		x, err := fit.figures(cells, f.cfg.Arrival, f.config(before))
+		x, err := f.figures(ctx, fit, cells, end, window, f.config(before))
 		if err != nil {
 			return nil, err
 		}
@@ -214,19 +214,23 @@ func matured(cells []history.Cell, curves map[estimate.Stratum]estimate.Curve, a
 const contradictShare = 0.3
 
 // contradict takes the newest window that has enough labels, this one or one of
-// the past.
-func (a *Answer) contradict(p past, cells []history.Cell) error {
+// the past: a mature one where labels come the sooner for what they say.
+func (a *Answer) contradict(p past, cells []history.Cell, mature float64) error {
 	if a.Why != "" {
 		return nil
 	}
+	least := contradictShare
+	if a.Fit.Selection.Differs() {
+		least = mature // labels that come the sooner for what they say contradict by that
+	}
 	events, end := a.Fit.events(cells), a.End
-	if float64(a.Estimate.Known) < contradictShare*float64(a.Estimate.Predictions) {
+	if float64(a.Estimate.Known) < least*float64(a.Estimate.Predictions) {
 		for _, s := range p.newest {
 			own := s.cells
 			if a.Deploy != "" {
 				own = ofDeploy(own, a.Deploy)
 			}
-			if s.share >= contradictShare && len(own) > 0 {
+			if s.share >= least && len(own) > 0 {
 				events, end = s.fit.events(own), s.end
 				break
 			}

@@ -59,7 +59,8 @@ func (w world) Cells(_ context.Context, _ history.Scope, asked history.Range) ([
 		cell.Predictions++
 		cell.Score += c.score
 		cell.All.Add(one)
-		if c.known.Before(asked.At) {
+		soon := asked.Within == 0 || c.known.Truncate(time.Hour).Sub(c.at.Truncate(time.Hour)) < asked.Within
+		if c.known.Before(asked.At) && soon {
 			cell.Labelled++
 			cell.Known.Add(one)
 			if c.called == c.truth {

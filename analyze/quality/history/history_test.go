@@ -33,7 +33,10 @@ func bruteForce(all []prediction, asked history.Range) map[cellKey]history.Cell 
 		c.Predictions++
 		c.All.Add(estimate.Weight{Requests: w, Squares: w * w})
 		c.Score += w * p.score
-		known := func(at time.Time) bool { return !at.IsZero() && at.Truncate(time.Hour).Before(asked.At) }
+		known := func(at time.Time) bool {
+			soon := asked.Within == 0 || at.Truncate(time.Hour).Sub(p.at.Truncate(time.Hour)) < asked.Within
+			return !at.IsZero() && at.Truncate(time.Hour).Before(asked.At) && soon
+		}
 		if known(p.known) {
 			label := p.label
 			if known(p.corrected) {
@@ -76,9 +79,12 @@ func cellsAreTheBruteForce(t *testing.T, classes []string, of func([]prediction)
 	s := history.Scope{Model: "m", Strata: byLead, Classes: classes, From: from.Add(-day), To: now}
 	roll(t, db, s)
 	r := history.Reader{Conn: db.Conn()}
-	for range 30 {
+	for i := range 40 {
 		at := from.Add(time.Duration(1+random.IntN(96)) * time.Hour)
 		asked := history.Range{From: from, To: from.Add(time.Duration(1+random.IntN(int(at.Sub(from)/time.Hour))) * time.Hour), At: at, Part: 10 * time.Hour}
+		if i%2 == 1 {
+			asked.Within = time.Duration(1+random.IntN(30)) * time.Hour
+		}
 		cells, err := r.Cells(t.Context(), s, asked)
 		if err != nil {
 			t.Fatal(err)
@@ -107,6 +113,27 @@ func cellsAreTheBruteForce(t *testing.T, classes []string, of func([]prediction)
 	}
 	if _, err := r.Cells(t.Context(), s, history.Range{From: from, To: now, At: now.Add(-time.Hour)}); err == nil {
 		t.Error("a window that is not over is handed out")
+	}
+}
+
+// What came early and what came later is all there is, and the mean score stays.
+func TestLaterIsWhatIsLeft(t *testing.T) {
+	c := history.Cell{
+		Predictions: 10, Labelled: 7, Correct: 4, Score: 6,
+		All: estimate.Weight{Requests: 20, Squares: 50}, Known: estimate.Weight{Requests: 14, Squares: 36}, Right: estimate.Weight{Requests: 8, Squares: 20},
+		Loss: 5, LossSquares: 9,
+	}
+	early := c
+	early.Labelled, early.Known, early.Correct, early.Right = 3, estimate.Weight{Requests: 5, Squares: 11}, 3, estimate.Weight{Requests: 5, Squares: 11}
+	early.Loss, early.LossSquares = 2, 3
+	later := c.Later(early)
+	if later.Predictions != 4 || later.Labelled != 4 || later.Correct != 1 || later.Known != (estimate.Weight{Requests: 9, Squares: 25}) || later.All != later.Known ||
+		later.Right != (estimate.Weight{Requests: 3, Squares: 9}) || later.Loss != 3 || later.LossSquares != 6 || math.Abs(later.Mean()-c.Mean()) > 1e-15 {
+		t.Errorf("%+v", later)
+	}
+	// A label that was withdrawn leaves none.
+	if none := early.Later(c); none.Labelled != 0 || none.Correct != 0 || none.Waiting().Count != 0 {
+		t.Errorf("%+v", none)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // the statements
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -79,6 +80,20 @@ func (c Cell) Hits() estimate.Tally { return estimate.Tally{Count: c.Correct, We
 // Labels is how many predictions have a label, and what they weigh.
 func (c Cell) Labels() estimate.Tally { return estimate.Tally{Count: c.Labelled, Weight: c.Known} }
 
+// Later returns the cell with the labels alone that it has beyond those of an
+// earlier one, as if no other prediction had been made.
+func (c Cell) Later(than Cell) Cell {
+	known, right := c.Labels().Less(than.Labels()), c.Hits().Less(than.Hits())
+	if c.Predictions > 0 {
+		c.Score *= known.Weight.Requests / max(c.All.Requests, 1) // the mean stays what it is
+	}
+	c.Predictions, c.All = known.Count, known.Weight
+	c.Labelled, c.Known, c.Correct, c.Right = known.Count, known.Weight, right.Count, right.Weight
+	c.Loss, c.LossSquares = c.Loss-than.Loss, max(c.LossSquares-than.LossSquares, 0)
+	c.settle()
+	return c
+}
+
 // Wrong is how many labelled predictions were not right, and what they weigh.
 func (c Cell) Wrong() estimate.Tally {
 	return c.Labels().Less(c.Hits())
@@ -101,6 +116,9 @@ type Range struct {
 	From, To, At time.Time
 	// Part is the length of the parts that cells are told apart by; 0 is one.
 	Part time.Duration
+	// Within leaves out labels that took longer, to the hour; 0 takes all. Delays
+	// knows nothing of it.
+	Within time.Duration
 }
 
 func (r Range) check() error {
@@ -111,6 +129,9 @@ func (r Range) check() error {
 	}
 	if r.To.After(r.At) || r.To.Before(r.From) {
 		return fmt.Errorf("history of [%s, %s) at %s: the range is not over by then", r.From, r.To, r.At)
+	}
+	if r.Within < 0 {
+		return fmt.Errorf("history of [%s, %s) at %s: no label comes within %s", r.From, r.To, r.At, r.Within)
 	}
 	return nil
 }
@@ -123,9 +144,13 @@ func (r Reader) query(ctx context.Context, statement string, s Scope, asked Rang
 	if part == 0 {
 		part = max(asked.To.Sub(asked.From), time.Hour)
 	}
+	within := asked.Within
+	if within == 0 {
+		within = math.MaxInt64
+	}
 	return r.Conn.Query(ctx, statement, clickhouse.Named("model", string(s.Model)), clickhouse.Named("strata", s.Definition()),
 		clickhouse.Named("from", asked.From.Unix()), clickhouse.Named("to", asked.To.Unix()), clickhouse.Named("at", asked.At.Unix()),
-		clickhouse.Named("part", int64(part/time.Second)))
+		clickhouse.Named("part", int64(part/time.Second)), clickhouse.Named("within", int64(within/time.Second)))
 }
 
 // Cells returns the production predictions of a range in the order of its parts.

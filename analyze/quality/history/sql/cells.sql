@@ -8,6 +8,7 @@ SELECT
 FROM score_cells FINAL
 WHERE model = {model:String} AND strata = {strata:String} AND stratum >= 0 AND stage = 'production'
   AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC') AND known < toDateTime({at:Int64}, 'UTC')
+  AND toInt64(toUnixTimestamp(known)) - toInt64(toUnixTimestamp(time)) < {within:Int64}
 GROUP BY part, deploy_hash, stratum, predicted, bucket
 HAVING sum(predictions) > 0 OR sum(labelled) != 0
 ORDER BY part, deploy_hash, stratum, predicted, bucket

@@ -1,0 +1,62 @@
+package forecast_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
+)
+
+// waiting is a world of sixty days in which scores mean what they say, and a label
+// takes what it is told to.
+func waiting(seed uint64, takes func(r *rand.Rand, truth bool) time.Duration) world {
+	r := rand.New(rand.NewPCG(seed, 9))
+	var w world
+	for at := now.Truncate(day).Add(-60 * day); at.Before(now); at = at.Add(3 * time.Minute) {
+		c := call{at: at, deploy: "v1", score: 0.05 + 0.9*r.Float64()}
+		c.called, c.truth = c.score > 0.8, r.Float64() < c.score
+		c.known = at.Add(takes(r, c.truth))
+		w.calls = append(w.calls, c)
+	}
+	return w
+}
+
+// Labels that come whenever they like calibrate from the first one on. Those that
+// come the sooner for what they say wait for the others, and contradict nothing
+// before those are in.
+func TestLabelsThatAreSelectedAreFound(t *testing.T) {
+	at := now.Truncate(day)
+	whenever := waiting(1, func(r *rand.Rand, _ bool) time.Duration { return time.Duration(r.IntN(240)) * time.Hour })
+	a := ask(t, forecaster(whenever), forecast.Question{End: at, Window: day})
+	if !a.Fit.Selection.Alike() || !a.Fit.Cut.Equal(at.Add(-day)) || !a.Fit.Immature || a.Contradiction.Suspected {
+		t.Errorf("labels that come whenever they like: %+v, cut %s: %v", a.Fit.Selection, a.Fit.Cut, a.Contradiction)
+	}
+	if says := strings.Join(a.Assumes, "; "); !strings.Contains(says, "labels that come sooner say nothing else, as far as past ones tell: those that took longer than 24 h differ by ") {
+		t.Error(says)
+	}
+
+	// Who was defrauded complains within hours; who was not never says so, and is
+	// taken for honest after a week.
+	fraud := waiting(2, func(r *rand.Rand, truth bool) time.Duration {
+		if truth {
+			return time.Duration(r.IntN(6)) * time.Hour
+		}
+		return time.Duration(7*24+r.IntN(24)) * time.Hour
+	})
+	a = ask(t, forecaster(fraud), forecast.Question{End: at, Window: day})
+	if a.Estimate.Value != a.Estimate.Expected || !a.Record.Proven {
+		t.Errorf("labels of which the bad come first made of %.4f what is %.4f; %s", a.Estimate.Expected, a.Estimate.Value, a.Record.Says)
+	}
+	if !a.Fit.Selection.Differs() || a.Fit.Cut.After(at.Add(-7*day)) || a.Fit.Immature {
+		t.Errorf("labels of which the bad come first: %+v, cut %s", a.Fit.Selection, a.Fit.Cut)
+	}
+	if a.Estimate.Known*3 < a.Estimate.Predictions || a.Contradiction.Suspected || a.ContradictionEnd.After(at.Add(-7*day)) {
+		t.Errorf("with %d of %d labels in: %+v of the window that ends at %s", a.Estimate.Known, a.Estimate.Predictions, a.Contradiction, a.ContradictionEnd)
+	}
+	says := strings.Join(a.Assumes, "; ")
+	if !strings.Contains(says, "labels come the sooner for what they say: those that took longer than 24 h differ by -") || !strings.Contains(says, " are left out until most others are") || strings.Contains(says, "does not depend on what it says") {
+		t.Error(says)
+	}
+}
