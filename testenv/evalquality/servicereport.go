@@ -31,8 +31,8 @@ type ServiceReport struct {
 
 // Looked is what the service says that looks back so far, and the study where it has
 // but the predictions and labels of so long: Limited learns from all that are older
-// than the window, Older, as the service, from those that are as old as nine tenths
-// of labels take.
+// than the window, Older from those that are as old as nine tenths of labels take. The
+// service does the one or the other, by what labels that came sooner said.
 type Looked struct {
 	History        time.Duration
 	Told           []Told

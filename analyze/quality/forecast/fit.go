@@ -60,14 +60,19 @@ type Fit struct {
 	Positive string
 	// Immature says that some of what the fit was made from still waits for labels.
 	Immature bool
-	// Selection is whether labels that took longer than Early say something else than
-	// others; its state is empty where that was not asked, for want of labels.
-	Selection estimate.Selection
-	Early     time.Duration
+	selected
 
 	task   Task
 	model  *estimate.Model
 	errors *estimate.ErrorModel
+}
+
+// selected is whether labels are selected by what they say.
+type selected struct {
+	// Selection is of labels of all deploys, those that took longer than Early against
+	// others; its state is empty where it was not asked, for want of labels.
+	Selection estimate.Selection
+	Early     time.Duration
 }
 
 // noFit is why there is no fit; it is an answer, not a failure.
@@ -99,10 +104,10 @@ type fitted struct {
 }
 
 // newFit fits to predictions that were as old as most labels take when the day
-// began, where there are enough of those: labels may come the sooner for what they
-// say, and younger predictions have none but the first. Where labels show that they
-// do not, it fits to all predictions older than the window: those are several times
-// as many where labels take months.
+// began: labels may come the sooner for what they say, and younger predictions have
+// none but the first. It fits to all that are older than the window where labels
+// show that they do not, which are several times as many if labels take months; and
+// where there are too few of the old ones, unless labels surely do.
 func (f *Forecaster) newFit(ctx context.Context, at time.Time, window time.Duration, deploy plumbline.DeployHash) (*Fit, error) {
 	wait, settled, err := f.matureAge(ctx, at)
 	if err != nil {
@@ -111,18 +116,22 @@ func (f *Forecaster) newFit(ctx context.Context, at time.Time, window time.Durat
 	all := learned{at: at, cut: at.Add(-window), deploy: deploy}
 	older := all
 	older.cut = at.Add(-max(wait, window)).Truncate(time.Hour)
-	early := min(window, wait/2).Truncate(time.Hour)
-	var selection estimate.Selection
+	var of selected
+	if deploy != "" {
+		if of, err = f.selectedOfAll(ctx, at, window); err != nil {
+			return nil, err
+		}
+	}
 	if settled {
 		fit, cells, err := f.learn(ctx, older)
-		if err == nil && early > 0 {
-			selection, err = f.selection(ctx, fit, cells, older, early)
+		if err == nil && deploy == "" {
+			of, err = f.selected(ctx, fit, cells, older, min(window, wait/2).Truncate(time.Hour))
 		}
-		if err == nil && !(selection.Alike() && older.cut.Before(all.cut)) {
-			fit.Selection, fit.Early = selection, early
+		switch {
+		case err == nil && !(of.Selection.Alike() && older.cut.Before(all.cut)):
+			fit.selected = of
 			return fit, nil
-		}
-		if err != nil && !isNoFit(err) {
+		case err != nil && (!isNoFit(err) || of.Selection.Differs()):
 			return nil, err
 		}
 	}
@@ -130,7 +139,7 @@ func (f *Forecaster) newFit(ctx context.Context, at time.Time, window time.Durat
 	if err != nil {
 		return nil, err
 	}
-	fit.Selection, fit.Early, fit.Immature = selection, early, true
+	fit.selected, fit.Immature = of, true
 	return fit, nil
 }
 
@@ -170,12 +179,28 @@ func (f *Forecaster) learn(ctx context.Context, l learned) (*Fit, []history.Cell
 	return fit, cells, nil
 }
 
-// selection holds the labels that came within some time against those that came
+// selectedOfAll is what the labels of all deploys show: a deploy's own are fewer, and
+// come no other way.
+func (f *Forecaster) selectedOfAll(ctx context.Context, at time.Time, window time.Duration) (selected, error) {
+	fit, err := f.fit(ctx, at, window, "")
+	switch {
+	case isNoFit(err):
+		return selected{}, nil
+	case err != nil:
+		return selected{}, err
+	}
+	return fit.selected, nil
+}
+
+// selected holds the labels that came within some time against those that came
 // later, of the predictions that a fit was made from.
-func (f *Forecaster) selection(ctx context.Context, fit *Fit, cells []history.Cell, l learned, within time.Duration) (estimate.Selection, error) {
+func (f *Forecaster) selected(ctx context.Context, fit *Fit, cells []history.Cell, l learned, within time.Duration) (selected, error) {
+	if within <= 0 {
+		return selected{}, nil // labels come within two hours, and cells are of hours
+	}
 	early, err := f.cells(ctx, l, within)
 	if err != nil {
-		return estimate.Selection{}, err
+		return selected{}, err
 	}
 	type key struct {
 		part      int
@@ -193,7 +218,7 @@ func (f *Forecaster) selection(ctx context.Context, fit *Fit, cells []history.Ce
 	for i, c := range cells {
 		late[i] = c.Later(came[keyOf(c)])
 	}
-	return estimate.Selected(fit.labels(early), fit.labels(late), floorSpread), nil
+	return selected{estimate.Selected(fit.labels(early), fit.labels(late), floorSpread), within}, nil
 }
 
 func ofDeploy(cells []history.Cell, deploy plumbline.DeployHash) []history.Cell {

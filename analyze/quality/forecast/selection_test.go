@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
 )
 
@@ -58,5 +59,37 @@ func TestLabelsThatAreSelectedAreFound(t *testing.T) {
 	says := strings.Join(a.Assumes, "; ")
 	if !strings.Contains(says, "labels come the sooner for what they say: those that took longer than 24 h differ by -") || !strings.Contains(says, " are left out until most others are") || strings.Contains(says, "does not depend on what it says") {
 		t.Error(says)
+	}
+}
+
+// A deploy of three days has labels of its own to calibrate on, but not if they are
+// those that came the sooner for what they say: nearly all of them are bad.
+func TestANewDeployIsNotCalibratedOnSelectedLabels(t *testing.T) {
+	at := now.Truncate(day)
+	for name, c := range map[string]struct {
+		takes  func(r *rand.Rand, truth bool) time.Duration
+		deploy plumbline.DeployHash
+	}{
+		"whenever": {func(r *rand.Rand, _ bool) time.Duration { return time.Duration(r.IntN(100)) * time.Hour }, "v2"},
+		"bad first": {func(r *rand.Rand, truth bool) time.Duration {
+			if truth || r.IntN(10) == 0 {
+				return time.Duration(r.IntN(6)) * time.Hour
+			}
+			return time.Duration(7*24+r.IntN(24)) * time.Hour
+		}, ""},
+	} {
+		w := waiting(3, c.takes)
+		for i := range w.calls {
+			if !w.calls[i].at.Before(at.Add(-3 * day)) {
+				w.calls[i].deploy = "v2"
+			}
+		}
+		a := ask(t, forecaster(w), forecast.Question{End: at, Window: day, Deploy: "v2"})
+		if a.Fit.Deploy != c.deploy || a.Fit.Labelled < 200 {
+			t.Errorf("%s: calibrated on %d labels of deploy %q, want of %q: %+v", name, a.Fit.Labelled, a.Fit.Deploy, c.deploy, a.Fit.Selection)
+		}
+		if a.Estimate.Value < 0.5 {
+			t.Errorf("%s: accuracy %.3f", name, a.Estimate.Value)
+		}
 	}
 }
