@@ -1,5 +1,7 @@
 package plumbline
 
+import "time"
+
 // TableName names a table of the schema.
 type TableName string
 
@@ -333,6 +335,11 @@ func epochsTable() Table {
 		OrderBy: "topic, partition, seen",
 	}
 }
+
+// FindingAge bounds how old a finding may be that a rule still sees: an analysis that
+// misses a few runs is late, one that misses more is missing. The configuration of
+// the analysis refuses pauses that come near it.
+const FindingAge = 10 * time.Minute
 
 func findingsTable() Table {
 	return Table{

@@ -279,6 +279,35 @@ func TestConfigSaysEveryMistake(t *testing.T) {
 	}
 }
 
+// Rules would lose sight of findings between two looks.
+func TestConfigRefusesLongPauses(t *testing.T) {
+	const most = 7*time.Minute + 30*time.Second
+	interval := DefaultConfig().Interval
+	for field, of := range map[string]func(*Config) (*time.Duration, time.Duration){
+		"interval": func(c *Config) (*time.Duration, time.Duration) {
+			c.EstimateInterval, c.LabelArrival.Interval = time.Nanosecond, time.Nanosecond
+			return &c.Interval, most - time.Nanosecond
+		},
+		"burn_interval":          func(c *Config) (*time.Duration, time.Duration) { return &c.BurnInterval, most },
+		"estimate_interval":      func(c *Config) (*time.Duration, time.Duration) { return &c.EstimateInterval, most - interval },
+		"label_arrival.interval": func(c *Config) (*time.Duration, time.Duration) { return &c.LabelArrival.Interval, most - interval },
+	} {
+		cfg := DefaultConfig()
+		d, longest := of(&cfg)
+		*d = longest
+		if err := cfg.Validate(); err != nil {
+			t.Errorf("%s of %s: %v", field, longest, err)
+		}
+		*d = longest + 2
+		err := cfg.Validate()
+		for _, want := range []string{"analyze." + field + ": " + d.String(), "rules see a finding for 10m", "write 7m30s"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s of %s: %v does not say %q", field, *d, err, want)
+			}
+		}
+	}
+}
+
 // Run looks again and again, and ends with its context.
 func TestRunLooksAgain(t *testing.T) {
 	db := startDB(t)

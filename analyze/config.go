@@ -20,10 +20,9 @@ import (
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
-// mostPause is the longest pause between two findings that rules read. They see one
-// for rules.DefaultFindingAge, as a test there knows; what is left of that is for the
-// look itself and for one that fails.
-const mostPause = 7*time.Minute + 30*time.Second
+// mostPause is the longest pause between two findings that rules read. What is left
+// until they see one no more is for the look itself and for one that fails.
+const mostPause = plumbline.FindingAge * 3 / 4
 
 // Config says how often and over which windows the analyzers look.
 type Config struct {
@@ -241,7 +240,7 @@ func (c Config) validateTimes() error {
 
 // validatePauses returns the intervals that leave rules without findings at times.
 func (c Config) validatePauses() error {
-	const why = "rules see a finding for 10m, and alerts whose findings come and go stay silent, which looks healthy"
+	why := "rules see a finding for " + plumbline.WindowName(plumbline.FindingAge) + ", and alerts whose findings come and go stay silent, which looks healthy"
 	var errs []error
 	alone := func(field string, d time.Duration) {
 		if d > mostPause {

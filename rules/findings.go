@@ -210,31 +210,21 @@ type Querier interface {
 type FindingReader struct {
 	// Conn is where the table findings is.
 	Conn Querier
-	// MaxAge is the age beyond which a finding is not read; zero means
-	// DefaultFindingAge. It has to exceed the pause between two looks of the analysis.
-	MaxAge time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// DefaultFindingAge bounds how old a finding may be that a rule still sees: an
-// analysis that misses a few runs is late, one that misses more is missing. The
-// configuration of the analysis refuses pauses that come near it, as a test checks.
-const DefaultFindingAge = 10 * time.Minute
-
 //go:embed findings.sql
 var findingsSQL string
 
-// Rows reads the newest finding per model, deploy, SLO and window.
+// Rows reads the newest finding per model, deploy, SLO and window, none older than
+// plumbline.FindingAge.
 func (r FindingReader) Rows(ctx context.Context) (found []FindingRow, err error) {
-	now, age := r.Now, r.MaxAge
+	now := r.Now
 	if now == nil {
 		now = time.Now
 	}
-	if age == 0 {
-		age = DefaultFindingAge
-	}
-	rows, err := r.Conn.Query(ctx, findingsSQL, clickhouse.Named("since", now().Add(-age).UnixMilli()))
+	rows, err := r.Conn.Query(ctx, findingsSQL, clickhouse.Named("since", now().Add(-plumbline.FindingAge).UnixMilli()))
 	if err != nil {
 		return nil, fmt.Errorf("read burn findings: %w", err)
 	}

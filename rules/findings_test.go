@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/plumbline-slo/plumbline"
-	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/rules"
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/testenv"
@@ -158,44 +157,6 @@ func TestFindingReader(t *testing.T) {
 	samples, err := reader.Current(t.Context())
 	if err != nil || len(samples) != 4 {
 		t.Errorf("%d samples, %v: 3 of the one deploy and the coverage of the other are 4", len(samples), err)
-	}
-}
-
-// The longest pauses that the analysis may make between findings that rules read are
-// shorter than rules see them, by a quarter: for the look, and for one that fails.
-func TestFindingsStandUntilTheAnalysisLooksAgain(t *testing.T) {
-	most := rules.DefaultFindingAge * 3 / 4
-	interval := analyze.DefaultConfig().Interval
-	for field, of := range map[string]func(*analyze.Config) (*time.Duration, time.Duration){
-		"interval": func(c *analyze.Config) (*time.Duration, time.Duration) {
-			c.EstimateInterval, c.LabelArrival.Interval = time.Nanosecond, time.Nanosecond
-			return &c.Interval, most - time.Nanosecond
-		},
-		"burn_interval":     func(c *analyze.Config) (*time.Duration, time.Duration) { return &c.BurnInterval, most },
-		"estimate_interval": func(c *analyze.Config) (*time.Duration, time.Duration) { return &c.EstimateInterval, most - interval },
-		"label_arrival.interval": func(c *analyze.Config) (*time.Duration, time.Duration) {
-			return &c.LabelArrival.Interval, most - interval
-		},
-	} {
-		cfg := analyze.DefaultConfig()
-		d, longest := of(&cfg)
-		*d = longest
-		if err := cfg.Validate(); err != nil {
-			t.Errorf("%s of %s: %v", field, longest, err)
-		}
-		for _, long := range []time.Duration{longest + 2, rules.DefaultFindingAge, 15 * time.Minute} {
-			*d = long
-			err := cfg.Validate()
-			if err == nil {
-				t.Errorf("%s of %s is accepted, rules see a finding for %s", field, long, rules.DefaultFindingAge)
-				continue
-			}
-			for _, want := range []string{"analyze." + field + ": " + long.String(), "rules see a finding for 10m", "write 7m30s"} {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%s of %s: %q does not say %q", field, long, err, want)
-				}
-			}
-		}
 	}
 }
 
