@@ -26,13 +26,14 @@ func (r *replay) pages(ctx context.Context) ([]figure.Figure, error) {
 	if err := r.roll(ctx); err != nil {
 		return nil, err
 	}
-	figures, err := r.rolled(ctx)
+	want := r.hourCells()
+	figures, err := r.rolled(ctx, want)
 	if err != nil {
 		return nil, err
 	}
 	of := map[plumbline.Model]*paged{}
 	for _, model := range []plumbline.Model{healthy, broken} {
-		if of[model], err = r.page(ctx, model); err != nil {
+		if of[model], err = r.page(ctx, model, want); err != nil {
 			return nil, err
 		}
 	}
@@ -104,15 +105,14 @@ func (r *replay) hourCells() map[hourCell]hourCounts {
 
 // rolled compares what was counted with the oracle, of every hour by every hour in
 // which its labels became known: so it is the same as known at any past hour.
-func (r *replay) rolled(ctx context.Context) ([]figure.Figure, error) {
+func (r *replay) rolled(ctx context.Context, want map[hourCell]hourCounts) ([]figure.Figure, error) {
 	rows, err := r.db.Conn().Query(ctx, `SELECT model, deploy_hash, time, known, sum(predictions), sum(labelled), sum(correct) FROM score_cells FINAL WHERE stratum >= 0
 		GROUP BY model, deploy_hash, time, known`)
 	if err != nil {
 		return nil, fmt.Errorf("read score cells: %w", err)
 	}
 	defer rows.Close()
-	want := r.hourCells()
-	differ, cells := 0, len(want)
+	differ, have := 0, map[hourCell]bool{}
 	for rows.Next() {
 		var (
 			c hourCell
@@ -125,21 +125,20 @@ func (r *replay) rolled(ctx context.Context) ([]figure.Figure, error) {
 		if want[c] != n {
 			differ++
 		}
-		delete(want, c)
+		have[c] = true
 	}
-	for _, n := range want { // that nothing was counted of
-		if n != (hourCounts{}) {
+	for c, n := range want {
+		if !have[c] && n != (hourCounts{}) {
 			differ++
 		}
 	}
-	return []figure.Figure{figure.Exactly(fmt.Sprintf("replay: hours of score_cells, of %d, that differ from the batch oracle", cells), float64(differ), "cells", 0)}, rows.Err()
+	return []figure.Figure{figure.Exactly(fmt.Sprintf("replay: hours of score_cells, of %d, that differ from the batch oracle", len(want)), float64(differ), "cells", 0)}, rows.Err()
 }
 
 // paged is what became of one model.
 type paged struct {
-	objectives []plumbline.Objective
-	want       map[hourCell]hourCounts
-	nowcasts   *analyze.PastNowcasts
+	want     map[hourCell]hourCounts
+	nowcasts *analyze.PastNowcasts
 	// told are the hours of objectives in which there was a nowcast, proven those in
 	// which a page might have rested on it, astray those whose nowcast was made from
 	// what the oracle does not have.
@@ -148,16 +147,12 @@ type paged struct {
 	pages, tickets map[string]int
 }
 
-func (r *replay) newPaged(model plumbline.Model) *paged {
+// page replays the objectives of one model, for which the oracle has these counts.
+func (r *replay) page(ctx context.Context, model plumbline.Model, want map[hourCell]hourCounts) (*paged, error) {
 	objectives := []plumbline.Objective{objective(model), daily(model)}
-	return &paged{objectives: objectives, want: r.hourCells(), nowcasts: analyze.NewPastNowcasts(analyze.DefaultConfig(), r.db, objectives), pages: map[string]int{}, tickets: map[string]int{}}
-}
-
-// page replays the objectives of one model.
-func (r *replay) page(ctx context.Context, model plumbline.Model) (*paged, error) {
-	p := r.newPaged(model)
+	p := &paged{want: want, nowcasts: analyze.NewPastNowcasts(analyze.DefaultConfig(), r.db, objectives), pages: map[string]int{}, tickets: map[string]int{}}
 	reader := burn.Reader{Conn: r.db.Conn(), MaxLag: maxDelay}
-	for _, o := range p.objectives {
+	for _, o := range objectives {
 		if err := reader.Replay(ctx, o, p, begin, r.end(), p.report, func(float64) {}); err != nil {
 			return nil, err
 		}
