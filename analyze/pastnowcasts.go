@@ -17,6 +17,7 @@ import (
 // is a burn.Nowcaster and belongs to one goroutine.
 type PastNowcasts struct {
 	forecasts *forecasts
+	fair      *fairLabels
 	hours     map[modelHour]bool
 	said      map[pastNowcast]burn.Nowcast
 }
@@ -35,7 +36,7 @@ type pastNowcast struct {
 // NewPastNowcasts returns those of objectives, of which only the ones of quality
 // matter.
 func NewPastNowcasts(cfg Config, db *storage.DB, objectives []plumbline.Objective) *PastNowcasts {
-	return &PastNowcasts{forecasts: newForecasts(cfg, db, objectives), hours: map[modelHour]bool{}, said: map[pastNowcast]burn.Nowcast{}}
+	return &PastNowcasts{forecasts: newForecasts(cfg, db, objectives), fair: newFairLabels(cfg, db), hours: map[modelHour]bool{}, said: map[pastNowcast]burn.Nowcast{}}
 }
 
 // At returns the nowcast of a deploy at a full hour, and false where there was
@@ -53,18 +54,19 @@ func (p *PastNowcasts) At(ctx context.Context, o plumbline.Objective, deploy plu
 	return n, ok, nil
 }
 
+// Objective returns an objective as the service evaluated it by labels at an hour.
+func (p *PastNowcasts) Objective(ctx context.Context, o plumbline.Objective, hour time.Time) (plumbline.Objective, error) {
+	return p.fair.objective(ctx, o, hour)
+}
+
 // ask computes all nowcasts of a model at an hour.
 func (p *PastNowcasts) ask(ctx context.Context, model plumbline.Model, hour time.Time) error {
 	f := p.forecasts.models[model]
 	if f == nil {
-		scope, err := p.forecasts.reader.Former(ctx, model)
-		if err != nil {
+		var err error
+		if f, err = p.forecasts.former(ctx, model); err != nil {
 			return err
 		}
-		f = &forecastOf{}
-		f.task, scope.Classes = p.forecasts.cfg.Models[model].answers(scope.Classes)
-		f.scope = scope
-		f.forecaster = forecast.New(p.forecasts.cfg.forecast(model), p.forecasts.reader, scope, f.task)
 		p.forecasts.models[model] = f
 	}
 	if f.scope.Strata.Kind == "" || !p.forecasts.nowcasted(f) {
@@ -91,6 +93,30 @@ func (p *PastNowcasts) ask(ctx context.Context, model plumbline.Model, hour time
 	}
 	f.forecaster.Forget(hour)
 	return nil
+}
+
+// former returns what the service counted of a model last, and how; of no kind of
+// strata where it counted nothing.
+func (l *forecasts) former(ctx context.Context, model plumbline.Model) (*forecastOf, error) {
+	scope, err := l.reader.Former(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	f := &forecastOf{}
+	f.task, scope.Classes = l.cfg.Models[model].answers(scope.Classes)
+	if f.task == forecast.Regression && l.cfg.Models[model].Task == "" && scope.Strata.Kind != "" {
+		// What is counted names classes only where there are two.
+		classes, err := l.reader.Classes(ctx, model, scope.To.Add(-classesOver), scope.To)
+		if err != nil {
+			return nil, err
+		}
+		if len(classes) > 0 {
+			f.task = forecast.Classes
+		}
+	}
+	f.scope = scope
+	f.forecaster = forecast.New(l.cfg.forecast(model), l.reader, scope, f.task)
+	return f, nil
 }
 
 var _ burn.Nowcaster = (*PastNowcasts)(nil)
