@@ -78,6 +78,25 @@ func (f *Forecaster) figures(ctx context.Context, fit *Fit, cells []history.Cell
 	return x, err
 }
 
+// FairShare is the share of a window's predictions that must have a label before its
+// labels are a fair share of all: 0 unless those come the sooner for what they say,
+// and else the mature share of those that ever come. It is as known at the start of
+// the day of an hour.
+func (f *Forecaster) FairShare(ctx context.Context, at time.Time, window time.Duration) (float64, error) {
+	if f.cfg.Arrival == estimate.Random {
+		return 0, nil
+	}
+	fit, err := f.fit(ctx, at, window, "")
+	if isNoFit(err) || err == nil && !fit.Selection.Differs() {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	d, err := f.Delays(ctx, at.Truncate(day))
+	return f.cfg.Mature * d.Curve().Ever(), err
+}
+
 // values are the measures, each as wide as its own record asks.
 func (x figures) values(records map[metric.ID]estimate.Record) []metric.Value {
 	id := x.task.Measure()
