@@ -92,7 +92,7 @@ func (l *forecasts) estimateOf(ctx context.Context, f *forecastOf, q forecast.Qu
 	if err != nil {
 		return burn.Estimate{}, err
 	}
-	g := burn.Estimate{Predictions: a.Estimate.Predictions, Known: a.Estimate.Known, Chance: math.NaN(), Why: a.Why}
+	g := burn.Estimate{Predictions: a.Estimate.Predictions, Known: a.Estimate.Known, Chance: math.NaN(), LeftOut: a.LeftOut, Why: a.Why}
 	g.Effective, g.Requests = a.Estimate.Weight.Effective(), a.Estimate.Weight.Requests
 	if a.Why == "" {
 		g.Share, g.Error, g.Sampling = min(max(1-a.Estimate.Value, 0), 1), a.Estimate.Error*a.Config.Widen, a.Estimate.Sampling

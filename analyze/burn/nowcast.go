@@ -45,6 +45,9 @@ type Estimate struct {
 	// if the estimate is right; NaN where there are too few to tell.
 	Proven, Contradicted bool
 	Chance               float64
+	// LeftOut says that labels which are in are counted by Known alone: Share takes no
+	// notice of them, for they came the sooner for what they say.
+	LeftOut bool
 	// Why says why there is no estimate; empty where there is one.
 	Why string
 }
@@ -149,6 +152,9 @@ func hourly(pair plumbline.WindowPair, series int) float64 {
 // Says tells in words what the nowcast rests on.
 func (n Nowcast) Says() string {
 	text := fmt.Sprintf("%d of %d labels of the window are in, the others are expected by what scores meant before", n.Long.Known, n.Long.Predictions)
+	if n.Long.LeftOut {
+		text = fmt.Sprintf("%d of %d labels of the window are in, but came the sooner for what they say and are left out: all are expected by what scores meant before", n.Long.Known, n.Long.Predictions)
+	}
 	if n.Why != "" {
 		return n.Why + "; " + text
 	}

@@ -34,6 +34,8 @@ type figures struct {
 	// main is the task's measure; confusion has those that only a binary model has.
 	main      estimate.Estimate
 	confusion estimate.Confusion
+	// leftOut says that labels of the window were.
+	leftOut bool
 }
 
 // figures computes what is said of a window of which these are the cells.
@@ -73,7 +75,7 @@ func (f *Forecaster) figures(ctx context.Context, fit *Fit, cells []history.Cell
 		unlabelled[i] = c
 	}
 	x, err := fit.figures(unlabelled, f.cfg.Arrival, c)
-	x.main.Known, x.confusion.Accuracy.Known = known, known
+	x.main.Known, x.confusion.Accuracy.Known, x.leftOut = known, known, true
 	x.main.Assumes = append(slices.Clip(x.main.Assumes), fmt.Sprintf("the labels of this window that are in, %d, are left out until most others are: they came the sooner for what they say", known))
 	return x, err
 }

@@ -159,6 +159,9 @@ type Answer struct {
 	Record   estimate.Record
 	Fit      *Fit
 	Config   estimate.Config
+	// LeftOut says that the estimate takes no notice of the labels of the window that
+	// are in, for they came the sooner for what they say.
+	LeftOut bool
 	// Contradiction is what the labels of the newest window that has enough of
 	// them say of what was expected; ContradictionEnd is its end.
 	Contradiction    estimate.Contradiction
@@ -229,7 +232,7 @@ func (a *Answer) fill(x figures, held map[metric.ID][]estimate.Past) {
 	a.Config.Widen = a.Record.Widen
 	a.Values = x.values(a.Records)
 	a.Estimate = x.main.Widened(a.Config.Widen).Within(0, x.task.most())
-	a.Assumes = x.main.Assumes
+	a.Assumes, a.LeftOut = x.main.Assumes, x.leftOut
 	if x.main.Known < x.main.Predictions {
 		a.Assumes = append(slices.Clip(a.Assumes), a.Fit.assumes(a.Deploy)...)
 	}

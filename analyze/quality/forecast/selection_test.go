@@ -47,7 +47,7 @@ func TestLabelsThatAreSelectedAreFound(t *testing.T) {
 		return time.Duration(7*24+r.IntN(24)) * time.Hour
 	})
 	a = ask(t, forecaster(fraud), forecast.Question{End: at, Window: day})
-	if a.Estimate.Value != a.Estimate.Expected || !a.Record.Proven {
+	if a.Estimate.Value != a.Estimate.Expected || !a.Record.Proven || !a.LeftOut {
 		t.Errorf("labels of which the bad come first made of %.4f what is %.4f; %s", a.Estimate.Expected, a.Estimate.Value, a.Record.Says)
 	}
 	if !a.Fit.Selection.Differs() || a.Fit.Cut.After(at.Add(-7*day)) || a.Fit.Immature {
