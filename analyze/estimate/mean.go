@@ -288,7 +288,7 @@ func (p *part) weight(scatter float64, arrival Arrival, spread float64) float64 
 	return spread * spread / (spread*spread + sampling)
 }
 
-func sortedKeys(m map[Stratum]*part) []Stratum {
+func sortedKeys[V any](m map[Stratum]V) []Stratum {
 	keys := make([]Stratum, 0, len(m))
 	for s := range m {
 		keys = append(keys, s)

@@ -38,32 +38,44 @@ func (s Selection) Differs() bool { return s.State == metric.OK && s.Chance < di
 // Alike reports that enough labels were compared, and nothing was found.
 func (s Selection) Alike() bool { return s.State == metric.OK && s.Chance >= alikeChance }
 
-// Selected compares labelled events. Within a stratum, early and late ones must be
+// Period is labelled events of one period, parted by how long their labels took.
+type Period struct{ Early, Late []Event }
+
+// Selected compares labels. Within a stratum and period, early and late ones must be
 // off their expectation alike: that is what an estimate assumes which lets early
-// labels stand for those that are not in. Strata are looked at one by one and all
-// together (Bonferroni). Strata whose labels all come early, or all late, tell
-// nothing, and need not: there is nothing to choose from. Gaps within spread, the
-// least error of a model from window to window (Config.Spread), are none.
-func Selected(early, late []Event, spread float64) Selection {
+// labels stand for those that are not in. By period, for a model that became worse
+// while its labels became quicker shows nothing but that. Strata are looked at one by
+// one and all together (Bonferroni). Those whose labels all come early, or all late,
+// tell nothing, and need not: there is nothing to choose from. Gaps within spread,
+// the least error of a model from window to window (Config.Spread), are none.
+func Selected(periods []Period, spread float64) Selection {
 	out := Selection{State: metric.Insufficient, Gap: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()}, Chance: 1}
-	first, second := parts(early, Delayed), parts(late, Delayed)
+	strata := map[Stratum]*gaps{}
+	for _, p := range periods {
+		first, second := parts(p.Early, Delayed), parts(p.Late, Delayed)
+		for _, s := range sortedKeys(first) {
+			if second[s] == nil {
+				continue
+			}
+			if strata[s] == nil {
+				strata[s] = &gaps{}
+			}
+			strata[s].add(first[s], second[s])
+		}
+	}
 	sum, weights, largest, looks := 0.0, 0.0, 0.0, 1.0
-	for _, s := range sortedKeys(first) {
-		a, b := first[s], second[s]
-		if b == nil || a.known.Effective() < selectedLabels || b.known.Effective() < selectedLabels {
+	for _, s := range sortedKeys(strata) {
+		d := strata[s]
+		if d.weights == 0 || d.early.Effective() < selectedLabels || d.late.Effective() < selectedLabels {
 			continue
 		}
-		variance := a.meanNoise() + b.meanNoise() + spread*spread*b.expect()
-		if !(variance > 0) {
-			continue
-		}
-		gap := b.residual/b.known.Requests - a.residual/a.known.Requests
+		gap, variance := d.sum/d.weights, 1/d.weights+spread*spread*d.expected/d.weights
 		largest = max(largest, math.Abs(gap)/math.Sqrt(variance))
 		sum += gap / variance
 		weights += 1 / variance
 		looks++
-		out.Early += int64(a.labels)
-		out.Late += int64(b.labels)
+		out.Early += d.earlyLabels
+		out.Late += d.lateLabels
 	}
 	if weights == 0 {
 		return out
@@ -74,6 +86,29 @@ func Selected(early, late []Event, spread float64) Selection {
 	largest = max(largest, math.Abs(sum)/math.Sqrt(weights))
 	out.Chance = min(1, looks*math.Erfc(largest/math.Sqrt2))
 	return out
+}
+
+// gaps sums, over the periods of a stratum, the mean residual of late labels
+// less that of early ones, each weighed by the inverse of its variance, and the
+// variance of one residual weighed alike.
+type gaps struct {
+	sum, weights, expected  float64
+	early, late             Weight
+	earlyLabels, lateLabels int64
+}
+
+func (d *gaps) add(early, late *part) {
+	variance := early.meanNoise() + late.meanNoise()
+	if !(variance > 0) {
+		return
+	}
+	d.sum += (late.residual/late.known.Requests - early.residual/early.known.Requests) / variance
+	d.weights += 1 / variance
+	d.expected += late.expect() / variance
+	d.early.Add(early.known)
+	d.late.Add(late.known)
+	d.earlyLabels += int64(early.labels)
+	d.lateLabels += int64(late.labels)
 }
 
 // meanNoise is the variance of the mean residual of labelled events, as the model

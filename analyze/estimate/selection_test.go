@@ -17,7 +17,7 @@ func TestSelectedIsCochransDifference(t *testing.T) {
 	early := append(labels(1, 0.2, 30, 70), labels(2, 0.5, 20, 20)...)
 	late := append(labels(1, 0.2, 5, 45), labels(2, 0.5, 33, 27)...)
 	few := labels(3, 0.5, 19, 0) // too few to be compared
-	s := Selected(append(early, few...), append(late, labels(3, 0.5, 0, 500)...), 0)
+	s := Selected([]Period{{append(early, few...), append(late, labels(3, 0.5, 0, 500)...)}}, 0)
 	const weights = 1/0.0048 + 1/0.010416666666666666
 	want := (-0.2/0.0048 + 0.05/0.010416666666666666) / weights
 	for what, pair := range map[string][2]float64{
@@ -34,7 +34,7 @@ func TestSelectedIsCochransDifference(t *testing.T) {
 		t.Errorf("%d early, %d late, chance %.4f: %s", s.Early, s.Late, s.Chance, s.Says("2 days"))
 	}
 	// The same gaps are within what a model errs anyway.
-	if s := Selected(early, late, 0.5); !s.Alike() || s.Gap == 0 {
+	if s := Selected([]Period{{early, late}}, 0.5); !s.Alike() || s.Gap == 0 {
 		t.Errorf("with a spread of half a standard deviation: %+v", s)
 	}
 }
@@ -81,14 +81,14 @@ func TestSelectedSeldomCriesWolf(t *testing.T) {
 				then = append(then, e)
 			}
 		}
-		s := Selected(early, late, 0)
+		s := Selected([]Period{{early, late}}, 0)
 		if s.Alike() {
 			alike++
 		}
 		if s.Differs() {
 			differs++
 		}
-		if Selected(first, then, 0.01).Differs() {
+		if Selected([]Period{{first, then}}, 0.01).Differs() {
 			caught++
 		}
 	}
@@ -105,12 +105,26 @@ func TestSelectedSeldomCriesWolf(t *testing.T) {
 	}
 }
 
+// A model that was right nine times of ten while labels took long, and is seven times
+// of ten now that they come soon, is no model whose labels are selected.
+func TestSelectedIsOfOneTimeAndTheSame(t *testing.T) {
+	was := Period{Early: labels(0, 0.8, 18, 2), Late: labels(0, 0.8, 900, 100)}
+	is := Period{Early: labels(0, 0.8, 700, 300), Late: labels(0, 0.8, 14, 6)}
+	if s := Selected([]Period{was, is}, 0); !s.Alike() || math.Abs(s.Gap) > 1e-12 || s.Early != 1020 || s.Late != 1020 {
+		t.Errorf("%+v", s)
+	}
+	if s := Selected([]Period{{append(was.Early, is.Early...), append(was.Late, is.Late...)}}, 0); !s.Differs() {
+		t.Errorf("taken together: %+v", s)
+	}
+}
+
 func TestSelectedNeedsBothKinds(t *testing.T) {
 	for name, s := range map[string]Selection{
-		"no late label":    Selected(labels(0, 0.5, 100, 100), nil, 0),
-		"too few early":    Selected(labels(0, 0.5, 10, 9), labels(0, 0.5, 100, 100), 0),
-		"in other strata":  Selected(labels(0, 0.5, 100, 100), labels(1, 0.5, 100, 100), 0),
-		"nothing expected": Selected(labels(0, 0, 0, 100), labels(0, 0, 0, 100), 0),
+		"no late label":    Selected([]Period{{labels(0, 0.5, 100, 100), nil}}, 0),
+		"too few early":    Selected([]Period{{labels(0, 0.5, 10, 9), labels(0, 0.5, 100, 100)}}, 0),
+		"in other strata":  Selected([]Period{{labels(0, 0.5, 100, 100), labels(1, 0.5, 100, 100)}}, 0),
+		"in other periods": Selected([]Period{{labels(0, 0.5, 100, 100), nil}, {nil, labels(0, 0.5, 100, 100)}}, 0),
+		"nothing expected": Selected([]Period{{labels(0, 0, 0, 100), labels(0, 0, 0, 100)}}, 0),
 	} {
 		if s.State != metric.Insufficient || s.Alike() || s.Differs() || !strings.HasPrefix(s.Says("1 h"), "too few") {
 			t.Errorf("%s: %+v", name, s)
@@ -118,7 +132,7 @@ func TestSelectedNeedsBothKinds(t *testing.T) {
 	}
 	// Sampled labels are worth less than their requests.
 	sampled := []Event{Outcome(0, 0.5, 1, 0).Times(Tally{19, Weight{1900, 190_000}}).With(1)}
-	if s := Selected(sampled, sampled, 0); s.State != metric.Insufficient {
+	if s := Selected([]Period{{sampled, sampled}}, 0); s.State != metric.Insufficient {
 		t.Errorf("19 labels that stand for 1,900 requests: %+v", s)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -214,11 +215,21 @@ func (f *Forecaster) selected(ctx context.Context, fit *Fit, cells []history.Cel
 	for _, c := range early {
 		came[keyOf(c)] = c
 	}
-	late := make([]history.Cell, len(cells))
-	for i, c := range cells {
-		late[i] = c.Later(came[keyOf(c)])
+	var periods []estimate.Period
+	for len(cells) > 0 {
+		n := slices.IndexFunc(cells, func(c history.Cell) bool { return c.Part != cells[0].Part })
+		if n < 0 {
+			n = len(cells)
+		}
+		first, late := make([]history.Cell, n), make([]history.Cell, n)
+		for i, c := range cells[:n] {
+			first[i] = came[keyOf(c)]
+			late[i] = c.Later(first[i])
+		}
+		periods = append(periods, estimate.Period{Early: fit.labels(first), Late: fit.labels(late)})
+		cells = cells[n:]
 	}
-	return selected{estimate.Selected(fit.labels(early), fit.labels(late), floorSpread), within}, nil
+	return selected{estimate.Selected(periods, floorSpread), within}, nil
 }
 
 func ofDeploy(cells []history.Cell, deploy plumbline.DeployHash) []history.Cell {
