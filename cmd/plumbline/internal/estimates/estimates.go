@@ -164,20 +164,7 @@ func read(ctx context.Context, conn driver.Conn, model plumbline.Model, deploy s
 			}
 		}
 	}
-	return newest(told), rows.Err()
-}
-
-// newest keeps what the newest look at each deploy and window told, which is of one
-// time: a measure that it said nothing of has no number any more.
-func newest(told []Estimate) []Estimate {
-	type about struct{ deploy, window string }
-	looked := map[about]time.Time{}
-	for _, e := range told {
-		if of := (about{e.Deploy, e.Window}); e.Said.After(looked[of]) {
-			looked[of] = e.Said
-		}
-	}
-	return slices.DeleteFunc(told, func(e Estimate) bool { return e.Said.Before(looked[about{e.Deploy, e.Window}]) })
+	return told, rows.Err()
 }
 
 // why says why nothing was told, and what to do.
