@@ -12,26 +12,28 @@ const (
 
 func ledgerTable() Table {
 	return Table{
-		Name: TableLedger, Doc: "One row a quality or drift alarm, with what labels said of it later; the greatest version replaces the others.",
+		Name: TableLedger, Doc: "One row a quality or drift alarm, suspected concept drift among them, with what labels said of it later; the greatest version replaces the others.",
 		Engine: "ReplacingMergeTree(version)",
 		Columns: []Column{
 			{Name: "alarm", Type: TypeString, Doc: "Incident, or drift- and a hash of stream and day."},
-			{Name: "kind", Type: TypeName, Doc: "quality or drift."},
+			{Name: "kind", Type: TypeName, Doc: "quality, drift or concept_drift."},
 			{Name: "model", Type: TypeName, Doc: "Model."},
 			{Name: "deploy_hash", Type: TypeName, Doc: "Deploy that the alarm was about; of a drift ticket the newest one."},
-			{Name: "slo", Type: TypeName, Doc: "Service level objective; of a drift the one that it was judged by, empty if there is none."},
+			{Name: "slo", Type: TypeName, Doc: "Service level objective; of a drift the one that it was judged by, empty if there is none, and of suspected concept drift."},
 			{Name: "segment", Type: TypeName, Doc: "Declared segment; empty for all traffic."},
 			{Name: "signal", Type: TypeName, Doc: "Signal that fired."},
 			{Name: "severity", Type: TypeName, Doc: "Highest level that it reached: page or ticket."},
 			{Name: "claim", Type: TypeString, Codec: "ZSTD(1)", Doc: "What fired, in words; of an incident of drift with the name of its objective."},
 			{Name: "opened", Type: TypeTime, Doc: "When it opened."},
 			{Name: "closed", Type: TypeTime, Doc: "When it was over; 1970 while it lasts."},
-			{Name: "window_from", Type: TypeTime, Doc: "Start of the event times that it claims something about."},
+			{Name: "window_from", Type: TypeTime, Doc: "Start of the event times that it claims something about; of suspected concept drift the end of the window whose labels raised it."},
 			{Name: "window_to", Type: TypeTime, Doc: "Their end."},
-			{Name: "truth", Type: TypeName, Doc: "true if the quality of that window was under the target, false if it was not, undecided as long as labels cannot tell."},
+			{Name: "truth", Type: TypeName, Doc: "true if the quality of that window was outside of promised_low to promised_high, which of an objective is under its target, false if it was not, undecided as long as labels cannot tell."},
 			{Name: "reason", Type: TypeString, Codec: "ZSTD(1)", Doc: "Why it is undecided; empty where it is decided."},
-			{Name: "target", Type: TypeFloat, Doc: "Target of the objective; NaN where there is none to judge by."},
-			{Name: "quality", Type: TypeFloat, Doc: "Share of correct predictions among those labelled; NaN without labels."},
+			{Name: "target", Type: TypeFloat, Doc: "Target of the objective, or what scores promised of the window; NaN where there is none to judge by."},
+			{Name: "promised_low", Type: TypeFloat, Default: "nan", Doc: "Least quality that makes the alarm wrong: that target, or the lower end of the 95 % interval of what scores promised. NaN without one, and in rows of versions before there was the column."},
+			{Name: "promised_high", Type: TypeFloat, Default: "nan", Doc: "Greatest quality that makes it wrong: 1 of an objective, or the upper end of that interval."},
+			{Name: "quality", Type: TypeFloat, Doc: "Share of correct predictions among those labelled, or their mean absolute error where scores promised that; NaN without labels."},
 			{Name: "low", Type: TypeFloat, Doc: "Lower end of its 95 % interval, about the labels that are missing."},
 			{Name: "high", Type: TypeFloat, Doc: "Upper end of it."},
 			{Name: "coverage", Type: TypeFloat, Doc: "Share of the window's predictions with a label, 0 to 1; NaN without predictions."},
@@ -95,14 +97,14 @@ WHERE truth = 'true' AND isNotNull(lead_s)`,
 func driftRollbackView() View {
 	return View{
 		Name: ViewDriftRollback,
-		Doc:  "Of the drift alarms that opened in a month, by model: how many were followed by an earlier deploy that came back, and how many of these were right.",
+		Doc:  "Of the drift alarms that opened in a month, suspected concept drift among them, by model: how many were followed by an earlier deploy that came back, and how many of these were right.",
 		Example: `SELECT month, model, drifts, rolled_back, ratio
 FROM drift_rollback
 ORDER BY month DESC, model`,
 		SQL: `SELECT toStartOfMonth(opened) AS month, toString(model) AS model, count() AS drifts, countIf(rollback_to != '') AS rolled_back,
   rolled_back / drifts AS ratio, countIf(rollback_to != '' AND truth = 'true') AS rolled_back_rightly
 FROM ledger FINAL
-WHERE kind = 'drift'
+WHERE kind IN ('drift', 'concept_drift')
 GROUP BY month, model`,
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -192,9 +191,13 @@ func (j *ledgerKeeper) alarms(ctx context.Context, since time.Time) ([]ledger.Al
 	return young, errors.Join(errs...)
 }
 
-// about says by its objective what an incident is about; false is one that is about
-// neither quality nor drift, or whose objective is not declared any more.
+// about says by its objective what an incident is about, unless it is of suspected
+// concept drift and has none; false is one that is about neither quality nor drift, or
+// whose objective is not declared any more.
 func (j *ledgerKeeper) about(a *ledger.Alarm) bool {
+	if a.Kind == ledger.KindConcept {
+		return true
+	}
 	declared := func(slo plumbline.SLO) bool { return slo.Model == a.Model && slo.Name == a.SLO }
 	if slices.ContainsFunc(j.targets, declared) {
 		a.Kind = ledger.KindQuality
@@ -211,7 +214,7 @@ func (j *ledgerKeeper) about(a *ledger.Alarm) bool {
 }
 
 // target returns the objective that an alarm is judged by; without a name if its
-// model has none.
+// model has none, or scores promised what it is judged by.
 func (j *ledgerKeeper) target(a ledger.Alarm) plumbline.SLO {
 	for _, slo := range j.targets {
 		if slo.Model == a.Model && (a.Kind == ledger.KindDrift || slo.Name == a.SLO) {
@@ -222,20 +225,24 @@ func (j *ledgerKeeper) target(a ledger.Alarm) plumbline.SLO {
 }
 
 func (j *ledgerKeeper) entry(ctx context.Context, a ledger.Alarm, slo plumbline.SLO, deployments []ledger.Deployment, now time.Time) (ledger.Entry, error) {
-	e := ledger.Entry{Alarm: a, Target: math.NaN(), Judged: now}
-	if slo.Name == "" {
-		nan := math.NaN()
-		e.Judgement = ledger.Judgement{Truth: ledger.TruthUndecided, Reason: "the model has no objective of quality to judge it by", Quality: nan, Low: nan, High: nan, Coverage: nan}
-	} else {
-		if a.Kind == ledger.KindQuality {
-			a.Segment = slo.Segment
-		}
+	if slo.Name != "" {
+		a.Promise = ledger.Objective(slo.Target)
+	}
+	if a.Kind == ledger.KindQuality {
+		a.Segment = slo.Segment
+	}
+	e := ledger.Entry{Alarm: a, Judged: now}
+	switch {
+	case a.Promise.Made():
 		cells, requests, err := j.reader.Labels(ctx, a)
 		if err != nil {
 			return e, err
 		}
-		e.Alarm, e.Target = a, slo.Target
-		e.Judgement = ledger.Judge(a, slo.Target, requests, cells, j.cfg.options())
+		e.Judgement = ledger.Judge(a, requests, cells, j.cfg.options())
+	case a.Kind == ledger.KindConcept:
+		e.Judgement = ledger.Undecided(a.Unpromised())
+	default:
+		e.Judgement = ledger.Undecided("the model has no objective of quality to judge it by")
 	}
 	e.SLO = slo.Name
 	if back, ok := ledger.Rollback(a, deployments, j.cfg.RollbackWithin); ok {

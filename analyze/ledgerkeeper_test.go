@@ -196,7 +196,7 @@ func TestADriftWithoutAnObjectiveIsUndecided(t *testing.T) {
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("%d entries, %v", len(entries), err)
 	}
-	if e := entries[0]; e.Kind != ledger.KindDrift || e.Truth != ledger.TruthUndecided || !strings.Contains(e.Reason, "no objective") || !math.IsNaN(e.Target) {
+	if e := entries[0]; e.Kind != ledger.KindDrift || e.Truth != ledger.TruthUndecided || !strings.Contains(e.Reason, "no objective") || e.Promise.Made() {
 		t.Errorf("%+v", e)
 	}
 }
@@ -238,7 +238,7 @@ func TestIncidentsOfDriftAreJudged(t *testing.T) {
 	}
 	for id, truth := range map[string]ledger.Truth{"moved": ledger.TruthTrue, "cried": ledger.TruthFalse} {
 		e := got[id]
-		if e.Kind != ledger.KindDrift || e.Truth != truth || e.SLO != "accuracy" || e.Target != 0.9 || e.Requests != 600 || !e.To.Equal(e.Opened) || e.To.Sub(e.From) != time.Hour ||
+		if e.Kind != ledger.KindDrift || e.Truth != truth || e.SLO != "accuracy" || e.Promise.Value != 0.9 || e.Requests != 600 || !e.To.Equal(e.Opened) || e.To.Sub(e.From) != time.Hour ||
 			!strings.HasPrefix(e.Claim, "objective stable, psi of distance against training: ") || (e.Back.Deploy == "v1") != (id == "moved") {
 			t.Errorf("%s is %+v, want a drift alarm of one hour that is %s by the accuracy", id, e, truth)
 		}

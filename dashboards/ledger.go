@@ -21,7 +21,7 @@ func (g generator) lastLook() []cog.Builder[dashboard.Panel] {
 	}, steps([]string{colorPlain}), g.sql("alarm_lead")).Span(8)
 	rollback := statPanel(text{
 		title:       "Do drifts lead to rollbacks?",
-		description: "Of the drift alarms of 90 days, the share after which an earlier deploy came back within a week. No data: there was no drift alarm.",
+		description: "Of the drift alarms of 90 days, suspected concept drift among them, the share after which an earlier deploy came back within a week. No data: there was no drift alarm.",
 		unit:        "percentunit",
 	}, steps([]string{colorPlain}), g.sql("drift_rollback")).Span(8)
 	ledger := tablePanel(text{

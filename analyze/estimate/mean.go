@@ -233,15 +233,13 @@ func Mean(events []Event, arrival Arrival, c Config) (Estimate, error) {
 		total += p.actual + p.expected + unknown*correction
 		expected += p.all
 		noise += p.noise + p.n.Requests*p.variance*c.Spread*c.Spread
-		out.Known += int64(p.labels)
-		out.Predictions += int64(p.predictions)
+		out.Known, out.Predictions = out.Known+int64(p.labels), out.Predictions+int64(p.predictions)
 		out.Weight.Add(p.n)
 	}
 	n := out.Weight.Requests
 	out.Value, out.Expected, out.Noise, out.State = total/n, expected/n, math.Sqrt(noise)/n, metric.OK
 	out.own = math.Sqrt(independent+together*together) / n
-	out.Error = math.Sqrt(independent+unsent+together*together) / n
-	out.Sampling = sampling(strata, out.Value) / n
+	out.Error, out.Sampling = math.Sqrt(independent+unsent+together*together)/n, sampling(strata, out.Value)/n
 	out.Assumes = out.assumptions(arrival, c.Spread)
 	if out.Sampling > 0 {
 		out.Assumes = append(out.Assumes, sampledAlone)

@@ -3,13 +3,15 @@
 // early they were, and how many drifts led to a rollback.
 //
 // Nothing is judged before its time. An alarm claims something about a window of
-// predictions; as long as too few of their labels are in, or those that are in
-// leave either answer possible, the truth is undecided and the reason is said. A
-// judgement is a function of the alarm and of the cells of outcomes: it comes out
-// the same whenever and by whomever it is made again, so its row replaces the one
-// before, and a service that restarts goes on where the tables are.
+// predictions: that their quality was under a target or, of suspected concept
+// drift, that it was not what scores promised. As long as too few of their labels
+// are in, or those that are in leave either answer possible, the truth is undecided
+// and the reason is said. A judgement is a function of the alarm, of what was
+// promised and of the cells of outcomes: it comes out the same whenever and by
+// whomever it is made again, so its row replaces the one before, and a service that
+// restarts goes on where the tables are.
 //
-// The package reads the tables incidents, findings, outcome_cells, series_minute
-// and deployments. It writes nothing, and pages nobody: an alarm that was wrong
-// is a reason to change its objective.
+// The package reads the tables incidents, findings, outcome_cells, outcome_hours,
+// series_minute and deployments. It writes nothing, and pages nobody: an alarm that
+// was wrong is a reason to change its objective.
 package ledger

@@ -17,6 +17,8 @@ type Kind string
 const (
 	KindQuality Kind = "quality"
 	KindDrift   Kind = "drift"
+	// KindConcept is the ticket that labels contradict what scores promised.
+	KindConcept Kind = "concept_drift"
 )
 
 // Truth is what labels say of an alarm's claim.
@@ -24,7 +26,8 @@ type Truth string
 
 // The truths.
 const (
-	// TruthTrue is an alarm that was right: quality was under the target.
+	// TruthTrue is an alarm that was right: quality was under the target, or was not
+	// what scores promised.
 	TruthTrue Truth = "true"
 	// TruthFalse is an alarm that was wrong.
 	TruthFalse Truth = "false"
@@ -33,7 +36,7 @@ const (
 )
 
 // Alarm is one alarm and what it claims: that the quality of the predictions of a
-// deploy from From to To was under the target.
+// deploy from From to To was not what its Promise says.
 type Alarm struct {
 	ID       string
 	Kind     Kind
@@ -46,6 +49,8 @@ type Alarm struct {
 	Severity string
 	// Claim says in words what fired.
 	Claim string
+	// Promise is the zero one where there is none to judge by.
+	Promise Promise
 	// Opened is when people could know, Closed when it was over; zero while it
 	// lasts.
 	Opened, Closed time.Time
@@ -80,10 +85,19 @@ func (o Options) Validate() error {
 
 // Cell is what became known of a window in one hour: the change of how many
 // predictions are labelled, of how many of these are correct, and of how many rows
-// they were counted from: fewer where producers sample.
+// they were counted from: fewer where producers sample. Of a regression Loss and
+// Squares are sums of absolute errors and of their squares.
 type Cell struct {
 	Known                   time.Time // start of the hour
 	Labelled, Correct, Rows int64
+	Loss, Squares           float64
+}
+
+// add takes in what became known in another hour.
+func (c *Cell) add(other Cell) {
+	c.Known = other.Known
+	c.Labelled, c.Correct, c.Rows = c.Labelled+other.Labelled, c.Correct+other.Correct, c.Rows+other.Rows
+	c.Loss, c.Squares = c.Loss+other.Loss, c.Squares+other.Squares
 }
 
 // Judgement is what labels say of one alarm.
@@ -92,8 +106,8 @@ type Judgement struct {
 	// Reason says why nothing is decided; empty where it is.
 	Reason string
 	// Quality is the share of correct ones among the labelled predictions of the
-	// window, Low and High the ends of its 95 % interval, Coverage the share that
-	// has a label; NaN where there is none.
+	// window, or their mean absolute error, Low and High the ends of its 95 %
+	// interval, Coverage the share that has a label; NaN where there is none.
 	Quality, Low, High, Coverage float64
 	Labelled, Requests, Rows     int64
 	// Matured is the end of the hour in which labels first said what they say of
@@ -106,8 +120,7 @@ type Judgement struct {
 }
 
 // Judge holds the claim of an alarm against the labels of its window. requests is
-// the number of the window's predictions, target the share of them that was to be
-// correct. Cells may come in any order.
+// the number of the window's predictions. Cells may come in any order.
 //
 // The estimand is the quality of the window's own predictions, so the interval is
 // about those that have no label yet and collapses as they get one: normal, with
@@ -115,22 +128,21 @@ type Judgement struct {
 // section 3.2), its variance by Agresti and Coull 1998 so that a share of 0 or 1
 // of a few has a width as well. It takes labels that are in for a random choice
 // of all, which Coverage keeps the price of low.
-func Judge(a Alarm, target float64, requests int64, cells []Cell, o Options) Judgement {
+func Judge(a Alarm, requests int64, cells []Cell, o Options) Judgement {
 	cells = slices.Clone(cells)
 	slices.SortFunc(cells, func(a, b Cell) int { return cmp.Compare(a.Known.Unix(), b.Known.Unix()) })
 	var (
-		labelled, correct, rows int64
-		now                     Judgement
-		since                   time.Time
+		known Cell
+		since time.Time
 	)
-	now = judge(target, requests, Cell{}, o)
+	now := judge(a.Promise, requests, known, o)
 	for i, c := range cells {
-		labelled, correct, rows = labelled+c.Labelled, correct+c.Correct, rows+c.Rows
+		known.add(c)
 		if i+1 < len(cells) && cells[i+1].Known.Equal(c.Known) {
 			continue
 		}
 		before := now.Truth
-		if now = judge(target, requests, Cell{c.Known, labelled, correct, rows}, o); now.Truth != before {
+		if now = judge(a.Promise, requests, known, o); now.Truth != before {
 			since = c.Known.Add(time.Hour)
 		}
 	}
@@ -146,38 +158,53 @@ func Judge(a Alarm, target float64, requests int64, cells []Cell, o Options) Jud
 	return now
 }
 
+// Undecided is the judgement of an alarm of which nothing is known, and why.
+func Undecided(reason string) Judgement {
+	nan := math.NaN()
+	return Judgement{Truth: TruthUndecided, Reason: reason, Quality: nan, Low: nan, High: nan, Coverage: nan}
+}
+
 // judge says what so many labels say.
-func judge(target float64, requests int64, known Cell, o Options) Judgement {
-	nan, labelled, correct := math.NaN(), known.Labelled, known.Correct
-	j := Judgement{Truth: TruthUndecided, Quality: nan, Low: nan, High: nan, Coverage: nan, Labelled: labelled, Requests: requests, Rows: known.Rows}
+func judge(p Promise, requests int64, known Cell, o Options) Judgement {
+	j := Undecided("")
+	j.Labelled, j.Requests, j.Rows = known.Labelled, requests, known.Rows
 	if requests <= 0 {
 		j.Reason = "no prediction of the window is counted"
 		return j
 	}
-	j.Coverage = min(float64(labelled)/float64(requests), 1)
-	if labelled > 0 {
-		j.Quality = float64(correct) / float64(labelled)
-		half := 1.959963984540054 * deviation(j.Quality, min(known.Rows, labelled), j.Coverage)
-		j.Low, j.High = max(j.Quality-half, 0), min(j.Quality+half, 1)
+	j.Coverage = min(float64(known.Labelled)/float64(requests), 1)
+	if known.Labelled > 0 {
+		quality, deviation := known.quality(p.Measure)
+		half := z95 * deviation * math.Sqrt(1-j.Coverage)
+		j.Quality, j.Low, j.High = quality, max(quality-half, 0), min(quality+half, p.Measure.most())
 	}
 	switch {
 	case j.Coverage < o.Coverage:
 		j.Reason = fmt.Sprintf("%.0f %% of the labels are in, %.0f %% are needed", 100*j.Coverage, 100*o.Coverage)
 	case known.Rows < o.MinLabelled:
 		j.Reason = fmt.Sprintf("%d labels are in, %d are needed", known.Rows, o.MinLabelled)
-	case j.High < target:
+	case j.High < p.Low || j.Low > p.High:
 		j.Truth = TruthTrue
-	case j.Low >= target:
+	case j.Low >= p.Low && j.High <= p.High:
 		j.Truth = TruthFalse
 	default:
-		j.Reason = fmt.Sprintf("the labels that are missing could make it either: %.4g to %.4g against a target of %.4g", j.Low, j.High, target)
+		j.Reason = fmt.Sprintf("the labels that are missing could make it either: %.4g to %.4g against %s", j.Low, j.High, p)
 	}
 	return j
 }
 
-// deviation is the standard error of a share among n rows drawn from a finite
-// population, of which coverage is known.
-func deviation(share float64, n int64, coverage float64) float64 {
-	p := (share*float64(n) + 2) / (float64(n) + 4)
-	return math.Sqrt(p * (1 - p) / (float64(n) + 4) * (1 - coverage))
+// z95 is the 97.5 % quantile of the normal distribution.
+const z95 = 1.959963984540054
+
+// quality is the mean of labels, and its standard error as one of a population of
+// which nothing else is known.
+func (c Cell) quality(m Measure) (mean, deviation float64) {
+	labelled, n := float64(c.Labelled), float64(min(c.Rows, c.Labelled))
+	if m == MeanError {
+		mean = c.Loss / labelled
+		return mean, math.Sqrt(max(c.Squares/labelled-mean*mean, 0) / max(n-1, 1))
+	}
+	mean = float64(c.Correct) / labelled
+	p := (mean*n + 2) / (n + 4)
+	return mean, math.Sqrt(p * (1 - p) / (n + 4))
 }

@@ -85,7 +85,7 @@ func cellsOf(labels []told) []Cell {
 		after := state{!l.withdrawn, !l.withdrawn && l.correct}
 		now[l.prediction] = after
 		gained := count(after.labelled) - count(before.labelled)
-		cells = append(cells, Cell{l.known.Truncate(time.Hour), gained, count(after.correct) - count(before.correct), gained})
+		cells = append(cells, Cell{Known: l.known.Truncate(time.Hour), Labelled: gained, Correct: count(after.correct) - count(before.correct), Rows: gained})
 	}
 	rand.New(rand.NewPCG(1, 1)).Shuffle(len(cells), func(i, j int) { cells[i], cells[j] = cells[j], cells[i] })
 	return cells
@@ -112,7 +112,7 @@ func TestJudgeEqualsBruteForce(t *testing.T) {
 		}
 		o := Options{Coverage: 0.8 + 0.2*r.Float64(), MinLabelled: int64(r.IntN(60) + 1)}
 		want, matured := bruteForce(requests, labels, target, o)
-		got := Judge(Alarm{Opened: opened}, target, int64(requests), cellsOf(labels), o)
+		got := Judge(Alarm{Opened: opened, Promise: Objective(target)}, int64(requests), cellsOf(labels), o)
 		if got.Truth != want || !got.Matured.Equal(matured) || got.Leads != (want == TruthTrue) || got.Leads && got.Lead != matured.Sub(opened) {
 			t.Fatalf("round %d: %+v, want %s since %s", round, got, want, matured)
 		}
@@ -130,7 +130,7 @@ func TestJudgeEqualsBruteForce(t *testing.T) {
 
 // Before enough labels are in, nothing is decided, however bad those are that are.
 func TestNothingIsJudgedBeforeItsTime(t *testing.T) {
-	bad := func(n int64) []Cell { return []Cell{{opened, n, 0, n}} }
+	bad := func(n int64) []Cell { return []Cell{{Known: opened, Labelled: n, Correct: 0, Rows: n}} }
 	for name, tt := range map[string]struct {
 		requests int64
 		cells    []Cell
@@ -141,20 +141,20 @@ func TestNothingIsJudgedBeforeItsTime(t *testing.T) {
 		"none":              {100, nil, false, "0 % of the labels are in"},
 		"no prediction":     {0, bad(5), false, "no prediction"},
 		"few":               {20, bad(20), false, "20 labels are in, 30 are needed"},
-		"few that are many": {1000, []Cell{{opened, 1000, 0, 20}}, false, "20 labels are in, 30 are needed"},
+		"few that are many": {1000, []Cell{{Known: opened, Labelled: 1000, Correct: 0, Rows: 20}}, false, "20 labels are in, 30 are needed"},
 		"still open":        {100, bad(100), true, "the alarm is open"},
-		"either":            {1000, []Cell{{opened, 900, 810, 900}}, false, "could make it either"},
-		"withdrawn":         {100, append(bad(100), Cell{opened.Add(time.Hour), -50, 0, -50}), false, "50 % of the labels are in"},
-		"all but at target": {100, []Cell{{opened, 95, 86, 95}}, false, "could make it either"},
+		"either":            {1000, []Cell{{Known: opened, Labelled: 900, Correct: 810, Rows: 900}}, false, "could make it either"},
+		"withdrawn":         {100, append(bad(100), Cell{Known: opened.Add(time.Hour), Labelled: -50, Correct: 0, Rows: -50}), false, "50 % of the labels are in"},
+		"all but at target": {100, []Cell{{Known: opened, Labelled: 95, Correct: 86, Rows: 95}}, false, "could make it either"},
 	} {
-		got := Judge(Alarm{Opened: opened, Open: tt.open}, 0.9, tt.requests, tt.cells, DefaultOptions())
+		got := Judge(Alarm{Opened: opened, Open: tt.open, Promise: Objective(0.9)}, tt.requests, tt.cells, DefaultOptions())
 		if got.Truth != TruthUndecided || !strings.Contains(got.Reason, tt.reason) || !got.Matured.IsZero() || got.Leads {
 			t.Errorf("%s: %+v, want undecided because of %q", name, got, tt.reason)
 		}
 	}
 	// With every label in there is no doubt left, at the target exactly.
 	for correct, want := range map[int64]Truth{90: TruthFalse, 89: TruthTrue} {
-		if got := Judge(Alarm{Opened: opened}, 0.9, 100, []Cell{{opened, 100, correct, 100}}, DefaultOptions()); got.Truth != want || got.Low != got.High {
+		if got := Judge(Alarm{Opened: opened, Promise: Objective(0.9)}, 100, []Cell{{Known: opened, Labelled: 100, Correct: correct, Rows: 100}}, DefaultOptions()); got.Truth != want || got.Low != got.High {
 			t.Errorf("%d of 100: %+v, want %s", correct, got, want)
 		}
 	}
@@ -180,7 +180,7 @@ func TestDecisionsAreSeldomWrong(t *testing.T) {
 		for _, v := range correct[:in] {
 			c.Correct += int64(v)
 		}
-		got := Judge(Alarm{Opened: opened}, 0.9, requests, []Cell{c}, DefaultOptions())
+		got := Judge(Alarm{Opened: opened, Promise: Objective(0.9)}, requests, []Cell{c}, DefaultOptions())
 		if got.Truth == TruthUndecided {
 			continue
 		}

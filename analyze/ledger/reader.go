@@ -16,6 +16,15 @@ import (
 //go:embed sql/incidents.sql
 var incidentsSQL string
 
+//go:embed sql/contradiction.sql
+var contradictionSQL string
+
+//go:embed sql/promise.sql
+var promiseSQL string
+
+//go:embed sql/errors.sql
+var errorsSQL string
+
 //go:embed sql/claim.sql
 var claimSQL string
 
@@ -54,12 +63,13 @@ func (r Reader) each(ctx context.Context, what, query string, args []any, scan f
 	return nil
 }
 
-// Incidents returns the incidents of objectives that opened since a time. What kind
-// of alarm one is follows from its objective, which the caller knows; what it claims,
-// Claim says.
+// Incidents returns the incidents of objectives and of suspected concept drift that
+// opened since a time. What kind of alarm one of an objective is follows from that,
+// which the caller knows; what it claims, Claim says.
 func (r Reader) Incidents(ctx context.Context, since time.Time) ([]Alarm, error) {
 	var all []Alarm
-	err := r.each(ctx, "incidents", incidentsSQL, []any{clickhouse.Named("since", since.Unix())}, func(rows driver.Rows) error {
+	args := []any{clickhouse.Named("since", since.Unix()), clickhouse.Named("concept", plumbline.AlertConceptDrift)}
+	err := r.each(ctx, "incidents", incidentsSQL, args, func(rows driver.Rows) error {
 		var id, model, deploy, slo, severity string
 		var opened, resolved time.Time
 		if err := rows.Scan(&id, &model, &deploy, &slo, &severity, &opened, &resolved); err != nil {
@@ -69,6 +79,9 @@ func (r Reader) Incidents(ctx context.Context, since time.Time) ([]Alarm, error)
 			ID: id, Model: plumbline.Model(model), Deploy: plumbline.DeployHash(deploy), SLO: plumbline.SLOName(slo),
 			Signal: plumbline.SignalBurn, Severity: severity, Opened: opened.UTC(), To: opened.UTC(), From: opened.UTC().Add(-time.Hour),
 			Claim: "the hour before it opened",
+		}
+		if slo == "" {
+			a.Kind, a.Signal = KindConcept, plumbline.SignalConceptDrift
 		}
 		if resolved.Unix() > 0 {
 			a.Closed = resolved.UTC()
@@ -80,8 +93,12 @@ func (r Reader) Incidents(ctx context.Context, since time.Time) ([]Alarm, error)
 }
 
 // Claim looks up what an incident stood on: it claims what the windows in breach say;
-// where findings of them are gone, the hour before it opened.
+// where findings of them are gone, the hour before it opened. One of suspected concept
+// drift then claims nothing.
 func (r Reader) Claim(ctx context.Context, a *Alarm) error {
+	if a.Kind == KindConcept {
+		return r.contradiction(ctx, a)
+	}
 	if err := r.windows(ctx, a); err != nil {
 		return err
 	}
@@ -169,10 +186,14 @@ func (r Reader) Labels(ctx context.Context, a Alarm) (cells []Cell, requests int
 		clickhouse.Named("model", string(a.Model)), clickhouse.Named("segment", string(a.Segment)), clickhouse.Named("deploy", string(deploy)),
 		clickhouse.Named("from", a.From.Unix()), clickhouse.Named("to", a.To.Unix()),
 	}
-	err = r.each(ctx, "labels of alarm "+a.ID, cellsSQL, args, func(rows driver.Rows) error {
+	query := cellsSQL
+	if a.Promise.Measure == MeanError {
+		query = errorsSQL
+	}
+	err = r.each(ctx, "labels of alarm "+a.ID, query, args, func(rows driver.Rows) error {
 		var c Cell
 		var n int64
-		if err := rows.Scan(&c.Known, &c.Labelled, &c.Correct, &c.Rows, &n); err != nil {
+		if err := rows.Scan(&c.Known, &c.Labelled, &c.Correct, &c.Rows, &c.Loss, &c.Squares, &n); err != nil {
 			return err
 		}
 		requests += n

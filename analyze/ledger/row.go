@@ -16,8 +16,6 @@ import (
 type Entry struct {
 	Alarm
 	Judgement
-	// Target is NaN where no objective of the model has one.
-	Target float64
 	// Back is the deploy that was brought back; its At is zero if none was.
 	Back Deployment
 	// Judged is when the judgement was made.
@@ -109,7 +107,11 @@ func (e Entry) time(column string) time.Time {
 func (e Entry) number(column string) (float64, bool) {
 	switch column {
 	case "target":
-		return e.Target, true
+		return e.promised(e.Promise.Value), true
+	case "promised_low":
+		return e.promised(e.Promise.Low), true
+	case "promised_high":
+		return e.promised(e.Promise.High), true
 	case "quality":
 		return e.Quality, true
 	case "low":
@@ -122,6 +124,14 @@ func (e Entry) number(column string) (float64, bool) {
 	return e.Lead.Seconds(), e.Leads // lead_s
 }
 
+// promised is a number of the promise, NaN without one.
+func (e Entry) promised(v float64) float64 {
+	if !e.Promise.Made() {
+		return math.NaN()
+	}
+	return v
+}
+
 func (e Entry) count(column string) int64 {
 	if column == "labelled" {
 		return e.Labelled
@@ -132,7 +142,7 @@ func (e Entry) count(column string) int64 {
 // Same reports whether two entries say the same, whenever they were judged.
 func (e Entry) Same(other Entry) bool {
 	equal := func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
-	numbers := equal(e.Target, other.Target) && equal(e.Quality, other.Quality) && equal(e.Low, other.Low) && equal(e.High, other.High) && equal(e.Coverage, other.Coverage)
+	numbers := e.Promise == other.Promise && equal(e.Quality, other.Quality) && equal(e.Low, other.Low) && equal(e.High, other.High) && equal(e.Coverage, other.Coverage)
 	times := e.Opened.Equal(other.Opened) && e.Closed.Equal(other.Closed) && e.From.Equal(other.From) && e.To.Equal(other.To) && e.Matured.Equal(other.Matured) && e.Back.At.Equal(other.Back.At)
 	return numbers && times && e.Labelled == other.Labelled && e.Requests == other.Requests && e.Truth == other.Truth && e.Reason == other.Reason &&
 		e.Severity == other.Severity && e.Claim == other.Claim && e.SLO == other.SLO && e.Back.Deploy == other.Back.Deploy

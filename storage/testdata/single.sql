@@ -562,22 +562,24 @@ COMMENT 'One row an incident that people were told of; the greatest version repl
 CREATE TABLE IF NOT EXISTS `plumbline`.`ledger`
 (
     `alarm` String COMMENT 'Incident, or drift- and a hash of stream and day.',
-    `kind` LowCardinality(String) COMMENT 'quality or drift.',
+    `kind` LowCardinality(String) COMMENT 'quality, drift or concept_drift.',
     `model` LowCardinality(String) COMMENT 'Model.',
     `deploy_hash` LowCardinality(String) COMMENT 'Deploy that the alarm was about; of a drift ticket the newest one.',
-    `slo` LowCardinality(String) COMMENT 'Service level objective; of a drift the one that it was judged by, empty if there is none.',
+    `slo` LowCardinality(String) COMMENT 'Service level objective; of a drift the one that it was judged by, empty if there is none, and of suspected concept drift.',
     `segment` LowCardinality(String) COMMENT 'Declared segment; empty for all traffic.',
     `signal` LowCardinality(String) COMMENT 'Signal that fired.',
     `severity` LowCardinality(String) COMMENT 'Highest level that it reached: page or ticket.',
     `claim` String COMMENT 'What fired, in words; of an incident of drift with the name of its objective.' CODEC(ZSTD(1)),
     `opened` DateTime64(3, 'UTC') COMMENT 'When it opened.',
     `closed` DateTime64(3, 'UTC') COMMENT 'When it was over; 1970 while it lasts.',
-    `window_from` DateTime64(3, 'UTC') COMMENT 'Start of the event times that it claims something about.',
+    `window_from` DateTime64(3, 'UTC') COMMENT 'Start of the event times that it claims something about; of suspected concept drift the end of the window whose labels raised it.',
     `window_to` DateTime64(3, 'UTC') COMMENT 'Their end.',
-    `truth` LowCardinality(String) COMMENT 'true if the quality of that window was under the target, false if it was not, undecided as long as labels cannot tell.',
+    `truth` LowCardinality(String) COMMENT 'true if the quality of that window was outside of promised_low to promised_high, which of an objective is under its target, false if it was not, undecided as long as labels cannot tell.',
     `reason` String COMMENT 'Why it is undecided; empty where it is decided.' CODEC(ZSTD(1)),
-    `target` Float64 COMMENT 'Target of the objective; NaN where there is none to judge by.',
-    `quality` Float64 COMMENT 'Share of correct predictions among those labelled; NaN without labels.',
+    `target` Float64 COMMENT 'Target of the objective, or what scores promised of the window; NaN where there is none to judge by.',
+    `promised_low` Float64 DEFAULT nan COMMENT 'Least quality that makes the alarm wrong: that target, or the lower end of the 95 % interval of what scores promised. NaN without one, and in rows of versions before there was the column.',
+    `promised_high` Float64 DEFAULT nan COMMENT 'Greatest quality that makes it wrong: 1 of an objective, or the upper end of that interval.',
+    `quality` Float64 COMMENT 'Share of correct predictions among those labelled, or their mean absolute error where scores promised that; NaN without labels.',
     `low` Float64 COMMENT 'Lower end of its 95 % interval, about the labels that are missing.',
     `high` Float64 COMMENT 'Upper end of it.',
     `coverage` Float64 COMMENT 'Share of the window''s predictions with a label, 0 to 1; NaN without predictions.',
@@ -594,5 +596,5 @@ ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(opened)
 ORDER BY (model, opened, alarm)
 SETTINGS non_replicated_deduplication_window = 10000
-COMMENT 'One row a quality or drift alarm, with what labels said of it later; the greatest version replaces the others.';
+COMMENT 'One row a quality or drift alarm, suspected concept drift among them, with what labels said of it later; the greatest version replaces the others.';
 
