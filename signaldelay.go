@@ -95,7 +95,7 @@ ORDER BY time, metric`,
 			Panel:       "Is the model right now? Quality estimated before the labels",
 			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', measure, ' ', window, if(verdict = 'ok', '', ', unproven')) AS metric, argMax(findings.value, at) AS value
 FROM findings
-WHERE signal = 'estimated_quality' AND measure IN ` + shareMeasuresSQL() + ` AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
+WHERE signal = 'estimated_quality' AND measure IN (` + ShareMeasuresSQL + `) AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
 GROUP BY time, metric
 ORDER BY time, metric`,
 			NoRule:  "An SLO that asks for the estimate pages on it, and only where its record proves it; by itself it is a number to look at.",

@@ -1,7 +1,5 @@
 package plumbline
 
-import "strings"
-
 // SignalFairness is about the gaps between protected segments.
 const SignalFairness SignalName = "fairness"
 
@@ -22,16 +20,9 @@ ORDER BY time, metric`,
 	}
 }
 
-// ShareMeasures are the metrics of quality that are shares, which panels draw in
-// percent. Errors, losses, correlations, values of a matrix and metrics of a model's
-// own are not: each is in a unit of its own.
-func ShareMeasures() []string {
-	return []string{
-		"accuracy", "precision", "recall", "specificity", "f1", "roc_auc", "pr_auc", "ece",
-		"macro_precision", "macro_recall", "macro_f1", "top_k", "macro_roc_auc", "weighted_roc_auc", "macro_pr_auc", "weighted_pr_auc", "macro_ece",
-		"mape", "ndcg", "map", "mrr", "hit_rate",
-	}
-}
-
-// shareMeasuresSQL spells them as the list of an IN.
-func shareMeasuresSQL() string { return "('" + strings.Join(ShareMeasures(), "', '") + "')" }
+// ShareMeasuresSQL are the metrics of quality that are shares, which panels draw in
+// percent, as SQL lists them. Errors, losses, correlations, values of a matrix and
+// metrics of a model's own are not: each is in a unit of its own.
+const ShareMeasuresSQL = "'accuracy', 'precision', 'recall', 'specificity', 'f1', 'roc_auc', 'pr_auc', 'ece', " +
+	"'macro_precision', 'macro_recall', 'macro_f1', 'top_k', 'macro_roc_auc', 'weighted_roc_auc', 'macro_pr_auc', 'weighted_pr_auc', 'macro_ece', " +
+	"'mape', 'ndcg', 'map', 'mrr', 'hit_rate'"

@@ -97,7 +97,7 @@ func (g generator) grafana(sql string) string {
 	return strings.NewReplacer(
 		"$objectives", objectivesSQL(g.objectives),
 		"$partial", modelsSQL(g.partial),
-		"$shares", sharesSQL(),
+		"$shares", "["+plumbline.ShareMeasuresSQL+"]",
 		"$model", "${model:singlequote}",
 		"$window", "${window:singlequote}",
 	).Replace(strings.TrimSpace(sql))

@@ -128,9 +128,6 @@ func modelsSQL(models []plumbline.Model) string {
 	return "CAST([" + strings.Join(names, ", ") + "], 'Array(String)')"
 }
 
-// sharesSQL spells the measures that are shares as a ClickHouse array.
-func sharesSQL() string { return "['" + strings.Join(plumbline.ShareMeasures(), "', '") + "']" }
-
 // number prints 9 digits: (1 - 0.9) in floating point would otherwise show its
 // rounding error on the dashboard.
 func number(f float64) string { return strconv.FormatFloat(f, 'g', 9, 64) }
