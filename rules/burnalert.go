@@ -25,16 +25,18 @@ func burnAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig,
 		expr += " unless " + since
 	}
 	return rule{
-		Alert: plumbline.AlertSLOBurn,
-		Expr:  expr,
-		Labels: map[string]string{
-			// As on the series: so that no two alerts of a file look alike.
-			plumbline.LabelSLO:      templateText(string(slo.Name)),
-			plumbline.LabelSeverity: pair.Severity,
-			plumbline.LabelOwner:    templateText(string(slo.Owner)),
-			plumbline.LabelWindow:   long,
-		},
-		Annotations: burnAnnotations(slo, pair, cfg),
+		Alert: plumbline.AlertSLOBurn, Expr: expr,
+		Labels: pairLabels(slo, pair, pair.Severity), Annotations: burnAnnotations(slo, pair, cfg),
+	}
+}
+
+// pairLabels are of an alert as on its series: so that no two of a file look alike.
+func pairLabels(slo plumbline.SLO, pair plumbline.WindowPair, severity string) map[string]string {
+	return map[string]string{
+		plumbline.LabelSLO:      templateText(string(slo.Name)),
+		plumbline.LabelSeverity: severity,
+		plumbline.LabelOwner:    templateText(string(slo.Owner)),
+		plumbline.LabelWindow:   plumbline.WindowName(pair.Long),
 	}
 }
 

@@ -22,14 +22,7 @@ func countAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig
 	}
 	r := rule{
 		Alert: plumbline.AlertSLOBurn, Expr: expr,
-		Labels: map[string]string{
-			// As on the series: so that no two alerts of a file look alike.
-			plumbline.LabelSLO:      templateText(string(slo.Name)),
-			plumbline.LabelSeverity: pair.Severity,
-			plumbline.LabelOwner:    templateText(string(slo.Owner)),
-			plumbline.LabelWindow:   long,
-		},
-		Annotations: countAnnotations(slo, pair, cfg),
+		Labels: pairLabels(slo, pair, pair.Severity), Annotations: countAnnotations(slo, pair, cfg),
 	}
 	if pair.For > 0 {
 		r.For = plumbline.WindowName(pair.For)
@@ -81,7 +74,7 @@ func countAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg Generate
 	longValue := "{{ $value | humanizePercentage }}"
 	shortValue := lookup(plumbline.MetricErrorRatio(short))
 	threshold, allowed := percent(pair.Threshold(slo.Target)), percent(budget(slo))
-	burn := `{{ with printf "%g / ` + number(budget(slo)) + `" $value | query }}{{ . | first | value | printf "%.2f" }}{{ end }}`
+	burn := burnTemplate(slo)
 	bad := badEvents(slo)
 	deploy := "{{ with $labels.deploy_hash }} (deploy {{ . }}){{ end }}"
 	description := strings.Join([]string{

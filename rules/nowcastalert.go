@@ -84,11 +84,7 @@ func overAlert(o plumbline.Objective, cfg GenerateConfig) rule {
 }
 
 func clockLabels(slo plumbline.SLO, pair plumbline.WindowPair, severity, clock string) map[string]string {
-	return map[string]string{
-		plumbline.LabelSLO:      templateText(string(slo.Name)),
-		plumbline.LabelSeverity: severity,
-		plumbline.LabelOwner:    templateText(string(slo.Owner)),
-		plumbline.LabelWindow:   plumbline.WindowName(pair.Long),
-		plumbline.LabelClock:    clock,
-	}
+	labels := pairLabels(slo, pair, severity)
+	labels[plumbline.LabelClock] = clock
+	return labels
 }
