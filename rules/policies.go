@@ -12,16 +12,8 @@ import (
 // the workbook's pairs, their first target is the owner of an SLO that names
 // none.
 func (c *catalog) policies(o *object, slo *plumbline.SLO) plumbline.Owner {
-	n := o.fields["alertPolicies"]
-	if n == nil || n.Tag == "!!null" {
-		return ""
-	}
-	if n.Kind != yaml.SequenceNode {
-		o.fail("alertPolicies", "is "+kindName(n)+", not a list", "write - alertPolicyRef: name under it")
-		return ""
-	}
 	var owner plumbline.Owner
-	for i, item := range n.Content {
+	for i, item := range o.list("alertPolicies", "write - alertPolicyRef: name under it") {
 		path := fmt.Sprintf("spec.alertPolicies[%d]", i)
 		p := o.object(item, path, "alertPolicyRef", "kind", "metadata", "spec")
 		if p == nil {
@@ -148,16 +140,8 @@ func (o *object) burnRate(b *plumbline.BurnCondition) {
 
 // targets checks the notification targets and returns the first one's name.
 func (c *catalog) targets(o *object) plumbline.Owner {
-	n := o.fields["notificationTargets"]
-	if n == nil || n.Tag == "!!null" {
-		return ""
-	}
-	if n.Kind != yaml.SequenceNode {
-		o.fail("notificationTargets", "is "+kindName(n)+", not a list", "write - targetRef: name under it")
-		return ""
-	}
 	var first plumbline.Owner
-	for i, item := range n.Content {
+	for i, item := range o.list("notificationTargets", "write - targetRef: name under it") {
 		t := o.object(item, fmt.Sprintf("%s.notificationTargets[%d]", o.path, i), "targetRef", "kind", "metadata", "spec")
 		if t == nil || !t.has("targetRef") {
 			continue

@@ -174,6 +174,20 @@ func (o *object) number(key, fix string) (float64, bool) {
 	return v, true
 }
 
+// list returns the elements of a list field that may be left out, and nil after
+// reporting that it is none.
+func (o *object) list(key, fix string) []*yaml.Node {
+	n := o.fields[key]
+	switch {
+	case n == nil || n.Tag == "!!null":
+		return nil
+	case n.Kind != yaml.SequenceNode:
+		o.fail(key, "is "+kindName(n)+", not a list", fix)
+		return nil
+	}
+	return n.Content
+}
+
 // only returns the single element of a list field, and nil after reporting why
 // there is not exactly one.
 func (o *object) only(key, fix string) *yaml.Node {
