@@ -41,14 +41,7 @@ func openCSV(path string, comma rune, o Options) (*csvTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range types {
-		kind, err := types[i].decide(slices.Contains(o.TextColumns, t.columns[i].Name))
-		if err != nil {
-			kind = KindUnsupported
-			t.columns[i].Why = err.Error()
-		}
-		t.columns[i].Kind = kind
-	}
+	decide(t.columns, types, o)
 	return t, nil
 }
 

@@ -48,13 +48,7 @@ func openJSON(path string, o Options) (*jsonTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range types {
-		kind, err := types[i].decide(slices.Contains(o.TextColumns, t.columns[i].Name))
-		if err != nil {
-			kind, t.columns[i].Why = KindUnsupported, err.Error()
-		}
-		t.columns[i].Kind = kind
-	}
+	decide(t.columns, types, o)
 	return t, nil
 }
 

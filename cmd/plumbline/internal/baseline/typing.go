@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -37,6 +38,18 @@ func (t *typing) see(c class, value string, row int64) {
 		t.value[c] = strings.Clone(value[:min(len(value), 40)])
 	}
 	t.count[c]++
+}
+
+// decide gives every column the kind of what was seen of it, or says why it has none.
+func decide(columns []Column, types []typing, o Options) {
+	for i := range columns {
+		c := &columns[i]
+		kind, err := types[i].decide(slices.Contains(o.TextColumns, c.Name))
+		if err != nil {
+			kind, c.Why = KindUnsupported, err.Error()
+		}
+		c.Kind = kind
+	}
 }
 
 // decide returns the kind of the column. A few values that do not fit are an
