@@ -1,8 +1,6 @@
 package analyze
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -28,10 +26,7 @@ var fault = time.Date(2026, 5, 14, 14, 50, 0, 0, time.UTC)
 
 func startDB(t *testing.T) *storage.DB {
 	t.Helper()
-	return testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
-		const decades = 20 * 365 * day
-		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
-	}}).DB
+	return testenv.Start(t, testenv.Setup{Storage: testenv.KeepAll}).DB
 }
 
 // event is one prediction of the world.
@@ -53,15 +48,7 @@ type hourKey struct {
 
 func insert(t *testing.T, db *storage.DB, table string, rows []map[string]any) {
 	t.Helper()
-	var body bytes.Buffer
-	for _, r := range rows {
-		if err := json.NewEncoder(&body).Encode(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := db.Conn().InsertFormat(t.Context(), "JSONEachRow", "INSERT INTO "+table, &body); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Insert(t, db, table, rows)
 }
 
 // rollups collects the rows that ingest and the join would have written, by

@@ -1,8 +1,6 @@
 package burn
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -23,23 +21,7 @@ func sortChanges(changes []change) {
 
 func startDB(tb testing.TB) *storage.DB {
 	tb.Helper()
-	return testenv.Start(tb, testenv.Setup{Storage: func(c *storage.Config) {
-		const decades = 20 * 365 * 24 * time.Hour
-		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
-	}}).DB
-}
-
-func insert(t *testing.T, db *storage.DB, table string, rows []map[string]any) {
-	t.Helper()
-	var body bytes.Buffer
-	for _, r := range rows {
-		if err := json.NewEncoder(&body).Encode(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := db.Conn().InsertFormat(t.Context(), "JSONEachRow", "INSERT INTO "+table, &body); err != nil {
-		t.Fatal(err)
-	}
+	return testenv.Start(tb, testenv.Setup{Storage: testenv.KeepAll}).DB
 }
 
 // european says which events lie in the segment region=eu.
@@ -79,7 +61,7 @@ func storeEvents(t *testing.T, db *storage.DB, deploy string, events []event) {
 			}))
 		}
 	}
-	insert(t, db, "series_minute", requests)
+	testenv.Insert(t, db, "series_minute", requests)
 	// Decimal seconds would be read as such; milliseconds need the function.
 	insertMillis(t, db, outcomes)
 	insertSummed(t, db, cells)
@@ -103,7 +85,7 @@ func insertMillis(t *testing.T, db *storage.DB, outcomes []map[string]any) {
 			o[column] = time.UnixMilli(o[column].(int64)).UTC().Format("2006-01-02 15:04:05.000")
 		}
 	}
-	insert(t, db, "outcomes", outcomes)
+	testenv.Insert(t, db, "outcomes", outcomes)
 }
 
 // insertSummed writes one cell a key, as the join does.
@@ -122,7 +104,7 @@ func insertSummed(t *testing.T, db *storage.DB, cells []map[string]any) {
 	for _, c := range sums {
 		rows = append(rows, c)
 	}
-	insert(t, db, "outcome_cells", rows)
+	testenv.Insert(t, db, "outcome_cells", rows)
 }
 
 func TestReaderEqualsBruteForce(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/testenv"
 )
 
 // A label finds its prediction whoever has that one in hand and however far they
@@ -255,11 +256,11 @@ func TestTopicOfPredictionsAndLabels(t *testing.T) {
 		}
 		var batches []map[string]any
 		for _, table := range []string{"predictions", "labels"} {
-			insertJSON(t, db, table, kinds[table])
+			testenv.Insert(t, db, table, kinds[table])
 			batches = append(batches, map[string]any{"topic": "both", "epoch": "e", "partition": 0, "first": first, "last": first + each - 1, "table": table,
 				"known_min": stamp(start), "known_max": stamp(start), "ts_min": stamp(start), "ts_max": stamp(start)})
 		}
-		insertJSON(t, db, "batches", batches)
+		testenv.Insert(t, db, "batches", batches)
 	}
 	drain(t, j)
 	if v, err := j.Verify(t.Context()); err != nil || !v.Equal() || v.Labelled != ids || v.Correct != ids {

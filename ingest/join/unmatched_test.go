@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbline-slo/plumbline/testenv"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -29,7 +30,7 @@ func TestLabelsThatBelongNowhere(t *testing.T) {
 	for _, id := range []string{"good", "keyed wrongly", "asked", "expired", "orphan", "orphan"} {
 		label("m", id)
 	}
-	insertJSON(t, db, "series_hour", []map[string]any{
+	testenv.Insert(t, db, "series_hour", []map[string]any{
 		{"model": "m", "series": "requests", "count": 1, "time": "2026-03-31 23:00:00"}, {"model": "n", "series": "requests", "count": 1, "time": "2026-03-31 23:00:00"},
 	})
 	for _, key := range w.pending() {

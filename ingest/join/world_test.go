@@ -1,11 +1,8 @@
 package join
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
@@ -23,10 +20,7 @@ var start = time.Date(2026, 3, 31, 23, 30, 0, 0, time.UTC)
 // startDB starts a ClickHouse that does not expire what lies at start.
 func startDB(tb testing.TB) *storage.DB {
 	tb.Helper()
-	return testenv.Start(tb, testenv.Setup{Storage: func(c *storage.Config) {
-		const decades = 20 * 365 * 24 * time.Hour
-		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
-	}}).DB
+	return testenv.Start(tb, testenv.Setup{Storage: testenv.KeepAll}).DB
 }
 
 // row is one raw row; the fields of the other kind are zero.
@@ -121,28 +115,6 @@ func (w *world) append(r row) {
 	w.logs[key] = append(w.logs[key], r)
 }
 
-func insertJSON(tb testing.TB, db *storage.DB, table string, rows []map[string]any) {
-	tb.Helper()
-	if len(rows) == 0 {
-		return
-	}
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	var columns []string
-	for name := range rows[0] {
-		columns = append(columns, "`"+name+"`")
-	}
-	for _, r := range rows {
-		if err := encoder.Encode(r); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	query := "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ")"
-	if err := db.Conn().InsertFormat(tb.Context(), "JSONEachRow", query, &body); err != nil {
-		tb.Fatal(err)
-	}
-}
-
 // store stores up to n more rows of a partition, as ingest does: raw rows,
 // then the row of batches. Without complete, the raw rows are there alone.
 func (w *world) store(key string, n int, complete bool) {
@@ -173,11 +145,11 @@ func (w *world) store(key string, n int, complete bool) {
 	if last.offset%3 == 0 { // finished from raw rows, whose times nobody has seen
 		first, latest = time.UnixMilli(0).UTC(), time.UnixMilli(0).UTC()
 	}
-	insertJSON(w.tb, w.db, last.table(), rows)
+	testenv.Insert(w.tb, w.db, last.table(), rows)
 	if !complete {
 		return
 	}
-	insertJSON(w.tb, w.db, "batches", []map[string]any{{
+	testenv.Insert(w.tb, w.db, "batches", []map[string]any{{
 		"topic": last.topic, "epoch": last.epoch, "partition": last.partition, "first": w.first[key], "last": last.offset,
 		"table": last.table(), "rows": len(log), "events": len(log), "known_min": stamp(low), "known_max": stamp(high), "ts_min": stamp(first), "ts_max": stamp(latest),
 	}, {

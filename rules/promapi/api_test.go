@@ -22,10 +22,7 @@ var origin = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 // newAPI has ten minutes of burn findings, every ten seconds: 0.01 a minute.
 func newAPI(t *testing.T) (*API, *storage.DB) {
 	t.Helper()
-	db := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
-		const decades = 20 * 365 * 24 * time.Hour
-		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
-	}}).DB
+	db := testenv.Start(t, testenv.Setup{Storage: testenv.KeepAll}).DB
 	for _, deploy := range []string{"v1", `v2"} or 1`} {
 		if err := db.Conn().Exec(t.Context(), fmt.Sprintf(`INSERT INTO findings (at, signal, model, deploy_hash, stage, slo, window, measure, value, low, high, p, coverage, verdict)
 SELECT toDateTime64(%d + number * 10, 3, 'UTC'), 'burn', 'm', '%s', 'production', 's', '1h', 'bad_share', intDiv(number, 6) / 100, 0, 1, 0.5, 0.9, if(number = 59, 'missing', 'ok') FROM numbers(60)`, origin.Unix(), deploy)); err != nil {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/plumbline-slo/plumbline/analyze/drift"
-	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/testenv"
 )
 
@@ -15,10 +14,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 // The rollups stand for the events they say, and the naive statement finds every
 // feature of the raw rows.
 func TestWorld(t *testing.T) {
-	db := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
-		const decades = 20 * 365 * 24 * time.Hour
-		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
-	}}).DB
+	db := testenv.Start(t, testenv.Setup{Storage: testenv.KeepAll}).DB
 	w := World{Model: "m", Numeric: 5, Categorical: 2, Start: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC), Before: 3, After: 2, PerHour: 10_000, Training: 5000}
 	if err := w.Store(t.Context(), db.Conn()); err != nil {
 		t.Fatal(err)

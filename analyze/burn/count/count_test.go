@@ -23,10 +23,7 @@ var origin = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
 func startDB(tb testing.TB) *storage.DB {
 	tb.Helper()
-	return testenv.Start(tb, testenv.Setup{Storage: func(c *storage.Config) {
-		const decades = 20 * 365 * 24 * time.Hour
-		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
-	}}).DB
+	return testenv.Start(tb, testenv.Setup{Storage: testenv.KeepAll}).DB
 }
 
 func exec(tb testing.TB, db *storage.DB, statement string, args ...any) {

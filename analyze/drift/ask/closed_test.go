@@ -17,6 +17,7 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/storage/grid"
+	"github.com/plumbline-slo/plumbline/testenv"
 )
 
 // histograms counts how often histograms are read.
@@ -127,7 +128,7 @@ func TestClosedHoursAreReadOnce(t *testing.T) {
 func TestClosedHoursStoredAnew(t *testing.T) {
 	db := startDB(t)
 	store := func(value float64) {
-		insert(t, db, "series_hour", []map[string]any{{
+		testenv.Insert(t, db, "series_hour", []map[string]any{{
 			"model": "pay", "deploy_hash": "v1", "stage": plumbline.StageProduction, "series": "feature:amount", "grid": grid.Full, "time": end.Unix(),
 			"count": 5, "rows": 5, "sum_nano": int64(5 * value * 1e9), "hist": []any{[]int32{grid.Bucket(value)}, []int{5}},
 		}})
@@ -151,7 +152,7 @@ func TestCountsOfEverySize(t *testing.T) {
 	want := drift.Histogram{}
 	for i, counts := range [][]uint64{{1, 65535}, {65536, 5}, {1<<32 - 1, 2}, {1 << 32, 7}, {3, 1 << 52}} {
 		buckets := []int32{int32(i), int32(1000 + i)}
-		insert(t, db, "series_hour", []map[string]any{{
+		testenv.Insert(t, db, "series_hour", []map[string]any{{
 			"model": "pay", "deploy_hash": "v1", "stage": plumbline.StageProduction, "series": "feature:amount", "grid": grid.Full, "time": end.Add(time.Duration(i) * time.Hour).Unix(),
 			"count": counts[0] + counts[1], "hist": []any{buckets, counts},
 		}})

@@ -1,8 +1,6 @@
 package ask
 
 import (
-	"bytes"
-	"encoding/json"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -20,10 +18,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 
 func startDB(t *testing.T) *storage.DB {
 	t.Helper()
-	return testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
-		const decades = 20 * 365 * day
-		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
-	}}).DB
+	return testenv.Start(t, testenv.Setup{Storage: testenv.KeepAll}).DB
 }
 
 // event is one prediction: what a producer sent.
@@ -134,21 +129,8 @@ func (r *rollups) store(t *testing.T, db *storage.DB) {
 			"value": k.value, "kind": k.kind, "count": n, "rows": n,
 		})
 	}
-	insert(t, db, "series_hour", series)
-	insert(t, db, "categories_hour", kinds)
-}
-
-func insert(t *testing.T, db *storage.DB, table string, rows []map[string]any) {
-	t.Helper()
-	var body bytes.Buffer
-	for _, r := range rows {
-		if err := json.NewEncoder(&body).Encode(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := db.Conn().InsertFormat(t.Context(), "JSONEachRow", "INSERT INTO "+table, &body); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Insert(t, db, "series_hour", series)
+	testenv.Insert(t, db, "categories_hour", kinds)
 }
 
 // storeEvents writes their rollups in two halves, as two batches would.

@@ -1,8 +1,6 @@
 package cluster
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -12,7 +10,6 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
-	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/testenv"
 )
 
@@ -47,19 +44,8 @@ func rows(r *rand.Rand) []map[string]any {
 // With clusters of one size, n, within which all rows are alike, each design
 // effect is n C/(C-1) exactly; where rows are independent it is about 1.
 func TestEffectsOfRawRows(t *testing.T) {
-	const decades = 20 * 365 * 24 * time.Hour
-	db := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
-		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
-	}}).DB
-	var body bytes.Buffer
-	for _, row := range rows(rand.New(rand.NewPCG(1, 2))) {
-		if err := json.NewEncoder(&body).Encode(row); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := db.Conn().InsertFormat(t.Context(), "JSONEachRow", "INSERT INTO predictions", &body); err != nil {
-		t.Fatal(err)
-	}
+	db := testenv.Start(t, testenv.Setup{Storage: testenv.KeepAll}).DB
+	testenv.Insert(t, db, "predictions", rows(rand.New(rand.NewPCG(1, 2))))
 	keeper := NewKeeper(Keys{"m": "account", "n": "account", "text": "country"}, db.Conn())
 	e, declared, err := keeper.Effects(t.Context(), "m", plumbline.StageProduction, midnight.Add(5*time.Hour))
 	if err != nil || !declared || e.Clusters != users || e.Rows != users*perUser || e.Size != perUser {

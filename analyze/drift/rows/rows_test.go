@@ -1,8 +1,6 @@
 package rows
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -12,7 +10,6 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
-	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/testenv"
 )
 
@@ -20,24 +17,8 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 
 var start = time.Date(2026, 5, 14, 0, 0, 0, 0, time.UTC)
 
-func insert(t *testing.T, db *storage.DB, table string, rows []map[string]any) {
-	t.Helper()
-	var body bytes.Buffer
-	for _, r := range rows {
-		if err := json.NewEncoder(&body).Encode(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := db.Conn().InsertFormat(t.Context(), "JSONEachRow", "INSERT INTO "+table, &body); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestReadTakesTheSameRowsInTheirOrder(t *testing.T) {
-	const decades = 20 * 365 * 24 * time.Hour
-	db := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
-		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
-	}}).DB
+	db := testenv.Start(t, testenv.Setup{Storage: testenv.KeepAll}).DB
 	var predictions, labels []map[string]any
 	for i := range 600 {
 		p := map[string]any{
@@ -56,8 +37,8 @@ func TestReadTakesTheSameRowsInTheirOrder(t *testing.T) {
 		}
 	}
 	response := map[string]any{"model": "m", "deploy_hash": "v1", "stage": "production", "prediction_id": "p1", "ts": start.Format("2006-01-02 15:04:05.000"), "half": "response"}
-	insert(t, db, "predictions", append(predictions, response))
-	insert(t, db, "labels", labels)
+	testenv.Insert(t, db, "predictions", append(predictions, response))
+	testenv.Insert(t, db, "labels", labels)
 	q := Query{Windows: []drift.Query{{Model: "m", Stage: plumbline.StageProduction, From: start, To: start.Add(601 * time.Second)}}, Limit: 100, Labels: true}
 	reader := Reader{Conn: db.Conn()}
 	got, err := reader.Read(t.Context(), q)

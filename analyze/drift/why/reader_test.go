@@ -1,8 +1,6 @@
 package why
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -52,25 +50,14 @@ func (r rows) hour(deploy, stage, segment string, at time.Time, high uint64) {
 func (r rows) store(t *testing.T, db *storage.DB) {
 	t.Helper()
 	for table, list := range r {
-		var body bytes.Buffer
-		for _, row := range list {
-			if err := json.NewEncoder(&body).Encode(row); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := db.Conn().InsertFormat(t.Context(), "JSONEachRow", "INSERT INTO "+table, &body); err != nil {
-			t.Fatal(err)
-		}
+		testenv.Insert(t, db, table, list)
 	}
 }
 
 // The rollups of a day in which deploy v2 serves amounts of 900 in region eu
 // from six in the evening on.
 func TestReaderDividesTheRollups(t *testing.T) {
-	const decades = 20 * 365 * day
-	db := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
-		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
-	}}).DB
+	db := testenv.Start(t, testenv.Setup{Storage: testenv.KeepAll}).DB
 	r := rows{}
 	for h := range 24 {
 		at := start.Add(time.Duration(h) * time.Hour)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
-	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/testenv"
 )
 
@@ -14,10 +13,7 @@ import (
 //
 //	go test ./analyze/quality/ask -run xxx -bench Labelled -benchtime 3x
 func BenchmarkLabelled(b *testing.B) {
-	env := testenv.Start(b, testenv.Setup{Storage: func(c *storage.Config) {
-		const decades = 20 * 365 * day
-		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
-	}})
+	env := testenv.Start(b, testenv.Setup{Storage: testenv.KeepAll})
 	for _, n := range []int{100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			model := fmt.Sprint("m", n)

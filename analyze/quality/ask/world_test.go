@@ -1,8 +1,6 @@
 package ask
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -28,8 +26,7 @@ func startBoth(t *testing.T) (db, reads *storage.DB) {
 	cfg := storage.DefaultConfig()
 	env := testenv.Start(t, testenv.Setup{Storage: func(c *storage.Config) {
 		cfg.Database = c.Database
-		const decades = 20 * 365 * day
-		c.Retention = storage.Retention{Raw: decades, Minutes: decades, Hours: decades}
+		testenv.KeepAll(c)
 	}})
 	if env.Engine == nil {
 		return env.DB, env.DB
@@ -99,23 +96,6 @@ func present(v float64) any {
 	return v
 }
 
-// insert stores rows.
-func insert(t *testing.T, db *storage.DB, table string, rows []map[string]any) {
-	t.Helper()
-	if len(rows) == 0 {
-		return
-	}
-	var body bytes.Buffer
-	for _, r := range rows {
-		if err := json.NewEncoder(&body).Encode(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := db.Conn().InsertFormat(t.Context(), "JSONEachRow", "INSERT INTO "+table, &body); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // world is what a model answered.
 type world struct {
 	model string
@@ -145,9 +125,9 @@ func store(t *testing.T, db *storage.DB, worlds ...world) {
 		t.Fatal(err)
 	}
 	batch := func(table string, rows []map[string]any) {
-		insert(t, db, table, rows)
+		testenv.Insert(t, db, table, rows)
 		first, last := rows[0]["_offset"].(int64), rows[len(rows)-1]["_offset"].(int64)
-		insert(t, db, "batches", []map[string]any{{"topic": table, "epoch": "e", "partition": 0, "first": first, "last": last, "table": table, "rows": len(rows), "events": len(rows),
+		testenv.Insert(t, db, "batches", []map[string]any{{"topic": table, "epoch": "e", "partition": 0, "first": first, "last": last, "table": table, "rows": len(rows), "events": len(rows),
 			"known_min": stamp(begin.Add(-day)), "known_max": stamp(end.Add(30 * day))}})
 	}
 	batch("predictions", predictions)
@@ -233,7 +213,7 @@ func rollup(t *testing.T, db *storage.DB, model string, all []prediction) {
 	}
 	rows["series_hour"] = append(rows["series_hour"], features(model, all)...)
 	for table, of := range rows {
-		insert(t, db, table, of)
+		testenv.Insert(t, db, table, of)
 	}
 }
 
