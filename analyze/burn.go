@@ -2,7 +2,6 @@ package analyze
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -14,10 +13,9 @@ const assumesBurn = "labels missing inside the window err like those that are in
 // lookBurn evaluates one objective for every deploy that still serves. Without
 // any, the objective itself is missing: that is never healthy.
 func (r *Runner) lookBurn(ctx context.Context, o plumbline.Objective, t traffic) ([]Finding, error) {
-	o, failed := r.fair.objective(ctx, o, r.now()) // what held before stands in
 	evaluations, err := r.burn.Now(ctx, o, r.now())
 	if err != nil {
-		return nil, errors.Join(failed, err)
+		return nil, err
 	}
 	var findings []Finding
 	for _, d := range t.deploys {
@@ -29,13 +27,13 @@ func (r *Runner) lookBurn(ctx context.Context, o plumbline.Objective, t traffic)
 	}
 	if len(findings) > 0 {
 		r.cfg.withhold(findings)
-		return findings, failed
+		return findings, nil
 	}
 	var none []burn.Evaluation
 	for _, p := range o.Pairs {
 		none = append(none, burn.Evaluate(burn.Minutes{}, r.now(), o.SLO, p))
 	}
-	return burnFindings(o, "", none), failed
+	return burnFindings(o, "", none), nil
 }
 
 // burnFindings returns a finding for each window length. If a length is the

@@ -97,7 +97,8 @@ func (l *forecasts) estimateOf(ctx context.Context, f *forecastOf, q forecast.Qu
 	if a.Why == "" {
 		g.Share, g.Error, g.Sampling = min(max(1-a.Estimate.Value, 0), 1), a.Estimate.Error*a.Config.Widen, a.Estimate.Sampling
 		g.Proven, g.Contradicted = a.Record.Proven, a.Contradiction.Suspected
-		if a.Contradiction.State == metric.OK {
+		// Labels of long ago say nothing against labels that came since.
+		if a.Contradiction.State == metric.OK && !a.LeftOut {
 			g.Chance = a.Contradiction.Chance
 		}
 		if a.Estimate.State != metric.OK {

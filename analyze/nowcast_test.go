@@ -217,3 +217,27 @@ func TestTheNowcastKnowsWhatWasSampled(t *testing.T) {
 		t.Errorf("%+v, want %d of %g requests, of which %.4f bad, to within %.5f by sampling", got, len(window), requests, bad/requests, math.Sqrt(variance))
 	}
 }
+
+// What is counted does not name the classes of a model of three: a replay took its
+// answers for numbers, and had no nowcasts where the service had.
+func TestModelsOfSeveralClassesAreReplayedToo(t *testing.T) {
+	db := startDB(t)
+	hour := now.Truncate(time.Hour)
+	r := rand.New(rand.NewPCG(72, 72))
+	all := lateWorld(r, hour.Add(-6*day), now, 60)
+	for i, p := range all {
+		p.predicted, p.score = []string{"cat", "cow", "dog"}[r.IntN(3)], 0.9
+		if p.truth = p.predicted; r.IntN(10) == 0 {
+			p.truth = "elk"
+		}
+		all[i] = p
+	}
+	storeLate(t, db, "m", all, now)
+	runner := newRunner(t, db, lateObjective())
+	findings := estimates(t, runner, db, "m", now)
+	long, short := overWindow(t, findings, 6*time.Hour), overWindow(t, findings, time.Hour)
+	n, ok, err := NewPastNowcasts(DefaultConfig(), db, []plumbline.Objective{lateObjective()}).At(t.Context(), lateObjective(), "v1", hour)
+	if err != nil || !ok || n.Verdict != long.Verdict || n.Long.Share != long.Value || n.Short.Share != short.Value || math.Abs(long.Value-0.1) > 0.05 {
+		t.Errorf("replayed %+v (%v, %v), found %+v and %+v", n, ok, err, long, short)
+	}
+}

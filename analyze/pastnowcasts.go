@@ -17,7 +17,6 @@ import (
 // is a burn.Nowcaster and belongs to one goroutine.
 type PastNowcasts struct {
 	forecasts *forecasts
-	fair      *fairLabels
 	hours     map[modelHour]bool
 	said      map[pastNowcast]burn.Nowcast
 }
@@ -36,7 +35,7 @@ type pastNowcast struct {
 // NewPastNowcasts returns those of objectives, of which only the ones of quality
 // matter.
 func NewPastNowcasts(cfg Config, db *storage.DB, objectives []plumbline.Objective) *PastNowcasts {
-	return &PastNowcasts{forecasts: newForecasts(cfg, db, objectives), fair: newFairLabels(cfg, db), hours: map[modelHour]bool{}, said: map[pastNowcast]burn.Nowcast{}}
+	return &PastNowcasts{forecasts: newForecasts(cfg, db, objectives), hours: map[modelHour]bool{}, said: map[pastNowcast]burn.Nowcast{}}
 }
 
 // At returns the nowcast of a deploy at a full hour, and false where there was
@@ -52,11 +51,6 @@ func (p *PastNowcasts) At(ctx context.Context, o plumbline.Objective, deploy plu
 	}
 	n, ok := p.said[pastNowcast{o.SLO.Name, deploy, hour.Unix()}]
 	return n, ok, nil
-}
-
-// Objective returns an objective as the service evaluated it by labels at an hour.
-func (p *PastNowcasts) Objective(ctx context.Context, o plumbline.Objective, hour time.Time) (plumbline.Objective, error) {
-	return p.fair.objective(ctx, o, hour)
 }
 
 // ask computes all nowcasts of a model at an hour.

@@ -38,7 +38,6 @@ type Runner struct {
 	drift       drift.Reader
 	quality     quality.Reader
 	burn        burn.Reader
-	fair        *fairLabels
 	counted     *counted
 	dataQuality *dataQuality
 	labelLook   *labelLook
@@ -81,7 +80,6 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 		quality: quality.Reader{Conn: conn},
 		burn:    burn.Reader{Conn: conn, MaxLag: cfg.MaxLabelLag},
 	}
-	r.fair = newFairLabels(cfg, deps.DB)
 	r.counted = newCounted(cfg, deps)
 	r.dataQuality = newDataQuality(dataquality.Reader{Conn: conn}, cfg)
 	r.labelLook = newLabelLook(concept.Reader{Conn: conn}, cfg)

@@ -12,7 +12,6 @@ import (
 // by the minute, estimates by the hour.
 type clocks struct {
 	objective plumbline.Objective
-	judged    plumbline.Objective // as labels are held against it in this hour
 	deploy    plumbline.DeployHash
 	report    func(Replayed)
 	hour      time.Time
@@ -23,20 +22,13 @@ type clocks struct {
 }
 
 func newClocks(o plumbline.Objective, deploy plumbline.DeployHash, report func(Replayed)) *clocks {
-	return &clocks{objective: o, judged: o, deploy: deploy, report: report, held: make([]string, len(o.Pairs))}
+	return &clocks{objective: o, deploy: deploy, report: report, held: make([]string, len(o.Pairs))}
 }
 
-// ask takes the nowcast of an hour, and what labels must show in it.
+// ask takes the nowcast of an hour.
 func (c *clocks) ask(ctx context.Context, nowcasts Nowcaster, hour time.Time) error {
 	c.hour = hour
-	if nowcasts == nil {
-		return nil
-	}
-	var err error
-	if c.judged, err = nowcasts.Objective(ctx, c.objective, hour); err != nil {
-		return err
-	}
-	if _, ok := NowcastPair(c.objective); !ok {
+	if _, ok := NowcastPair(c.objective); !ok || nowcasts == nil {
 		return nil
 	}
 	n, ok, err := nowcasts.At(ctx, c.objective, c.deploy, hour)

@@ -1,8 +1,6 @@
 package burn
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -66,35 +64,5 @@ func TestBothClocksAreReplayed(t *testing.T) {
 				t.Errorf("ended: %v, want %v", got, tt.want)
 			}
 		})
-	}
-}
-
-// waits says hour by hour how many labels a window waits for.
-type waits []float64
-
-func (w waits) Objective(_ context.Context, o plumbline.Objective, hour time.Time) (plumbline.Objective, error) {
-	i := int(hour.Sub(origin) / time.Hour)
-	if i >= len(w) {
-		return o, errors.New("gone")
-	}
-	o.SLO.MinCoverage = max(o.SLO.MinCoverage, w[i])
-	return o, nil
-}
-
-func (w waits) At(context.Context, plumbline.Objective, plumbline.DeployHash, time.Time) (Nowcast, bool, error) {
-	return Nowcast{}, false, nil
-}
-
-// What labels must show is asked anew each hour, of the objective as it was declared.
-func TestLabelsAreWaitedForByTheHour(t *testing.T) {
-	o := plumbline.Objective{SLO: plumbline.SLO{Name: "s", Segment: "tier=gold", MinCoverage: .3}}
-	c, hours := newClocks(o, "d", func(Replayed) {}), waits{0, .9, .5}
-	for i, want := range []float64{.3, .9, .5} {
-		if err := c.ask(t.Context(), hours, origin.Add(time.Duration(i)*time.Hour)); err != nil || c.judged.SLO.MinCoverage != want || c.objective.SLO.MinCoverage != .3 {
-			t.Errorf("hour %d: %v of %v, %v", i, c.judged.SLO.MinCoverage, c.objective.SLO.MinCoverage, err)
-		}
-	}
-	if err := c.ask(t.Context(), hours, origin.Add(3*time.Hour)); err == nil {
-		t.Error("a replay goes on without knowing")
 	}
 }

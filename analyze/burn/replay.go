@@ -20,11 +20,8 @@ var deploysSQL string
 var changesSQL string
 
 // Nowcaster says what the nowcast of an objective was at the end of a full hour, as
-// far as could be known then; false where there was none. Objective is the objective
-// as it was evaluated by labels then: where those that come first say something else,
-// its windows waited for more of them.
+// far as could be known then; false where there was none.
 type Nowcaster interface {
-	Objective(ctx context.Context, o plumbline.Objective, hour time.Time) (plumbline.Objective, error)
 	At(ctx context.Context, o plumbline.Objective, deploy plumbline.DeployHash, hour time.Time) (Nowcast, bool, error)
 }
 
@@ -130,7 +127,7 @@ func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, nowcast
 		if !seen.served(at, o.Longest()) {
 			seen = NewMinutes(at, 0) // the service evaluates it no longer
 		}
-		clocks.tick(at, evaluateAll(clocks.judged, seen, at))
+		clocks.tick(at, evaluateAll(o, seen, at))
 	}
 	return nil
 }

@@ -9,36 +9,6 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
 )
 
-// TestSelectedIsCochransDifference holds two strata against figures that were worked
-// out by hand: of 100 early labels with p = .2, 30 are positive, of 50 late ones 5;
-// and of 40 and 60 with p = .5, 20 and 33. Gaps -.2 and .05, with variances
-// .16 (1/100 + 1/50) = .0048 and .25 (1/40 + 1/60) = .0104167.
-func TestSelectedIsCochransDifference(t *testing.T) {
-	early := append(labels(1, 0.2, 30, 70), labels(2, 0.5, 20, 20)...)
-	late := append(labels(1, 0.2, 5, 45), labels(2, 0.5, 33, 27)...)
-	few := labels(3, 0.5, 19, 0) // too few to be compared
-	s := Selected([]Period{{append(early, few...), append(late, labels(3, 0.5, 0, 500)...)}}, 0)
-	const weights = 1/0.0048 + 1/0.010416666666666666
-	want := (-0.2/0.0048 + 0.05/0.010416666666666666) / weights
-	for what, pair := range map[string][2]float64{
-		"gap":    {s.Gap, want},
-		"low":    {s.Low, want - 1.959963984540054/math.Sqrt(weights)},
-		"high":   {s.High, want + 1.959963984540054/math.Sqrt(weights)},
-		"chance": {s.Chance, 3 * math.Erfc(0.2/math.Sqrt(0.0048)/math.Sqrt2)},
-	} {
-		if math.Abs(pair[0]-pair[1]) > 1e-12 {
-			t.Errorf("%s %v, want %v", what, pair[0], pair[1])
-		}
-	}
-	if s.Early != 140 || s.Late != 110 || s.Alike() || s.Differs() || !strings.HasPrefix(s.Says("2 days"), "labels may come") {
-		t.Errorf("%d early, %d late, chance %.4f: %s", s.Early, s.Late, s.Chance, s.Says("2 days"))
-	}
-	// The same gaps are within what a model errs anyway.
-	if s := Selected([]Period{{early, late}}, 0.5); !s.Alike() || s.Gap == 0 {
-		t.Errorf("with a spread of half a standard deviation: %+v", s)
-	}
-}
-
 // labels are so many positive and negative ones that were expected to be positive
 // with a probability.
 func labels(s Stratum, p float64, positive, negative int64) []Event {
@@ -53,55 +23,91 @@ func labels(s Stratum, p float64, positive, negative int64) []Event {
 	return out
 }
 
-// TestSelectedSeldomCriesWolf simulates models whose labels come when they like, and
-// models of fraud, whose positive labels come first.
+// TestSelectedIsCochransDifference holds two strata against figures that were worked
+// out by hand: of 1,000 early labels with p = .2, 300 are positive, of 500 late ones
+// 50; and of 400 and 600 with p = .5, 200 and 330. Gaps of -.2 and .05 are -.5 and .1
+// standard deviations, worth 1000/3 and 240 labels.
+func TestSelectedIsCochransDifference(t *testing.T) {
+	s := Selected([]Period{
+		{Early: labels(1, 0.2, 300, 700), Late: labels(1, 0.2, 50, 450)},
+		{Early: labels(2, 0.5, 200, 200), Late: append(labels(2, 0.5, 330, 270), labels(3, 0.5, 0, 500)...)},
+	})
+	const weights = 1000./3 + 240
+	effect := (-0.5*1000/3 + 0.1*240) / weights
+	gap := (-0.2*1000/3 + 0.05*240) / weights
+	half := 1.959963984540054 / math.Sqrt(weights) * (0.4*1000/3 + 0.5*240) / weights
+	beyond := -effect - 0.1
+	for what, pair := range map[string][2]float64{
+		"gap":    {s.Gap, gap},
+		"low":    {s.Low, gap - half},
+		"high":   {s.High, gap + half},
+		"effect": {s.Effect, effect},
+		"error":  {s.Error, 1 / math.Sqrt(weights)},
+		"bias":   {s.Bias(), effect*effect - 1/weights},
+		// The furthest label is a positive one of p = .2, two standard deviations away.
+		"chance": {s.Chance, 2 * math.Exp(-weights*beyond*beyond/2/(1+2*beyond/3))},
+	} {
+		if math.Abs(pair[0]-pair[1]) > 1e-12 {
+			t.Errorf("%s %v, want %v", what, pair[0], pair[1])
+		}
+	}
+	if s.Early != 1400 || s.Late != 1100 || s.Differs() || s.Says("2 days") != "of labels that were waited for, those that took longer than 2 days differ by -0.0953 (-0.132 to -0.0592)" {
+		t.Errorf("%d early, %d late, chance %.4f: %s", s.Early, s.Late, s.Chance, s.Says("2 days"))
+	}
+}
+
+// worldOf simulates labels of eight strata with a probability, some of which are
+// early: by chance, or the positive ones rather.
+func worldOf(r *rand.Rand, n int, p, early, earlyIfPositive float64) Period {
+	var out Period
+	for i := range n {
+		e := Outcome(Stratum(i%8), p, 1, 0)
+		truth, share := r.Float64() < p, early
+		if e = e.With(0); truth {
+			e, share = e.With(1), earlyIfPositive
+		}
+		if r.Float64() < share {
+			out.Early = append(out.Early, e)
+		} else {
+			out.Late = append(out.Late, e)
+		}
+	}
+	return out
+}
+
+// Models whose labels come when they like are never taken for others, however rare
+// what they look for; models of fraud, whose positive labels come first, are found.
 func TestSelectedSeldomCriesWolf(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 11))
-	const worlds = 4000
-	alike, differs, caught := 0, 0, 0
-	for range worlds {
-		var early, late, first, then []Event
-		for i := range 400 {
-			p := []float64{0.1, 0.3, 0.6}[i%3]
-			e := Outcome(Stratum(i%3), p, 1, 0)
-			truth, soon := r.Float64() < p, r.Float64() < 0.2+0.2*float64(i%3)
-			if truth {
-				e = e.With(1)
-			} else {
-				e = e.With(0)
+	for _, p := range []float64{0.001, 0.01, 0.1, 0.3, 0.6} {
+		const worlds = 1000
+		innocent, bias, square := 0, 0.0, 0.0
+		for range worlds {
+			s := Selected([]Period{worldOf(r, 800, p, 0.3, 0.3)})
+			if s.Differs() {
+				innocent++
 			}
-			if soon {
-				early = append(early, e)
-			} else {
-				late = append(late, e)
-			}
-			if truth && r.Float64() < 0.6 || r.Float64() < 0.2 {
-				first = append(first, e)
-			} else {
-				then = append(then, e)
-			}
+			bias += s.Effect / worlds
+			square += s.Effect * s.Effect / s.Error / s.Error / worlds
 		}
-		s := Selected([]Period{{early, late}}, 0)
-		if s.Alike() {
-			alike++
+		// .1 % are promised, and four standard deviations are not exceeded.
+		if innocent > 5 {
+			t.Errorf("p = %g: of %d innocent worlds %d differ", p, worlds, innocent)
 		}
-		if s.Differs() {
-			differs++
-		}
-		if Selected([]Period{{first, then}}, 0.01).Differs() {
-			caught++
+		if math.Abs(bias) > 0.012 || square < 0.75 || square > 1.3 {
+			t.Errorf("p = %g: the effect is %.4f in the mean, and its square %.3f times what its error promises", p, bias, square)
 		}
 	}
-	// Bonferroni promises at most 5 % and .1 %; four standard deviations above them.
-	promised := func(share float64) float64 { return worlds*share + 4*math.Sqrt(worlds*share*(1-share)) }
-	if found := float64(worlds - alike); found > promised(alikeChance) || found < worlds*alikeChance/2 {
-		t.Errorf("of %d innocent worlds %g are not alike", worlds, found)
+	for _, p := range []float64{0.01, 0.1, 0.3} {
+		for range 100 {
+			if s := Selected([]Period{worldOf(r, 4000, p, 0.05, 0.8)}); !s.Differs() || s.Gap > 0 {
+				t.Fatalf("p = %g: frauds that come first are not found: %+v", p, s)
+			}
+		}
 	}
-	if float64(differs) > promised(differsChance) {
-		t.Errorf("of %d innocent worlds %d differ", worlds, differs)
-	}
-	if caught < worlds*99/100 {
-		t.Errorf("of %d worlds whose positive labels come first %d are found", worlds, caught)
+	// A gap that is sure, and hardly matters.
+	if s := Selected([]Period{{Early: labels(0, 0.2, 210_000, 790_000), Late: labels(0, 0.2, 190_000, 810_000)}}); s.Differs() || s.Low < -0.022 || s.High > -0.018 {
+		t.Errorf("two points in a million labels: %+v", s)
 	}
 }
 
@@ -110,29 +116,28 @@ func TestSelectedSeldomCriesWolf(t *testing.T) {
 func TestSelectedIsOfOneTimeAndTheSame(t *testing.T) {
 	was := Period{Early: labels(0, 0.8, 18, 2), Late: labels(0, 0.8, 900, 100)}
 	is := Period{Early: labels(0, 0.8, 700, 300), Late: labels(0, 0.8, 14, 6)}
-	if s := Selected([]Period{was, is}, 0); !s.Alike() || math.Abs(s.Gap) > 1e-12 || s.Early != 1020 || s.Late != 1020 {
+	if s := Selected([]Period{was, is}); s.Differs() || s.Bias() != 0 || math.Abs(s.Gap) > 1e-12 || s.Early != 1020 || s.Late != 1020 {
 		t.Errorf("%+v", s)
 	}
-	if s := Selected([]Period{{append(was.Early, is.Early...), append(was.Late, is.Late...)}}, 0); !s.Differs() {
+	if s := Selected([]Period{{append(was.Early, is.Early...), append(was.Late, is.Late...)}}); !s.Differs() {
 		t.Errorf("taken together: %+v", s)
 	}
 }
 
 func TestSelectedNeedsBothKinds(t *testing.T) {
-	for name, s := range map[string]Selection{
-		"no late label":    Selected([]Period{{labels(0, 0.5, 100, 100), nil}}, 0),
-		"too few early":    Selected([]Period{{labels(0, 0.5, 10, 9), labels(0, 0.5, 100, 100)}}, 0),
-		"in other strata":  Selected([]Period{{labels(0, 0.5, 100, 100), labels(1, 0.5, 100, 100)}}, 0),
-		"in other periods": Selected([]Period{{labels(0, 0.5, 100, 100), nil}, {nil, labels(0, 0.5, 100, 100)}}, 0),
-		"nothing expected": Selected([]Period{{labels(0, 0, 0, 100), labels(0, 0, 0, 100)}}, 0),
+	for name, periods := range map[string][]Period{
+		"no late label":    {{labels(0, 0.5, 100, 100), nil}},
+		"in other strata":  {{labels(0, 0.5, 100, 100), labels(1, 0.5, 100, 100)}},
+		"in other periods": {{labels(0, 0.5, 100, 100), nil}, {nil, labels(0, 0.5, 100, 100)}},
+		"nothing expected": {{labels(0, 0, 0, 100), labels(0, 0, 0, 100)}},
 	} {
-		if s.State != metric.Insufficient || s.Alike() || s.Differs() || !strings.HasPrefix(s.Says("1 h"), "too few") {
+		if s := Selected(periods); s.State != metric.Insufficient || s.Differs() || !math.IsInf(s.Bias(), 1) || !strings.HasPrefix(s.Says("1 h"), "no labels of alike") {
 			t.Errorf("%s: %+v", name, s)
 		}
 	}
-	// Sampled labels are worth less than their requests.
+	// 19 labels that stand for 1,900 requests are no more than 19.
 	sampled := []Event{Outcome(0, 0.5, 1, 0).Times(Tally{19, Weight{1900, 190_000}}).With(1)}
-	if s := Selected([]Period{{sampled, sampled}}, 0); s.State != metric.Insufficient {
-		t.Errorf("19 labels that stand for 1,900 requests: %+v", s)
+	if s := Selected([]Period{{sampled, sampled}}); math.Abs(s.Error-math.Sqrt(2./19)) > 1e-12 {
+		t.Errorf("sampled labels: %+v", s)
 	}
 }

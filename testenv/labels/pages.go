@@ -137,8 +137,8 @@ func (r *replay) rolled(ctx context.Context, want map[hourCell]hourCounts) ([]fi
 
 // paged is what became of one model.
 type paged struct {
-	want map[hourCell]hourCounts
-	*analyze.PastNowcasts
+	want     map[hourCell]hourCounts
+	nowcasts *analyze.PastNowcasts
 	// told are the hours of objectives in which there was a nowcast, proven those in
 	// which a page might have rested on it, astray those whose nowcast was made from
 	// what the oracle does not have.
@@ -150,7 +150,7 @@ type paged struct {
 // page replays the objectives of one model, for which the oracle has these counts.
 func (r *replay) page(ctx context.Context, model plumbline.Model, want map[hourCell]hourCounts) (*paged, error) {
 	objectives := []plumbline.Objective{objective(model), daily(model)}
-	p := &paged{want: want, PastNowcasts: analyze.NewPastNowcasts(analyze.DefaultConfig(), r.db, objectives), pages: map[string]int{}, tickets: map[string]int{}}
+	p := &paged{want: want, nowcasts: analyze.NewPastNowcasts(analyze.DefaultConfig(), r.db, objectives), pages: map[string]int{}, tickets: map[string]int{}}
 	reader := burn.Reader{Conn: r.db.Conn(), MaxLag: maxDelay}
 	for _, o := range objectives {
 		if err := reader.Replay(ctx, o, p, begin, r.end(), p.report, func(float64) {}); err != nil {
@@ -172,7 +172,7 @@ func (p *paged) report(c burn.Replayed) {
 
 // At is that of the service's nowcasts, counted.
 func (p *paged) At(ctx context.Context, o plumbline.Objective, deploy plumbline.DeployHash, hour time.Time) (burn.Nowcast, bool, error) {
-	n, ok, err := p.PastNowcasts.At(ctx, o, deploy, hour)
+	n, ok, err := p.nowcasts.At(ctx, o, deploy, hour)
 	if ok && n.Long.Why == "" {
 		p.told++
 		if predictions, known := p.by(o.SLO.Model, hour, n.Pair.Long); n.Long.Predictions != predictions || n.Long.Known != known {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/plumbline-slo/plumbline/analyze/estimate"
 	"github.com/plumbline-slo/plumbline/analyze/quality/history"
@@ -52,19 +51,19 @@ func (fit *Fit) figures(cells []history.Cell, arrival estimate.Arrival, c estima
 	return x, err
 }
 
-// figures computes what is said of the window that ends at an hour, as known then.
-// Labels that are known to be selected by what they say are left out until the
-// window is mature: of fraud, say, the bad ones are in, and taken for a share of all
-// they made every model look bad that day, and its concept drift.
-func (f *Forecaster) figures(ctx context.Context, fit *Fit, cells []history.Cell, end time.Time, window time.Duration, c estimate.Config) (figures, error) {
-	if f.cfg.Arrival == estimate.Random || !fit.Selection.Differs() {
+// figures computes what is said of a window, as known at its end. Labels that are
+// known to be selected by what they say are left out until the window is mature: of
+// fraud, say, the bad ones are in, and taken for a share of all they made every model
+// look bad that day, and its concept drift.
+func (f *Forecaster) figures(ctx context.Context, fit *Fit, cells []history.Cell, q Question, c estimate.Config) (figures, error) {
+	if !fit.Selection.Differs() {
 		return fit.figures(cells, f.cfg.Arrival, c)
 	}
-	delays, err := f.Delays(ctx, end.Truncate(day))
+	delays, err := f.Delays(ctx, q.End)
 	if err != nil {
 		return figures{}, err
 	}
-	if matured(cells, delays.Curves(), window/2) >= f.cfg.Mature {
+	if estimate.Maturity(delays.Batches(q.End.Add(-q.Window), q.End, q.Deploy), delays.Curves()).Maturity >= f.cfg.Mature {
 		return fit.figures(cells, f.cfg.Arrival, c)
 	}
 	unlabelled := make([]history.Cell, len(cells))
@@ -78,25 +77,6 @@ func (f *Forecaster) figures(ctx context.Context, fit *Fit, cells []history.Cell
 	x.main.Known, x.confusion.Accuracy.Known, x.leftOut = known, known, true
 	x.main.Assumes = append(slices.Clip(x.main.Assumes), fmt.Sprintf("the labels of this window that are in, %d, are left out until most others are: they came the sooner for what they say", known))
 	return x, err
-}
-
-// FairShare is the share of a window's predictions that must have a label before its
-// labels are a fair share of all: 0 unless those come the sooner for what they say,
-// and else the mature share of those that ever come. It is as known at the start of
-// the day of an hour.
-func (f *Forecaster) FairShare(ctx context.Context, at time.Time, window time.Duration) (float64, error) {
-	if f.cfg.Arrival == estimate.Random {
-		return 0, nil
-	}
-	fit, err := f.fit(ctx, at, window, "")
-	if isNoFit(err) || err == nil && !fit.Selection.Differs() {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	d, err := f.Delays(ctx, at.Truncate(day))
-	return f.cfg.Mature * d.Curve().Ever(), err
 }
 
 // values are the measures, each as wide as its own record asks.

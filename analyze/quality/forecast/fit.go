@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/estimate"
 	"github.com/plumbline-slo/plumbline/analyze/quality/history"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
 )
 
 const day = 24 * time.Hour
@@ -63,6 +63,10 @@ type Fit struct {
 	Immature bool
 	selected
 
+	// worth is how many equal labels it was made from, in the share of requests whose
+	// labels those are.
+	worth, in float64
+
 	task   Task
 	model  *estimate.Model
 	errors *estimate.ErrorModel
@@ -106,42 +110,76 @@ type fitted struct {
 
 // newFit fits to predictions that were as old as most labels take when the day
 // began: labels may come the sooner for what they say, and younger predictions have
-// none but the first. It fits to all that are older than the window where labels
-// show that they do not, which are several times as many if labels take months; and
-// where there are too few of the old ones, unless labels surely do.
+// none but the first. It fits to all that are older than the window where that is
+// expected to err less, and where there are too few of the old ones, unless labels
+// surely come the sooner for what they say.
 func (f *Forecaster) newFit(ctx context.Context, at time.Time, window time.Duration, deploy plumbline.DeployHash) (*Fit, error) {
 	wait, settled, err := f.matureAge(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	all := learned{at: at, cut: at.Add(-window), deploy: deploy}
+	if !settled {
+		fit, err := f.learn(ctx, all)
+		if err == nil {
+			fit.Immature = true
+		}
+		return fit, err
+	}
 	older := all
 	older.cut = at.Add(-max(wait, window)).Truncate(time.Hour)
-	var of selected
-	if deploy != "" {
-		if of, err = f.selectedOfAll(ctx, at, window); err != nil {
-			return nil, err
-		}
+	of, fit, err := f.waitedFor(ctx, older, window, wait)
+	if err != nil && !isNoFit(err) || of.Selection.Differs() {
+		return fit, err
 	}
-	if settled {
-		fit, cells, err := f.learn(ctx, older)
-		if err == nil && deploy == "" {
-			of, err = f.selected(ctx, fit, cells, older, min(window, wait/2).Truncate(time.Hour))
-		}
-		switch {
-		case err == nil && !(of.Selection.Alike() && older.cut.Before(all.cut)):
-			fit.selected = of
-			return fit, nil
-		case err != nil && (!isNoFit(err) || of.Selection.Differs()):
-			return nil, err
-		}
+	if fit != nil && (!older.cut.Before(all.cut) || of.Selection.State != metric.OK) {
+		return fit, nil
 	}
-	fit, _, err := f.learn(ctx, all)
+	wider, err := f.learn(ctx, all)
 	if err != nil {
 		return nil, err
 	}
-	fit.selected, fit.Immature = of, true
-	return fit, nil
+	if fit != nil && !wider.errsLess(fit, of.Selection) {
+		return fit, nil
+	}
+	wider.selected, wider.Immature = of, true
+	return wider, nil
+}
+
+// waitedFor fits to predictions whose labels were waited for, and says whether those
+// are selected. That is asked of all deploys, for a deploy's own labels are fewer and
+// come no other way; where there are too few to fit to, it is known all the same.
+func (f *Forecaster) waitedFor(ctx context.Context, l learned, window, wait time.Duration) (selected, *Fit, error) {
+	var of selected
+	if l.deploy != "" {
+		common, err := f.fit(ctx, l.at, window, "")
+		if err != nil && !isNoFit(err) {
+			return of, nil, err
+		}
+		if err == nil {
+			of = common.selected
+		}
+	}
+	fit, err := f.learn(ctx, l)
+	if err != nil {
+		return of, nil, err
+	}
+	if l.deploy == "" && f.cfg.Arrival == estimate.Delayed {
+		if of, err = f.selected(ctx, fit, l, max((wait/2).Truncate(time.Hour), time.Hour)); err != nil {
+			return of, nil, err
+		}
+	}
+	fit.selected = of
+	return of, fit, nil
+}
+
+// errsLess reports whether a fit to more predictions, some of whose labels are not
+// in, is expected to err less than one to those whose labels were waited for: by the
+// sum of the square of its bias, which is the effect of selection on the share of
+// labels that is missing, and its variance, both in variances of a label.
+func (fit *Fit) errsLess(than *Fit, s estimate.Selection) bool {
+	missing := max(1-fit.in/than.in, 0)
+	return s.Bias()*missing*missing+1/fit.worth < 1/than.worth
 }
 
 // learned is what a fit is made from: predictions before a cut, with the labels known
@@ -151,12 +189,11 @@ type learned struct {
 	deploy  plumbline.DeployHash
 }
 
-func (f *Forecaster) cells(ctx context.Context, l learned, within time.Duration) ([]history.Cell, error) {
+func (f *Forecaster) cells(ctx context.Context, l learned, part, within time.Duration) ([]history.Cell, error) {
 	from := l.at.Add(-f.cfg.History)
 	if !l.cut.After(from) {
 		return nil, nil
 	}
-	part := max(l.at.Sub(from)/10, time.Hour).Truncate(time.Hour)
 	cells, err := f.reader.Cells(ctx, f.scope, history.Range{From: from, To: l.cut, At: l.at, Part: part, Within: within})
 	if l.deploy != "" {
 		cells = ofDeploy(cells, l.deploy)
@@ -164,42 +201,35 @@ func (f *Forecaster) cells(ctx context.Context, l learned, within time.Duration)
 	return cells, err
 }
 
-// learn makes a fit, and returns the cells that it was made from.
-func (f *Forecaster) learn(ctx context.Context, l learned) (*Fit, []history.Cell, error) {
-	cells, err := f.cells(ctx, l, 0)
+// learn makes a fit.
+func (f *Forecaster) learn(ctx context.Context, l learned) (*Fit, error) {
+	cells, err := f.cells(ctx, l, max(f.cfg.History/10, time.Hour).Truncate(time.Hour), 0)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	fit := &Fit{Day: l.at, Cut: l.cut, Deploy: l.deploy, Positive: f.cfg.Positive, task: f.task}
 	if err := fit.learn(cells); err != nil {
 		if isNoFit(err) {
 			err = noFit{fmt.Errorf("no calibration on %s: of predictions before %s, %w", l.at.Format(time.DateOnly), l.cut.Format(time.DateTime), err)}
 		}
-		return nil, nil, err
+		return nil, err
 	}
-	return fit, cells, nil
+	return fit, nil
 }
 
-// selectedOfAll is what the labels of all deploys show: a deploy's own are fewer, and
-// come no other way.
-func (f *Forecaster) selectedOfAll(ctx context.Context, at time.Time, window time.Duration) (selected, error) {
-	fit, err := f.fit(ctx, at, window, "")
-	switch {
-	case isNoFit(err):
-		return selected{}, nil
-	case err != nil:
-		return selected{}, err
-	}
-	return fit.selected, nil
-}
+// selectedParts is how many times the history is parted into, so that what changes
+// from one to the next is not taken for how labels are selected.
+const selectedParts = 90
 
 // selected holds the labels that came within some time against those that came
-// later, of the predictions that a fit was made from.
-func (f *Forecaster) selected(ctx context.Context, fit *Fit, cells []history.Cell, l learned, within time.Duration) (selected, error) {
-	if within <= 0 {
-		return selected{}, nil // labels come within two hours, and cells are of hours
+// later, of the predictions that a fit was made from, by time and deploy.
+func (f *Forecaster) selected(ctx context.Context, fit *Fit, l learned, within time.Duration) (selected, error) {
+	part := max(f.cfg.History/selectedParts, day).Truncate(time.Hour)
+	cells, err := f.cells(ctx, l, part, 0)
+	if err != nil {
+		return selected{}, err
 	}
-	early, err := f.cells(ctx, l, within)
+	early, err := f.cells(ctx, l, part, within)
 	if err != nil {
 		return selected{}, err
 	}
@@ -215,21 +245,25 @@ func (f *Forecaster) selected(ctx context.Context, fit *Fit, cells []history.Cel
 	for _, c := range early {
 		came[keyOf(c)] = c
 	}
-	var periods []estimate.Period
-	for len(cells) > 0 {
-		n := slices.IndexFunc(cells, func(c history.Cell) bool { return c.Part != cells[0].Part })
-		if n < 0 {
-			n = len(cells)
-		}
-		first, late := make([]history.Cell, n), make([]history.Cell, n)
-		for i, c := range cells[:n] {
-			first[i] = came[keyOf(c)]
-			late[i] = c.Later(first[i])
-		}
-		periods = append(periods, estimate.Period{Early: fit.labels(first), Late: fit.labels(late)})
-		cells = cells[n:]
+	type when struct {
+		part   int
+		deploy plumbline.DeployHash
 	}
-	return selected{estimate.Selected(periods, floorSpread), within}, nil
+	var order []when
+	first, later := map[when][]history.Cell{}, map[when][]history.Cell{}
+	for _, c := range cells {
+		at := when{c.Part, c.Deploy}
+		if first[at] == nil {
+			order = append(order, at)
+		}
+		first[at] = append(first[at], came[keyOf(c)])
+		later[at] = append(later[at], c.Later(came[keyOf(c)]))
+	}
+	periods := make([]estimate.Period, len(order))
+	for i, at := range order {
+		periods[i] = estimate.Period{Early: fit.labels(first[at]), Late: fit.labels(later[at])}
+	}
+	return selected{estimate.Selected(periods), within}, nil
 }
 
 func ofDeploy(cells []history.Cell, deploy plumbline.DeployHash) []history.Cell {
@@ -248,12 +282,14 @@ const leastLabels = 200
 // learn fits to cells in the order of time.
 func (fit *Fit) learn(cells []history.Cell) error {
 	fit.Labelled = 0
-	var known estimate.Weight
+	var all, known estimate.Weight
 	for _, c := range cells {
 		fit.Labelled += c.Labelled
+		all.Add(c.All)
 		known.Add(c.Known)
 	}
-	if n := known.Effective(); n < leastLabels {
+	fit.worth, fit.in = known.Effective(), known.Requests/max(all.Requests, 1)
+	if n := fit.worth; n < leastLabels {
 		return noFit{fmt.Errorf("%d labels, worth %.0f by their weights: %d are needed", fit.Labelled, n, leastLabels)}
 	}
 	thin := known.Thin()

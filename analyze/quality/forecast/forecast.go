@@ -194,7 +194,7 @@ func (f *Forecaster) Ask(ctx context.Context, q Question) (Answer, error) {
 	if a.Why = tooFew(cells); a.Why != "" {
 		return a, nil
 	}
-	x, err := f.figures(ctx, a.Fit, cells, q.End, q.Window, a.Config)
+	x, err := f.figures(ctx, a.Fit, cells, q, a.Config)
 	if err != nil {
 		return a, err
 	}

@@ -141,7 +141,7 @@ func (f *Forecaster) saidAt(ctx context.Context, end time.Time, window time.Dura
 	}
 	s := said{}
 	if tooFew(cells) == "" {
-		x, err := f.figures(ctx, fit, cells, end, window, f.config(before))
+		x, err := f.figures(ctx, fit, cells, Question{End: end, Window: window}, f.config(before))
 		if err != nil {
 			return nil, err
 		}
@@ -185,7 +185,11 @@ func (f *Forecaster) look(ctx context.Context, ends []time.Time, at time.Time, w
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, seen{end: end, fit: fit, cells: own, share: matured(own, curves, at.Sub(end)+window/2)})
+		age := at.Sub(end) + window/2
+		if fit.Selection.Differs() {
+			age = at.Sub(end) // of its youngest, whose labels are a choice the longest
+		}
+		all = append(all, seen{end: end, fit: fit, cells: own, share: matured(own, curves, age)})
 	}
 	return all, nil
 }
@@ -214,17 +218,21 @@ func matured(cells []history.Cell, curves map[estimate.Stratum]estimate.Curve, a
 const contradictShare = 0.3
 
 // contradict takes the newest window that has enough labels, this one or one of
-// the past: a mature one where labels come the sooner for what they say.
+// the past: a mature one where labels come the sooner for what they say, for those
+// contradict by that.
 func (a *Answer) contradict(p past, cells []history.Cell, mature float64) error {
 	if a.Why != "" {
 		return nil
 	}
-	least := contradictShare
+	least, enough := contradictShare, float64(a.Estimate.Known) >= contradictShare*float64(a.Estimate.Predictions)
 	if a.Fit.Selection.Differs() {
-		least = mature // labels that come the sooner for what they say contradict by that
+		least, enough = mature, !a.LeftOut
 	}
 	events, end := a.Fit.events(cells), a.End
-	if float64(a.Estimate.Known) < least*float64(a.Estimate.Predictions) {
+	if !enough {
+		if a.LeftOut {
+			events = nil
+		}
 		for _, s := range p.newest {
 			own := s.cells
 			if a.Deploy != "" {
