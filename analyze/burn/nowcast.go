@@ -45,8 +45,8 @@ type Estimate struct {
 	// if the estimate is right; NaN where there are too few to tell.
 	Proven, Contradicted bool
 	Chance               float64
-	// LeftOut says that labels which are in are counted by Known alone: Share takes no
-	// notice of them, for they came the sooner for what they say.
+	// LeftOut says that some labels which are in are counted by Known alone: Share takes
+	// no notice of them, for they came the sooner for what they say.
 	LeftOut bool
 	// Why says why there is no estimate; empty where there is one.
 	Why string
@@ -153,7 +153,7 @@ func hourly(pair plumbline.WindowPair, series int) float64 {
 func (n Nowcast) Says() string {
 	text := fmt.Sprintf("%d of %d labels of the window are in, the others are expected by what scores meant before", n.Long.Known, n.Long.Predictions)
 	if n.Long.LeftOut {
-		text = fmt.Sprintf("%d of %d labels of the window are in, but came the sooner for what they say and are left out: all are expected by what scores meant before", n.Long.Known, n.Long.Predictions)
+		text = fmt.Sprintf("%d of %d labels of the window are in, of which those of its younger predictions came the sooner for what they say and are left out; the others are expected by what scores meant before", n.Long.Known, n.Long.Predictions)
 	}
 	if n.Why != "" {
 		return n.Why + "; " + text

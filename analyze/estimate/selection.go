@@ -37,9 +37,9 @@ const (
 func (s Selection) Differs() bool { return s.State == metric.OK && s.Chance < selectedChance }
 
 // Bias is an unbiased estimate of the square of the effect, at least 0, and
-// infinite where nothing is known of it.
+// infinite where it is not known well enough to tell what matters.
 func (s Selection) Bias() float64 {
-	if s.State != metric.OK {
+	if s.State != metric.OK || s.Error > hardly {
 		return math.Inf(1)
 	}
 	return max(s.Effect*s.Effect-s.Error*s.Error, 0)
@@ -54,11 +54,12 @@ type Period struct{ Early, Late []Event }
 // labels stand for those that are not in. By period, for a model that became worse
 // while its labels became quicker shows nothing but that. Strata whose labels all
 // come early, or all late, tell nothing, and need not: there is nothing to choose
-// from. Differences are weighed by the inverse of their variance (Cochran 1954), and
-// the chance of the effect is Bernstein's bound, which holds for rare events, too.
+// from. Differences are weighed by the inverse of their variance (Cochran 1954). Each
+// stratum is looked at, and all together (Bonferroni), by Bernstein's bound, which
+// holds for rare events, too.
 func Selected(periods []Period) Selection {
-	out := Selection{State: metric.Insufficient, Gap: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()}, Chance: 1}
-	effect, gap, spread, weights, largest := 0.0, 0.0, 0.0, 0.0, 0.0
+	var all compared
+	strata := map[Stratum]*compared{}
 	for _, p := range periods {
 		first, second := parts(p.Early, Delayed), parts(p.Late, Delayed)
 		for _, s := range sortedKeys(first) {
@@ -66,28 +67,59 @@ func Selected(periods []Period) Selection {
 			if late == nil || !(early.meanNoise()+late.meanNoise() > 0) {
 				continue
 			}
-			w := 1 / (1/early.known.Effective() + 1/late.known.Effective())
-			sd := math.Sqrt(w * (early.meanNoise() + late.meanNoise()))
-			d := late.residual/late.known.Requests - early.residual/early.known.Requests
-			effect += w * d / sd
-			gap += w * d
-			spread += w * sd
-			weights += w
-			largest = max(largest, furthest(p.Early, s, early.known.Thin())/sd, furthest(p.Late, s, late.known.Thin())/sd)
-			out.Early += int64(early.labels)
-			out.Late += int64(late.labels)
+			furthest := max(furthest(p.Early, s, early.known.Thin()), furthest(p.Late, s, late.known.Thin()))
+			if strata[s] == nil {
+				strata[s] = &compared{}
+			}
+			strata[s].add(early, late, furthest)
+			all.add(early, late, furthest)
 		}
 	}
-	if weights == 0 {
+	out := Selection{State: metric.Insufficient, Gap: math.NaN(), Interval: metric.Interval{Low: math.NaN(), High: math.NaN()}, Chance: 1}
+	if all.weights == 0 {
 		return out
 	}
-	out.State, out.Gap, out.Effect, out.Error = metric.OK, gap/weights, effect/weights, 1/math.Sqrt(weights)
-	half := z95 * out.Error * spread / weights
+	out.State, out.Early, out.Late = metric.OK, int64(all.early), int64(all.late)
+	out.Gap, out.Effect, out.Error = all.gap/all.weights, all.effect/all.weights, 1/math.Sqrt(all.weights)
+	half := z95 * out.Error * all.spread / all.weights
 	out.Interval = metric.Interval{Low: out.Gap - half, High: out.Gap + half}
-	if beyond := math.Abs(out.Effect) - hardly; beyond > 0 {
-		out.Chance = min(1, 2*math.Exp(-weights*beyond*beyond/2/(1+largest*beyond/3)))
+	chance := all.chance()
+	for _, c := range strata {
+		chance = min(chance, c.chance())
 	}
+	out.Chance = min(1, chance*float64(len(strata)+1))
 	return out
+}
+
+// compared sums, over periods and strata, the differences of late and early labels
+// in standard deviations of a residual and as they are, and those deviations, each
+// weighed by how many labels it is worth.
+type compared struct {
+	effect, gap, spread, weights float64
+	early, late                  float64
+	furthest                     float64 // of a label, in standard deviations
+}
+
+func (c *compared) add(early, late *part, furthest float64) {
+	w := 1 / (1/early.known.Effective() + 1/late.known.Effective())
+	sd := math.Sqrt(w * (early.meanNoise() + late.meanNoise()))
+	d := late.residual/late.known.Requests - early.residual/early.known.Requests
+	c.effect += w * d / sd
+	c.gap += w * d
+	c.spread += w * sd
+	c.weights += w
+	c.early += early.labels
+	c.late += late.labels
+	c.furthest = max(c.furthest, furthest/sd)
+}
+
+// chance bounds that of an effect so far beyond what hardly matters.
+func (c *compared) chance() float64 {
+	beyond := math.Abs(c.effect/c.weights) - hardly
+	if beyond <= 0 {
+		return 1
+	}
+	return 2 * math.Exp(-c.weights*beyond*beyond/2/(1+c.furthest*beyond/3))
 }
 
 // meanNoise is the variance of the mean residual of labelled events, as the model

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/plumbline-slo/plumbline/analyze/estimate"
 	"github.com/plumbline-slo/plumbline/analyze/quality/history"
@@ -51,32 +52,48 @@ func (fit *Fit) figures(cells []history.Cell, arrival estimate.Arrival, c estima
 	return x, err
 }
 
-// figures computes what is said of a window, as known at its end. Labels that are
-// known to be selected by what they say are left out until the window is mature: of
-// fraud, say, the bad ones are in, and taken for a share of all they made every model
-// look bad that day, and its concept drift.
-func (f *Forecaster) figures(ctx context.Context, fit *Fit, cells []history.Cell, q Question, c estimate.Config) (figures, error) {
+// usable returns the cells of a window, as known at its end, with the labels that may
+// stand for others, and how many of them have one that may not. Where labels come the
+// sooner for what they say, those of predictions may not that are younger than nine
+// tenths of labels take: of fraud the bad ones are in, and taken for a share of all
+// they made every model look bad that day, and its concept drift.
+func (f *Forecaster) usable(ctx context.Context, fit *Fit, cells []history.Cell, q Question) (usable []history.Cell, leftOut int64, err error) {
 	if !fit.Selection.Differs() {
-		return fit.figures(cells, f.cfg.Arrival, c)
+		return cells, 0, nil
 	}
-	delays, err := f.Delays(ctx, q.End)
+	wait, _, err := f.matureAge(ctx, q.End.Truncate(day))
 	if err != nil {
-		return figures{}, err
+		return nil, 0, err
 	}
-	if estimate.Maturity(delays.Batches(q.End.Add(-q.Window), q.End, q.Deploy), delays.Curves()).Maturity >= f.cfg.Mature {
-		return fit.figures(cells, f.cfg.Arrival, c)
+	from, cut := q.End.Add(-q.Window), q.End.Add(-wait).Truncate(time.Hour)
+	young := cells
+	if cut.After(from) {
+		if usable, err = f.part(ctx, history.Range{From: from, To: cut, At: q.End}, q.Deploy); err != nil {
+			return nil, 0, err
+		}
+		if young, err = f.part(ctx, history.Range{From: cut, To: q.End, At: q.End}, q.Deploy); err != nil {
+			return nil, 0, err
+		}
 	}
-	unlabelled := make([]history.Cell, len(cells))
-	var known int64
-	for i, c := range cells {
-		known += c.Labelled
+	for _, c := range young {
+		leftOut += c.Labelled
 		c.Labelled, c.Known, c.Correct, c.Right, c.Loss, c.LossSquares = 0, estimate.Weight{}, 0, estimate.Weight{}, 0, 0
-		unlabelled[i] = c
+		usable = append(usable, c)
 	}
-	x, err := fit.figures(unlabelled, f.cfg.Arrival, c)
-	x.main.Known, x.confusion.Accuracy.Known, x.leftOut = known, known, true
-	x.main.Assumes = append(slices.Clip(x.main.Assumes), fmt.Sprintf("the labels of this window that are in, %d, are left out until most others are: they came the sooner for what they say", known))
-	return x, err
+	return usable, leftOut, nil
+}
+
+// figures computes what is said of a window by its usable cells.
+func (f *Forecaster) figures(fit *Fit, usable []history.Cell, leftOut int64, c estimate.Config) (figures, error) {
+	x, err := fit.figures(usable, f.cfg.Arrival, c)
+	if leftOut == 0 || err != nil {
+		return x, err
+	}
+	x.leftOut = true
+	x.main.Known += leftOut
+	x.confusion.Accuracy.Known += leftOut
+	x.main.Assumes = append(slices.Clip(x.main.Assumes), fmt.Sprintf("%d labels of this window that are in are left out until most of their age are: they came the sooner for what they say", leftOut))
+	return x, nil
 }
 
 // values are the measures, each as wide as its own record asks.

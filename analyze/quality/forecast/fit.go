@@ -259,11 +259,25 @@ func (f *Forecaster) selected(ctx context.Context, fit *Fit, l learned, within t
 		first[at] = append(first[at], came[keyOf(c)])
 		later[at] = append(later[at], c.Later(came[keyOf(c)]))
 	}
-	periods := make([]estimate.Period, len(order))
-	for i, at := range order {
-		periods[i] = estimate.Period{Early: fit.labels(first[at]), Late: fit.labels(later[at])}
+	// Labels of one class may come first and be right as often as the others, and
+	// labels of errors first of which as many are of either class.
+	said := []func([]history.Cell) []estimate.Event{fit.rightness}
+	if fit.task == Binary {
+		said = append(said, fit.classes)
 	}
-	return selected{estimate.Selected(periods), within}, nil
+	var out estimate.Selection
+	for i, of := range said {
+		periods := make([]estimate.Period, len(order))
+		for j, at := range order {
+			periods[j] = estimate.Period{Early: of(first[at]), Late: of(later[at])}
+		}
+		s := estimate.Selected(periods)
+		s.Chance = min(1, s.Chance*float64(len(said)))
+		if i == 0 || s.Chance < out.Chance || s.Chance == out.Chance && math.Abs(s.Effect) > math.Abs(out.Effect) {
+			out = s
+		}
+	}
+	return selected{out, within}, nil
 }
 
 func ofDeploy(cells []history.Cell, deploy plumbline.DeployHash) []history.Cell {
@@ -387,19 +401,21 @@ func sizeOf(c history.Cell) float64 {
 	return middle(c.Bucket)
 }
 
-// labels turns the labels of cells into what they say, against what was expected: of
-// a binary model the class itself, for labels of one class may come first which the
-// model calls right as often as wrong.
-func (fit *Fit) labels(cells []history.Cell) []estimate.Event {
+// rightness turns the labels of cells into what the metric makes of them, against
+// what was expected.
+func (fit *Fit) rightness(cells []history.Cell) []estimate.Event {
 	var out []estimate.Event
-	if fit.task != Binary {
-		for _, e := range fit.events(cells) {
-			if e.Known {
-				out = append(out, e)
-			}
+	for _, e := range fit.events(cells) {
+		if e.Known {
+			out = append(out, e)
 		}
-		return out
 	}
+	return out
+}
+
+// classes turns the labels of a binary model into the class that they say.
+func (fit *Fit) classes(cells []history.Cell) []estimate.Event {
+	var out []estimate.Event
 	for _, p := range fit.predictions(cells) {
 		if p.Known {
 			actual := 0.

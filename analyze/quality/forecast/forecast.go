@@ -159,7 +159,7 @@ type Answer struct {
 	Record   estimate.Record
 	Fit      *Fit
 	Config   estimate.Config
-	// LeftOut says that the estimate takes no notice of the labels of the window that
+	// LeftOut says that the estimate takes no notice of some labels of the window that
 	// are in, for they came the sooner for what they say.
 	LeftOut bool
 	// Contradiction is what the labels of the newest window that has enough of
@@ -194,12 +194,16 @@ func (f *Forecaster) Ask(ctx context.Context, q Question) (Answer, error) {
 	if a.Why = tooFew(cells); a.Why != "" {
 		return a, nil
 	}
-	x, err := f.figures(ctx, a.Fit, cells, q, a.Config)
+	usable, leftOut, err := f.usable(ctx, a.Fit, cells, q)
+	if err != nil {
+		return a, err
+	}
+	x, err := f.figures(a.Fit, usable, leftOut, a.Config)
 	if err != nil {
 		return a, err
 	}
 	a.fill(x, past.held)
-	return a, a.contradict(past, cells, f.cfg.Mature)
+	return a, a.contradict(past, usable, f.cfg.Mature)
 }
 
 // fitFor returns the fit of a deploy, or that of all deploys where it has too few
@@ -215,7 +219,11 @@ func (f *Forecaster) fitFor(ctx context.Context, q Question) (*Fit, error) {
 }
 
 func (f *Forecaster) window(ctx context.Context, end time.Time, window time.Duration, deploy plumbline.DeployHash) ([]history.Cell, error) {
-	cells, err := f.reader.Cells(ctx, f.scope, history.Range{From: end.Add(-window), To: end, At: end})
+	return f.part(ctx, history.Range{From: end.Add(-window), To: end, At: end}, deploy)
+}
+
+func (f *Forecaster) part(ctx context.Context, asked history.Range, deploy plumbline.DeployHash) ([]history.Cell, error) {
+	cells, err := f.reader.Cells(ctx, f.scope, asked)
 	if deploy != "" {
 		cells = ofDeploy(cells, deploy)
 	}

@@ -141,7 +141,11 @@ func (f *Forecaster) saidAt(ctx context.Context, end time.Time, window time.Dura
 	}
 	s := said{}
 	if tooFew(cells) == "" {
-		x, err := f.figures(ctx, fit, cells, Question{End: end, Window: window}, f.config(before))
+		usable, leftOut, err := f.usable(ctx, fit, cells, Question{End: end, Window: window})
+		if err != nil {
+			return nil, err
+		}
+		x, err := f.figures(fit, usable, leftOut, f.config(before))
 		if err != nil {
 			return nil, err
 		}
@@ -219,20 +223,21 @@ const contradictShare = 0.3
 
 // contradict takes the newest window that has enough labels, this one or one of
 // the past: a mature one where labels come the sooner for what they say, for those
-// contradict by that.
+// contradict by that. Of this one, cells have only labels that may.
 func (a *Answer) contradict(p past, cells []history.Cell, mature float64) error {
 	if a.Why != "" {
 		return nil
 	}
-	least, enough := contradictShare, float64(a.Estimate.Known) >= contradictShare*float64(a.Estimate.Predictions)
+	least := contradictShare
 	if a.Fit.Selection.Differs() {
-		least, enough = mature, !a.LeftOut
+		least = mature
+	}
+	var known int64
+	for _, c := range cells {
+		known += c.Labelled
 	}
 	events, end := a.Fit.events(cells), a.End
-	if !enough {
-		if a.LeftOut {
-			events = nil
-		}
+	if float64(known) < contradictShare*float64(a.Estimate.Predictions) {
 		for _, s := range p.newest {
 			own := s.cells
 			if a.Deploy != "" {
