@@ -148,7 +148,7 @@ func TestSelectedSeldomCriesWolf(t *testing.T) {
 func TestSelectedIsOfOneTimeAndTheSame(t *testing.T) {
 	was := Period{Early: labels(0, 0.8, 18, 2), Late: labels(0, 0.8, 900, 100)}
 	is := Period{Early: labels(0, 0.8, 700, 300), Late: labels(0, 0.8, 14, 6)}
-	if s := Selected([]Period{was, is}); s.Differs() || !math.IsInf(s.Bias(), 1) || math.Abs(s.Gap) > 1e-12 || s.Early != 1020 || s.Late != 1020 {
+	if s := Selected([]Period{was, is}); s.Differs() || s.Bias() != 0 || math.Abs(s.Gap) > 1e-12 || s.Early != 1020 || s.Late != 1020 {
 		t.Errorf("%+v", s)
 	}
 	if s := Selected([]Period{{append(was.Early, is.Early...), append(was.Late, is.Late...)}}); !s.Differs() {
@@ -166,6 +166,10 @@ func TestSelectedNeedsBothKinds(t *testing.T) {
 		if s := Selected(periods); s.State != metric.Insufficient || s.Differs() || !math.IsInf(s.Bias(), 1) || !strings.HasPrefix(s.Says("1 h"), "no labels of alike") {
 			t.Errorf("%s: %+v", name, s)
 		}
+	}
+	// Forty of either kind are too few to say that nothing is selected.
+	if s := Selected([]Period{{labels(0, 0.5, 20, 20), labels(0, 0.5, 20, 20)}}); s.Effect != 0 || !math.IsInf(s.Bias(), 1) {
+		t.Errorf("forty labels of either kind: %+v", s)
 	}
 	// 19 labels that stand for 1,900 requests are no more than 19.
 	sampled := []Event{Outcome(0, 0.5, 1, 0).Times(Tally{19, Weight{1900, 190_000}}).With(1)}
