@@ -29,9 +29,6 @@ type Selection struct {
 const (
 	// hardly is an effect that hardly matters: of a share of .8, 4 points.
 	hardly = 0.1
-	// vague is the least standard error of an effect of which nothing is known: one of
-	// .4 is seen in half of the cases.
-	vague = 0.2
 	// selectedChance of taking labels for selected that are not.
 	selectedChance = 0.001
 )
@@ -40,9 +37,9 @@ const (
 func (s Selection) Differs() bool { return s.State == metric.OK && s.Chance < selectedChance }
 
 // Bias is an unbiased estimate of the square of the effect, at least 0, and
-// infinite where it is not known well enough to tell what matters.
+// infinite where nothing is known of it.
 func (s Selection) Bias() float64 {
-	if s.State != metric.OK || s.Error > vague {
+	if s.State != metric.OK {
 		return math.Inf(1)
 	}
 	return max(s.Effect*s.Effect-s.Error*s.Error, 0)

@@ -167,10 +167,6 @@ func TestSelectedNeedsBothKinds(t *testing.T) {
 			t.Errorf("%s: %+v", name, s)
 		}
 	}
-	// Forty of either kind are too few to say that nothing is selected.
-	if s := Selected([]Period{{labels(0, 0.5, 20, 20), labels(0, 0.5, 20, 20)}}); s.Effect != 0 || !math.IsInf(s.Bias(), 1) {
-		t.Errorf("forty labels of either kind: %+v", s)
-	}
 	// 19 labels that stand for 1,900 requests are no more than 19.
 	sampled := []Event{Outcome(0, 0.5, 1, 0).Times(Tally{19, Weight{1900, 190_000}}).With(1)}
 	if s := Selected([]Period{{sampled, sampled}}); math.Abs(s.Error-math.Sqrt(2./19)) > 1e-12 {

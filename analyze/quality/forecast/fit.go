@@ -263,7 +263,7 @@ func (f *Forecaster) selected(ctx context.Context, fit *Fit, l learned, within t
 	// labels of errors first of which as many are of either class.
 	said := []func([]history.Cell) []estimate.Event{fit.rightness}
 	if fit.task == Binary {
-		said = append(said, fit.classes)
+		said = append([]func([]history.Cell) []estimate.Event{fit.classes}, said...)
 	}
 	var out estimate.Selection
 	for i, of := range said {
@@ -273,8 +273,8 @@ func (f *Forecaster) selected(ctx context.Context, fit *Fit, l learned, within t
 		}
 		s := estimate.Selected(periods)
 		s.Chance = min(1, s.Chance*float64(len(said)))
-		if i == 0 || s.Chance < out.Chance || s.Chance == out.Chance && math.Abs(s.Effect) > math.Abs(out.Effect) {
-			out = s
+		if i == 0 || s.Differs() && s.Chance < out.Chance {
+			out = s // the class is what is calibrated, unless rightness surely differs
 		}
 	}
 	return selected{out, within}, nil
