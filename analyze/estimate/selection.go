@@ -148,7 +148,10 @@ func (s Selection) Says(early string) string {
 		return fmt.Sprintf("no labels of alike predictions took less than %s, and longer, to tell whether those that come sooner say something else", early)
 	}
 	gap := fmt.Sprintf("of labels that were waited for, those that took longer than %s differ by %+.3g (%+.3g to %+.3g)", early, s.Gap, s.Low, s.High)
-	if s.Differs() {
+	switch {
+	case s.Differs() && math.Abs(s.Effect) <= hardly:
+		return "labels of some strata come the sooner for what they say, though over all it evens out: " + gap
+	case s.Differs():
 		return "labels come the sooner for what they say: " + gap
 	}
 	return gap

@@ -135,6 +135,8 @@ func TestSelectedSeldomCriesWolf(t *testing.T) {
 	for name, p := range map[string]Period{"one stratum of eight": one, "both ways": both} {
 		if s := Selected([]Period{p}); !s.Differs() || math.Abs(s.Effect) > 0.13 {
 			t.Errorf("%s: %+v", name, s)
+		} else if says := s.Says("1 h"); math.Abs(s.Effect) <= hardly && !strings.HasPrefix(says, "labels of some strata come the sooner") {
+			t.Errorf("%s: %s", name, says)
 		}
 	}
 	// A gap that is sure, and hardly matters.
