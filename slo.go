@@ -76,8 +76,8 @@ type WindowPair struct {
 	// starts what the pair would alert on; 0 asks for no such evidence. It is
 	// looked for in the first of Evidence not shorter than Long in which a total
 	// outage would give it, where that is Long in the shorter ones too, and where
-	// twice Factor would not give it there in a longer one. Labels have none, their
-	// interval is the evidence, but their estimates use it.
+	// twice Factor would not give it there in a longer one. For labels it is looked
+	// for as if all that are missing said good.
 	Noise    float64
 	Evidence []time.Duration
 }

@@ -2,13 +2,24 @@ package analyze
 
 import (
 	"context"
+	"math"
 	"slices"
+	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
 )
 
-const assumesBurn = "labels missing inside the window err like those that are in; the window ends where enough labels are in, not now"
+const assumesBurn = "labels missing inside the window err like those that are in; the window ends where enough labels are in, not now; p is of noise at the target, if all labels that are missing said good"
+
+// Burn returns the reader by which objectives on labels are evaluated.
+func (c Config) Burn(conn burn.Querier) burn.Reader {
+	r := burn.Reader{Conn: conn, MaxLag: c.MaxLabelLag, Random: map[plumbline.Model]bool{}}
+	for name, m := range c.Models {
+		r.Random[name] = m.Feedback.Kind == FeedbackRandom
+	}
+	return r
+}
 
 // lookBurn evaluates one objective for every deploy that still serves. Without
 // any, the objective itself is missing: that is never healthy.
@@ -31,14 +42,14 @@ func (r *Runner) lookBurn(ctx context.Context, o plumbline.Objective, t traffic)
 	}
 	var none []burn.Evaluation
 	for _, p := range o.Pairs {
-		none = append(none, burn.Evaluate(burn.Minutes{}, r.now(), o.SLO, p))
+		none = append(none, burn.Evaluate(burn.Minutes{}, r.now(), o.SLO, p, 1))
 	}
 	return burnFindings(o, "", none), nil
 }
 
 // burnFindings returns a finding for each window length. If a length is the
 // long window of one pair and the short one of another, the row is the long
-// one's: its interval is what a rule needs.
+// one's: its interval and its noise are what a rule needs.
 func burnFindings(o plumbline.Objective, hash plumbline.DeployHash, evaluations []burn.Evaluation) []Finding {
 	var findings []Finding
 	add := func(e burn.Evaluation, w burn.Window) {
@@ -52,6 +63,7 @@ func burnFindings(o plumbline.Objective, hash plumbline.DeployHash, evaluations 
 		if e.Verdict == plumbline.VerdictOK || e.Verdict == plumbline.VerdictBreach {
 			interval := w.Interval()
 			f.Value, f.Low, f.High = w.Share(), interval.Low, interval.High
+			f.P = noiseOf(evaluations, w.Length)
 		}
 		findings = append(findings, f)
 	}
@@ -62,4 +74,16 @@ func burnFindings(o plumbline.Objective, hash plumbline.DeployHash, evaluations 
 		add(e, e.Short)
 	}
 	return findings
+}
+
+// noiseOf is what noise says of a long window, NaN of a length that is only short:
+// there is one number, also where pairs share the window.
+func noiseOf(evaluations []burn.Evaluation, long time.Duration) float64 {
+	noise := math.NaN()
+	for _, e := range evaluations {
+		if e.Pair.Long == long && !(e.Noise >= noise) {
+			noise = e.Noise
+		}
+	}
+	return noise
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
 	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
 	"github.com/plumbline-slo/plumbline/analyze/quality/history"
 	"github.com/plumbline-slo/plumbline/storage"
@@ -92,6 +93,9 @@ func (l *forecasts) update(ctx context.Context, f *forecastOf, t traffic, now ti
 	if err := l.firstLabels(ctx, f); err != nil {
 		return nil, err
 	}
+	if err := l.classes(ctx, f, t, hour); err != nil {
+		return nil, err
+	}
 	if f.hour.Equal(hour) && len(f.findings) > 0 {
 		return f.findings, nil
 	}
@@ -153,25 +157,37 @@ func (l *forecasts) firstLabels(ctx context.Context, f *forecastOf) error {
 	return nil
 }
 
-// settle looks up what the model answers once a day, and chooses its strata once a
-// week.
-func (l *forecasts) settle(ctx context.Context, f *forecastOf, t traffic, hour time.Time) error {
-	before, task := f.scope.Definition(), f.task
-	if hour.Sub(f.looked) >= day {
-		classes, err := l.reader.Classes(ctx, t.model, hour.Add(-classesOver), hour)
-		if err != nil {
-			return err
-		}
-		f.task, f.scope.Classes = l.cfg.Models[t.model].answers(classes)
-		f.looked = hour
+// classes looks up what the model answers once a day, or at every look while it is
+// taken for a regression because no class is stored: a batch reaches one table after
+// the other, and a look between two took a classifier for a regression for a day.
+func (l *forecasts) classes(ctx context.Context, f *forecastOf, t traffic, hour time.Time) error {
+	declared := l.cfg.Models[t.model]
+	if hour.Sub(f.looked) < day && (f.task != forecast.Regression || declared.Task == qualityask.Regression) {
+		return nil
 	}
+	classes, err := l.reader.Classes(ctx, t.model, hour.Add(-classesOver), hour)
+	if err != nil {
+		return err
+	}
+	before, task := f.scope.Definition(), f.task
+	f.task, f.scope.Classes = declared.answers(classes)
+	f.looked = hour
+	if f.scope.Definition() != before || f.task != task {
+		f.forecaster, f.hour = nil, time.Time{}
+	}
+	return nil
+}
+
+// settle chooses the strata of the model once a week.
+func (l *forecasts) settle(ctx context.Context, f *forecastOf, t traffic, hour time.Time) error {
+	before := f.scope.Definition()
 	if hour.Sub(f.chosen) >= rechoose {
 		if err := l.choose(ctx, f, t, hour); err != nil {
 			return err
 		}
 		f.chosen = hour
 	}
-	if f.forecaster == nil || f.scope.Definition() != before || f.task != task {
+	if f.forecaster == nil || f.scope.Definition() != before {
 		f.forecaster, f.hour = forecast.New(l.cfg.forecast(t.model), l.reader, f.scope, f.task), time.Time{}
 	}
 	return nil

@@ -163,6 +163,33 @@ func TestABackfillIsToldOfAtTheNextLook(t *testing.T) {
 	}
 }
 
+// What a batch holds reaches one table after the other: a look between two finds a
+// classifier without a class, and must not take it for a regression for a day.
+func TestClassesThatAreStoredLateAreSeenAtTheNextLook(t *testing.T) {
+	db := startDB(t)
+	const model = "halfway"
+	storeLate(t, db, model, lateWorld(rand.New(rand.NewPCG(79, 79)), now.Add(-20*day), now, 20), now)
+	exec := func(statement string) {
+		t.Helper()
+		if err := db.Conn().Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("CREATE TABLE kept AS categories_hour")
+	exec("INSERT INTO kept SELECT * FROM categories_hour WHERE model = 'halfway'")
+	exec("DELETE FROM categories_hour WHERE model = 'halfway'")
+	r := newRunner(t, db)
+	if f := estimates(t, r, db, model, now); len(find(f, func(f Finding) bool { return f.Signal == plumbline.SignalEstimatedQuality && f.Measure == "mae" })) == 0 {
+		t.Fatalf("without classes %+v", f)
+	}
+	exec("INSERT INTO categories_hour SELECT * FROM kept")
+	exec("DROP TABLE kept")
+	r.forecasts.models[model].last = attempt{}
+	if f := estimates(t, r, db, model, now); len(find(f, func(f Finding) bool { return f.Signal == plumbline.SignalEstimatedQuality && f.Measure == "accuracy" && f.Verdict != plumbline.VerdictMissing })) == 0 {
+		t.Errorf("with them %+v", f)
+	}
+}
+
 // A model that is paused has no predictions in any window, and labels of what it
 // answered before come in for weeks: those are not its first.
 func TestLabelsOfAPausedModelAreNotItsFirst(t *testing.T) {

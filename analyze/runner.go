@@ -78,7 +78,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 		cfg: cfg, db: deps.DB, objectives: deps.Objectives, log: log, metrics: newMetrics(), now: time.Now, patience: patience,
 		drift:   drift.Reader{Conn: conn},
 		quality: quality.Reader{Conn: conn},
-		burn:    burn.Reader{Conn: conn, MaxLag: cfg.MaxLabelLag},
+		burn:    cfg.Burn(conn),
 	}
 	r.counted = newCounted(cfg, deps)
 	r.dataQuality = newDataQuality(dataquality.Reader{Conn: conn}, cfg)
@@ -113,10 +113,6 @@ func checkPairs(o plumbline.Objective) error {
 	}
 	return nil
 }
-
-// Burn returns the reader that the runner evaluates objectives with, for
-// evaluations as known at another time.
-func (r *Runner) Burn() burn.Reader { return r.burn }
 
 // look is one of the rounds that the runner makes. It keeps what it finds in as
 // many inserts as it likes.

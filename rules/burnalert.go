@@ -12,22 +12,45 @@ func round12(v float64) float64 { return math.Round(v*1e12) / 1e12 }
 
 // burnAlert is the rule of one window pair. It fires, for each deploy, when the
 // lower end of the long window's interval and the short window's bad share are
-// both beyond the threshold: the long window gives the evidence, the short one
-// ends the alert soon after the fault does. There is no `for`: the windows are
-// the delay already. What since speaks against is left out; see nowcastAlerts.
+// both beyond the threshold: the long window shows the burn, the short one ends
+// the alert soon after the fault does. There is no `for`: the windows are the
+// delay already. For a page, neither chance nor labels that are missing must be what
+// did it, and what since speaks against is left out; see nowcastAlerts.
 func burnAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig, since string) rule {
-	long, short := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short)
-	threshold := number(round12(pair.Threshold(slo.Target)))
-	expr := fmt.Sprintf("%s > %s and %s > %s",
-		series(plumbline.MetricErrorRatioLow(long), slo), threshold,
-		series(plumbline.MetricErrorRatio(short), slo), threshold)
+	expr, annotations := labelsBeyond(slo, pair), burnAnnotations(slo, pair, cfg)
+	if pair.Noise > 0 {
+		expr += " and " + quietly(slo, pair)
+		annotations[plumbline.AnnotationDescription] += " Even if every label that is missing says right, chance would not do that to a model that meets its target more than once a year."
+	}
 	if since != "" {
 		expr += " unless " + since
 	}
-	return rule{
-		Alert: plumbline.AlertSLOBurn, Expr: expr,
-		Labels: pairLabels(slo, pair, pair.Severity), Annotations: burnAnnotations(slo, pair, cfg),
+	return rule{Alert: plumbline.AlertSLOBurn, Expr: expr, Labels: pairLabels(slo, pair, pair.Severity), Annotations: annotations}
+}
+
+// labelsBeyond is the workbook's condition on the labels that are in.
+func labelsBeyond(slo plumbline.SLO, pair plumbline.WindowPair) string {
+	threshold := number(round12(pair.Threshold(slo.Target)))
+	return fmt.Sprintf("%s > %s and %s > %s",
+		series(plumbline.MetricErrorRatioLow(plumbline.WindowName(pair.Long)), slo), threshold,
+		series(plumbline.MetricErrorRatio(plumbline.WindowName(pair.Short)), slo), threshold)
+}
+
+// quietly is the condition that noise at exactly the target would seldom do that.
+func quietly(slo plumbline.SLO, pair plumbline.WindowPair) string {
+	return series(plumbline.MetricNoise(plumbline.WindowName(pair.Long)), slo) + " <= " + number(pair.Noise)
+}
+
+// doubtAlert is the ticket of a page by labels that chance or the labels that are
+// missing may explain: of labels that come the sooner for what they say, most of the
+// first may be bad.
+func doubtAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig) rule {
+	r := rule{
+		Alert: plumbline.AlertSLOBurn, Expr: labelsBeyond(slo, pair) + " unless " + quietly(slo, pair),
+		Labels: clockLabels(slo, pair, plumbline.SeverityTicket, plumbline.ClockMatured), Annotations: burnAnnotations(slo, pair, cfg),
 	}
+	r.Annotations[plumbline.AnnotationDescription] += " Chance, or the labels that are missing if they say right, may explain it, so it pages nobody."
+	return r
 }
 
 // pairLabels are of an alert as on its series: so that no two of a file look alike.

@@ -18,7 +18,7 @@ func countAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig
 		series(plumbline.MetricErrorRatio(long), slo), threshold,
 		series(plumbline.MetricErrorRatio(short), slo), threshold)
 	if pair.Noise > 0 {
-		expr += fmt.Sprintf(" and %s <= %s", series(plumbline.MetricNoise(long), slo), number(pair.Noise))
+		expr += " and " + quietly(slo, pair)
 	}
 	r := rule{
 		Alert: plumbline.AlertSLOBurn, Expr: expr,

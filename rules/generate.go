@@ -197,6 +197,9 @@ func group(o plumbline.Objective, cfg GenerateConfig) ruleGroup {
 	for _, pair := range o.Pairs {
 		if slo.SLI.Is(plumbline.SLIQuality) {
 			g.Rules = append(g.Rules, burnAlert(slo, pair, cfg, spokenAgainst(o, pair)))
+			if pair.Noise > 0 {
+				g.Rules = append(g.Rules, doubtAlert(slo, pair, cfg))
+			}
 			continue
 		}
 		g.Rules = append(g.Rules, countAlert(slo, pair, cfg))

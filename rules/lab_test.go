@@ -37,10 +37,12 @@ func (f *fakeSource) Current(context.Context) ([]Sample, error) {
 	return Samples(rows), nil
 }
 
-// set gives one deploy's bad shares over the two windows of testSLO.
+// set gives one deploy's bad shares over the two windows of testSLO, of so many
+// labels that no noise does that.
 func (f *fakeSource) set(deploy string, long, low, short float64) {
 	f.row(deploy, "6h", long, low)
 	f.row(deploy, "30m", short, short)
+	f.quiet(deploy, 1e-12)
 }
 
 func (f *fakeSource) row(deploy, window string, value, low float64) {

@@ -135,6 +135,38 @@ func TestOnlyAProvenEstimateSpeaksAgainstLabels(t *testing.T) {
 	}
 }
 
+// A page by labels asks that neither chance nor the labels that are missing may be
+// what did it; until then it is a ticket.
+func TestLabelsPageOnlyWhatMissingOnesCannotExplain(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		for _, tt := range []struct {
+			noise float64
+			want  []string
+		}{
+			{1e-3, []string{"ticket matured=firing"}},
+			{1e-12, []string{"page=firing", "ticket matured=resolved"}},
+			{1, []string{"page=resolved", "ticket matured=firing"}},
+		} {
+			l.source.set("v1", 0.8, 0.75, 0.8)
+			l.source.quiet("v1", tt.noise)
+			l.pass(2)
+			if got := l.inbox.states(); !slices.Equal(got, tt.want) {
+				t.Errorf("noise %v: sent %v, want %v", tt.noise, got, tt.want)
+			}
+		}
+	})
+}
+
+// quiet says what noise says of the labels of the long window.
+func (f *fakeSource) quiet(deploy string, noise float64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.rows[deploy+"6h"]
+	r.Noise = noise
+	f.rows[deploy+"6h"] = r
+}
+
 // A page of an estimate ends when labels tell of as late a window, and deny it: it
 // does not wait for the next hour.
 func TestLabelsOfAsLateAWindowEndTheNowcast(t *testing.T) {

@@ -71,9 +71,7 @@ func Objectives(slos []plumbline.SLO) ([]plumbline.Objective, error) {
 				continue
 			}
 			o.Pairs[i].Noise = falsePagesPerYear / minutesPerYear / float64(max(pages[o.SLO.Model], 1))
-			if !o.SLO.SLI.Is(plumbline.SLIQuality) { // its interval is its evidence
-				o.Pairs[i].Evidence = table.evidence(p.Long)
-			}
+			o.Pairs[i].Evidence = table.evidence(p.Long)
 		}
 	}
 	return all, nil

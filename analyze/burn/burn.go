@@ -17,6 +17,9 @@ type Minutes struct {
 	// Correct those of them that were right: each as often as its weight says.
 	// Rows are the predictions that Labelled was counted from.
 	Requests, Labelled, Correct, Rows []int64
+	// Random says that the predictions with a label are a simple random sample: those
+	// without are no other.
+	Random bool
 }
 
 // NewMinutes returns n empty minutes from the minute of start on.
@@ -74,6 +77,11 @@ type Evaluation struct {
 	Long, Short Window
 	// Threshold is the bad share that both windows are compared with.
 	Threshold float64
+	// Noise is the chance, a minute, that noise at exactly the target starts a breach
+	// even if every label that is missing says good, and Evidence the window in which
+	// it was looked for; 1 where there is no breach.
+	Noise    float64
+	Evidence time.Duration
 	// Verdict is missing if no minute has enough labels, insufficient if the
 	// long window has fewer than quality.MinLabelled, breach if the lower end of
 	// the long window's interval and the short window's share both lie beyond
@@ -81,14 +89,28 @@ type Evaluation struct {
 	Verdict string
 }
 
-// Breach reports whether the pair's condition holds.
+// Breach reports whether the pair's condition holds for the labels that are in.
 func (e Evaluation) Breach() bool { return e.Verdict == plumbline.VerdictBreach }
 
-// Evaluate finds F and evaluates one pair there. F is the latest minute, begun
-// at or before now, for which the short window (F - short, F] holds a prediction
-// and at least minCoverage of its predictions have a label.
-func Evaluate(m Minutes, now time.Time, slo plumbline.SLO, pair plumbline.WindowPair) Evaluation {
-	e := Evaluation{Pair: pair, Threshold: pair.Threshold(slo.Target), Verdict: plumbline.VerdictMissing}
+// Severity returns what a breach alerts with, and nothing without one: that of the
+// pair, but a ticket for a page that chance, or the labels that are missing, may
+// explain.
+func (e Evaluation) Severity() string {
+	switch {
+	case !e.Breach():
+		return ""
+	case e.Pair.Severity == plumbline.SeverityPage && e.Pair.Noise > 0 && e.Noise > e.Pair.Noise:
+		return plumbline.SeverityTicket
+	}
+	return e.Pair.Severity
+}
+
+// Evaluate finds F and evaluates one pair there; series is how many deploys share the
+// noise that is allowed. F is the latest minute, begun at or before now, for which the
+// short window (F - short, F] holds a prediction and at least minCoverage of its
+// predictions have a label.
+func Evaluate(m Minutes, now time.Time, slo plumbline.SLO, pair plumbline.WindowPair, series int) Evaluation {
+	e := Evaluation{Pair: pair, Threshold: pair.Threshold(slo.Target), Noise: 1, Verdict: plumbline.VerdictMissing}
 	e.Long.Length, e.Short.Length = pair.Long, pair.Short
 	short, long := int(pair.Short/time.Minute), int(pair.Long/time.Minute)
 	f := frontier(m, now, short, slo.MinCoverage)
@@ -103,10 +125,31 @@ func Evaluate(m Minutes, now time.Time, slo plumbline.SLO, pair plumbline.Window
 		e.Verdict = plumbline.VerdictInsufficient
 	case e.Long.Interval().Low > e.Threshold && e.Short.Share() > e.Threshold:
 		e.Verdict = plumbline.VerdictBreach
+		w := m.lenient(f, series)
+		e.Evidence, e.Noise, _ = evidence(w, slo, w.looked(pair))
 	default:
 		e.Verdict = plumbline.VerdictOK
 	}
 	return e
+}
+
+// lenient returns the windows that end with minute f as they would be if every label
+// that is missing were to say good, unless those that are in are a random sample.
+// However labels come, no more than what is bad in the end is bad in them: which come
+// first can hide a burn, and makes none.
+func (m Minutes) lenient(f, series int) Windows {
+	return Windows{End: m.end(f), From: m.Start, Series: series, Of: func(length time.Duration) Count {
+		w := m.sum(f-int(length/time.Minute), f)
+		if m.Random {
+			return Count{Bad: float64(w.Bad), Total: float64(w.Labelled), Rows: float64(w.Rows)}
+		}
+		c := Count{Bad: float64(w.Bad), Total: float64(w.Requests), Rows: float64(w.Requests)}
+		if w.Labelled > 0 {
+			// Those without a label stand for as many requests each as those with one.
+			c.Rows *= float64(w.Rows) / float64(w.Labelled)
+		}
+		return c
+	}}
 }
 
 // frontier returns the index of F, or -1. It walks back from now with the sum of

@@ -94,7 +94,7 @@ func TestEvaluateEqualsBruteForce(t *testing.T) {
 		now := origin.Add(time.Duration(random.IntN(n*60)) * time.Second)
 		slo := plumbline.SLO{Target: .7, MinCoverage: []float64{0, .3, .9}[random.IntN(3)]}
 		p := pair(time.Duration(10+random.IntN(80))*time.Minute, time.Duration(1+random.IntN(15))*time.Minute, 1.5)
-		got := Evaluate(minutesOf(events, n, now), now, slo, p)
+		got := Evaluate(minutesOf(events, n, now), now, slo, p, 1)
 		verdicts[got.Verdict]++
 		end, long, short, ok := bruteForce(events, now, slo, p)
 		if ok != (got.Verdict != plumbline.VerdictMissing) || !got.End.Equal(end) {
@@ -125,9 +125,9 @@ func TestNoLabelsAreNeverHealthy(t *testing.T) {
 	}
 	slo := plumbline.SLO{Target: .7, MinCoverage: .3}
 	for name, e := range map[string]Evaluation{
-		"no labels":        Evaluate(m, origin.Add(time.Hour), slo, pair(time.Hour, 5*time.Minute, 1)),
-		"nothing at all":   Evaluate(NewMinutes(origin, 0), origin, slo, pair(time.Hour, 5*time.Minute, 1)),
-		"before the start": Evaluate(m, origin.Add(-time.Hour), slo, pair(time.Hour, 5*time.Minute, 1)),
+		"no labels":        Evaluate(m, origin.Add(time.Hour), slo, pair(time.Hour, 5*time.Minute, 1), 1),
+		"nothing at all":   Evaluate(NewMinutes(origin, 0), origin, slo, pair(time.Hour, 5*time.Minute, 1), 1),
+		"before the start": Evaluate(m, origin.Add(-time.Hour), slo, pair(time.Hour, 5*time.Minute, 1), 1),
 	} {
 		if e.Verdict != plumbline.VerdictMissing || !e.End.IsZero() || !math.IsNaN(e.Long.Share()) {
 			t.Errorf("%s: %+v", name, e)
@@ -162,7 +162,7 @@ func TestReplayedLabelsEqualBruteForce(t *testing.T) {
 			if i+1 < len(changes) && changes[i+1].known.Equal(c.known) {
 				continue
 			}
-			got, want := evaluateAll(o, m, c.known)[0], Evaluate(minutesOf(events, n, c.known), c.known, o.SLO, o.Pairs[0])
+			got, want := evaluateAll(o, m, c.known, 1)[0], Evaluate(minutesOf(events, n, c.known), c.known, o.SLO, o.Pairs[0], 1)
 			if !reflect.DeepEqual(got, want) {
 				t.Fatalf("as known at %s:\n got %+v\nwant %+v", c.known, got, want)
 			}

@@ -45,12 +45,9 @@ func (c *clocks) ask(ctx context.Context, nowcasts Nowcaster, hour time.Time) er
 // pairs, in their order.
 func (c *clocks) tick(at time.Time, evaluations []Evaluation) {
 	for i, e := range evaluations {
-		now := ""
-		if e.Breach() {
-			now = e.Pair.Severity
-			if c.estimated && now == plumbline.SeverityPage && c.nowcast.of(e.Pair) && c.nowcast.against(e) {
-				now = plumbline.SeverityTicket
-			}
+		now := e.Severity()
+		if now == plumbline.SeverityPage && c.estimated && c.nowcast.of(e.Pair) && c.nowcast.against(e) {
+			now = plumbline.SeverityTicket
 		}
 		c.change(&c.held[i], now, Replayed{At: at, Deploy: c.deploy, Pair: e.Pair, Clock: plumbline.ClockMatured, Long: e.Long.Share(), Short: e.Short.Share()})
 	}

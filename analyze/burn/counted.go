@@ -59,6 +59,12 @@ type Windows struct {
 // whole reports whether everything in a window is counted.
 func (w Windows) whole(length time.Duration) bool { return !w.End.Add(-length).Before(w.From) }
 
+// looked returns the pair with those windows of evidence alone that are counted.
+func (w Windows) looked(pair plumbline.WindowPair) plumbline.WindowPair {
+	pair.Evidence = slices.DeleteFunc(slices.Clone(pair.Evidence), func(l time.Duration) bool { return !w.whole(l) })
+	return pair
+}
+
 // few is below how many events a short window is expected to hold too few for
 // its emptiness to say something.
 const few = 10
@@ -95,8 +101,7 @@ func EvaluateCounts(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) Cou
 		Pair: pair, End: w.End, Threshold: pair.Threshold(slo.Target), Noise: 1,
 		Long: w.Of(pair.Long), Short: w.Of(pair.Short), Verdict: plumbline.VerdictMissing,
 	}
-	looked := pair
-	looked.Evidence = slices.DeleteFunc(slices.Clone(pair.Evidence), func(l time.Duration) bool { return !w.whole(l) })
+	looked := w.looked(pair)
 	c.Partly = !w.whole(pair.Long) || len(looked.Evidence) < len(pair.Evidence)
 	if !w.whole(pair.Long) || !(c.Long.Total > 0) {
 		return c

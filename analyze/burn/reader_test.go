@@ -137,7 +137,7 @@ func TestReaderEqualsBruteForce(t *testing.T) {
 			}
 			m := minutesOf(events, n, at)
 			for i, p := range o.Pairs {
-				if want := Evaluate(m, at, o.SLO, p); !reflect.DeepEqual(got[i], want) {
+				if want := Evaluate(m, at, o.SLO, p, 2); !reflect.DeepEqual(got[i], want) {
 					t.Fatalf("deploy %s as known at %s:\n got %+v\nwant %+v", d, at, got[i], want)
 				}
 			}
@@ -150,7 +150,7 @@ func TestReaderEqualsBruteForce(t *testing.T) {
 	}
 	for d, events := range deploys {
 		for i, p := range o.Pairs {
-			if want := Evaluate(minutesOf(events, 601, now), now, o.SLO, p); all[d][i].Long != want.Long || all[d][i].Verdict != want.Verdict {
+			if want := Evaluate(minutesOf(events, 601, now), now, o.SLO, p, 2); all[d][i].Long != want.Long || all[d][i].Verdict != want.Verdict {
 				t.Errorf("deploy %s now:\n got %+v\nwant %+v", d, all[d][i], want)
 			}
 		}
@@ -179,7 +179,7 @@ func TestReaderOfASegmentEqualsBruteForce(t *testing.T) {
 	}
 	at := origin.Add(100 * time.Minute)
 	got, err := r.AsKnownAt(t.Context(), o, "a", at)
-	if want := Evaluate(minutesOf(within, n, at), at, o.SLO, o.Pairs[0]); err != nil || !reflect.DeepEqual(got[0], want) || want.Long.Labelled == 0 {
+	if want := Evaluate(minutesOf(within, n, at), at, o.SLO, o.Pairs[0], 1); err != nil || !reflect.DeepEqual(got[0], want) || want.Long.Labelled == 0 {
 		t.Errorf("as known at %s:\n got %+v, %v\nwant %+v", at, got, err, want)
 	}
 	now := origin.Add(10 * time.Hour)
@@ -187,7 +187,7 @@ func TestReaderOfASegmentEqualsBruteForce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := Evaluate(minutesOf(within, 601, now), now, o.SLO, o.Pairs[0]); all["a"][0].Long != want.Long || all["a"][0].Verdict != want.Verdict {
+	if want := Evaluate(minutesOf(within, 601, now), now, o.SLO, o.Pairs[0], 1); all["a"][0].Long != want.Long || all["a"][0].Verdict != want.Verdict {
 		t.Errorf("now:\n got %+v\nwant %+v", all["a"][0], want)
 	}
 	o.SLO.Segment = "region=us"

@@ -32,8 +32,9 @@ type Replayed struct {
 	Pair   plumbline.WindowPair
 	// Clock is plumbline.ClockMatured or plumbline.ClockNowcast.
 	Clock string
-	// Severity is that of the pair, but a ticket for a nowcast that is not proven
-	// and for a page by labels that estimates since speak against.
+	// Severity is that of the pair, but a ticket for a nowcast that is not proven,
+	// and for a page by labels that estimates since speak against or that missing
+	// labels may explain.
 	Severity string
 	Fires    bool
 	// Long and Short are the bad shares of the pair's windows.
@@ -51,33 +52,52 @@ func (r Reader) Replay(ctx context.Context, o plumbline.Objective, nowcasts Nowc
 		return fmt.Errorf("replay SLO %q: %w", o.SLO.Name, err)
 	}
 	if o.SLO.Deploy != "" {
-		deploys = slices.DeleteFunc(deploys, func(d plumbline.DeployHash) bool { return d != o.SLO.Deploy })
+		deploys = slices.DeleteFunc(deploys, func(s served) bool { return s.deploy != o.SLO.Deploy })
 	}
-	for i, d := range deploys {
+	for i, s := range deploys {
 		hourly := func(at time.Time) {
 			done := max(float64(at.Sub(from))/float64(to.Sub(from)), 0)
 			progress((float64(i) + done) / float64(len(deploys)))
 		}
-		if err := r.replayDeploy(ctx, o, nowcasts, d, from, to, report, hourly); err != nil {
-			return fmt.Errorf("replay SLO %q of deploy %q: %w", o.SLO.Name, d, err)
+		if err := r.replayDeploy(ctx, o, nowcasts, s.deploy, deploys, from, to, report, hourly); err != nil {
+			return fmt.Errorf("replay SLO %q of deploy %q: %w", o.SLO.Name, s.deploy, err)
 		}
 	}
 	return nil
 }
 
-func (r Reader) deploys(ctx context.Context, o plumbline.Objective, from, to time.Time) (all []plumbline.DeployHash, err error) {
-	rows, err := r.Conn.Query(ctx, deploysSQL, clickhouse.Named("model", string(o.SLO.Model)),
-		clickhouse.Named("from", from.Add(-r.lag()-o.Longest()).Unix()), clickhouse.Named("to", to.Unix()))
+// served is when a deploy answered: of each hour in which it did the first minute and
+// the last, in seconds.
+type served struct {
+	deploy      plumbline.DeployHash
+	first, last []uint32
+}
+
+// in reports whether a deploy answered in minutes that begin in [from, to], which is
+// longer than an hour.
+func (s served) in(from, to time.Time) bool {
+	i, _ := slices.BinarySearch(s.last, uint32(max(from.Unix(), 0)))
+	return i < len(s.first) && int64(s.first[i]) <= to.Unix()
+}
+
+// deploys reads which deploys an evaluation in a range can see, and when they answered.
+func (r Reader) deploys(ctx context.Context, o plumbline.Objective, from, to time.Time) (all []served, err error) {
+	rows, err := r.Conn.Query(ctx, deploysSQL, clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("segment", string(o.SLO.Segment)),
+		clickhouse.Named("from", from.Add(-r.lag()-o.Longest()).Truncate(time.Minute).Unix()), clickhouse.Named("to", to.Unix()))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var deploy string
-		if err := rows.Scan(&deploy); err != nil {
+		var (
+			deploy string
+			s      served
+		)
+		if err := rows.Scan(&deploy, &s.first, &s.last); err != nil {
 			return nil, err
 		}
-		all = append(all, plumbline.DeployHash(deploy))
+		s.deploy = plumbline.DeployHash(deploy)
+		all = append(all, s)
 	}
 	return all, rows.Err()
 }
@@ -89,7 +109,7 @@ func (r Reader) lag() time.Duration {
 	return r.MaxLag
 }
 
-func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, nowcasts Nowcaster, deploy plumbline.DeployHash, from, to time.Time,
+func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, nowcasts Nowcaster, deploy plumbline.DeployHash, deploys []served, from, to time.Time,
 	report func(Replayed), progress func(time.Time)) error {
 	start := from.Add(-r.lag() - o.Longest()).Truncate(time.Minute)
 	bounds := []any{
@@ -104,6 +124,7 @@ func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, nowcast
 	if !ok {
 		return nil
 	}
+	m.Random = r.Random[o.SLO.Model]
 	clear(m.Labelled)
 	clear(m.Correct)
 	clear(m.Rows)
@@ -123,11 +144,17 @@ func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, nowcast
 			}
 			progress(hour)
 		}
-		seen := m.until(at, r.lag()+o.Longest())
+		reach := r.lag() + o.Longest()
+		seen, beside := m.until(at, reach), 0
+		for _, s := range deploys {
+			if s.in(at.Add(-reach), at) {
+				beside++
+			}
+		}
 		if !seen.served(at, o.Longest()) {
 			seen = NewMinutes(at, 0) // the service evaluates it no longer
 		}
-		clocks.tick(at, evaluateAll(o, seen, at))
+		clocks.tick(at, evaluateAll(o, seen, at, beside))
 	}
 	return nil
 }
@@ -183,6 +210,6 @@ func (m Minutes) served(at time.Time, window time.Duration) bool {
 func (m Minutes) until(at time.Time, reach time.Duration) Minutes {
 	first := max(int(at.Add(-reach).Sub(m.Start)/time.Minute), 0)
 	end := min(int(at.Sub(m.Start)/time.Minute)+1, len(m.Requests))
-	return Minutes{Start: m.Start.Add(time.Duration(first) * time.Minute), Requests: m.Requests[first:end],
+	return Minutes{Start: m.Start.Add(time.Duration(first) * time.Minute), Random: m.Random, Requests: m.Requests[first:end],
 		Labelled: m.Labelled[first:end], Correct: m.Correct[first:end], Rows: m.Rows[first:end]}
 }

@@ -169,7 +169,7 @@ func ofQuality(cfg app.Config, all []plumbline.Objective, stderr io.Writer) (kep
 // replayQuality replays the objectives of quality on both clocks: label by label
 // as they became known, and hour by hour on estimates.
 func replayQuality(ctx context.Context, cfg app.Config, db *storage.DB, all, quality []plumbline.Objective, out *replayLog) error {
-	reader := burn.Reader{Conn: db.Conn(), MaxLag: cfg.Analyze.MaxLabelLag}
+	reader := cfg.Analyze.Burn(db.Conn())
 	nowcasts := analyze.NewPastNowcasts(cfg.Analyze, db, all)
 	for _, o := range quality {
 		report := func(r burn.Replayed) { out.say(r, o.SLO.Name, o.SLO.Target) }

@@ -85,7 +85,7 @@ func suggestSLOs(ctx context.Context, w where, model plumbline.Model, s span, st
 		if all, rate, err = candidatesOf(ctx, db, model, cfg.Analyze.Models[model].Feedback, s); err != nil || len(all) == 0 {
 			return nil, err
 		}
-		return all, tryOut(ctx, db, cfg.Analyze.MaxLabelLag, all, s)
+		return all, tryOut(ctx, db, cfg.Analyze, all, s)
 	})
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func candidatesOf(ctx context.Context, db *storage.DB, model plumbline.Model, fe
 }
 
 // tryOut replays the days with every candidate, each as if it were the only one.
-func tryOut(ctx context.Context, db *storage.DB, lag time.Duration, candidates []*candidate, s span) error {
+func tryOut(ctx context.Context, db *storage.DB, cfg analyze.Config, candidates []*candidate, s span) error {
 	byName := make(map[plumbline.SLOName]*candidate)
 	var objectives []plumbline.Objective
 	for _, c := range candidates {
@@ -167,7 +167,7 @@ func tryOut(ctx context.Context, db *storage.DB, lag time.Duration, candidates [
 	if err := counter.Replay(ctx, objectives, s.from, s.to, func(c count.Change) { tally(c.SLO, c.Severity, c.Fires) }, func(time.Time) {}); err != nil {
 		return fmt.Errorf("slo suggest: %w", err)
 	}
-	reader := burn.Reader{Conn: db.Conn(), MaxLag: lag}
+	reader := cfg.Burn(db.Conn())
 	for _, o := range objectives {
 		if !o.SLO.SLI.Is(plumbline.SLIQuality) {
 			continue
