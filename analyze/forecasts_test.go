@@ -185,7 +185,9 @@ func TestClassesThatAreStoredLateAreSeenAtTheNextLook(t *testing.T) {
 	exec("INSERT INTO categories_hour SELECT * FROM kept")
 	exec("DROP TABLE kept")
 	r.forecasts.models[model].last = attempt{}
-	if f := estimates(t, r, db, model, now); len(find(f, func(f Finding) bool { return f.Signal == plumbline.SignalEstimatedQuality && f.Measure == "accuracy" && f.Verdict != plumbline.VerdictMissing })) == 0 {
+	if f := estimates(t, r, db, model, now); len(find(f, func(f Finding) bool {
+		return f.Signal == plumbline.SignalEstimatedQuality && f.Measure == "accuracy" && f.Verdict != plumbline.VerdictMissing
+	})) == 0 {
 		t.Errorf("with them %+v", f)
 	}
 }

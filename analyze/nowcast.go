@@ -96,6 +96,7 @@ func (l *forecasts) estimateOf(ctx context.Context, f *forecastOf, q forecast.Qu
 	g.Effective, g.Requests = a.Estimate.Weight.Effective(), a.Estimate.Weight.Requests
 	if a.Why == "" {
 		g.Share, g.Error, g.Sampling = min(max(1-a.Estimate.Value, 0), 1), a.Estimate.Error*a.Config.Widen, a.Estimate.Sampling
+		g.ByScores = min(max(1-a.Estimate.Expected, 0), 1)
 		g.Proven, g.Contradicted = a.Record.Proven, a.Contradiction.Suspected
 		// Labels of long ago say nothing against labels that came since.
 		if a.Contradiction.State == metric.OK && !a.LeftOut {

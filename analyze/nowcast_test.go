@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -239,5 +240,42 @@ func TestModelsOfSeveralClassesAreReplayedToo(t *testing.T) {
 	n, ok, err := NewPastNowcasts(DefaultConfig(), db, []plumbline.Objective{lateObjective()}).At(t.Context(), lateObjective(), "v1", hour)
 	if err != nil || !ok || n.Verdict != long.Verdict || n.Long.Share != long.Value || n.Short.Share != short.Value || math.Abs(long.Value-0.1) > 0.05 {
 		t.Errorf("replayed %+v (%v, %v), found %+v and %+v", n, ok, err, long, short)
+	}
+}
+
+// Bad labels that begin to come at once while good ones stand still say nothing of
+// the rest of a window: where scores say that all is well, no page rests on them.
+func TestBadLabelsThatComeFirstPageNobody(t *testing.T) {
+	db := startDB(t)
+	hour := now.Truncate(time.Hour)
+	beyond := 0
+	for i, tt := range []struct {
+		hourly int
+		since  time.Duration
+	}{{60, 12 * time.Hour}, {60, 30 * time.Hour}, {120, 12 * time.Hour}, {300, 10 * time.Hour}} {
+		o := lateObjective()
+		o.SLO.Model = plumbline.Model(fmt.Sprint("stalled", i))
+		r := rand.New(rand.NewPCG(74, uint64(i)))
+		all := lateWorld(r, hour.Add(-12*day), now, tt.hourly)
+		sureUntil(r, all, now)
+		for i, p := range all {
+			switch bad := p.predicted != p.truth; {
+			case !bad && p.known.After(now.Add(-tt.since)):
+				all[i].known = now.Add(day)
+			case bad && p.at.After(now.Add(-tt.since)):
+				all[i].known = p.at.Add(time.Minute)
+			}
+		}
+		storeLate(t, db, o.SLO.Model, all, now)
+		f := overWindow(t, estimates(t, newRunner(t, db, o), db, o.SLO.Model, now), 6*time.Hour)
+		if f.Verdict == plumbline.VerdictBreach {
+			t.Errorf("%d an hour, for %v: %+v", tt.hourly, tt.since, f)
+		}
+		if f.Low > 0.15 && strings.Contains(f.Assumes, "bad labels may be the first to come") {
+			beyond++
+		}
+	}
+	if beyond < 2 {
+		t.Errorf("of 4 estimates %d are beyond the threshold for their labels alone: the test shows little", beyond)
 	}
 }

@@ -40,6 +40,9 @@ type Estimate struct {
 	// labels alone: 0 when all are in. Sampling is that by which requests were
 	// sampled, 0 of a producer who sends all.
 	Share, Error, Sampling float64
+	// ByScores is the bad share as scores alone say it, without any label of the
+	// window.
+	ByScores float64
 	// Proven says that past estimates of such windows held as promised, and Contradicted
 	// that labels deny what was expected of them. Chance is that of labels so far off
 	// if the estimate is right; NaN where there are too few to tell.
@@ -84,8 +87,8 @@ type Nowcast struct {
 	// Low and High bound the long window's bad share, NaN without an estimate. They are
 	// wide enough to be looked at every hour of a year.
 	Low, High float64
-	// Verdict is insufficient without an estimate, for one that no page may rest on, and
-	// if Low is beyond the threshold and nothing can be said of the short window; breach
+	// Verdict is insufficient without an estimate, for one that no page may rest on, as
+	// one that is beyond the threshold for the labels alone that came first, and if Low is beyond the threshold and nothing can be said of the short window; breach
 	// if Low and the short window's share are beyond it, and ok otherwise.
 	Verdict string
 	// Why says why the verdict is insufficient.
@@ -102,9 +105,11 @@ func (n Nowcast) Beyond() bool {
 func EvaluateNowcast(slo plumbline.SLO, pair plumbline.WindowPair, end time.Time, long, short Estimate, series int) Nowcast {
 	n := Nowcast{Pair: pair, End: end, Long: long, Short: short, Threshold: pair.Threshold(slo.Target), Verdict: plumbline.VerdictInsufficient}
 	n.Low, n.High = math.NaN(), math.NaN()
+	safe := false // from bad labels that came first
 	if long.Why == "" && long.Predictions > 0 {
 		// Half a clump, for counts are whole.
 		half := hourly(pair, series)*n.spread(slo) + Overdispersion(slo)/2/long.worth()
+		safe = long.ByScores-half > 1-slo.Target || long.Known == long.Predictions
 		n.Low, n.High = max(long.Share-half, 0), min(long.Share+half, 1)
 	}
 	switch {
@@ -116,6 +121,8 @@ func EvaluateNowcast(slo plumbline.SLO, pair plumbline.WindowPair, end time.Time
 		n.Why = "labels that are in contradict the estimate: no page may rest on it"
 	case !long.Proven:
 		n.Why = "estimates of past windows are not proven: no page may rest on this one"
+	case n.Beyond() && !safe:
+		n.Why = "without the labels that are in, scores do not say that the target is missed, and bad labels may be the first to come: no page may rest on it"
 	case n.Beyond():
 		n.Verdict = plumbline.VerdictBreach
 	case n.Low > n.Threshold && short.Why != "":

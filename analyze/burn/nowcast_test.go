@@ -45,7 +45,7 @@ func TestNowcastPair(t *testing.T) {
 
 func TestTheVerdictOfAGuess(t *testing.T) {
 	pair := plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: 6 * time.Hour, Short: time.Hour, Factor: 4}
-	bad := Estimate{Predictions: 3000, Known: 100, Share: 0.7, Error: 0.01, Proven: true, Chance: math.NaN()}
+	bad := Estimate{Predictions: 3000, Known: 100, Share: 0.7, Error: 0.01, ByScores: 0.3, Proven: true, Chance: math.NaN()}
 	with := func(g Estimate, change func(*Estimate)) Estimate {
 		change(&g)
 		return g
@@ -59,6 +59,9 @@ func TestTheVerdictOfAGuess(t *testing.T) {
 		{"burning", bad, bad, plumbline.VerdictBreach, true},
 		{"not proven", with(bad, func(g *Estimate) { g.Proven = false }), bad, plumbline.VerdictInsufficient, true},
 		{"contradicted", with(bad, func(g *Estimate) { g.Contradicted = true }), bad, plumbline.VerdictInsufficient, true},
+		{"for its labels alone", with(bad, func(g *Estimate) { g.ByScores = 0.1 }), bad, plumbline.VerdictInsufficient, true},
+		{"hardly by its scores", with(bad, func(g *Estimate) { g.ByScores = 0.15 }), bad, plumbline.VerdictInsufficient, true},
+		{"by its labels, all of them", with(bad, func(g *Estimate) { g.ByScores, g.Known = 0.1, g.Predictions }), bad, plumbline.VerdictBreach, true},
 		{"the last hour is well", bad, with(bad, func(g *Estimate) { g.Share = 0.39 }), plumbline.VerdictOK, false},
 		{"the last hour is empty", bad, with(bad, func(g *Estimate) { g.Why = "no predictions" }), plumbline.VerdictInsufficient, false},
 		{"well, and the last hour is empty", with(bad, func(g *Estimate) { g.Share = 0.1 }), with(bad, func(g *Estimate) { g.Why = "no predictions" }), plumbline.VerdictOK, false},
