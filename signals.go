@@ -39,6 +39,9 @@ const (
 	// MeasureEstimatedBadShare is MeasureBadShare of a window whose labels are not
 	// all in, as estimated: the nowcast of a burn rate.
 	MeasureEstimatedBadShare = "estimated_bad_share"
+	// MeasureBadShareOfPart is what one part of a composite, named in the column
+	// reference, makes up of its MeasureBadShare: parts sum to it.
+	MeasureBadShareOfPart = "bad_share_of_part"
 	MeasureCoverage          = "coverage"
 	// MeasureTypeChange is the share of a feature's values that have another
 	// type than before, MeasureDuplicateShare that of deliveries that repeat one

@@ -352,7 +352,7 @@ func findingsTable() Table {
 			{Name: "segment", Type: TypeName, Doc: "Marginal slice; empty for all traffic."},
 			{Name: "feature", Type: TypeName, Doc: "Feature, for drift and data quality; score, predicted, predicted_value, label or label_value for drift of what is not a feature."},
 			{Name: "slo", Type: TypeName, Doc: "Service level objective, for burn rates."},
-			{Name: "reference", Type: TypeName, Doc: "What it is compared with, for drift and data quality: training, previous-deploy, week-before and so on."},
+			{Name: "reference", Type: TypeName, Doc: "What it is compared with, for drift and data quality: training, previous-deploy, week-before and so on; of a share of a composite's burn its part."},
 			{Name: "window", Type: TypeName, Doc: "Length of the window, for example 1h."},
 			{Name: "window_end", Type: TypeTime, Doc: "End of the window, event time."},
 			{Name: "measure", Type: TypeName, Doc: "Measure, for example psi, null_share or accuracy."},

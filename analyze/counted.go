@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,9 @@ import (
 
 // assumesCounts is what burn rates on counts rest on.
 const assumesCounts = "every event counts once it has come in; p is the chance, a minute, that noise at exactly the target starts this"
+
+// assumesPart is what the part of a composite rests on.
+const assumesPart = "parts burn their own budgets, and are weighed as the objective says: theirs sum to its bad share"
 
 // assumesPartly is why windows are missing though events are counted in them.
 const assumesPartly = "not all of the window is counted yet, or it could not be for a while; the log says which"
@@ -233,12 +237,29 @@ func countedFindings(e count.Evaluation) []Finding {
 			}
 		}
 		findings = append(findings, f)
+		if long && c.Verdict != plumbline.VerdictMissing {
+			findings = append(findings, partFindings(f, c.Parts)...)
+		}
 	}
 	for _, c := range e.Counted {
 		add(c, c.Pair.Long, c.Long, true)
 	}
 	for _, c := range e.Counted {
 		add(c, c.Pair.Short, c.Short, false)
+	}
+	return findings
+}
+
+// partFindings say what the parts of a composite make up of the bad share that a
+// finding tells.
+func partFindings(whole Finding, parts []burn.Part) []Finding {
+	var findings []Finding
+	for _, p := range parts {
+		f := whole
+		f.Measure, f.Reference, f.Value = plumbline.MeasureBadShareOfPart, string(p.SLO), p.Bad
+		f.Low, f.High, f.NullMean, f.Effect, f.P = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
+		f.Assumes = assumesPart
+		findings = append(findings, f)
 	}
 	return findings
 }

@@ -155,3 +155,33 @@ func TestOnlyEventsAreCountedInBetween(t *testing.T) {
 		t.Errorf("%d of them are counted in between, want latency, success and cost", got)
 	}
 }
+
+// Of a composite each part's share is told beside the whole, once a window, and they
+// sum to it; of what is missing nothing is.
+func TestPartsOfACompositeAreTold(t *testing.T) {
+	pair := plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: 6 * time.Hour, Short: 30 * time.Minute, Factor: 6}
+	c := burn.Counted{Pair: pair, Long: burn.Count{Bad: 8, Total: 100}, Short: burn.Count{Bad: 1, Total: 10}, Verdict: plumbline.VerdictBreach,
+		Parts: []burn.Part{{SLO: "fast", Bad: 0.06}, {SLO: "steady", Bad: 0.02}}}
+	told := func(c burn.Counted) (shares map[string]float64, whole float64) {
+		shares = map[string]float64{}
+		for _, f := range countedFindings(count.Evaluation{Objective: plumbline.Objective{SLO: plumbline.SLO{Name: "whole", Model: "m", Target: 0.99}}, Deploy: "a", Counted: []burn.Counted{c, c}}) {
+			switch {
+			case f.Measure == plumbline.MeasureBadShareOfPart:
+				shares[f.Reference] += f.Value
+				if f.Window != 6*time.Hour || f.SLO != "whole" || f.Deploy != "a" || f.Verdict != c.Verdict {
+					t.Errorf("%+v", f)
+				}
+			case f.Window == 6*time.Hour:
+				whole = f.Value
+			}
+		}
+		return shares, whole
+	}
+	if shares, whole := told(c); len(shares) != 2 || shares["fast"] != 0.06 || math.Abs(shares["fast"]+shares["steady"]-whole) > 1e-12 {
+		t.Errorf("%v of %v", shares, whole)
+	}
+	c.Verdict = plumbline.VerdictMissing
+	if shares, _ := told(c); len(shares) != 0 {
+		t.Errorf("of what is missing %v", shares)
+	}
+}

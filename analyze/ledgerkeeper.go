@@ -58,10 +58,11 @@ type ledgerKeeper struct {
 	// targets are the objectives that quality is judged by, the first of a model
 	// and segment also its drifts.
 	targets []plumbline.SLO
-	// drifts are the objectives that bound a drift.
-	drifts  []plumbline.SLO
-	looked  attempt
-	written map[string]ledger.Entry
+	// drifts are the objectives that bound a drift, composites those that may have such
+	// a part.
+	drifts, composites []plumbline.SLO
+	looked             attempt
+	written            map[string]ledger.Entry
 }
 
 func newLedgerKeeper(reader ledger.Reader, cfg LedgerConfig, objectives []plumbline.Objective) *ledgerKeeper {
@@ -72,6 +73,9 @@ func newLedgerKeeper(reader ledger.Reader, cfg LedgerConfig, objectives []plumbl
 		}
 		if o.SLO.SLI.Is(plumbline.SLIDrift) {
 			j.drifts = append(j.drifts, o.SLO)
+		}
+		if o.SLO.SLI.Is(plumbline.SLIComposite) {
+			j.composites = append(j.composites, o.SLO)
 		}
 	}
 	return j
@@ -167,15 +171,16 @@ func (j *ledgerKeeper) alarms(ctx context.Context, since time.Time) ([]ledger.Al
 		return nil, err // with one of them alone a drift could be counted twice
 	}
 	var all []ledger.Alarm
-	for _, a := range incidents {
-		if j.about(&a) {
-			all = append(all, a)
-		}
-	}
 	var (
 		young []ledger.Alarm
 		errs  []error
 	)
+	for _, a := range incidents {
+		judged, err := j.about(ctx, &a)
+		if errs = append(errs, err); judged {
+			all = append(all, a)
+		}
+	}
 	for _, a := range ledger.Once(append(all, tickets...)) {
 		if a.Opened.Before(since) {
 			continue
@@ -193,24 +198,31 @@ func (j *ledgerKeeper) alarms(ctx context.Context, since time.Time) ([]ledger.Al
 
 // about says by its objective what an incident is about, unless it is of suspected
 // concept drift and has none; false is one that is about neither quality nor drift, or
-// whose objective is not declared any more.
-func (j *ledgerKeeper) about(a *ledger.Alarm) bool {
+// whose objective is not declared any more. One of a composite is about the part that
+// burnt most.
+func (j *ledgerKeeper) about(ctx context.Context, a *ledger.Alarm) (judged bool, err error) {
 	if a.Kind == ledger.KindConcept {
-		return true
+		return true, nil
 	}
-	declared := func(slo plumbline.SLO) bool { return slo.Model == a.Model && slo.Name == a.SLO }
+	name := a.SLO
+	declared := func(slo plumbline.SLO) bool { return slo.Model == a.Model && slo.Name == name }
+	if slices.ContainsFunc(j.composites, declared) {
+		if name, err = j.reader.Burnt(ctx, *a); err != nil {
+			return false, err
+		}
+	}
 	if slices.ContainsFunc(j.targets, declared) {
 		a.Kind = ledger.KindQuality
-		return true
+		return true, nil
 	}
 	i := slices.IndexFunc(j.drifts, declared)
 	if i < 0 {
-		return false
+		return false, nil
 	}
 	slo := j.drifts[i]
 	a.Kind, a.Segment = ledger.KindDrift, slo.Segment
 	a.Stream = ledger.Stream{Model: slo.Model, Segment: slo.Segment, Feature: slo.SLI.Feature, Reference: slo.SLI.Reference, Measure: slo.SLI.Measure}
-	return true
+	return true, nil
 }
 
 // target returns the objective that an alarm is judged by; without a name if its

@@ -250,3 +250,42 @@ func TestIncidentsOfDriftAreJudged(t *testing.T) {
 		t.Errorf("without an objective of quality: %+v, %v; want two drifts that nothing judges", entries, err)
 	}
 }
+
+// An incident of a composite is about the part that burnt most: of a drift it is
+// judged as one, and of anything else not at all.
+func TestIncidentsOfCompositesAreJudgedByTheirParts(t *testing.T) {
+	db := startDB(t)
+	fillAlarms(t, db, alarmsOpened.Add(40*time.Hour))
+	var incidents, findings []map[string]any
+	opened := alarmsOpened.Add(time.Hour)
+	for id, parts := range map[string]map[string]float64{"drifted": {"stable": 0.3, "fast": 0.1}, "slow": {"stable": 0.1, "fast": 0.3}, "told by none": nil} {
+		slo := "whole " + id
+		incidents = append(incidents, map[string]any{"incident": id, "model": "m", "deploy_hash": "v2", "slo": slo, "severity": "page", "opened": opened.UnixMilli(), "resolved": 0, "version": 1})
+		row := func(measure, part string, value float64) map[string]any {
+			return map[string]any{"signal": "burn", "model": "m", "deploy_hash": "v2", "stage": "production", "slo": slo, "reference": part, "window": "1h",
+				"window_end": opened.UnixMilli(), "measure": measure, "value": value, "verdict": "breach", "at": opened.UnixMilli()}
+		}
+		findings = append(findings, row("bad_share", "", 0.4))
+		for part, bad := range parts {
+			findings = append(findings, row("bad_share_of_part", part, bad))
+		}
+	}
+	insert(t, db, "incidents", incidents)
+	insert(t, db, "findings", findings)
+	objectives := append(ledgerObjectives(),
+		plumbline.Objective{SLO: plumbline.SLO{Name: "stable", Model: "m", PartOf: "whole", Target: 0.99,
+			SLI: plumbline.SLI{Kind: plumbline.SLIDrift, Signal: plumbline.SignalDrift, Measure: plumbline.MeasurePSI, Feature: "distance", Reference: plumbline.ReferenceTraining}}},
+		plumbline.Objective{SLO: plumbline.SLO{Name: "fast", Model: "m", PartOf: "whole", Target: 0.99, SLI: plumbline.SLI{Kind: plumbline.SLILatency}}})
+	for _, i := range incidents {
+		objectives = append(objectives, plumbline.Objective{SLO: plumbline.SLO{Name: plumbline.SLOName(i["slo"].(string)), Model: "m", Target: 0.99, SLI: plumbline.SLI{Kind: plumbline.SLIComposite},
+			Parts: []plumbline.Part{{SLO: "stable", Weight: 1}, {SLO: "fast", Weight: 1}}}})
+	}
+	entries, err := newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, defaultLedger(), objectives).look(t.Context(), alarmsOpened.Add(40*time.Hour))
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("%d alarms, %v; want that of the drift alone: %+v", len(entries), err, entries)
+	}
+	if e := entries[0]; e.ID != "drifted" || e.Kind != ledger.KindDrift || e.Truth != ledger.TruthTrue || e.SLO != "accuracy" || e.Requests != 600 ||
+		!strings.HasPrefix(e.Claim, "objective whole drifted, psi of distance against training: ") {
+		t.Errorf("%+v, want a drift that was right by the accuracy", e)
+	}
+}

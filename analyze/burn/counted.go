@@ -85,11 +85,19 @@ type Counted struct {
 	// Thin says that longer windows of evidence are needed: no one would hold enough
 	// if every event in it were bad, or if twice the pair's factor were.
 	Thin bool
+	// Parts are what each part of a composite makes up of the long window's bad share.
+	Parts []Part
 	// Partly says that not all of a window that is looked at is counted.
 	Partly bool
 	// Verdict is missing if the long window is empty or not all counted, or the short
 	// one is empty although it should not be; otherwise as Judge says.
 	Verdict string
+}
+
+// Part is what one part of a composite makes up of its bad share.
+type Part struct {
+	SLO plumbline.SLOName
+	Bad float64
 }
 
 // Breach reports whether the pair's condition holds.

@@ -28,6 +28,9 @@ var errorsSQL string
 //go:embed sql/claim.sql
 var claimSQL string
 
+//go:embed sql/parts.sql
+var partsSQL string
+
 //go:embed sql/drift.sql
 var driftSQL string
 
@@ -108,13 +111,36 @@ func (r Reader) Claim(ctx context.Context, a *Alarm) error {
 	return nil
 }
 
-func (r Reader) windows(ctx context.Context, a *Alarm) error {
-	args := []any{
+// Burnt returns the part that made up most of what the incident of a composite stood
+// on; none where findings of it are gone.
+func (r Reader) Burnt(ctx context.Context, a Alarm) (most plumbline.SLOName, err error) {
+	err = r.each(ctx, "parts of incident "+a.ID, partsSQL, a.stood(), func(rows driver.Rows) error {
+		var (
+			part string
+			bad  float64
+		)
+		if err := rows.Scan(&part, &bad); err != nil {
+			return err
+		}
+		if most == "" {
+			most = plumbline.SLOName(part)
+		}
+		return nil
+	})
+	return most, err
+}
+
+// stood are the parameters by which findings that an incident stood on are found.
+func (a Alarm) stood() []any {
+	return []any{
 		clickhouse.Named("model", string(a.Model)), clickhouse.Named("slo", string(a.SLO)), clickhouse.Named("deploy", string(a.Deploy)),
 		clickhouse.Named("opened", a.Opened.Unix()),
 	}
+}
+
+func (r Reader) windows(ctx context.Context, a *Alarm) error {
 	var from, to time.Time
-	err := r.each(ctx, "what incident "+a.ID+" stood on", claimSQL, args, func(rows driver.Rows) error {
+	err := r.each(ctx, "what incident "+a.ID+" stood on", claimSQL, a.stood(), func(rows driver.Rows) error {
 		var window string
 		var end time.Time
 		if err := rows.Scan(&window, &end); err != nil {

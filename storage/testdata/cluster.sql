@@ -507,7 +507,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`findings_local` ON CLUSTER `analytics`
     `segment` LowCardinality(String) COMMENT 'Marginal slice; empty for all traffic.',
     `feature` LowCardinality(String) COMMENT 'Feature, for drift and data quality; score, predicted, predicted_value, label or label_value for drift of what is not a feature.',
     `slo` LowCardinality(String) COMMENT 'Service level objective, for burn rates.',
-    `reference` LowCardinality(String) COMMENT 'What it is compared with, for drift and data quality: training, previous-deploy, week-before and so on.',
+    `reference` LowCardinality(String) COMMENT 'What it is compared with, for drift and data quality: training, previous-deploy, week-before and so on; of a share of a composite''s burn its part.',
     `window` LowCardinality(String) COMMENT 'Length of the window, for example 1h.',
     `window_end` DateTime64(3, 'UTC') COMMENT 'End of the window, event time.',
     `measure` LowCardinality(String) COMMENT 'Measure, for example psi, null_share or accuracy.',

@@ -257,9 +257,13 @@ func TestCompositeWeighsItsParts(t *testing.T) {
 	}
 	for _, e := range found {
 		from := origin.Add(-time.Hour)
-		want := (3*brute(t, db, "latency", e.Deploy, from, origin).Share() + brute(t, db, "success", e.Deploy, from, origin).Share()) / 4
-		if got := e.Counted[0].Long.Share(); math.Abs(got-want) > 1e-12 {
-			t.Errorf("%s: %v, want %v", e.Deploy, got, want)
+		latency, success := 3*brute(t, db, "latency", e.Deploy, from, origin).Share()/4, brute(t, db, "success", e.Deploy, from, origin).Share()/4
+		if got := e.Counted[0].Long.Share(); math.Abs(got-latency-success) > 1e-12 {
+			t.Errorf("%s: %v, want %v", e.Deploy, got, latency+success)
+		}
+		parts := e.Counted[0].Parts
+		if len(parts) != 2 || parts[0].SLO != "latency" || math.Abs(parts[0].Bad-latency) > 1e-12 || parts[1].SLO != "success" || math.Abs(parts[1].Bad-success) > 1e-12 {
+			t.Errorf("%s: of it %+v, want %v and %v", e.Deploy, parts, latency, success)
 		}
 	}
 }

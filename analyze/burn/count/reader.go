@@ -382,16 +382,22 @@ func (e evaluator) composite(o plumbline.Objective, pair plumbline.WindowPair, d
 		part := burn.EvaluateCounts(e.windows(k, series*len(o.SLO.Parts)), slo, pair)
 		sum.Partly = sum.Partly || part.Partly
 		if part.Verdict == plumbline.VerdictMissing {
+			sum.Parts = nil
 			return sum
 		}
 		weights += p.Weight
-		long += p.Weight * part.Long.Share() / (1 - slo.Target)
+		burnt := p.Weight * part.Long.Share() / (1 - slo.Target)
+		sum.Parts = append(sum.Parts, burn.Part{SLO: p.SLO, Bad: burnt})
+		long += burnt
 		short += p.Weight * part.Short.Share() / (1 - slo.Target)
 		rows.Total, rows.Rows = rows.Total+part.Long.Total, rows.Rows+part.Long.Rows
 		noise = min(noise, part.Noise)
 		sum.Thin = sum.Thin || part.Thin
 	}
 	budget := 1 - o.SLO.Target
+	for i := range sum.Parts {
+		sum.Parts[i].Bad *= budget / weights
+	}
 	sum.Long = burn.Count{Bad: long / weights * budget * rows.Total, Total: rows.Total, Rows: rows.Rows}
 	sum.Short = burn.Count{Bad: short / weights * budget * rows.Total, Total: rows.Total, Rows: rows.Rows}
 	sum.Noise = noise

@@ -5,6 +5,6 @@ SELECT name, window_end
 FROM (SELECT name, window_end, guessed, min(guessed) OVER () AS least
 FROM (SELECT DISTINCT toString(window) AS name, window_end, measure = 'estimated_bad_share' AS guessed
 FROM findings
-WHERE signal = 'burn' AND model = {model:String} AND slo = {slo:String} AND deploy_hash = {deploy:String} AND verdict = 'breach'
+WHERE signal = 'burn' AND measure IN ('bad_share', 'estimated_bad_share') AND model = {model:String} AND slo = {slo:String} AND deploy_hash = {deploy:String} AND verdict = 'breach'
   AND at > toDateTime64({opened:Int64}, 3, 'UTC') - INTERVAL 10 MINUTE AND at <= toDateTime64({opened:Int64}, 3, 'UTC') + INTERVAL 1 MINUTE))
 WHERE guessed = least

@@ -125,6 +125,9 @@ func (x explainer) loss(ctx context.Context, about alerting.Question, out *alert
 	if slo.SLI.Is(plumbline.SLIQuality) {
 		return x.drop(ctx, about, end, out)
 	}
+	if slo.SLI.Is(plumbline.SLIComposite) {
+		return x.parts(ctx, about)
+	}
 	return x.counted(ctx, about, slo, end, out)
 }
 

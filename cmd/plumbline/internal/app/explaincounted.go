@@ -17,6 +17,33 @@ import (
 //go:embed counted.sql
 var countedSQL string
 
+//go:embed burnparts.sql
+var burnPartsSQL string
+
+// parts says how much of the burn of a composite each of its parts makes up.
+func (x explainer) parts(ctx context.Context, about alerting.Question) (carriers []string, err error) {
+	rows, err := x.conn.Query(ctx, burnPartsSQL, clickhouse.Named("model", string(about.Model)), clickhouse.Named("slo", string(about.SLO)),
+		clickhouse.Named("deploy", string(about.Deploy)), clickhouse.Named("window", plumbline.WindowName(about.Window)),
+		clickhouse.Named("since", about.Now.Add(-oldWindows).UnixMilli()), clickhouse.Named("now", about.Now.UnixMilli()))
+	if err != nil {
+		return nil, fmt.Errorf("read what the parts of %s burn: %w", about.SLO, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var (
+			part       string
+			bad, whole float64
+		)
+		if err := rows.Scan(&part, &bad, &whole); err != nil {
+			return nil, fmt.Errorf("read what the parts of %s burn: %w", about.SLO, err)
+		}
+		if bad > 0 {
+			carriers = append(carriers, fmt.Sprintf("part %s carries %.0f %% of the burn", part, 100*bad/whole))
+		}
+	}
+	return carriers, rows.Err()
+}
+
 // counted says how many of the events that an SLO counts were good before and
 // are now, and which deploys carry the difference.
 func (x explainer) counted(ctx context.Context, about alerting.Question, slo plumbline.SLO, end time.Time, out *alerting.Explanation) ([]string, error) {

@@ -52,3 +52,21 @@ func TestWhatACountedSLOLost(t *testing.T) {
 		t.Errorf("of nothing: %q, %+v, %v", lines, out.Quality, err)
 	}
 }
+
+// What burns of a composite is said by part, as it was found last of the deploy and
+// the window that fired.
+func TestWhichPartOfACompositeBurns(t *testing.T) {
+	db, now := testenv.Start(t, testenv.Setup{Storage: testenv.KeepAll}).DB, time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	row := func(part string, bad float64, deploy, window string, at time.Time) map[string]any {
+		return map[string]any{"signal": "burn", "measure": "bad_share_of_part", "model": "fare", "deploy_hash": deploy, "stage": "production", "slo": "whole",
+			"reference": part, "window": window, "value": bad, "verdict": "breach", "at": at.UnixMilli()}
+	}
+	testenv.Insert(t, db, "findings", []map[string]any{
+		row("fast", 0.06, "a", "6h", now.Add(-time.Minute)), row("steady", 0.02, "a", "6h", now.Add(-time.Minute)), row("answered", 0, "a", "6h", now.Add(-time.Minute)),
+		row("fast", 0.5, "a", "6h", now.Add(-6*time.Minute)), row("steady", 0.5, "b", "6h", now), row("steady", 0.5, "a", "1h", now), row("steady", 0.5, "a", "6h", now.Add(time.Minute)),
+	})
+	lines, err := explainer{conn: db.Conn()}.parts(t.Context(), alerting.Question{Model: "fare", Deploy: "a", SLO: "whole", Window: 6 * time.Hour, Now: now})
+	if want := []string{"part fast carries 75 % of the burn", "part steady carries 25 % of the burn"}; err != nil || !slices.Equal(lines, want) {
+		t.Errorf("%q, %v, want %q", lines, err, want)
+	}
+}
