@@ -42,7 +42,7 @@ const (
 	// MeasureBadShareOfPart is what one part of a composite, named in the column
 	// reference, makes up of its MeasureBadShare: parts sum to it.
 	MeasureBadShareOfPart = "bad_share_of_part"
-	MeasureCoverage          = "coverage"
+	MeasureCoverage       = "coverage"
 	// MeasureTypeChange is the share of a feature's values that have another
 	// type than before, MeasureDuplicateShare that of deliveries that repeat one
 	// of the same hour.
