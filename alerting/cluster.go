@@ -194,10 +194,15 @@ func (c *core) settled() notify.Peer {
 
 // turn is how long this replica lets the ones before it send.
 func (c *core) turn() time.Duration {
+	return time.Duration(c.position()) * c.config.Cluster.PeerTimeout
+}
+
+// position is how many replicas speak before this one.
+func (c *core) position() int {
 	if c.peer == nil {
 		return 0
 	}
-	return time.Duration(c.peer.Position()) * c.config.Cluster.PeerTimeout
+	return c.peer.Position()
 }
 
 // firesFor reports whether an alert fires that the route of the turn takes. One that

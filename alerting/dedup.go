@@ -59,15 +59,15 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 	}
 	// This replica has waited its turn: others may have spoken meanwhile.
 	o.seen = time.Now()
-	if alerts = d.delivery.current(alerts); len(alerts) == 0 || d.delivery.peer != nil && d.delivery.moved(ctx, alerts) {
+	if alerts = d.delivery.current(alerts); len(alerts) == 0 {
 		return ctx, nil, nil
+	}
+	entry, err := d.delivery.told(key, o)
+	if err != nil || d.delivery.peer != nil && d.delivery.moved(ctx, alerts) {
+		return ctx, nil, err
 	}
 	if i, err := d.delivery.incidents.get(o.incident.ID); err == nil {
 		o.incident = i
-	}
-	entry, err := d.delivery.nflog.entry(key, d.delivery.entry)
-	if err != nil {
-		return ctx, nil, err
 	}
 	store := nflog.NewStore(entry)
 	intent, _ := store.GetStr(stateIntent)
@@ -281,6 +281,22 @@ func (c *core) wasMuted(fp model.Fingerprint) bool {
 // fewer reports whether an alert that people were told of fires no more.
 func fewer(told, firing []uint64) bool {
 	return slices.ContainsFunc(told, func(hash uint64) bool { return !slices.Contains(firing, hash) })
+}
+
+// told returns what the log has of a group, nil if nothing. Where a replica that was to
+// speak before this one is gone, it may have spoken without a word to any other: that
+// is written down, or the end of what began meanwhile would never be told.
+func (d *delivery) told(key string, o *outcome) (*nflogpb.Entry, error) {
+	entry, err := d.nflog.entry(key, d.entry)
+	if err != nil || entry != nil || d.position() >= o.before || d.channel == "" {
+		return entry, err
+	}
+	store := nflog.NewStore(nil)
+	store.SetStr(stateIntent, "1")
+	if err := d.nflog.Log(d.entry, key, nil, nil, store, 0); err != nil {
+		return nil, fmt.Errorf("write down what a replica that is gone may have told: %w", err)
+	}
+	return d.nflog.entry(key, d.entry)
 }
 
 // intend writes down that a send begins, once a turn.

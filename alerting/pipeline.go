@@ -91,7 +91,7 @@ func (c *core) fanout(receiver string, owner plumbline.OwnerEntry, m *notify.Met
 func (c *core) integrationStage(d *delivery, integration notify.Integration, idx int, receiver string, m *notify.Metrics) notify.Stage {
 	d.entry = &nflogpb.Receiver{GroupName: receiver, Integration: integration.Name(), Idx: uint32(idx)}
 	return c.sends.wrap(notify.MultiStage{
-		notify.StageFunc(withOutcome),
+		notify.StageFunc(c.withOutcome),
 		notify.NewClusterWaitStage(c.turn),
 		&dedup{stage: notify.NewDedupStage(sendResolved{}, c.nflog, d.entry), delivery: d},
 		notify.NewRetryStage(integration, receiver, m, eventrecorder.Recorder{}),
@@ -168,6 +168,8 @@ type outcome struct {
 	// acknowledgement; repeat that nothing was said for long; quiet that only the
 	// record is to be renewed.
 	maybeTold, acknowledged, repeat, quiet bool
+	// before is how many replicas were to speak before this one when the turn began.
+	before int
 
 	text Text
 	sent bool
@@ -175,8 +177,8 @@ type outcome struct {
 
 type outcomeKey struct{}
 
-func withOutcome(ctx context.Context, _ *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
-	o := new(outcome)
+func (c *core) withOutcome(ctx context.Context, _ *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+	o := &outcome{before: c.position()}
 	o.incident, _ = ctx.Value(incidentKey{}).(Incident)
 	return context.WithValue(ctx, outcomeKey{}, o), alerts, nil
 }
