@@ -101,14 +101,13 @@ func (l *forecasts) contradiction(f *forecastOf, a forecast.Answer) Finding {
 // contradict them. It is no effect of anything, so that no panel of drifts has it.
 func (l *forecasts) promise(f *forecastOf, a forecast.Answer) Finding {
 	out := l.estimatedFinding(f, a.Question, plumbline.MeasurePromisedAccuracy)
-	most := 1.0
 	if f.task == forecast.Regression {
-		out.Measure, most = plumbline.MeasurePromisedMAE, math.Inf(1)
+		out.Measure = plumbline.MeasurePromisedMAE
 	}
 	out.Signal, out.Reference, out.Assumes = plumbline.SignalConceptDrift, plumbline.ReferenceEstimate, assumesPromise
 	out.Count, out.Verdict = unsigned(a.Estimate.Predictions), plumbline.VerdictOK
 	promised := a.Estimate.Promise()
-	out.Value, out.Low, out.High = a.Estimate.Expected, max(promised.Low, 0), min(promised.High, most)
+	out.Value, out.Low, out.High = a.Estimate.Expected, max(promised.Low, 0), min(promised.High, f.task.Most())
 	return out
 }
 
@@ -132,12 +131,8 @@ func (l *forecasts) record(f *forecastOf, a forecast.Answer) Finding {
 // model itself decides who gets a label. Its verdict is never more than
 // insufficient, so that no page rests on it.
 func (l *forecasts) bounds(ctx context.Context, f *forecastOf, feedback Feedback, m forecast.Maturity, q forecast.Question) (Finding, error) {
-	out := l.estimatedFinding(f, q, plumbline.MeasureAccuracy)
+	out := l.estimatedFinding(f, q, string(f.task.Measure()))
 	out.Verdict = plumbline.VerdictInsufficient
-	if f.task == forecast.Regression {
-		out.Measure, out.Assumes = string(metric.MAE), "only some predictions ever get a label: an error has no bounds"
-		return out, nil
-	}
 	// Windows end where those labels that ever come are in.
 	var late time.Duration
 	for _, s := range m.Delays {
@@ -157,9 +152,13 @@ func (l *forecasts) bounds(ctx context.Context, f *forecastOf, feedback Feedback
 	out.Coverage = float64(counts.Labelled) / float64(counts.Predictions)
 	if labels, ok, err := l.explored(ctx, f, feedback, counts, q, m.At); err != nil || ok {
 		if err == nil {
-			err = out.weighed(labels, counts.Predictions)
+			err = out.weighed(labels, counts.Predictions, f.task.Most())
 		}
 		return out, err
+	}
+	if f.task == forecast.Regression {
+		out.Assumes = "only some predictions ever get a label: an error has no bounds"
+		return out, nil
 	}
 	b, err := estimate.Bound(counts.Hits(), counts.Labels(), counts.Waiting())
 	if err != nil {
@@ -173,15 +172,15 @@ func (l *forecasts) bounds(ctx context.Context, f *forecastOf, feedback Feedback
 	return out, nil
 }
 
-// weighed fills in an estimate from labels whose chances are known.
-func (f *Finding) weighed(labels []estimate.Explored, predictions int64) error {
+// weighed fills in an estimate, between 0 and most, from labels whose chances are known.
+func (f *Finding) weighed(labels []estimate.Explored, predictions int64, most float64) error {
 	e, err := estimate.Weigh(labels, predictions)
 	if err != nil {
 		return err
 	}
 	f.Assumes = sentence(e.Assumes) + "; no page may rest on it"
 	if e.State == metric.OK {
-		f.Value, f.Low, f.High = e.Value, max(e.Low, 0), min(e.High, 1)
+		f.Value, f.Low, f.High = e.Value, max(e.Low, 0), min(e.High, most)
 	}
 	return nil
 }

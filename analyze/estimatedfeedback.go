@@ -10,7 +10,6 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
-	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/estimate"
 	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
 	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
@@ -140,7 +139,7 @@ func (l *forecasts) explored(ctx context.Context, f *forecastOf, feedback Feedba
 		}
 		return labels, true, nil
 	case feedback.Propensity != "":
-		labels, err := l.logged(ctx, f.scope.Model, q, at)
+		labels, err := l.logged(ctx, f, q, at)
 		return labels, err == nil, err
 	}
 	return nil, false, nil
@@ -157,11 +156,16 @@ func explored(propensity float64, correct, wrong estimate.Tally) []estimate.Expl
 	return out
 }
 
-// logged reads the labels of a window with the propensities that the events bore.
-// It reads raw rows, which no page rests on.
-func (l *forecasts) logged(ctx context.Context, model plumbline.Model, q forecast.Question, at time.Time) ([]estimate.Explored, error) {
+// logged reads the labels of a window with the propensities that the events bore: who
+// was right, or of a regression by how much it was wrong. It reads raw rows, which no
+// page rests on.
+func (l *forecasts) logged(ctx context.Context, f *forecastOf, q forecast.Question, at time.Time) ([]estimate.Explored, error) {
+	model, errs := f.scope.Model, uint8(0)
+	if f.task == forecast.Regression {
+		errs = 1
+	}
 	rows, err := l.conn.Query(ctx, propensitiesSQL, clickhouse.Named("model", string(model)), clickhouse.Named("deploy", string(q.Deploy)),
-		clickhouse.Named("from", q.End.Add(-q.Window).Unix()), clickhouse.Named("to", q.End.Unix()), clickhouse.Named("at", at.Unix()))
+		clickhouse.Named("from", q.End.Add(-q.Window).Unix()), clickhouse.Named("to", q.End.Unix()), clickhouse.Named("at", at.Unix()), clickhouse.Named("errors", errs))
 	if err != nil {
 		return nil, fmt.Errorf("read propensities of model %q: %w", model, err)
 	}
@@ -169,13 +173,15 @@ func (l *forecasts) logged(ctx context.Context, model plumbline.Model, q forecas
 	var labels []estimate.Explored
 	for rows.Next() {
 		var (
-			p              float64
-			correct, wrong estimate.Tally
+			alike estimate.Explored
+			times float64
 		)
-		if err := rows.Scan(&p, &correct.Count, &correct.Weight.Requests, &correct.Weight.Squares, &wrong.Count, &wrong.Weight.Requests, &wrong.Weight.Squares); err != nil {
+		if err := rows.Scan(&alike.Propensity, &times, &alike.Count, &alike.Actual, &alike.Scatter); err != nil {
 			return nil, fmt.Errorf("read propensities of model %q: %w", model, err)
 		}
-		labels = append(labels, explored(p, correct, wrong)...)
+		n := float64(alike.Count)
+		alike.Weight = estimate.Weight{Requests: n * times, Squares: n * times * times}
+		labels = append(labels, alike)
 	}
 	return labels, rows.Err()
 }

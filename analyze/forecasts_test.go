@@ -408,3 +408,84 @@ func TestModelConfigIsChecked(t *testing.T) {
 		t.Error("a least share of 1 and a window of a minute are accepted")
 	}
 }
+
+// The error of a regression that decides itself who gets a label is weighed by logged
+// chances, as known by now: a corrected label counts as it is, a withdrawn one not at
+// all. Without chances there is no number: an error has no bounds.
+func TestTheErrorOfARegressionIsWeighedByLoggedChances(t *testing.T) {
+	db := startDB(t)
+	r := rand.New(rand.NewPCG(75, 75))
+	hour := now.Truncate(time.Hour)
+	end := hour.Add(-time.Hour) // labels take less than that
+	var asked, heard []map[string]any
+	sums := map[string]float64{}
+	for i, at := 0, hour.Add(-6*day); at.Before(hour); i, at = i+1, at.Add(5*time.Minute) {
+		size, chance := 10+90*r.Float64(), 1.0
+		if size > 40 {
+			chance = 0.1
+		}
+		miss := math.Abs(size / 10 * r.NormFloat64())
+		id := map[string]any{"model": "r", "deploy_hash": "v1", "stage": "production", "prediction_id": fmt.Sprint(i), "ts": at.UnixMilli(), "known": at.UnixMilli(),
+			"predicted_value": size, "propensity": chance, "weight": 1, "_offset": i}
+		asked = append(asked, id)
+		inside := !at.Before(end.Add(-4*day)) && at.Before(end)
+		if inside {
+			sums["truth"], sums["all"] = sums["truth"]+miss, sums["all"]+1
+		}
+		if r.Float64() >= chance {
+			continue
+		}
+		label := func(known time.Duration, value float64, change map[string]any) {
+			row := map[string]any{"model": "r", "deploy_hash": "v1", "stage": "production", "prediction_id": fmt.Sprint(i), "ts": at.UnixMilli(), "known": at.Add(known).UnixMilli(),
+				"predicted_value": size, "label_value": value, "holds": 1, "truth_value": value, "labelled": 1, "requests": 1, "version": 1}
+			for k, v := range change {
+				row[k] = v
+			}
+			if at.Add(known).Before(hour) {
+				heard = append(heard, row)
+			}
+		}
+		switch wait := time.Duration(r.IntN(20)) * time.Minute; {
+		case i%10 == 0: // corrected
+			label(wait, size+50, nil)
+			label(wait+30*time.Minute, size+miss, map[string]any{"held": 1, "former_value": size + 50, "labelled": 0})
+		case i%10 == 5: // withdrawn
+			label(wait, size+50, nil)
+			label(wait+30*time.Minute, 0, map[string]any{"held": 1, "former_value": size + 50, "labelled": -1, "holds": 0, "truth_value": nil, "label_value": nil})
+			continue
+		default:
+			label(wait, size+miss, nil)
+		}
+		if inside {
+			sums["weighed"], sums["chances"] = sums["weighed"]+miss/chance, sums["chances"]+1/chance
+			sums["labelled"], sums["labels"] = sums["labelled"]+miss, sums["labels"]+1
+		}
+	}
+	insert(t, db, "predictions", asked)
+	insert(t, db, "outcomes", heard)
+	storeLate(t, db, "r", nil, now)
+	mae := func(feedback Feedback) Finding {
+		cfg := DefaultConfig()
+		cfg.Models = map[plumbline.Model]ModelConfig{"r": {Task: qualityask.Regression, Estimate: EstimateModel{Strata: "none"}, Feedback: feedback}}
+		cfg.EstimateWindows, cfg.EstimateHistory = []time.Duration{4 * day}, 8*day
+		runner, err := New(cfg, Dependencies{DB: db})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pick(t, estimates(t, runner, db, "r", now), plumbline.SignalEstimatedQuality, "mae", 4*day, "v1")
+	}
+	f := mae(Feedback{Kind: FeedbackPartial, Propensity: "logged"})
+	if !f.WindowEnd.Equal(end) {
+		t.Fatalf("the window ends at %s, want %s: %+v", f.WindowEnd, end, f)
+	}
+	truth, weighed := sums["truth"]/sums["all"], sums["weighed"]/sums["chances"]
+	if math.Abs(f.Value-weighed) > 1e-6 || !(f.Low <= truth && truth <= f.High) || f.High-f.Low > truth || f.Verdict != plumbline.VerdictInsufficient {
+		t.Errorf("%+v, want %.6f, of %.3f", f, weighed, truth)
+	}
+	if alone := sums["labelled"] / sums["labels"]; math.Abs(alone-truth) < 0.5 {
+		t.Errorf("labels alone say %.3f of %.3f, too: the test tests nothing", alone, truth)
+	}
+	if f := mae(Feedback{Kind: FeedbackPartial}); !math.IsNaN(f.Value) || !strings.Contains(f.Assumes, "no bounds") {
+		t.Errorf("without chances %+v", f)
+	}
+}

@@ -91,7 +91,9 @@ func imbensManski(gap float64) float64 {
 // or is the declared share of exploration.
 type Explored struct {
 	Propensity float64 // in (0, 1]
-	Actual     float64
+	// Actual is what the label says, or the mean of what alike labels say, and Scatter
+	// their variance about it.
+	Actual, Scatter float64
 	// Count is how many alike labels there are; 0 is one. Weight is what their
 	// predictions weigh where the producer samples.
 	Count  int64
@@ -133,7 +135,7 @@ func Weigh(labels []Explored, predictions int64) (Estimate, error) {
 		// A label is there with the chance of being sampled times its propensity.
 		w, n := 1/l.Propensity/weights, l.weight()
 		chance := n.Requests*(1-l.Propensity) + (n.Squares - n.Requests)
-		variance += chance * w * w * (l.Actual - out.Value) * (l.Actual - out.Value)
+		variance += chance * w * w * ((l.Actual-out.Value)*(l.Actual-out.Value) + l.Scatter)
 		heaviest = max(heaviest, w*n.Squares/n.Requests)
 	}
 	out.Error = math.Sqrt(variance)

@@ -400,3 +400,31 @@ func TestLoggedPropensitiesAreWeighed(t *testing.T) {
 		t.Error("a propensity of 0 is weighed")
 	}
 }
+
+// Labels alike in their chance and weight may be given as one row with their mean and
+// its scatter: one by one they say the same.
+func TestRowsOfAlikeLabelsWeighAsEach(t *testing.T) {
+	rng := rand.New(rand.NewPCG(51, 52))
+	var each, rows []estimate.Explored
+	for _, of := range []struct{ propensity, times float64 }{{1, 1}, {0.3, 1}, {0.3, 4}, {0.05, 2}} {
+		n := 30 + rng.IntN(40)
+		weight := estimate.Weight{Requests: of.times, Squares: of.times * of.times}
+		sum, squares := 0.0, 0.0
+		for range n {
+			v := 5 * rng.ExpFloat64()
+			each = append(each, estimate.Explored{Propensity: of.propensity, Actual: v, Weight: weight})
+			sum, squares = sum+v, squares+v*v
+		}
+		mean := sum / float64(n)
+		rows = append(rows, estimate.Explored{Propensity: of.propensity, Actual: mean, Scatter: squares/float64(n) - mean*mean, Count: int64(n),
+			Weight: estimate.Weight{Requests: float64(n) * weight.Requests, Squares: float64(n) * weight.Squares}})
+	}
+	one, err := estimate.Weigh(each, 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := estimate.Weigh(rows, 10_000)
+	if err != nil || one.Known != two.Known || one.State != two.State || math.Abs(one.Value-two.Value) > 1e-9 || math.Abs(one.Error-two.Error) > 1e-9 || one.Error == 0 {
+		t.Errorf("%+v, as rows %+v, %v", one, two, err)
+	}
+}

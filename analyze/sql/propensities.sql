@@ -1,19 +1,24 @@
--- Labelled predictions of a window by the chance that they had of a label, to
--- a thousandth of its logarithm, as known before an hour: those that were right,
--- the requests that they stand for and the sum of the squares of that, and the same
--- of those that were wrong.
-SELECT chance,
-    toInt64(countIf(hits > 0)), toFloat64(sumIf(times, hits > 0)), sumIf(times * times, hits > 0),
-    toInt64(countIf(hits <= 0)), toFloat64(sumIf(times, hits <= 0)), sumIf(times * times, hits <= 0)
+-- Labelled predictions of a window by the chance that they had of a label, to a
+-- thousandth of its logarithm, and by the requests that they stand for, as known
+-- before an hour: how many, the mean of what labels say of them and its variance. That
+-- is 1 for one that was right and 0 for another, or of a regression the absolute error:
+-- a correction takes out the one that stood before.
+SELECT chance, times, toInt64(count()), avg(says), varPop(says)
 FROM (
-    SELECT prediction_id, sum(correct) AS hits, sum(labelled) AS gained, toFloat64(argMax(requests, version)) AS times
-    FROM outcomes FINAL
-    WHERE model = {model:String} AND stage = 'production' AND ({deploy:String} = '' OR deploy_hash = {deploy:String})
-      AND ts >= toDateTime64({from:Int64}, 3, 'UTC') AND ts < toDateTime64({to:Int64}, 3, 'UTC')
-      AND outcomes.known < toDateTime64({at:Int64}, 3, 'UTC')
+    SELECT prediction_id, sum(labelled) AS gained, toFloat64(argMax(requests, version)) AS times,
+        if({errors:UInt8}, sum(miss - former_miss), toFloat64(sum(correct) > 0)) AS says
+    FROM (
+        SELECT prediction_id, labelled, correct, requests, version,
+            ifNotFinite(if(holds = 1, ifNull(abs(truth_value - predicted_value), 0.), 0.), 0.) AS miss,
+            ifNotFinite(if(held = 1, ifNull(abs(former_value - predicted_value), 0.), 0.), 0.) AS former_miss
+        FROM outcomes FINAL
+        WHERE model = {model:String} AND stage = 'production' AND ({deploy:String} = '' OR deploy_hash = {deploy:String})
+          AND ts >= toDateTime64({from:Int64}, 3, 'UTC') AND ts < toDateTime64({to:Int64}, 3, 'UTC')
+          AND outcomes.known < toDateTime64({at:Int64}, 3, 'UTC')
+        SETTINGS do_not_merge_across_partitions_select_final = 1
+    )
     GROUP BY prediction_id
     HAVING gained > 0
-    SETTINGS do_not_merge_across_partitions_select_final = 1
 ) AS heard
 INNER JOIN (
     SELECT prediction_id, argMin(least(exp10(round(log10(assumeNotNull(propensity)), 3)), 1), known) AS chance
@@ -22,5 +27,5 @@ INNER JOIN (
       AND ts >= toDateTime64({from:Int64}, 3, 'UTC') AND ts < toDateTime64({to:Int64}, 3, 'UTC')
     GROUP BY prediction_id
 ) AS asked USING (prediction_id)
-GROUP BY chance
-ORDER BY chance
+GROUP BY chance, times
+ORDER BY chance, times

@@ -20,8 +20,8 @@ func (t Task) Measure() metric.ID {
 	return metric.Accuracy
 }
 
-// most is the greatest that the measure of the task can be; the least is 0.
-func (t Task) most() float64 {
+// Most is the greatest that the measure of the task can be; the least is 0.
+func (t Task) Most() float64 {
 	if t == Regression {
 		return math.Inf(1)
 	}
@@ -48,7 +48,7 @@ func (fit *Fit) figures(cells []history.Cell, arrival estimate.Arrival, c estima
 		return x, err
 	}
 	x.main, err = estimate.Mean(fit.events(cells), arrival, c)
-	x.main = x.main.Within(0, fit.task.most())
+	x.main = x.main.Within(0, fit.task.Most())
 	return x, err
 }
 
@@ -103,7 +103,7 @@ func (x figures) values(records map[metric.ID]estimate.Record) []metric.Value {
 	for of, r := range records {
 		widen[of] = r.Widen
 	}
-	main := x.main.Widened(max(widen[id], 1)).Within(0, x.task.most())
+	main := x.main.Widened(max(widen[id], 1)).Within(0, x.task.Most())
 	if x.task == Binary {
 		x.confusion.Accuracy = main
 		return x.confusion.Values(widen)
@@ -117,7 +117,7 @@ func (x figures) ofLabels() map[metric.ID]estimate.Past {
 	if x.task == Binary {
 		return x.confusion.OfLabels()
 	}
-	return map[metric.ID]estimate.Past{x.task.Measure(): x.main.OfLabels(0, x.task.most())}
+	return map[metric.ID]estimate.Past{x.task.Measure(): x.main.OfLabels(0, x.task.Most())}
 }
 
 // truths are what the measures turned out to be, of each that is defined.
@@ -127,7 +127,7 @@ func (x figures) truths() map[metric.ID]float64 {
 		// The estimate stands in for labels that are missing still, and may so leave
 		// what a share can be.
 		if !math.IsNaN(v.Value) && !math.IsInf(v.Value, 0) {
-			out[v.Metric] = min(max(v.Value, 0), x.task.most())
+			out[v.Metric] = min(max(v.Value, 0), x.task.Most())
 		}
 	}
 	return out

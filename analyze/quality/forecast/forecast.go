@@ -239,7 +239,7 @@ func (a *Answer) fill(x figures, held map[metric.ID][]estimate.Past) {
 	a.Record = a.Records[x.task.Measure()]
 	a.Config.Widen = a.Record.Widen
 	a.Values = x.values(a.Records)
-	a.Estimate = x.main.Widened(a.Config.Widen).Within(0, x.task.most())
+	a.Estimate = x.main.Widened(a.Config.Widen).Within(0, x.task.Most())
 	a.Assumes, a.LeftOut = x.main.Assumes, x.leftOut
 	if x.main.Known < x.main.Predictions {
 		a.Assumes = append(slices.Clip(a.Assumes), a.Fit.assumes(a.Deploy)...)
