@@ -168,7 +168,8 @@ type outcome struct {
 	// acknowledgement; repeat that nothing was said for long; quiet that only the
 	// record is to be renewed.
 	maybeTold, acknowledged, repeat, quiet bool
-	// before is how many replicas were to speak before this one when the turn began.
+	// before is how many replicas were to tell before this one that something fires,
+	// when the turn began.
 	before int
 
 	text Text
@@ -178,7 +179,10 @@ type outcome struct {
 type outcomeKey struct{}
 
 func (c *core) withOutcome(ctx context.Context, _ *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
-	o := &outcome{before: c.position()}
+	o := new(outcome)
+	if firing, _ := splitAlerts(alerts); len(firing) > 0 {
+		o.before = c.position()
+	}
 	o.incident, _ = ctx.Value(incidentKey{}).(Incident)
 	return context.WithValue(ctx, outcomeKey{}, o), alerts, nil
 }

@@ -76,13 +76,13 @@ func burnFindings(o plumbline.Objective, hash plumbline.DeployHash, evaluations 
 	return findings
 }
 
-// noiseOf is what noise says of a long window, NaN of a length that is only short:
-// there is one number, also where pairs share the window.
+// noiseOf is what noise says of a long window, NaN of a length that is only short: that
+// of a pair that asks for evidence, where another shares the window.
 func noiseOf(evaluations []burn.Evaluation, long time.Duration) float64 {
-	noise := math.NaN()
+	noise, asked := math.NaN(), false
 	for _, e := range evaluations {
-		if e.Pair.Long == long && !(e.Noise >= noise) {
-			noise = e.Noise
+		if asks := e.Pair.Noise > 0; e.Pair.Long == long && (asks && !asked || asks == asked && !(e.Noise >= noise)) {
+			noise, asked = e.Noise, asks
 		}
 	}
 	return noise

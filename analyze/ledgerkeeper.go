@@ -177,7 +177,10 @@ func (j *ledgerKeeper) alarms(ctx context.Context, since time.Time) ([]ledger.Al
 	)
 	for _, a := range incidents {
 		judged, err := j.about(ctx, &a)
-		if errs = append(errs, err); judged {
+		if err != nil {
+			return nil, err // without it the same drift could be counted as a ticket
+		}
+		if judged {
 			all = append(all, a)
 		}
 	}

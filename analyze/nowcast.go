@@ -10,6 +10,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/analyze/estimate"
 	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
 )
@@ -96,7 +97,7 @@ func (l *forecasts) estimateOf(ctx context.Context, f *forecastOf, q forecast.Qu
 	g.Effective, g.Requests = a.Estimate.Weight.Effective(), a.Estimate.Weight.Requests
 	if a.Why == "" {
 		g.Share, g.Error, g.Sampling = min(max(1-a.Estimate.Value, 0), 1), a.Estimate.Error*a.Config.Widen, a.Estimate.Sampling
-		g.ByScores = min(max(1-a.Estimate.Expected, 0), 1)
+		g.ByScores, g.Random = min(max(1-a.Estimate.Expected, 0), 1), l.cfg.Models[f.scope.Model].arrival() == estimate.Random
 		g.Proven, g.Contradicted = a.Record.Proven, a.Contradiction.Suspected
 		// Labels of long ago say nothing against labels that came since.
 		if a.Contradiction.State == metric.OK && !a.LeftOut {

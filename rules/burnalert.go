@@ -15,7 +15,7 @@ func round12(v float64) float64 { return math.Round(v*1e12) / 1e12 }
 // both beyond the threshold: the long window shows the burn, the short one ends
 // the alert soon after the fault does. There is no `for`: the windows are the
 // delay already. For a page, neither chance nor labels that are missing must be what
-// did it, and what since speaks against is left out; see nowcastAlerts.
+// did it, and what since speaks against is left out; see spokenAgainst.
 func burnAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig, since string) rule {
 	expr, annotations := labelsBeyond(slo, pair), burnAnnotations(slo, pair, cfg)
 	if pair.Noise > 0 {
@@ -41,15 +41,21 @@ func quietly(slo plumbline.SLO, pair plumbline.WindowPair) string {
 	return series(plumbline.MetricNoise(plumbline.WindowName(pair.Long)), slo) + " <= " + number(pair.Noise)
 }
 
-// doubtAlert is the ticket of a page by labels that chance or the labels that are
-// missing may explain: of labels that come the sooner for what they say, most of the
-// first may be bad.
-func doubtAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig) rule {
+// heldBackAlert is the ticket of a page by labels that chance or the labels that are
+// missing may explain, for of labels that come the sooner for what they say most of the
+// first may be bad; or that estimates since speak against. It is one rule: two with the
+// labels of one alert would end each other.
+func heldBackAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig, since string) rule {
+	paged, why := quietly(slo, pair), " Chance, or the labels that are missing if they say right, may explain it"
+	if since != "" {
+		paged = "(" + paged + " unless " + since + ")"
+		why += "; or estimates of the hours since, which held before and which labels agree with, say that it is over"
+	}
 	r := rule{
-		Alert: plumbline.AlertSLOBurn, Expr: labelsBeyond(slo, pair) + " unless " + quietly(slo, pair),
+		Alert: plumbline.AlertSLOBurn, Expr: labelsBeyond(slo, pair) + " unless " + paged,
 		Labels: clockLabels(slo, pair, plumbline.SeverityTicket, plumbline.ClockMatured), Annotations: burnAnnotations(slo, pair, cfg),
 	}
-	r.Annotations[plumbline.AnnotationDescription] += " Chance, or the labels that are missing if they say right, may explain it, so it pages nobody."
+	r.Annotations[plumbline.AnnotationDescription] += why + ". So it pages nobody."
 	return r
 }
 

@@ -196,9 +196,10 @@ func group(o plumbline.Objective, cfg GenerateConfig) ruleGroup {
 	}
 	for _, pair := range o.Pairs {
 		if slo.SLI.Is(plumbline.SLIQuality) {
-			g.Rules = append(g.Rules, burnAlert(slo, pair, cfg, spokenAgainst(o, pair)))
+			since := spokenAgainst(o, pair)
+			g.Rules = append(g.Rules, burnAlert(slo, pair, cfg, since))
 			if pair.Noise > 0 {
-				g.Rules = append(g.Rules, doubtAlert(slo, pair, cfg))
+				g.Rules = append(g.Rules, heldBackAlert(slo, pair, cfg, since))
 			}
 			continue
 		}

@@ -77,10 +77,11 @@ func TestGenerateAlerts(t *testing.T) {
 			}
 		}
 	}
-	// Labels' own alerts, what is left of a page that missing labels may explain, then those of estimates, then what these leave of a page.
-	if !slices.Equal(severities, []string{"page", "ticket", "ticket", "ticket", "page", "ticket", "ticket"}) ||
-		!slices.Equal(windows, []string{"2h/10m", "2h/10m", "1d/2h", "3d/6h", "2h/1h", "2h/1h", "2h/10m"}) ||
-		!slices.Equal(clocks, []string{"", plumbline.ClockMatured, "", "", plumbline.ClockNowcast, plumbline.ClockNowcast, plumbline.ClockMatured}) {
+	// Labels' own alerts, beside that of a page what is left of one that is held back,
+	// then those of estimates.
+	if !slices.Equal(severities, []string{"page", "ticket", "ticket", "ticket", "page", "ticket"}) ||
+		!slices.Equal(windows, []string{"2h/10m", "2h/10m", "1d/2h", "3d/6h", "2h/1h", "2h/1h"}) ||
+		!slices.Equal(clocks, []string{"", plumbline.ClockMatured, "", "", plumbline.ClockNowcast, plumbline.ClockNowcast}) {
 		t.Errorf("got %v over %v by %v", severities, windows, clocks)
 	}
 }

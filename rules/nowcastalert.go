@@ -20,9 +20,8 @@ func spokenAgainst(o plumbline.Objective, pair plumbline.WindowPair) string {
 }
 
 // nowcastAlerts are the rules of the clock that does not wait for labels: a page
-// where past estimates held as promised, and a ticket where they are not proven.
-// The third says what is left of a page by labels that later estimates speak
-// against. All are of the incident that the labels' own alerts are of.
+// where past estimates held as promised, and a ticket where none may rest on them.
+// Both are of the incident that the labels' own alerts are of.
 func nowcastAlerts(o plumbline.Objective, cfg GenerateConfig) []rule {
 	pair, ok := burn.NowcastPair(o)
 	if !ok {
@@ -38,8 +37,8 @@ func nowcastAlerts(o plumbline.Objective, cfg GenerateConfig) []rule {
 	ticket := nowcastRule(slo, pair, cfg, plumbline.SeverityTicket, beyond+" unless "+proven)
 	suspected := ticket.Annotations
 	suspected[plumbline.AnnotationSummary] = "Suspected: " + suspected[plumbline.AnnotationSummary]
-	suspected[plumbline.AnnotationDescription] += " Past estimates are not proven, or labels contradict this one, so it pages nobody."
-	return []rule{page, ticket, overAlert(o, cfg)}
+	suspected[plumbline.AnnotationDescription] += " Past estimates are not proven, or labels contradict this one, or only the labels that came first say so and scores do not: so it pages nobody."
+	return []rule{page, ticket}
 }
 
 func nowcastRule(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig, severity, expr string) rule {
@@ -67,20 +66,6 @@ func nowcastRule(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfi
 		Alert: plumbline.AlertSLOBurn, Expr: expr, Annotations: annotations,
 		Labels: clockLabels(slo, pair, severity, plumbline.ClockNowcast),
 	}
-}
-
-// overAlert is the ticket of a page by labels that estimates since speak against.
-func overAlert(o plumbline.Objective, cfg GenerateConfig) rule {
-	for _, pair := range o.Pairs {
-		if over := spokenAgainst(o, pair); over != "" {
-			r := burnAlert(o.SLO, pair, cfg, "")
-			r.Expr += " and " + over
-			r.Labels = clockLabels(o.SLO, pair, plumbline.SeverityTicket, plumbline.ClockMatured)
-			r.Annotations[plumbline.AnnotationDescription] += " Estimates of the hours since, which held before and which labels agree with, say that it is over."
-			return r
-		}
-	}
-	return rule{}
 }
 
 func clockLabels(slo plumbline.SLO, pair plumbline.WindowPair, severity, clock string) map[string]string {

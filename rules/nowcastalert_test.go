@@ -158,6 +158,32 @@ func TestLabelsPageOnlyWhatMissingOnesCannotExplain(t *testing.T) {
 	})
 }
 
+// What holds a page back may change from one to the other: the ticket goes on.
+func TestAPageHeldBackForAnotherReasonStaysATicket(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		now := time.Now()
+		since := func(high float64) {
+			l.source.set("v1", 0.8, 0.75, 0.8)
+			l.source.until("v1", now.Add(-7*time.Hour))
+			l.source.guess("v1", 0.3, 0.2, high, 0.3, plumbline.VerdictOK, 0.5, now)
+		}
+		since(0.5) // it is over
+		l.pass(2)
+		if got := l.inbox.states(); !slices.Equal(got, []string{"ticket matured=firing"}) {
+			t.Fatalf("over: sent %v", got)
+		}
+		for _, high := range []float64{0.9, 0.5, 0.9} { // chance may explain it, whatever estimates say
+			since(high)
+			l.source.quiet("v1", 1e-3)
+			l.pass(8)
+			if got := l.inbox.states(); slices.ContainsFunc(got, func(s string) bool { return s != "ticket matured=firing" }) {
+				t.Errorf("estimates up to %v: sent %v, want no end", high, got)
+			}
+		}
+	})
+}
+
 // quiet says what noise says of the labels of the long window.
 func (f *fakeSource) quiet(deploy string, noise float64) {
 	f.mu.Lock()

@@ -125,8 +125,7 @@ func Evaluate(m Minutes, now time.Time, slo plumbline.SLO, pair plumbline.Window
 		e.Verdict = plumbline.VerdictInsufficient
 	case e.Long.Interval().Low > e.Threshold && e.Short.Share() > e.Threshold:
 		e.Verdict = plumbline.VerdictBreach
-		w := m.lenient(f, series)
-		e.Evidence, e.Noise, _ = evidence(w, slo, w.looked(pair))
+		e.Evidence, e.Noise = m.lenient(f, series).least(slo, pair)
 	default:
 		e.Verdict = plumbline.VerdictOK
 	}
@@ -135,15 +134,16 @@ func Evaluate(m Minutes, now time.Time, slo plumbline.SLO, pair plumbline.Window
 
 // lenient returns the windows that end with minute f as they would be if every label
 // that is missing were to say good, unless those that are in are a random sample.
-// However labels come, no more than what is bad in the end is bad in them: which come
-// first can hide a burn, and makes none.
+// However labels come, no more than what is bad in the end is bad in them, but for what
+// is corrected: which come first can hide a burn, and makes none.
 func (m Minutes) lenient(f, series int) Windows {
 	return Windows{End: m.end(f), From: m.Start, Series: series, Of: func(length time.Duration) Count {
 		w := m.sum(f-int(length/time.Minute), f)
 		if m.Random {
 			return Count{Bad: float64(w.Bad), Total: float64(w.Labelled), Rows: float64(w.Rows)}
 		}
-		c := Count{Bad: float64(w.Bad), Total: float64(w.Requests), Rows: float64(w.Requests)}
+		all := float64(max(w.Requests, w.Labelled)) // requests of a batch may be stored later
+		c := Count{Bad: float64(w.Bad), Total: all, Rows: all}
 		if w.Labelled > 0 {
 			// Those without a label stand for as many requests each as those with one.
 			c.Rows *= float64(w.Rows) / float64(w.Labelled)
@@ -172,4 +172,22 @@ func frontier(m Minutes, now time.Time, short int, minCoverage float64) int {
 		}
 	}
 	return -1
+}
+
+// least returns the noise of the window of evidence in which it is least, of which each
+// may cost its share. Of labels all are looked at: the pair's own window is by definition
+// one of which few are in, and a longer one holds those that came since.
+func (w Windows) least(slo plumbline.SLO, pair plumbline.WindowPair) (length time.Duration, noise float64) {
+	windows := w.looked(pair).Evidence
+	if len(windows) == 0 {
+		windows = []time.Duration{pair.Long}
+	}
+	length, noise = pair.Long, 1
+	for _, l := range windows {
+		c := w.Of(l)
+		if v := float64(len(windows)*max(w.Series, 1)) * Noise(c.Bad, c.Total, 1-slo.Target, Overdispersion(slo)*c.weight(), l); v < noise {
+			length, noise = l, v
+		}
+	}
+	return length, noise
 }

@@ -41,8 +41,9 @@ type Estimate struct {
 	// sampled, 0 of a producer who sends all.
 	Share, Error, Sampling float64
 	// ByScores is the bad share as scores alone say it, without any label of the
-	// window.
+	// window. Random says that these are declared a random sample.
 	ByScores float64
+	Random   bool
 	// Proven says that past estimates of such windows held as promised, and Contradicted
 	// that labels deny what was expected of them. Chance is that of labels so far off
 	// if the estimate is right; NaN where there are too few to tell.
@@ -87,8 +88,8 @@ type Nowcast struct {
 	// Low and High bound the long window's bad share, NaN without an estimate. They are
 	// wide enough to be looked at every hour of a year.
 	Low, High float64
-	// Verdict is insufficient without an estimate, for one that no page may rest on, as
-	// one that is beyond the threshold for the labels alone that came first, and if Low is beyond the threshold and nothing can be said of the short window; breach
+	// Verdict is insufficient without an estimate, for one that no page may rest on (such
+	// as one that only labels which came first put beyond the threshold), and if Low is beyond the threshold and nothing can be said of the short window; breach
 	// if Low and the short window's share are beyond it, and ok otherwise.
 	Verdict string
 	// Why says why the verdict is insufficient.
@@ -109,7 +110,7 @@ func EvaluateNowcast(slo plumbline.SLO, pair plumbline.WindowPair, end time.Time
 	if long.Why == "" && long.Predictions > 0 {
 		// Half a clump, for counts are whole.
 		half := hourly(pair, series)*n.spread(slo) + Overdispersion(slo)/2/long.worth()
-		safe = long.ByScores-half > 1-slo.Target || long.Known == long.Predictions
+		safe = long.ByScores-half > 1-slo.Target || long.Known == long.Predictions || long.Random
 		n.Low, n.High = max(long.Share-half, 0), min(long.Share+half, 1)
 	}
 	switch {

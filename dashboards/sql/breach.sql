@@ -9,6 +9,7 @@ WITH latest AS (
     argMax(findings.assumes, findings.at) AS assumes
   FROM findings
   WHERE model IN ($model) AND at > $__toTime - INTERVAL 10 MINUTE AND at <= $__toTime
+    AND measure != 'bad_share_of_part' -- the whole stands beside it
   GROUP BY model, signal, deploy_hash, stage, segment, slo, feature, reference, window, measure
 )
 SELECT * FROM (
