@@ -78,10 +78,8 @@ type Evaluation struct {
 	// Threshold is the bad share that both windows are compared with.
 	Threshold float64
 	// Noise is the chance, a minute, that noise at exactly the target starts a breach
-	// even if every label that is missing says good, and Evidence the window in which
-	// it was looked for; 1 where there is no breach.
-	Noise    float64
-	Evidence time.Duration
+	// even if every label that is missing says good; 1 where there is no breach.
+	Noise float64
 	// Verdict is missing if no minute has enough labels, insufficient if the
 	// long window has fewer than quality.MinLabelled, breach if the lower end of
 	// the long window's interval and the short window's share both lie beyond
@@ -125,7 +123,7 @@ func Evaluate(m Minutes, now time.Time, slo plumbline.SLO, pair plumbline.Window
 		e.Verdict = plumbline.VerdictInsufficient
 	case e.Long.Interval().Low > e.Threshold && e.Short.Share() > e.Threshold:
 		e.Verdict = plumbline.VerdictBreach
-		e.Evidence, e.Noise = m.lenient(f, series).least(slo, pair)
+		e.Noise = m.lenient(f, series).least(slo, pair)
 	default:
 		e.Verdict = plumbline.VerdictOK
 	}
@@ -177,17 +175,15 @@ func frontier(m Minutes, now time.Time, short int, minCoverage float64) int {
 // least returns the noise of the window of evidence in which it is least, of which each
 // may cost its share. Of labels all are looked at: the pair's own window is by definition
 // one of which few are in, and a longer one holds those that came since.
-func (w Windows) least(slo plumbline.SLO, pair plumbline.WindowPair) (length time.Duration, noise float64) {
+func (w Windows) least(slo plumbline.SLO, pair plumbline.WindowPair) float64 {
 	windows := w.looked(pair).Evidence
 	if len(windows) == 0 {
 		windows = []time.Duration{pair.Long}
 	}
-	length, noise = pair.Long, 1
-	for _, l := range windows {
-		c := w.Of(l)
-		if v := float64(len(windows)*max(w.Series, 1)) * Noise(c.Bad, c.Total, 1-slo.Target, Overdispersion(slo)*c.weight(), l); v < noise {
-			length, noise = l, v
-		}
+	noise := 1.0
+	for _, length := range windows {
+		c := w.Of(length)
+		noise = min(noise, float64(len(windows)*max(w.Series, 1))*Noise(c.Bad, c.Total, 1-slo.Target, Overdispersion(slo)*c.weight(), length))
 	}
-	return length, noise
+	return noise
 }
