@@ -176,3 +176,21 @@ func TestReplayedLabelsEqualBruteForce(t *testing.T) {
 		t.Errorf("%d of 100 histories have a breach: the test says little", breaches)
 	}
 }
+
+// Of a random sample the predictions without a label are no other: it pages, where of
+// labels that may have come first as few do not.
+func TestARandomSampleIsEvidenceByItself(t *testing.T) {
+	slo := plumbline.SLO{Target: .7, MinCoverage: .01}
+	p := pair(time.Hour, 5*time.Minute, 1.5)
+	p.Noise = 1e-6
+	for random, want := range map[bool]string{true: plumbline.SeverityPage, false: plumbline.SeverityTicket} {
+		m := NewMinutes(origin, 60)
+		m.Random = random
+		for i := range m.Requests {
+			m.Requests[i], m.Labelled[i], m.Rows[i] = 100, 2, 2
+		}
+		if e := Evaluate(m, origin.Add(59*time.Minute), slo, p, 1); !e.Breach() || e.Severity() != want {
+			t.Errorf("random %t: %s by %g, want a %s: %+v", random, e.Severity(), e.Noise, want, e)
+		}
+	}
+}

@@ -62,6 +62,7 @@ func TestTheVerdictOfAGuess(t *testing.T) {
 		{"for its labels alone", with(bad, func(g *Estimate) { g.ByScores = 0.1 }), bad, plumbline.VerdictInsufficient, true},
 		{"hardly by its scores", with(bad, func(g *Estimate) { g.ByScores = 0.15 }), bad, plumbline.VerdictInsufficient, true},
 		{"by its labels, all of them", with(bad, func(g *Estimate) { g.ByScores, g.Known = 0.1, g.Predictions }), bad, plumbline.VerdictBreach, true},
+		{"by the labels of a random sample", with(bad, func(g *Estimate) { g.ByScores, g.Random = 0.1, true }), bad, plumbline.VerdictBreach, true},
 		{"the last hour is well", bad, with(bad, func(g *Estimate) { g.Share = 0.39 }), plumbline.VerdictOK, false},
 		{"the last hour is empty", bad, with(bad, func(g *Estimate) { g.Why = "no predictions" }), plumbline.VerdictInsufficient, false},
 		{"well, and the last hour is empty", with(bad, func(g *Estimate) { g.Share = 0.1 }), with(bad, func(g *Estimate) { g.Why = "no predictions" }), plumbline.VerdictOK, false},

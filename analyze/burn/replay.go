@@ -54,12 +54,13 @@ func (r Reader) Replay(ctx context.Context, o plumbline.Objective, nowcasts Nowc
 	if o.SLO.Deploy != "" {
 		deploys = slices.DeleteFunc(deploys, func(s served) bool { return s.deploy != o.SLO.Deploy })
 	}
+	beside := concurrent(deploys, from.Truncate(time.Minute), to, r.lag()+o.Longest())
 	for i, s := range deploys {
 		hourly := func(at time.Time) {
 			done := max(float64(at.Sub(from))/float64(to.Sub(from)), 0)
 			progress((float64(i) + done) / float64(len(deploys)))
 		}
-		if err := r.replayDeploy(ctx, o, nowcasts, s.deploy, deploys, from, to, report, hourly); err != nil {
+		if err := r.replayDeploy(ctx, o, nowcasts, s.deploy, beside, from, to, report, hourly); err != nil {
 			return fmt.Errorf("replay SLO %q of deploy %q: %w", o.SLO.Name, s.deploy, err)
 		}
 	}
@@ -78,6 +79,22 @@ type served struct {
 func (s served) in(from, to time.Time) bool {
 	i, _ := slices.BinarySearch(s.last, uint32(max(from.Unix(), 0)))
 	return i < len(s.first) && int64(s.first[i]) <= to.Unix()
+}
+
+// concurrent returns of every minute of [from, to] how many deploys answered within a
+// reach of it: they share the noise that is allowed.
+func concurrent(deploys []served, from, to time.Time, reach time.Duration) []int {
+	var beside []int
+	for at := from; !at.After(to); at = at.Add(time.Minute) {
+		n := 0
+		for _, s := range deploys {
+			if s.in(at.Add(-reach), at) {
+				n++
+			}
+		}
+		beside = append(beside, n)
+	}
+	return beside
 }
 
 // deploys reads which deploys an evaluation in a range can see, and when they answered.
@@ -109,7 +126,7 @@ func (r Reader) lag() time.Duration {
 	return r.MaxLag
 }
 
-func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, nowcasts Nowcaster, deploy plumbline.DeployHash, deploys []served, from, to time.Time,
+func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, nowcasts Nowcaster, deploy plumbline.DeployHash, beside []int, from, to time.Time,
 	report func(Replayed), progress func(time.Time)) error {
 	start := from.Add(-r.lag() - o.Longest()).Truncate(time.Minute)
 	bounds := []any{
@@ -144,17 +161,12 @@ func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, nowcast
 			}
 			progress(hour)
 		}
-		reach := r.lag() + o.Longest()
-		seen, beside := m.until(at, reach), 0
-		for _, s := range deploys {
-			if s.in(at.Add(-reach), at) {
-				beside++
-			}
-		}
+		seen := m.until(at, r.lag()+o.Longest())
 		if !seen.served(at, o.Longest()) {
 			seen = NewMinutes(at, 0) // the service evaluates it no longer
 		}
-		clocks.tick(at, evaluateAll(o, seen, at, beside))
+		clocks.tick(at, evaluateAll(o, seen, at, beside[0]))
+		beside = beside[1:]
 	}
 	return nil
 }

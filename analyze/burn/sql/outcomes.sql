@@ -1,4 +1,4 @@
--- Requests and labels by minute of one deploy, with the labels whose Kafka
+-- Requests and labels by minute of every deploy, with the labels whose Kafka
 -- timestamp is at or before an instant, to the millisecond.
 SELECT deploy_hash, groupArray(toUnixTimestamp(time)), groupArray(requests), groupArray(labelled), groupArray(correct), groupArray(counted)
 FROM (
@@ -16,7 +16,6 @@ FROM (
           AND known <= fromUnixTimestamp64Milli({known:Int64}, 'UTC')
         SETTINGS do_not_merge_across_partitions_select_final = 1
     ) AS part
-    WHERE {deploy:String} = '' OR deploy_hash = {deploy:String}
     GROUP BY deploy_hash, time
 )
 GROUP BY deploy_hash
