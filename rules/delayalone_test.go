@@ -32,15 +32,93 @@ var delays = map[string]func(r *rand.Rand, minute int, bad bool) time.Duration{
 	},
 }
 
+// A delayed world answers six times a minute for four weeks, exactly at its target for
+// three of them and then nearly always wrong.
+const (
+	delayedMinutes   = 28 * 24 * 60
+	delayedPerMinute = 6
+	delayedBreaks    = 21 * 24 * 60
+)
+
+type delayedWorld struct {
+	burn.Minutes
+	random *rand.Rand
+	target float64
+	delay  func(r *rand.Rand, minute int, bad bool) time.Duration
+	// come are the labels by the minute in which they are known: of each the minute of
+	// its prediction, and 1 if that was right.
+	come [2 * delayedMinutes][][2]int
+}
+
+func newDelayedWorld(target float64, delay func(*rand.Rand, int, bool) time.Duration) *delayedWorld {
+	begin := time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
+	return &delayedWorld{Minutes: burn.NewMinutes(begin, delayedMinutes), random: rand.New(rand.NewPCG(41, uint64(1000*target))), target: target, delay: delay}
+}
+
+// step answers in a minute, and takes the labels that are known by then.
+func (w *delayedWorld) step(now int) {
+	for range delayedPerMinute {
+		rate, right := 1-w.target, 1
+		if now >= delayedBreaks {
+			rate = 0.98
+		}
+		bad := w.random.Float64() < rate
+		if bad {
+			right = 0
+		}
+		known := min(now+int(w.delay(w.random, now, bad)/time.Minute), len(w.come)-1)
+		w.come[known] = append(w.come[known], [2]int{now, right})
+	}
+	w.Requests[now] = delayedPerMinute
+	for _, label := range w.come[now] {
+		at, right := label[0], int64(label[1])
+		w.Labelled[at], w.Rows[at], w.Correct[at] = w.Labelled[at]+1, w.Rows[at]+1, w.Correct[at]+right
+	}
+}
+
+// seen is what evaluations of page pairs said: how many were beyond the threshold and
+// how many paged while the target was met, and the minutes in which the first was
+// and did afterwards, -1 if none.
+type seen struct{ beyond, paged, firstBeyond, firstPage int }
+
+func (s *seen) take(now int, e burn.Evaluation) {
+	pages := e.Severity() == plumbline.SeverityPage
+	switch {
+	case now >= delayedBreaks && e.Breach() && s.firstBeyond < 0:
+		s.firstBeyond = now - delayedBreaks
+	case now < delayedBreaks && e.Breach():
+		s.beyond++
+	}
+	switch {
+	case now >= delayedBreaks && pages && s.firstPage < 0:
+		s.firstPage = now - delayedBreaks
+	case now < delayedBreaks && pages:
+		s.paged++
+	}
+}
+
+// watch evaluates the page pairs of a world every few minutes.
+func watch(o plumbline.Objective, w *delayedWorld) seen {
+	const every = 7
+	s := seen{firstBeyond: -1, firstPage: -1}
+	for now := range delayedMinutes {
+		w.step(now)
+		if now%every != 0 {
+			continue
+		}
+		for _, p := range o.Pairs {
+			if p.Severity == plumbline.SeverityPage {
+				s.take(now, burn.Evaluate(w.Minutes, w.Start.Add(time.Duration(now)*time.Minute), o.SLO, p, 1))
+			}
+		}
+	}
+	return s
+}
+
 // No page is due to delay alone: a model that is exactly at its target is not paged,
 // whatever its labels say first, and one that fails is.
 func TestNoPageIsDueToDelayAlone(t *testing.T) {
-	const (
-		minutes, perMinute = 28 * 24 * 60, 6
-		breaks             = 21 * 24 * 60
-		every              = 7
-	)
-	unguarded := 0
+	beyond := 0
 	for name, delay := range delays {
 		for _, target := range []float64{0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99} {
 			t.Run(fmt.Sprint(name, ", ", target), func(t *testing.T) {
@@ -48,69 +126,17 @@ func TestNoPageIsDueToDelayAlone(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				random := rand.New(rand.NewPCG(41, uint64(1000*target)))
-				begin := time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
-				m := burn.NewMinutes(begin, minutes)
-				come := make([][2]map[int]int64, 2*minutes) // by the minute in which they are known: bad and good, by minute
-				early, found, beyond := 0, -1, -1
-				for now := range minutes {
-					for range perMinute {
-						bad := random.Float64() < 1-target
-						if now >= breaks {
-							bad = random.Float64() < 0.98
-						}
-						says := 1
-						if bad {
-							says = 0
-						}
-						known := min(now+int(delay(random, now, bad)/time.Minute), 2*minutes-1)
-						if come[known][says] == nil {
-							come[known][says] = map[int]int64{}
-						}
-						come[known][says][now]++
-					}
-					m.Requests[now] = perMinute
-					for says, labels := range come[now] {
-						for at, n := range labels {
-							m.Labelled[at] += n
-							m.Rows[at] += n
-							m.Correct[at] += n * int64(says)
-						}
-					}
-					if now%every != 0 {
-						continue
-					}
-					for _, p := range all[0].Pairs {
-						if p.Severity != plumbline.SeverityPage {
-							continue
-						}
-						e := burn.Evaluate(m, begin.Add(time.Duration(now)*time.Minute), all[0].SLO, p, 1)
-						if now >= breaks {
-							if beyond < 0 && e.Breach() {
-								beyond = now
-							}
-							if found < 0 && e.Severity() == plumbline.SeverityPage {
-								found = now
-							}
-							continue
-						}
-						if e.Severity() == plumbline.SeverityPage {
-							early++
-						}
-						if e.Breach() {
-							unguarded++
-						}
-					}
+				s := watch(all[0], newDelayedWorld(target, delay))
+				if s.paged > 0 || s.firstPage < 0 {
+					t.Errorf("%d evaluations page a model at its target; one that fails is paged in minute %d", s.paged, s.firstPage)
 				}
-				if early > 0 || found < 0 {
-					t.Errorf("%d evaluations page a model at its target; one that fails is paged in minute %d", early, found)
-				}
-				t.Logf("labels are beyond the threshold %d minutes after it fails, and page after %d", beyond-breaks, found-breaks)
+				t.Logf("labels are beyond the threshold %d minutes after it fails, and page after %d", s.firstBeyond, s.firstPage)
+				beyond += s.beyond
 			})
 		}
 	}
-	if unguarded == 0 {
+	if beyond == 0 {
 		t.Error("no delay made labels burn: the test shows nothing")
 	}
-	t.Logf("without evidence %d evaluations would have paged", unguarded)
+	t.Logf("without evidence %d evaluations would have paged", beyond)
 }
