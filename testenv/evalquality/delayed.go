@@ -202,7 +202,7 @@ func (s *Study) Reconsidered(points []Point) (suspected, windows int, err error)
 				events[i] = events[i].With(one(r.Right))
 			}
 		}
-		c := estimate.Config{PriorLabels: s.prior, Spread: estimate.SpreadOf(s.residuals, floorSpread), Widen: 1}
+		c := estimate.Config{PriorLabels: s.prior, Spread: estimate.SpreadOf(s.residuals, s.FloorSpread), Widen: 1}
 		verdict, err := estimate.Contradict(events, c)
 		if err != nil {
 			return 0, 0, err

@@ -301,6 +301,37 @@ func TestTheWholeReport(t *testing.T) {
 	}
 }
 
+// Each choice is made otherwise once, and only the figures that rest on it move.
+func TestSensitivityChangesOneChoiceAtATime(t *testing.T) {
+	c := DefaultConfig()
+	c.Draws, c.TuneDraws, c.Sample, c.StepDays = 5, 5, 0.05, 30
+	w := made(t, nil)
+	r, err := Run(t.Context(), "made up", w, c, true, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	figures, err := Sensitivity(t.Context(), "made up", w, c, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := make(map[string]float64)
+	for _, f := range figures {
+		values[f.Name] = f.Value
+	}
+	if len(values) != 5*len(others()) {
+		t.Errorf("%d figures of %d studies", len(values), len(others()))
+	}
+	want := ErrorsOf(r.Delayed, estimated)
+	if got := values["made up, as it is: MAE"]; got != want.MAE {
+		t.Errorf("as it is, MAE %g, want %g as the study has it", got, want.MAE)
+	}
+	for name, moves := range map[string]bool{"1 strata": true, "10 strata": true, "spread of 0 at least": false} {
+		if got := values["made up, "+name+": MAE"] != want.MAE; got != moves {
+			t.Errorf("%s: MAE %g, as it is %g", name, values["made up, "+name+": MAE"], want.MAE)
+		}
+	}
+}
+
 func TestBreachesAreJudgedByRuns(t *testing.T) {
 	s := madeStudy(t, made(t, nil))
 	s.StepDays = 1

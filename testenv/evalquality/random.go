@@ -98,7 +98,7 @@ func (s *Study) draw(ctx context.Context, people Annotated, events []estimate.Ev
 			right += int(label)
 			events[order[i]] = events[order[i]].With(label)
 		}
-		c := estimate.Config{PriorLabels: prior, Spread: floorSpread, Widen: 1}
+		c := estimate.Config{PriorLabels: prior, Spread: s.FloorSpread, Widen: 1}
 		e, err := estimate.Mean(events, estimate.Random, c)
 		if err != nil {
 			return out, fmt.Errorf("estimate a sample: %w", err)
@@ -131,9 +131,6 @@ func (r *Sampled) grade(rows []Row, events []estimate.Event, share float64) {
 	}
 }
 
-// tolerated is how far from 95 % a prior's coverage on the reference may be.
-const tolerated = 0.01
-
 // tunePrior chooses, on the reference alone, what the model's word on its own
 // variance is worth in labels. Of the priors whose intervals hold 95 % to within a
 // point, over random samples of the reference's windows and each under a model of
@@ -165,7 +162,7 @@ func (s *Study) tunePrior(ctx context.Context, ends []float64, windows [][]Row, 
 		if off < best {
 			best, s.prior = off, prior
 		}
-		if off <= tolerated {
+		if off <= s.Tolerated {
 			return nil
 		}
 	}

@@ -29,20 +29,15 @@ type Report struct {
 
 // Run measures. Without delays, only the random samples.
 func Run(ctx context.Context, name string, w *World, c Config, delays, bars bool) (*Report, error) {
-	s, err := NewStudy(ctx, w, c)
+	r, err := runStudy(ctx, w, c, delays)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	r := &Report{Name: name, Study: s, Bars: bars}
-	if r.Random, err = s.Random(ctx); err != nil {
-		return nil, fmt.Errorf("%s, random labels: %w", name, err)
-	}
+	r.Name, r.Bars = name, bars
 	if !delays {
 		return r, nil
 	}
-	if r.Delayed, err = s.Delayed(ctx, false); err != nil {
-		return nil, fmt.Errorf("%s, delayed labels: %w", name, err)
-	}
+	s := r.Study
 	if r.Nowcast, err = s.Delayed(ctx, true); err != nil {
 		return nil, fmt.Errorf("%s, nowcast: %w", name, err)
 	}
@@ -51,6 +46,25 @@ func Run(ctx context.Context, name string, w *World, c Config, delays, bars bool
 	}
 	if r.Suspected, r.Reconsidered, err = s.Reconsidered(r.Delayed); err != nil {
 		return nil, fmt.Errorf("%s, reconsidered: %w", name, err)
+	}
+	return r, nil
+}
+
+// runStudy runs the experiments that have bars.
+func runStudy(ctx context.Context, w *World, c Config, delays bool) (*Report, error) {
+	s, err := NewStudy(ctx, w, c)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Study: s}
+	if r.Random, err = s.Random(ctx); err != nil {
+		return nil, fmt.Errorf("random labels: %w", err)
+	}
+	if !delays {
+		return r, nil
+	}
+	if r.Delayed, err = s.Delayed(ctx, false); err != nil {
+		return nil, fmt.Errorf("delayed labels: %w", err)
 	}
 	return r, nil
 }
@@ -133,6 +147,10 @@ func (r *Report) delayedFigures() []figure.Figure {
 	return out
 }
 
+func (r *Report) sampleName() string {
+	return fmt.Sprintf(", %g %% random labels", 100*r.Study.Sample)
+}
+
 func (r *Report) randomFigures() []figure.Figure {
 	var covered, width, wilson, wilsonCovered, theory float64
 	lowest := math.Inf(1)
@@ -142,7 +160,7 @@ func (r *Report) randomFigures() []figure.Figure {
 		width, wilson, theory = width+100*s.Width/n, wilson+100*s.Wilson/n, theory+s.Theory*s.Wilson*100/n
 		lowest = min(lowest, 100*s.Covered)
 	}
-	when := fmt.Sprintf(", %g %% random labels", 100*r.Study.Sample)
+	when := r.sampleName()
 	coverage := plain("coverage"+when, covered, "%")
 	if r.Bars {
 		coverage.Goal, coverage.Met = "94 to 97", covered >= 94 && covered <= 97

@@ -7,6 +7,9 @@
 // days go by, with its default configuration and then with the longest history, and
 // asks it at the end of windows. What the study says at the same ends stands beside.
 //
+// With -sensitivity it runs the study once for each choice of the study that no data
+// makes, made otherwise.
+//
 // It prints one JSON line a figure on standard output and a table on standard
 // error. A figure that falls short of its bar is printed as it is.
 package main
@@ -33,7 +36,7 @@ type options struct {
 	name, reference, monitoring string
 	columns                     evalquality.Columns
 	config                      evalquality.Config
-	bars, service               bool
+	bars, service, sensitivity  bool
 	pictures                    string
 	loanReference, loanMonitor  string
 }
@@ -61,6 +64,7 @@ func main() {
 	flag.Uint64Var(&o.config.Seed, "seed", o.config.Seed, "seed of the samples")
 	flag.BoolVar(&o.bars, "bars", false, "hold the figures against the bars of the hotel booking data")
 	flag.BoolVar(&o.service, "service", false, "ask the whole service, on an embedded ClickHouse, at the end of windows, instead of the study")
+	flag.BoolVar(&o.sensitivity, "sensitivity", false, "run the study with each choice that no data makes made otherwise, instead of once")
 	flag.StringVar(&o.pictures, "pictures", "", "directory for pictures; empty draws none")
 	flag.StringVar(&o.loanReference, "loan-reference", "", "reference_synthetic_car_loan.csv.gz, to print CBPE's digits in NannyML's dialect")
 	flag.StringVar(&o.loanMonitor, "loan-monitoring", "", "monitoring_synthetic_car_loan.csv.gz")
@@ -112,6 +116,9 @@ func evaluate(ctx context.Context, o options) ([]figure.Figure, error) {
 		return served(ctx, o, world)
 	}
 	delays := o.columns.Delay != "" || o.columns.Known != ""
+	if o.sensitivity {
+		return evalquality.Sensitivity(ctx, o.name, world, o.config, delays)
+	}
 	report, err := evalquality.Run(ctx, o.name, world, o.config, delays, o.bars)
 	if err != nil {
 		return nil, err
