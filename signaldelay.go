@@ -98,7 +98,7 @@ FROM findings
 WHERE signal = 'estimated_quality' AND measure IN (` + ShareMeasuresSQL + `) AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
 GROUP BY time, metric
 ORDER BY time, metric`,
-			NoRule:  "An SLO that asks for the estimate pages on it, and only where its record proves it; by itself it is a number to look at.",
+			NoRule:  "An SLO of the kind quality pages on it, by its nowcast, and only where its record proves it; by itself it is a number to look at.",
 			Runbook: "concept-drift",
 		},
 	}

@@ -137,7 +137,7 @@ func fairnessView() View {
 	return View{
 		Name: ViewFairness,
 		Doc: "One row a value of a declared segment: the shares that criteria of fairness compare, from labelled predictions as known before as_of: selected (called positive), true_positive (equal opportunity), false_positive, and predictive (called positive and true). " +
-			"_n columns count predictions behind each; under 20 of them say nothing. Demographic parity over all predictions, differences, ratios and their intervals are `plumbline quality --fairness`'s.",
+			"_n columns count predictions behind each; under 20 of them say nothing. Demographic parity over all predictions, differences, ratios and their intervals are `plumbline quality --fairness`'s." + onlyLabelled,
 		Example: `SELECT segment, true_positive, positives_n
 FROM fairness(model = 'iris', positive = 'setosa', key = 'region', ` + sliceExample + ")",
 		SQL: `SELECT segment, sumIf(w, called) / sum(w) AS selected, count() AS labelled_n,

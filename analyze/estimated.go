@@ -158,6 +158,9 @@ func (l *forecasts) bounds(ctx context.Context, f *forecastOf, feedback Feedback
 	}
 	if f.task == forecast.Regression {
 		out.Assumes = "only some predictions ever get a label: an error has no bounds"
+		if feedback.Exploration > 0 {
+			out.Assumes += ", and a regression has no accepted class that exploration could be declared beside; let its events bear their propensity"
+		}
 		return out, nil
 	}
 	b, err := estimate.Bound(counts.Hits(), counts.Labels(), counts.Waiting())

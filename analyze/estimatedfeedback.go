@@ -80,7 +80,8 @@ type Feedback struct {
 	Kind string `yaml:"kind"`
 	// Exploration is the share, in (0, 1], of the other predictions that is let
 	// through at random and so gets a label all the same. Accepted is the
-	// predicted class that always gets one.
+	// predicted class that always gets one: a regression has none, and logs its
+	// propensities instead.
 	Exploration float64 `yaml:"exploration"`
 	Accepted    string  `yaml:"accepted"`
 	// Propensity is logged where events carry the chance of a label in their
@@ -115,6 +116,9 @@ func (m ModelConfig) Validate() error {
 	if (f.Exploration > 0) != (f.Accepted != "") {
 		errs = append(errs, errors.New("feedback.accepted: exploration and the class that always gets a label are declared together"))
 	}
+	if f.Exploration > 0 && m.Task == qualityask.Regression {
+		errs = append(errs, errors.New("feedback.exploration: it is declared beside an accepted class, which a regression does not have; let its events bear their propensity"))
+	}
 	if f.Propensity != "" && f.Propensity != propensityLogged {
 		errs = append(errs, fmt.Errorf("feedback.propensity: %q is not %s", f.Propensity, propensityLogged))
 	}
@@ -138,8 +142,8 @@ func (l *forecasts) explored(ctx context.Context, f *forecastOf, feedback Feedba
 			labels = append(labels, explored(p, c.Hits(), c.Wrong())...)
 		}
 		return labels, true, nil
-	case feedback.Propensity != "":
-		labels, err := l.logged(ctx, f, q, at)
+	case feedback.Exploration > 0 && f.task == forecast.Classes, feedback.Propensity != "":
+		labels, err := l.logged(ctx, f, feedback, q, at)
 		return labels, err == nil, err
 	}
 	return nil, false, nil
@@ -156,16 +160,18 @@ func explored(propensity float64, correct, wrong estimate.Tally) []estimate.Expl
 	return out
 }
 
-// logged reads the labels of a window with the propensities that the events bore: who
-// was right, or of a regression by how much it was wrong. It reads raw rows, which no
-// page rests on.
-func (l *forecasts) logged(ctx context.Context, f *forecastOf, q forecast.Question, at time.Time) ([]estimate.Explored, error) {
+// logged reads the labels of a window with the propensities that the events bore, or
+// that exploration gives the classes of a model of several, which what is counted by
+// hour does not keep apart: who was right, or of a regression by how much it was wrong.
+// It reads raw rows, which no page rests on.
+func (l *forecasts) logged(ctx context.Context, f *forecastOf, feedback Feedback, q forecast.Question, at time.Time) ([]estimate.Explored, error) {
 	model, errs := f.scope.Model, uint8(0)
 	if f.task == forecast.Regression {
 		errs = 1
 	}
 	rows, err := l.conn.Query(ctx, propensitiesSQL, clickhouse.Named("model", string(model)), clickhouse.Named("deploy", string(q.Deploy)),
-		clickhouse.Named("from", q.End.Add(-q.Window).Unix()), clickhouse.Named("to", q.End.Unix()), clickhouse.Named("at", at.Unix()), clickhouse.Named("errors", errs))
+		clickhouse.Named("from", q.End.Add(-q.Window).Unix()), clickhouse.Named("to", q.End.Unix()), clickhouse.Named("at", at.Unix()), clickhouse.Named("errors", errs),
+		clickhouse.Named("share", feedback.Exploration), clickhouse.Named("accepted", feedback.Accepted))
 	if err != nil {
 		return nil, fmt.Errorf("read propensities of model %q: %w", model, err)
 	}

@@ -283,6 +283,42 @@ func TestPartialFeedbackIsBounded(t *testing.T) {
 	}
 }
 
+// A model of three classes, of which one is always let through.
+func TestExplorationOfManyClasses(t *testing.T) {
+	db := startDB(t)
+	random := rand.New(rand.NewPCG(79, 79))
+	hour := now.Truncate(time.Hour)
+	all := lateWorld(random, hour.Add(-12*day), now, 20)
+	right, n := 0.0, 0.0
+	for i, p := range all {
+		if p.predicted == "no" && i%2 == 0 {
+			p.predicted = "later" // never right, and never let through but for exploration
+		}
+		if p.predicted != "yes" && random.IntN(10) > 0 {
+			p.known = now.Add(day)
+		}
+		if p.at.After(hour.Add(-11*day)) && p.at.Before(hour.Add(-3*day)) {
+			n++
+			if p.predicted == p.truth {
+				right++
+			}
+		}
+		all[i] = p
+	}
+	storeLate(t, db, "loans", all, now)
+	cfg := DefaultConfig()
+	cfg.Models = map[plumbline.Model]ModelConfig{"loans": {Estimate: EstimateModel{Strata: "number:lead:20,40"}, Feedback: Feedback{Kind: FeedbackPartial, Exploration: 0.1, Accepted: "yes"}}}
+	cfg.EstimateWindows, cfg.EstimateHistory = []time.Duration{4 * day}, 12*day
+	r, err := New(cfg, Dependencies{DB: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := pick(t, estimates(t, r, db, "loans", now), plumbline.SignalEstimatedQuality, plumbline.MeasureAccuracy, 4*day, "v1")
+	if f.Verdict != plumbline.VerdictInsufficient || !(f.Low <= right/n && right/n <= f.High) || f.High-f.Low > 0.25 || math.Abs(f.Value-right/n) > 0.1 {
+		t.Errorf("%+v, truth %.3f", f, right/n)
+	}
+}
+
 // labelsAloneSayNothing: what only those tell of that the model itself let get a
 // label is no number, and burns no budget.
 func labelsAloneSayNothing(t *testing.T, r *Runner, db *storage.DB) {
@@ -393,6 +429,7 @@ func TestModelConfigIsChecked(t *testing.T) {
 		"exploration of full":    {Feedback: Feedback{Exploration: 0.1, Accepted: "yes"}},
 		"exploration over 1":     {Feedback: Feedback{Kind: FeedbackPartial, Exploration: 2, Accepted: "yes"}},
 		"exploration of nothing": {Feedback: Feedback{Kind: FeedbackPartial, Exploration: 0.1}},
+		"exploration of numbers": {Task: qualityask.Regression, Feedback: Feedback{Kind: FeedbackPartial, Exploration: 0.1, Accepted: "yes"}},
 		"two ways":               {Feedback: Feedback{Kind: FeedbackPartial, Exploration: 0.1, Accepted: "yes", Propensity: "logged"}},
 		"propensity":             {Feedback: Feedback{Kind: FeedbackPartial, Propensity: "weight"}},
 	} {

@@ -1,6 +1,7 @@
 -- Labelled predictions of a window by the chance that they had of a label, to a
 -- thousandth of its logarithm, and by the requests that they stand for, as known
--- before an hour: how many, the mean of what labels say of them and its variance. That
+-- before an hour. The chance is what the event bore, or by the declared share of
+-- exploration, where that is over 0, beside the class that is always let through. How many, the mean of what labels say of them and its variance. That
 -- is 1 for one that was right and 0 for another, or of a regression the absolute error:
 -- a correction takes out the one that stood before.
 SELECT chance, times, toInt64(count()), avg(says), varPop(says)
@@ -21,9 +22,9 @@ FROM (
     HAVING gained > 0
 ) AS heard
 INNER JOIN (
-    SELECT prediction_id, argMin(least(exp10(round(log10(assumeNotNull(propensity)), 3)), 1), known) AS chance
+    SELECT prediction_id, argMin(if({share:Float64} > 0, if(predicted = {accepted:String}, 1., {share:Float64}), least(exp10(round(log10(assumeNotNull(propensity)), 3)), 1.)), known) AS chance
     FROM predictions
-    WHERE model = {model:String} AND stage = 'production' AND propensity > 0 AND propensity <= 1
+    WHERE model = {model:String} AND stage = 'production' AND ({share:Float64} > 0 OR propensity > 0 AND propensity <= 1)
       AND ts >= toDateTime64({from:Int64}, 3, 'UTC') AND ts < toDateTime64({to:Int64}, 3, 'UTC')
     GROUP BY prediction_id
 ) AS asked USING (prediction_id)
