@@ -139,6 +139,7 @@ func (r *Sampled) grade(rows []Row, events []estimate.Event, share float64) {
 // the nearest.
 func (s *Study) tunePrior(ctx context.Context, ends []float64, windows [][]Row, events [][]estimate.Event) error {
 	best := math.Inf(1)
+	s.prior = estimate.DefaultConfig().PriorLabels // where the reference has too few for a sample
 	for _, prior := range []float64{25, 50, 100, 200, 400} {
 		covered, sampled := 0.0, 0.0
 		for i, rows := range windows {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/plumbline-slo/plumbline/analyze/estimate"
 	"github.com/plumbline-slo/plumbline/testenv/figure"
 )
 
@@ -24,6 +25,7 @@ func others() []other {
 	return append(out,
 		other{"the prior nearest to 95 % on the reference", func(c *Config) { c.Tolerated = 0 }},
 		other{"the least prior within 2 points of 95 % on the reference", func(c *Config) { c.Tolerated = 0.02 }},
+		other{"the service's prior", func(c *Config) { c.PriorLabels = estimate.DefaultConfig().PriorLabels }},
 		other{"spread of 0 at least", func(c *Config) { c.FloorSpread = 0 }},
 		other{"spread of .05 at least", func(c *Config) { c.FloorSpread = 0.05 }},
 	)

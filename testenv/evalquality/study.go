@@ -20,6 +20,9 @@ type Config struct {
 	// Strata of the driver, at most. Five parts of alike size take away over nine
 	// tenths of what a driver biases (Cochran 1968, Biometrics 24:295-313).
 	Strata int
+	// PriorLabels is what the model's word on its own variance is worth, in labels; 0
+	// tunes it on the reference.
+	PriorLabels float64
 	// Tolerated is how far from 95 % a prior's coverage on the reference may be.
 	Tolerated float64
 	// FloorSpread is the least spread from window to window, in standard deviations
@@ -39,7 +42,7 @@ func DefaultConfig() Config {
 
 // Validate reports what cannot be run.
 func (c Config) Validate() error {
-	if !(c.WindowDays >= 1) || !(c.StepDays >= 1) || !(c.Share > 0 && c.Share < 1) || !(c.Sample > 0 && c.Sample < 1) || c.Draws < 1 || c.TuneDraws < 1 || c.Strata < 1 || !(c.Tolerated >= 0) || !(c.FloorSpread >= 0) || !(c.Target >= 0 && c.Target < 1) {
+	if !(c.WindowDays >= 1) || !(c.StepDays >= 1) || !(c.Share > 0 && c.Share < 1) || !(c.Sample > 0 && c.Sample < 1) || c.Draws < 1 || c.TuneDraws < 1 || c.Strata < 1 || !(c.PriorLabels >= 0) || !(c.Tolerated >= 0) || !(c.FloorSpread >= 0) || !(c.Target >= 0 && c.Target < 1) {
 		return fmt.Errorf("evaluate with %+v: windows of at least a day, shares within (0, 1), at least 1 draw and 1 stratum", c)
 	}
 	return nil
@@ -64,7 +67,7 @@ func NewStudy(ctx context.Context, w *World, c Config) (*Study, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Study{Config: c, world: w, prior: estimate.DefaultConfig().PriorLabels}
+	s := &Study{Config: c, world: w}
 	reference := w.AsOf(math.Inf(-1)).Labelled(0, 0)
 	drivers := make([]float64, len(reference))
 	for i, r := range reference {
@@ -126,8 +129,10 @@ func (s *Study) rehearse(ctx context.Context) error {
 		s.residuals = append(s.residuals, estimate.ResidualsOf(events)...)
 		ends, windows, all = append(ends, end), append(windows, rows), append(all, events)
 	}
-	if err := s.tunePrior(ctx, ends, windows, all); err != nil {
-		return err
+	if s.prior = s.PriorLabels; s.prior == 0 {
+		if err := s.tunePrior(ctx, ends, windows, all); err != nil {
+			return err
+		}
 	}
 	for i, end := range ends {
 		asOf := s.world.Maturity(windows[i], s.Share, end)
