@@ -31,8 +31,9 @@ func conceptCases() map[string]conceptCase {
 		"worse":   {after: "accuracy", correct: 7, truth: ledger.TruthTrue},
 		"better":  {after: "accuracy", correct: 10, truth: ledger.TruthTrue},
 		"chance":  {after: "accuracy", correct: 9, truth: ledger.TruthFalse},
-		"young":   {after: "accuracy", correct: 5, missing: 0.5, truth: ledger.TruthUndecided, reason: "51 % of the labels are in, 90 % are needed"},
-		"silent":  {after: "accuracy", correct: 5, missing: 1, truth: ledger.TruthUndecided, reason: "0 % of the labels are in"},
+		"young":   {after: "accuracy", correct: 9, missing: 0.5, truth: ledger.TruthUndecided, reason: "51 % of the labels are in, 90 % are needed: the others could make it either, 0.4562 to 0.9493 against 0.88 to 0.92"},
+		"sure":    {after: "accuracy", correct: 5, missing: 0.5, truth: ledger.TruthTrue, reason: "7100 of 14400 labels are missing and cannot change it: whatever they say, it is 0.2535 to 0.7465 against 0.88 to 0.92"},
+		"silent":  {after: "accuracy", correct: 5, missing: 1, truth: ledger.TruthUndecided, reason: "0 labels are in"},
 		"gone":    {correct: -1, truth: ledger.TruthUndecided, reason: "nothing is promised of the 1d from 2026-05-10T00:00:00Z"},
 		"unseen":  {after: "accuracy", correct: 5, unseen: true, truth: ledger.TruthUndecided, reason: "not among the findings"},
 		"errors":  {after: "mae", correct: 0, truth: ledger.TruthTrue},
@@ -123,7 +124,7 @@ func conceptFindings(key func(map[string]any) map[string]any, c conceptCase) []m
 func TestTicketsOfConceptDriftAreJudged(t *testing.T) {
 	db := startDB(t)
 	fillConcept(t, db)
-	j := newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, defaultLedger(), nil)
+	j := newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, DefaultConfig(), nil)
 	entries, err := j.look(t.Context(), alarmsOpened.Add(5*day))
 	if err != nil || len(entries) != len(conceptCases()) {
 		t.Fatalf("%d entries of %d tickets, %v", len(entries), len(conceptCases()), err)
@@ -149,10 +150,10 @@ func TestTicketsOfConceptDriftAreJudged(t *testing.T) {
 	if e := of("errors"); e.Quality != 10 || e.Low != 10 || e.Coverage != 1 || e.Promise != (ledger.Promise{Measure: ledger.MeanError, Value: 1, Low: 0.98, High: 1.02, Scores: true}) {
 		t.Errorf("the errors are %+v, want 10 of all", e)
 	}
-	// The labels of 22 of the day's 24 hours are in 52 hours after it began, which was
-	// half a day before the ticket.
-	if e := of("worse"); e.Quality != 0.7 || e.Lead != 40*time.Hour {
-		t.Errorf("%+v, want 0.7, and a lead of 40 hours", e)
+	// Once 577 minutes of the day have three wrong labels each, the rest cannot make it
+	// 0.88: they are in 40 hours after it began, which was half a day before the ticket.
+	if e := of("worse"); e.Quality != 0.7 || e.Lead != 28*time.Hour {
+		t.Errorf("%+v, want 0.7, and a lead of 28 hours", e)
 	}
 }
 
@@ -178,8 +179,8 @@ func TestTicketsOfConceptDriftAreInTheLedger(t *testing.T) {
 	for query, want := range map[string]string{
 		"SELECT toString((target, promised_low, promised_high)) FROM ledger FINAL WHERE alarm = 'careful'":                                 "(1,0.98,1.02)",
 		"SELECT toString((target, promised_low, promised_high)) FROM ledger FINAL WHERE alarm = 'gone'":                                    "(nan,nan,nan)",
-		"SELECT toString((sum(alarms), sum(was_right), sum(was_wrong), sum(undecided))) FROM alarm_precision WHERE kind = 'concept_drift'": "(9,3,2,4)",
-		"SELECT toString((kind, lead_s)) FROM alarm_lead WHERE model = 'worse'":                                                            "('concept_drift',144000)",
+		"SELECT toString((sum(alarms), sum(was_right), sum(was_wrong), sum(undecided))) FROM alarm_precision WHERE kind = 'concept_drift'": "(10,4,2,4)",
+		"SELECT toString((kind, lead_s)) FROM alarm_lead WHERE model = 'worse'":                                                            "('concept_drift',100800)",
 		"SELECT toString((drifts, rolled_back, rolled_back_rightly)) FROM drift_rollback WHERE model = 'worse'":                            "(1,1,1)",
 	} {
 		var got string

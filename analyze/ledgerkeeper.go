@@ -8,6 +8,7 @@ import (
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/estimate"
 	"github.com/plumbline-slo/plumbline/analyze/ledger"
 	"github.com/plumbline-slo/plumbline/storage"
 )
@@ -38,6 +39,20 @@ func (c LedgerConfig) options() ledger.Options {
 	return ledger.Options{Coverage: c.Coverage, MinLabelled: c.MinLabelled}
 }
 
+// options say when the labels of a model may speak: by what its owner declares of them,
+// and awaited for as long as labels may take.
+func (j *ledgerKeeper) options(model plumbline.Model, now time.Time) ledger.Options {
+	o := j.cfg.options()
+	o.Awaited = now.Add(-j.maxLag)
+	switch m := j.models[model]; {
+	case m.Feedback.Partial():
+		o.Missing = ledger.MissingChosen
+	case m.arrival() == estimate.Random:
+		o.Missing = ledger.MissingRandom
+	}
+	return o
+}
+
 func (c LedgerConfig) validate() error {
 	var errs []error
 	if err := c.options().Validate(); err != nil {
@@ -55,6 +70,9 @@ func (c LedgerConfig) validate() error {
 type ledgerKeeper struct {
 	reader ledger.Reader
 	cfg    LedgerConfig
+	// models say which predictions ever get a label, maxLag how long these may take.
+	models map[plumbline.Model]ModelConfig
+	maxLag time.Duration
 	// targets are the objectives that quality is judged by, the first of a model
 	// and segment also its drifts.
 	targets []plumbline.SLO
@@ -65,8 +83,8 @@ type ledgerKeeper struct {
 	written            map[string]ledger.Entry
 }
 
-func newLedgerKeeper(reader ledger.Reader, cfg LedgerConfig, objectives []plumbline.Objective) *ledgerKeeper {
-	j := &ledgerKeeper{reader: reader, cfg: cfg, written: map[string]ledger.Entry{}}
+func newLedgerKeeper(reader ledger.Reader, cfg Config, objectives []plumbline.Objective) *ledgerKeeper {
+	j := &ledgerKeeper{reader: reader, cfg: cfg.Ledger, models: cfg.Models, maxLag: cfg.MaxLabelLag, written: map[string]ledger.Entry{}}
 	for _, o := range objectives {
 		if o.SLO.Measure == plumbline.MeasureAccuracy && o.SLO.SLI.Is(plumbline.SLIQuality) {
 			j.targets = append(j.targets, o.SLO)
@@ -253,7 +271,7 @@ func (j *ledgerKeeper) entry(ctx context.Context, a ledger.Alarm, slo plumbline.
 		if err != nil {
 			return e, err
 		}
-		e.Judgement = ledger.Judge(a, requests, cells, j.cfg.options())
+		e.Judgement = ledger.Judge(a, requests, cells, j.options(a.Model, now))
 	case a.Kind == ledger.KindConcept:
 		e.Judgement = ledger.Undecided(a.Unpromised())
 	default:

@@ -140,9 +140,10 @@ func TestAlarmsAreJudgedOnceLabelsAreIn(t *testing.T) {
 	fillAlarms(t, db, late)
 	r := keepLedger(t, db, late)
 	got = ledgerRows(t, db)
-	// Brute force: the labels of minute m come in the hour of m + 6 h; 54 of the 60
-	// minutes before the hour's end are 90 %.
-	matured := alarmsOpened.Add(-16 * time.Minute).Add(6 * time.Hour).Truncate(time.Hour).Add(time.Hour)
+	// Brute force: the labels of minute m come in the hour of m + 6 h. Of 600 predictions
+	// 61 must be wrong for a quality under 0.9 whatever the others are: 21 minutes have
+	// more.
+	matured := alarmsOpened.Add(-70*time.Minute + 20*time.Minute).Add(6 * time.Hour).Truncate(time.Hour).Add(time.Hour)
 	if right := got["right"]; right.truth != plumbline.TruthTrue || right.quality != 0.7 || right.coverage != 1 || !right.matured.Equal(matured) ||
 		right.lead != matured.Sub(alarmsOpened).Seconds() || right.rollback != "v1" {
 		t.Errorf("%+v, want 0.7 of all, known at %s, and a rollback", right, matured)
@@ -150,12 +151,12 @@ func TestAlarmsAreJudgedOnceLabelsAreIn(t *testing.T) {
 	if wrong := got["false"]; wrong.truth != plumbline.TruthFalse || wrong.quality != 0.9 || !math.IsNaN(wrong.lead) || wrong.rollback != "" {
 		t.Errorf("%+v, want a false alarm", wrong)
 	}
-	// The day has traffic for 16 hours, 10 of them v1's. 864 of the 960 minutes are
-	// 90 %, and the label of the last of these comes at 20:24.
+	// The day has traffic for 16 hours, 10 of them v1's. Of 9600 predictions 961 must be
+	// wrong: 600 are v1's, and the last that it takes is of 12:00, known at 18:00.
 	day := alarmsOpened.Truncate(24 * time.Hour)
 	if drift := got["drift"]; drift.truth != plumbline.TruthTrue || drift.rollback != "v1" || !drift.opened.Equal(day.Add(25*time.Hour)) ||
-		drift.quality != (600*0.9+360*0.7)/960 || !drift.matured.Equal(day.Add(21*time.Hour)) || drift.lead != -4*3600 {
-		t.Errorf("%+v, want a drift that was right, four hours after the labels, and was followed by the rollback", drift)
+		drift.quality != (600*0.9+360*0.7)/960 || !drift.matured.Equal(day.Add(19*time.Hour)) || drift.lead != -6*3600 {
+		t.Errorf("%+v, want a drift that was right, six hours after the labels, and was followed by the rollback", drift)
 	}
 
 	// Looked at again nothing changes, and after a restart the same is written.
@@ -177,7 +178,7 @@ func checkLedgerViews(t *testing.T, db *storage.DB) {
 	t.Helper()
 	for query, want := range map[string]string{
 		"SELECT toString((alarms, was_right, was_wrong, undecided, precision, round(low, 4), round(high, 4))) FROM alarm_precision WHERE kind = 'quality'": "(2,1,1,0,0.5,0.0945,0.9055)", // statsmodels 0.14: proportion_confint(1, 2, method='wilson')
-		"SELECT toString(groupArray((kind, lead_s))) FROM (SELECT kind, lead_s FROM alarm_lead ORDER BY kind)":                                             "[('drift',-14400),('quality',21600)]",
+		"SELECT toString(groupArray((kind, lead_s))) FROM (SELECT kind, lead_s FROM alarm_lead ORDER BY kind)":                                             "[('drift',-21600),('quality',21600)]",
 		"SELECT toString((drifts, rolled_back, ratio)) FROM drift_rollback":                                                                                "(1,1,1)",
 	} {
 		var got string
@@ -191,7 +192,7 @@ func checkLedgerViews(t *testing.T, db *storage.DB) {
 func TestADriftWithoutAnObjectiveIsUndecided(t *testing.T) {
 	db := startDB(t)
 	fillIncidents(t, db)
-	j := newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, defaultLedger(), nil)
+	j := newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, DefaultConfig(), nil)
 	entries, err := j.look(t.Context(), alarmsOpened.Add(40*time.Hour))
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("%d entries, %v", len(entries), err)
@@ -224,7 +225,7 @@ func TestIncidentsOfDriftAreJudged(t *testing.T) {
 	stable := plumbline.SLO{Name: "stable", Model: "m", Measure: plumbline.MeasurePSI, Target: 0.99,
 		SLI: plumbline.SLI{Kind: plumbline.SLIDrift, Signal: plumbline.SignalDrift, Measure: plumbline.MeasurePSI, Feature: "distance", Reference: plumbline.ReferenceTraining}}
 	objectives := append(ledgerObjectives(), plumbline.Objective{SLO: stable})
-	j := newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, defaultLedger(), objectives)
+	j := newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, DefaultConfig(), objectives)
 	entries, err := j.look(t.Context(), alarmsOpened.Add(40*time.Hour))
 	if err != nil {
 		t.Fatal(err)
@@ -244,7 +245,7 @@ func TestIncidentsOfDriftAreJudged(t *testing.T) {
 		}
 	}
 
-	j = newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, defaultLedger(), objectives[1:])
+	j = newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, DefaultConfig(), objectives[1:])
 	entries, err = j.look(t.Context(), alarmsOpened.Add(40*time.Hour))
 	if err != nil || len(entries) != 2 || entries[0].Truth != ledger.TruthUndecided || entries[0].SLO != "" {
 		t.Errorf("without an objective of quality: %+v, %v; want two drifts that nothing judges", entries, err)
@@ -280,7 +281,7 @@ func TestIncidentsOfCompositesAreJudgedByTheirParts(t *testing.T) {
 		objectives = append(objectives, plumbline.Objective{SLO: plumbline.SLO{Name: plumbline.SLOName(i["slo"].(string)), Model: "m", Target: 0.99, SLI: plumbline.SLI{Kind: plumbline.SLIComposite},
 			Parts: []plumbline.Part{{SLO: "stable", Weight: 1}, {SLO: "fast", Weight: 1}}}})
 	}
-	entries, err := newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, defaultLedger(), objectives).look(t.Context(), alarmsOpened.Add(40*time.Hour))
+	entries, err := newLedgerKeeper(ledger.Reader{Conn: db.Conn()}, DefaultConfig(), objectives).look(t.Context(), alarmsOpened.Add(40*time.Hour))
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("%d alarms, %v; want that of the drift alone: %+v", len(entries), err, entries)
 	}

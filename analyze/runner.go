@@ -84,7 +84,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 	r.dataQuality = newDataQuality(dataquality.Reader{Conn: conn}, cfg)
 	r.labelLook = newLabelLook(concept.Reader{Conn: conn}, cfg)
 	r.proxies = newProxies(proxy.Reader{Conn: conn}, cfg.Proxies)
-	r.ledger = newLedgerKeeper(ledger.Reader{Conn: conn}, cfg.Ledger, deps.Objectives)
+	r.ledger = newLedgerKeeper(ledger.Reader{Conn: conn}, cfg, deps.Objectives)
 	asker, err := ask.New(ask.Config{KeepFor: cfg.ReferenceRefresh, KeepCounts: ask.DefaultConfig().KeepCounts}, conn)
 	if err != nil {
 		return nil, fmt.Errorf("analyze: %w", err)

@@ -63,10 +63,16 @@ type Alarm struct {
 // Options say when labels may speak.
 type Options struct {
 	// Coverage is the least share of a window's predictions that must have a
-	// label, in (0, 1].
+	// label, in (0, 1], before those that are in stand for those that are missing.
 	Coverage float64
 	// MinLabelled is the least number of them.
 	MinLabelled int64
+	// Missing says which predictions of the model have no label.
+	Missing Missing
+	// Awaited is since when a window must have lasted, or a label of it have become
+	// known, for more of them to be awaited: of others they never came. The zero time
+	// awaits them for ever.
+	Awaited time.Time
 }
 
 // DefaultOptions are 90 % and 30 labels.
@@ -103,11 +109,14 @@ func (c *Cell) add(other Cell) {
 // Judgement is what labels say of one alarm.
 type Judgement struct {
 	Truth Truth
-	// Reason says why nothing is decided; empty where it is.
+	// Reason says why nothing is decided or, where something is though labels are
+	// missing, that they cannot change it; else it is empty.
 	Reason string
 	// Quality is the share of correct ones among the labelled predictions of the
-	// window, or their mean absolute error, Low and High the ends of its 95 %
-	// interval, Coverage the share that has a label; NaN where there is none.
+	// window, or their mean absolute error, Coverage the share that has a label; NaN
+	// where there is none. Low and High are between which ends the quality of the
+	// whole window is: in 95 % of all windows where labels that are in stand for
+	// those that are missing, and else whatever these say. High may be infinite.
 	Quality, Low, High, Coverage float64
 	Labelled, Requests, Rows     int64
 	// Matured is the end of the hour in which labels first said what they say of
@@ -122,12 +131,21 @@ type Judgement struct {
 // Judge holds the claim of an alarm against the labels of its window. requests is
 // the number of the window's predictions. Cells may come in any order.
 //
-// The estimand is the quality of the window's own predictions, so the interval is
-// about those that have no label yet and collapses as they get one: normal, with
-// the correction for a finite population (Cochran 1977, Sampling Techniques,
-// section 3.2), its variance by Agresti and Coull 1998 so that a share of 0 or 1
-// of a few has a width as well. It takes labels that are in for a random choice
-// of all, which Coverage keeps the price of low.
+// The estimand is the quality of the window's own predictions, so what is not known
+// of it is what those say that have no label yet. Two ranges tell:
+//
+//   - its bounds, if all of them said right, or wrong (Manski 1989, Anatomy of the
+//     selection problem, J. Human Resources 24). Where these decide, no label that
+//     comes can change it. They are about predictions that are counted and labels
+//     that stay as they are: one that is corrected or withdrawn, and predictions
+//     that come in late, are judged as they are when it is judged again;
+//   - its 95 % interval, by labels that are in as a random choice of all, which
+//     Missing says whether they are. It is about those that have no label yet and
+//     collapses as they get one. Of a declared sample it is the exact one; else it
+//     is normal, with the correction for a finite population (Cochran 1977, Sampling
+//     Techniques, section 3.2), its variance by Agresti and Coull 1998 so that a
+//     share of 0 or 1 of a few has a width as well. There Coverage keeps the price
+//     low of labels that did not come at random.
 func Judge(a Alarm, requests int64, cells []Cell, o Options) Judgement {
 	cells = slices.Clone(cells)
 	slices.SortFunc(cells, func(a, b Cell) int { return cmp.Compare(a.Known.Unix(), b.Known.Unix()) })
@@ -135,14 +153,15 @@ func Judge(a Alarm, requests int64, cells []Cell, o Options) Judgement {
 		known Cell
 		since time.Time
 	)
-	now := judge(a.Promise, requests, known, o)
+	w := window{a.Promise, requests, o, o.over(a, cells)}
+	now := w.judge(known)
 	for i, c := range cells {
 		known.add(c)
 		if i+1 < len(cells) && cells[i+1].Known.Equal(c.Known) {
 			continue
 		}
 		before := now.Truth
-		if now = judge(a.Promise, requests, known, o); now.Truth != before {
+		if now = w.judge(known); now.Truth != before {
 			since = c.Known.Add(time.Hour)
 		}
 	}
@@ -164,31 +183,46 @@ func Undecided(reason string) Judgement {
 	return Judgement{Truth: TruthUndecided, Reason: reason, Quality: nan, Low: nan, High: nan, Coverage: nan}
 }
 
+// window is what a claim is about, but for its labels.
+type window struct {
+	promise  Promise
+	requests int64
+	options  Options
+	// over says that no more labels are awaited.
+	over bool
+}
+
 // judge says what so many labels say.
-func judge(p Promise, requests int64, known Cell, o Options) Judgement {
+func (w window) judge(known Cell) Judgement {
 	j := Undecided("")
-	j.Labelled, j.Requests, j.Rows = known.Labelled, requests, known.Rows
-	if requests <= 0 {
+	j.Labelled, j.Requests, j.Rows = known.Labelled, w.requests, known.Rows
+	if w.requests <= 0 {
 		j.Reason = "no prediction of the window is counted"
 		return j
 	}
-	j.Coverage = min(float64(known.Labelled)/float64(requests), 1)
-	if known.Labelled > 0 {
-		quality, deviation := known.quality(p.Measure)
-		half := z95 * deviation * math.Sqrt(1-j.Coverage)
-		j.Quality, j.Low, j.High = quality, max(quality-half, 0), min(quality+half, p.Measure.most())
+	j.Coverage = min(float64(known.Labelled)/float64(w.requests), 1)
+	if known.Labelled <= 0 {
+		j.Reason = w.few(j)
+		return j
 	}
+	quality, interval := known.interval(w.promise.Measure, w.requests, w.options.Missing)
+	bounds := known.bounds(w.promise.Measure, w.requests)
+	says := bounds
+	if w.options.stands(j.Coverage) {
+		says = interval.within(bounds)
+	}
+	j.Quality, j.Low, j.High = quality, says.low, says.high
+	truth := w.promise.truth(says)
 	switch {
-	case j.Coverage < o.Coverage:
-		j.Reason = fmt.Sprintf("%.0f %% of the labels are in, %.0f %% are needed", 100*j.Coverage, 100*o.Coverage)
-	case known.Rows < o.MinLabelled:
-		j.Reason = fmt.Sprintf("%d labels are in, %d are needed", known.Rows, o.MinLabelled)
-	case j.High < p.Low || j.Low > p.High:
-		j.Truth = TruthTrue
-	case j.Low >= p.Low && j.High <= p.High:
-		j.Truth = TruthFalse
+	case known.Rows < w.options.MinLabelled:
+		j.Reason = w.few(j)
+	case truth == TruthUndecided:
+		j.Reason = w.either(j, interval)
 	default:
-		j.Reason = fmt.Sprintf("the labels that are missing could make it either: %.4g to %.4g against %s", j.Low, j.High, p)
+		j.Truth = truth
+		if missing := w.requests - known.Labelled; missing > 0 && w.promise.truth(bounds) == truth {
+			j.Reason = fmt.Sprintf("%d of %d labels are missing and cannot change it: whatever they say, it is %s against %s", missing, w.requests, bounds, w.promise)
+		}
 	}
 	return j
 }

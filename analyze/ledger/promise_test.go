@@ -16,7 +16,6 @@ func promised(m Measure, value, low, high float64) Promise {
 // promised, whichever side it is on, and is nothing before enough labels are in.
 func TestWhatScoresPromisedIsHeldAgainstLabels(t *testing.T) {
 	accuracy, mae := promised(ShareCorrect, 0.9, 0.88, 0.92), promised(MeanError, 5, 4.5, 5.5)
-	share := func(n, correct int64) Cell { return Cell{Known: opened, Labelled: n, Correct: correct, Rows: n} }
 	// Half of the errors are 2 less than the mean, half 2 more.
 	errors := func(n int64, mean float64) Cell {
 		return Cell{Known: opened, Labelled: n, Rows: n, Loss: float64(n) * mean, Squares: float64(n) * (mean*mean + 4)}
@@ -33,19 +32,22 @@ func TestWhatScoresPromisedIsHeldAgainstLabels(t *testing.T) {
 		"at the lower end":        {accuracy, share(1000, 880), TruthFalse, ""},
 		"at the upper end":        {accuracy, share(1000, 920), TruthFalse, ""},
 		"just below":              {accuracy, share(1000, 879), TruthTrue, ""},
-		"most labels, worse":      {accuracy, share(950, 770), TruthTrue, ""},
+		"most labels, worse":      {accuracy, share(950, 770), TruthTrue, "50 of 1000 labels are missing and cannot change it"},
+		"most labels, likely":     {accuracy, share(950, 831), TruthTrue, ""},
 		"most labels, either":     {accuracy, share(950, 837), TruthUndecided, "against 0.88 to 0.92, which scores promised"},
-		"too few of them":         {accuracy, share(890, 500), TruthUndecided, "89 % of the labels are in, 90 % are needed"},
-		"none":                    {accuracy, Cell{}, TruthUndecided, "0 % of the labels are in"},
+		"too few of them":         {accuracy, share(890, 800), TruthUndecided, "89 % of the labels are in, 90 % are needed"},
+		"few, whatever they say":  {accuracy, share(890, 500), TruthTrue, "110 of 1000 labels are missing and cannot change it"},
+		"none":                    {accuracy, Cell{}, TruthUndecided, "0 labels are in, 30 are needed"},
 		"greater errors":          {mae, errors(1000, 6), TruthTrue, ""},
 		"smaller errors":          {mae, errors(950, 4), TruthTrue, ""},
 		"errors as promised":      {mae, errors(950, 5), TruthFalse, ""},
 		"errors, either":          {mae, errors(950, 5.51), TruthUndecided, "could make it either"},
-		"errors of too few":       {mae, errors(800, 9), TruthUndecided, "80 % of the labels are in"},
+		"errors of too few":       {mae, errors(800, 6), TruthUndecided, "80 % of the labels are in"},
+		"great errors of few":     {mae, errors(800, 9), TruthTrue, "200 of 1000 labels are missing and cannot change it"},
 		"errors that are all one": {mae, Cell{Known: opened, Labelled: 1000, Rows: 1000, Loss: 5000, Squares: 25000}, TruthFalse, ""},
 	} {
 		got := Judge(Alarm{Opened: opened, Promise: tt.promise}, 1000, []Cell{tt.cell}, DefaultOptions())
-		if got.Truth != tt.truth || !strings.Contains(got.Reason, tt.reason) || (got.Reason == "") != (tt.truth != TruthUndecided) || got.Leads != (tt.truth == TruthTrue) {
+		if got.Truth != tt.truth || !strings.Contains(got.Reason, tt.reason) || (got.Reason == "") != (tt.reason == "") || got.Leads != (tt.truth == TruthTrue) {
 			t.Errorf("%s: %+v, want %s because of %q", name, got, tt.truth, tt.reason)
 		}
 	}
