@@ -319,6 +319,22 @@ func TestASampleOfASampleIsAsLargeAsItsRows(t *testing.T) {
 	}
 }
 
+// The range that a row shows holds its quality, also where no whole number of
+// predictions is that share, and where labels are counted before their requests.
+func TestQualityLiesInItsRange(t *testing.T) {
+	o := DefaultOptions()
+	for _, o.Missing = range []Missing{MissingLate, MissingRandom, MissingChosen} {
+		got := Judge(Alarm{Opened: opened, Promise: Objective(0.5)}, 100, []Cell{share(99, 98)}, o)
+		if got.Low > got.Quality || got.High < got.Quality || got.Truth != TruthFalse {
+			t.Errorf("%q, one of 100 is missing: %+v", o.Missing, got)
+		}
+		got = Judge(Alarm{Opened: opened, Promise: Objective(0.9)}, 50, []Cell{share(100, 45)}, o)
+		if got.Low != 0.45 || got.High != 0.45 || got.Coverage != 1 || got.Truth != TruthTrue || got.Reason != "" {
+			t.Errorf("%q, 100 labels of 50 requests: %+v", o.Missing, got)
+		}
+	}
+}
+
 // Where the model's own decisions take labels away, those that are in are no random
 // choice, however many they are: only the worst case decides.
 func TestChosenLabelsDecideByTheWorstCaseAlone(t *testing.T) {
