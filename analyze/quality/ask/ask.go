@@ -110,8 +110,9 @@ func (a *Asker) ask(ctx context.Context, q Question) (Answer, error) {
 	return out, nil
 }
 
-// counted is what the rollups say of a part.
-type counted struct{ requests, labelled, correct, rows int64 }
+// counted is what the rollups say of a part. They know the hour of a label: sure are
+// those of hours that were over, labelled those of the hour of as-of, too.
+type counted struct{ requests, labelled, correct, rows, sure int64 }
 
 func (a *Asker) counts(ctx context.Context, q Question, d Declaration) (map[string]counted, error) {
 	part, slice := q.rolled()
@@ -121,7 +122,7 @@ func (a *Asker) counts(ctx context.Context, q Question, d Declaration) (map[stri
 			name string
 			c    counted
 		)
-		if err := rows.Scan(&name, &c.requests, &c.labelled, &c.correct, &c.rows); err != nil {
+		if err := rows.Scan(&name, &c.requests, &c.labelled, &c.correct, &c.rows, &c.sure); err != nil {
 			return err
 		}
 		all[name] = c
@@ -237,6 +238,9 @@ func (a *Asker) measure(ctx context.Context, q Question, d Declaration, ids []me
 	if err == nil && d.Task == Multiclass && d.ClassScores != "" && wants(scoredIDs()...) {
 		err = a.measureScored(ctx, q, d, m)
 	}
+	if err == nil && d.ClassScores != "" && q.Rollups && wants(append(scoredIDs(), metric.TopK)...) {
+		err = a.expireScored(ctx, q, d, m)
+	}
 	for _, id := range ids {
 		if c := d.custom(id); c != nil && err == nil {
 			err = a.measureCustom(ctx, q, d, *c, m)
@@ -253,20 +257,14 @@ func (a *Asker) measure(ctx context.Context, q Question, d Declaration, ids []me
 func (a *Asker) again(ctx context.Context, q Question, d Declaration, m *measured) error {
 	var gone, labelled int64
 	for name, c := range m.counted {
-		gone, labelled = gone+m.gone(name), labelled+c.labelled
+		gone, labelled = gone+m.gone(name), labelled+c.sure
 	}
-	if q.Rollups || !q.inHours() || d.Task == Ranking || float64(gone) <= mostGone*float64(labelled) {
-		return nil
+	if q.Rollups || !q.inHours() || d.Task == Ranking || !tooMany(gone, labelled) {
+		return nil // of ranked lists there are no rollups
 	}
 	m.notes = append(m.notes, "rows of labelled predictions have expired: the metrics are from the hourly rollups")
 	for part := range m.values {
-		for _, id := range append(scoredIDs(), metric.TopK) {
-			if v, ok := m.values[part][id]; ok {
-				// Only rows can tell, and those that are left are not a fair share.
-				v.State, v.Interval, v.Why = metric.Insufficient, metric.Interval{Low: math.NaN(), High: math.NaN()}, expiredRows
-				m.values[part][id] = v
-			}
-		}
+		m.expire(part, append(scoredIDs(), metric.TopK)...)
 	}
 	if d.Task == Regression {
 		return a.measureNumbers(ctx, q, d, true, m)
@@ -325,13 +323,15 @@ func (a *Asker) measureNumbers(ctx context.Context, q Question, d Declaration, h
 func (a *Asker) measureLists(ctx context.Context, q Question, d Declaration, m *measured) error {
 	all, err := a.lists(ctx, q, d)
 	bare := int64(0)
-	for part, r := range all {
-		for _, v := range r.Values() {
+	m.exact = map[string]counted{}
+	for part, l := range all {
+		for _, v := range l.of.Values() {
 			m.add(part, described(v))
 		}
-		bare += r.Bare()
+		m.exact[part] = l.results
+		bare += l.of.Bare()
 	}
-	m.notes = append(m.notes, fmt.Sprintf("lists are of the labelled results alone; %d lists without a relevant one are in no metric; labels is the number of lists by their weights, and the share of labels counts those of the hour of as-of", bare))
+	m.notes = append(m.notes, fmt.Sprintf("lists are of the labelled results alone; %d lists without a relevant one are in no metric; labels is the number of lists by their weights", bare))
 	return err
 }
 
@@ -360,8 +360,9 @@ func (m *measured) into(out *Answer, q Question, ids []metric.ID) {
 		for _, id := range ids {
 			part.Values = append(part.Values, m.value(name, id, hourly))
 		}
-		if gone := m.gone(name); hourly && gone > 0 {
-			m.notes = append(m.notes, fmt.Sprintf("of %d labelled requests %d have no row that holds an answer to compare with a label of its kind%s", c.labelled, gone, within(name)))
+		// Within an hour, a few are labels that were withdrawn since it began.
+		if gone := m.gone(name); hourly && gone > 0 || tooMany(gone, c.sure) {
+			m.notes = append(m.notes, fmt.Sprintf("of %d labelled requests %d have no row that holds an answer to compare with a label of its kind%s", c.sure, gone, within(name)))
 		}
 		out.Parts = append(out.Parts, part)
 	}
@@ -376,32 +377,52 @@ const randomShare = "intervals are 95 % and take the labels that are in for a ra
 // nothing is said of the rest.
 const mostGone = 0.05
 
-// gone is how many labelled requests of the part have no row to compare.
+// tooMany reports whether so many are gone that nothing is said of the rest.
+func tooMany(gone, of int64) bool { return float64(gone) > mostGone*float64(of) }
+
+// gone is how many labelled requests of the part have no row to compare, at least.
 func (m *measured) gone(part string) int64 {
 	if m.exact == nil {
 		return 0
 	}
-	return max(m.counted[part].labelled-m.exact[part].labelled, 0)
+	return max(m.counted[part].sure-m.exact[part].labelled, 0)
 }
 
 // value returns a metric of a part. Where raw rows have expired, the accuracy is
-// that of the cells, which are kept longer, and nothing else is said.
+// that of the cells, which are kept longer and know whole hours, and nothing else is
+// said.
 func (m *measured) value(part string, id metric.ID, hourly bool) Value {
 	v, ok := m.values[part][id]
 	if !ok {
 		v = described(missing(id, "no labels"))
 	}
 	c := m.counted[part]
-	if gone := m.gone(part); !hourly || float64(gone) <= mostGone*float64(c.labelled) {
+	if !tooMany(m.gone(part), c.sure) {
 		return v
 	}
-	if id == metric.Accuracy {
+	if id == metric.Accuracy && hourly {
 		counts := metric.Confusion{TP: c.correct, FP: c.labelled - c.correct}
 		return described(counts.ValuesAt(metric.ThinningOf(float64(c.labelled), float64(c.labelled)*float64(c.labelled)/float64(c.rows)))[0])
 	}
-	v.State, v.Interval = metric.Insufficient, metric.Interval{Low: math.NaN(), High: math.NaN()}
-	v.Why = expiredRows
+	return v.expired()
+}
+
+// expired is a value without interval, for those rows that are left are not a fair
+// share.
+func (v Value) expired() Value {
+	v.State, v.Interval, v.Why = metric.Insufficient, metric.Interval{Low: math.NaN(), High: math.NaN()}, expiredRows
 	return v
+}
+
+// expire takes the intervals of metrics that only rows can tell.
+func (m *measured) expire(part string, ids ...metric.ID) {
+	for _, id := range ids {
+		v, ok := m.values[part][id]
+		if !ok {
+			v = described(missing(id, ""))
+		}
+		m.add(part, v.expired())
+	}
 }
 
 // expiredRows is why nothing is said of what only rows can tell.

@@ -53,6 +53,7 @@ func TestAgainstBruteForce(t *testing.T) {
 	t.Run("guess", func(t *testing.T) { guesses(t, asker) })
 	t.Run("rollups", func(t *testing.T) { rollups(t, asker) })
 	t.Run("expired", func(t *testing.T) { expired(t, db, asker) })
+	t.Run("expired lists", func(t *testing.T) { expiredLists(t, db, asker) })
 }
 
 // chosen are the predictions of a slice with the label known before an instant.

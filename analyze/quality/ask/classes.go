@@ -242,15 +242,6 @@ func (t *tally) matrixValues(thin metric.Thinning) ([]metric.Value, error) {
 	return m.ValuesAt(thin)
 }
 
-// worth is the mean value of a prediction.
-func (t *tally) worth(d Declaration, thin metric.Thinning) metric.Value {
-	var sum metric.Moments
-	for p, n := range t.matrix {
-		sum.AddTimes(d.worth(p.predicted, p.label), n)
-	}
-	return sum.MeanAt(metric.BusinessValue, sum.N, sum.N, thin)
-}
-
 // counts returns the confusion matrix in order.
 func (t *tally) counts() []Count {
 	var all []Count

@@ -34,8 +34,8 @@ func joinedSQL(features bool) string {
 // measureCustom computes a metric of the owner's: its value over all rows, and
 // its interval by a delete-a-group jackknife (Kott 2001) with Student's t of 19
 // degrees of freedom, which holds for smooth functions of means, and not for a
-// minimum or maximum. It runs as the user that may only read, as the SQL of SLOs
-// does, with that user's caps.
+// minimum or maximum. Where no group makes a difference there is no interval. It
+// runs as the user that may only read, as the SQL of SLOs does, with that user's caps.
 func (a *Asker) measureCustom(ctx context.Context, q Question, d Declaration, c Custom, m *measured) error {
 	e, err := ParseExpression(c.SQL)
 	if err != nil {
@@ -47,14 +47,44 @@ func (a *Asker) measureCustom(ctx context.Context, q Question, d Declaration, c 
 		}
 		return nil
 	}
+	all, err := a.replicates(ctx, q, d, c.Name, e)
+	for part, r := range all {
+		m.add(part, Value{Value: jackknife(metric.ID(c.Name), r.values, r.size)})
+	}
+	if exception := new(clickhouse.Exception); errors.As(err, &exception) && slices.Contains([]int32{memoryLimit, timeout, tooManyRows}, exception.Code) {
+		return ParameterError{Name: "window", Err: fmt.Errorf("%w; this is more than the user that may only read is allowed: ask about a shorter one", err)}
+	}
+	if err != nil {
+		return err
+	}
+	for part, known := range m.counted {
+		left := int64(0)
+		if r := all[part]; r != nil {
+			left = r.size.labelled
+		}
+		if tooMany(known.sure-left, known.sure) { // whatever the others are read from, it has no rollups
+			m.expire(part, metric.ID(c.Name))
+		}
+	}
+	return nil
+}
+
+// replicates are the values of an expression without each group, the last that of all,
+// and what it is a value of.
+type replicates struct {
+	values [groups + 1]float64
+	size   counted
+}
+
+// replicates computes an expression without each group in turn, by part.
+func (a *Asker) replicates(ctx context.Context, q Question, d Declaration, name string, e Expression) (map[string]*replicates, error) {
 	columns := ""
 	if e.features {
 		columns = "f.numbers AS numbers, f.categories AS categories, "
 	}
-	replicates := map[string]*[groups + 1]float64{}
-	sizes := map[string]counted{}
+	all := map[string]*replicates{}
 	statement := q.statement(customSQL, "/*expression*/", e.text, "/*features*/", columns, "/*joined*/", joinedSQL(e.features))
-	err = eachOf(ctx, a.reads, "metric "+c.Name, statement, q.parameters(d), func(rows driver.Rows) error {
+	err := eachOf(ctx, a.reads, "metric "+name, statement, q.parameters(d), func(rows driver.Rows) error {
 		var (
 			part           string
 			left, n, total int64
@@ -63,27 +93,21 @@ func (a *Asker) measureCustom(ctx context.Context, q Question, d Declaration, c 
 		if err := rows.Scan(&part, &left, &n, &total, &value); err != nil {
 			return err
 		}
-		if replicates[part] == nil {
-			replicates[part] = &[groups + 1]float64{}
-			for i := range replicates[part] {
-				replicates[part][i] = math.NaN()
+		if all[part] == nil {
+			all[part] = &replicates{}
+			for i := range all[part].values {
+				all[part].values[i] = math.NaN()
 			}
 		}
 		if value != nil {
-			replicates[part][left] = *value
+			all[part].values[left] = *value
 		}
 		if left == whole {
-			sizes[part] = counted{labelled: total, rows: n}
+			all[part].size = counted{labelled: total, rows: n}
 		}
 		return nil
 	})
-	for part, r := range replicates {
-		m.add(part, Value{Value: jackknife(metric.ID(c.Name), *r, sizes[part])})
-	}
-	if exception := new(clickhouse.Exception); errors.As(err, &exception) && slices.Contains([]int32{memoryLimit, timeout, tooManyRows}, exception.Code) {
-		return ParameterError{Name: "window", Err: fmt.Errorf("%w; this is more than the user that may only read is allowed: ask about a shorter one", err)}
-	}
-	return err
+	return all, err
 }
 
 // What ClickHouse answers to a statement beyond its caps.
@@ -112,6 +136,9 @@ func jackknife(id metric.ID, r [groups + 1]float64, size counted) metric.Value {
 		v.Why = fmt.Sprintf("too few labels: an interval needs %d", leastCustom)
 	case math.IsNaN(v.Value) || math.IsInf(v.Value, 0) || math.IsNaN(half) || math.IsInf(half, 0):
 		v.Why = "not defined on these labels"
+	case half <= 1e-12*math.Abs(v.Value):
+		// Replicates that are all the same have seen nothing of what would change it.
+		v.Why = "it is the same without any twentieth of the labels, which tells nothing of how far others may move it"
 	default:
 		v.Low, v.High, v.State = v.Value-half, v.Value+half, metric.OK
 	}

@@ -248,13 +248,3 @@ func (d Declaration) names() []string {
 	}
 	return names
 }
-
-// worth returns the value of a prediction.
-func (d Declaration) worth(predicted, label string) float64 {
-	for _, w := range d.Values {
-		if w.Predicted == predicted && w.Label == label {
-			return w.Value
-		}
-	}
-	return 0
-}

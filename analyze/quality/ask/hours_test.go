@@ -2,6 +2,7 @@ package ask
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,5 +102,45 @@ func expired(t *testing.T, db *storage.DB, asker *Asker) {
 	}
 	if v := got.Parts[0].Values; v[0].State != metric.OK || v[1].State != metric.Insufficient || v[2].State != metric.Insufficient {
 		t.Errorf("%+v", v)
+	}
+}
+
+// expiredLists: of ranked lists, which no rollup holds, nothing is said once too many
+// rows are gone, now and as known at any time before; nor of a metric of the owner's
+// own, or of the scores of classes, that are read beside rollups.
+func expiredLists(t *testing.T, db *storage.DB, asker *Asker) {
+	ask := func(model plumbline.Model, asOf time.Time) ([]Value, string) {
+		t.Helper()
+		answer, err := asker.Ask(t.Context(), Question{Model: model, From: begin, To: end, AsOf: asOf, Rollups: model != "search", Metrics: []metric.ID{"all"}, Expression: "length(prediction_id)"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.Parts[0].Values, strings.Join(answer.Notes, "\n")
+	}
+	for _, gone := range []time.Duration{0, end.Sub(begin) / 4, end.Sub(begin)} {
+		if err := db.Conn().Exec(t.Context(), "ALTER TABLE outcomes DELETE WHERE model IN ('search', 'price', 'pets') AND ts < parseDateTimeBestEffort('"+instant(begin.Add(gone))+"', 'UTC') SETTINGS mutations_sync = 1"); err != nil {
+			t.Fatal(err)
+		}
+		said := func(what string, v Value, ofRows bool) {
+			lost := gone > 0 && ofRows
+			if (v.State == metric.OK) == lost && v.State != metric.Missing || (v.Why == expiredRows) != lost || v.State == metric.OK == math.IsNaN(v.Low) {
+				t.Errorf("%s, rows of %s gone: %+v", what, gone, v)
+			}
+		}
+		for _, asOf := range []time.Time{{}, end.Add(time.Hour), end.Add(13*time.Hour + 17*time.Minute)} {
+			values, notes := ask("search", asOf)
+			for _, v := range values {
+				said("lists as of "+asOf.Format(time.RFC3339), v, true)
+			}
+			if strings.Contains(notes, "have no row that holds an answer") != (gone > 0) {
+				t.Errorf("rows of %s gone, as of %s: %q", gone, asOf, notes)
+			}
+		}
+		for _, model := range []plumbline.Model{"price", "pets"} {
+			values, _ := ask(model, time.Time{})
+			for _, v := range values {
+				said(string(model), v, v.Metric == metric.TopK || slices.Contains(scoredIDs(), v.Metric) || v.Metric == expressionName)
+			}
+		}
 	}
 }

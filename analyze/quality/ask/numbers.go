@@ -50,20 +50,26 @@ func (e *errorsOf) values() []Value {
 	return out
 }
 
+// lists are the ranked lists of one part, and of which results.
+type lists struct {
+	of      *metric.Ranking
+	results counted
+}
+
 // lists judges ranked lists, by part.
-func (a *Asker) lists(ctx context.Context, q Question, d Declaration) (map[string]*metric.Ranking, error) {
+func (a *Asker) lists(ctx context.Context, q Question, d Declaration) (map[string]*lists, error) {
 	list, joined := "if(position(l.prediction_id, '/') = 0, l.prediction_id, arrayStringConcat(arrayPopBack(splitByChar('/', l.prediction_id)), '/'))", ""
 	if d.Query != "" {
 		list, joined = "f.categories[{query_name:String}]", " INNER JOIN ("+featuresSQL+") AS f ON l.prediction_id = f.id"
 	}
-	all := map[string]*metric.Ranking{}
+	all := map[string]*lists{}
 	err := a.each(ctx, "ranked lists", q.statement(listsSQL, "/*list*/", list, "/*features*/", joined), q.parameters(d), func(rows driver.Rows) error {
 		var (
-			part      string
-			relevance []float64
-			times     int64
+			part                  string
+			relevance             []float64
+			times, weights, count int64
 		)
-		if err := rows.Scan(&part, &relevance, &times); err != nil {
+		if err := rows.Scan(&part, &relevance, &times, &weights, &count); err != nil {
 			return err
 		}
 		if all[part] == nil {
@@ -71,9 +77,11 @@ func (a *Asker) lists(ctx context.Context, q Question, d Declaration) (map[strin
 			if err != nil {
 				return err
 			}
-			all[part] = ranking
+			all[part] = &lists{of: ranking}
 		}
-		all[part].AddTimes(relevance, times)
+		l := all[part]
+		l.of.AddTimes(relevance, times)
+		l.results.labelled, l.results.rows = l.results.labelled+weights, l.results.rows+count
 		return nil
 	})
 	return all, err

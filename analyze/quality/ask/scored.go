@@ -125,3 +125,26 @@ func (a *Asker) measureScored(ctx context.Context, q Question, d Declaration, m 
 	}
 	return nil
 }
+
+// expireScored counts the rows that are left where all else is read from rollups, so
+// that it is not seen otherwise that some are gone.
+func (a *Asker) expireScored(ctx context.Context, q Question, d Declaration, m *measured) error {
+	left := map[string]int64{}
+	err := a.each(ctx, "rows that are left", q.statement(leftSQL), q.parameters(d), func(rows driver.Rows) error {
+		var (
+			part    string
+			weights int64
+		)
+		if err := rows.Scan(&part, &weights); err != nil {
+			return err
+		}
+		left[part] = weights
+		return nil
+	})
+	for part, known := range m.counted {
+		if tooMany(known.sure-left[part], known.sure) {
+			m.expire(part, append(scoredIDs(), metric.TopK)...)
+		}
+	}
+	return err
+}

@@ -31,6 +31,8 @@ var (
 	bestSQL string
 	//go:embed sql/scored.sql
 	scoredSQL string
+	//go:embed sql/left.sql
+	leftSQL string
 	//go:embed sql/lists.sql
 	listsSQL string
 	//go:embed sql/custom.sql

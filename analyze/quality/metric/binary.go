@@ -52,35 +52,21 @@ func (c Confusion) mcc(t Thinning) Value {
 			tn*square(tp/scale-m/2*(1/negative+1/passed)) +
 			fp*square(-fn/scale-m/2*(1/called+1/negative)) +
 			fn*square(-fp/scale-m/2*(1/positive+1/passed))
-		return fisher(m, math.Sqrt(variance/float64(t)))
+		both := Matrix{{c.TN, c.FP}, {c.FN, c.TP}}
+		of, _ := both.totals()
+		of.thin = t
+		return hull(fisher(m, math.Sqrt(variance/float64(t))), both.unseen(of, both.correlation(of).with))
 	})
 }
 
 // fisher is the interval of a correlation with standard error se, symmetric on
 // the scale of atanh. A correlation of 1 or -1 has no error that the delta
-// method could see; its interval is the point and the far end.
+// method could see: what was not seen is all that its interval is made of.
 func fisher(m, se float64) Interval {
 	if math.Abs(m) >= 1 {
-		return Interval{min(m, 1) - z95*se, min(m+z95*se, 1)}
+		m = min(max(m, -1), 1)
+		return Interval{m, m}
 	}
 	half := z95 * se / (1 - m*m)
 	return Interval{math.Tanh(math.Atanh(m) - half), math.Tanh(math.Atanh(m) + half)}
-}
-
-// CostMatrix is what one prediction of each kind is worth, in a unit of the
-// owner's choice; costs are negative.
-type CostMatrix struct{ TP, FP, FN, TN float64 }
-
-// Worth returns the mean value of one prediction. (NannyML's "per prediction"
-// divides by column sums instead, against its own documentation.)
-func (c Confusion) Worth(m CostMatrix) Value { return c.WorthAt(m, Each) }
-
-// WorthAt is Worth where the counts know less than they are.
-func (c Confusion) WorthAt(m CostMatrix, t Thinning) Value {
-	sum := Moments{}
-	sum.AddTimes(m.TP, c.TP)
-	sum.AddTimes(m.FP, c.FP)
-	sum.AddTimes(m.FN, c.FN)
-	sum.AddTimes(m.TN, c.TN)
-	return sum.MeanAt(BusinessValue, sum.N, sum.N, t)
 }

@@ -124,6 +124,67 @@ func BinomialCDF(k, n int64, p float64) float64 {
 	return betaCDF(1-p, float64(n-k), float64(k+1))
 }
 
+// midP returns the mid-P interval of a share of which x of n events were seen, neither
+// of which need be a whole number: the shares at which P(X > x) + P(X = x)/2 of the
+// binomial distribution is between 2.5 and 97.5 % (Lancaster 1961; Berry & Armitage
+// 1995). Unlike Wilson's it is not too short where one event was seen of what is rarer
+// still.
+func midP(x, n float64) Interval {
+	out := Interval{0, 1}
+	if x > 0 {
+		out.Low = midPEnd(x, n, (1-Level)/2, 0, x/n)
+	}
+	if x < n {
+		out.High = midPEnd(x, n, (1+Level)/2, x/n, 1)
+	}
+	return out
+}
+
+// midPEnd finds the share between low and high at which the tail has a probability,
+// by Newton's steps, and by halves where one would leave the bracket.
+func midPEnd(x, n, probability, low, high float64) float64 {
+	p := WilsonShare(x/n, n).Low
+	if probability > 0.5 {
+		p = WilsonShare(x/n, n).High
+	}
+	for range 100 {
+		if !(p > low && p < high) {
+			p = (low + high) / 2
+		}
+		tail, slope := midTail(x, n, p)
+		if tail < probability {
+			low = p
+		} else {
+			high = p
+		}
+		step := (tail - probability) / slope
+		if math.Abs(step) <= 1e-14*p || high-low <= 1e-15*high {
+			break
+		}
+		p -= step
+	}
+	return p
+}
+
+// midTail returns P(X > x) + P(X = x)/2 of n trials with chance p and how fast it
+// grows with p: P(X >= x) is the incomplete beta function I_p(x, n-x+1).
+func midTail(x, n, p float64) (tail, slope float64) {
+	for _, from := range []float64{x, x + 1} {
+		a, b := from, n-from+1
+		switch {
+		case a <= 0:
+			tail += 0.5
+		case b > 0:
+			la, _ := math.Lgamma(a)
+			lb, _ := math.Lgamma(b)
+			lab, _ := math.Lgamma(a + b)
+			tail += betaCDF(p, a, b) / 2
+			slope += math.Exp(lab-la-lb+(a-1)*math.Log(p)+(b-1)*math.Log1p(-p)) / 2
+		}
+	}
+	return tail, slope
+}
+
 // logit and its inverse.
 func logit(p float64) float64  { return math.Log(p) - math.Log1p(-p) }
 func expit(x float64) float64  { return 1 / (1 + math.Exp(-x)) }

@@ -24,8 +24,10 @@ func (m *Moments) Merge(o Moments) {
 	m.N, m.Sum, m.SquareSum = m.N+o.N, m.Sum+o.Sum, m.SquareSum+o.SquareSum
 }
 
-// Mean returns the mean as the value of a metric, with Student's interval. Use
-// MeanOf where the metric needs events of both classes.
+// Mean returns the mean as the value of a metric, with Student's interval; where a
+// loss has a far end, also as far as losses may reach that were not seen, and where it
+// has none and all are alike, insufficient. Use MeanOf where the metric needs events of
+// both classes.
 func (m Moments) Mean(id ID) Value { return m.MeanOf(id, m.N, m.N) }
 
 // MeanOf is Mean over events of which some are positive and some negative.
@@ -36,7 +38,16 @@ func (m Moments) MeanOf(id ID, positives, negatives int64) Value {
 // MeanAt is MeanOf where the events know less than they are.
 func (m Moments) MeanAt(id ID, positives, negatives int64, t Thinning) Value {
 	s := seen{Labelled: m.N, Positives: positives, Negatives: negatives, Predicted: m.N}
-	return judgeAt(id, m.mean(), s, t, func() Interval { return m.studentAt(t) })
+	return judgeAt(id, m.mean(), s, t, func() Interval {
+		within := bounds(id)
+		switch {
+		case !math.IsInf(within.High, 0):
+			return m.boundedAt(within, t)
+		case m.alike(id):
+			return Interval{m.mean(), m.mean()}
+		}
+		return m.studentAt(t)
+	})
 }
 
 func (m Moments) mean() float64 { return ratio(m.Sum, float64(m.N)) }

@@ -55,29 +55,38 @@ func (m Matrix) ValuesAt(thin Thinning) ([]Value, error) {
 	accuracy := judgeAt(Accuracy, ratio(t.right, t.n), s, thin, func() Interval { return thin.wilson(int64(t.right), int64(t.n)) })
 	return []Value{
 		accuracy,
-		m.macro(MacroPrecision, s, t, func(i, j int) (float64, float64) { return t.called[j], 0 }),
-		m.macro(MacroRecall, s, t, func(i, j int) (float64, float64) { return 0, t.truth[i] }),
-		m.macro(MacroF1, s, t, func(i, j int) (float64, float64) { return t.called[j], t.truth[i] }),
+		m.macro(MacroPrecision, s, t, margin{called: 1}),
+		m.macro(MacroRecall, s, t, margin{truth: 1}),
+		m.macro(MacroF1, s, t, margin{called: 1, truth: 1}),
 		m.mcc(s, t),
 	}, nil
 }
 
-// macro is the mean over classes of n_kk over a margin (or 2 n_kk over the sum
-// of both). margins returns the margins of column j and row i that count.
-func (m Matrix) macro(id ID, s seen, t totals, margins func(i, j int) (float64, float64)) Value {
-	k := len(m)
-	rates, factors := make([]float64, k), make([]float64, k)
-	mean := 0.0
+// margin says of which margins a rate of a class is a share: 1 of those that count.
+type margin struct{ called, truth float64 }
+
+// of is the margin of a class with some more of it called and true.
+func (g margin) of(t totals, class int, called, truth float64) float64 {
+	return g.called*(t.called[class]+called) + g.truth*(t.truth[class]+truth)
+}
+
+// rate is a class's n_kk over its margin (or 2 n_kk over the sum of both), with some
+// more in its cell, its column and its row.
+func (m Matrix) rate(g margin, t totals, class int, right, called, truth float64) float64 {
+	of := g.of(t, class, called, truth)
+	if of == 0 {
+		return 0
+	}
+	return (g.called + g.truth) * (float64(m[class][class]) + right) / of
+}
+
+// macro is the mean over classes of their rates.
+func (m Matrix) macro(id ID, s seen, t totals, g margin) Value {
+	k := float64(len(m))
+	rates, mean := make([]float64, len(m)), 0.0
 	for c := range m {
-		col, row := margins(c, c)
-		factors[c] = 1.0
-		if col > 0 && row > 0 {
-			factors[c] = 2
-		}
-		if col+row > 0 {
-			rates[c] = factors[c] * float64(m[c][c]) / (col + row)
-		}
-		mean += rates[c] / float64(k)
+		rates[c] = m.rate(g, t, c, 0, 0, 0)
+		mean += rates[c] / k
 	}
 	return judgeAt(id, mean, s, t.thin, func() Interval {
 		// The metric has degree 0 in the counts: the variance is sum n g^2.
@@ -87,22 +96,26 @@ func (m Matrix) macro(id ID, s seen, t totals, margins func(i, j int) (float64, 
 				if count == 0 {
 					continue
 				}
-				g := 0.0
-				colJ, rowJ := margins(j, j)
-				colI, rowI := margins(i, i)
+				gradient := 0.0
 				if i == j {
-					g += factors[i] / (colI + rowI)
+					gradient += (g.called + g.truth) / g.of(t, i, 0, 0)
 				}
-				if colJ > 0 { // column j's margin holds this cell
-					g -= rates[j] / (colJ + rowJ)
+				if g.called > 0 { // column j's margin holds this cell
+					gradient -= rates[j] / g.of(t, j, 0, 0)
 				}
-				if rowI > 0 { // and row i's
-					g -= rates[i] / (colI + rowI)
+				if g.truth > 0 { // and row i's
+					gradient -= rates[i] / g.of(t, i, 0, 0)
 				}
-				variance += float64(count) * square(g/float64(k))
+				variance += float64(count) * square(gradient/k)
 			}
 		}
-		return logitInterval(mean, math.Sqrt(variance/float64(t.thin)), t.n*float64(t.thin))
+		delta := logitInterval(mean, math.Sqrt(variance/float64(t.thin)), t.n*float64(t.thin))
+		return hull(delta, m.unseen(t, func(i, j int, more float64) float64 {
+			if i == j {
+				return mean + (m.rate(g, t, i, more, more, more)-rates[i])/k
+			}
+			return mean + (m.rate(g, t, j, 0, more, 0)-rates[j]+m.rate(g, t, i, 0, 0, more)-rates[i])/k
+		}))
 	})
 }
 
@@ -111,22 +124,45 @@ func (m Matrix) macro(id ID, s seen, t totals, margins func(i, j int) (float64, 
 // error, it is Wilson's of as many events.
 func logitInterval(p, se, n float64) Interval {
 	if p <= 0 || p >= 1 || se == 0 {
-		return WilsonShare(p, n)
+		return hull(WilsonShare(p, n), Interval{p, p}) // rounding leaves 1e-16 outside
 	}
 	half := z95 * se / (p * (1 - p))
 	return Interval{expit(logit(p) - half), expit(logit(p) + half)}
 }
 
-func (m Matrix) mcc(s seen, t totals) Value {
-	products, calledSquares, truthSquares := 0.0, 0.0, 0.0
-	for c := range m {
-		products += t.called[c] * t.truth[c]
-		calledSquares += square(t.called[c])
-		truthSquares += square(t.truth[c])
+// correlation is what the Matthews correlation of a matrix is made of.
+type correlation struct {
+	of                              totals
+	products, calledSquares, truths float64 // sums over classes of p_k t_k, p_k^2, t_k^2
+}
+
+func (m Matrix) correlation(t totals) correlation {
+	c := correlation{of: t}
+	for k := range m {
+		c.products += t.called[k] * t.truth[k]
+		c.calledSquares += square(t.called[k])
+		c.truths += square(t.truth[k])
 	}
-	a, b := square(t.n)-calledSquares, square(t.n)-truthSquares
-	value := ratio(t.right*t.n-products, math.Sqrt(a)*math.Sqrt(b))
+	return c
+}
+
+// with is the correlation with some more in cell (i, j).
+func (c correlation) with(i, j int, more float64) float64 {
+	t := c.of
+	n, right, both := t.n+more, t.right, c.products+more*(t.called[i]+t.truth[j])
+	if i == j {
+		right, both = right+more, both+more*more
+	}
+	a := n*n - c.calledSquares - more*(2*t.called[j]+more)
+	b := n*n - c.truths - more*(2*t.truth[i]+more)
+	return ratio(right*n-both, math.Sqrt(a)*math.Sqrt(b))
+}
+
+func (m Matrix) mcc(s seen, t totals) Value {
+	c := m.correlation(t)
+	value := c.with(0, 0, 0)
 	return judgeAt(MultiMCC, value, s, t.thin, func() Interval {
+		a, b := square(t.n)-c.calledSquares, square(t.n)-c.truths
 		variance := 0.0
 		for i := range m {
 			for j, count := range m[i] {
@@ -138,7 +174,7 @@ func (m Matrix) mcc(s seen, t totals) Value {
 				variance += float64(count) * g * g
 			}
 		}
-		return fisher(value, math.Sqrt(variance/float64(t.thin)))
+		return hull(fisher(value, math.Sqrt(variance/float64(t.thin))), m.unseen(t, c.with))
 	})
 }
 
@@ -160,27 +196,6 @@ func (m Matrix) Class(class int) Confusion {
 		}
 	}
 	return c
-}
-
-// Worth returns the mean value of one prediction by a matrix of values of the
-// same shape.
-func (m Matrix) Worth(values [][]float64) (Value, error) { return m.WorthAt(values, Each) }
-
-// WorthAt is Worth where the counts know less than they are.
-func (m Matrix) WorthAt(values [][]float64, t Thinning) (Value, error) {
-	if len(values) != len(m) {
-		return Value{}, fmt.Errorf("value of predictions: %d rows of values for %d classes", len(values), len(m))
-	}
-	sum := Moments{}
-	for i, row := range m {
-		if len(values[i]) != len(row) {
-			return Value{}, fmt.Errorf("value of predictions: row %d has %d values for %d classes", i, len(values[i]), len(row))
-		}
-		for j, count := range row {
-			sum.AddTimes(values[i][j], count)
-		}
-	}
-	return sum.MeanAt(BusinessValue, sum.N, sum.N, t), nil
 }
 
 // TopKAccuracy returns the share of hits.

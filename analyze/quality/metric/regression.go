@@ -43,6 +43,9 @@ func (e Errors) ValuesAt(t Thinning) []Value {
 	mean := func(m Moments, id ID) Value { return m.MeanAt(id, m.N, m.N, t) }
 	rmse := judgeAt(RMSE, math.Sqrt(e.Squared.mean()), seen{Labelled: e.Squared.N}, t, func() Interval {
 		squared := e.Squared.studentAt(t)
+		if e.Squared.alike(RMSE) {
+			squared = Interval{} // without width
+		}
 		return Interval{math.Sqrt(max(squared.Low, 0)), math.Sqrt(squared.High)}
 	})
 	return []Value{mean(e.Absolute, MAE), rmse, mean(e.Percentage, MAPE), mean(e.Signed, Bias)}

@@ -78,6 +78,12 @@ func Table() []Definition {
 	return append(append(binaryTable(), multiTable()...), append(regressionTable(), rankingTable()...)...)
 }
 
+// What intervals allow for that was never seen, see unseen.
+const (
+	empty = ", and a share 1-.025^(1/n) in a cell that is empty (Hanley & Lippman-Hand 1983)"
+	far   = ", and a share 1-.025^(1/n) at the far end (Hanley & Lippman-Hand 1983)"
+)
+
 func binaryTable() []Definition {
 	share := Needs{Labelled: minLabelled}
 	found := Needs{Labelled: minLabelled, Positives: minClass}
@@ -91,11 +97,11 @@ func binaryTable() []Definition {
 		{Specificity, "specificity", "share", "TN/(TN+FP)", "Wilson 1927", "Fawcett 2006, section 2", Higher,
 			Needs{Labelled: minLabelled, Negatives: minClass}},
 		{F1, "F1", "share", "2TP/(2TP+FP+FN)", "Wilson of J = TP/(TP+FP+FN), a share of the rows that are not TN; F1 = 2J/(1+J) grows with J", "van Rijsbergen 1979, chapter 7", Higher, found},
-		{MCC, "Matthews correlation", "1", "(TP TN - FP FN)/sqrt((TP+FP)(TP+FN)(TN+FP)(TN+FN))", "delta method on the four counts, on Fisher's scale atanh (Bishop, Fienberg & Holland 1975, section 14.6)", "Matthews 1975", Higher, all},
+		{MCC, "Matthews correlation", "1", "(TP TN - FP FN)/sqrt((TP+FP)(TP+FN)(TN+FP)(TN+FN))", "delta method on the four counts, on Fisher's scale atanh (Bishop, Fienberg & Holland 1975, section 14.6)" + empty, "Matthews 1975", Higher, all},
 		{ROCAUC, "ROC AUC", "share", "P(a positive scores above a negative), ties half", "DeLong, DeLong & Clarke-Pearson 1988, on the logit scale (Pepe 2003, section 5.2)", "Hanley & McNeil 1982", Higher, both},
 		{PRAUC, "PR AUC (average precision)", "share", "sum over thresholds (R_k - R_k-1) P_k", "logit interval, Boyd, Eng & Page 2013, section 3.2", "Davis & Goadrich 2006; step-wise as in scikit-learn's average_precision_score", Higher, both},
 		{LogLoss, "log loss", "nat", "-mean(y ln f + (1-y) ln(1-f))", "Student's t of the mean of per-event losses", "Good 1952, section 8", Lower, both},
-		{Brier, "Brier score", "1", "mean (f-y)^2", "Student's t of the mean of per-event losses", "Brier 1950", Lower, both},
+		{Brier, "Brier score", "1", "mean (f-y)^2", "Student's t of the mean of per-event losses" + far, "Brier 1950", Lower, both},
 		{ECE, "expected calibration error", "share", "sum over bins n_b/n |mean f - mean y|", "delta method over bins; its lower end also gives back the error that perfectly calibrated scores would show, sum n_b/n sqrt(2/pi) s_b", "Naeini, Cooper & Hauskrecht 2015, eq. 3", Lower, both},
 	}
 }
@@ -105,7 +111,7 @@ func multiTable() []Definition {
 	const source = "Sokolova & Lapalme 2009, table 3"
 	const scored = "placements of DeLong, DeLong & Clarke-Pearson 1988, added over classes before they are squared, on the logit scale"
 	const added = "standard errors of Boyd, Eng & Page 2013, section 3.2, added over classes, on the logit scale"
-	const delta = "delta method on the multinomial counts of the confusion matrix (Takahashi et al. 2022, section 3)"
+	const delta = "delta method on the multinomial counts of the confusion matrix (Takahashi et al. 2022, section 3)" + empty
 	return []Definition{
 		{MacroPrecision, "precision, mean over classes", "share", "mean over classes of n_kk/n_.k", delta, source, Higher, each},
 		{MacroRecall, "recall, mean over classes", "share", "mean over classes of n_kk/n_k.", delta, source, Higher, each},
@@ -117,9 +123,10 @@ func multiTable() []Definition {
 		{MacroPRAUC, "PR AUC of each class against the others, mean over classes", "share", "mean over classes of PR AUC", added, "as scikit-learn's average_precision_score, macro", Higher, each},
 		{WeightedPRAUC, "PR AUC of each class against the others, by labels", "share", "sum over classes of n_k./n times PR AUC", added, "as scikit-learn's average_precision_score, weighted", Higher, each},
 		{MultiLogLoss, "log loss of several classes", "nat", "-mean ln f of the true class", "Student's t of the mean of per-event losses", "Good 1952, section 8", Lower, each},
-		{MultiBrier, "Brier score of several classes", "1", "mean over events of the sum over classes of (f-y)^2, 0 to 2", "Student's t of the mean of per-event losses", "Brier 1950", Lower, each},
+		{MultiBrier, "Brier score of several classes", "1", "mean over events of the sum over classes of (f-y)^2, 0 to 2", "Student's t of the mean of per-event losses" + far, "Brier 1950", Lower, each},
 		{MacroECE, "calibration error of each class against the others, mean over classes", "share", "mean over classes of sum over bins n_b/n |mean f - mean y|", "means of the ends of each class", "Kull et al. 2019, section 2 (classwise ECE)", Lower, each},
-		{BusinessValue, "value of a prediction", "unit of the matrix", "sum n_ij v_ij / n", "Student's t of the mean of per-event values", "Elkan 2001, section 1", Higher, Needs{Labelled: minLabelled}},
+		{BusinessValue, "value of a prediction", "unit of the matrix", "sum n_ij v_ij / n", "mid-P intervals (Lancaster 1961) of the shares of outcomes, put together as Zou & Donner 2008, section 2; positives and negatives are asked for where a value depends on the truth", "Elkan 2001, section 1", Higher,
+			Needs{Labelled: minLabelled, Positives: minClass, Negatives: minClass}},
 	}
 }
 
@@ -138,7 +145,7 @@ func regressionTable() []Definition {
 
 func rankingTable() []Definition {
 	queries := Needs{Labelled: minLabelled}
-	const mean = "Student's t of the mean over queries"
+	const mean = "Student's t of the mean over queries" + far
 	return []Definition{
 		{NDCG, "NDCG@k", "share", "mean over queries of DCG@k/ideal DCG@k, DCG = sum rel_i/log2(i+1)", mean, "Jarvelin & Kekalainen 2002, section 2", Higher, queries},
 		{MAP, "MAP@k", "share", "mean over queries of sum_{i<=k, relevant} P@i / min(relevant, k)", mean, "Manning, Raghavan & Schutze 2008, section 8.4", Higher, queries},

@@ -88,7 +88,15 @@ func judgeAt(id ID, value float64, s seen, t Thinning, interval func() Interval)
 	case math.IsNaN(value):
 		v.Why = "not defined on these labels"
 	default:
-		v.Interval, v.State = interval(), OK
+		if i := interval(); i.Width() > 1e-12*max(math.Abs(i.Low), math.Abs(i.High)) {
+			v.Interval, v.State = i, OK
+		} else {
+			v.Why = sameForAll
+		}
 	}
 	return v
 }
+
+// sameForAll is why there is no interval where there would be one without width: it
+// is right only where no further label can come.
+const sameForAll = "all labels say the same, which tells nothing of how far others may be off"
