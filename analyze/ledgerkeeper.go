@@ -21,7 +21,8 @@ type LedgerConfig struct {
 	// late and are corrected. Default 90 days.
 	For time.Duration `yaml:"for"`
 	// Coverage is the least share of a window's predictions that must have a
-	// label before they may speak, in (0, 1]. Default 0.9.
+	// label before those that are in stand for those that are missing, in (0, 1].
+	// Before that only the worst case judges. Default 0.9.
 	Coverage float64 `yaml:"coverage"`
 	// MinLabelled is the least number of them. Default 30.
 	MinLabelled int64 `yaml:"min_labelled"`
