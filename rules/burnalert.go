@@ -59,7 +59,9 @@ func heldBackAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateCon
 	return r
 }
 
-// pairLabels are of an alert as on its series: so that no two of a file look alike.
+// pairLabels are of an alert as on its series. No two alerts of a file look alike: two
+// pairs of one severity and window are told apart by conditionLabel, the clocks by
+// clockLabels.
 func pairLabels(slo plumbline.SLO, pair plumbline.WindowPair, severity string) map[string]string {
 	return map[string]string{
 		plumbline.LabelSLO:      templateText(string(slo.Name)),

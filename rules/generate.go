@@ -194,20 +194,25 @@ func group(o plumbline.Objective, cfg GenerateConfig) ruleGroup {
 	if slo.Shadow {
 		return g // evaluated and shown, and nobody is told
 	}
-	for _, pair := range o.Pairs {
-		if slo.SLI.Is(plumbline.SLIQuality) {
-			since := spokenAgainst(o, pair)
-			g.Rules = append(g.Rules, burnAlert(slo, pair, cfg, since))
-			if pair.Noise > 0 {
-				g.Rules = append(g.Rules, heldBackAlert(slo, pair, cfg, since))
-			}
-			continue
-		}
-		g.Rules = append(g.Rules, countAlert(slo, pair, cfg))
+	for i, pair := range o.Pairs {
+		g.Rules = append(g.Rules, named(conditionLabel(o, i), pairAlerts(o, pair, cfg)...)...)
 	}
 	g.Rules = append(g.Rules, nowcastAlerts(o, cfg)...)
 	g.Rules = append(g.Rules, missingAlert(slo, cfg))
 	return g
+}
+
+// pairAlerts are the rules of one window pair.
+func pairAlerts(o plumbline.Objective, pair plumbline.WindowPair, cfg GenerateConfig) []rule {
+	if !o.SLO.SLI.Is(plumbline.SLIQuality) {
+		return []rule{countAlert(o.SLO, pair, cfg)}
+	}
+	since := spokenAgainst(o, pair)
+	alerts := []rule{burnAlert(o.SLO, pair, cfg, since)}
+	if pair.Noise > 0 {
+		alerts = append(alerts, heldBackAlert(o.SLO, pair, cfg, since))
+	}
+	return alerts
 }
 
 // missingAlert says that nothing is known, which is not health.

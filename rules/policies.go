@@ -33,7 +33,12 @@ func (c *catalog) policies(o *object, slo *plumbline.SLO) plumbline.Owner {
 			continue
 		}
 		conditions, target := c.policy(r, spec, at)
-		slo.Conditions = append(slo.Conditions, conditions...)
+		for _, b := range conditions {
+			if wrong := twins(slo.Conditions, b); wrong != "" {
+				p.fileReader.fail(p.node, p.path, wrong, fixTwins)
+			}
+			slo.Conditions = append(slo.Conditions, b)
+		}
 		if owner == "" {
 			owner = target
 		}

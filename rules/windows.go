@@ -326,7 +326,10 @@ func (s *PairSet) addConditions(slo plumbline.SLO) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range slo.Conditions {
+	for i, c := range slo.Conditions {
+		if wrong := twins(slo.Conditions[:i], c); wrong != "" {
+			return fmt.Errorf("%s; %s", wrong, fixTwins)
+		}
 		if c.Lookback < slo.SliceWindow {
 			return fmt.Errorf("condition %s can never fire: no slice of %s fits into %s; lengthen its lookbackWindow to that at least, or shorten timeSliceWindow",
 				c.Name, plumbline.WindowName(slo.SliceWindow), plumbline.WindowName(c.Lookback))
