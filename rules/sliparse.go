@@ -132,31 +132,6 @@ func (f fields) finding(sli *plumbline.SLI) {
 	}
 }
 
-// threshold reads op and value, here or in the objective.
-func (f fields) threshold(sli *plumbline.SLI, one objective) {
-	const fix = "write what a good event is: op: lte and value: 300 in the objective"
-	sli.Op, sli.Value = one.op, one.value
-	valued := one.valued
-	if f.given("op") {
-		sli.Op = f.word("op")
-	}
-	if f.given("value") {
-		text := f.object.fields[f.key("value")].Value
-		if _, err := fmt.Sscanf(text, "%g", &sli.Value); err != nil {
-			f.wrong("value", fmt.Sprintf("%q is no number", text), `write a number in quotes, such as "300"`)
-		}
-		valued = true
-	}
-	if !slices.Contains([]string{"lt", "lte", "gt", "gte"}, sli.Op) || !valued {
-		at := f.object
-		key := f.key("sli")
-		if one.object != nil {
-			at, key = one.object, "value"
-		}
-		at.fail(key, fmt.Sprintf("an SLI of kind %s needs op and value", sli.Kind), fix)
-	}
-}
-
 func (f fields) duration(name, fix string) time.Duration {
 	text := f.required(f.key(name), fix)
 	if text == "" {
