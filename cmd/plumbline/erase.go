@@ -78,6 +78,9 @@ func runErase(ctx context.Context, cfg app.Config, r erase.Request, out io.Write
 	if shared := (erase.SharedError{}); errors.As(err, &shared) {
 		return usageError{fmt.Errorf("erase: --entity: %w", shared)}
 	}
+	if unknown := (erase.UnknownError{}); errors.As(err, &unknown) {
+		return usageError{fmt.Errorf("erase: %w", unknown)}
+	}
 	if err != nil {
 		return fmt.Errorf("erase: %w; run it once more: what is gone is not found again", err)
 	}

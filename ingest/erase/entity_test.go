@@ -67,6 +67,7 @@ func TestEntityOfALargeNumber(t *testing.T) {
 // are counted, wherever either of them stands.
 func TestLabelsWithoutAPredictionAreCounted(t *testing.T) {
 	a, b, db := newShards(t)
+	b.counted("customer")
 	a.predict(0, "here", map[string]string{"customer": "me"}, nil)
 	b.predict(0, "there", nil, nil)
 	for i, id := range []string{"here", "there", "sampled out", "sampled out", "late"} {
@@ -95,6 +96,7 @@ func TestLabelsWithoutAPredictionAreCounted(t *testing.T) {
 // Of many labels a part is looked at, and said to be.
 func TestManyLabelsWithoutAPredictionAreEstimated(t *testing.T) {
 	w := newWorld(t)
+	w.counted("customer")
 	w.exec("INSERT INTO labels (model, prediction_id, ts, known, label) SELECT 'm', toString(number), now(), now(), 'yes' FROM numbers(2200000)")
 	w.exec("INSERT INTO predictions (model, deploy_hash, stage, prediction_id, ts, known) SELECT 'm', 'd', 'production', toString(number), now(), now() FROM numbers(200000)")
 	report := w.erase(erase.Request{Feature: "customer", Value: "me", DryRun: true})

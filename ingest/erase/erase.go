@@ -115,6 +115,11 @@ func Run(ctx context.Context, db *storage.DB, r Request, now time.Time) (Report,
 	if err != nil {
 		return Report{}, err
 	}
+	if r.Feature != "" && len(ids) == 0 {
+		if err := r.checkKnown(ctx, db); err != nil {
+			return Report{}, err
+		}
+	}
 	report := Report{IDs: len(ids)}
 	if !r.DryRun {
 		if report.Unwatched, err = unwatched(ctx, db); err != nil {
@@ -138,6 +143,11 @@ func Run(ctx context.Context, db *storage.DB, r Request, now time.Time) (Report,
 				return report, err
 			}
 			report.OtherRows += rows + unfinished
+		}
+	}
+	if r.Feature == "" && !report.Found() && report.OtherRows == 0 {
+		if err := r.checkKnown(ctx, db); err != nil {
+			return report, err
 		}
 	}
 	return report, report.inactive(ctx, db)

@@ -47,10 +47,25 @@ func (r Request) Validate() error {
 	if r.EveryRow && len(r.IDs) == 0 {
 		errs = append(errs, errors.New("the rows of a request are found by its prediction id, not by an entity"))
 	}
-	if rule := r.Policy.FeatureRule(r.Feature); r.Feature != "" && rule.Action == privacy.Truncate {
-		errs = append(errs, fmt.Errorf("the privacy policy of %s truncates %s, so that several people share a value: erase by prediction id", r.Model, r.Feature))
+	if r.Feature != "" {
+		errs = append(errs, r.searchable())
 	}
 	return errors.Join(errs...)
+}
+
+// searchable returns why the model's policy leaves nothing by which the entity could be
+// found.
+func (r Request) searchable() error {
+	switch r.Policy.FeatureRule(r.Feature).Action {
+	case privacy.Truncate:
+		return fmt.Errorf("the privacy policy of %s truncates %s, so that several people share a value: erase by --prediction-id", r.Model, r.Feature)
+	case privacy.Drop:
+		if _, ok := r.Policy.Segments[r.Feature]; ok {
+			return fmt.Errorf("%s is a segment by the privacy policy of %s, which drops a feature of that name, and segments are not searched: erase by --prediction-id", r.Feature, r.Model)
+		}
+		return fmt.Errorf("the privacy policy of %s drops %s, so no prediction can be found by it: erase by --prediction-id", r.Model, r.Feature)
+	}
+	return nil
 }
 
 // ParseEntity reads FEATURE=VALUE. The feature ends at the first equals sign.
