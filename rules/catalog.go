@@ -112,13 +112,28 @@ func (r *fileReader) document(n *yaml.Node) (document, bool) {
 
 // slos reads the documents' bodies and returns the SLOs.
 func (c *catalog) slos() ([]plumbline.SLO, error) {
+	c.bodies()
 	var all []plumbline.SLO
+	var errs []error
+	for _, r := range c.readers {
+		all, errs = append(all, r.slos...), append(errs, r.err())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// bodies reads the documents' bodies; SLOs and errors are with their files.
+func (c *catalog) bodies() {
 	for _, d := range c.docs {
-		before := len(d.errs)
 		switch d.kind {
 		case kindSLO:
-			if slos := c.slo(d); len(d.errs) == before {
-				all = append(all, slos...)
+			before := c.failures()
+			if slos := c.slo(d); c.failures() == before {
+				d.slos = append(d.slos, slos...)
+			} else {
+				d.withheld = true
 			}
 		case kindSLI:
 			c.sliDocument(d)
@@ -139,14 +154,33 @@ func (c *catalog) slos() ([]plumbline.SLO, error) {
 			c.dataSource(d)
 		}
 	}
-	var errs []error
+	c.apart()
+}
+
+// apart refuses an SLO that is named as a part of another is.
+func (c *catalog) apart() {
+	whole := make(map[string]plumbline.SLOName)
 	for _, r := range c.readers {
-		errs = append(errs, r.errs...)
+		for _, slo := range r.slos {
+			if slo.PartOf != "" {
+				whole[string(slo.Name)] = slo.PartOf
+			}
+		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	for _, d := range c.docs {
+		if of := whole[d.name]; of != "" && d.kind == kindSLO {
+			d.meta.fail("name", fmt.Sprintf("another SLO is named %s, a part of %s", d.name, of), "rename one of them")
+		}
 	}
-	return all, nil
+}
+
+// failures is how many mistakes were found so far: what refers to a document that has
+// one has it too.
+func (c *catalog) failures() (n int) {
+	for _, r := range c.readers {
+		n += len(r.errs)
+	}
+	return n
 }
 
 // find returns the document that a field refers to, and reports one that is not

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,6 +75,42 @@ func ParseFiles(patterns ...string) ([]plumbline.SLO, error) {
 		return nil, err
 	}
 	return slos, nil
+}
+
+// Checked is what one OpenSLO file holds, or what is wrong in it.
+type Checked struct {
+	Path string
+	SLOs []plumbline.SLO
+	Err  error
+}
+
+// CheckFiles reads the OpenSLO files as one, as ParseFiles does, and says of each what
+// it holds. A path that is given twice is read once. A file whose SLOs refer to
+// mistakes in other files, and that has none itself, is left out.
+func CheckFiles(paths ...string) []Checked {
+	c := newCatalog()
+	var all []Checked
+	for _, path := range paths {
+		if slices.ContainsFunc(c.readers, func(r *fileReader) bool { return r.file == path }) {
+			continue
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			all = append(all, Checked{Path: path, Err: fmt.Errorf("read SLO file: %w", err)})
+			continue
+		}
+		c.read(path, data)
+	}
+	c.bodies()
+	for _, r := range c.readers {
+		switch err := r.err(); {
+		case err != nil:
+			all = append(all, Checked{Path: r.file, Err: err})
+		case !r.withheld:
+			all = append(all, Checked{Path: r.file, SLOs: r.slos})
+		}
+	}
+	return all
 }
 
 // Parse reads the OpenSLO v1 documents in data and returns its SLOs. Name is

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -8,6 +9,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/plumbline-slo/plumbline"
 )
 
 // FieldError says what is wrong with one field of an SLO file and how to mend
@@ -36,6 +39,23 @@ func (e *FieldError) Error() string {
 type fileReader struct {
 	file string
 	errs []error
+	// slos are those of the file, but for what is withheld: SLOs with a mistake, here
+	// or in what they refer to.
+	slos     []plumbline.SLO
+	withheld bool
+}
+
+// err joins what is wrong in the file, each mistake once: a document is read again by
+// whoever refers to it.
+func (r *fileReader) err() error {
+	var errs []error
+	said := make(map[string]bool)
+	for _, err := range r.errs {
+		if !said[err.Error()] {
+			said[err.Error()], errs = true, append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (r *fileReader) fail(n *yaml.Node, field, problem, fix string) {

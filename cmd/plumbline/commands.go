@@ -162,7 +162,7 @@ func (c *cli) check() {
 	slo := clause.Command("slo", "Check OpenSLO files.")
 	sloFiles := slo.Arg("file", "OpenSLO file.").Required().Strings()
 	c.add(slo, func(context.Context) error {
-		return c.checkEach(*sloFiles, app.DescribeSLOs)
+		return c.checkSLOs(*sloFiles)
 	})
 }
 

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/rules"
+)
+
+// checkSLOs checks OpenSLO files as the service reads them, as one, and says of each
+// file what its SLOs become.
+func (c *cli) checkSLOs(files []string) error {
+	checked := rules.CheckFiles(files...)
+	var active []plumbline.SLO
+	var errs []error
+	for _, f := range checked {
+		errs = append(errs, f.Err)
+		active = append(active, f.SLOs...)
+	}
+	active = slices.DeleteFunc(active, func(s plumbline.SLO) bool { return s.Inert != "" })
+	// Together: what noise may cost is shared among the SLOs of a model.
+	all, err := rules.Objectives(active)
+	errs = append(errs, err)
+	objectives := make(map[plumbline.SLOName]plumbline.Objective, len(all))
+	for _, o := range all {
+		objectives[o.SLO.Name] = o
+	}
+	for _, f := range checked {
+		if f.Err == nil && err == nil {
+			fmt.Fprintf(c.stdout, "%s: ok: %s\n", f.Path, described(f.SLOs, objectives))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// described says in a line an SLO what it becomes. An SLO whose source nobody reads is
+// correct, and is said to be inert.
+func described(slos []plumbline.SLO, objectives map[plumbline.SLOName]plumbline.Objective) string {
+	if len(slos) == 0 {
+		return "no SLO of its own"
+	}
+	var lines []string
+	for _, slo := range slos {
+		switch {
+		case slo.Inert != "":
+			lines = append(lines, fmt.Sprintf("%s: correct OpenSLO that plumbline would refuse to serve: %s", slo.Name, slo.Inert))
+		case slo.PartOf != "":
+			lines = append(lines, fmt.Sprintf("%s (%s): part of %s at %g", slo.Name, slo.Model, slo.PartOf, slo.Target))
+		default:
+			lines = append(lines, fmt.Sprintf("%s (%s): %s", slo.Name, slo.Model, strings.Join(becomes(objectives[slo.Name]), "; ")))
+		}
+	}
+	return strings.Join(lines, "\n  ")
+}
+
+// becomes says which pairs an objective has, and which of the workbook's were
+// lengthened or left out.
+func becomes(o plumbline.Objective) []string {
+	var said []string
+	for _, p := range o.Pairs {
+		said = append(said, fmt.Sprintf("%s over %s and %s at burn %.3g", p.Severity, plumbline.WindowName(p.Long), plumbline.WindowName(p.Short), p.Factor))
+	}
+	set, err := rules.PairsFor(o.SLO)
+	if err != nil {
+		return said // it has pairs, so this cannot be
+	}
+	for _, p := range set.Pairs {
+		if p.Rederived {
+			said = append(said, "re-derived: "+p.Reason)
+		}
+	}
+	for _, r := range set.Refused {
+		said = append(said, "left out: "+r.Name+": "+r.Reason)
+	}
+	return said
+}
