@@ -46,8 +46,8 @@ func (a *arrowPredictions) check(b *arrowBatch, known int64) {
 	a.texts(b, p.one[roleModel], textRule{missing: "send the model's name", max: maxName})
 	a.texts(b, p.one[roleDeploy], textRule{missing: "send the hash of the deploy that answered", max: maxName})
 	a.stages(b, p.one[roleStage])
-	a.texts(b, p.one[roleStatus], textRule{max: maxName})
-	a.texts(b, p.one[rolePredicted], textRule{max: maxName})
+	a.texts(b, p.one[roleStatus], textRule{empty: emptyStatusHint, max: maxName})
+	a.texts(b, p.one[rolePredicted], textRule{empty: emptyClassHint, max: maxName})
 	if c := p.one[rolePredicted]; c >= 0 && p.columns[c].kind.integer() {
 		a.within(b, c, func(v float64) bool { return !rounded(v) }, wholeHint)
 	}
@@ -71,13 +71,17 @@ func (a *arrowPredictions) check(b *arrowBatch, known int64) {
 // textRule says which texts a column may hold.
 type textRule struct {
 	missing string // the hint if there must be a text; empty if there need not
+	empty   string // the hint if a text that is there must not be empty
 	max     int    // bytes
 }
 
+// check checks a text; nil is none.
 func (t textRule) check(text []byte, known bool) *Error {
 	switch {
 	case len(text) == 0 && t.missing != "":
 		return bad(MissingField, t.missing)
+	case len(text) == 0 && text != nil && t.empty != "":
+		return bad(BadValue, t.empty)
 	case len(text) > t.max:
 		return bad(BadValue, "the text is longer than 256 bytes")
 	case !known && !clean(text):
@@ -128,7 +132,7 @@ func (a *arrowPredictions) texts(b *arrowBatch, column int, rule textRule) {
 // sizesWithin reports whether texts all have the sizes that a rule allows.
 func sizesWithin(offsets []byte, rows int, rule textRule) bool {
 	least, most := uint32(0), uint32(min(rule.max, math.MaxInt32))
-	if rule.missing != "" {
+	if rule.missing != "" || rule.empty != "" {
 		least = 1
 	}
 	last := binary.LittleEndian.Uint32(offsets)

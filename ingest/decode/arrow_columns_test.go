@@ -57,6 +57,24 @@ func at(rows int) column {
 	return column{"ts", arrow.PrimitiveTypes.Int64, slices.Repeat([]string{fmt.Sprint(testKnown)}, rows)}
 }
 
+// Texts of which all are empty are no nulls, also where compression leaves
+// nothing of them.
+func TestArrowEmptyTexts(t *testing.T) {
+	for _, field := range []string{"stage", "status", "predicted"} {
+		for _, typ := range []arrow.DataType{
+			arrow.BinaryTypes.String, arrow.BinaryTypes.LargeString, arrow.BinaryTypes.StringView,
+			&arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.BinaryTypes.String},
+		} {
+			p := NewPredictions(DefaultLimits())
+			d := newArrowPredictions(Source{Model: "m", Deploy: "d"}, p)
+			err := d.Append(Record{Known: testKnown, Value: streamOf(t, texts("prediction_id", "a", "b"), at(2), column{field, typ, []string{"", ""}})})
+			if reason, at := reasonOf(err); reason != BadValue || at != field || p.Len() != 0 {
+				t.Errorf("%s of %s: %v, %d rows", field, typ, err, p.Len())
+			}
+		}
+	}
+}
+
 func TestArrowLabels(t *testing.T) {
 	stream := streamOf(t, texts("prediction_id", "a", "", "c", "d"), at(4), texts("label", "late", "late", null, ""))
 	l := NewLabels(DefaultLimits())

@@ -110,10 +110,14 @@ func (e arrowEvent) spoil(how int) {
 		e.plain["ts"] = int64(testKnown + 7_200_000)
 	case 9:
 		e.plain["stage"] = ""
+	case 10:
+		e.plain["status"] = ""
+	case 11:
+		e.plain["predicted"] = ""
 	}
 }
 
-const spoils = 10
+const spoils = 12
 
 // json is the event as our own JSON. Shapes that are given up in part lose the
 // same here.

@@ -294,6 +294,9 @@ func (r *arrowReader) leaf(v *arrowVector, f *arrowField, rows int) *Error {
 	if v.data, err = r.buffer(); err != nil {
 		return err
 	}
+	if v.data == nil {
+		v.data = wordNone // so that an empty text is none that is missing
+	}
 	switch {
 	case f.dictionary >= 0:
 		err = r.fixed(v)

@@ -111,6 +111,9 @@ func TestAvroAgainstJSON(t *testing.T) {
 			"deploy_hash": {`"string"`, avroWire{}.text("d"), "d"}, "ts": {`{"type":"long","logicalType":"timestamp-micros"}`, avroWire{}.long((testKnown+int64(i))*1000 + 999), testKnown + i},
 			"features": randomFeatures(r), "score": randomAvro(r, "dfil"), "predicted": randomAvro(r, "dfwisbe"), "latency_ms": randomAvro(r, "df"), "status": {`"string"`, avroWire{}.text("ok"), "ok"},
 		}
+		for values["predicted"].json == "" { // which is refused
+			values["predicted"] = randomAvro(r, "dfwisbe")
+		}
 		for k := range r.IntN(4) {
 			values[fmt.Sprintf("junk%d", k)] = junkAvro(r, 0)
 		}

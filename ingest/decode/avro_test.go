@@ -222,6 +222,21 @@ func TestAvroSchemaRefusals(t *testing.T) {
 	}
 }
 
+// A column that cannot be null has to say something: a text that is empty is
+// neither the default nor a value.
+func TestAvroEmptyTexts(t *testing.T) {
+	for _, field := range []string{"stage", "status", "predicted"} {
+		d, into := openTest(t, avroFileSource(plainSchema(fmt.Sprintf(`,{"name":%q,"type":"string"}`, field)), KindPredictions))
+		err := d.Append(Record{Known: testKnown, Value: plainEvent().text("")})
+		if reason, at := reasonOf(err); reason != BadValue || at != field || into.Predictions.Len() != 0 {
+			t.Errorf("%s: %v, %d rows", field, err, into.Predictions.Len())
+		}
+		appendGood(t, d, plainEvent().text("production"))
+		d, _ = openTest(t, avroFileSource(plainSchema(fmt.Sprintf(`,{"name":%q,"type":["null","string"]}`, field)), KindPredictions))
+		appendGood(t, d, plainEvent().long(0))
+	}
+}
+
 // unfolding is a small schema of 3^12 values.
 func unfolding() string {
 	fields := `,{"name":"x0","type":{"type":"record","name":"R0","fields":[{"name":"a","type":"int"}]}}`

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -9,9 +10,10 @@ import (
 
 // csv reads comma-separated lines (RFC 4180) into the tree, below the value that
 // stands for them: an array of lines, each an array of its fields. A field that
-// reads as a decimal number, or as nan or inf in any case, is a number; an empty
-// one is null; any other, and every one in quotation marks, is text. Blank lines
-// at the end are none.
+// reads as a decimal number, or as nan or inf in any case and with a sign or
+// without, is a number, which a float64 must hold; an empty one is null; any
+// other, and every one in quotation marks, is text. Blank lines at the end are
+// none.
 func (t *tree) csv(at ref, document []byte) (ref, *Error) {
 	document = bytes.TrimRight(document, "\r\n")
 	lines := t.graft(at, node{kind: isArray, text: document})
@@ -53,13 +55,17 @@ func csvField(b []byte) (n node, rest []byte, end bool, err *Error) {
 		return csvQuoted(b)
 	}
 	i := bytes.IndexAny(b, ",\n\"")
-	switch {
-	case i < 0:
-		return csvPlain(b), nil, true, csvText(b)
-	case b[i] == '"':
+	if i >= 0 && b[i] == '"' {
 		return node{}, nil, false, bad(Unparsable, "a quotation mark stands inside a field of CSV; put the field in quotation marks and double it")
 	}
-	return csvPlain(b[:i]), b[i+1:], b[i] == '\n', csvText(b[:i])
+	field, end := b, true
+	if i >= 0 {
+		field, rest, end = b[:i], b[i+1:], b[i] == '\n'
+	}
+	if err = csvText(field); err == nil {
+		n, err = csvPlain(field)
+	}
+	return n, rest, end, err
 }
 
 func csvQuoted(b []byte) (n node, rest []byte, end bool, err *Error) {
@@ -100,36 +106,54 @@ func csvText(b []byte) *Error {
 	return nil
 }
 
-func csvPlain(b []byte) node {
+func csvPlain(b []byte) (node, *Error) {
 	b = bytes.Trim(b, " \t\r")
 	n := node{kind: isString, text: b}
 	if len(b) == 0 {
 		n.kind = isNull
-		return n
+		return n, nil
 	}
-	if v, ok := decimalNumber(b); ok {
+	v, ok, err := decimalNumber(b)
+	if err != nil {
+		err.Hint += "; if it is no number, put the field in quotation marks"
+	} else if ok {
 		n.kind, n.number = isNumber, v
 	}
-	return n
+	return n, err
 }
 
-// decimalNumber reads a decimal number as any of Python, R and C write it.
-func decimalNumber(b []byte) (float64, bool) {
+// decimalNumber reads a decimal number as any of Python, R and C write it, and
+// reports whether it is one. A number that no float64 holds is refused.
+func decimalNumber(b []byte) (v float64, ok bool, err *Error) {
 	for _, c := range b {
 		switch {
 		case c >= '0' && c <= '9', c == '-', c == '+', c == '.', c == 'e', c == 'E':
 		default:
-			return special(b)
+			v, ok = special(b)
+			return v, ok, nil
 		}
 	}
-	v, err := strconv.ParseFloat(text(b), 64)
-	return v, err == nil
+	v, failed := strconv.ParseFloat(text(b), 64)
+	switch {
+	case errors.Is(failed, strconv.ErrRange):
+		return 0, false, bad(BadValue, overflowHint)
+	case failed != nil:
+		return 0, false, nil
+	case v == 0 && vanished(b):
+		return 0, false, bad(BadValue, underflowHint)
+	}
+	return v, true, nil
 }
 
+// special reads the words for what is no finite number. C prints the sign of a
+// NaN, which has none that counts.
 func special(b []byte) (float64, bool) {
-	for _, word := range [...]string{"nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"} {
+	for _, word := range [...]string{"nan", "+nan", "-nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"} {
 		if len(b) == len(word) && strings.EqualFold(text(b), word) {
-			v, err := strconv.ParseFloat(word, 64)
+			v, err := strconv.ParseFloat(strings.TrimLeft(word, "+-"), 64)
+			if word[0] == '-' {
+				v = -v
+			}
 			return v, err == nil
 		}
 	}

@@ -35,7 +35,9 @@ func TestCSV(t *testing.T) {
 		" 1 ,\t-2e3 , .5, +7":       "[[1 -2000 0.5 7]]",
 		"nan,NaN,-inf,Infinity":     "[[NaN NaN -Inf +Inf]]",
 		"2026-01-01,1-2,0x10,1_000": "[[2026-01-01 1-2 0x10 1_000]]",
-		"1e999,-,.,e":               "[[1e999 - . e]]",
+		"-,.,e,1e5e,nano,-name":     "[[- . e 1e5e nano -name]]",
+		"-nan,+NaN,-NAN,+inf,-INF":  "[[NaN NaN NaN +Inf -Inf]]",
+		"5e-324,0e-999,\"1e999\"":   "[[5e-324 0 1e999]]",
 		"\"\"\r\n\"a\"\r\n":         "[[] [a]]",
 	} {
 		if got, err := readCSV(tr, document); err != nil || got != want {
@@ -44,6 +46,7 @@ func TestCSV(t *testing.T) {
 	}
 	for document, want := range map[string]Reason{
 		"a\"b": Unparsable, `"a`: Unparsable, `"a"b`: Unparsable, `"a""`: Unparsable, "\xff": BadText, "a\x00": BadText, "\"\xff\"": BadText,
+		"1e999": BadValue, "-1e400,2": BadValue, "1,1e-400": BadValue, "-0.1E-400\n": BadValue,
 	} {
 		if got, err := readCSV(tr, document); err == nil || err.Reason != want {
 			t.Errorf("%q is read as %s (%v), want it refused: %s", document, got, err, want)

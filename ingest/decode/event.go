@@ -9,7 +9,7 @@ import (
 
 // rules names the rules that every decoder of this package shares. It is part of
 // the plan hash: change it with every change that decodes any event differently.
-const rules = "decode/3"
+const rules = "decode/4"
 
 // Limits bound one event. They are part of the plan hash.
 type Limits struct {

@@ -173,7 +173,9 @@ func (d *genAI) number(r ref) (v float64, ok bool, err *Error) {
 	if err != nil {
 		return 0, false, err
 	}
-	v, ok = decimalNumber(b)
+	if v, ok, err = decimalNumber(b); err != nil {
+		return 0, false, err.at(t.path(r))
+	}
 	if !ok {
 		switch string(b) { // as protobuf's JSON writes them
 		case "NaN":

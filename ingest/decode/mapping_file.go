@@ -151,8 +151,8 @@ func (f *mappingFile) units(m *mapped, name string, n *yaml.Node, field string) 
 		f.fail(n, field, "unit %q is none of %s", m.unit, strings.Join(known[1:], ", "))
 	}
 	if m.constant != nil {
-		v, ok := decimalNumber(m.constant)
-		if !ok || name == "weight" && !isWeight(v) || name == "propensity" && !isPropensity(v) {
+		v, ok, err := decimalNumber(m.constant)
+		if err != nil || !ok || name == "weight" && !isWeight(v) || name == "propensity" && !isPropensity(v) {
 			f.fail(n, field, "the value %q is no number that may stand here", m.constant)
 		}
 	}

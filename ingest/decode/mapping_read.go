@@ -243,7 +243,7 @@ func (d *mapping) deployment(s *section, e *deployment, rec Record) (err *Error)
 // stageOf reads a stage of the domain; absent is the source's, or production.
 func (d *mapping) stageOf(m *mapped) ([]byte, *Error) {
 	b, err := d.name(m, d.stage, "")
-	if err != nil || len(b) == 0 {
+	if err != nil || b == nil || len(b) == 0 && !m.pointed {
 		return nil, err
 	}
 	if err := checkStage(b); err != nil {
@@ -255,7 +255,7 @@ func (d *mapping) stageOf(m *mapped) ([]byte, *Error) {
 // measured reads a number, or the constant.
 func (d *mapping) measured(m *mapped) (float64, bool, *Error) {
 	if m.constant != nil {
-		v, _ := decimalNumber(m.constant) // parsed when the file was read
+		v, _, _ := decimalNumber(m.constant) // parsed when the file was read
 		return v, true, nil
 	}
 	return d.t.measured(d.at(m))
@@ -335,10 +335,10 @@ func sinceEpoch(b []byte, unit string) (int64, bool) {
 		}
 		return whole, err == nil && whole < 1<<53 && whole > -1<<53
 	}
-	v, ok := decimalNumber(b)
+	v, ok, err := decimalNumber(b)
 	// What a float64 of seconds is off by must not cost a millisecond.
 	v = math.Floor(v*perUnit(unit) + 1e-3)
-	return int64(v), ok && math.Abs(v) < 1<<53
+	return int64(v), err == nil && ok && math.Abs(v) < 1<<53
 }
 
 // features adds what the file names: the members of an object, single values,

@@ -91,7 +91,7 @@ func shortDecimal(b []byte, i, sign int) (v float64, length int) {
 
 // number reads a JSON number, or one of the words NaN, Infinity and -Infinity,
 // and rounds it to the nearest float64 as strconv.ParseFloat does. A number
-// beyond the range of float64 is refused.
+// beyond the range of float64, or too close to 0 for it, is refused.
 func (s *scanner) number() (float64, *Error) {
 	b, sign := s.b, 0
 	if s.i < len(b) && b[s.i] == '-' {
@@ -190,11 +190,35 @@ func roundedWhole(v float64, written []byte) bool {
 // finite reports whether v is a number, and not an infinity either.
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
+// What to do about a number whose size float64 does not hold.
+const (
+	overflowHint  = "the number does not fit a float64: write it in a unit in which it is at most 1.7e308, or leave it out"
+	underflowHint = "the number does not fit a float64, which would make it 0: write it in a unit in which it is at least 5e-324, or as 0"
+)
+
+// parse reads what the fast paths leave over. A number that is too small for a
+// float64 is refused as one that is too large is: 0 is another number.
 func parse(b []byte) (float64, *Error) {
 	// The string does not outlive the call, and ParseFloat's error is dropped.
 	v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(b), len(b)), 64)
-	if err != nil {
-		return 0, bad(BadValue, "the number does not fit a float64")
+	switch {
+	case err != nil:
+		return 0, bad(BadValue, overflowHint)
+	case v == 0 && vanished(b):
+		return 0, bad(BadValue, underflowHint)
 	}
 	return v, nil
+}
+
+// vanished reports whether a decimal number that was rounded to 0 is not 0.
+func vanished(b []byte) bool {
+	for _, c := range b {
+		switch {
+		case c|0x20 == 'e':
+			return false
+		case c-'1' <= 8:
+			return true
+		}
+	}
+	return false
 }

@@ -53,6 +53,9 @@ func parseValue(dec *json.Decoder, depth int) (any, error) {
 	delim, ok := token.(json.Delim)
 	if n, is := token.(json.Number); is {
 		v, err := n.Float64()
+		if roundedToZero(string(n), v) {
+			return nil, errRefused
+		}
 		whole, is := new(big.Int).SetString(string(n), 10)
 		if is && whole.CmpAbs(big.NewInt(1<<53)) >= 0 {
 			return largeWhole(v), err
@@ -172,6 +175,9 @@ func (row *oracleRow) set(m member, limits Limits) (known bool, err error) {
 	case "deploy_hash":
 		return true, name(&row.deploy, "")
 	case "status":
+		if m.value == "" {
+			return true, errRefused
+		}
 		return true, name(&row.status, "ok")
 	case "stage":
 		if m.value == "" {
@@ -213,6 +219,9 @@ func (row *oracleRow) set(m member, limits Limits) (known bool, err error) {
 		case []member, []any, largeWhole:
 			return true, errRefused
 		default:
+			if v == "" {
+				return true, errRefused
+			}
 			return true, name(&row.predicted, "")
 		}
 		return true, nil

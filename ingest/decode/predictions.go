@@ -124,9 +124,20 @@ func (e *prediction) check(l Limits, known int64) *Error {
 		return &Error{MissingField, "deploy_hash", "send the hash of the deploy that answered"}
 	case !e.hasTS:
 		return &Error{MissingField, "ts", timeHint}
+	case e.status != nil && len(e.status) == 0:
+		return &Error{BadValue, "status", emptyStatusHint}
+	case e.predicted != nil && len(e.predicted) == 0:
+		return &Error{BadValue, "predicted", emptyClassHint}
 	}
 	return l.checkTime(e.ts, known)
 }
+
+// What to do about a text that is there and empty: whether its producer meant the
+// default or lost a value, nobody can tell.
+const (
+	emptyStatusHint = "an empty status says neither that the request went well nor what failed; send ok or the class of the error, or leave it out"
+	emptyClassHint  = "an empty class cannot be told from none; send the class, or null if there is none"
+)
 
 var wordProduction = []byte("production")
 

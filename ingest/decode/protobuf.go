@@ -265,8 +265,8 @@ func (d *protoDecoder) unsigned(f *protoField, v uint64) *Error {
 func (d *protoDecoder) bytes(f *protoField, b []byte) *Error {
 	switch f.code {
 	case protoText:
-		if len(b) == 0 && f.at == slotTS {
-			return nil // not sent, where a field has no presence
+		if len(b) == 0 && f.unsent() {
+			return nil
 		}
 		return d.setText(&f.target, b)
 	case protoTimestamp:

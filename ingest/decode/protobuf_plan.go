@@ -54,10 +54,23 @@ type protoField struct {
 	once uint64
 	// implied fields have no presence: what is not sent is 0, false or "".
 	implied bool
+	bare    bool // implied by its own declaration, not in a wrapper or map
 	narrow  bool // of 32 bits
 	unit    time.Duration
 	symbols map[int32][]byte
 	inner   *protoMessage // of members; of a map its entries; of a wrapper itself
+}
+
+// unsent reports whether an empty text is as good as none: what has no presence
+// is empty in every message that does not say it.
+func (f *protoField) unsent() bool {
+	switch f.at {
+	case slotTS:
+		return true
+	case slotStage, slotStatus, slotPredicted:
+		return f.bare
+	}
+	return false
 }
 
 // protoMessage is how a message is read.
@@ -266,6 +279,7 @@ func (f *protoField) value(fd protoreflect.FieldDescriptor) *Error {
 		return bad(TooNested, "it is repeated; "+f.at.wants())
 	}
 	f.implied = !fd.HasPresence()
+	f.bare = f.implied
 	v, ok := f.plain(fd)
 	if !ok || !f.at.takes(v) {
 		reason := WrongType

@@ -58,6 +58,7 @@ func TestProtobufRefusals(t *testing.T) {
 		"weight of 0":        {good().double(17, 0), BadValue, "weight"},
 		"no stage of ours":   {good().text(5, "staging"), BadValue, "stage"},
 		"not UTF-8":          {good().text(12, "\xff"), BadText, "predicted_class"},
+		"empty class":        {good().text(12, ""), BadValue, "predicted"},
 		"NUL":                {entry(good(), 7, pb{}.text(1, "a").text(2, "\x00")), BadText, "features.a"},
 		"endless length":     {append(good(), 0x62, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f), Unparsable, "predicted_class"},
 		"field 0":            {append(good(), 0x00, 0x00), Unparsable, ""},
@@ -79,6 +80,18 @@ func TestProtobufRefusals(t *testing.T) {
 	}
 	if into.Predictions.Unknown != 1 {
 		t.Errorf("%d unknown fields, want 1: a repeated field counts once", into.Predictions.Unknown)
+	}
+}
+
+// A text without presence that is empty is one that was not sent, whether its
+// serializer writes it or not.
+func TestProtobufEmptyTexts(t *testing.T) {
+	event := pb{}.text(1, "p").text(2, "m").text(3, "d").varint(4, testKnown)
+	d, into := openTest(t, Source{Format: FormatProtobuf})
+	appendGood(t, d, event)
+	appendGood(t, d, event.text(5, "").text(16, ""))
+	if p := into.Predictions; string(p.Stage.At(1)) != "production" || string(p.Status.At(1)) != "ok" {
+		t.Errorf("stage %q, status %q", p.Stage.At(1), p.Status.At(1))
 	}
 }
 

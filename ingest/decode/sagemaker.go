@@ -39,11 +39,10 @@ type sageMaker struct {
 func (d *sageMaker) Append(rec Record) error { return d.run(rec, d.capture) }
 
 func (d *sageMaker) capture(rec Record) *Error {
-	root, err := d.t.root(rec.Value)
+	root, err := d.root(rec)
 	if err != nil {
 		return err
 	}
-	d.raw = d.raw[:0]
 	t := d.t
 	captured := t.get(root, "captureData")
 	if err := t.object(captured, ""); err != nil {
@@ -82,6 +81,22 @@ func (d *sageMaker) capture(rec Record) *Error {
 		return t.fail(captured, MissingField, "the record holds no rows")
 	}
 	return d.captured(rec, root, rows)
+}
+
+// root reads a record's document, of the one version that AWS shows records of.
+// Another may have other fields, or the same in another meaning.
+func (d *sageMaker) root(rec Record) (ref, *Error) {
+	d.raw = d.raw[:0]
+	root, err := d.t.root(rec.Value)
+	if err != nil {
+		return 0, err
+	}
+	at := d.t.get(root, "eventVersion")
+	version, err := d.t.label(at)
+	if err == nil && version != nil && string(version) != "0" {
+		err = d.t.fail(at, BadValue, "records of SageMaker are read in version 0, the only one that AWS documents; send them in it")
+	}
+	return root, err
 }
 
 // payload reads what an endpoint was sent or answered, by its encoding.
@@ -204,11 +219,10 @@ type sageMakerTruth struct {
 func (d *sageMakerTruth) Append(rec Record) error { return d.run(rec, d.truth) }
 
 func (d *sageMakerTruth) truth(rec Record) *Error {
-	root, err := d.t.root(rec.Value)
+	root, err := d.root(rec)
 	if err != nil {
 		return err
 	}
-	d.raw = d.raw[:0]
 	t := d.t
 	data := t.get(root, "groundTruthData")
 	if t.kind(data) != isObject {

@@ -126,9 +126,8 @@ func (t *typed) text(at slot, b []byte) *Error {
 	case slotDeploy:
 		e.deploy = b
 	case slotStage:
-		if e.stage = b; len(b) > 0 {
-			return checkStage(b)
-		}
+		e.stage = b
+		return checkStage(b)
 	case slotStatus:
 		e.status = b
 	case slotPredicted, slotLabel:
