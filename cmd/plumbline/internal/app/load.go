@@ -26,9 +26,17 @@ func Load(path string) (Config, error) {
 	return cfg, wrong.err()
 }
 
-// Check reads a configuration file and its SLO files, and says in a line what
-// they hold, or every mistake of all of them.
-func Check(path string) (string, error) {
+// Check reads a configuration file, its SLO files and the files with secrets that it
+// names, and says in a line what they hold, or every mistake of all of them.
+func Check(path string) (string, error) { return check(path, Config.secretFiles) }
+
+// CheckWithoutSecrets is Check where the files with secrets and certificates are not,
+// such as in a pull request.
+func CheckWithoutSecrets(path string) (string, error) {
+	return check(path, func(Config) error { return nil })
+}
+
+func check(path string, files func(Config) error) (string, error) {
 	cfg, wrong, err := read(path)
 	if err != nil {
 		return "", err
@@ -38,6 +46,7 @@ func Check(path string) (string, error) {
 		slos = cfg.rightSLOs()
 	}
 	wrong.add(cfg.undeclared(slos))
+	wrong.add(files(cfg))
 	if err := errors.Join(wrong.err(), err); err != nil {
 		return "", err
 	}
