@@ -39,24 +39,27 @@ func deadLetterFlags(clause *kingpin.CmdClause) letterFlags {
 
 // open returns the dead-letter topic that the flags name; with opens set it can
 // open sealed letters, if the configuration has the keys.
-func (f letterFlags) open(opens bool) (_ *deadletters.Box, err error) {
+func (f letterFlags) open(opens bool) (box letterBox, err error) {
 	file, err := f.service()
 	if err != nil {
-		return nil, err
+		return box, err
 	}
 	cfg := deadletters.DefaultConfig()
 	cfg.Topic = cmp.Or(*f.topic, file.Ingest.Topics.DeadLetters)
 	if path := file.Ingest.Privacy.KeysFile; opens && path != "" {
 		if cfg.Keys, err = privacy.ReadKeys(path); err != nil {
-			return nil, usageError{err}
+			return box, usageError{err}
 		}
 	}
 	if cfg.Brokers, cfg.Dialer, err = connection(file); err != nil {
-		return nil, usageError{err}
+		return box, usageError{err}
 	}
-	box, err := deadletters.New(cfg)
+	for _, s := range file.Ingest.AllSources() {
+		box.sources = append(box.sources, s.Topic)
+	}
+	box.Box, err = deadletters.New(cfg)
 	if err != nil {
-		return nil, usageError{err}
+		return box, usageError{err}
 	}
 	return box, nil
 }
@@ -86,7 +89,7 @@ type selection struct{ topic, reason, since *string }
 
 func selectionFlags(clause *kingpin.CmdClause) selection {
 	return selection{
-		topic:  clause.Flag("topic", "Only letters of this source topic.").String(),
+		topic:  clause.Flag("topic", "Only letters of this source topic; one that neither the configuration nor a letter names is refused.").String(),
 		reason: clause.Flag("reason", "Only letters with this reason, for example wrong_type.").String(),
 		since:  clause.Flag("since", "Only letters since then: RFC 3339, or a duration back from now such as 2h.").String(),
 	}
@@ -132,6 +135,9 @@ func (c *cli) dlqList(parent *kingpin.CmdClause) {
 			return err
 		}
 		defer box.Close()
+		if err := box.refuseUnknown(ctx, filter); err != nil {
+			return err
+		}
 		letters, matched, err := box.Newest(ctx, filter, *limit)
 		if err != nil {
 			return fmt.Errorf("dlq list: %w", err)
@@ -302,7 +308,10 @@ func (c *cli) dlqReplay(parent *kingpin.CmdClause) {
 			return err
 		}
 		defer box.Close()
-		return replay(ctx, box, filter, o, c.stdout)
+		if err := box.refuseUnknown(ctx, filter); err != nil {
+			return err
+		}
+		return replay(ctx, box.Box, filter, o, c.stdout)
 	})
 }
 
