@@ -29,6 +29,8 @@ type catalog struct {
 	docs    []document
 	// named holds the documents by kind and name.
 	named map[string]map[string]document
+	// used are the names of the SLIs that something refers to.
+	used map[string]bool
 }
 
 // document is one OpenSLO document whose head was read.
@@ -40,7 +42,7 @@ type document struct {
 }
 
 func newCatalog() *catalog {
-	return &catalog{named: make(map[string]map[string]document)}
+	return &catalog{named: make(map[string]map[string]document), used: make(map[string]bool)}
 }
 
 // read reads the heads of a file's documents.
@@ -48,10 +50,14 @@ func (c *catalog) read(name string, data []byte) {
 	r := &fileReader{file: name}
 	c.readers = append(c.readers, r)
 	dec := yaml.NewDecoder(bytes.NewReader(data))
+	begun := false
 	for {
 		var doc yaml.Node
 		err := dec.Decode(&doc)
 		if errors.Is(err, io.EOF) {
+			if !begun {
+				r.fail(&yaml.Node{Line: 1}, "", "holds no document of OpenSLO", "write one, or remove the file")
+			}
 			return
 		}
 		if err != nil {
@@ -61,6 +67,7 @@ func (c *catalog) read(name string, data []byte) {
 		if len(doc.Content) != 1 || doc.Content[0].Tag == "!!null" {
 			continue // an empty document between two separators
 		}
+		begun = true
 		if d, ok := r.document(doc.Content[0]); ok {
 			c.add(d)
 		}
@@ -135,8 +142,7 @@ func (c *catalog) bodies() {
 			} else {
 				d.withheld = true
 			}
-		case kindSLI:
-			c.sliDocument(d)
+		case kindSLI: // read where it is used, with the objective's threshold
 		case kindService:
 			if o := d.object(d.spec, "spec", "description"); o != nil {
 				o.description()
@@ -152,6 +158,11 @@ func (c *catalog) bodies() {
 			}
 		case kindSource:
 			c.dataSource(d)
+		}
+	}
+	for _, d := range c.docs {
+		if d.kind == kindSLI && !c.used[d.name] {
+			c.sliDocument(d)
 		}
 	}
 	c.apart()
@@ -191,6 +202,9 @@ func (c *catalog) find(o *object, key, kind string) (document, bool) {
 		return document{}, false
 	}
 	d, ok := c.named[kind][name]
+	if kind == kindSLI {
+		c.used[name] = true
+	}
 	if !ok {
 		o.fail(key, fmt.Sprintf("there is no %s named %q", kind, name), "add the document, or give plumbline the file it is in")
 	}

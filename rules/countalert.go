@@ -59,6 +59,9 @@ func badEvents(slo plumbline.SLO) string {
 		what = "predictions had no label within " + plumbline.WindowName(slo.SLI.Within)
 	case plumbline.SLIDrift, plumbline.SLIFairness, plumbline.SLIKPI:
 		what = "minutes had " + templateText(slo.SLI.Measure) + " " + bound
+		if slo.SLI.Feature != "" {
+			what = "minutes had " + templateText(slo.SLI.Measure) + " of " + templateText(string(slo.SLI.Feature)) + " " + bound
+		}
 	case plumbline.SLIComposite:
 		what = "budgets of its parts, weighed, were burnt"
 	}

@@ -10,9 +10,8 @@ import (
 
 // policies reads an SLO's alert policies: their conditions are burn rates beside
 // the workbook's pairs, their first target is the owner of an SLO that names
-// none.
-func (c *catalog) policies(o *object, slo *plumbline.SLO) plumbline.Owner {
-	var owner plumbline.Owner
+// none. Of each condition it returns where it stands, too.
+func (c *catalog) policies(o *object, slo *plumbline.SLO) (owner plumbline.Owner, places []*object) {
 	for i, item := range o.list("alertPolicies", "write - alertPolicyRef: name under it") {
 		path := fmt.Sprintf("spec.alertPolicies[%d]", i)
 		p := o.object(item, path, "alertPolicyRef", "kind", "metadata", "spec")
@@ -34,20 +33,26 @@ func (c *catalog) policies(o *object, slo *plumbline.SLO) plumbline.Owner {
 		}
 		conditions, target := c.policy(r, spec, at)
 		for _, b := range conditions {
-			if wrong := twins(slo.Conditions, b); wrong != "" {
+			if wrong := twins(slo.Conditions, b.BurnCondition); wrong != "" {
 				p.fileReader.fail(p.node, p.path, wrong, fixTwins)
 			}
-			slo.Conditions = append(slo.Conditions, b)
+			slo.Conditions, places = append(slo.Conditions, b.BurnCondition), append(places, b.at)
 		}
 		if owner == "" {
 			owner = target
 		}
 	}
-	return owner
+	return owner, places
+}
+
+// placed is a condition and where its burn rate stands.
+type placed struct {
+	plumbline.BurnCondition
+	at *object
 }
 
 // policy reads the spec of an AlertPolicy.
-func (c *catalog) policy(r *fileReader, n *yaml.Node, path string) ([]plumbline.BurnCondition, plumbline.Owner) {
+func (c *catalog) policy(r *fileReader, n *yaml.Node, path string) ([]placed, plumbline.Owner) {
 	o := r.object(n, path, "description", "alertWhenNoData", "alertWhenResolved", "alertWhenBreaching", "conditions", "notificationTargets")
 	if o == nil {
 		return nil, ""
@@ -60,7 +65,7 @@ func (c *catalog) policy(r *fileReader, n *yaml.Node, path string) ([]plumbline.
 	if breaching, given := o.flag("alertWhenBreaching"); given && !breaching {
 		o.fail("alertWhenBreaching", "is false", "remove the policy, or make the SLO a shadow by "+annotationShadow)
 	}
-	var conditions []plumbline.BurnCondition
+	var conditions []placed
 	if item := o.only("conditions", "write one condition; several are several policies"); item != nil {
 		if b, ok := c.policyCondition(o, item); ok {
 			conditions = append(conditions, b)
@@ -69,15 +74,15 @@ func (c *catalog) policy(r *fileReader, n *yaml.Node, path string) ([]plumbline.
 	return conditions, c.targets(o)
 }
 
-func (c *catalog) policyCondition(o *object, item *yaml.Node) (plumbline.BurnCondition, bool) {
+func (c *catalog) policyCondition(o *object, item *yaml.Node) (placed, bool) {
 	p := o.object(item, o.path+".conditions[0]", "conditionRef", "kind", "metadata", "spec")
 	if p == nil {
-		return plumbline.BurnCondition{}, false
+		return placed{}, false
 	}
 	if p.has("conditionRef") {
 		d, ok := c.find(p, "conditionRef", kindCondition)
 		if !ok {
-			return plumbline.BurnCondition{}, false
+			return placed{}, false
 		}
 		return c.condition(d.fileReader, d.name, d.spec, "spec")
 	}
@@ -89,20 +94,20 @@ func (c *catalog) policyCondition(o *object, item *yaml.Node) (plumbline.BurnCon
 	}
 	if !p.has("spec") {
 		p.fail("spec", "is missing", "write spec: with severity and condition, or conditionRef")
-		return plumbline.BurnCondition{}, false
+		return placed{}, false
 	}
 	return c.condition(p.fileReader, name, p.fields["spec"], p.path+".spec")
 }
 
 // condition reads the spec of an AlertCondition.
-func (c *catalog) condition(r *fileReader, name string, n *yaml.Node, path string) (plumbline.BurnCondition, bool) {
+func (c *catalog) condition(r *fileReader, name string, n *yaml.Node, path string) (placed, bool) {
 	before := len(r.errs)
 	o := r.object(n, path, "description", "severity", "condition")
 	if o == nil {
-		return plumbline.BurnCondition{}, false
+		return placed{}, false
 	}
 	o.description()
-	b := plumbline.BurnCondition{Name: name}
+	b := placed{BurnCondition: plumbline.BurnCondition{Name: name}}
 	const severities = "write severity: page or severity: ticket"
 	if b.Severity = o.required("severity", severities); b.Severity != "" && b.Severity != plumbline.SeverityPage && b.Severity != plumbline.SeverityTicket {
 		o.fail("severity", fmt.Sprintf("%q is not routed", b.Severity), severities)
@@ -111,8 +116,8 @@ func (c *catalog) condition(r *fileReader, name string, n *yaml.Node, path strin
 		o.fail("condition", "is missing", "write condition: with kind: burnrate under it")
 		return b, false
 	}
-	if at := o.object(o.fields["condition"], path+".condition", "kind", "op", "threshold", "lookbackWindow", "alertAfter"); at != nil {
-		at.burnRate(&b)
+	if b.at = o.object(o.fields["condition"], path+".condition", "kind", "op", "threshold", "lookbackWindow", "alertAfter"); b.at != nil {
+		b.at.burnRate(&b.BurnCondition)
 	}
 	return b, len(r.errs) == before
 }

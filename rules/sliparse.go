@@ -108,7 +108,7 @@ func (f fields) finding(sli *plumbline.SLI) {
 	case plumbline.SLIDrift:
 		sli.Signal, sli.Measure = plumbline.SignalDrift, plumbline.MeasurePSI
 		if f.given("measure") {
-			sli.Measure = need("measure", "name a measure, such as psi")
+			sli.Measure = f.measure(plumbline.SLIDrift)
 		}
 		sli.Feature = plumbline.Feature(need("feature", "name the feature whose drift is bounded"))
 		sli.Reference = plumbline.ReferenceTraining
@@ -122,7 +122,7 @@ func (f fields) finding(sli *plumbline.SLI) {
 		}
 	case plumbline.SLIFairness, plumbline.SLIKPI:
 		sli.Signal = plumbline.SignalName(sli.Kind)
-		sli.Measure = need("measure", "name the measure of the finding, as the column findings.measure spells it")
+		sli.Measure = f.measure(sli.Kind)
 		if f.given("feature") {
 			sli.Feature = plumbline.Feature(f.word("feature"))
 		}
@@ -245,16 +245,11 @@ func measureOf(sli plumbline.SLI) string {
 	return sli.Measure
 }
 
-// sliDocument checks a document of kind SLI by itself, without what its
-// objectives add.
+// sliDocument checks an SLI that nothing refers to by itself, without what an SLO
+// would add.
 func (c *catalog) sliDocument(d document) {
-	for _, other := range c.docs {
-		if other.kind == kindSLO {
-			return // read where it is used, with the objective's threshold
-		}
-	}
-	var unused plumbline.SLO
-	c.metric(d.fileReader, d.spec, "spec", objective{op: "lte", valued: true}, &unused)
+	unused := plumbline.SLO{Budgeting: plumbline.RatioTimeslices}
+	c.metric(d.fileReader, d.spec, "spec", unread(), &unused)
 }
 
 // metric reads the spec of an SLI.
@@ -307,7 +302,7 @@ func (c *catalog) source(o *object, _ objective, slo *plumbline.SLO, then func(s
 	s := source{kind: strings.ToLower(kind)}
 	if !slices.Contains([]string{sourcePlumbline, sourceClickHouse, sourcePrometheus}, s.kind) {
 		// Correct OpenSLO, of which nothing is known here.
-		slo.Inert = fmt.Sprintf("metricSource type %q is none that plumbline reads (plumbline, clickhouse, prometheus)", kind)
+		slo.Inert = m.wrong("type", fmt.Sprintf("%q is none that plumbline reads", kind), "write type: plumbline, clickhouse or prometheus, or take the file out of rules.slo_files").Error()
 		return
 	}
 	if !m.has("spec") {

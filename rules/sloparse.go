@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // slo reads the body of an SLO. A composite with indicators of its own gives its
 // parts too.
 func (c *catalog) slo(d document) []plumbline.SLO {
-	slo := plumbline.SLO{Name: plumbline.SLOName(d.name)}
+	slo, before := plumbline.SLO{Name: plumbline.SLOName(d.name)}, c.failures()
 	o := d.object(d.spec, "spec", "description", "service", "indicator", "indicatorRef",
 		"timeWindow", "budgetingMethod", "objectives", "alertPolicies")
 	if o == nil || d.meta == nil {
@@ -29,12 +30,15 @@ func (c *catalog) slo(d document) []plumbline.SLO {
 	if n := o.only("timeWindow", "write one item: - duration: 7d with isRolling: true"); n != nil {
 		d.timeWindow(n, &slo)
 	}
-	policyOwner := c.policies(o, &slo)
+	policyOwner, conditions := c.policies(o, &slo)
 	ext.common(&slo)
 	objectives := c.objectives(o)
 	all := c.withIndicator(o, ext, slo, objectives)
 	for i := range all {
 		c.finish(d, o, ext, policyOwner, &all[i])
+	}
+	if c.failures() == before {
+		o.fires(all[len(all)-1], objectives, conditions)
 	}
 	return all
 }
@@ -108,7 +112,12 @@ func (r *fileReader) timeWindow(n *yaml.Node, slo *plumbline.SLO) {
 	}
 	if o.has("calendar") {
 		slo.Calendar = r.calendar(o.fields["calendar"])
-		if months, nominal := calendarMonths(text); months > 0 {
+		months, nominal, err := calendarMonths(text)
+		if err != nil {
+			o.fail("duration", err.Error(), "write a number and M, Q or Y, such as duration: 1M")
+			return
+		}
+		if months > 0 {
 			slo.Period = nominal
 			if slo.Calendar != nil {
 				slo.Calendar.Months = months
@@ -128,27 +137,27 @@ func (r *fileReader) timeWindow(n *yaml.Node, slo *plumbline.SLO) {
 }
 
 // calendarMonths reads 1M, 1Q and 1Y: how many months, and the length that
-// windows are scaled by, a month being a twelfth of 365 days.
-func calendarMonths(text string) (int, time.Duration) {
-	var n, unit int
-	var letter rune
-	if _, err := fmt.Sscanf(text, "%d%c", &n, &letter); err != nil || n <= 0 {
-		return 0, 0
+// windows are scaled by, a month being a twelfth of 365 days. A text that ends in
+// another unit is none of them.
+func calendarMonths(text string) (months int, nominal time.Duration, err error) {
+	digits, unit := text, 0
+	for letter, n := range map[string]int{"M": 1, "Q": 3, "Y": 12} {
+		if number, ok := strings.CutSuffix(text, letter); ok {
+			digits, unit = number, n
+		}
 	}
-	switch letter {
-	case 'M':
-		unit = 1
-	case 'Q':
-		unit = 3
-	case 'Y':
-		unit = 12
-	default:
-		return 0, 0
+	if unit == 0 {
+		return 0, 0, nil
 	}
-	if n*unit > 12 {
-		return 0, 0
+	n, err := strconv.ParseUint(digits, 10, 8)
+	switch {
+	case err != nil:
+		return 0, 0, fmt.Errorf("%q has no usable number", text)
+	case n == 0 || int(n)*unit > 12:
+		return 0, 0, fmt.Errorf("%q is not between 1M and 1Y", text)
 	}
-	return n * unit, time.Duration(n*unit) * 365 * 24 * time.Hour / 12
+	months = int(n) * unit
+	return months, time.Duration(months) * 365 * 24 * time.Hour / 12, nil
 }
 
 func (r *fileReader) calendar(n *yaml.Node) *plumbline.Calendar {

@@ -309,12 +309,7 @@ func PairsFor(slo plumbline.SLO) (PairSet, error) {
 		return PairSet{}, fmt.Errorf("SLO %s: %w", slo.Name, err)
 	}
 	if len(set.Pairs) == 0 {
-		var reasons []error
-		for _, r := range set.Refused {
-			reasons = append(reasons, errors.New(r.Reason))
-		}
-		return set, fmt.Errorf("SLO %s: no window pair can fire for target %v over %s; raise the target or lengthen the period: %w",
-			slo.Name, slo.Target, plumbline.WindowName(slo.Period), errors.Join(reasons...))
+		return set, &noPairError{slo, set.Refused}
 	}
 	return set, nil
 }
@@ -330,19 +325,14 @@ func (s *PairSet) addConditions(slo plumbline.SLO) error {
 		if wrong := twins(slo.Conditions[:i], c); wrong != "" {
 			return fmt.Errorf("%s; %s", wrong, fixTwins)
 		}
-		if c.Lookback < slo.SliceWindow {
-			return fmt.Errorf("condition %s can never fire: no slice of %s fits into %s; lengthen its lookbackWindow to that at least, or shorten timeSliceWindow",
-				c.Name, plumbline.WindowName(slo.SliceWindow), plumbline.WindowName(c.Lookback))
+		if _, problem, fix := neverFires(slo, c); problem != "" {
+			return fmt.Errorf("condition %s %s; %s", c.Name, problem, fix)
 		}
 		short := max((c.Lookback / time.Duration(t.ShortDivisor)).Truncate(time.Minute), time.Minute)
 		p := Pair{Name: c.Name, WindowPair: plumbline.WindowPair{
 			Severity: c.Severity, Long: c.Lookback, Short: short, Factor: c.Factor, For: c.After,
 			BudgetShare: c.Factor * float64(c.Lookback) / float64(slo.Period),
 		}}
-		if bad := p.Threshold(slo.Target); bad >= 1 {
-			return fmt.Errorf("condition %s can never fire: a burn of %g asks for a bad share beyond %.3g at a target of %g; lower its threshold below %.3g",
-				c.Name, c.Factor, bad, slo.Target, 1/(1-slo.Target))
-		}
 		s.Pairs = append(s.Pairs, p)
 	}
 	return nil

@@ -124,14 +124,19 @@ func kindName(n *yaml.Node) string {
 	return "of type " + n.Tag
 }
 
-// fail reports a problem of the field key, at its line or, if it is missing, at
-// the object's.
-func (o *object) fail(key, problem, fix string) {
+// wrong is a problem of the field key, at its line or, if it is missing, at the
+// object's.
+func (o *object) wrong(key, problem, fix string) *FieldError {
 	at := o.node
 	if n := o.fields[key]; n != nil {
 		at = n
 	}
-	o.fileReader.fail(at, join(o.path, key), problem, fix)
+	return &FieldError{File: o.file, Line: at.Line, Field: join(o.path, key), Problem: problem, Fix: fix}
+}
+
+// fail reports a problem of the field key.
+func (o *object) fail(key, problem, fix string) {
+	o.errs = append(o.errs, o.wrong(key, problem, fix))
 }
 
 func (o *object) has(key string) bool { return o.fields[key] != nil }
