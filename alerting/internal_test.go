@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 
@@ -158,12 +159,19 @@ func TestRoutesQuoteNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The first route is the heartbeat's, the last that of the alerts without a
-	// model.
-	if len(parsed.Route.Routes) != len(names)+2 || parsed.Route.Receiver != undeclared {
+	// The first route is the heartbeat's, the second that of objectives on models of
+	// other owners, the last that of the alerts without a model.
+	if len(parsed.Route.Routes) != len(names)+3 || parsed.Route.Receiver != undeclared {
 		t.Fatalf("%d routes to %q", len(parsed.Route.Routes), parsed.Route.Receiver)
 	}
-	for i, r := range parsed.Route.Routes[1:] {
+	tree := dispatch.NewRoute(parsed.Route, nil)
+	for _, name := range names {
+		matched := tree.Match(model.LabelSet{plumbline.LabelModel: model.LabelValue(name), plumbline.LabelOwner: `own/er "x"`})
+		if len(matched) != 1 || len(matched[0].Matchers) != 1 {
+			t.Errorf("%q is taken for another owner's model: %v", name, matched)
+		}
+	}
+	for i, r := range parsed.Route.Routes[2:] {
 		for j, name := range names {
 			matches := r.Matchers[0].Matches(string(name)) && r.Matchers[0].Name == plumbline.LabelModel && len(r.Matchers) == 1
 			if matches != (i == j) {

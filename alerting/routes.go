@@ -49,8 +49,9 @@ type (
 )
 
 // RoutesYAML returns the alertmanager.yml that the owner registry makes: one
-// route for each model, grouped by the identity of an incident, with one more
-// where its owner escalates; one for the alerts without a model, which are about
+// route for each owner, of objectives that name it though the model is another's, and
+// one for each model, grouped by the identity of an incident, with one more
+// where the owner escalates; one for the alerts without a model, which are about
 // the service itself; before them the heartbeat's and the user's own route; and
 // rules by which a page inhibits the tickets of its model and deploy, and those
 // of other models that share its feature job or dataset.
@@ -91,12 +92,11 @@ func RoutesYAML(c Config) ([]byte, error) {
 		if o.Escalation != nil {
 			file.Receivers = append(file.Receivers, receiverRef{Name: escalationName(o)})
 		}
+		file.Route.Routes = append(file.Route.Routes, routesTo(o, namedBySLO(o))...)
+	}
+	for _, o := range c.Owners {
 		for _, m := range o.Models {
-			matchers := []string{matcher(plumbline.LabelModel, string(m))}
-			file.Route.Routes = append(file.Route.Routes, routeNode{Receiver: receiverName(o.Name), Matchers: matchers, Continue: o.Escalation != nil})
-			if o.Escalation != nil {
-				file.Route.Routes = append(file.Route.Routes, routeNode{Receiver: escalationName(o), Matchers: matchers})
-			}
+			file.Route.Routes = append(file.Route.Routes, routesTo(o, []string{matcher(plumbline.LabelModel, string(m))})...)
 		}
 	}
 	file.Route.Routes = append(file.Route.Routes, serviceRoute(c))
@@ -105,6 +105,26 @@ func RoutesYAML(c Config) ([]byte, error) {
 		return nil, fmt.Errorf("write routes: %w", err)
 	}
 	return out, nil
+}
+
+// routesTo are the routes to an owner, and to whom its pages escalate.
+func routesTo(o plumbline.OwnerEntry, matchers []string) []any {
+	to := routeNode{Receiver: receiverName(o.Name), Matchers: matchers, Continue: o.Escalation != nil}
+	if o.Escalation == nil {
+		return []any{to}
+	}
+	return []any{to, routeNode{Receiver: escalationName(o), Matchers: matchers}}
+}
+
+// namedBySLO matches the alerts of objectives that name an owner for models that are
+// not that owner's: of its own models the routes by model have them, whose matchers are
+// part of what the notification log knows an incident by.
+func namedBySLO(o plumbline.OwnerEntry) []string {
+	matchers := []string{matcher(plumbline.LabelOwner, string(o.Name)), anyModel}
+	for _, m := range o.Models {
+		matchers = append(matchers, (&labels.Matcher{Type: labels.MatchNotEqual, Name: plumbline.LabelModel, Value: string(m)}).String())
+	}
+	return matchers
 }
 
 // escalationName is the receiver of an owner's pages that nobody acknowledged.

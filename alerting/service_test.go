@@ -99,7 +99,7 @@ func TestTicketBecomesThePageOfTheSameIncident(t *testing.T) {
 func TestUndeclaredModelIsRecordedAndNotSent(t *testing.T) {
 	w := newWorld(t)
 	s := w.start(t)
-	s.send(t, with(firing(plumbline.SeverityPage), plumbline.LabelModel, "nobody's"))
+	s.send(t, with(with(firing(plumbline.SeverityPage), plumbline.LabelModel, "nobody's"), plumbline.LabelOwner, ""))
 	eventually(t, func() bool { return s.journal.count(alerting.EventUnrouted) == 1 })
 	if len(w.slack.Requests())+len(w.pagerduty.Requests()) != 0 {
 		t.Error("somebody was told of a model nobody declared")

@@ -8,10 +8,15 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/prometheus/alertmanager/config"
+	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/common/model"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/alerting"
@@ -174,6 +179,46 @@ func TestGoldenRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "routes.yml", got)
+}
+
+// An objective may name another owner than its model has. Alerts of an owner's own
+// models are matched by the model alone, as ever: what is open stays one incident.
+func TestTheOwnerOfAnObjectiveIsTold(t *testing.T) {
+	c := alerting.DefaultConfig()
+	c.Owners = []plumbline.OwnerEntry{
+		{Name: "flights-oncall", Models: []plumbline.Model{"flight-delay"}, Escalation: &plumbline.Escalation{After: time.Hour, To: "platform"}},
+		{Name: "latency", Escalation: &plumbline.Escalation{After: time.Hour, To: "platform"}}, platform,
+	}
+	text, err := alerting.RoutesYAML(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := config.Load(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := dispatch.NewRoute(parsed.Route, nil)
+	for _, tt := range []struct {
+		model, owner string
+		want         []string
+		key          string
+	}{
+		{"flight-delay", "flights-oncall", []string{"owner/flights-oncall", "escalation/flights-oncall/platform"}, `{}/{model="flight-delay"}`},
+		{"flight-delay", "", []string{"owner/flights-oncall", "escalation/flights-oncall/platform"}, `{}/{model="flight-delay"}`},
+		{"flight-delay", "nobody", []string{"owner/flights-oncall", "escalation/flights-oncall/platform"}, `{}/{model="flight-delay"}`},
+		{"flight-delay", "latency", []string{"owner/latency", "escalation/latency/platform"}, ""},
+		{"unowned", "flights-oncall", []string{"owner/flights-oncall", "escalation/flights-oncall/platform"}, ""},
+		{"unowned", "", []string{"undeclared"}, ""},
+	} {
+		matched := tree.Match(model.LabelSet{plumbline.LabelModel: model.LabelValue(tt.model), plumbline.LabelOwner: model.LabelValue(tt.owner)})
+		var got []string
+		for _, r := range matched {
+			got = append(got, r.RouteOpts.Receiver)
+		}
+		if !slices.Equal(got, tt.want) || tt.key != "" && matched[0].Key() != tt.key {
+			t.Errorf("model %q, owner %q go to %v (%s), want %v (%s)", tt.model, tt.owner, got, matched[0].Key(), tt.want, tt.key)
+		}
+	}
 }
 
 func TestThePageNamesWhatItMust(t *testing.T) {

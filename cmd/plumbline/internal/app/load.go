@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"gopkg.in/yaml.v3"
 
@@ -126,6 +127,9 @@ func (c Config) undeclared(slos []plumbline.SLO) error {
 	for _, slo := range slos {
 		if !declared[slo.Model] {
 			errs = append(errs, fmt.Errorf("models: SLO %s: model %q is not declared; add it under models in the configuration", slo.Name, slo.Model))
+		}
+		if known := c.Alerting.Owners; len(known) > 0 && !slices.ContainsFunc(known, func(o plumbline.OwnerEntry) bool { return o.Name == slo.Owner }) {
+			errs = append(errs, fmt.Errorf("alerting.owners: SLO %s: its owner %q is none of them, so that nobody would be told; add it, or name another in %s", slo.Name, slo.Owner, "plumbline.dev/owner"))
 		}
 	}
 	return errors.Join(errs...)
