@@ -1,9 +1,7 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,29 +119,4 @@ func (f fields) checkPromQL(name, query string) {
 	case expr.Type() != parser.ValueTypeVector && expr.Type() != parser.ValueTypeScalar:
 		f.wrong(name, "is a "+string(expr.Type())+", not a number at an instant", "put it into a function such as increase or sum")
 	}
-}
-
-// called finds what a FROM or JOIN reads if that is a call, outside quotes.
-var called = regexp.MustCompile(`(?is)\b(?:FROM|JOIN|,)\s*([A-Za-z_][A-Za-z0-9_]*)\s*\(`)
-
-// quoted finds literals and comments, which say nothing of what is read.
-var quoted = regexp.MustCompile("(?s)'(?:[^'\\\\]|\\\\.|'')*'|--[^\n]*|/\\*.*?\\*/")
-
-// noTableFunction refuses a statement that names a table function. It is there to
-// say so early; the user that runs the statement may not use any.
-func noTableFunction(query string) error {
-	bare := quoted.ReplaceAllString(query, "''")
-	if strings.Contains(strings.TrimRight(strings.TrimSpace(bare), ";"), ";") {
-		return errors.New("holds more than one statement")
-	}
-	for _, name := range []string{"url", "urlCluster", "file", "fileCluster", "s3", "s3Cluster", "gcs", "remote", "remoteSecure", "cluster", "clusterAllReplicas",
-		"mysql", "postgresql", "mongodb", "redis", "sqlite", "jdbc", "odbc", "hdfs", "azureBlobStorage", "executable", "input", "merge", "dictionary", "iceberg", "deltaLake", "hudi"} {
-		if regexp.MustCompile(`(?i)\b` + name + `\s*\(`).MatchString(bare) {
-			return fmt.Errorf("uses the table function %s", name)
-		}
-	}
-	if m := called.FindStringSubmatch(bare); m != nil && strings.Contains(strings.ToUpper(m[0]), "FROM") {
-		return fmt.Errorf("reads from the function %s", m[1])
-	}
-	return nil
 }
