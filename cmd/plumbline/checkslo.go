@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/burn"
 	"github.com/plumbline-slo/plumbline/rules"
 )
 
@@ -66,6 +68,9 @@ func becomes(o plumbline.Objective) []string {
 	for _, p := range o.Pairs {
 		said = append(said, fmt.Sprintf("%s over %s and %s at burn %.3g", p.Severity, plumbline.WindowName(p.Long), plumbline.WindowName(p.Short), p.Factor))
 	}
+	if slow := sliced(o); slow != "" {
+		said = append(said, slow)
+	}
 	set, err := rules.PairsFor(o.SLO)
 	if err != nil {
 		return said // it has pairs, so this cannot be
@@ -79,4 +84,27 @@ func becomes(o plumbline.Objective) []string {
 		said = append(said, "left out: "+r.Name+": "+r.Reason)
 	}
 	return said
+}
+
+// sliced says of an SLO on slices of time how soon a total outage is paged: one thing
+// is learnt a slice, and a page needs evidence, so that windows say little of it.
+func sliced(o plumbline.Objective) string {
+	slice := o.SLO.SliceWindow
+	if slice == 0 {
+		return ""
+	}
+	var first time.Duration
+	for _, p := range o.Pairs {
+		// Every slice of an outage is bad, so none is expected to be good by chance.
+		took, ok := burn.EvidenceTime(o.SLO, p, float64(time.Hour)/float64(slice), 1, 0)
+		if ok && p.Severity == plumbline.SeverityPage && (first == 0 || took < first) {
+			first = took
+		}
+	}
+	if first == 0 {
+		return "a total outage is never paged"
+	}
+	count := (first + slice - 1) / slice
+	after := strings.TrimSuffix((count * slice).String(), "0s") // of whole minutes
+	return fmt.Sprintf("a total outage is paged after %s: %d slices of %s", after, count, plumbline.WindowName(slice))
 }
