@@ -88,8 +88,7 @@ func replayAll(ctx context.Context, cfg app.Config, db *storage.DB, objectives [
 	out := &replayLog{span: s, stdout: stdout, stderr: stderr, progress: newProgress(stderr, 1+len(quality))}
 	counter := count.New(count.DefaultConfig(), db, queries, promapi.New(promapi.DefaultConfig(), db.Conn(), nil, slog.New(slog.DiscardHandler)))
 	err = counter.Replay(ctx, counted, s.from, s.to, func(c count.Change) {
-		out.say(burn.Replayed{At: c.At, Deploy: c.Deploy, Pair: c.Counted.Pair, Severity: c.Severity, Fires: c.Fires, Long: c.Counted.Long.Share(), Short: c.Counted.Short.Share()},
-			c.SLO, targetOf(objectives, c.SLO))
+		out.say(replayedCount(c), sloOf(objectives, c.SLO))
 	}, func(at time.Time) { out.progress.reach(float64(at.Sub(s.from)) / float64(s.to.Sub(s.from))) })
 	if err != nil {
 		return err
@@ -98,35 +97,51 @@ func replayAll(ctx context.Context, cfg app.Config, db *storage.DB, objectives [
 	if err := replayQuality(ctx, cfg, db, objectives, quality, out); err != nil {
 		return err
 	}
-	out.progress.end()
-	fmt.Fprintf(stdout, "%d pages and %d tickets of %d SLOs, %s to %s\n", out.pages, out.tickets, len(objectives), s.from.UTC().Format(time.RFC3339), s.to.UTC().Format(time.RFC3339))
+	out.end(len(objectives))
 	return nil
 }
 
-// replayLog prints what began and ended, and counts it.
+// replayedCount is a change of what is counted by events, as one of quality is told.
+func replayedCount(c count.Change) burn.Replayed {
+	return burn.Replayed{At: c.At, Deploy: c.Deploy, Pair: c.Counted.Pair, Severity: c.Severity, Fires: c.Fires, Long: c.Counted.Long.Share(), Short: c.Counted.Short.Share()}
+}
+
+// replayLog prints what began and ended, and keeps it.
 type replayLog struct {
 	span           span
 	stdout, stderr io.Writer
 	progress       *progress
-	pages, tickets int
+	told, shadowed []alarm // the latter of shadows, which tell nobody
 }
 
-func (l *replayLog) say(r burn.Replayed, slo plumbline.SLOName, target float64) {
+func (l *replayLog) say(r burn.Replayed, slo plumbline.SLO) {
 	what := "ends "
 	if r.Fires {
 		what = "fires"
-		if r.Severity == plumbline.SeverityPage {
-			l.pages++
-		} else {
-			l.tickets++
-		}
 	}
-	clock := ""
+	note := ""
 	if r.Clock == plumbline.ClockNowcast {
-		clock = ", estimated before labels"
+		note = ", estimated before labels"
 	}
-	fmt.Fprintf(l.stdout, "%s  %s  %-6s  %s  deploy %q  %s/%s  bad %.4g / %.4g, beyond %.4g%s\n", r.At.UTC().Format(time.RFC3339), what, r.Severity, slo, r.Deploy,
-		plumbline.WindowName(r.Pair.Long), plumbline.WindowName(r.Pair.Short), r.Long, r.Short, r.Pair.Threshold(target), clock)
+	if slo.Shadow {
+		note += ", a shadow"
+		l.shadowed = append(l.shadowed, alarm{slo.Name, r})
+	} else {
+		l.told = append(l.told, alarm{slo.Name, r})
+	}
+	fmt.Fprintf(l.stdout, "%s  %s  %-6s  %s  deploy %q  %s/%s  bad %.4g / %.4g, beyond %.4g%s\n", r.At.UTC().Format(time.RFC3339), what, r.Severity, slo.Name, r.Deploy,
+		plumbline.WindowName(r.Pair.Long), plumbline.WindowName(r.Pair.Short), r.Long, r.Short, r.Pair.Threshold(slo.Target), note)
+}
+
+// end prints how many incidents it all makes.
+func (l *replayLog) end(slos int) {
+	l.progress.end()
+	incidents, pages := tally(l.told)
+	fmt.Fprintf(l.stdout, "%d pages and %d tickets of %d SLOs, %s to %s; the alarms of one deploy and SLO at a time are one\n",
+		pages, incidents-pages, slos, l.span.from.UTC().Format(time.RFC3339), l.span.to.UTC().Format(time.RFC3339))
+	if incidents, pages := tally(l.shadowed); incidents > 0 {
+		fmt.Fprintf(l.stdout, "and %d pages and %d tickets of shadows, which nobody would have been told\n", pages, incidents-pages)
+	}
 }
 
 // countable leaves out, and says so, what counts by SQL where there is no user that
@@ -142,13 +157,13 @@ func countable(all []plumbline.Objective, queries count.Querier, stderr io.Write
 	return kept
 }
 
-func targetOf(all []plumbline.Objective, name plumbline.SLOName) float64 {
+func sloOf(all []plumbline.Objective, name plumbline.SLOName) plumbline.SLO {
 	for _, o := range all {
 		if o.SLO.Name == name {
-			return o.SLO.Target
+			return o.SLO
 		}
 	}
-	return 0
+	return plumbline.SLO{Name: name}
 }
 
 // ofQuality leaves out, and says so, what never alerts.
@@ -172,7 +187,7 @@ func replayQuality(ctx context.Context, cfg app.Config, db *storage.DB, all, qua
 	reader := cfg.Analyze.Burn(db.Conn())
 	nowcasts := analyze.NewPastNowcasts(cfg.Analyze, db, all)
 	for _, o := range quality {
-		report := func(r burn.Replayed) { out.say(r, o.SLO.Name, o.SLO.Target) }
+		report := func(r burn.Replayed) { out.say(r, o.SLO) }
 		if err := reader.Replay(ctx, o, nowcasts, out.span.from, out.span.to, report, out.progress.reach); err != nil {
 			return err
 		}

@@ -154,17 +154,10 @@ func tryOut(ctx context.Context, db *storage.DB, cfg analyze.Config, candidates 
 		byName[c.slo.Name] = c
 		objectives = append(objectives, all...)
 	}
-	tally := func(name plumbline.SLOName, severity string, fires bool) {
-		switch {
-		case !fires:
-		case severity == plumbline.SeverityPage:
-			byName[name].pages++
-		default:
-			byName[name].tickets++
-		}
-	}
+	alarms := make(map[plumbline.SLOName][]alarm)
+	keep := func(name plumbline.SLOName, r burn.Replayed) { alarms[name] = append(alarms[name], alarm{name, r}) }
 	counter := count.New(count.DefaultConfig(), db, nil, nil)
-	if err := counter.Replay(ctx, objectives, s.from, s.to, func(c count.Change) { tally(c.SLO, c.Severity, c.Fires) }, func(time.Time) {}); err != nil {
+	if err := counter.Replay(ctx, objectives, s.from, s.to, func(c count.Change) { keep(c.SLO, replayedCount(c)) }, func(time.Time) {}); err != nil {
 		return fmt.Errorf("slo suggest: %w", err)
 	}
 	reader := cfg.Burn(db.Conn())
@@ -173,10 +166,14 @@ func tryOut(ctx context.Context, db *storage.DB, cfg analyze.Config, candidates 
 			continue
 		}
 		// By labels alone: what estimates page for, labels confirm in the same incident.
-		err := reader.Replay(ctx, o, nil, s.from, s.to, func(r burn.Replayed) { tally(o.SLO.Name, r.Severity, r.Fires) }, func(float64) {})
+		err := reader.Replay(ctx, o, nil, s.from, s.to, func(r burn.Replayed) { keep(o.SLO.Name, r) }, func(float64) {})
 		if err != nil {
 			return fmt.Errorf("slo suggest: %w", err)
 		}
+	}
+	for name, c := range byName {
+		incidents, pages := tally(alarms[name])
+		c.pages, c.tickets = pages, incidents-pages
 	}
 	return nil
 }
