@@ -54,6 +54,9 @@ func (c *cli) checkProducer() {
 		if n := report.Refused(); n > 0 {
 			return usageError{fmt.Errorf("check producer: %d of %d events would be refused", n, len(report.Events))}
 		}
+		if report.Accepted() == 0 {
+			return usageError{fmt.Errorf("check producer: nothing would be stored: what the sample holds is skipped")}
+		}
 		return nil
 	})
 }
@@ -148,9 +151,12 @@ func readSample(name string) (_ []byte, err error) {
 func printReport(out io.Writer, report sample.Report) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, e := range report.Events {
-		if e.Refused != nil {
+		switch {
+		case e.Refused != nil:
 			fmt.Fprintf(w, "line %d: would be refused: %s\n", e.Line, printable(e.Refused.Error(), 0))
-		} else {
+		case e.Skipped != "":
+			fmt.Fprintf(w, "line %d: skipped: %s\n", e.Line, printable(e.Skipped, 0))
+		default:
 			fmt.Fprintf(w, "line %d: accepted\n", e.Line)
 		}
 		for _, f := range e.Fields {
@@ -163,6 +169,6 @@ func printReport(out io.Writer, report sample.Report) error {
 	for _, hint := range report.Hints {
 		fmt.Fprintf(w, "hint: %s\n", hint)
 	}
-	fmt.Fprintf(w, "%d events, %d accepted, %d refused\n", len(report.Events), len(report.Events)-report.Refused(), report.Refused())
+	fmt.Fprintf(w, "%d events, %d accepted, %d skipped, %d refused\n", len(report.Events), report.Accepted(), report.Skipped(), report.Refused())
 	return w.Flush()
 }

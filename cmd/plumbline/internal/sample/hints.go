@@ -70,7 +70,7 @@ func advice(refused *decode.Error, raw map[string]json.RawMessage, at time.Time)
 	switch refused.Reason {
 	case decode.TimeOutOfRange:
 		if unit := unixUnit(raw["ts"]); unit != "" {
-			return []string{"ts looks like Unix " + unit + "; send Unix milliseconds or RFC 3339"}
+			return []string{looksLike("ts", unit)}
 		}
 		return []string{"the sample was read as if its Kafka timestamp were " + at.UTC().Format(time.RFC3339) + "; --at sets another"}
 	case decode.MissingField:
@@ -99,6 +99,12 @@ func advice(refused *decode.Error, raw map[string]json.RawMessage, at time.Time)
 // wrongTime says what is missing from a time, or that it has the form of one and is
 // not in the calendar.
 func wrongTime(raw json.RawMessage) string {
+	if unit := unixUnit(raw); unit != "" {
+		return looksLike("ts", unit)
+	}
+	if quotedNumber(raw) {
+		return "the number is sent as text; leave out the quotes"
+	}
 	const form = "; RFC 3339 needs a T between date and time, and a zone such as Z or +02:00"
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
@@ -109,6 +115,10 @@ func wrongTime(raw json.RawMessage) string {
 		return "ts is " + strconv.Quote(text) + wrong.Message
 	}
 	return "ts is " + strconv.Quote(text) + form
+}
+
+func looksLike(field, unit string) string {
+	return field + " looks like Unix " + unit + "; send Unix milliseconds or RFC 3339"
 }
 
 // unixUnit names the unit of a number that is a time between 2001 and 2286 in
@@ -155,6 +165,8 @@ func timeHint(d decoder, at time.Time) []string {
 		ts = d.TS[d.Len()-1]
 	case deployments:
 		ts = d.TS[d.Len()-1]
+	case kpis:
+		ts = d.TS[d.Len()-1]
 	}
 	distance := time.UnixMilli(ts).Sub(at).Round(time.Second)
 	switch {
@@ -172,7 +184,7 @@ func predictionHints(p predictions) []string {
 	var hints []string
 	score, scored := p.Score.At(i)
 	_, valued := p.PredictedValue.At(i)
-	if scored && (score < 0 || score > 1) {
+	if scored && finite(score) && (score < 0 || score > 1) {
 		hints = append(hints, "score is outside 0 to 1: if it is no probability, set ingest.score_kinds for the model to number")
 	}
 	if !scored && !valued && len(p.Predicted.At(i)) == 0 {
@@ -181,11 +193,30 @@ func predictionHints(p predictions) []string {
 	if latency, ok := p.Latency.At(i); ok && (latency < 0 || latency > 600_000) {
 		hints = append(hints, "latency_ms is below 0 or above 10 minutes; its unit is milliseconds")
 	}
+	return append(hints, valueHints(p.Predictions, i)...)
+}
+
+// valueHints are about numbers that are stored otherwise than they are meant.
+func valueHints(p *decode.Predictions, i int) (hints []string) {
+	for _, f := range []struct {
+		name   string
+		values *decode.Floats
+	}{{"score", &p.Score}, {"predicted", &p.PredictedValue}, {"latency_ms", &p.Latency}, {"disagreement", &p.Disagreement}} {
+		if v, ok := f.values.At(i); ok && !finite(v) {
+			hints = append(hints, f.name+" is "+number(v)+": stored, and counted as such and not as a value; leave it out if there is none")
+		}
+	}
 	first, last := p.Numbers.Row(i)
 	for k := first; k < last; k++ {
-		if v := p.NumberValues[k]; math.IsNaN(v) || math.IsInf(v, 0) {
-			hints = append(hints, feature(p.Features.Value(p.Numbers.Keys[k]))+" is "+number(v)+": stored and counted as such; send null if the value is missing")
+		name, v := feature(p.Features.Value(p.Numbers.Keys[k])), p.NumberValues[k]
+		switch {
+		case !finite(v):
+			hints = append(hints, name+" is "+number(v)+": stored and counted as such; send null if the value is missing")
+		case math.Abs(v) >= 1<<53 && math.Abs(v) < 1<<64:
+			hints = append(hints, name+" is a whole number from 2^53 on: it is rounded to "+strconv.FormatFloat(v, 'f', 0, 64)+", as its neighbours are; if it is an identifier, leave it out or send it as a text")
 		}
 	}
 	return hints
 }
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -33,6 +33,9 @@ type Event struct {
 	// Refused is the decoder's reason, or nil if the event is accepted. Then
 	// Fields is empty.
 	Refused *decode.Error
+	// Skipped says why the record, or a part of it, is no event of the topic; empty
+	// if it is one. It is neither accepted nor refused.
+	Skipped string
 	Hints   []string
 }
 
@@ -52,6 +55,19 @@ func (r Report) Refused() (n int) {
 	}
 	return n
 }
+
+// Skipped returns how many records, or parts of them, hold no event of the topic.
+func (r Report) Skipped() (n int) {
+	for _, e := range r.Events {
+		if e.Skipped != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// Accepted returns how many events would be stored.
+func (r Report) Accepted() int { return len(r.Events) - r.Refused() - r.Skipped() }
 
 // ErrNone says that the input holds no event.
 var ErrNone = errors.New("no event: send one JSON object a line")

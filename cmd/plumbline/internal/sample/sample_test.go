@@ -79,6 +79,12 @@ func TestHints(t *testing.T) {
 		"ahead":             {strings.Replace(event("1", `,"features":{"a":1}`), "T09:59", "T10:30", 1), "after the Kafka timestamp"},
 		"seconds":           {strings.Replace(event("1", ""), `"2026-03-01T09:59:59Z"`, "1772359200", 1), "Unix seconds"},
 		"microseconds":      {strings.Replace(event("1", ""), `"2026-03-01T09:59:59Z"`, "1772359200000000", 1), "Unix microseconds"},
+		"nanoseconds":       {strings.Replace(event("1", ""), `"2026-03-01T09:59:59Z"`, "1772359200000000000", 1), "ts looks like Unix nanoseconds"},
+		"quoted ts":         {strings.Replace(event("1", ""), "2026-03-01T09:59:59Z", "1772359200000", 1), "leave out the quotes"},
+		"score NaN":         {strings.Replace(event("1", `,"features":{"a":1}`), "0.5", "NaN", 1), "score is NaN: stored, and counted as such"},
+		"rounded":           {event("1", `,"features":{"a":1234567890123456789}`), "features.a is a whole number from 2^53 on: it is rounded to 1234567890123456768"},
+		"exact":             {event("1", `,"features":{"a":9007199254740991}`), ""},
+		"huge, no integer":  {event("1", `,"features":{"a":1e300}`), ""},
 		"no zone":           {strings.Replace(event("1", ""), `59Z"`, `59"`, 1), "and a zone"},
 		"no such month":     {strings.Replace(event("1", ""), "-03-", "-13-", 1), `ts is "2026-13-01T09:59:59Z": month out of range`},
 		"score":             {strings.Replace(event("1", `,"features":{"a":1}`), "0.5", "17", 1), "score_kinds"},
@@ -107,6 +113,16 @@ func TestHints(t *testing.T) {
 		all := strings.Join(hints, "\n")
 		if !strings.Contains(all, c.want) || (c.want == "" && all != "") {
 			t.Errorf("%s: hints %q, want %q", name, all, c.want)
+		}
+	}
+}
+
+// A reading of business is as old as it says.
+func TestTimeOfKPIs(t *testing.T) {
+	for ts, want := range map[string]string{"2026-03-01T09:00:00Z": "", "2026-02-25T09:00:00Z": "before the Kafka timestamp", "2026-03-01T10:30:00Z": "after the Kafka timestamp"} {
+		e := run(t, KPI, `{"model":"m","name":"revenue","ts":"`+ts+`","value":1}`).Events[0]
+		if all := strings.Join(e.Hints, "\n"); e.Refused != nil || !strings.Contains(all, want) || want == "" && all != "" {
+			t.Errorf("%s: %v, hints %q, want %q", ts, e.Refused, all, want)
 		}
 	}
 }

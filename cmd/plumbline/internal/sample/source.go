@@ -43,7 +43,7 @@ func CheckSource(text []byte, around Envelope, source decode.Source, at time.Tim
 	if err != nil {
 		return Report{}, err
 	}
-	s := sourced{decoder: d, columns: columns, around: around, at: at}
+	s := sourced{source: source, limits: limits, decoder: d, columns: columns, around: around, at: at}
 	for i, line := range records(text) {
 		if len(bytes.TrimSpace(line)) > 0 {
 			s.read(i+1, line)
@@ -72,6 +72,8 @@ func records(text []byte) [][]byte {
 }
 
 type sourced struct {
+	source  decode.Source
+	limits  decode.Limits
 	decoder decode.Decoder
 	columns decode.Columns
 	around  Envelope
@@ -81,23 +83,32 @@ type sourced struct {
 
 func (s *sourced) read(line int, value []byte) {
 	s.columns.Reset()
-	err := s.decoder.Append(decode.Record{Offset: int64(line), Known: s.at.UnixMilli(), Key: s.around.Key, Value: value, Headers: s.around})
+	err := s.decoder.Append(s.record(line, value))
 	var whole *decode.Error
 	var some *decode.Refusals
 	events := s.rows(line)
 	switch {
 	case errors.As(err, &some):
 		for _, r := range some.Events {
-			events = append(events, Event{Line: line, Refused: r.Error})
+			events = append(events, Event{Line: line, Refused: r.Error, Hints: s.advice(r.Error, line, value)})
 		}
 	case errors.As(err, &whole):
-		events = append(events, Event{Line: line, Refused: whole})
+		events = append(events, Event{Line: line, Refused: whole, Hints: s.advice(whole, line, value)})
 	case err != nil:
 		events = append(events, Event{Line: line, Refused: &decode.Error{Reason: decode.Unparsable, Hint: err.Error()}})
-	case len(events) == 0:
-		events = append(events, Event{Line: line, Hints: []string{"the record holds no event of the topic and is skipped"}})
+	}
+	skipped := s.columns.Tally().Skipped
+	if len(events) == 0 {
+		skipped = max(skipped, 1)
+	}
+	for range skipped {
+		events = append(events, Event{Line: line, Skipped: s.whySkipped(value)})
 	}
 	s.report.Events = append(s.report.Events, events...)
+}
+
+func (s *sourced) record(line int, value []byte) decode.Record {
+	return decode.Record{Offset: int64(line), Known: s.at.UnixMilli(), Key: s.around.Key, Value: value, Headers: s.around}
 }
 
 // rows describes every row of the record that was read last.
@@ -105,7 +116,7 @@ func (s *sourced) rows(line int) []Event {
 	var all []Event
 	if p := s.columns.Predictions; p != nil {
 		for i := range p.Len() {
-			all = append(all, Event{Line: line, Fields: predictions{&decode.JSONPredictions{Predictions: p}}.row(i)})
+			all = append(all, Event{Line: line, Fields: predictions{&decode.JSONPredictions{Predictions: p}}.row(i), Hints: valueHints(p, i)})
 		}
 	}
 	if l := s.columns.Labels; l != nil {
