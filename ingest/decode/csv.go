@@ -134,15 +134,13 @@ func decimalNumber(b []byte) (v float64, ok bool, err *Error) {
 		}
 	}
 	v, failed := strconv.ParseFloat(text(b), 64)
-	switch {
-	case errors.Is(failed, strconv.ErrRange):
+	if errors.Is(failed, strconv.ErrRange) {
 		return 0, false, bad(BadValue, overflowHint)
-	case failed != nil:
-		return 0, false, nil
-	case v == 0 && vanished(b):
+	}
+	if failed == nil && v == 0 && vanished(b) {
 		return 0, false, bad(BadValue, underflowHint)
 	}
-	return v, true, nil
+	return v, failed == nil, err
 }
 
 // special reads the words for what is no finite number. C prints the sign of a

@@ -168,7 +168,7 @@ func (d *inference) kserve(rec Record) (x exchange, ours bool, err *Error) {
 			return x, true, err
 		}
 	}
-	return x, true, d.message.json(payload)
+	return x, true, d.message.json(payload, x.half == HalfResponse)
 }
 
 // seldon reads a message of Seldon Core 2: the topic says which half it is, a
@@ -215,7 +215,7 @@ func (d *inference) seldonMessage(value []byte, response bool) *Error {
 	}
 	root, err := d.tree.root(value)
 	if err == nil {
-		err = d.message.json(root)
+		err = d.message.json(root, response)
 	}
 	return err
 }

@@ -46,6 +46,10 @@ type tensors struct {
 	// pending are the tensors of a Protobuf message as they stand in it.
 	pending [][]byte
 	shape   []int64
+	// of is the datatype of the tensor that is being read, and answers says that it
+	// is one of a response.
+	of      datatype
+	answers bool
 }
 
 func (m *tensors) reset() {
@@ -54,10 +58,12 @@ func (m *tensors) reset() {
 	m.raw, m.pending = m.raw[:0], m.pending[:0]
 }
 
-// json reads a message from its JSON.
-func (m *tensors) json(root ref) *Error {
+// json reads a message from its JSON: of a request its inputs, whose member
+// outputs says which outputs it asks for, and of a response its outputs.
+func (m *tensors) json(root ref, response bool) *Error {
 	t := m.tree
 	m.reset()
+	m.answers = response
 	if err := t.object(root, "send a JSON object with inputs, outputs, instances or predictions"); err != nil {
 		return err
 	}
@@ -71,16 +77,15 @@ func (m *tensors) json(root ref) *Error {
 	if m.id, err = t.label(t.get(root, "id")); err != nil {
 		return err
 	}
-	if m.inputs, err = m.jsonTensors(m.inputs, t.get(root, "inputs")); err != nil {
+	if response {
+		if m.outputs, err = m.jsonTensors(m.outputs, t.get(root, "outputs")); err == nil {
+			m.outputs, err = m.v1(m.outputs, t.get(root, "predictions"), "predictions")
+		}
 		return err
 	}
-	if m.outputs, err = m.jsonTensors(m.outputs, t.get(root, "outputs")); err != nil {
-		return err
+	if m.inputs, err = m.jsonTensors(m.inputs, t.get(root, "inputs")); err == nil {
+		m.inputs, err = m.v1(m.inputs, t.get(root, "instances"), "input")
 	}
-	if m.inputs, err = m.v1(m.inputs, t.get(root, "instances"), "input"); err != nil {
-		return err
-	}
-	m.outputs, err = m.v1(m.outputs, t.get(root, "predictions"), "predictions")
 	return err
 }
 
@@ -119,6 +124,10 @@ func (m *tensors) jsonTensor(r ref) (one tensor, err *Error) {
 	if one.datatype, err = t.name(t.get(r, "datatype")); err != nil {
 		return one, err
 	}
+	var known bool
+	if m.of, known = datatypeOf(one.datatype); !known {
+		return one, t.fail(t.get(r, "datatype"), BadValue, datatypeHint)
+	}
 	m.shape = m.shape[:0]
 	shape := t.get(r, "shape")
 	for d := t.first(shape); d != 0; d = t.next(d) {
@@ -133,7 +142,7 @@ func (m *tensors) jsonTensor(r ref) (one tensor, err *Error) {
 		return one, t.missing(r, "data", "send the data as an array; data in shared memory or a binary extension cannot be read")
 	}
 	from := len(m.cells)
-	if err := m.flatten(data); err != nil {
+	if err := m.flatten(data, &one); err != nil {
 		return one, err
 	}
 	one.cells = m.cells[from:]
@@ -142,16 +151,16 @@ func (m *tensors) jsonTensor(r ref) (one tensor, err *Error) {
 
 // flatten appends the plain values below an array, in order: tensor data may be
 // flat or nested.
-func (m *tensors) flatten(array ref) *Error {
+func (m *tensors) flatten(array ref, one *tensor) *Error {
 	t := m.tree
 	for r := t.first(array); r != 0; r = t.next(r) {
 		if t.kind(r) == isArray {
-			if err := m.flatten(r); err != nil {
+			if err := m.flatten(r, one); err != nil {
 				return err
 			}
 			continue
 		}
-		c, err := m.cell(r)
+		c, err := m.typed(r, one)
 		if err != nil {
 			return err
 		}
@@ -217,10 +226,11 @@ func (m *tensors) v1(list []tensor, array ref, name string) ([]tensor, *Error) {
 	}
 	from := len(m.cells)
 	one := tensor{name: []byte(name), rows: t.size(array)}
+	m.of = datatype{} // the protocol has none
 	for r := first; r != 0; r = t.next(r) {
 		before := len(m.cells)
 		if t.kind(r) == isArray {
-			if err := m.flatten(r); err != nil {
+			if err := m.flatten(r, &one); err != nil {
 				return list, err
 			}
 		} else if c, err := m.cell(r); err == nil {

@@ -166,13 +166,21 @@ func (m *tensors) protoTensor(one *tensor, b []byte, position int) *Error {
 	if len(one.name) == 0 {
 		return &Error{MissingField, "name", "name the tensor"}
 	}
+	of, known := datatypeOf(one.datatype)
+	if !known {
+		return bad(BadValue, datatypeHint).at(string(one.name))
+	}
 	if position < len(m.raw) && len(m.cells) == from {
 		if err := m.rawCells(string(one.datatype), m.raw[position]); err != nil {
 			return err.at(string(one.name))
 		}
 	}
 	one.cells = m.cells[from:]
-	return one.fit(m.shape).at(string(one.name))
+	err := one.check(of)
+	if err == nil {
+		err = one.fit(m.shape)
+	}
+	return err.at(string(one.name))
 }
 
 // contents reads the typed contents of a tensor.
@@ -269,7 +277,7 @@ func (m *tensors) rawCells(datatype string, b []byte) *Error {
 	}
 	size, read := rawType(datatype)
 	if read == nil {
-		return bad(BadValue, "the datatype is none of the Open Inference Protocol's")
+		return bad(BadValue, datatypeHint)
 	}
 	if len(b)%size != 0 {
 		return bad(BadValue, "the raw contents do not hold a whole number of values")
@@ -305,6 +313,8 @@ func rawType(datatype string) (size int, read func([]byte) cell) {
 		return 8, func(b []byte) cell { return number(float64(le.Uint64(b))) }
 	case "FP16":
 		return 2, func(b []byte) cell { return number(half(le.Uint16(b))) }
+	case "BF16": // the upper half of an FP32
+		return 2, func(b []byte) cell { return number(float64(math.Float32frombits(uint32(le.Uint16(b)) << 16))) }
 	case "FP32":
 		return 4, func(b []byte) cell { return number(float64(math.Float32frombits(le.Uint32(b)))) }
 	case "FP64":
