@@ -13,8 +13,8 @@ func round12(v float64) float64 { return math.Round(v*1e12) / 1e12 }
 // burnAlert is the rule of one window pair. It fires, for each deploy, when the
 // lower end of the long window's interval and the short window's bad share are
 // both beyond the threshold: the long window shows the burn, the short one ends
-// the alert soon after the fault does. There is no `for`: the windows are the
-// delay already. For a page, neither chance nor labels that are missing must be what
+// the alert soon after the fault does. There is no `for` but one that an SLO file asks
+// for: the windows are the delay already. For a page, neither chance nor labels that are missing must be what
 // did it, and what since speaks against is left out; see spokenAgainst.
 func burnAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig, since string) rule {
 	expr, annotations := labelsBeyond(slo, pair), burnAnnotations(slo, pair, cfg)
@@ -25,7 +25,15 @@ func burnAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig,
 	if since != "" {
 		expr += " unless " + since
 	}
-	return rule{Alert: plumbline.AlertSLOBurn, Expr: expr, Labels: pairLabels(slo, pair, pair.Severity), Annotations: annotations}
+	return rule{Alert: plumbline.AlertSLOBurn, Expr: expr, For: pairFor(pair), Labels: pairLabels(slo, pair, pair.Severity), Annotations: annotations}
+}
+
+// pairFor is how long a condition asks to be held, empty for the workbook's.
+func pairFor(pair plumbline.WindowPair) string {
+	if pair.For > 0 {
+		return plumbline.WindowName(pair.For)
+	}
+	return ""
 }
 
 // labelsBeyond is the workbook's condition on the labels that are in.

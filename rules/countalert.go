@@ -20,14 +20,10 @@ func countAlert(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig
 	if pair.Noise > 0 {
 		expr += " and " + quietly(slo, pair)
 	}
-	r := rule{
-		Alert: plumbline.AlertSLOBurn, Expr: expr,
+	return rule{
+		Alert: plumbline.AlertSLOBurn, Expr: expr, For: pairFor(pair),
 		Labels: pairLabels(slo, pair, pair.Severity), Annotations: countAnnotations(slo, pair, cfg),
 	}
-	if pair.For > 0 {
-		r.For = plumbline.WindowName(pair.For)
-	}
-	return r
 }
 
 func evidenceText(pair plumbline.WindowPair) string {

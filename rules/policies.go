@@ -9,9 +9,9 @@ import (
 )
 
 // policies reads an SLO's alert policies: their conditions are burn rates beside
-// the workbook's pairs, their first target is the owner of an SLO that names
-// none. Of each condition it returns where it stands, too.
-func (c *catalog) policies(o *object, slo *plumbline.SLO) (owner plumbline.Owner, places []*object) {
+// the workbook's pairs, their target is the owner of an SLO that names
+// none, which named says. Of each condition it returns where it stands, too.
+func (c *catalog) policies(o *object, slo *plumbline.SLO, named bool) (owner plumbline.Owner, places []*object) {
 	for i, item := range o.list("alertPolicies", "write - alertPolicyRef: name under it") {
 		path := fmt.Sprintf("spec.alertPolicies[%d]", i)
 		p := o.object(item, path, "alertPolicyRef", "kind", "metadata", "spec")
@@ -38,8 +38,12 @@ func (c *catalog) policies(o *object, slo *plumbline.SLO) (owner plumbline.Owner
 			}
 			slo.Conditions, places = append(slo.Conditions, b.BurnCondition), append(places, b.at)
 		}
-		if owner == "" {
+		switch {
+		case owner == "":
 			owner = target
+		case target != "" && target != owner && !named:
+			p.fileReader.fail(p.node, p.path, fmt.Sprintf("its target is %s, that of another policy %s: an SLO has one owner", target, owner),
+				"keep one of them, or write the owner as "+annotationOwner)
 		}
 	}
 	return owner, places
@@ -61,7 +65,9 @@ func (c *catalog) policy(r *fileReader, n *yaml.Node, path string) ([]placed, pl
 	if noData, given := o.flag("alertWhenNoData"); given && !noData {
 		o.fail("alertWhenNoData", "is false: an objective of which nothing is known is never healthy", "remove it; a ticket says so")
 	}
-	o.flag("alertWhenResolved")
+	if resolved, given := o.flag("alertWhenResolved"); given && !resolved {
+		o.fail("alertWhenResolved", "is false: who was told of an incident is told of its end", "remove it")
+	}
 	if breaching, given := o.flag("alertWhenBreaching"); given && !breaching {
 		o.fail("alertWhenBreaching", "is false", "remove the policy, or make the SLO a shadow by "+annotationShadow)
 	}
@@ -148,12 +154,21 @@ func (o *object) burnRate(b *plumbline.BurnCondition) {
 	}
 }
 
-// targets checks the notification targets and returns the first one's name.
+// targets checks the notification targets and returns the name of the one there may be.
 func (c *catalog) targets(o *object) plumbline.Owner {
 	var first plumbline.Owner
-	for i, item := range o.list("notificationTargets", "write - targetRef: name under it") {
+	items := o.list("notificationTargets", "write - targetRef: name under it")
+	if len(items) > 1 {
+		o.fail("notificationTargets", fmt.Sprintf("has %d items: an SLO has one owner", len(items)),
+			"keep one, and write all of its channels into its entry of alerting.owners")
+	}
+	for i, item := range items {
 		t := o.object(item, fmt.Sprintf("%s.notificationTargets[%d]", o.path, i), "targetRef", "kind", "metadata", "spec")
-		if t == nil || !t.has("targetRef") {
+		if t == nil {
+			continue
+		}
+		if !t.has("targetRef") {
+			t.fail("targetRef", "is missing: a target in place is told nothing", "write targetRef: with the metadata.name of an AlertNotificationTarget, an entry of alerting.owners")
 			continue
 		}
 		if d, ok := c.find(t, "targetRef", kindTarget); ok && first == "" {

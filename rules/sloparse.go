@@ -30,7 +30,7 @@ func (c *catalog) slo(d document) []plumbline.SLO {
 	if n := o.only("timeWindow", "write one item: - duration: 7d with isRolling: true"); n != nil {
 		d.timeWindow(n, &slo)
 	}
-	policyOwner, conditions := c.policies(o, &slo)
+	policyOwner, conditions := c.policies(o, &slo, ext.object != nil && ext.has(annotationOwner))
 	ext.common(&slo)
 	objectives := c.objectives(o)
 	all := c.withIndicator(o, ext, slo, objectives)
@@ -112,12 +112,10 @@ func (r *fileReader) timeWindow(n *yaml.Node, slo *plumbline.SLO) {
 	}
 	if o.has("calendar") {
 		slo.Calendar = r.calendar(o.fields["calendar"])
-		months, nominal, err := calendarMonths(text)
-		if err != nil {
+		if months, nominal, err := calendarMonths(text); err != nil {
 			o.fail("duration", err.Error(), "write a number and M, Q or Y, such as duration: 1M")
 			return
-		}
-		if months > 0 {
+		} else if months > 0 {
 			slo.Period = nominal
 			if slo.Calendar != nil {
 				slo.Calendar.Months = months
@@ -125,6 +123,11 @@ func (r *fileReader) timeWindow(n *yaml.Node, slo *plumbline.SLO) {
 			return
 		}
 	}
+	slo.Period = o.period(text, fix)
+}
+
+// period reads a length of time that is none of the calendar's.
+func (o *object) period(text, fix string) time.Duration {
 	d, err := ParseDuration(text)
 	switch {
 	case err != nil:
@@ -133,7 +136,7 @@ func (r *fileReader) timeWindow(n *yaml.Node, slo *plumbline.SLO) {
 		o.fail("duration", fmt.Sprintf("%s is not between %s and %s", text,
 			plumbline.WindowName(minPeriod), plumbline.WindowName(maxPeriod)), "write a period such as 7d or 30d; m is minutes, M months")
 	}
-	slo.Period = d
+	return d
 }
 
 // calendarMonths reads 1M, 1Q and 1Y: how many months, and the length that
