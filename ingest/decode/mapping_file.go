@@ -140,8 +140,13 @@ func (f *mappingFile) units(m *mapped, name string, n *yaml.Node, field string) 
 	case "propensity":
 		known = []string{""}
 	case "stage":
-		if len(m.constant) > 0 && checkStage(m.constant) != nil {
+		if m.constant != nil && checkStage(m.constant) != nil {
 			f.fail(n, field, "%q is none of production, canary, shadow and training", m.constant)
+		}
+		return
+	case "status":
+		if m.constant != nil && len(m.constant) == 0 {
+			f.fail(n, field, "the value is empty; say ok or the class of an error, or leave it out")
 		}
 		return
 	default:

@@ -36,6 +36,8 @@ func TestMappingMistakes(t *testing.T) {
 		{goodMapping + "  propensity: {value: 0}\n", "m.yml:6: predictions.propensity:"},
 		{goodMapping + "  propensity: {at: /p, unit: share}\n", `"unit" is none of its options: at, value`},
 		{goodMapping + "  stage: {value: live}\n", `m.yml:6: predictions.stage: "live" is none of production`},
+		{goodMapping + "  stage: {value: ''}\n", `m.yml:6: predictions.stage: "" is none of production`},
+		{goodMapping + "  status: {value: ''}\n", "m.yml:6: predictions.status: the value is empty"},
 		{goodMapping + "  predicted: {at: /p, classes: maybe}\n", "m.yml:6: predictions.predicted.classes:"},
 		{goodMapping + "  when: {at: /k}\n", "m.yml:6: predictions.when: say where"},
 		{goodMapping + "  features: {nested: keep}\n", `m.yml:6: predictions.features.nested: "keep"`},
