@@ -5,6 +5,7 @@
 //	POST /api/v1/predictions
 //	POST /api/v1/labels
 //	POST /api/v1/deployments
+//	POST /api/v1/kpis
 //
 // A body is JSON lines (application/x-ndjson or application/jsonl: one event a
 // line, blank lines are skipped) or JSON (application/json: one object, or an
@@ -41,7 +42,7 @@
 // The identity of an event is its prediction_id, so an Idempotency-Key header is
 // not needed and not read: an event that is sent twice counts as two deliveries
 // in volume and budgets, and once in quality. The key of a JSON event is the
-// prediction_id (of a deployment: the model), placed as Java's and librdkafka's
+// prediction_id (of a deployment or a KPI: the model), placed as Java's and librdkafka's
 // consistent murmur2 place it; its timestamp is the moment the request was
 // checked, which is when the event became known.
 //

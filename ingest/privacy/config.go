@@ -139,17 +139,17 @@ func (c Config) Validate() error {
 		}
 		seen[p.Model] = true
 		if p.PredictionID != "" && p.PredictionID != Keep && p.PredictionID != Hash {
-			errs = append(errs, fmt.Errorf("%s.prediction_id: %q is neither keep nor hash", at, p.PredictionID))
+			errs = append(errs, fmt.Errorf("%s.prediction_id: %q is neither keep nor hash (model %s)", at, p.PredictionID, p.Model))
 		}
 		for kind, rules := range map[string]map[string]Rule{"features": p.Features, "segments": p.Segments} {
 			for _, name := range slices.Sorted(maps.Keys(rules)) {
 				if !rules[name].valid() {
-					errs = append(errs, fmt.Errorf("%s.%s.%s: a rule is keep, drop, hash, or truncate with a number such as {truncate: 3}", at, kind, name))
+					errs = append(errs, fmt.Errorf("%s.%s.%s: a rule is keep, drop, hash, or truncate with a number such as {truncate: 3} (model %s)", at, kind, name, p.Model))
 				}
 			}
 		}
 		if !(p.RawRate >= 0 && p.RawRate <= 1) {
-			errs = append(errs, fmt.Errorf("%s.raw_rate: %g is not above 0 and at most 1", at, p.RawRate))
+			errs = append(errs, fmt.Errorf("%s.raw_rate: %g is not above 0 and at most 1 (model %s)", at, p.RawRate, p.Model))
 		}
 		if c.KeysFile == "" && p.hides() {
 			errs = append(errs, fmt.Errorf("keys_file: missing; the policy of %q hides values, so hashes and dead letters need a key", p.Model))

@@ -84,6 +84,7 @@ func read(path string) (Config, *mistakes, error) {
 	cfg.declareSegments()
 	for i := range cfg.Ingest.Sources {
 		if err := cfg.Ingest.Sources[i].ReadFiles(); err != nil {
+			wrong.unread = append(wrong.unread, cfg.Ingest.Sources[i].MappingFile, cfg.Ingest.Sources[i].SchemaFile)
 			wrong.add(fmt.Errorf("ingest.sources[%d].%w", i, err))
 		}
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"reflect"
 	"regexp"
 	"slices"
@@ -35,6 +36,9 @@ type mistakes struct {
 	// told are fields that could not be decoded. Whatever else a section says of
 	// them follows from that: that they are empty, for example.
 	told []string
+	// unread are files that could not be read. What a section says of their content
+	// follows from that.
+	unread []string
 }
 
 func newMistakes(path string, text []byte) *mistakes {
@@ -58,6 +62,15 @@ func (m *mistakes) add(err error) {
 		for _, e := range many.Unwrap() {
 			m.add(e)
 		}
+		return
+	}
+	if parts := parted(err); parts != nil {
+		for _, e := range parts {
+			m.add(e)
+		}
+		return
+	}
+	if !errors.Is(err, fs.ErrNotExist) && slices.ContainsFunc(m.unread, func(file string) bool { return strings.Contains(err.Error(), ": "+file+": ") }) {
 		return
 	}
 	field := fieldOf.FindString(err.Error())
@@ -150,6 +163,9 @@ func (m *mistakes) plainly(line, message string) string {
 			what = "a list"
 		}
 		return fmt.Sprintf("%s: %s is not %s", spell(path), what, wanted(found[3]))
+	}
+	if path, model := m.privacy(number, message); path != nil {
+		return fmt.Sprintf("%s: %s (model %s)", spell(path), message, model)
 	}
 	return message
 }
