@@ -81,7 +81,7 @@ func nastyEvent(r *rand.Rand, i int, at time.Time) []byte {
 	}
 	fields = append(fields, []string{`"votes":["a","b","a"]`, `"scores":[0.1,0.4,0.7]`, `"disagreement":` + nastyNumber(r), `"votes":null`}[r.IntN(4)],
 		[]string{`"explained":true`, `"explained":false`, `"explanation":{"f0":0.5}`, `"explanation":null`, `"explained":null`}[r.IntN(5)])
-	text, _ := json.Marshal(strings.Repeat("c", r.IntN(3)))
+	text, _ := json.Marshal(strings.Repeat("c", 1+r.IntN(2)))
 	fields = append(fields, `"predicted":`+[]string{string(text), "true", "null", measured(nastyNumber(r))}[r.IntN(4)])
 	var segments []string
 	for _, name := range []string{"region", "device", "else"} {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -42,6 +44,9 @@ type worker struct {
 	bad       badness
 	// refetches counts the failures in a row to read a begun batch again.
 	refetches int
+	// fetched is the offset after the last record that was fetched, measured the time,
+	// in Unix nanoseconds, at which the lag was last told.
+	fetched, measured atomic.Int64
 }
 
 func newWorker(i *Ingester, m member, topic string, partition int) *worker {
@@ -63,6 +68,9 @@ func (w *worker) run(ctx context.Context) {
 			w.i.log.Debug("close the connection to the leader", "partition", w.at.String(), "err", err)
 		}
 	}()
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() { w.watchLag(ctx) })
 	pause := w.i.cfg.RetryMin
 	for ctx.Err() == nil {
 		begun := w.i.now()
@@ -121,7 +129,6 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 	b := w.newBatch(next)
 	var due time.Time
 	failures := 0
-	lag := w.i.metrics.lag.WithLabelValues(w.at.Topic, strconv.Itoa(w.at.Partition))
 	visit := func(rec *record) error {
 		if b.full(w.i.cfg) {
 			if err := hand(ctx, out, b); err != nil {
@@ -152,7 +159,7 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 		}
 		failures = 0
 		w.decodes(ctx) // the notice may be of a session before this one
-		lag.Set(float64(max(0, end-next)))
+		w.lags(next, end)
 		if b.empty() {
 			b.first, b.last = next, next-1
 			if next >= end {
@@ -171,6 +178,41 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 			continue
 		}
 		b = w.newBatch(next)
+	}
+}
+
+// lagEvery is how old the lag of a partition may get.
+const lagEvery = 5 * time.Second
+
+// lags tells how many records wait to be fetched.
+func (w *worker) lags(next, end int64) {
+	w.fetched.Store(next)
+	w.measured.Store(w.i.now().UnixNano())
+	w.i.metrics.lag.WithLabelValues(w.at.Topic, strconv.Itoa(w.at.Partition)).Set(float64(max(0, end-next)))
+}
+
+// watchLag asks for the end of a partition that has not been fetched from for a while:
+// one that is paused or parked, or that waits for a slow ClickHouse, is just the one
+// whose lag people look for. Until 2026-11-23 it kept what it was before.
+func (w *worker) watchLag(ctx context.Context) {
+	for {
+		sleep(ctx, lagEvery)
+		if ctx.Err() != nil {
+			return
+		}
+		told := w.measured.Load()
+		if told == 0 || w.i.now().Sub(time.Unix(0, told)) < lagEvery {
+			continue
+		}
+		next := w.fetched.Load()
+		_, end, err := w.i.coordination.bounds(ctx, w.at.Topic, w.at.Partition)
+		if err != nil {
+			w.i.metrics.retries.WithLabelValues("lag").Inc()
+			continue
+		}
+		if w.measured.CompareAndSwap(told, w.i.now().UnixNano()) { // nothing was fetched meanwhile
+			w.i.metrics.lag.WithLabelValues(w.at.Topic, strconv.Itoa(w.at.Partition)).Set(float64(max(0, end-next)))
+		}
 	}
 }
 
