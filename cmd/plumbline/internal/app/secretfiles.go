@@ -26,7 +26,14 @@ func (c Config) secretFiles() error {
 		"web.config_file": true, "rules.state_file": true, "http_ingest.token_file": true, "ingest.privacy.keys_file": true,
 		"kafka.tls.ca_file": true, "kafka.tls.cert_file": true, "kafka.tls.key_file": true, "kafka.sasl.password_file": true,
 	}
-	errs := []error{c.kafkaFiles(), c.tokens(), c.keys()}
+	errs := []error{c.keys()}
+	// Of a section that is wrong itself that is told already.
+	if c.Kafka.Config.Validate() == nil {
+		errs = append(errs, c.kafkaFiles())
+	}
+	if c.HTTPIngest.Validate() == nil {
+		errs = append(errs, c.tokens())
+	}
 	for i, s := range c.Ingest.Sources {
 		at := fmt.Sprintf("ingest.sources[%d].", i)
 		read[at+"mapping_file"], read[at+"schema_file"], read[at+"schema_registry.ca_file"] = true, true, true
@@ -68,9 +75,6 @@ func mended(err error) error {
 
 // kafkaFiles reads each file apart, so that one does not hide another.
 func (c Config) kafkaFiles() error {
-	if c.Kafka.Config.Validate() != nil {
-		return nil // told already
-	}
 	tls, sasl := c.Kafka.TLS, c.Kafka.SASL
 	authority, own := tls, tls
 	authority.CertFile, authority.KeyFile, own.CAFile = "", "", ""
@@ -87,7 +91,7 @@ func (c Config) kafkaFiles() error {
 }
 
 func (c Config) tokens() error {
-	if c.HTTPIngest.TokenFile == "" || c.HTTPIngest.Validate() != nil {
+	if c.HTTPIngest.TokenFile == "" {
 		return nil
 	}
 	in := DefaultConfig().Ingest // the tokens are those of any topics
