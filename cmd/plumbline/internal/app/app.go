@@ -260,7 +260,7 @@ func (a *App) awaitClickHouse(ctx context.Context, parts *stack) error {
 }
 
 func (a *App) newAnalyze() (*analyze.Runner, error) {
-	declared, err := objectives(a.slos)
+	declared, err := rules.Objectives(a.slos)
 	if err != nil {
 		return nil, err
 	}
@@ -362,7 +362,7 @@ func (a *App) mountPages(alerts *alerting.Service) error {
 	a.web.mountReload(a.rules.Reload)
 	a.web.mux.Handle(alertsPrefix+"/", alerts.Handler())
 	a.web.mux.Handle(promapi.Path+"/", a.prometheus.Handler())
-	declared, err := objectives(a.slos)
+	declared, err := rules.Objectives(a.slos)
 	if err != nil {
 		return err
 	}

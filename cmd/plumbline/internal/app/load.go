@@ -46,6 +46,9 @@ func check(path string, files func(Config) error) (string, error) {
 	if err != nil {
 		slos = cfg.rightSLOs()
 	}
+	if _, inert := rules.Objectives(slos); err == nil {
+		err = inert // what serve would refuse
+	}
 	wrong.add(cfg.undeclared(slos))
 	wrong.add(files(cfg))
 	if err := errors.Join(wrong.err(), err); err != nil {

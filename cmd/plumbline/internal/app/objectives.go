@@ -1,7 +1,6 @@
 package app
 
 import (
-	"fmt"
 	"strings"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -15,10 +14,8 @@ func (c Config) Objectives() ([]plumbline.Objective, error) {
 	if err != nil {
 		return nil, err
 	}
-	return objectives(slos)
+	return rules.Objectives(slos)
 }
-
-func objectives(slos []plumbline.SLO) ([]plumbline.Objective, error) { return rules.Objectives(slos) }
 
 // GenerateRules returns how rules link to a service at the given address.
 func (c Config) GenerateRules(base string) rules.GenerateConfig {
@@ -35,58 +32,6 @@ func (c Config) DashboardOptions(objectives []plumbline.Objective, base string) 
 		dashboards.WithPage(base),
 		dashboards.WithRunbooks(base + "/runbooks"),
 	}
-}
-
-// DescribeSLOs checks one OpenSLO file and says in a line an SLO what it becomes.
-// An SLO whose source nobody reads is correct, and is said to be inert.
-func DescribeSLOs(file string) (string, error) {
-	slos, err := rules.ParseFile(file)
-	if err != nil {
-		return "", err
-	}
-	var parts []string
-	var active []plumbline.SLO
-	for _, slo := range slos {
-		if slo.Inert != "" {
-			parts = append(parts, fmt.Sprintf("%s: correct OpenSLO that plumbline would refuse to serve: %s", slo.Name, slo.Inert))
-			continue
-		}
-		active = append(active, slo)
-	}
-	all, err := objectives(active)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", file, err)
-	}
-	for _, o := range all {
-		if o.SLO.PartOf != "" {
-			parts = append(parts, fmt.Sprintf("%s (%s): %s of %s at %g", o.SLO.Name, o.SLO.Model, "part", o.SLO.PartOf, o.SLO.Target))
-			continue
-		}
-		var windows []string
-		for _, p := range o.Pairs {
-			windows = append(windows, fmt.Sprintf("%s over %s and %s at burn %.3g", p.Severity, plumbline.WindowName(p.Long), plumbline.WindowName(p.Short), p.Factor))
-		}
-		parts = append(parts, fmt.Sprintf("%s (%s): %s", o.SLO.Name, o.SLO.Model, strings.Join(append(windows, changesOf(o.SLO)...), "; ")))
-	}
-	return strings.Join(parts, "\n  "), nil
-}
-
-// changesOf says which of the workbook's pairs were lengthened or left out.
-func changesOf(slo plumbline.SLO) []string {
-	set, err := rules.PairsFor(slo)
-	if err != nil {
-		return nil // said already
-	}
-	var said []string
-	for _, p := range set.Pairs {
-		if p.Rederived {
-			said = append(said, "re-derived: "+p.Reason)
-		}
-	}
-	for _, r := range set.Refused {
-		said = append(said, "left out: "+r.Name+": "+r.Reason)
-	}
-	return said
 }
 
 // partialModels are the models that decide themselves which predictions ever get a
