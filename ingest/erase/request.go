@@ -63,7 +63,7 @@ func (r Request) searchable() error {
 		if _, ok := r.Policy.Segments[r.Feature]; ok {
 			return fmt.Errorf("%s is a segment by the privacy policy of %s, which drops a feature of that name, and segments are not searched: erase by --prediction-id", r.Feature, r.Model)
 		}
-		return fmt.Errorf("the privacy policy of %s drops %s, so no prediction can be found by it: erase by --prediction-id", r.Model, r.Feature)
+		return fmt.Errorf("the privacy policy of %s drops %s, so no prediction can be found by it: erase by --prediction-id; what was stored before the rule is found with a configuration that leaves the rule out", r.Model, r.Feature)
 	}
 	return nil
 }
