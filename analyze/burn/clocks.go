@@ -18,11 +18,12 @@ type clocks struct {
 	nowcast   Nowcast
 	estimated bool // there is a nowcast of the hour
 	held      []string
+	since     []time.Time // when each pair's own condition began to hold; zero where it does not
 	heldGuess string
 }
 
 func newClocks(o plumbline.Objective, deploy plumbline.DeployHash, report func(Replayed)) *clocks {
-	return &clocks{objective: o, deploy: deploy, report: report, held: make([]string, len(o.Pairs))}
+	return &clocks{objective: o, deploy: deploy, report: report, held: make([]string, len(o.Pairs)), since: make([]time.Time, len(o.Pairs))}
 }
 
 // ask takes the nowcast of an hour.
@@ -49,6 +50,7 @@ func (c *clocks) tick(at time.Time, evaluations []Evaluation) {
 		if now == plumbline.SeverityPage && c.estimated && c.nowcast.of(e.Pair) && c.nowcast.against(e) {
 			now = plumbline.SeverityTicket
 		}
+		now = c.waited(i, e.Pair, now, at)
 		c.change(&c.held[i], now, Replayed{At: at, Deploy: c.deploy, Pair: e.Pair, Clock: plumbline.ClockMatured, Long: e.Long.Share(), Short: e.Short.Share()})
 	}
 	now, n := "", c.nowcast
@@ -59,6 +61,22 @@ func (c *clocks) tick(at time.Time, evaluations []Evaluation) {
 		}
 	}
 	c.change(&c.heldGuess, now, Replayed{At: at, Deploy: c.deploy, Pair: n.Pair, Clock: plumbline.ClockNowcast, Long: n.Long.Share, Short: n.Short.Share})
+}
+
+// waited is what a pair alerts on once its condition has held for as long as it asks.
+// A page that is held back is a ticket at once, and begins to wait anew.
+func (c *clocks) waited(i int, pair plumbline.WindowPair, now string, at time.Time) string {
+	if now != pair.Severity {
+		c.since[i] = time.Time{}
+		return now
+	}
+	if c.since[i].IsZero() {
+		c.since[i] = at
+	}
+	if at.Sub(c.since[i]) < pair.For {
+		return ""
+	}
+	return now
 }
 
 // change reports the end of what held and the beginning of what holds now.

@@ -66,3 +66,23 @@ func TestBothClocksAreReplayed(t *testing.T) {
 		})
 	}
 }
+
+// A condition of an SLO file that asks to be held for a while (alertAfter) is waited
+// for as the `for` of its rule is: what interrupts it begins the wait anew.
+func TestAConditionIsWaitedFor(t *testing.T) {
+	pair := plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: 6 * time.Hour, Short: 30 * time.Minute, Factor: 6, For: 3 * time.Minute}
+	o := plumbline.Objective{SLO: plumbline.SLO{Name: "s", Model: "m", Target: .9}, Pairs: []plumbline.WindowPair{pair}}
+	now := origin.Add(48 * time.Hour)
+	var got []string
+	c := newClocks(o, "d", func(r Replayed) { got = append(got, fmt.Sprint(r.At.Sub(now).Minutes(), " ", r.Fires)) })
+	for minute, breach := range []bool{true, true, false, true, true, true, true, true, false} {
+		e := Evaluation{Pair: pair, Verdict: plumbline.VerdictOK, End: now}
+		if breach {
+			e.Verdict = plumbline.VerdictBreach
+		}
+		c.tick(now.Add(time.Duration(minute)*time.Minute), []Evaluation{e})
+	}
+	if want := []string{"6 true", "8 false"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
