@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -382,6 +383,9 @@ func TestEraseWhileIngestRuns(t *testing.T) {
 		}
 		send(t, env, cfg.Topics.Predictions, messages...)
 		report, err := erase.Run(t.Context(), env.DB, erase.Request{Model: "bank", Feature: "customer", Value: "c0"}, time.Now())
+		if errors.As(err, new(erase.UnknownError)) {
+			continue // nothing of the model is stored yet
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
