@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
@@ -130,6 +131,7 @@ func (a *API) Handler() http.Handler {
 	handle("rules", a.ruleGroups)
 	handle("alerts", a.alerts)
 	handle("status/buildinfo", a.buildinfo)
+	mux.HandleFunc("GET "+Path+"/federate", func(w http.ResponseWriter, r *http.Request) { a.answer(w, r, a.federate) })
 	return mux
 }
 
@@ -162,6 +164,10 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, f func(*http.Reques
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 	data, err := f(r.WithContext(ctx))
 	if err == nil {
+		if text, ok := data.(exposition); ok {
+			a.send(w, http.StatusOK, string(expfmt.NewFormat(expfmt.TypeTextPlain)), text)
+			return
+		}
 		a.write(w, http.StatusOK, map[string]any{"status": "success", "data": data})
 		return
 	}
@@ -182,7 +188,11 @@ func (a *API) write(w http.ResponseWriter, status int, v any) {
 		status = http.StatusInternalServerError
 		body = []byte(`{"status":"error","errorType":"internal","error":"the answer has no JSON form"}`)
 	}
-	w.Header().Set("Content-Type", "application/json")
+	a.send(w, status, "application/json", body)
+}
+
+func (a *API) send(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
 		a.log.Debug("a client of the Prometheus API went away", "err", err)

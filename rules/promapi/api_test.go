@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/testenv"
@@ -95,6 +99,42 @@ func TestAPI(t *testing.T) {
 	// What is missing is no value: the last finding says nothing.
 	if _, body := get(t, a, "query", url.Values{"query": {"timestamp(" + ratio + ")"}, "time": {at(10 * time.Minute)}}); !strings.Contains(text(t, body), fmt.Sprint(origin.Add(580*time.Second).Unix())) {
 		t.Errorf("a missing finding has a value: %s", text(t, body))
+	}
+}
+
+// Another Prometheus scrapes what the generated rules read: the newest point of each
+// series with its own time, once, whichever selectors ask for it.
+func TestFederate(t *testing.T) {
+	a, _ := newAPI(t)
+	ask := func(selectors ...string) (int, string) {
+		w := httptest.NewRecorder()
+		a.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, Path+"/federate?"+url.Values{"match[]": selectors}.Encode(), nil))
+		return w.Code, w.Body.String()
+	}
+	code, body := ask(`{__name__="slo:sli_error:ratio_rate1h"}`, `slo:sli_error:ratio_rate1h{deploy_hash="v1"}`)
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(body))
+	if code != http.StatusOK || err != nil || len(families) != 1 {
+		t.Fatalf("%d %v: %s", code, err, body)
+	}
+	got := make(map[string]string)
+	for _, m := range families["slo:sli_error:ratio_rate1h"].Metric {
+		for _, l := range m.Label {
+			if l.GetName() == "deploy_hash" {
+				got[l.GetValue()] = fmt.Sprint(m.Untyped.GetValue(), " ", m.GetTimestampMs()-origin.UnixMilli())
+			}
+		}
+	}
+	// The finding after it is missing, which is no point.
+	if want := map[string]string{"v1": "0.09 580000", `v2"} or 1`: "0.09 580000"}; !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if code, body := ask(); code != http.StatusBadRequest || !strings.Contains(body, "no match[]") {
+		t.Errorf("%d %s", code, body)
+	}
+	a.now = func() time.Time { return origin.Add(time.Hour) }
+	if code, body := ask(`{__name__=~"slo:.*"}`); code != http.StatusOK || body != "" {
+		t.Errorf("of an hour ago: %d %q", code, body)
 	}
 }
 
