@@ -45,7 +45,8 @@ test-real: go-check npm-check ## Run the ingest tests and the chaos runs on a re
 	go run ./testenv/realkafka/cmd/withkafka $(MAKE) --no-print-directory test-on-kafka
 
 test-on-kafka: # PLUMBLINE_TEST_KAFKA names it; topics and groups are the run's own
-	go test -count=1 -timeout=45m ./ingest ./ingest/dial
+	@# One after the other: deadletters and http make topics of the same names.
+	go test -count=1 -timeout=45m -p=1 ./ingest ./ingest/dial ./ingest/fetch ./ingest/deadletters ./ingest/http
 	@for window in 10000 5; do \
 	  figures=$$(bin/plumbline chaos-smoke --kafka.brokers=$$PLUMBLINE_TEST_KAFKA --dedup-window=$$window --seed=$(REAL_SEED)); echo "$$figures"; \
 	  if grep -q '"goal":"= 0","met":false' <<<"$$figures"; then echo "test-real: something was lost, doubled or miscounted" >&2; exit 1; fi; \

@@ -2,7 +2,9 @@ package deadletters_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +37,29 @@ type env struct {
 
 func newEnv(t *testing.T) *env {
 	t.Helper()
+	addresses := kafkaOf(t)
+	transport := &kafka.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	e := &env{t: t, client: &kafka.Client{Addr: kafka.TCP(addresses...), Timeout: 5 * time.Minute, Transport: transport}}
+	e.create(kafka.TopicConfig{Topic: source, NumPartitions: 2, ReplicationFactor: 1})
+	e.create(kafka.TopicConfig{Topic: dead, NumPartitions: 1, ReplicationFactor: 1})
+	box := deadletters.DefaultConfig()
+	box.Brokers = addresses
+	var err error
+	if e.box, err = deadletters.New(box); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.box.Close)
+	return e
+}
+
+// kafkaOf is the Kafka that PLUMBLINE_TEST_KAFKA names (make test-real), and else
+// an embedded one.
+func kafkaOf(t *testing.T) (addresses []string) {
+	t.Helper()
+	if addresses := os.Getenv("PLUMBLINE_TEST_KAFKA"); addresses != "" {
+		return strings.Split(addresses, ",")
+	}
 	cfg := broker.DefaultConfig()
 	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
 	b, err := broker.New(cfg)
@@ -45,18 +70,7 @@ func newEnv(t *testing.T) *env {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	transport := &kafka.Transport{}
-	t.Cleanup(transport.CloseIdleConnections)
-	e := &env{t: t, client: &kafka.Client{Addr: kafka.TCP(b.Addresses()...), Timeout: 5 * time.Minute, Transport: transport}}
-	e.create(kafka.TopicConfig{Topic: source, NumPartitions: 2, ReplicationFactor: 1})
-	e.create(kafka.TopicConfig{Topic: dead, NumPartitions: 1, ReplicationFactor: 1})
-	box := deadletters.DefaultConfig()
-	box.Brokers = b.Addresses()
-	if e.box, err = deadletters.New(box); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(e.box.Close)
-	return e
+	return b.Addresses()
 }
 
 func (e *env) create(topic kafka.TopicConfig) {
@@ -67,6 +81,20 @@ func (e *env) create(topic kafka.TopicConfig) {
 	}
 	if err != nil {
 		e.t.Fatal(err)
+	}
+	// A Kafka that tests share has room for the next one's.
+	e.t.Cleanup(func() { e.remove(topic.Topic) })
+}
+
+// remove deletes a topic, unless the test has.
+func (e *env) remove(topic string) {
+	e.t.Helper()
+	r, err := e.client.DeleteTopics(context.WithoutCancel(e.t.Context()), &kafka.DeleteTopicsRequest{Topics: []string{topic}})
+	if err == nil {
+		err = r.Errors[topic]
+	}
+	if err != nil && !errors.Is(err, kafka.UnknownTopicOrPartition) {
+		e.t.Error(err)
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +18,61 @@ import (
 )
 
 const topic = "predictions"
+
+// server is a Kafka with one partition of one topic.
+type server interface {
+	// ListenAddrs are the addresses of its brokers.
+	ListenAddrs() []string
+}
+
+// topicOf is the name of its topic.
+func topicOf(s server) string {
+	if real, ok := s.(realServer); ok {
+		return real.topic
+	}
+	return topic
+}
+
+// realServer is an Apache Kafka and a topic of this test alone.
+type realServer struct {
+	addresses []string
+	topic     string
+}
+
+func (r realServer) ListenAddrs() []string { return r.addresses }
+
+// anyServer is the Kafka that PLUMBLINE_TEST_KAFKA names (make test-real), and
+// else an embedded one: for tests that need no faults.
+func anyServer(tb testing.TB) server {
+	tb.Helper()
+	addresses := os.Getenv("PLUMBLINE_TEST_KAFKA")
+	if addresses == "" {
+		return cluster(tb)
+	}
+	r := realServer{addresses: strings.Split(addresses, ","), topic: fmt.Sprintf("fetch-%d", rand.Uint64())}
+	cl := kafka.Client{Addr: kafka.TCP(r.addresses...)}
+	made, err := cl.CreateTopics(tb.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
+		Topic: r.topic, NumPartitions: 1, ReplicationFactor: 1, ConfigEntries: []kafka.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: "16777216"}},
+	}}})
+	if err := errors.Join(err, made.Errors[r.topic]); err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+// endOf is the high watermark.
+func endOf(tb testing.TB, s server) int64 {
+	tb.Helper()
+	conn, err := kafka.DialLeader(tb.Context(), "tcp", s.ListenAddrs()[0], topicOf(s), 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	end, err := conn.ReadLastOffset()
+	if err := errors.Join(err, conn.Close()); err != nil {
+		tb.Fatal(err)
+	}
+	return end
+}
 
 // cluster starts an embedded Kafka with one partition of one topic.
 func cluster(tb testing.TB, opts ...kfake.Opt) *kfake.Cluster {
@@ -29,9 +86,9 @@ func cluster(tb testing.TB, opts ...kfake.Opt) *kfake.Cluster {
 	return c
 }
 
-func client(tb testing.TB, c *kfake.Cluster, opts ...kgo.Opt) *kgo.Client {
+func client(tb testing.TB, c server, opts ...kgo.Opt) *kgo.Client {
 	tb.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...), kgo.DefaultProduceTopic(topic),
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...), kgo.DefaultProduceTopic(topicOf(c)),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(8 << 20)}, opts...)...)
 	if err != nil {
 		tb.Fatal(err)
@@ -40,7 +97,7 @@ func client(tb testing.TB, c *kfake.Cluster, opts ...kgo.Opt) *kgo.Client {
 	return cl
 }
 
-func partition(tb testing.TB, c *kfake.Cluster, change ...func(*Config)) *Partition {
+func partition(tb testing.TB, c server, change ...func(*Config)) *Partition {
 	tb.Helper()
 	cfg := DefaultConfig()
 	cfg.Brokers = c.ListenAddrs()
@@ -51,7 +108,7 @@ func partition(tb testing.TB, c *kfake.Cluster, change ...func(*Config)) *Partit
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := f.Partition(topic, 0)
+	p := f.Partition(topicOf(c), 0)
 	tb.Cleanup(func() {
 		if err := p.Close(); err != nil && !errors.Is(err, context.Canceled) {
 			tb.Logf("close: %v", err)
@@ -191,7 +248,7 @@ var codecNames = map[string]kgo.CompressionCodec{
 func TestReadsWhatWasProduced(t *testing.T) {
 	for name, compression := range codecNames {
 		t.Run(name, func(t *testing.T) {
-			c := cluster(t)
+			c := anyServer(t)
 			records := variety(1500, 7)
 			produce(t, client(t, c, kgo.ProducerBatchCompression(compression)), records, 130)
 			want := items(records)
@@ -236,9 +293,9 @@ func nullForEmpty(all []item) []item {
 }
 
 // oracle reads with kafka-go's own reader, which does not check checksums.
-func oracle(tb testing.TB, c *kfake.Cluster, n int) []item {
+func oracle(tb testing.TB, c server, n int) []item {
 	tb.Helper()
-	r := kafka.NewReader(kafka.ReaderConfig{Brokers: c.ListenAddrs(), Topic: topic, MinBytes: 1, MaxBytes: 4 << 20, MaxWait: 50 * time.Millisecond})
+	r := kafka.NewReader(kafka.ReaderConfig{Brokers: c.ListenAddrs(), Topic: topicOf(c), MinBytes: 1, MaxBytes: 4 << 20, MaxWait: 50 * time.Millisecond})
 	defer r.Close()
 	var all []item
 	for range n {
@@ -254,7 +311,7 @@ func oracle(tb testing.TB, c *kfake.Cluster, n int) []item {
 }
 
 func TestWaitsAtTheEnd(t *testing.T) {
-	c := cluster(t)
+	c := anyServer(t)
 	records := variety(3, 1)
 	p := partition(t, c)
 	got, err := p.Fetch(t.Context(), 0, 0)

@@ -6,18 +6,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // transact produces n records in open transactions of three producers and a
 // plain one, interleaved, and returns the records that a committed reader sees.
-func transact(t *testing.T, c *kfake.Cluster, seed uint64) (end int64) {
+func transact(t *testing.T, c server, seed uint64) (end int64) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 2))
 	var producers []*kgo.Client
 	for i := range 3 {
-		producers = append(producers, client(t, c, kgo.TransactionalID(fmt.Sprintf("t%d", i)),
+		producers = append(producers, client(t, c, kgo.TransactionalID(fmt.Sprintf("%s-%d", topicOf(c), i)),
 			kgo.ProducerBatchCompression([]kgo.CompressionCodec{kgo.NoCompression(), kgo.ZstdCompression(), kgo.Lz4Compression()}[i])))
 	}
 	plain := client(t, c)
@@ -53,17 +52,17 @@ func transact(t *testing.T, c *kfake.Cluster, seed uint64) (end int64) {
 			finish(i, kgo.TryAbort)
 		}
 	}
-	return c.PartitionInfo(topic, 0).HighWatermark
+	return endOf(t, c)
 }
 
 // committed reads with franz-go, which implements read_committed on its own.
-func committed(t *testing.T, c *kfake.Cluster, end int64) []item {
+func committed(t *testing.T, c server, end int64) []item {
 	t.Helper()
 	// A plain record at the end tells when everything before it was read.
 	last := variety(1, 99)
 	produce(t, client(t, c), last, 1)
 	cl := client(t, c, kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(0)}}))
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topicOf(c): {0: kgo.NewOffset().At(0)}}))
 	var all []*kgo.Record
 	for {
 		f := cl.PollFetches(t.Context())
@@ -84,7 +83,7 @@ func committed(t *testing.T, c *kfake.Cluster, end int64) []item {
 func TestTransactions(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			c := cluster(t)
+			c := anyServer(t)
 			end := transact(t, c, seed)
 			want := committed(t, c, end)
 			if len(want) == 0 || int64(len(want)) > end*3/4 {
@@ -141,9 +140,9 @@ func fromEverywhere(t *testing.T, p *Partition, want []item, end int64) {
 }
 
 func TestOpenTransactionIsNotHandedOut(t *testing.T) {
-	c := cluster(t)
+	c := anyServer(t)
 	produce(t, client(t, c), variety(2, 1), 2)
-	cl := client(t, c, kgo.TransactionalID("open"))
+	cl := client(t, c, kgo.TransactionalID(topicOf(c)+"-open"))
 	if err := cl.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}

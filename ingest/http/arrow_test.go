@@ -86,7 +86,7 @@ func (w *world) rows(t *testing.T, topic string, limit int) []string {
 }
 
 func TestArrowGoesToTheTopicThatTakesIt(t *testing.T) {
-	w := start(t)
+	w := startAny(t)
 	body := columns(t, "a", "b", "c")
 	if got := w.post(t, "predictions", arrowStream, body); got.Status != http.StatusAccepted || got.Accepted != 3 || len(got.Rejected) != 0 {
 		t.Fatalf("%+v", got)
@@ -106,7 +106,7 @@ func TestArrowGoesToTheTopicThatTakesIt(t *testing.T) {
 }
 
 func TestBadRowsOfArrowAreNamed(t *testing.T) {
-	w := start(t)
+	w := startAny(t)
 	got := w.post(t, "predictions", arrowStream, columns(t, "a", "", "c", strings.Repeat("x", 300), "e"))
 	want := []rejection{
 		{0, 2, "missing_field", "prediction_id", "send the id that the label will carry"},
@@ -169,7 +169,7 @@ func TestArrowThatIsRefused(t *testing.T) {
 
 // A topic has one format: events of another are never produced to it.
 func TestTopicsKeepTheirFormat(t *testing.T) {
-	w := start(t)
+	w := startAny(t)
 	other := startWith(t, w.address, []decode.Source{
 		{Topic: "predictions", Format: decode.FormatArrow, Model: "checkout"},
 		{Topic: "labels", Format: decode.FormatArrow, Holds: []decode.Kind{decode.KindLabels}},

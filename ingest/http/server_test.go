@@ -15,7 +15,7 @@ import (
 )
 
 func TestGoodEventsAreInKafkaWhenAccepted(t *testing.T) {
-	w := start(t)
+	w := startAny(t)
 	if got := w.post(t, "predictions", ndjson, predictions(1000)); got.Status != http.StatusAccepted || got.Accepted != 1000 || len(got.Rejected) != 0 {
 		t.Fatalf("predictions: %+v", got)
 	}
@@ -58,7 +58,7 @@ func TestGoodEventsAreInKafkaWhenAccepted(t *testing.T) {
 }
 
 func TestBadEventsAreNamedAndTheirNeighboursStored(t *testing.T) {
-	w := start(t)
+	w := startAny(t)
 	stale := fmt.Sprintf(`{"prediction_id":"old","model":"checkout","deploy_hash":"d1","ts":%d}`, now.AddDate(-3, 0, 0).UnixMilli())
 	long := `{"prediction_id":"x","` + strings.Repeat("k", 5000) + `":tru}`
 	body := strings.Join([]string{prediction("a"), "", `{"prediction_id":7}`, prediction("b"), `{"prediction_id":"x"`, stale, long, prediction("c")}, "\n")

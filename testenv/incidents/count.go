@@ -61,31 +61,31 @@ func (r *run) trace(i incident) string {
 	return b.String()
 }
 
-// told sorts what the fakes got by incident; strangers are told of no incident of
-// the script.
-func (r *run) told() (tallies map[string]*tally, strangers int) {
+// told sorts what the fakes got by incident; strangers are what they got of no
+// incident of the script.
+func (r *run) told() (tallies map[string]*tally, strangers []string) {
 	tallies = make(map[string]*tally, len(r.incidents))
 	for _, i := range r.incidents {
 		tallies[i.key()] = new(tally)
 	}
-	of := func(matches func(key string) bool) *tally {
+	of := func(matches func(key string) bool, what string) *tally {
 		for key, t := range tallies {
 			if matches(key) {
 				return t
 			}
 		}
-		strangers++
+		strangers = append(strangers, what)
 		return new(tally)
 	}
 	for _, a := range r.pagerduty.Alerts() {
-		t := of(func(key string) bool { return key == a.DedupKey })
+		t := of(func(key string) bool { return key == a.DedupKey }, "PagerDuty "+a.DedupKey)
 		t.pages++
 		if !a.Resolved {
 			t.pagesOpen++
 		}
 	}
 	for _, m := range r.slack.Roots() {
-		t := of(func(key string) bool { return strings.Contains(string(m.Metadata), key) })
+		t := of(func(key string) bool { return strings.Contains(string(m.Metadata), key) }, fmt.Sprintf("Slack %s %s %s", m.TS, m.Text, m.Metadata))
 		t.roots++
 		if !resolvedRoot(m) {
 			t.rootsOpen++
@@ -113,6 +113,9 @@ func (r *run) count(ctx context.Context) ([]figure.Figure, error) {
 			fmt.Fprintf(r.Text, "  incident %d (kind %d): %+v\n%s", i.number, i.number%kinds, *t, r.trace(i))
 		}
 	}
+	for _, s := range strangers {
+		fmt.Fprintln(r.Text, "  of no scripted incident:", s)
+	}
 	name := "replay_incidents"
 	if r.Kills > 0 {
 		name = "chaos_alerting"
@@ -123,7 +126,7 @@ func (r *run) count(ctx context.Context) ([]figure.Figure, error) {
 		figure.Exactly(name+"_missed", missed, "incidents", 0),
 		figure.Exactly(name+"_doubled", doubled, "incidents", 0),
 		figure.Exactly(name+"_not_resolved", open, "incidents", 0),
-		figure.Exactly(name+"_strangers", float64(strangers), "incidents", 0),
+		figure.Exactly(name+"_strangers", float64(len(strangers)), "incidents", 0),
 		figure.AtLeast(name+"_restarts", float64(r.restarts), "processes", 1),
 	}
 	if r.Kills > 0 {
