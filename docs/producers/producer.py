@@ -21,15 +21,14 @@ def open_producer(brokers):
         bootstrap_servers=brokers,
         acks="all",
         retries=5,
-        key_serializer=str.encode,
-        # allow_nan stays on: Plumbline counts NaN and Infinity of features.
-        value_serializer=lambda event: json.dumps(event).encode(),
     )
 
 
 def send(producer, topic, event):
     """Queue an event; the future's get() raises if it was not stored."""
-    return producer.send(topic, key=event["prediction_id"], value=event)
+    # allow_nan stays on: Plumbline counts NaN and Infinity of features.
+    value = json.dumps(event).encode()
+    return producer.send(topic, key=event["prediction_id"].encode(), value=value)
 
 
 if __name__ == "__main__":

@@ -143,7 +143,8 @@ func TestPython(t *testing.T) {
 		t.Skipf("skipped: %s cannot import kafka (pip install kafka-python): %s", python, lastLine(out))
 	}
 	c := newCluster(t)
-	command(t, python, "producer.py", c.address)
+	// What the client is about to drop, the snippet may not use.
+	command(t, python, "-W", "error::DeprecationWarning:__main__", "producer.py", c.address)
 	c.check(t, "python-1")
 }
 
