@@ -47,6 +47,12 @@ func (w *worker) assign(ctx context.Context) (int64, error) {
 	if ours && begun.Epoch != epoch {
 		return first, nil // a commit of another life of the topic
 	}
+	if w.complete, err = w.completeUpTo(ctx); err != nil {
+		return 0, err
+	}
+	if ours && w.lacks(begun, c.Offset) {
+		return w.again(ctx, c.Offset, first)
+	}
 	if ours && begun.Last != nil {
 		next, err := w.takeover(ctx, begun, c.Offset, first)
 		if err == nil && w.db != w.home {
@@ -57,15 +63,36 @@ func (w *worker) assign(ctx context.Context) (int64, error) {
 	return w.position(ctx, c.Offset, first)
 }
 
+// lacks reports whether what a commit of ours says to be stored is not in this
+// ClickHouse: a backup was restored, or another ClickHouse is fed by the same
+// group. Until 2026-11-23 such a start went on from the commit, and what lay
+// between was never stored, with nobody told.
+func (w *worker) lacks(begun intent, offset int64) bool {
+	stored := begun.Stored // with a batch under way, what was complete before it
+	if begun.Last == nil {
+		stored = offset
+	}
+	// What stands on a shard that was taken away is not to be stored twice.
+	return w.complete < stored && w.named(begun) != nil
+}
+
+// again goes on from what is stored, before the commit.
+func (w *worker) again(ctx context.Context, offset, first int64) (int64, error) {
+	w.i.notice(ctx, NoticeAhead, w.at.String(), "The committed offset of %s is %d, but this ClickHouse holds only what is before %d: a backup was restored, or another ClickHouse is fed by the same group %s. Reading it again from there.",
+		w.at, offset, w.complete, w.i.cfg.Group)
+	from := w.complete
+	if from == 0 {
+		from = -1 // nothing is stored: what Kafka still has is all there is to read
+	}
+	return w.position(ctx, from, first)
+}
+
 // position returns where to start when no batch is known to be unfinished.
 // The batches that are recorded as complete overrule a commit that is behind
 // them: it expired, was lost or reset by hand, or belongs to another group, and
 // reading them again would double them.
 func (w *worker) position(ctx context.Context, offset, first int64) (int64, error) {
-	complete, err := w.completeUpTo(ctx)
-	if err != nil {
-		return 0, err
-	}
+	complete := w.complete
 	if complete > max(offset, 0) {
 		w.i.notice(ctx, NoticeRewound, w.at.String(), "The committed offset of %s is %d, but everything before %d is stored: going on from there.", w.at, offset, complete)
 		offset = complete
@@ -174,18 +201,18 @@ func (w *worker) takeover(ctx context.Context, begun intent, from, first int64) 
 	if err := w.quiet(ctx); err != nil {
 		return 0, err
 	}
-	complete, err := w.completeUpTo(ctx)
-	if err != nil {
+	var err error
+	if w.complete, err = w.completeUpTo(ctx); err != nil {
 		return 0, err
 	}
-	if complete > last {
+	if w.complete > last {
 		w.db = w.home
 		return w.position(ctx, last+1, first)
 	}
 	if from < first || begun.Plan != w.plan {
 		return w.takeoverChanged(ctx, begun, from, first)
 	}
-	again, err := w.again(ctx, begun, from)
+	again, err := w.redo(ctx, begun, from)
 	if err != nil {
 		return 0, err
 	}
@@ -202,10 +229,10 @@ type replaying struct {
 	sampled bool
 }
 
-// again is the replay of a batch by the plan under which it was begun. Its raw
+// redo is the replay of a batch by the plan under which it was begun. Its raw
 // rows go in before its rollups, unless they were left out and there is room for
 // them now.
-func (w *worker) again(ctx context.Context, begun intent, from int64) (replaying, error) {
+func (w *worker) redo(ctx context.Context, begun intent, from int64) (replaying, error) {
 	r := replaying{begun.Counted, begun.Sampled}
 	if r.sampled {
 		return r, nil

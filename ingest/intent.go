@@ -15,6 +15,9 @@ type intent struct {
 	Epoch   string `json:"epoch"`
 	Last    *int64 `json:"last,omitempty"`
 	Plan    string `json:"plan,omitempty"`
+	// Stored is, with Last, the offset before which everything is stored; 0 is not
+	// known.
+	Stored int64 `json:"stored,omitempty"`
 	// Sampled says that the raw rows cannot tell what the rollups hold: the
 	// privacy policy leaves some out, or a replay stores them anew beside rollups
 	// that are there.

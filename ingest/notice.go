@@ -11,6 +11,7 @@ const (
 	NoticeNewEpoch    = "new_epoch"
 	NoticeOffsetsLost = "offsets_lost"
 	NoticeRewound     = "offset_rewound"
+	NoticeAhead       = "offset_ahead"
 	NoticePlanChanged = "plan_changed"
 	NoticeWaits       = "decoding_waits"
 	NoticeGoesOn      = "decoding_goes_on"

@@ -35,13 +35,7 @@ func (w *worker) settleOn(begun intent, ours bool) error {
 	if !ours {
 		return nil
 	}
-	var last *storage.DB
-	for n, s := range shards {
-		// What has no name was written before there were shards: on the first.
-		if s.Shard() == begun.Shard || begun.Shard == "" && n == 0 {
-			last = s
-		}
-	}
+	last := w.named(begun)
 	switch {
 	case last != nil:
 		w.known = []*storage.DB{w.home}
@@ -55,6 +49,17 @@ func (w *worker) settleOn(begun intent, ours bool) error {
 		return park("a batch of %s was begun on shard %q, which is not among clickhouse.shards: put it back until the batch is finished", w.at, begun.Shard)
 	}
 	return nil
+}
+
+// named is the shard that a commit names, nil if it is there no more.
+func (w *worker) named(begun intent) (shard *storage.DB) {
+	for n, s := range w.i.db.Shards() {
+		// What has no name was written before there were shards: on the first.
+		if s.Shard() == begun.Shard || begun.Shard == "" && n == 0 {
+			shard = s
+		}
+	}
+	return shard
 }
 
 // table is the local table of the worker's shard: never a Distributed one.

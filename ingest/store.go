@@ -335,5 +335,8 @@ func (w *worker) recordBatch(ctx context.Context, b *batch, complete []batchRow)
 		}
 		return w.inSession(func(s storage.Session) error { return w.db.InsertIn(ctx, s, plumbline.TableBatches, token, rec) })
 	}, retryable)
+	if err == nil {
+		w.complete = b.last + 1
+	}
 	return w.parkUnless(ctx, err, retryable, "record %s", b)
 }

@@ -4,7 +4,7 @@ SELECT transform(kind, ['partition_unparked', 'disk_ok', 'engine_recovered'], ['
   object, argMax(kind, at) AS last_kind, argMax(text, at) AS last_text, max(at) AS last
 FROM notices
 WHERE model = '' AND at > toDateTime({to:Int64}) - INTERVAL 30 DAY AND at <= toDateTime({to:Int64})
-  AND kind IN ('partition_parked', 'partition_unparked', 'disk_full', 'disk_ok', 'engine_crash_loop', 'engine_recovered', 'offsets_lost', 'new_epoch', 'offset_rewound')
+  AND kind IN ('partition_parked', 'partition_unparked', 'disk_full', 'disk_ok', 'engine_crash_loop', 'engine_recovered', 'offsets_lost', 'new_epoch', 'offset_rewound', 'offset_ahead')
 GROUP BY trouble, object
 HAVING last_kind = trouble
   AND (trouble IN ('partition_parked', 'disk_full', 'engine_crash_loop') OR last > toDateTime({to:Int64}) - INTERVAL 1 HOUR)

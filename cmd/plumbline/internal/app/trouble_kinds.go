@@ -32,6 +32,7 @@ var (
 	offsetsLost     = troubleKind{alert: "OffsetsLost", severity: plumbline.SeverityPage, summary: "Kafka dropped records of %s before they were read", event: true}
 	newEpoch        = troubleKind{alert: "NewEpoch", severity: plumbline.SeverityTicket, summary: "partition %s was recreated and is read from its beginning", event: true}
 	offsetRewound   = troubleKind{alert: "OffsetRewound", severity: plumbline.SeverityTicket, summary: "the committed offset of %s was behind what is stored", event: true}
+	offsetAhead     = troubleKind{alert: "OffsetAhead", severity: plumbline.SeverityPage, summary: "ClickHouse lacks what was read of %s, it is read again", event: true}
 	engineCrashLoop = troubleKind{alert: "EngineCrashLoop", severity: plumbline.SeverityPage, summary: "ClickHouse at %s crashed 5 times within 5 minutes"}
 	diskFull        = troubleKind{alert: "DiskFull", severity: plumbline.SeverityPage, summary: "the disk of %s is nearly full, raw rows are left out"}
 )
@@ -70,6 +71,8 @@ func (t *troubles) Notice(_ context.Context, n ingest.Notice) error {
 		t.begin(newEpoch, n.Object, n.Text)
 	case ingest.NoticeRewound:
 		t.begin(offsetRewound, n.Object, n.Text)
+	case ingest.NoticeAhead:
+		t.begin(offsetAhead, n.Object, n.Text)
 	}
 	return nil
 }

@@ -179,17 +179,17 @@ func TestWhatBeginsAgainHasNotEnded(t *testing.T) {
 func TestEventIsOverByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, in := started(t)
-		for _, kind := range []string{ingest.NoticeNewEpoch, ingest.NoticeOffsetsLost, ingest.NoticeRewound, ingest.NoticePlanChanged} {
+		for _, kind := range []string{ingest.NoticeNewEpoch, ingest.NoticeOffsetsLost, ingest.NoticeRewound, ingest.NoticeAhead, ingest.NoticePlanChanged} {
 			tr.Notice(t.Context(), ingest.Notice{Kind: kind, Object: "labels/0"})
 		}
 		pass(tr.cfg.EventLasts + 2*tr.cfg.Resend)
-		for name, severity := range map[string]string{"NewEpoch": plumbline.SeverityTicket, "OffsetsLost": plumbline.SeverityPage, "OffsetRewound": plumbline.SeverityTicket} {
+		for name, severity := range map[string]string{"NewEpoch": plumbline.SeverityTicket, "OffsetsLost": plumbline.SeverityPage, "OffsetRewound": plumbline.SeverityTicket, "OffsetAhead": plumbline.SeverityPage} {
 			a, n := in.last(name)
 			if a.Label(plumbline.LabelSeverity) != severity || n < 50 || a.EndsAt.After(time.Now()) {
 				t.Errorf("%s was sent %d times, lately %+v; want a %s for an hour, then its end", name, n, a, severity)
 			}
 		}
-		if len(in.alerts[0]) > 3 {
+		if len(in.alerts[0]) > 4 {
 			t.Errorf("sent %+v: a changed plan is no trouble", in.alerts[0])
 		}
 	})
