@@ -36,6 +36,8 @@ type Join struct {
 	member  string
 	mu      sync.Mutex
 	members []string
+	// failure is the error of the last step.
+	failure error
 }
 
 // New does nothing but check the configuration.
@@ -79,7 +81,7 @@ type Progress struct {
 
 // Run steps until the context ends. Processes that run at once share the topic
 // partitions. A step that ends in an error is counted,
-// logged and repeated after the interval: it left nothing half done that its
+// logged and repeated after the pause: it left nothing half done that its
 // repetition does not replace. Run itself only returns nil.
 func (j *Join) Run(ctx context.Context) error {
 	there := make(chan struct{})
@@ -97,20 +99,38 @@ func (j *Join) Run(ctx context.Context) error {
 	for {
 		begun := j.now()
 		progress, err := j.Step(ctx)
-		if err != nil && ctx.Err() == nil {
-			j.metrics.errors.Inc()
-			j.log.Error("join step will be repeated", "err", err, "after", j.cfg.Interval)
-		}
-		// At least as long as the step took: the fewer labels a step has, the more
-		// of its time goes into what they share with those before.
-		pause := max(j.cfg.Interval, j.now().Sub(begun))
-		if err == nil && progress.More {
-			pause = 0
-		}
-		if !rest(ctx, pause) {
+		if !rest(ctx, j.after(ctx, progress, err, j.now().Sub(begun))) {
 			return nil
 		}
 	}
+}
+
+// after takes note of what became of a step and returns the pause after it.
+func (j *Join) after(ctx context.Context, progress Progress, err error, took time.Duration) time.Duration {
+	// At least as long as the step took: the fewer labels a step has, the more
+	// of its time goes into what they share with those before.
+	pause := max(j.cfg.Interval, took)
+	if err == nil && progress.More {
+		pause = 0
+	}
+	if err != nil && ctx.Err() != nil {
+		return pause // the end, no failure
+	}
+	j.mu.Lock()
+	j.failure = err
+	j.mu.Unlock()
+	if err != nil {
+		j.metrics.errors.Inc()
+		j.log.Error("join step will be repeated", "err", err, "after", pause)
+	}
+	return pause
+}
+
+// Failure returns the error of the last step of Run, nil where it succeeded.
+func (j *Join) Failure() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.failure
 }
 
 // rest reports whether the context lasted that long.
@@ -212,8 +232,14 @@ func (j *Join) write(ctx context.Context, table plumbline.TableName, statement s
 // again replace their like, but a ClickHouse that was killed after it noted
 // their hash and before it kept them would drop them ever after. What a cursor
 // says is done must not be lost with one replica.
+//
+// A step writes into as many days as its labels have predictions on, a file of
+// chargebacks into a year of them: ClickHouse's bound of 100 partitions refuses the
+// same step for ever.
 func (j *Join) repeatable(ctx context.Context) context.Context {
-	return clickhouse.Context(ctx, clickhouse.WithSettings(j.db.Derived().Durably(clickhouse.Settings{"insert_deduplication_token": rand.Text()})))
+	return clickhouse.Context(ctx, clickhouse.WithSettings(j.db.Derived().Durably(clickhouse.Settings{
+		"insert_deduplication_token": rand.Text(), "max_partitions_per_insert_block": 0,
+	})))
 }
 
 // saveCursors is the last write of a step: what it says is done is stored.
