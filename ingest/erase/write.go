@@ -91,9 +91,12 @@ func (r Request) record(ctx context.Context, at place, hours []hour, now time.Ti
 	return nil
 }
 
-// durably makes an insert count on a cluster, under a token of its own.
+// durably makes an insert count on a cluster, under a token of its own. A person may
+// have labels of more days than the 100 that ClickHouse takes at once by default.
 func durably(ctx context.Context, db *storage.DB) context.Context {
-	return clickhouse.Context(ctx, clickhouse.WithSettings(db.Durably(clickhouse.Settings{"insert_deduplication_token": rand.Text(), "async_insert": 0})))
+	return clickhouse.Context(ctx, clickhouse.WithSettings(db.Durably(clickhouse.Settings{
+		"insert_deduplication_token": rand.Text(), "async_insert": 0, "max_partitions_per_insert_block": 0,
+	})))
 }
 
 // delete waits until every replica has rewritten the parts that hold the rows.

@@ -209,7 +209,8 @@ func (r Roller) write(ctx context.Context, statement string, s Scope, p pending,
 	parameters := append(s.parameters(), clickhouse.Named("mark", mark), clickhouse.Named("hours", p.at), clickhouse.Named("sources", p.sources),
 		clickhouse.Named("first", first), clickhouse.Named("last", last))
 	// Rows written again replace their like; a token of its own keeps a
-	// statement from being dropped as a repetition.
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": rand.Text()}))
+	// statement from being dropped as a repetition. Nothing bounds the months that
+	// labels of one hour are about.
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": rand.Text(), "max_partitions_per_insert_block": 0}))
 	return r.To.Exec(ctx, statement, parameters...)
 }
