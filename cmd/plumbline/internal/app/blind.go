@@ -54,7 +54,7 @@ func (a *App) newWatchdog(alerts *alerting.Service, evaluator *rules.Evaluator, 
 		client: &kafka.Client{Addr: kafka.TCP(a.brokers...), Transport: a.dialer.Transport("plumbline-watchdog")},
 		group:  a.cfg.Ingest.Group, topics: a.cfg.Ingest.ConsumedTopics(), explained: a.troubles.explains, seen: make(map[partitionKey]progress),
 	}
-	evaluated := &evaluationProbe{evaluations: evaluator.Evaluations, turn: speaks.turn(), began: time.Now(), any: len(a.slos) > 0, since: make(map[string]time.Time)}
+	evaluated := &evaluationProbe{evaluations: evaluator.Evaluations, turn: speaks.turn(), began: time.Now(), any: len(a.slos) > 0}
 	silent := &silenceProbe{conn: a.db.Conn(), stored: a.stored, slos: make(map[string]bool)}
 	for _, slo := range a.slos {
 		silent.slos[string(slo.Name)] = true
@@ -114,14 +114,18 @@ type partitionKey struct {
 	partition int
 }
 
-// progress is how far a partition was committed, and since when.
+// progress is how far a partition was committed, how much of the batch behind that is
+// stored, and since when.
 type progress struct {
 	committed int64
+	done      int
 	since     time.Time
 }
 
 // ingestProbe asks Kafka alone whether what is there is committed: a partition
-// with events whose commit does not move is behind by as long as it stands.
+// with events whose commit does not move is behind by as long as it stands. A batch
+// of many days may take minutes; as long as its intent says that more of it is stored
+// than ever before, it does not stand.
 type ingestProbe struct {
 	client    *kafka.Client
 	group     string
@@ -152,13 +156,13 @@ func (p *ingestProbe) lag(ctx context.Context, now time.Time) (time.Duration, st
 	if committed.Error != nil && !errors.Is(committed.Error, kafka.GroupIdNotFound) {
 		return 0, "", fmt.Errorf("ask Kafka what %s has committed: %w", p.group, committed.Error)
 	}
-	done := make(map[partitionKey]int64)
+	done := make(map[partitionKey]progress)
 	for topic, parts := range committed.Topics {
 		for _, o := range parts {
 			if o.Error != nil {
 				return 0, "", fmt.Errorf("ask Kafka what %s has committed of %s/%d: %w", p.group, topic, o.Partition, o.Error)
 			}
-			done[partitionKey{topic, o.Partition}] = o.CommittedOffset
+			done[partitionKey{topic, o.Partition}] = progress{committed: o.CommittedOffset, done: ingest.Done(o.Metadata)}
 		}
 	}
 	p.mu.Lock()
@@ -172,7 +176,9 @@ func (p *ingestProbe) lag(ctx context.Context, now time.Time) (time.Duration, st
 			}
 			key := partitionKey{topic, o.Partition}
 			// Nobody waits for what retention took before it was committed.
-			lag := p.move(key, max(done[key], o.FirstOffset), o.LastOffset, now)
+			at := done[key]
+			at.committed = max(at.committed, o.FirstOffset)
+			lag := p.move(key, at, o.LastOffset, now)
 			if object := ingest.PartitionName(topic, o.Partition); lag > 0 && !p.explained(object) {
 				worst = max(worst, lag)
 				behind = append(behind, object)
@@ -216,10 +222,11 @@ func (p *ingestProbe) saw(topic string) bool {
 
 // move returns for how long a partition has stood still with events ahead. The
 // lock is held.
-func (p *ingestProbe) move(key partitionKey, committed, end int64, now time.Time) time.Duration {
+func (p *ingestProbe) move(key partitionKey, at progress, end int64, now time.Time) time.Duration {
 	was, known := p.seen[key]
-	if !known || committed != was.committed || end <= max(committed, 0) {
-		p.seen[key] = progress{committed: committed, since: now}
+	if !known || at.committed != was.committed || at.done > was.done || end <= max(at.committed, 0) {
+		at.since = now
+		p.seen[key] = at
 		return 0
 	}
 	return now.Sub(was.since)
@@ -231,7 +238,7 @@ type evaluationProbe struct {
 	turn        func(group string) bool // nil has every duty
 	began       time.Time
 	any         bool                 // whether there is anything to evaluate
-	since       map[string]time.Time // when a group was first seen to be this replica's
+	since       map[string]time.Time // when a group was first seen to be there and this replica's
 }
 
 func (p *evaluationProbe) lag(_ context.Context, now time.Time) (time.Duration, string, error) {
@@ -244,26 +251,40 @@ func (p *evaluationProbe) lag(_ context.Context, now time.Time) (time.Duration, 
 	}
 	var worst time.Duration
 	var late []string
+	p.meet(all, now)
 	for _, e := range all {
-		if p.turn != nil && !p.turn(e.Group) {
-			delete(p.since, e.Group)
+		begin, due := p.since[e.Group]
+		if !due {
 			continue
 		}
-		if _, ok := p.since[e.Group]; !ok && p.turn != nil {
-			p.since[e.Group] = now
-		}
-		at := e.At
-		for _, begin := range []time.Time{p.began, p.since[e.Group]} {
-			if at.Before(begin) {
-				at = begin
-			}
-		}
+		at := later(e.At, begin)
 		if lag := now.Sub(at) - e.Every; lag > 0 {
 			worst = max(worst, lag)
 			late = append(late, e.Group)
 		}
 	}
 	return worst, fmt.Sprintf("%s: the last evaluation is %s late.", strings.Join(late, ", "), worst.Round(time.Second)), nil
+}
+
+// meet notes which groups are this replica's to evaluate, and since when: one that a
+// reload or another replica brings is not late by what passed before it. The groups of
+// the first look have been there since the process began.
+func (p *evaluationProbe) meet(all []rules.Evaluated, now time.Time) {
+	begin := now
+	if p.since == nil {
+		p.since = make(map[string]time.Time)
+		if p.turn == nil {
+			begin = p.began
+		}
+	}
+	due := make(map[string]bool)
+	for _, e := range all {
+		due[e.Group] = p.turn == nil || p.turn(e.Group)
+		if _, ok := p.since[e.Group]; !ok && due[e.Group] {
+			p.since[e.Group] = begin
+		}
+	}
+	maps.DeleteFunc(p.since, func(group string, _ time.Time) bool { return !due[group] })
 }
 
 //go:embed silent.sql

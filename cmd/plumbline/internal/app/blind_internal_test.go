@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -67,12 +68,27 @@ func TestIngestProbeAsksKafka(t *testing.T) {
 		t.Errorf("what is told of already is behind by %s", lag)
 	}
 	told[topic+"/1"] = false
-	if _, err := p.client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{
-		GroupID: p.group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{topic: {{Partition: 1, Offset: 1}}},
-	}); err != nil {
-		t.Fatal(err)
+	commit := func(c kafka.OffsetCommit) {
+		t.Helper()
+		if _, err := p.client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{
+			GroupID: p.group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{topic: {c}},
+		}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if lag, _ := look(2 * time.Minute); lag != 0 {
+	// A batch of many days goes on: its intent says that more and more is stored. One
+	// that is begun again and gets no further stands.
+	for n, step := range []struct {
+		done   int
+		stands bool
+	}{{7, false}, {9, false}, {9, true}, {2, true}, {9, true}, {10, false}} {
+		commit(kafka.OffsetCommit{Partition: 1, Metadata: fmt.Sprintf(`{"v":1,"last":0,"done":%d}`, step.done)})
+		if lag, _ := look(time.Duration(3+n) * time.Minute); lag > 0 != step.stands {
+			t.Errorf("%d statements are stored: behind by %s", step.done, lag)
+		}
+	}
+	commit(kafka.OffsetCommit{Partition: 1, Offset: 1})
+	if lag, _ := look(20 * time.Minute); lag != 0 {
 		t.Errorf("after the commit behind by %s", lag)
 	}
 }
@@ -85,7 +101,7 @@ func TestEvaluationProbe(t *testing.T) {
 	began := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	now := began.Add(10 * time.Minute)
 	var all []rules.Evaluated
-	p := evaluationProbe{evaluations: func() []rules.Evaluated { return all }, began: began, any: true, since: make(map[string]time.Time)}
+	p := evaluationProbe{evaluations: func() []rules.Evaluated { return all }, began: began, any: true}
 	for _, test := range []struct {
 		name string
 		all  []rules.Evaluated
@@ -99,9 +115,37 @@ func TestEvaluationProbe(t *testing.T) {
 		{"another's", []rules.Evaluated{{Group: "a", Every: time.Minute}}, func(string) bool { return false }, 0},
 		{"taken over just now", []rules.Evaluated{{Group: "a", Every: time.Second}}, func(string) bool { return true }, 0},
 	} {
-		all, p.turn = test.all, test.turn
+		all, p.turn, p.since = test.all, test.turn, nil
 		if lag, _, err := p.lag(t.Context(), now); err != nil || lag != test.want {
 			t.Errorf("%s: %s, %v; want %s", test.name, lag, err, test.want)
+		}
+	}
+}
+
+// A group that a reload brings was not late before it was there, and one that it took
+// away and brings again is new. One that is never evaluated is late all the same.
+func TestEvaluationProbeMeetsANewGroup(t *testing.T) {
+	began := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	now := began.Add(time.Hour)
+	old, fresh := rules.Evaluated{Group: "old", At: now, Every: time.Minute}, rules.Evaluated{Group: "new", Every: 15 * time.Second}
+	var all []rules.Evaluated
+	p := evaluationProbe{evaluations: func() []rules.Evaluated { return all }, began: began, any: true}
+	for _, step := range []struct {
+		name  string
+		all   []rules.Evaluated
+		after time.Duration
+		want  time.Duration
+	}{
+		{"before", []rules.Evaluated{old}, 0, 0},
+		{"reloaded", []rules.Evaluated{old, fresh}, time.Second, 0},
+		{"its first turn", []rules.Evaluated{old, fresh}, 16 * time.Second, 0},
+		{"never evaluated", []rules.Evaluated{old, fresh}, 26 * time.Second, 10 * time.Second},
+		{"taken away", []rules.Evaluated{old}, 27 * time.Second, 0},
+		{"back", []rules.Evaluated{old, fresh}, 50 * time.Second, 0},
+	} {
+		all = step.all
+		if lag, what, err := p.lag(t.Context(), now.Add(step.after)); err != nil || lag != step.want || lag > 0 && !strings.HasPrefix(what, "new: ") {
+			t.Errorf("%s: %s, %q, %v; want %s", step.name, lag, what, err, step.want)
 		}
 	}
 }
