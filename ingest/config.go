@@ -27,6 +27,10 @@ type Config struct {
 	// Sources are further topics, and topics of Topics whose records have
 	// another shape than our own JSON.
 	Sources []decode.Source `yaml:"sources"`
+	// CreateTopics says whether a topic that Kafka does not have is created at the
+	// start, with a line in the log. If not, the start ends in an error that names
+	// the key and the topic: so a misspelt name is seen. Default true.
+	CreateTopics bool `yaml:"create_topics"`
 	// Partitions and Replication are those of topics that EnsureTopics creates.
 	// Default 4 and 1.
 	Partitions  int `yaml:"partitions"`
@@ -90,9 +94,9 @@ type Topics struct {
 // DefaultConfig returns the defaults; Brokers is empty.
 func DefaultConfig() Config {
 	return Config{
-		Group:      "plumbline-ingest",
-		Topics:     Topics{Predictions: "predictions", Labels: "labels", Deployments: "deployments", KPIs: "kpis", DeadLetters: "plumbline.dead-letters"},
-		Partitions: 4, Replication: 1, DeadLetterRetention: 7 * 24 * time.Hour,
+		Group:        "plumbline-ingest",
+		Topics:       Topics{Predictions: "predictions", Labels: "labels", Deployments: "deployments", KPIs: "kpis", DeadLetters: "plumbline.dead-letters"},
+		CreateTopics: true, Partitions: 4, Replication: 1, DeadLetterRetention: 7 * 24 * time.Hour,
 		Limits:    decode.DefaultLimits(),
 		FlushRows: 65_536, FlushBytes: 40 << 20, FlushInterval: time.Second,
 		FetchBytes:     4 << 20,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strconv"
@@ -12,21 +13,19 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// EnsureTopics creates the configured topics that do not exist, and brings the
-// retention of the dead letters to the configured one. Other topics that exist
-// are left as they are.
+// EnsureTopics is PrepareTopics for who does not log.
 func EnsureTopics(ctx context.Context, cfg Config) error {
+	return PrepareTopics(ctx, cfg, slog.New(slog.DiscardHandler))
+}
+
+// PrepareTopics creates the configured topics that do not exist, or refuses them
+// where it may not, and brings the retention of the dead letters to the configured
+// one. Other topics that exist are left as they are. It logs what it creates: a
+// name that is misspelt makes a topic, too.
+func PrepareTopics(ctx context.Context, cfg Config, log *slog.Logger) error {
 	l := newLink(cfg, cfg.InsertTimeout)
 	defer l.close()
-	topic := func(name string, entries ...kafka.ConfigEntry) kafka.TopicConfig {
-		return kafka.TopicConfig{Topic: name, NumPartitions: cfg.Partitions, ReplicationFactor: cfg.Replication, ConfigEntries: entries}
-	}
-	letters := topic(cfg.Topics.DeadLetters, append(cfg.letterRetention(), letterSize())...)
-	letters.NumPartitions = 1
-	wanted := []kafka.TopicConfig{letters}
-	for _, s := range cfg.AllSources() {
-		wanted = append(wanted, topic(s.Topic))
-	}
+	wanted := cfg.wantedTopics()
 	// kafka-go says why it cannot connect only to who asks for metadata. Who may
 	// not create topics can work with those that somebody else has made.
 	client := l.get()
@@ -34,24 +33,83 @@ func EnsureTopics(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
 	}
-	exists := func(w kafka.TopicConfig) bool {
-		return slices.ContainsFunc(known.Topics, func(t kafka.Topic) bool { return t.Name == w.Topic && t.Error == nil })
+	exists := func(name string) bool {
+		return slices.ContainsFunc(known.Topics, func(t kafka.Topic) bool { return t.Name == name && t.Error == nil })
 	}
-	if exists(letters) {
+	if exists(cfg.Topics.DeadLetters) {
 		if err := cfg.retainLetters(ctx, client); err != nil {
 			return err
 		}
 	}
-	return createTopics(ctx, client, slices.DeleteFunc(wanted, exists))
+	missing := slices.DeleteFunc(wanted, func(w wantedTopic) bool { return exists(w.Topic) })
+	if !cfg.CreateTopics {
+		return refuseMissing(missing)
+	}
+	return createTopics(ctx, client, missing, len(known.Brokers), log)
 }
 
-func createTopics(ctx context.Context, client *kafka.Client, wanted []kafka.TopicConfig) error {
-	if len(wanted) == 0 {
+// wantedTopic is a topic that must be there, with the key of the configuration
+// that names it.
+type wantedTopic struct {
+	key string
+	kafka.TopicConfig
+}
+
+// wantedTopics returns every topic that ingest reads or writes, the dead letters
+// first.
+func (c Config) wantedTopics() []wantedTopic {
+	topic := func(key, name string, entries ...kafka.ConfigEntry) wantedTopic {
+		return wantedTopic{key, kafka.TopicConfig{Topic: name, NumPartitions: c.Partitions, ReplicationFactor: c.Replication, ConfigEntries: entries}}
+	}
+	letters := topic("ingest.topics.dead_letters", c.Topics.DeadLetters, append(c.letterRetention(), letterSize())...)
+	letters.NumPartitions = 1
+	wanted := []wantedTopic{letters}
+	for _, s := range c.AllSources() {
+		wanted = append(wanted, topic(c.topicKey(s.Topic), s.Topic))
+	}
+	return wanted
+}
+
+// topicKey returns the key of the configuration that names a consumed topic.
+func (c Config) topicKey(name string) string {
+	for i, s := range c.Sources {
+		if s.Topic == name {
+			return fmt.Sprintf("ingest.sources[%d].topic", i)
+		}
+	}
+	for key, is := range map[string]string{"predictions": c.Topics.Predictions, "labels": c.Topics.Labels, "deployments": c.Topics.Deployments, "kpis": c.Topics.KPIs} {
+		if is == name {
+			return "ingest.topics." + key
+		}
+	}
+	return "ingest.topics"
+}
+
+// refuseMissing is the error of topics that are not there and must not be created.
+func refuseMissing(missing []wantedTopic) error {
+	var errs []error
+	for _, m := range missing {
+		errs = append(errs, fmt.Errorf("%s: Kafka has no topic %q that this service may see; mend the name or create the topic, because ingest.create_topics is false", m.key, m.Topic))
+	}
+	return errors.Join(errs...)
+}
+
+func createTopics(ctx context.Context, client *kafka.Client, missing []wantedTopic, brokers int, log *slog.Logger) error {
+	if len(missing) == 0 {
 		return nil
+	}
+	var wanted []kafka.TopicConfig
+	for _, m := range missing {
+		wanted = append(wanted, m.TopicConfig)
 	}
 	r, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: wanted})
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
+	}
+	for _, m := range missing {
+		if err, ok := r.Errors[m.Topic]; ok && err == nil {
+			m.tell(brokers, log)
+		}
 	}
 	var errs []error
 	for name, err := range r.Errors {
@@ -64,6 +122,14 @@ func createTopics(ctx context.Context, client *kafka.Client, wanted []kafka.Topi
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// tell logs that the topic was created.
+func (t wantedTopic) tell(brokers int, log *slog.Logger) {
+	log.Info("topic created", "topic", t.Topic, "key", t.key, "partitions", t.NumPartitions, "replication", t.ReplicationFactor)
+	if t.ReplicationFactor == 1 && brokers > 1 {
+		log.Warn("topic created with one replica: what it holds is gone if its broker is; raise its replication in Kafka, and set ingest.replication for the next ones", "topic", t.Topic, "brokers", brokers)
+	}
 }
 
 // letterRetention returns what makes Kafka drop dead letters in time. It drops

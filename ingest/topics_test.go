@@ -1,12 +1,17 @@
 package ingest_test
 
 import (
+	"log/slog"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/plumbline-slo/plumbline/ingest"
+	"github.com/plumbline-slo/plumbline/ingest/decode"
 	"github.com/plumbline-slo/plumbline/testenv"
 )
 
@@ -75,4 +80,72 @@ func TestForeignDeadLetterTopicGetsTheRetention(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the retention", func() bool { return settings(t, env, cfg.Topics.DeadLetters)["retention.ms"] == "86400000" })
+}
+
+// A name that is misspelt makes a topic: that is said, and what one replica means
+// where there could be more.
+func TestCreatedTopicsAreLogged(t *testing.T) {
+	for _, c := range []struct {
+		brokers, replication int
+		warned               bool
+	}{{1, 1, false}, {3, 1, true}, {3, 3, false}} {
+		cfg := misspelt(t, c.brokers)
+		cfg.Replication = c.replication
+		for _, lines := range []int{5, 0} { // they exist the second time
+			text := &safeBuffer{}
+			if err := ingest.PrepareTopics(t.Context(), cfg, slog.New(slog.NewTextHandler(text, nil))); err != nil {
+				t.Fatal(err)
+			}
+			created := regexp.MustCompile(`level=INFO msg="topic created" topic=\S+ key=ingest\.\S+ partitions=\d replication=\d`).FindAllString(text.String(), -1)
+			warned := strings.Count(text.String(), "level=WARN")
+			if len(created) != lines || (warned == lines) != (c.warned || lines == 0) {
+				t.Errorf("%d brokers, replication %d: want %d lines: %s", c.brokers, c.replication, lines, text)
+			}
+			if lines > 0 && !strings.Contains(text.String(), "topic=predicitons key=ingest.topics.predictions partitions=4") {
+				t.Errorf("the log does not name the key: %s", text)
+			}
+		}
+	}
+}
+
+// misspelt returns the configuration of a Kafka that has no topic.
+func misspelt(t *testing.T, brokers int) ingest.Config {
+	t.Helper()
+	k, err := kfake.NewCluster(kfake.NumBrokers(brokers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Close)
+	cfg := ingest.DefaultConfig()
+	cfg.Brokers, cfg.Topics.Predictions = k.ListenAddrs(), "predicitons"
+	return cfg
+}
+
+// Where nothing may be created, a missing topic is an error with its key.
+func TestMissingTopicsAreRefused(t *testing.T) {
+	cfg := misspelt(t, 1)
+	client := &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: &kafka.Transport{}}
+	var made []kafka.TopicConfig
+	for _, name := range []string{"predictions", "labels", "deployments", "kpis", cfg.Topics.DeadLetters} {
+		made = append(made, kafka.TopicConfig{Topic: name, NumPartitions: 1, ReplicationFactor: 1})
+	}
+	if _, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: made}); err != nil {
+		t.Fatal(err)
+	}
+	cfg.CreateTopics = false
+	cfg.Sources = []decode.Source{{Topic: "captrue", Format: decode.FormatSageMaker}}
+	for range 2 { // asking creates none
+		err := ingest.EnsureTopics(t.Context(), cfg)
+		if err == nil {
+			t.Fatal("missing topics are taken")
+		}
+		lines := strings.Split(err.Error(), "\n")
+		if len(lines) != 2 || !strings.HasPrefix(lines[0], `ingest.sources[0].topic: Kafka has no topic "captrue"`) || !strings.HasPrefix(lines[1], `ingest.topics.predictions: Kafka has no topic "predicitons"`) {
+			t.Errorf("%v", err)
+		}
+	}
+	cfg.Sources, cfg.Topics.Predictions = nil, "predictions"
+	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+		t.Errorf("every topic is there: %v", err)
+	}
 }

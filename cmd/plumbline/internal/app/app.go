@@ -344,7 +344,7 @@ func (a *App) channels() ([]alerting.Channel, error) {
 func (a *App) newIngest(ctx context.Context) (*ingest.Ingester, error) {
 	cfg := a.cfg.Ingest
 	cfg.Brokers, cfg.Dialer = a.brokers, a.dialer
-	if err := ingest.EnsureTopics(ctx, cfg); err != nil {
+	if err := ingest.PrepareTopics(ctx, cfg, a.log); err != nil {
 		return nil, err
 	}
 	deps := ingest.Dependencies{DB: a.db, Noticer: a.troubles, Registry: a.registry, Logger: a.log}
