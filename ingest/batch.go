@@ -32,6 +32,8 @@ type batch struct {
 	// raw form is not stored; store sets both.
 	span    span
 	leftOut int
+	// done is how many of its statements are known to be stored.
+	done int
 }
 
 // span is a range of times, Unix milliseconds; zero where there are none.
@@ -111,10 +113,13 @@ func (b *batch) refused(rec *record, err error) (letters []letter, _ error) {
 	return []letter{l}, nil
 }
 
-// dead returns how many events the batch's letters hold: one may hold all of a
-// record, or many of its rows.
-func (b *batch) dead() (events int) {
-	for _, l := range b.letters {
+// dead returns how many events the batch's letters hold.
+func (b *batch) dead() int { return deadEvents(b.letters) }
+
+// deadEvents returns how many events letters hold: one may hold all of a record, or
+// many of its rows.
+func deadEvents(letters []letter) (events int) {
+	for _, l := range letters {
 		events += l.events
 	}
 	return events

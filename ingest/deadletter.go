@@ -253,7 +253,7 @@ func (b *letterbox) seal(l letter) (kafka.Message, error) {
 // the topic takes one in no form, or not from us: an event that is neither stored
 // nor a letter must not be passed.
 func (w *worker) bury(ctx context.Context, letters []letter) error {
-	attempts := 0
+	all, attempts := letters, 0
 	send := func(ctx context.Context) (err error) {
 		attempts++
 		if len(letters) > 0 {
@@ -265,7 +265,20 @@ func (w *worker) bury(ctx context.Context, letters []letter) error {
 		// A topic that is being made is unknown for a while.
 		return letterAgain(err) && !(errors.Is(err, kafka.UnknownTopicOrPartition) && attempts >= maxFetchFailures)
 	}
-	return w.parkUnless(ctx, w.i.retry(ctx, "dead_letters", send, again), again, "bury what was refused of %s", w.at)
+	if err := w.parkUnless(ctx, w.i.retry(ctx, "dead_letters", send, again), again, "bury what was refused of %s", w.at); err != nil {
+		return err
+	}
+	w.tellLetters(all)
+	return nil
+}
+
+// tellLetters logs once a batch that it has dead letters. The first says why and at
+// which offset, and nothing of its value.
+func (w *worker) tellLetters(all []letter) {
+	if len(all) == 0 {
+		return
+	}
+	w.i.log.Warn("events were refused", "topic", w.at.Topic, "partition", w.at.Partition, "events", deadEvents(all), "letters", len(all), "first", all[0].sample)
 }
 
 func (b *letterbox) close() error { return b.writer.Close() }

@@ -451,6 +451,9 @@ func TestNoticesAndLogsHoldNoValues(t *testing.T) {
 		if !strings.Contains(text, "offset ") {
 			t.Errorf("event %d: no sample in %q", i, text)
 		}
+		if !strings.Contains(log.String(), "events were refused") || !strings.Contains(log.String(), "topic="+cfg.Topics.Predictions) {
+			t.Errorf("event %d: the log says nothing of the dead letters: %s", i, log)
+		}
 		if strings.Contains(text+log.String(), raw) {
 			t.Errorf("event %d: people are told %q, the log says %s", i, text, log)
 		}
