@@ -201,8 +201,8 @@ func (k Keys) Open(id string, sealed []byte) ([]byte, error) {
 			return nil, errors.New("open: the sealed text is cut")
 		}
 		text, err := gcm.Open(nil, sealed[:gcm.NonceSize()], sealed[gcm.NonceSize():], []byte(id))
-		if err != nil {
-			return nil, fmt.Errorf("open what was sealed under key %s: %w", id, err)
+		if err != nil { // cipher says no more than that
+			return nil, fmt.Errorf("open what was sealed under key %s: the key %s in the keys file is not the one it was sealed with, or the sealed bytes were changed; put the old secret of %s back, and give a new secret a new name", id, id, id)
 		}
 		return text, nil
 	}

@@ -229,7 +229,7 @@ func TestSeal(t *testing.T) {
 	}
 	for want, other := range map[string]Keys{
 		"has no key a": mustParse(t, "b "+secret),
-		"under key a":  mustParse(t, "a another-secret-that-is-long-enough"),
+		"under key a: the key a in the keys file is not the one it was sealed with": mustParse(t, "a another-secret-that-is-long-enough"),
 	} {
 		if _, err := other.OpenContents(id, sealed); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
