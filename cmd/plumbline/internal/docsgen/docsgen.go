@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -114,7 +116,7 @@ func tables(list []plumbline.Table, views []plumbline.View) []byte {
 		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s |\n", t.Name, t.Name, cell(t.Doc), retention(t))
 	}
 	for _, v := range views {
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | a view |\n", v.Name, v.Name, cell(v.Doc))
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s |\n", v.Name, v.Name, cell(v.Doc), asked(v))
 	}
 	for _, t := range list {
 		fmt.Fprintf(&b, "\n## %s\n%s\n\n", t.Name, t.Doc)
@@ -132,10 +134,28 @@ func tables(list []plumbline.Table, views []plumbline.View) []byte {
 		}
 	}
 	for _, v := range views {
-		fmt.Fprintf(&b, "\n## %s\n%s\n\n```sql\n%s\n```\n", v.Name, v.Doc, v.Example)
+		fmt.Fprintf(&b, "\n## %s\n%s\n\n%s.\n\n```sql\n%s\n```\n", v.Name, v.Doc, sentence(asked(v)), v.Example)
 	}
 	return b.Bytes()
 }
+
+// asked says that a view is one, and which arguments it needs: without them
+// ClickHouse answers with an error that does not name them.
+func asked(v plumbline.View) string {
+	var names []string
+	for _, found := range regexp.MustCompile(`\{(\w+):`).FindAllStringSubmatch(v.SQL, -1) {
+		if name := "`" + found[1] + "`"; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return "a view"
+	}
+	return "a view that needs its arguments, `" + string(v.Name) + "(name = value, ...)`: " + strings.Join(names, ", ")
+}
+
+// sentence begins a text with a capital letter.
+func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 func retention(t plumbline.Table) string {
 	if t.Retention == "" {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -96,5 +97,22 @@ func TestGenerateNamesTheFolder(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "nowhere")
 	if err := docsgen.Generate(missing); err == nil || !strings.Contains(err.Error(), missing) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A view without its arguments is an error that does not name them.
+func TestArgumentsOfViewsAreOnTheirPage(t *testing.T) {
+	page := string(docsgen.Pages()["tables.md"])
+	for _, v := range plumbline.Views() {
+		for _, found := range regexp.MustCompile(`\{(\w+):`).FindAllStringSubmatch(v.SQL, -1) {
+			_, section, _ := strings.Cut(page, "\n## "+string(v.Name)+"\n")
+			said, _, _ := strings.Cut(section, "```sql")
+			if !strings.Contains(said, "`"+found[1]+"`") || !strings.Contains(v.Example, found[1]+" = ") {
+				t.Errorf("%s: the argument %s is not said, or its example lacks it: %s", v.Name, found[1], said)
+			}
+		}
+	}
+	if !strings.Contains(page, "`predictions_whole(name = value, ...)`: `model`, `since`, `until` |") {
+		t.Error("the summary does not say that predictions_whole needs arguments")
 	}
 }
