@@ -148,7 +148,10 @@ func (c *cli) demoLog() *slog.Logger {
 }
 
 func flightsFlag(clause *kingpin.CmdClause) *string {
-	fallback := filepath.Join(filepath.Dir(engine.CacheDir()), "flights", "node_modules", "vega-datasets", "data", "flights-3m.parquet")
+	fallback := "flights-3m.parquet" // here, for a user without a cache directory
+	if dir, err := engine.CacheDir(); err == nil {
+		fallback = filepath.Join(filepath.Dir(dir), "flights", "node_modules", "vega-datasets", "data", fallback)
+	}
 	return clause.Flag("flights", "Parquet file of npm's vega-datasets (make data fetches it).").Envar("PLUMBLINE_FLIGHTS").Default(fallback).String()
 }
 

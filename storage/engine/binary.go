@@ -41,6 +41,8 @@ func (e *Engine) binaryStarter(dir, binary string, l *net.TCPListener) starter {
 		cmd := exec.Command(binary, "server", "--config-file="+file) //nolint:noctx // it is told to end, and killed only if it does not
 		cmd.Dir = dir
 		cmd.Env = childEnviron()
+		// A SIGTERM to our group is ours to act on: we stop the server in order.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		p, err := e.launch(cmd, func() error { return nil }) // a server confines itself by its users' grants
 		if err != nil {
 			return nil, err

@@ -23,7 +23,9 @@ import (
 // input, opens the engine, serves on the listener its parent passed, and ends
 // when standard input ends.
 func runChild() error {
-	signal.Ignore(syscall.SIGINT, syscall.SIGHUP) // a terminal sends them to the parent too, which ends us in order
+	// A terminal, systemd and timeout send them to the whole group. The parent ends
+	// us in order, by the end of our standard input, and its death kills us.
+	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGTERM)
 	ready := os.NewFile(fdReady, "ready")
 	stdin := bufio.NewReader(os.Stdin)
 	cfg, err := readChildConfig(stdin)

@@ -26,14 +26,14 @@ var npmFiles embed.FS
 var ErrNoLibrary = errors.New("no ClickHouse engine library")
 
 // CacheDir returns the directory in which the engine library is installed for
-// this user: plumbline/engine below [os.UserCacheDir], or below the temporary
-// directory if the user has none.
-func CacheDir() string {
+// this user: plumbline/engine below [os.UserCacheDir]. A user without a home has
+// none: what lies in a directory that everybody may write to is not loaded.
+func CacheDir() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
-		base = os.TempDir()
+		return "", fmt.Errorf("this user has no cache directory: %w", err)
 	}
-	return filepath.Join(base, "plumbline", "engine")
+	return filepath.Join(base, "plumbline", "engine"), nil
 }
 
 // InstallFiles writes the package.json and package-lock.json of the engine
@@ -68,8 +68,8 @@ func LibrarySupported() bool { return runtime.GOOS == "linux" && runtime.GOARCH 
 // FindLibrary returns the path of libchdb.so. A path that is named (explicit,
 // else the environment variable [LibraryEnv]) must exist; otherwise the first
 // of cacheDir, the running binary's directory and /usr/local/lib that has the
-// file is taken. An empty cacheDir means [CacheDir]. The error wraps
-// [ErrNoLibrary] and says how to get the library.
+// file is taken. An empty cacheDir means [CacheDir], if the user has one. The
+// error wraps [ErrNoLibrary] and says how to get the library.
 func FindLibrary(explicit, cacheDir string) (string, error) {
 	if explicit == "" {
 		explicit = os.Getenv(LibraryEnv)
@@ -80,10 +80,14 @@ func FindLibrary(explicit, cacheDir string) (string, error) {
 		}
 		return explicit, nil
 	}
+	var noCache error
 	if cacheDir == "" {
-		cacheDir = CacheDir()
+		cacheDir, noCache = CacheDir()
 	}
-	places := []string{filepath.Join(cacheDir, "node_modules", filepath.FromSlash(libraryPackage), libraryFile)}
+	var places []string
+	if noCache == nil {
+		places = append(places, filepath.Join(cacheDir, "node_modules", filepath.FromSlash(libraryPackage), libraryFile))
+	}
 	if exe, err := os.Executable(); err == nil {
 		places = append(places, filepath.Join(filepath.Dir(exe), libraryFile))
 	}
@@ -93,13 +97,18 @@ func FindLibrary(explicit, cacheDir string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", noLibraryError(cacheDir, places)
+	return "", noLibraryError(cacheDir, noCache, places)
 }
 
-func noLibraryError(cacheDir string, places []string) error {
+func noLibraryError(cacheDir string, noCache error, places []string) error {
 	if !LibrarySupported() {
 		return fmt.Errorf("%w for %s/%s: put a clickhouse binary on PATH, or give the address of a ClickHouse server (clickhouse.dsn)",
 			ErrNoLibrary, runtime.GOOS, runtime.GOARCH)
+	}
+	if noCache != nil {
+		return fmt.Errorf("%w in %q, and %w: set %s to the path of %s, or XDG_CACHE_HOME or HOME to the one below which `make engine` has put it, or copy it beside the binary; "+
+			"or put a clickhouse binary on PATH, or give the address of a ClickHouse server (clickhouse.dsn)",
+			ErrNoLibrary, places, noCache, LibraryEnv, libraryFile)
 	}
 	return fmt.Errorf("%w in %q; get it with `make engine` or `%s` (a start that does not find the library writes the package files there); "+
 		"or put a clickhouse binary on PATH, or give the address of a ClickHouse server (clickhouse.dsn)",

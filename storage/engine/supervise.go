@@ -192,10 +192,11 @@ func (e *Engine) starter(dir string, l *net.TCPListener, lock *dirLock) (starter
 // prepareInstall makes the command in the error of a missing library work.
 func (e *Engine) prepareInstall(missing error) error {
 	cache := e.cfg.LibraryCache
+	var noCache error // missing says it, too
 	if cache == "" {
-		cache = CacheDir()
+		cache, noCache = CacheDir()
 	}
-	if !LibrarySupported() {
+	if !LibrarySupported() || noCache != nil {
 		return fmt.Errorf("engine: %w", missing)
 	}
 	return errors.Join(fmt.Errorf("engine: %w", missing), InstallFiles(cache))

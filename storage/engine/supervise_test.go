@@ -236,6 +236,28 @@ func runParent(dir string) {
 	select {}
 }
 
+// TestChildLeavesSignalsToItsParent sends the child what systemd, a terminal or
+// timeout send to the whole group: it answers until its parent ends it.
+func TestChildLeavesSignalsToItsParent(t *testing.T) {
+	e := start(t, nil)
+	pid := e.ChildPID()
+	child, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, e.DSN(), nil)
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		if err := child.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		exec(t, c, "SELECT 1")
+	}
+	e.stop()
+	if n := e.Restarts(); n != 0 || processRuns(pid) {
+		t.Errorf("%d restarts, the child runs: %v", n, processRuns(pid))
+	}
+}
+
 func TestParentsDeathEndsTheChild(t *testing.T) {
 	cfg := engine.DefaultConfig()
 	needLibrary(t, cfg)
@@ -341,6 +363,41 @@ func TestMissingLibraryTellsTheCommand(t *testing.T) {
 	cfg.LibraryPath = filepath.Join(cfg.LibraryCache, "none.so")
 	if err := engine.New(cfg, testLog(t)).Run(t.Context()); !errors.Is(err, engine.ErrNoLibrary) || !strings.Contains(err.Error(), "none.so") {
 		t.Errorf("named library: got %v", err)
+	}
+}
+
+// TestWithoutAHomeNoLibraryOfOthersIsLoaded has a library below the temporary
+// directory, where any local user could put one.
+func TestWithoutAHomeNoLibraryOfOthersIsLoaded(t *testing.T) {
+	cfg := engine.DefaultConfig()
+	cfg.DataDir = t.TempDir()
+	tmp := t.TempDir()
+	planted := filepath.Join(tmp, "plumbline", "engine", "node_modules", "@chdb", "lib-linux-x64-gnu")
+	if err := os.MkdirAll(planted, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(planted, "libchdb.so"), []byte("not a library"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", tmp)
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv(engine.LibraryEnv, "")
+	t.Setenv("PATH", t.TempDir())
+	err := engine.New(cfg, testLog(t)).Run(t.Context())
+	if !errors.Is(err, engine.ErrNoLibrary) {
+		t.Fatalf("got %v", err)
+	}
+	for _, part := range []string{"/usr/local/lib/libchdb.so", filepath.Dir(os.Args[0]), "set " + engine.LibraryEnv, "XDG_CACHE_HOME", "HOME", "clickhouse.dsn"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("the error does not say %q: %v", part, err)
+		}
+	}
+	if strings.Contains(err.Error(), planted) {
+		t.Errorf("the temporary directory was searched: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(tmp, "plumbline", "engine", "package.json")); err == nil {
+		t.Error("package files were written to the temporary directory")
 	}
 }
 

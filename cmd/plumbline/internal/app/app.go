@@ -93,7 +93,11 @@ func (a *App) Run(ctx context.Context) (err error) {
 	defer close(a.failed)
 	parts := newStack(a.log)
 	// Parts that stop still write, so ClickHouse's client closes after them.
-	defer func() { err = errors.Join(err, parts.stopAll(err), a.closeStorage()) }()
+	defer func() {
+		begun := time.Now()
+		err = errors.Join(err, parts.stopAll(err), a.closeStorage())
+		a.log.Info("stopped", "took", time.Since(begun).Round(time.Millisecond))
+	}()
 
 	if err := a.startKafka(parts); err != nil {
 		return err
