@@ -311,6 +311,9 @@ func (c *cli) dlqReplay(parent *kingpin.CmdClause) {
 		if err := box.refuseUnknown(ctx, filter); err != nil {
 			return err
 		}
+		if err := box.refuseAbsent(ctx, filter.Offsets); err != nil {
+			return fmt.Errorf("dlq replay: %w", err)
+		}
 		return replay(ctx, box.Box, filter, o, c.stdout)
 	})
 }

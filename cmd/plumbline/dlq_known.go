@@ -50,6 +50,16 @@ func (b letterBox) refuseUnknown(ctx context.Context, f deadletters.Filter) erro
 	return usageError{fmt.Errorf("--topic %q: no source of the configuration, and of no letter; the topics are %s", f.Topic, listed(topics))}
 }
 
+// refuseAbsent refuses the offset of one letter that is not there: a replay of nothing
+// would look like one that has nothing left to do. A range may be empty.
+func (b letterBox) refuseAbsent(ctx context.Context, r *deadletters.Range) error {
+	if r == nil || r.First != r.Last {
+		return nil
+	}
+	_, err := b.Get(ctx, r.Partition, r.First)
+	return err
+}
+
 // listed sorts names, of which some are strangers'.
 func listed(names map[string]bool) string {
 	delete(names, "")
