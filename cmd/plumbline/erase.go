@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -16,6 +18,7 @@ import (
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/ingest/deadletters"
+	"github.com/plumbline-slo/plumbline/ingest/decode"
 	"github.com/plumbline-slo/plumbline/ingest/erase"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
 	"github.com/plumbline-slo/plumbline/storage"
@@ -175,12 +178,13 @@ func inKafka(ctx context.Context, cfg app.Config, r erase.Request, out io.Writer
 	if in.Brokers, in.Dialer, err = connection(cfg); err != nil {
 		return usageError{err}
 	}
-	for _, s := range in.AllSources() {
-		kept, err := ingest.TopicRetention(ctx, in, s.Topic)
+	embedded := embeddedKafka(cfg)
+	for _, topic := range topicsOf(in.AllSources(), r.Model) {
+		kept, err := ingest.TopicRetention(ctx, in, topic)
 		if err != nil {
 			return fmt.Errorf("erase: what remains in Kafka is not known: %w", err)
 		}
-		fmt.Fprintf(out, "- Kafka topic %s: the events as they were sent, %s\n", s.Topic, keptText(kept))
+		fmt.Fprintf(out, "- Kafka topic %s: the events as they were sent, %s\n", topic, keptText(kept, embedded))
 	}
 	kept, err := ingest.TopicRetention(ctx, in, in.Topics.DeadLetters)
 	if err != nil {
@@ -194,11 +198,40 @@ func inKafka(ctx context.Context, cfg app.Config, r erase.Request, out io.Writer
 	if count.closed > 0 {
 		fmt.Fprintf(out, ", and %d that could not be opened", count.closed)
 	}
-	fmt.Fprintf(out, ", %s\n", keptText(kept))
+	fmt.Fprintf(out, ", %s\n", keptText(kept, embedded))
 	return nil
 }
 
-func keptText(kept time.Duration) string {
+// topicsOf returns the topics in which predictions and labels of a model can stand:
+// not those of other models, of deployments or of KPIs.
+func topicsOf(sources []decode.Source, model plumbline.Model) (topics []string) {
+	for _, s := range sources {
+		people := slices.Contains(s.Holds, decode.KindPredictions) || slices.Contains(s.Holds, decode.KindLabels)
+		if people && (s.Model == "" || s.Model == model) {
+			topics = append(topics, s.Topic)
+		}
+	}
+	return topics
+}
+
+// embeddedKafka returns where the embedded broker keeps its log; empty of a real
+// Kafka.
+func embeddedKafka(cfg app.Config) string {
+	if len(cfg.Kafka.Brokers) > 0 {
+		return ""
+	}
+	return cmp.Or(cfg.Kafka.Embedded.DataDir, filepath.Join(cfg.DataDir, "kafka"))
+}
+
+// keptText says for how long a topic keeps its records. The embedded broker knows a
+// retention and holds to it only until it starts anew, so none is promised.
+func keptText(kept time.Duration, embedded string) string {
+	if embedded != "" && kept < 0 {
+		return fmt.Sprintf("until you delete %s", embedded)
+	}
+	if embedded != "" {
+		return fmt.Sprintf("until you delete %s: the embedded broker may drop what is older than %s (retention.ms), or keep it", embedded, kept)
+	}
 	if kept < 0 {
 		return "for ever (retention.ms is -1)"
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/plumbline-slo/plumbline/ingest/decode"
 	"github.com/plumbline-slo/plumbline/ingest/erase"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
 )
@@ -37,5 +39,36 @@ func TestWhatAnEntityLeavesIsSaid(t *testing.T) {
 		if strings.Contains(out.String(), tt.never) {
 			t.Errorf("%s: %q is said:\n%s", tt.name, tt.never, out.String())
 		}
+	}
+}
+
+// No retention is promised of the embedded broker.
+func TestHowLongKafkaKeeps(t *testing.T) {
+	for _, tt := range []struct {
+		kept     time.Duration
+		embedded string
+		want     string
+	}{
+		{48 * time.Hour, "", "for 48h0m0s (retention.ms)"},
+		{-1, "", "for ever (retention.ms is -1)"},
+		{48 * time.Hour, "/data/kafka", "until you delete /data/kafka: the embedded broker may drop what is older than 48h0m0s (retention.ms), or keep it"},
+		{-1, "/data/kafka", "until you delete /data/kafka"},
+	} {
+		if got := keptText(tt.kept, tt.embedded); got != tt.want {
+			t.Errorf("%s, %q: %q, want %q", tt.kept, tt.embedded, got, tt.want)
+		}
+	}
+}
+
+func TestTopicsInWhichAModelsEventsCanStand(t *testing.T) {
+	predictions, labels := []decode.Kind{decode.KindPredictions}, []decode.Kind{decode.KindLabels}
+	sources := []decode.Source{
+		{Topic: "predictions", Holds: predictions}, {Topic: "labels", Holds: labels},
+		{Topic: "deployments", Holds: []decode.Kind{decode.KindDeployments}}, {Topic: "kpis", Holds: []decode.Kind{decode.KindKPIs}},
+		{Topic: "own", Holds: labels, Model: "fraud"}, {Topic: "others", Holds: predictions, Model: "churn"},
+		{Topic: "mixed", Holds: decode.Kinds()},
+	}
+	if got := strings.Join(topicsOf(sources, "fraud"), " "); got != "predictions labels own mixed" {
+		t.Errorf("topics %q", got)
 	}
 }
