@@ -58,6 +58,11 @@ const (
 	VerdictMissing      = "missing"
 )
 
+// AssumesElsewhere is what the column findings.assumes says of a window that is missing
+// because other deploys of the model serve. What was known of it before does not hold
+// any more, as it does of a window that is missing because nobody knows.
+const AssumesElsewhere = "all events are counted: other deploys had some in the window, this one had none"
+
 // References of a drift and of data quality, as the column findings.reference
 // spells them.
 const (

@@ -228,6 +228,9 @@ func countedFindings(e count.Evaluation) []Finding {
 		if c.Partly && c.Verdict == plumbline.VerdictMissing {
 			f.Assumes = assumesPartly
 		}
+		if c.Verdict == plumbline.VerdictMissing && slices.Contains(c.Elsewhere, length) {
+			f.Assumes = plumbline.AssumesElsewhere
+		}
 		if c.Verdict != plumbline.VerdictMissing {
 			interval := w.Interval()
 			f.Value, f.Low, f.High, f.NullMean = w.Share(), interval.Low, interval.High, 1-slo.Target

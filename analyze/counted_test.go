@@ -35,6 +35,24 @@ func TestCountedFindings(t *testing.T) {
 	}
 }
 
+// A window that is empty because other deploys serve says so; the hour that is missing
+// with it, and holds events, does not, nor does one that is told of.
+func TestCountedFindingsSayWhoServes(t *testing.T) {
+	pair := plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: time.Hour, Short: 5 * time.Minute, Factor: 14.4}
+	o := plumbline.Objective{SLO: plumbline.SLO{Name: "s", Model: "m", Target: 0.99}, Pairs: []plumbline.WindowPair{pair}}
+	gone := burn.Counted{Pair: pair, End: now, Long: burn.Count{Bad: 20, Total: 500, Rows: 500}, Noise: 1, Verdict: plumbline.VerdictMissing, Elsewhere: []time.Duration{pair.Short}}
+	found := countedFindings(count.Evaluation{Objective: o, Deploy: "d", Counted: []burn.Counted{gone}})
+	if len(found) != 2 || found[0].Assumes != assumesCounts || found[1].Assumes != plumbline.AssumesElsewhere || found[1].Verdict != plumbline.VerdictMissing {
+		t.Errorf("%+v", found)
+	}
+	gone.Verdict = plumbline.VerdictOK
+	for _, f := range countedFindings(count.Evaluation{Objective: o, Deploy: "d", Counted: []burn.Counted{gone}}) {
+		if f.Assumes != assumesCounts {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
 // Everything is written once an interval; in between what has another verdict is,
 // with all its deploys, and only that is told.
 func TestCountsAreWrittenWhenTheySaySomethingElse(t *testing.T) {

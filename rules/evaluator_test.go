@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -178,6 +179,51 @@ func TestBlindnessResolvesNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestARollbackIsQuietWithinTheShortWindow holds that a page ends with the short window
+// in which other deploys are known to serve and its own is not, though longer windows
+// still hold what it did; and that a window that is missing for another reason ends
+// nothing.
+func TestARollbackIsQuietWithinTheShortWindow(t *testing.T) {
+	missing := func(l *lab, why string) {
+		l.source.row("v2", "30m", math.NaN(), math.NaN())
+		l.source.mu.Lock()
+		defer l.source.mu.Unlock()
+		r := l.source.rows["v230m"]
+		r.Verdict, r.Assumes, r.Coverage = plumbline.VerdictMissing, why, math.NaN()
+		l.source.rows["v230m"] = r
+	}
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		l.source.set("v1", 0.2, 0.18, 0.2)
+		l.source.set("v2", 0.766, 0.740, 0.754)
+		l.pass(4)
+		l.expect("burning", "SLOBurn/v2=firing")
+		missing(l, "not all is counted")
+		l.pass(40)
+		l.expect("nobody knows", "SLOBurn/v2=firing")
+		l.stop()
+		l.start()
+		l.pass(4)
+		l.expect("restarted", "SLOBurn/v2=firing")
+		missing(l, plumbline.AssumesElsewhere)
+		l.pass(4)
+		if _, ok := l.eval.value(plumbline.MetricErrorRatio("30m"), "v2"); ok {
+			t.Error("the ratio of a window without an event is held")
+		}
+		if _, ok := l.eval.value(plumbline.MetricErrorRatio("6h"), "v2"); !ok {
+			t.Error("the long window has events of before, and has ended")
+		}
+		if got := l.inbox.take(); !slices.Contains(got, "SLOBurn/v2=resolved") {
+			t.Errorf("rolled back: sent %v", got)
+		}
+		missing(l, "not all is counted")
+		l.pass(4)
+		if _, ok := l.eval.value(plumbline.MetricErrorRatio("30m"), "v2"); ok {
+			t.Error("what has ended is back")
+		}
+	})
 }
 
 func TestSourceErrorsAreCounted(t *testing.T) {

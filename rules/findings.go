@@ -24,6 +24,8 @@ type Sample struct {
 	Labels map[string]string
 	// Value is the number; one that is not finite makes no sample.
 	Value float64
+	// Ended says that the series has ended: there is no number, and that is known.
+	Ended bool
 	// At is the wall clock at which the value was computed.
 	At time.Time
 }
@@ -51,6 +53,8 @@ type FindingRow struct {
 	// are in.
 	Noise   float64
 	Verdict string
+	// Assumes is what the finding rests on, or why it is missing.
+	Assumes string
 }
 
 // Samples turns burn findings into series: the bad share, the lower end of its
@@ -165,11 +169,25 @@ func (r FindingRow) tells() bool {
 
 func (r FindingRow) samples() []Sample {
 	all := r.sample(plumbline.MetricCoverage(r.Window), r.Coverage)
+	if r.Verdict == plumbline.VerdictMissing && r.Assumes == plumbline.AssumesElsewhere {
+		return r.ended()
+	}
 	if !r.tells() {
 		return all
 	}
 	return slices.Concat(all, r.sample(plumbline.MetricErrorRatio(r.Window), r.Value),
 		r.sample(plumbline.MetricErrorRatioLow(r.Window), r.Low), r.sample(plumbline.MetricNoise(r.Window), r.Noise))
+}
+
+// ended says of the series of a window in which other deploys serve, and this one does
+// not, that they are over: a page that rests on them has nothing to wait for.
+func (r FindingRow) ended() []Sample {
+	all := slices.Concat(r.sample(plumbline.MetricErrorRatio(r.Window), 0),
+		r.sample(plumbline.MetricErrorRatioLow(r.Window), 0), r.sample(plumbline.MetricNoise(r.Window), 0))
+	for i := range all {
+		all[i].Value, all[i].Ended = math.NaN(), true
+	}
+	return all
 }
 
 // estimates are the series of an estimate. It is shown where it is not proven, and
@@ -237,7 +255,7 @@ func (r FindingReader) Rows(ctx context.Context) (found []FindingRow, err error)
 		var f FindingRow
 		// Scanned as plain strings: clickhouse-go does not scan into named types.
 		var model, deploy, slo string
-		if err := rows.Scan(&f.At, &model, &deploy, &slo, &f.Window, &f.End, &f.Measure, &f.Value, &f.Low, &f.High, &f.Coverage, &f.Noise, &f.Verdict); err != nil {
+		if err := rows.Scan(&f.At, &model, &deploy, &slo, &f.Window, &f.End, &f.Measure, &f.Value, &f.Low, &f.High, &f.Coverage, &f.Noise, &f.Verdict, &f.Assumes); err != nil {
 			return nil, fmt.Errorf("read burn findings: %w", err)
 		}
 		f.Model, f.Deploy, f.SLO = plumbline.Model(model), plumbline.DeployHash(deploy), plumbline.SLOName(slo)

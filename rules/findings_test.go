@@ -68,6 +68,24 @@ func TestSamples(t *testing.T) {
 	}
 }
 
+// What other deploys serve instead is over, and not unknown.
+func TestSamplesOfAWindowServedElsewhere(t *testing.T) {
+	row := rules.FindingRow{
+		At: time.Unix(1000, 0), Model: "m", Deploy: "d", SLO: "s", Window: "5m", Measure: plumbline.MeasureBadShare,
+		Value: math.NaN(), Low: math.NaN(), Coverage: math.NaN(), Noise: math.NaN(), Verdict: plumbline.VerdictMissing, Assumes: plumbline.AssumesElsewhere,
+	}
+	var names []string
+	for _, s := range rules.Samples([]rules.FindingRow{row}) {
+		names = append(names, s.Name)
+		if !s.Ended || !math.IsNaN(s.Value) || s.Labels["deploy_hash"] != "d" || !s.At.Equal(row.At) {
+			t.Errorf("%+v", s)
+		}
+	}
+	if want := []string{"slo:sli_error:ratio_rate5m", "slo:sli_error:ratio_low5m", "slo:sli_error:ratio_noise5m"}; !slices.Equal(names, want) {
+		t.Errorf("got %v, want %v", names, want)
+	}
+}
+
 // Whether labels stay away is told of the model, of no SLO and no deploy.
 func TestSamplesOfBlindness(t *testing.T) {
 	row := rules.FindingRow{At: time.Unix(1000, 0), Model: "m", Measure: plumbline.MeasureBlind, Value: 1, Verdict: plumbline.VerdictBreach}

@@ -25,7 +25,8 @@ type FindingSource interface {
 //
 // Missing is not healthy, so a ratio that is not refreshed does not simply end:
 // that would resolve the page that rests on it. It ends when a deploy of the
-// same SLO speaks and this one says nothing at all, which is what a rollback
+// same SLO speaks and this one says nothing at all, and, window by window, when it
+// is said that other deploys serve and this one does not: both are what a rollback
 // looks like. While nobody speaks for the SLO, or its deploy speaks in other
 // windows only, the last value is held, for at most holdBlind, and
 // plumbline.MetricFresh, which is never held, tells that the SLO is blind.
@@ -97,11 +98,18 @@ type deployOf struct{ slo, deploy string }
 func (v *view) take(samples []Sample, ts time.Time) (map[string]string, map[deployOf]bool) {
 	freshSLO, freshDeploy := make(map[string]string), make(map[deployOf]bool)
 	for _, s := range samples {
-		if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || ts.Sub(s.At) > v.maxAge {
+		if ts.Sub(s.At) > v.maxAge {
 			continue
 		}
 		b := labels.NewBuilder(labels.FromMap(s.Labels))
 		b.Set(model.MetricNameLabel, s.Name)
+		if s.Ended {
+			delete(v.live, encode(b.Labels()))
+			continue
+		}
+		if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) {
+			continue
+		}
 		l := &liveSeries{
 			labels: b.Labels(), value: s.Value, fresh: ts,
 			ratio:  strings.HasPrefix(s.Name, ratioPrefix) || strings.HasPrefix(s.Name, estimatePrefix) || s.Name == plumbline.MetricLabelsBlind,

@@ -54,6 +54,15 @@ type Windows struct {
 	LastAt time.Time
 	// Series is how many deploys have counts: they share the noise allowed.
 	Series int
+	// OthersAt is the last minute in which another deploy had an event; zero if none had.
+	OthersAt time.Time
+}
+
+// Elsewhere reports whether a window is known to hold nothing because another deploy
+// serves: everything in it is counted, and others had events in its later half. In its
+// first half they may have had the last of all before events stopped coming in.
+func (w Windows) Elsewhere(length time.Duration) bool {
+	return w.whole(length) && !(w.Of(length).Total > 0) && !w.OthersAt.IsZero() && !w.OthersAt.Before(w.End.Add(-length/2))
 }
 
 // whole reports whether everything in a window is counted.
@@ -89,6 +98,9 @@ type Counted struct {
 	Parts []Part
 	// Partly says that not all of a window that is looked at is counted.
 	Partly bool
+	// Elsewhere are those of the two windows that are empty because other deploys
+	// serve, where the verdict is missing; see the method of Windows.
+	Elsewhere []time.Duration
 	// Verdict is missing if the long window is empty or not all counted, or the short
 	// one is empty although it should not be; otherwise as Judge says.
 	Verdict string
@@ -112,11 +124,13 @@ func EvaluateCounts(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) Cou
 	looked := w.looked(pair)
 	c.Partly = !w.whole(pair.Long) || len(looked.Evidence) < len(pair.Evidence)
 	if !w.whole(pair.Long) || !(c.Long.Total > 0) {
+		c.Elsewhere = w.elsewhere(pair)
 		return c
 	}
 	if !(c.Short.Total > 0) {
 		usual := c.Long.Total * float64(pair.Short) / float64(pair.Long)
 		if usual >= few || w.LastAt.Before(w.End.Add(-pair.Long)) {
+			c.Elsewhere = w.elsewhere(pair)
 			return c
 		}
 		c.Short = w.Last
@@ -124,6 +138,11 @@ func EvaluateCounts(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) Cou
 	c.Evidence, c.Noise, c.Thin = evidence(w, slo, looked)
 	c.Verdict = c.Judge()
 	return c
+}
+
+// elsewhere are the pair's windows that are empty because other deploys serve.
+func (w Windows) elsewhere(pair plumbline.WindowPair) []time.Duration {
+	return slices.DeleteFunc([]time.Duration{pair.Long, pair.Short}, func(l time.Duration) bool { return !w.Elsewhere(l) })
 }
 
 // Judge returns breach if the bad shares of both windows are beyond the threshold and

@@ -2,6 +2,7 @@ package burn
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -169,6 +170,42 @@ func TestEvaluateCounts(t *testing.T) {
 	} {
 		if got := EvaluateCounts(tt.w, slo, pair); got.Verdict != tt.want {
 			t.Errorf("%s: %+v, want %s", name, got, tt.want)
+		}
+	}
+}
+
+// A window is empty because other deploys serve if it is counted and they had events
+// of late: those at its beginning may have been the last of all.
+func TestElsewhere(t *testing.T) {
+	slo := plumbline.SLO{Target: 0.999}
+	pair := plumbline.WindowPair{Long: time.Hour, Short: 5 * time.Minute, Factor: 14.4}
+	had := func(total float64, others, counted time.Duration) Windows {
+		w := Windows{End: origin, LastAt: origin.Add(-20 * time.Minute), Last: Count{Bad: 1, Total: 1, Rows: 1}, From: origin.Add(-counted), Of: func(d time.Duration) Count {
+			if d < time.Hour {
+				return Count{}
+			}
+			return Count{Bad: total / 2, Total: total, Rows: total}
+		}}
+		if others >= 0 {
+			w.OthersAt = origin.Add(-others)
+		}
+		return w
+	}
+	const nobody = -1
+	for name, tt := range map[string]struct {
+		w    Windows
+		want []time.Duration
+	}{
+		"another serves":                    {had(3000, time.Minute, time.Hour), []time.Duration{pair.Short}},
+		"another served it all":             {had(0, time.Minute, time.Hour), []time.Duration{pair.Long, pair.Short}},
+		"another served until lately":       {had(3000, 2*time.Minute, time.Hour), []time.Duration{pair.Short}},
+		"nothing has come for four minutes": {had(3000, 4*time.Minute, time.Hour), nil},
+		"nobody serves":                     {had(3000, nobody, time.Hour), nil},
+		"not all is counted":                {had(3000, time.Minute, 4*time.Minute), nil},
+		"it is usually empty":               {had(30, time.Minute, time.Hour), nil},
+	} {
+		if got := EvaluateCounts(tt.w, slo, pair).Elsewhere; !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
 	}
 }

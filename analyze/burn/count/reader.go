@@ -171,6 +171,7 @@ func (from counts) read(ctx context.Context, objectives []plumbline.Objective, s
 	e := evaluator{deploys: deploys, slos: slos, end: end, windows: func(k key, series int) burn.Windows {
 		w := windowsOf(found[k], k.of.end(end), series)
 		w.From = from.since(k.of.sli)
+		w.OthersAt = othersAt(found, deploys[k.of], k)
 		return w
 	}}
 	var all []Evaluation
@@ -180,6 +181,22 @@ func (from counts) read(ctx context.Context, objectives []plumbline.Objective, s
 		}
 	}
 	return all, errors.Join(errs...)
+}
+
+// othersAt is the last minute in which another deploy than the key's had an event, zero
+// if none had. What is counted without a deploy has no other.
+func othersAt(found map[key]map[time.Duration]cell, deploys []plumbline.DeployHash, k key) (last time.Time) {
+	for _, d := range deploys {
+		if d == k.deploy || k.deploy == "" {
+			continue
+		}
+		for _, c := range found[key{k.of, d}] {
+			if c.lastAt.After(last) {
+				last = c.lastAt
+			}
+		}
+	}
+	return last
 }
 
 // needs reports whether an objective, or a part of it, is evaluated on one of groups.
@@ -375,14 +392,10 @@ func (e evaluator) composite(o plumbline.Objective, pair plumbline.WindowPair, d
 	noise := 1.0
 	for _, p := range o.SLO.Parts {
 		slo := e.slos[p.SLO]
-		k := key{budgetingOf(slo), deploy}
-		if of := e.deploys[k.of]; len(of) == 1 && of[0] == "" {
-			k.deploy = ""
-		}
-		part := burn.EvaluateCounts(e.windows(k, series*len(o.SLO.Parts)), slo, pair)
+		part := burn.EvaluateCounts(e.windows(e.part(p, deploy), series*len(o.SLO.Parts)), slo, pair)
 		sum.Partly = sum.Partly || part.Partly
 		if part.Verdict == plumbline.VerdictMissing {
-			sum.Parts = nil
+			sum.Parts, sum.Elsewhere = nil, e.elsewhere(o, pair, deploy)
 			return sum
 		}
 		weights += p.Weight
@@ -403,4 +416,33 @@ func (e evaluator) composite(o plumbline.Objective, pair plumbline.WindowPair, d
 	sum.Noise = noise
 	sum.Verdict = sum.Judge()
 	return sum
+}
+
+// part is what a part of a composite of a deploy is counted by.
+func (e evaluator) part(p plumbline.Part, deploy plumbline.DeployHash) key {
+	k := key{budgetingOf(e.slos[p.SLO]), deploy}
+	if of := e.deploys[k.of]; len(of) == 1 && of[0] == "" {
+		k.deploy = ""
+	}
+	return k
+}
+
+// elsewhere are the windows of a composite in which every part that is counted by deploy
+// is empty because other deploys serve. While the deploy has events of one of them, it
+// serves, and what is missing of the others is not known.
+func (e evaluator) elsewhere(o plumbline.Objective, pair plumbline.WindowPair, deploy plumbline.DeployHash) []time.Duration {
+	return slices.DeleteFunc([]time.Duration{pair.Long, pair.Short}, func(l time.Duration) bool {
+		byDeploy := false
+		for _, p := range o.SLO.Parts {
+			k := e.part(p, deploy)
+			if k.deploy == "" {
+				continue
+			}
+			byDeploy = true
+			if !e.windows(k, 1).Elsewhere(l) {
+				return true
+			}
+		}
+		return !byDeploy
+	})
 }
