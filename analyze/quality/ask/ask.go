@@ -21,6 +21,8 @@ type Asker struct {
 	conn     Querier
 	reads    Querier // as the user that may only read; nil without one
 	declared map[plumbline.Model]Declaration
+	slices   map[plumbline.Model]Slices
+	sliced   bool // slices are all that are declared
 	now      func() time.Time
 }
 
@@ -98,7 +100,7 @@ func (a *Asker) ask(ctx context.Context, q Question) (Answer, error) {
 		}
 	}
 	if q.Why != nil && !d.Partial {
-		why, err := a.why(ctx, q, d, ids)
+		why, err := a.why(ctx, q, d, ids, &m)
 		if err != nil {
 			return Answer{}, err
 		}
@@ -147,20 +149,6 @@ func affordable(q Question, parts map[string]counted) (int64, error) {
 	return rows, nil
 }
 
-// guess takes the task from the labels that are in.
-func (a *Asker) guess(ctx context.Context, q Question, d *Declaration, out *Answer) error {
-	var classes, numbers int64
-	if err := a.each(ctx, "kinds of labels", q.statement(kindsSQL), q.parameters(*d), func(rows driver.Rows) error { return rows.Scan(&classes, &numbers) }); err != nil {
-		return err
-	}
-	d.Task = Multiclass
-	if numbers > classes {
-		d.Task = Regression
-	}
-	out.Notes = append(out.Notes, fmt.Sprintf("no task is declared for this model; its labels make it %s. Declare it under models, quality: a positive class makes it binary", d.Task))
-	return nil
-}
-
 // wanted returns the metrics of a question.
 func (d Declaration) wanted(q Question) ([]metric.ID, error) {
 	ids := q.Metrics
@@ -203,6 +191,24 @@ type measured struct {
 	counted map[string]counted
 	exact   map[string]counted // what was counted from labelled predictions
 	notes   []string
+	// Of the classes of the window: what nothing is of though the question is about it.
+	noPositive, noValued string
+	unvalued             bool   // an outcome that came has no declared value
+	otherKind            string // why predictions are not of the task's kind
+}
+
+// untold says why a mean of the window cannot be told of the classes that came;
+// empty if it can.
+func (m *measured) untold(id metric.ID) string {
+	switch {
+	case id == metric.Accuracy:
+		return ""
+	case id == metric.BusinessValue && !m.unvalued:
+		return ""
+	case id == metric.BusinessValue:
+		return m.noValued
+	}
+	return m.noPositive
 }
 
 func (m *measured) add(part string, values ...Value) {
@@ -259,8 +265,15 @@ func (a *Asker) again(ctx context.Context, q Question, d Declaration, m *measure
 	for name, c := range m.counted {
 		gone, labelled = gone+m.gone(name), labelled+c.sure
 	}
-	if q.Rollups || !q.inHours() || d.Task == Ranking || !tooMany(gone, labelled) {
+	if d.Task == Ranking || !tooMany(gone, labelled) {
 		return nil // of ranked lists there are no rollups
+	}
+	k, err := a.kinds(ctx, q, d)
+	if err != nil {
+		return err
+	}
+	if m.otherKind = k.other(d.Task); m.otherKind != "" || q.Rollups || !q.inHours() {
+		return nil
 	}
 	m.notes = append(m.notes, "rows of labelled predictions have expired: the metrics are from the hourly rollups")
 	for part := range m.values {
@@ -286,16 +299,17 @@ func (a *Asker) measureClasses(ctx context.Context, q Question, d Declaration, h
 		return err
 	}
 	m.matrix, m.exact = map[string][]Count{}, map[string]counted{}
-	capped := false
+	capped, seen := false, vocabularyOf(tallies)
+	m.noPositive, m.noValued = seen.withoutPositive(d), seen.withoutValued(d)
 	for part, t := range tallies {
-		values, err := t.values(d)
+		values, err := t.values(d, seen)
 		if err != nil {
 			return err
 		}
 		m.add(part, values...)
 		m.matrix[part] = t.counts()
 		m.exact[part] = counted{labelled: t.weights, correct: t.correct, rows: t.rows}
-		capped = capped || t.capped
+		capped, m.unvalued = capped || t.capped, m.unvalued || t.unvalued(d)
 	}
 	if capped {
 		m.notes = append(m.notes, "the rollups name 20 classes of an hour; the others are one, "+overCap+", and what is counted under a name is a lower bound")
@@ -366,6 +380,9 @@ func (m *measured) into(out *Answer, q Question, ids []metric.ID) {
 		}
 		out.Parts = append(out.Parts, part)
 	}
+	if slices.Contains(ids, metric.BusinessValue) && m.noValued != "" {
+		m.notes = append(m.notes, m.noValued)
+	}
 	out.Notes = append(out.Notes, m.notes...)
 	out.Notes = append(out.Notes, randomShare)
 }
@@ -401,18 +418,17 @@ func (m *measured) value(part string, id metric.ID, hourly bool) Value {
 		return v
 	}
 	if id == metric.Accuracy && hourly {
-		counts := metric.Confusion{TP: c.correct, FP: c.labelled - c.correct}
-		return described(counts.ValuesAt(metric.ThinningOf(float64(c.labelled), float64(c.labelled)*float64(c.labelled)/float64(c.rows)))[0])
+		return described(accuracyOf(c.correct, c.labelled, metric.ThinningOf(float64(c.labelled), float64(c.labelled)*float64(c.labelled)/float64(c.rows))))
+	}
+	if m.otherKind != "" {
+		return v.unsaid(m.otherKind)
 	}
 	return v.expired()
 }
 
 // expired is a value without interval, for those rows that are left are not a fair
 // share.
-func (v Value) expired() Value {
-	v.State, v.Interval, v.Why = metric.Insufficient, metric.Interval{Low: math.NaN(), High: math.NaN()}, expiredRows
-	return v
-}
+func (v Value) expired() Value { return v.unsaid(expiredRows) }
 
 // expire takes the intervals of metrics that only rows can tell.
 func (m *measured) expire(part string, ids ...metric.ID) {

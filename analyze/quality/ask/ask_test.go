@@ -51,6 +51,8 @@ func TestAgainstBruteForce(t *testing.T) {
 	t.Run("ranking", func(t *testing.T) { rankings(t, asker, searched) })
 	t.Run("classes", func(t *testing.T) { manyClasses(t, asker, animals) })
 	t.Run("guess", func(t *testing.T) { guesses(t, asker) })
+	t.Run("misspelt", func(t *testing.T) { misspelt(t, asker) })
+	t.Run("names", func(t *testing.T) { names(t, asker) })
 	t.Run("rollups", func(t *testing.T) { rollups(t, asker) })
 	t.Run("expired", func(t *testing.T) { expired(t, db, asker) })
 	t.Run("expired lists", func(t *testing.T) { expiredLists(t, db, asker) })

@@ -135,7 +135,8 @@ func (t *tally) score(bin int, n int64, sum float64, positive bool) {
 	}
 }
 
-// confusion returns the counts of a binary model.
+// confusion returns the counts of one class against all others. Which of the others
+// was chosen it does not know: a prediction of one for another is a true negative.
 func (t *tally) confusion(positive string) metric.Confusion {
 	var c metric.Confusion
 	for p, n := range t.matrix {
@@ -155,27 +156,47 @@ func (t *tally) confusion(positive string) metric.Confusion {
 
 // values returns every metric of classes. Those of a binary model are left out
 // of any other.
-func (t *tally) values(d Declaration) ([]Value, error) {
+func (t *tally) values(d Declaration, seen vocabulary) ([]Value, error) {
 	thin := t.thinning()
 	var values []Value
-	add := func(vs ...metric.Value) {
-		for _, v := range vs {
-			values = append(values, described(v))
-		}
-	}
 	if d.Task == Binary {
-		add(t.confusion(d.Positive).ValuesAt(thin)...)
-		values = append(values, t.ranked(thin)...)
-		values = append(values, t.losses(thin)...)
+		values = t.binary(d, seen, thin)
 	} else {
 		vs, err := t.matrixValues(thin)
 		if err != nil {
 			return nil, err
 		}
-		add(vs...)
+		for _, v := range vs {
+			values = append(values, described(v))
+		}
 	}
-	add(t.worth(d, thin))
-	return values, nil
+	worth := described(t.worth(d, thin))
+	if why := seen.withoutValued(d); why != "" && t.unvalued(d) {
+		worth = worth.unsaid(why)
+	}
+	return append(values, worth), nil
+}
+
+// binary are the metrics of one class against all others. Accuracy is not: it is
+// predicted = label of any class, as an SLO's.
+func (t *tally) binary(d Declaration, seen vocabulary, thin metric.Thinning) []Value {
+	var values []Value
+	for _, v := range t.confusion(d.Positive).ValuesAt(thin)[1:] {
+		values = append(values, described(v))
+	}
+	values = append(values, t.ranked(thin)...)
+	values = append(values, t.losses(thin)...)
+	if why := seen.withoutPositive(d); why != "" {
+		for i, v := range values {
+			values[i] = v.unsaid(why)
+		}
+	}
+	return append(values, described(accuracyOf(t.correct, t.weights, thin)))
+}
+
+// accuracyOf is the share of correct predictions.
+func accuracyOf(correct, labelled int64, thin metric.Thinning) metric.Value {
+	return metric.Confusion{TP: correct, FP: labelled - correct}.ValuesAt(thin)[0]
 }
 
 // ranked are the areas under curves, over predictions with a score.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -48,14 +50,20 @@ func (a *Asker) measureCustom(ctx context.Context, q Question, d Declaration, c 
 		return nil
 	}
 	all, err := a.replicates(ctx, q, d, c.Name, e)
-	for part, r := range all {
-		m.add(part, Value{Value: jackknife(metric.ID(c.Name), r.values, r.size)})
-	}
 	if exception := new(clickhouse.Exception); errors.As(err, &exception) && slices.Contains([]int32{memoryLimit, timeout, tooManyRows}, exception.Code) {
 		return ParameterError{Name: "window", Err: fmt.Errorf("%w; this is more than the user that may only read is allowed: ask about a shorter one", err)}
 	}
 	if err != nil {
 		return err
+	}
+	absent := e.absent(all)
+	for part, r := range all {
+		v := Value{Value: jackknife(metric.ID(c.Name), r.values, r.size)}
+		if absent != "" {
+			v.Value.Value = math.NaN() // of 0s and empty texts, which nobody sent
+			v = v.unsaid(absent)
+		}
+		m.add(part, v)
 	}
 	for part, known := range m.counted {
 		left := int64(0)
@@ -74,23 +82,54 @@ func (a *Asker) measureCustom(ctx context.Context, q Question, d Declaration, c 
 type replicates struct {
 	values [groups + 1]float64
 	size   counted
+	// How many rows have each number and each category that the expression names.
+	numbers, categories []uint64
+}
+
+// absent names the features of an expression that no row of any part has; empty where
+// there are none.
+func (e Expression) absent(all map[string]*replicates) string {
+	if len(all) == 0 {
+		return "" // no labels
+	}
+	var missing []string
+	of := func(kind string, names []string, have func(*replicates) []uint64) {
+		for i, name := range names {
+			rows := uint64(0)
+			for _, r := range all {
+				rows += have(r)[i]
+			}
+			if rows == 0 {
+				missing = append(missing, kind+" "+strconv.Quote(name))
+			}
+		}
+	}
+	of("numeric feature", e.numbers, func(r *replicates) []uint64 { return r.numbers })
+	of("categorical feature", e.categories, func(r *replicates) []uint64 { return r.categories })
+	if len(missing) == 0 {
+		return ""
+	}
+	return "no labelled prediction of this window has the " + strings.Join(missing, " or the ")
 }
 
 // replicates computes an expression without each group in turn, by part.
 func (a *Asker) replicates(ctx context.Context, q Question, d Declaration, name string, e Expression) (map[string]*replicates, error) {
-	columns := ""
+	columns, have := "", "emptyArrayUInt64() AS with_number, emptyArrayUInt64() AS with_category"
 	if e.features {
 		columns = "f.numbers AS numbers, f.categories AS categories, "
+		have = "sumForEach(arrayMap(n -> toUInt64(mapContains(numbers, n)), {numbers_named:Array(String)})) AS with_number, sumForEach(arrayMap(n -> toUInt64(mapContains(categories, n)), {categories_named:Array(String)})) AS with_category"
 	}
 	all := map[string]*replicates{}
-	statement := q.statement(customSQL, "/*expression*/", e.text, "/*features*/", columns, "/*joined*/", joinedSQL(e.features))
-	err := eachOf(ctx, a.reads, "metric "+name, statement, q.parameters(d), func(rows driver.Rows) error {
+	statement := q.statement(customSQL, "/*expression*/", e.text, "/*features*/", columns, "/*joined*/", joinedSQL(e.features), "/*have*/", have)
+	args := append(q.parameters(d), clickhouse.Named("numbers_named", e.numbers), clickhouse.Named("categories_named", e.categories))
+	err := eachOf(ctx, a.reads, "metric "+name, statement, args, func(rows driver.Rows) error {
 		var (
 			part           string
 			left, n, total int64
 			value          *float64
+			numbers, words []uint64
 		)
-		if err := rows.Scan(&part, &left, &n, &total, &value); err != nil {
+		if err := rows.Scan(&part, &left, &n, &total, &value, &numbers, &words); err != nil {
 			return err
 		}
 		if all[part] == nil {
@@ -103,7 +142,7 @@ func (a *Asker) replicates(ctx context.Context, q Question, d Declaration, name 
 			all[part].values[left] = *value
 		}
 		if left == whole {
-			all[part].size = counted{labelled: total, rows: n}
+			all[part].size, all[part].numbers, all[part].categories = counted{labelled: total, rows: n}, numbers, words
 		}
 		return nil
 	})

@@ -3,6 +3,7 @@ package ask
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -136,6 +137,9 @@ func (d Declaration) validateLists(segments []string) []error {
 			seen[key] = true
 		}
 	}
+	if others := d.negatives(); d.Task == Binary && len(others) > 1 {
+		bad("quality.values: %s are several classes beside the positive one, %q, but a binary model has one other; correct the name", listed(others), d.Positive)
+	}
 	if len(d.Protected) > 0 && d.Task != Binary {
 		bad("quality.protected: fairness compares a binary model's answers; write task: binary and positive")
 	}
@@ -161,6 +165,16 @@ func (d Declaration) validateLists(segments []string) []error {
 		}
 	}
 	return errs
+}
+
+// negatives are the classes that values are declared of beside the positive one.
+func (d Declaration) negatives() []string {
+	others := vocabulary{}
+	for _, w := range d.Values {
+		others[w.Predicted], others[w.Label] = true, true
+	}
+	delete(others, d.Positive)
+	return slices.Sorted(maps.Keys(others))
 }
 
 // with returns the declaration with what a question says of its own, and with

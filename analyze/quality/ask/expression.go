@@ -14,8 +14,9 @@ import (
 // a table, a setting or a statement.
 type Expression struct {
 	text string
-	// features tells that it reads numbers or categories.
-	features bool
+	// features tells that it reads numbers or categories, those named in brackets.
+	features            bool
+	numbers, categories []string
 }
 
 const mostExpression = 2000 // bytes
@@ -56,7 +57,7 @@ func ParseExpression(text string) (Expression, error) {
 	if !p.aggregate {
 		text = "avgWeighted(toFloat64(" + text + "), requests)"
 	}
-	return Expression{text: text, features: p.features}, nil
+	return Expression{text: text, features: p.features, numbers: p.numbers, categories: p.categories}, nil
 }
 
 type expressionParser struct {
@@ -64,6 +65,7 @@ type expressionParser struct {
 	open                string // brackets that are open
 	before              []string
 	aggregate, features bool
+	numbers, categories []string // features that stand in brackets
 	err                 error
 }
 
@@ -76,6 +78,7 @@ func (p *expressionParser) next() bool {
 	token := p.token()
 	if p.err == nil {
 		p.err = p.follows(token)
+		p.subscript(token)
 	}
 	p.before = append(p.before, token)
 	return p.err == nil
@@ -190,6 +193,20 @@ func (p *expressionParser) follows(token string) error {
 		return errors.New("behind in stands a list of texts or numbers")
 	}
 	return nil
+}
+
+// subscript keeps the name of a feature: a text in brackets behind numbers or categories.
+func (p *expressionParser) subscript(token string) {
+	n := len(p.before)
+	if n < 2 || p.before[n-1] != "[" || !strings.HasPrefix(token, "'") {
+		return
+	}
+	switch name := strings.Trim(token, "'"); p.before[n-2] {
+	case "numbers":
+		p.numbers = append(p.numbers, name)
+	case "categories":
+		p.categories = append(p.categories, name)
+	}
 }
 
 func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' }

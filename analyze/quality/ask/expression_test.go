@@ -1,6 +1,7 @@
 package ask
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,6 +27,10 @@ func TestExpressions(t *testing.T) {
 		if e, err := ParseExpression(bad); err == nil {
 			t.Errorf("%q is taken: %+v", bad, e)
 		}
+	}
+	named, err := ParseExpression("avg(numbers['car value']) + countIf(categories [ 'make' ] = 'x') + numbers['y'] + has(segments, 'region=eu')")
+	if err != nil || !slices.Equal(named.numbers, []string{"car value", "y"}) || !slices.Equal(named.categories, []string{"make"}) {
+		t.Errorf("%+v, %v", named, err)
 	}
 	e, err := ParseExpression("numbers['a'] > 3")
 	if err != nil || !e.features || e.text != "avgWeighted(toFloat64(numbers['a'] > 3), requests)" {
@@ -89,18 +94,19 @@ func TestDeclarationsAreChecked(t *testing.T) {
 		t.Error(err)
 	}
 	for want, d := range map[string]Declaration{
-		"quality.task: \"x\"":                     {Task: "x"},
-		"quality.positive: empty":                 {Task: Binary},
-		"quality.positive: \"a\"":                 {Positive: "a"},
-		"quality.metrics[0]: \"rmse\"":            {Task: Binary, Positive: "a", Metrics: []metric.ID{"rmse"}},
-		"quality.k: -1":                           {K: -1},
-		"quality.quantile: 2":                     {Quantile: 2},
-		"quality.values[1]: predicted":            {Values: []Worth{{"a", "b", 1}, {"a", "b", 2}}},
-		"quality.protected: fairness":             {Protected: []Protected{{Segment: "region"}}},
-		"quality.protected[0].segment: \"age\"":   {Task: Binary, Positive: "a", Protected: []Protected{{Segment: "age"}}},
-		"quality.custom[0].name: \"A\"":           {Custom: []Custom{{"A", "avg(score)"}}},
-		"quality.custom[0].name: \"accuracy\"":    {Custom: []Custom{{"accuracy", "avg(score)"}}},
-		"quality.custom[0].sql: expression \"a\"": {Custom: []Custom{{"a", "a"}}},
+		"quality.task: \"x\"":                        {Task: "x"},
+		"quality.positive: empty":                    {Task: Binary},
+		"quality.positive: \"a\"":                    {Positive: "a"},
+		"quality.metrics[0]: \"rmse\"":               {Task: Binary, Positive: "a", Metrics: []metric.ID{"rmse"}},
+		"quality.k: -1":                              {K: -1},
+		"quality.quantile: 2":                        {Quantile: 2},
+		"quality.values[1]: predicted":               {Values: []Worth{{"a", "b", 1}, {"a", "b", 2}}},
+		`quality.values: "kept", "not_canceled" are`: {Task: Binary, Positive: "canceled", Values: []Worth{{"canceled", "not_canceled", -20}, {"kept", "canceled", -400}}},
+		"quality.protected: fairness":                {Protected: []Protected{{Segment: "region"}}},
+		"quality.protected[0].segment: \"age\"":      {Task: Binary, Positive: "a", Protected: []Protected{{Segment: "age"}}},
+		"quality.custom[0].name: \"A\"":              {Custom: []Custom{{"A", "avg(score)"}}},
+		"quality.custom[0].name: \"accuracy\"":       {Custom: []Custom{{"accuracy", "avg(score)"}}},
+		"quality.custom[0].sql: expression \"a\"":    {Custom: []Custom{{"a", "a"}}},
 	} {
 		if err := d.Validate("region"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", d, err, want)

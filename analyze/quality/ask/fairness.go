@@ -24,11 +24,11 @@ func (a *Asker) fairness(ctx context.Context, q Question, d Declaration) ([]Gaps
 	}
 	var all []Gaps
 	for _, p := range d.Protected {
-		groups, err := a.groups(ctx, q, d, p)
+		groups, seen, err := a.groups(ctx, q, d, p)
 		if err != nil {
 			return nil, err
 		}
-		gaps, err := compare(p, groups)
+		gaps, err := compare(p, groups, seen.withoutPositive(d))
 		if err != nil {
 			return nil, err
 		}
@@ -40,7 +40,7 @@ func (a *Asker) fairness(ctx context.Context, q Question, d Declaration) ([]Gaps
 // groups counts the predictions of each value of a segment. Those that were
 // called positive are counted in the rollups, which are by hour and count
 // deliveries; labels are counted from their rows.
-func (a *Asker) groups(ctx context.Context, q Question, d Declaration, p Protected) (map[string]fairness.Group, error) {
+func (a *Asker) groups(ctx context.Context, q Question, d Declaration, p Protected) (map[string]fairness.Group, vocabulary, error) {
 	q.By = BySegment + Grouping(":"+p.Segment)
 	var (
 		tallies map[string]*tally
@@ -52,9 +52,9 @@ func (a *Asker) groups(ctx context.Context, q Question, d Declaration, p Protect
 		tallies, err = a.classes(ctx, q, d, false)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	groups := map[string]fairness.Group{}
+	groups, seen := map[string]fairness.Group{}, vocabularyOf(tallies)
 	args := append(q.parameters(d), clickhouse.Named("key", p.Segment+"="))
 	err = a.each(ctx, "calls by segment", q.statement(calledSQL), args, func(rows driver.Rows) error {
 		var g fairness.Group
@@ -62,6 +62,9 @@ func (a *Asker) groups(ctx context.Context, q Question, d Declaration, p Protect
 			return err
 		}
 		groups[g.Name] = g
+		if g.Called > 0 {
+			seen[d.Positive] = true
+		}
 		return nil
 	})
 	for name, t := range tallies {
@@ -71,10 +74,11 @@ func (a *Asker) groups(ctx context.Context, q Question, d Declaration, p Protect
 		g.Predictions = max(g.Predictions, g.Labelled.Labelled())
 		groups[name] = g
 	}
-	return groups, err
+	return groups, seen, err
 }
 
-func compare(p Protected, groups map[string]fairness.Group) (Gaps, error) {
+// compare compares groups with the reference, unless nothing is of the positive class.
+func compare(p Protected, groups map[string]fairness.Group, noPositive string) (Gaps, error) {
 	out := Gaps{Segment: p.Segment, Reference: p.Segment + "=" + p.Reference}
 	if p.Reference == "" {
 		most := int64(-1)
@@ -85,11 +89,21 @@ func compare(p Protected, groups map[string]fairness.Group) (Gaps, error) {
 		}
 	}
 	reference, ok := groups[out.Reference]
-	if len(groups) < 2 || !ok {
-		out.Missing = fmt.Sprintf("%d groups of segment %s have predictions in the window, the reference among them: %t", len(groups), p.Segment, ok)
+	names := slices.Sorted(maps.Keys(groups))
+	switch {
+	case len(groups) == 0:
+		out.Missing = fmt.Sprintf("no prediction of the window has segment %q", p.Segment)
+	case !ok:
+		out.Missing = fmt.Sprintf("no prediction of the window is of the reference %q; groups seen: %s", out.Reference, listed(names))
+	case len(groups) < 2:
+		out.Missing = fmt.Sprintf("all predictions of the window are of %s: there is nothing to compare", listed(names))
+	case noPositive != "":
+		out.Missing = noPositive
+	}
+	if out.Missing != "" {
 		return out, nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(groups)) {
+	for _, name := range names {
 		if name == out.Reference {
 			continue
 		}

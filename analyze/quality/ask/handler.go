@@ -22,7 +22,7 @@ const longestServed = 92 * day
 // those of Params: deploy, metric and feature any number of times; as_of for the
 // flag --as-of. A parameter that cannot be used, that nobody knows, or that asks
 // about more than 92 days or 20 million labels is a 400 whose text names each and
-// says how to write it. At most three questions are answered at a time, the next
+// says how to write it; a model or a deploy without predictions is a 404. At most three questions are answered at a time, the next
 // is a 503 that says when to come again, and a question that takes longer than
 // two minutes is a 504. What goes wrong inside is logged and a 500. Access is the
 // listener's to protect.
@@ -34,8 +34,11 @@ func newHandler(asker *Asker, log *slog.Logger, within time.Duration) *serve.Han
 	return &serve.Handler[Question]{
 		About: "quality", Source: "labels", Less: "fewer metrics",
 		Read:   asker.question,
-		Answer: func(ctx context.Context, q Question) (any, error) { return asker.Ask(ctx, q) },
+		Answer: func(ctx context.Context, q Question) (any, error) { return asker.Reply(ctx, q) },
 		Status: func(err error) int {
+			if _, nobody := errors.AsType[NobodyError](err); nobody {
+				return http.StatusNotFound
+			}
 			if _, wrong := errors.AsType[ParameterError](err); wrong {
 				return http.StatusBadRequest
 			}

@@ -64,6 +64,9 @@ func (p Params) Question(now time.Time) (Question, error) {
 		check("task", fmt.Errorf("%q is no task: write one of %v", p.Task, Tasks()))
 	}
 	q.From, q.To = p.window(now, check)
+	if len(errs) == 0 && q.From.After(now) && q.From.Before(q.To) {
+		check("from", fmt.Errorf("%s to %s: is in the future, where nothing has been predicted yet; it is %s", spell(q.From), spell(q.To), spell(now)))
+	}
 	if p.AsOf != "" {
 		var err error
 		q.AsOf, err = drift.ParseTime(p.AsOf)

@@ -25,6 +25,8 @@ var (
 	numbersSQL string
 	//go:embed sql/kinds.sql
 	kindsSQL string
+	//go:embed sql/names.sql
+	namesSQL string
 	//go:embed sql/features.sql
 	featuresSQL string
 	//go:embed sql/best.sql

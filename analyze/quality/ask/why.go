@@ -67,7 +67,7 @@ type sums struct {
 }
 
 // why takes the change of a mean since the window before apart.
-func (a *Asker) why(ctx context.Context, q Question, d Declaration, ids []metric.ID) (Why, error) {
+func (a *Asker) why(ctx context.Context, q Question, d Declaration, ids []metric.ID, m *measured) (Why, error) {
 	id, err := explained(q, d, ids)
 	if err != nil {
 		return Why{}, err
@@ -79,6 +79,9 @@ func (a *Asker) why(ctx context.Context, q Question, d Declaration, ids []metric
 	}
 	q.By = ByNothing
 	out := Why{Metric: id, From: before.From, To: before.To, Deploys: before.Deploys}
+	if out.Missing = m.untold(id); out.Missing != "" {
+		return out, nil
+	}
 	counted, err := a.counts(ctx, before, d)
 	if err != nil {
 		return Why{}, err

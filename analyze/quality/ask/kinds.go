@@ -1,0 +1,54 @@
+package ask
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// kinds says of how many labelled predictions answer and truth are classes, of how
+// many numbers, and of how many of those both are 0 or 1.
+type kinds struct{ classes, numbers, bits int64 }
+
+func (a *Asker) kinds(ctx context.Context, q Question, d Declaration) (kinds, error) {
+	var k kinds
+	err := a.each(ctx, "kinds of labels", q.statement(kindsSQL), q.parameters(d), func(rows driver.Rows) error { return rows.Scan(&k.classes, &k.numbers, &k.bits) })
+	return k, err
+}
+
+// numbersForClasses says how a producer sends a class that looks like a number.
+const numbersForClasses = `predictions are numbers, not classes: send "1" or true`
+
+// other says that predictions are not of the kind that a task compares; empty if they
+// are, as far as they are kept.
+func (k kinds) other(task Task) string {
+	switch {
+	case task == Regression && k.classes > k.numbers:
+		return "predictions are classes, not numbers"
+	case task != Regression && k.numbers > k.classes:
+		return numbersForClasses
+	}
+	return ""
+}
+
+// guess takes the task from the labels that are in.
+func (a *Asker) guess(ctx context.Context, q Question, d *Declaration, out *Answer) error {
+	k, err := a.kinds(ctx, q, *d)
+	if err != nil {
+		return err
+	}
+	d.Task = Multiclass
+	if k.numbers > k.classes {
+		d.Task = Regression
+	}
+	switch {
+	case k.numbers+k.classes == 0:
+		out.Notes = append(out.Notes, "no task is declared for this model, and no label says which; declare it under models, quality: a positive class makes it binary")
+		return nil
+	case d.Task == Regression && k.bits == k.numbers:
+		out.Notes = append(out.Notes, `all labels and predictions are the numbers 0 and 1: if these are classes, send "1" or true`)
+	}
+	out.Notes = append(out.Notes, fmt.Sprintf("no task is declared for this model; its labels make it %s. Declare it under models, quality: a positive class makes it binary", d.Task))
+	return nil
+}

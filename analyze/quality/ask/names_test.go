@@ -1,0 +1,63 @@
+package ask
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
+)
+
+// names asks about models, deploys and segments that are not there, as people misspell
+// them: an answer without a number would look like missing data.
+func names(t *testing.T, asker *Asker) {
+	asker = asker.Sliced(map[plumbline.Model]Slices{"loan": {Values: map[string][]string{"region": {"eu", "us"}, "device": {"phone"}}, Joint: [][]string{{"region", "device"}}}})
+	for want, q := range map[string]Question{
+		`no prediction of model "loann" is stored; models: "loan", "pets", "price", "search" (did you mean "loan"?)`: {Model: "loann"},
+		`no prediction of deploy "v9" of model "loan" is stored; deploys: "a", "b"`:                                  {Model: "loan", Deploys: []plumbline.DeployHash{"v9"}},
+		`segment: "regon" is no segment of model "loan"; it declares "device", "region" (did you mean "region"?)`:    {Model: "loan", Segment: "regon=eu"},
+		`segment: "EU" is no value of segment region that is counted apart; there are "eu", "us"`:                    {Model: "loan", Segment: "region=EU"},
+		`segment: "device=phone,region=eu": model "loan" declares no joint segment of [device region]`:               {Model: "loan", Segment: "device=phone,region=eu"},
+		`by: "regions" is no segment of model "loan"`:                                                                {Model: "loan", By: "segment:regions"},
+		`segment: no segments are declared for model "price"`:                                                        {Model: "price", Segment: "region=eu"},
+		`by: no segments are declared for model "price"`:                                                             {Model: "price", By: BySegment},
+	} {
+		q.From, q.To = begin, end
+		_, err := asker.Reply(t.Context(), q)
+		_, misused := errors.AsType[ParameterError](err)
+		_, nobody := errors.AsType[NobodyError](err)
+		if err == nil || !strings.Contains(err.Error(), want) || !misused && !nobody {
+			t.Errorf("%+v: %v, want %q", q, err, want)
+		}
+	}
+	for _, q := range []Question{{Segment: "region=eu"}, {Segment: "region=other"}, {Segment: "region=us,device=phone"}, {By: "segment:region"}, {By: BySegment}, {Deploys: []plumbline.DeployHash{"a"}}} {
+		q.Model, q.From, q.To = "loan", begin, end
+		if answer, err := asker.Reply(t.Context(), q); err != nil || len(answer.Parts) == 0 {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	// A window without predictions of a model that has some is an answer.
+	if _, err := asker.Reply(t.Context(), Question{Model: "loan", From: begin.Add(-2 * day), To: begin.Add(-day)}); err != nil {
+		t.Error(err)
+	}
+	w := get(Handler(asker, slog.New(slog.DiscardHandler)), "model=loann")
+	if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), `did you mean "loan"?`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestWindowsInTheFutureAreRefused(t *testing.T) {
+	now := time.Date(2026, 4, 1, 4, 0, 0, 0, time.UTC)
+	for _, p := range []Params{{From: "2027-01-01", To: "2027-01-02"}, {To: "2027-01-02"}} {
+		p.Model = "loan"
+		if _, err := p.Question(now); err == nil || !strings.Contains(err.Error(), "is in the future") {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+	if _, err := (Params{Model: "loan", From: "2026-03-31", To: "2026-04-02"}).Question(now); err != nil {
+		t.Errorf("a window that ends in the future: %v", err)
+	}
+}
