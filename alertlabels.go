@@ -56,8 +56,9 @@ const (
 	AnnotationPage        = "page_url"
 	AnnotationSQL         = "sql"
 	AnnotationBurnRate    = "burn_rate"
-	// AnnotationValue is the number the rule compared with the threshold: the
-	// lower end of the long window's interval.
+	// AnnotationValue is the number the rule compared with the threshold: of
+	// labels the lower end of the long window's interval, of events as they come
+	// the long window's share itself.
 	AnnotationValue = "value"
 	// AnnotationLongValue and AnnotationShortValue are the bad shares of the
 	// long and the short window.

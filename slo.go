@@ -2,6 +2,7 @@ package plumbline
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -99,6 +100,34 @@ func WindowName(d time.Duration) string {
 		return strconv.FormatInt(int64(d/time.Minute), 10) + "m"
 	}
 	return strconv.FormatInt(int64(d/time.Second), 10) + "s"
+}
+
+// PeriodName spells the period of an SLO's budget: "30d", or of calendar months
+// their number and M, since no length of time is theirs.
+func (s SLO) PeriodName() string {
+	if s.Calendar != nil && s.Calendar.Months > 0 {
+		return strconv.Itoa(s.Calendar.Months) + "M"
+	}
+	return WindowName(s.Period)
+}
+
+// PeriodMonths reads the calendar months of a PeriodName; it is false of any other.
+func PeriodMonths(name string) (int, bool) {
+	digits, months := strings.CutSuffix(name, "M")
+	n, err := strconv.ParseUint(digits, 10, 8)
+	return int(n), months && err == nil && n > 0
+}
+
+// PeriodWords says a PeriodName to people.
+func PeriodWords(name string) string {
+	switch n, months := PeriodMonths(name); {
+	case !months:
+		return name
+	case n == 1:
+		return "a calendar month"
+	default:
+		return strconv.Itoa(n) + " calendar months"
+	}
 }
 
 // Objective is an SLO with the window pairs that alert on it.

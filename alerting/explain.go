@@ -31,6 +31,9 @@ type Question struct {
 type Explanation struct {
 	// Features are the features that drifted, worst first.
 	Features []FeatureShift
+	// NoDrift says, as a sentence's part, why nothing is known of drift, for
+	// example "no reference"; empty where it was measured.
+	NoDrift string
 	// Carriers say in words which segments, deploys or hours carry the drift, a
 	// sentence's part each, for example `segment region "eu" carries 97 %`.
 	Carriers []string
@@ -55,6 +58,10 @@ type WindowShare struct {
 	Window string
 	// Bad is the share, Low and High its 95 % interval: NaN where not known.
 	Bad, Low, High float64
+	// Events is how many Bad is a share of, 0 where not known; What names them,
+	// for example "requests".
+	Events uint64
+	What   string
 }
 
 // FeatureShift is one feature that explains the incident.

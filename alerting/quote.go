@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"github.com/prometheus/common/model"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 // maxName bounds a name or sentence that someone else wrote, in runes.
@@ -76,6 +78,27 @@ func parseDuration(s string) (time.Duration, bool) {
 	}
 	d, err := time.ParseDuration(s)
 	return d, err == nil && d > 0
+}
+
+// parsePeriod reads the length of a budget's period, of months those that begin
+// with the one at a time.
+func parsePeriod(s string, at time.Time) (time.Duration, bool) {
+	months, ok := plumbline.PeriodMonths(s)
+	if !ok {
+		return parseDuration(s)
+	}
+	at = at.UTC()
+	first := time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, time.UTC)
+	return first.AddDate(0, months, 0).Sub(first), true
+}
+
+// grouped writes a count with its thousands apart: 1,000.
+func grouped(n uint64) string {
+	digits := strconv.FormatUint(n, 10)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
 }
 
 // percent writes a share with one decimal place, 41.2 %, and more where it is

@@ -123,10 +123,13 @@ func (t Text) Facts(q Quoter) []Fact {
 		}
 		add(label, b.words(q))
 	}
+	if t.Status == StatusFiring {
+		add("Counted", t.countWords(q))
+	}
 	if t.Status == StatusResolved {
 		add("From", fmt.Sprintf("%s to %s (%s)", clock(t.Since), clock(t.Until), span(t.Until.Sub(t.Since))))
 	} else {
-		add("Since", fmt.Sprintf("%s (for %s)", clock(t.Since), span(t.At.Sub(t.Since))))
+		add("Alert since", fmt.Sprintf("%s (for %s)", clock(t.Since), span(t.At.Sub(t.Since))))
 		if left, ok := t.Exhaustion(); ok {
 			add("Budget", left.words(q, t.Period))
 		}
@@ -187,12 +190,17 @@ func inBrackets(q Quoter, what string) string {
 // words tells a condition: which number, over which windows, beyond what.
 func (b Burn) words(q Quoter) string {
 	var parts []string
-	if b.Value.OK {
-		parts = append(parts, "at least "+percent(b.Value.V)+" bad")
-	}
 	long, short, pair := strings.Cut(b.Windows, "/")
-	if pair && b.Long.OK && b.Short.OK {
-		parts = append(parts, fmt.Sprintf("%s over %s", percent(b.Long.V), q.Sentence(long)), fmt.Sprintf("%s over %s", percent(b.Short.V), q.Sentence(short)))
+	pair = pair && b.Long.OK && b.Short.OK
+	bad := " bad"
+	switch {
+	case b.Value.OK && b.AtLeast:
+		parts, bad = append(parts, "at least "+percent(b.Value.V)+" bad"), ""
+	case b.Value.OK && !(pair && b.Value.V == b.Long.V):
+		parts, bad = append(parts, percent(b.Value.V)+" bad"), ""
+	}
+	if pair {
+		parts = append(parts, fmt.Sprintf("%s%s over %s", percent(b.Long.V), bad, q.Sentence(long)), fmt.Sprintf("%s over %s", percent(b.Short.V), q.Sentence(short)))
 	} else if b.Windows != "" {
 		parts = append(parts, "over "+q.Sentence(b.Windows))
 	}
@@ -220,11 +228,14 @@ func (t Text) Why(q Quoter) []string {
 		return []string{"The explanation is missing: " + q.Sentence(t.Missing) + "."}
 	}
 	if _, burns := t.Rate(); burns && len(t.Features) == 0 && t.Status == StatusFiring {
-		look := "No feature drifted: look at the segments and the deploy."
-		if t.Coverage != "" {
-			look = "No feature drifted: look at the labels, the segments and the deploy."
+		found, look := "No feature drifted", "the segments and the deploy"
+		if t.NoDrift != "" {
+			found = "Drift is not known (" + q.Sentence(t.NoDrift) + ")"
 		}
-		return append([]string{look}, t.carriers(q)...)
+		if t.Coverage != "" {
+			look = "the labels, " + look
+		}
+		return append([]string{found + ": look at " + look + "."}, t.carriers(q)...)
 	}
 	var lines []string
 	for i, f := range t.Features {
@@ -267,7 +278,7 @@ func RenderText(t Text) string {
 		fmt.Fprintf(&b, "%s\n", CleanLines(t.Description))
 	}
 	for _, f := range t.Facts(q) {
-		fmt.Fprintf(&b, "  %-10s %s\n", f.Label, f.Value)
+		fmt.Fprintf(&b, "  %-11s %s\n", f.Label, f.Value)
 	}
 	if why := t.Why(q); len(why) > 0 {
 		fmt.Fprintf(&b, "\nWhy\n")
@@ -278,7 +289,7 @@ func RenderText(t Text) string {
 	if len(t.Links) > 0 {
 		fmt.Fprintf(&b, "\nWhere to look next\n")
 		for _, l := range t.Links {
-			fmt.Fprintf(&b, "  %-10s %s\n", l.Name, l.URL)
+			fmt.Fprintf(&b, "  %-11s %s\n", l.Name, l.URL)
 		}
 	}
 	if t.SQL != "" {

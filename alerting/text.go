@@ -52,6 +52,9 @@ type Text struct {
 	Since, Until, At time.Time
 	// Burns are the firing conditions, worst first.
 	Burns []Burn
+	// Counts are of how many events the bad shares of the worst condition's
+	// windows are, where that is known.
+	Counts []WindowCount
 	// Period is the error budget's window, as the rule wrote it.
 	Period string
 	// BudgetLeft is the share of the period's budget that is left, below 0 if it
@@ -64,6 +67,8 @@ type Text struct {
 	Coverage string
 	Quality  *QualityChange
 	Features []FeatureShift
+	// NoDrift says why nothing is known of drift; empty where it was measured.
+	NoDrift  string
 	Carriers []string
 	Info     DeployInfo
 	// Missing says why there is no explanation; empty if there is one.
@@ -80,12 +85,14 @@ type Burn struct {
 	Windows string
 	// Rate is how many times faster than the target allows the budget burns.
 	Rate Known
-	// Value is the bad share, between 0 and 1, that was compared with Threshold:
-	// the lower end of an interval, so it is told as "at least". Long and Short
-	// are the bad shares of the two windows, Target is a good share.
+	// Value is the bad share, between 0 and 1, that was compared with Threshold.
+	// Long and Short are the bad shares of the two windows, Target is a good share.
 	Value, Long, Short, Threshold, Target Known
-	// High is the upper end of the interval whose lower end is Value.
-	High Known
+	// AtLeast says that Value is the lower end of an interval and not the share
+	// itself, and Rate the rate at it.
+	AtLeast bool
+	// Low and High are the ends of the interval of Long.
+	Low, High Known
 }
 
 // Ack says that somebody looks after an incident.
@@ -196,7 +203,7 @@ func (t *Text) explainedBy(lead Alert, ex Explanation, err error) {
 	if err != nil {
 		t.Missing, ex = err.Error(), Explanation{}
 	}
-	t.Features, t.Carriers, t.Info = ex.Features, ex.Carriers, ex.Deploy
+	t.Features, t.NoDrift, t.Carriers, t.Info = ex.Features, ex.NoDrift, ex.Carriers, ex.Deploy
 	if q := ex.Quality; q != nil && finite(q.Before) && finite(q.After) {
 		t.Quality = q
 	}
@@ -238,13 +245,18 @@ func newBurn(a Alert) Burn {
 		v, ok := parseNumber(a.Annotations[name])
 		return Known{V: v, OK: ok}
 	}
-	return Burn{
+	b := Burn{
 		Severity: a.Label(plumbline.LabelSeverity),
 		Windows:  a.Annotations[plumbline.AnnotationWindows],
 		Rate:     known(plumbline.AnnotationBurnRate), Value: known(plumbline.AnnotationValue),
 		Long: known(plumbline.AnnotationLongValue), Short: known(plumbline.AnnotationShortValue),
 		Threshold: known(plumbline.AnnotationThreshold), Target: known(plumbline.AnnotationTarget), High: known(plumbline.AnnotationHighValue),
 	}
+	// Events as they come are compared by the share itself, labels by a lower end.
+	if b.AtLeast = b.Value.OK && a.Annotations[plumbline.AnnotationLongValue] != "" && (!b.Long.OK || b.Value.V < b.Long.V); b.AtLeast {
+		b.Low = b.Value
+	}
+	return b
 }
 
 // split parts the alerts into firing and resolved, each worst first.

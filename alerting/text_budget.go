@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 // Exhaustion says how long the error budget lasts if it goes on burning as now.
@@ -23,7 +25,7 @@ type Exhaustion struct {
 // for the condition that burns fastest, with the interval that the rate's
 // interval gives. It is false if the rule gave no rate or period.
 func (t Text) Exhaustion() (Exhaustion, bool) {
-	period, ok := parseDuration(t.Period)
+	period, ok := parsePeriod(t.Period, t.At)
 	fastest, burns := t.fastest()
 	if !ok || !burns {
 		return Exhaustion{}, false
@@ -43,7 +45,14 @@ func (t Text) Exhaustion() (Exhaustion, bool) {
 	low, mid, high := fastest.rates()
 	e.Soonest, e.At, e.Latest = lasts(high), lasts(mid), lasts(low)
 	if !mid.OK {
-		e.At, e.Latest = e.Latest, 0
+		e.At, e.Latest = lasts(fastest.Rate), 0
+	}
+	// An end that another moment gave does not bound this one's estimate.
+	if e.Soonest > e.At {
+		e.Soonest = 0
+	}
+	if e.Latest < e.At {
+		e.Latest = 0
 	}
 	return e, e.At > 0 || t.BudgetLeft.OK && left == 0
 }
@@ -69,24 +78,33 @@ func (b Burn) rates() (low, mid, high Known) {
 		}
 		return Known{V: share.V / budget, OK: true}
 	}
-	return b.Rate, of(b.Long), of(b.High)
+	low = of(b.Low)
+	if b.AtLeast && b.Rate.OK {
+		low = b.Rate
+	}
+	return low, of(b.Long), of(b.High)
 }
 
 // words tells when the budget is gone, as a sentence's part.
 func (e Exhaustion) words(q Quoter, period string) string {
-	subject := "the whole error budget of " + q.Sentence(period)
+	period = q.Sentence(plumbline.PeriodWords(period))
+	subject := "the whole error budget of " + period
 	if e.Left.OK {
-		subject = fmt.Sprintf("%s of the error budget of %s is left, which", percent(e.Left.V), q.Sentence(period))
+		subject = fmt.Sprintf("%s of the error budget of %s is left, which", percent(e.Left.V), period)
 		if e.Left.V <= 0 {
-			return fmt.Sprintf("the error budget of %s is spent (%s left)", q.Sentence(period), percent(e.Left.V))
+			return fmt.Sprintf("the error budget of %s is spent (%s left)", period, percent(e.Left.V))
 		}
 	}
 	words := fmt.Sprintf("%s lasts %s at this rate", subject, span(e.At))
 	switch {
+	case e.Soonest > 0 && e.Latest > 0 && span(e.Soonest) == span(e.Latest):
+		// As exact as it is written.
 	case e.Soonest > 0 && e.Latest > 0:
 		words += fmt.Sprintf(" (between %s and %s)", span(e.Soonest), span(e.Latest))
 	case e.Latest > 0:
 		words += fmt.Sprintf(" (at most %s)", span(e.Latest))
+	case e.Soonest > 0:
+		words += fmt.Sprintf(" (at least %s)", span(e.Soonest))
 	}
 	return words
 }

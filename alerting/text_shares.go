@@ -1,17 +1,26 @@
 package alerting
 
 import (
+	"math"
 	"strings"
 	"time"
 )
 
-// fromWindows fills in what the rule did not say: the upper ends of the
-// intervals, and what is left of the budget.
+// WindowCount says how many of a window's events were bad.
+type WindowCount struct {
+	Window   string
+	Bad, All uint64
+	// What names the events, for example "requests"; it may be empty.
+	What string
+}
+
+// fromWindows fills in what the rule did not say: the ends of the intervals, the
+// events, and what is left of the budget.
 func (t *Text) fromWindows(windows []WindowShare) {
 	find := func(name string) (WindowShare, bool) {
 		want, ok := parseDuration(name)
 		for _, w := range windows {
-			if d, known := parseDuration(w.Window); ok && known && d == want {
+			if d, known := parseDuration(w.Window); w.Window == name || ok && known && d == want {
 				return w, true
 			}
 		}
@@ -19,15 +28,48 @@ func (t *Text) fromWindows(windows []WindowShare) {
 	}
 	for i := range t.Burns {
 		b := &t.Burns[i]
-		long, _, _ := strings.Cut(b.Windows, "/")
-		if w, ok := find(long); ok && !b.High.OK && finite(w.High) {
-			b.High = Known{V: w.High, OK: true}
+		long, short, _ := strings.Cut(b.Windows, "/")
+		if w, ok := find(long); ok {
+			b.within(w)
+		}
+		for _, name := range []string{long, short} {
+			if w, ok := find(name); i == 0 && ok && w.Events > 0 && finite(w.Bad) {
+				t.Counts = append(t.Counts, WindowCount{Window: name, Bad: uint64(math.Round(max(w.Bad, 0) * float64(w.Events))), All: w.Events, What: w.What})
+			}
 		}
 		budget := 1 - b.Target.V
 		if w, ok := find(t.Period); ok && !t.BudgetLeft.OK && b.Target.OK && budget > 0 && finite(w.Bad) {
 			t.BudgetLeft = Known{V: 1 - w.Bad/budget, OK: true}
 		}
 	}
+}
+
+// within takes the ends of the interval that the rule did not say, unless the
+// share lies outside: then the interval is one of another moment.
+func (b *Burn) within(w WindowShare) {
+	if b.Long.OK && (w.Low > b.Long.V || w.High < b.Long.V) {
+		return
+	}
+	if !b.Low.OK && finite(w.Low) {
+		b.Low = Known{V: w.Low, OK: true}
+	}
+	if !b.High.OK && finite(w.High) {
+		b.High = Known{V: w.High, OK: true}
+	}
+}
+
+// countWords says of how many events the bad shares are, empty where that is not
+// known.
+func (t Text) countWords(q Quoter) string {
+	var parts []string
+	for i, c := range t.Counts {
+		words := grouped(c.Bad) + " of " + grouped(c.All)
+		if i == 0 && c.What != "" {
+			words += " " + q.Sentence(c.What)
+		}
+		parts = append(parts, words+" over "+q.Sentence(c.Window))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // longestWindow returns the longest long window of the conditions that fire.

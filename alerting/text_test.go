@@ -274,26 +274,6 @@ func TestExhaustion(t *testing.T) {
 	}
 }
 
-// What the rule does not say of its windows, the explainer may.
-func TestWindowsFillInWhatTheRuleLeftOut(t *testing.T) {
-	a := example(plumbline.SeverityPage)
-	delete(a.Annotations, plumbline.AnnotationHighValue)
-	delete(a.Annotations, plumbline.AnnotationBudgetLeft)
-	windows := []alerting.WindowShare{{Window: "60m", Bad: 0.412, Low: 0.381, High: 0.5}, {Window: "7d", Bad: 0.04, High: math.NaN()}, {Window: "?"}}
-	text := alerting.NewText([]alerting.Alert{a}, flights, alerting.Explanation{Windows: windows}, nil, noon)
-	if b := text.Burns[0]; b.High != (alerting.Known{V: 0.5, OK: true}) {
-		t.Errorf("high %+v", b.High)
-	}
-	// 4 % bad of 10 % allowed.
-	if left := text.BudgetLeft; !left.OK || math.Abs(left.V-0.6) > 1e-12 {
-		t.Errorf("left %+v, want 0.6", left)
-	}
-	said := alerting.NewText([]alerting.Alert{example(plumbline.SeverityPage)}, flights, alerting.Explanation{Windows: windows}, nil, noon)
-	if said.Burns[0].High.V != 0.445 || said.BudgetLeft.V != 0.61 {
-		t.Errorf("what the rule says goes before: %+v, %+v", said.Burns[0].High, said.BudgetLeft)
-	}
-}
-
 // A ticket that is of no SLO does not end within one.
 func TestTheEndOfATicketWithoutAnSLO(t *testing.T) {
 	a := example(plumbline.SeverityTicket)
@@ -419,6 +399,10 @@ func TestFirstScreenWithTheWorstNames(t *testing.T) {
 				Quality: &alerting.QualityChange{Measure: worst, BeforeWhat: worst, AfterWhat: worst},
 				Deploy:  alerting.DeployInfo{Version: worst, By: worst, Commit: worst, At: noon, Previous: plumbline.DeployHash(worst)},
 			}
+			ex.NoDrift = worst
+			for _, window := range []string{"1h", "5m", worst} {
+				ex.Windows = append(ex.Windows, alerting.WindowShare{Window: window, Bad: 0.5, Low: 0.4, High: 0.6, Events: 123456789012, What: worst})
+			}
 			for range 12 {
 				ex.Features = append(ex.Features, alerting.FeatureShift{Feature: plumbline.Feature(worst), PSI: 123456789, Share: 0.123, Before: worst, After: worst})
 				ex.Carriers = append(ex.Carriers, worst)
@@ -443,7 +427,7 @@ func TestALongLineHidesNoOther(t *testing.T) {
 	text := alerting.NewText([]alerting.Alert{example(plumbline.SeverityPage)}, plumbline.OwnerEntry{Name: "flights-oncall"}, ex, nil, noon)
 	checkBlocks(t, text)
 	raw, err := json.Marshal(slack.Blocks(text, slack.Buttons{}))
-	for _, fact := range []string{"*Burning*", "*Since*", "*Owner*  `flights-oncall`", "…"} {
+	for _, fact := range []string{"*Burning*", "*Alert since*", "*Owner*  `flights-oncall`", "…"} {
 		if err != nil || !strings.Contains(string(raw), fact) {
 			t.Errorf("%s is missing, %v: %s", fact, err, raw)
 		}

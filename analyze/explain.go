@@ -70,6 +70,25 @@ func (e Explanation) Share(i int) float64 {
 	return e.Drifted[i].Excess / sum
 }
 
+// NoDrift says, as a sentence's part, why nothing is known of drift: none was
+// measured of any feature. It is empty where it was of one.
+func (e Explanation) NoDrift() string {
+	why := "nothing was seen of it yet"
+	for _, s := range e.Features {
+		switch s.Verdict {
+		case plumbline.VerdictInsufficient:
+			why = "too few events"
+		case plumbline.VerdictMissing:
+			if why != "too few events" {
+				why = "no reference"
+			}
+		default:
+			return ""
+		}
+	}
+	return why
+}
+
 // Explain puts together what belongs to one incident: which features moved,
 // quality before and after, the deploy. It reads the tables as they are now,
 // the training set included. An error means that something could not be read,

@@ -81,7 +81,6 @@ func pairLabels(slo plumbline.SLO, pair plumbline.WindowPair, severity string) m
 
 func burnAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig) map[string]string {
 	long, short := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short)
-	period := plumbline.WindowName(slo.Period)
 	longValue := lookup(plumbline.MetricErrorRatio(long))
 	shortValue := lookup(plumbline.MetricErrorRatio(short))
 	coverage := lookup(plumbline.MetricCoverage(long))
@@ -91,7 +90,7 @@ func burnAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateC
 	description := strings.Join([]string{
 		"Over the last " + long + " (event time) " + longValue + " of the labelled predictions of {{ $labels.model }} deploy {{ $labels.deploy_hash }} were wrong,",
 		"at least {{ $value | humanizePercentage }} with 95 % confidence, and " + shortValue + " over the last " + short + ".",
-		"SLO " + string(slo.Name) + " allows " + allowed + " over " + period + "; this alert fires beyond " + threshold + ".",
+		"SLO " + string(slo.Name) + " allows " + allowed + " over " + plumbline.PeriodWords(slo.PeriodName()) + "; this alert fires beyond " + threshold + ".",
 		"The budget burns at least " + burn + " times as fast as planned.",
 		coverage + " of the window's predictions have a label.",
 	}, " ")
@@ -110,7 +109,7 @@ func burnAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateC
 		plumbline.AnnotationThreshold:   threshold,
 		plumbline.AnnotationTarget:      percent(slo.Target),
 		plumbline.AnnotationWindows:     long + "/" + short,
-		plumbline.AnnotationPeriod:      period,
+		plumbline.AnnotationPeriod:      slo.PeriodName(),
 		plumbline.AnnotationCoverage:    coverage,
 	})
 }

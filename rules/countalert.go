@@ -42,7 +42,7 @@ func badEvents(slo plumbline.SLO) string {
 	case plumbline.SLILatency:
 		what = "answers took " + bound + " ms"
 	case plumbline.SLISuccess:
-		what = "requests were not answered"
+		what = "requests did not succeed"
 	case plumbline.SLICost:
 		what = "requests had " + templateText(string(slo.SLI.Feature)) + " " + bound
 	case plumbline.SLIFreshness:
@@ -69,7 +69,6 @@ func badEvents(slo plumbline.SLO) string {
 
 func countAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfig) map[string]string {
 	long, short := plumbline.WindowName(pair.Long), plumbline.WindowName(pair.Short)
-	period := plumbline.WindowName(slo.Period)
 	longValue := "{{ $value | humanizePercentage }}"
 	shortValue := lookup(plumbline.MetricErrorRatio(short))
 	threshold, allowed := percent(pair.Threshold(slo.Target)), percent(budget(slo))
@@ -78,7 +77,7 @@ func countAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg Generate
 	deploy := "{{ with $labels.deploy_hash }} (deploy {{ . }}){{ end }}"
 	description := strings.Join([]string{
 		"Over the last " + long + " (event time) of {{ $labels.model }}" + deploy + ", " + longValue + " of " + bad + ", and " + shortValue + " over the last " + short + ".",
-		"SLO " + string(slo.Name) + " allows " + allowed + " over " + period + "; this alert fires beyond " + threshold + evidenceText(pair) + ".",
+		"SLO " + string(slo.Name) + " allows " + allowed + " over " + plumbline.PeriodWords(slo.PeriodName()) + "; this alert fires beyond " + threshold + evidenceText(pair) + ".",
 		"The budget burns " + burn + " times as fast as planned.",
 	}, " ")
 	return withoutEmpty(map[string]string{
@@ -95,6 +94,6 @@ func countAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg Generate
 		plumbline.AnnotationThreshold:   threshold,
 		plumbline.AnnotationTarget:      percent(slo.Target),
 		plumbline.AnnotationWindows:     long + "/" + short,
-		plumbline.AnnotationPeriod:      period,
+		plumbline.AnnotationPeriod:      slo.PeriodName(),
 	})
 }

@@ -86,6 +86,24 @@ func TestGenerateAlerts(t *testing.T) {
 	}
 }
 
+// What a page says of requests and months is true: they were answered, with an
+// error, and no month has 730 hours.
+func TestWhatAlertsOfCountsSay(t *testing.T) {
+	slo := plumbline.SLO{Name: "s", Model: "m", Owner: "o", SLI: plumbline.SLI{Kind: plumbline.SLISuccess}, Target: 0.99, Period: 730 * time.Hour, Calendar: &plumbline.Calendar{Months: 1}}
+	content, err := Generate([]plumbline.SLO{slo}, linked())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"of requests did not succeed over 1h", "allows 1% over a calendar month;", "period: 1M"} {
+		if !strings.Contains(string(content), want) {
+			t.Errorf("the rules do not say %q:\n%s", want, content)
+		}
+	}
+	if strings.Contains(string(content), "730h") {
+		t.Error("a month is said to have 730 hours")
+	}
+}
+
 func TestGenerateIsOrderFree(t *testing.T) {
 	a := plumbline.SLO{Name: "a", Model: "m", Owner: "o", Target: 0.9, Period: 30 * day}
 	b := a

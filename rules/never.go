@@ -46,7 +46,7 @@ func (e *noPairError) problem() string {
 	for i, r := range e.refused {
 		reasons[i] = r.Reason
 	}
-	return fmt.Sprintf("no window pair can fire for %v over %s (%s)", e.slo.Target, plumbline.WindowName(e.slo.Period), strings.Join(reasons, ", "))
+	return fmt.Sprintf("no window pair can fire for %v over %s (%s)", e.slo.Target, plumbline.PeriodWords(e.slo.PeriodName()), strings.Join(reasons, ", "))
 }
 
 // fires reports the conditions of an SLO that can never fire, each where it stands, and

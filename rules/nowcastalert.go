@@ -53,7 +53,7 @@ func nowcastRule(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateConfi
 		plumbline.AnnotationDescription: strings.Join([]string{
 			"Over the last " + long + " of full hours (event time) an estimated " + longValue + " of the predictions of {{ $labels.model }} deploy {{ $labels.deploy_hash }} were wrong,",
 			"at least {{ $value | humanizePercentage }}, and " + shortValue + " over the last " + short + ".",
-			"SLO " + string(slo.Name) + " allows " + allowed + " over " + plumbline.WindowName(slo.Period) + "; this alert fires beyond " + threshold + ".",
+			"SLO " + string(slo.Name) + " allows " + allowed + " over " + plumbline.PeriodWords(slo.PeriodName()) + "; this alert fires beyond " + threshold + ".",
 			"Most labels are not in yet: they will confirm or retract it, and they alone spend the budget.",
 		}, " "),
 		plumbline.AnnotationSQL:        burnSQL(plumbline.MeasureEstimatedBadShare, long),

@@ -25,6 +25,9 @@ const (
 	maxWhy   = 800
 )
 
+// sqlElsewhere stands for a statement that does not fit on the first screen.
+const sqlElsewhere = "The SQL statement that returns the number is in the thread."
+
 // Bounds of one quoted name and sentence, in characters before escaping.
 const (
 	maxName     = 80
@@ -102,16 +105,16 @@ func layout(t alerting.Text) (blocks []slack.Block, sql string) {
 		facts = append(facts, fmt.Sprintf("*%s*  %s", f.Label, f.Value))
 	}
 	add(fit(facts, maxFacts))
-	if why := t.Why(q); len(why) > 0 {
-		for i := range why {
-			why[i] = "• " + why[i]
-		}
-		add(fit(append([]string{"*Why*"}, why...), maxWhy))
-	}
 	var links []string
 	for _, l := range t.Links {
 		seen += len(l.Name) + len(" · ")
 		links = append(links, fmt.Sprintf("<%s|%s>", strings.ReplaceAll(l.URL, "&", "&amp;"), escaper.Replace(l.Name)))
+	}
+	if why := t.Why(q); len(why) > 0 {
+		for i := range why {
+			why[i] = "• " + why[i]
+		}
+		add(fit(append([]string{"*Why*"}, why...), min(maxWhy, maxScreen-maxButtons-len(sqlElsewhere)-seen)))
 	}
 	if line := strings.Join(links, " · "); line != "" && len(line) <= maxSection {
 		blocks = append(blocks, section(line))
@@ -121,7 +124,7 @@ func layout(t alerting.Text) (blocks []slack.Block, sql string) {
 	}
 	code := codeBlock(t.SQL)
 	if seen+utf8.RuneCountInString(code) > maxScreen-maxButtons {
-		add("The SQL statement that returns the number is in the thread.")
+		add(sqlElsewhere)
 		return blocks, t.SQL
 	}
 	add(code)

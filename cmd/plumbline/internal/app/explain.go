@@ -55,6 +55,7 @@ func (x explainer) Explain(ctx context.Context, about alerting.Question) (alerti
 	for i, s := range e.Drifted {
 		out.Features = append(out.Features, alerting.FeatureShift{Feature: s.Feature, PSI: s.PSI, Share: e.Share(i), Before: s.Before, After: s.After})
 	}
+	out.NoDrift = e.NoDrift()
 	if e.After != nil {
 		coverage := e.After.Coverage()
 		out.Coverage = &coverage
@@ -143,11 +144,14 @@ func (x explainer) windows(ctx context.Context, about alerting.Question, out *al
 	defer rows.Close()
 	for rows.Next() {
 		var (
-			w  alerting.WindowShare
+			w  = alerting.WindowShare{What: x.events(about.SLO)}
 			at time.Time
 		)
-		if err := rows.Scan(&w.Window, &w.Bad, &w.Low, &w.High, &at); err != nil {
+		if err := rows.Scan(&w.Window, &w.Bad, &w.Low, &w.High, &w.Events, &at); err != nil {
 			return end, fmt.Errorf("read burn findings: %w", err)
+		}
+		if w.What == "" {
+			w.Events = 0 // nobody could say of what
 		}
 		out.Windows = append(out.Windows, w)
 		if at.After(end) {
@@ -155,6 +159,26 @@ func (x explainer) windows(ctx context.Context, about alerting.Question, out *al
 		}
 	}
 	return end, rows.Err()
+}
+
+// events names what an objective counts, empty where a count of it says nothing.
+func (x explainer) events(name plumbline.SLOName) string {
+	slo, declared := x.slos[name]
+	if !declared {
+		return ""
+	}
+	if slo.Budgeting == plumbline.Timeslices || slo.Budgeting == plumbline.RatioTimeslices {
+		return "slices of " + plumbline.WindowName(slo.SliceWindow)
+	}
+	switch slo.SLI.Name() {
+	case plumbline.SLIQuality:
+		return "labelled predictions"
+	case plumbline.SLILatency, plumbline.SLISuccess, plumbline.SLICost:
+		return "requests"
+	case plumbline.SLIFreshness, plumbline.SLIDrift, plumbline.SLIFairness, plumbline.SLIKPI:
+		return "minutes"
+	}
+	return ""
 }
 
 const (

@@ -31,7 +31,7 @@ const mostUnseen = 0.1
 // the windows, unless a finding says it. It is what the error budget is counted
 // from: events, or slices of time; of a composite, what its parts burnt, weighed.
 func (x explainer) budget(ctx context.Context, slo plumbline.SLO, end time.Time, out *alerting.Explanation) error {
-	name := plumbline.WindowName(slo.Period)
+	name := slo.PeriodName()
 	if slices.ContainsFunc(out.Windows, func(w alerting.WindowShare) bool { return w.Window == name }) {
 		return nil
 	}
