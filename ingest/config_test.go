@@ -93,6 +93,11 @@ func TestIntentSurvivesItsEncoding(t *testing.T) {
 	if err != nil || !ok || got.Epoch != "abc" || *got.Last != last || got.Plan != "def" {
 		t.Errorf("%+v %v %v", got, ok, err)
 	}
+	for metadata, want := range map[string]int{intent{Last: &last, Done: 7}.encode(): 7, text: 0, "": 0, "pend:7": 0} {
+		if got := Done(metadata); got != want {
+			t.Errorf("of %s %d statements are done, want %d", metadata, got, want)
+		}
+	}
 	if _, ok, err := parseIntent(""); ok || err != nil {
 		t.Error("a foreign commit is taken for ours")
 	}

@@ -18,6 +18,10 @@ type intent struct {
 	// Stored is, with Last, the offset before which everything is stored; 0 is not
 	// known.
 	Stored int64 `json:"stored,omitempty"`
+	// Done is how many statements of the batch are known to be stored. It tells those
+	// who watch the group that a batch of many days goes on, and means nothing to who
+	// takes it over.
+	Done int `json:"done,omitempty"`
 	// Sampled says that the raw rows cannot tell what the rollups hold: the
 	// privacy policy leaves some out, or a replay stores them anew beside rollups
 	// that are there.
@@ -31,6 +35,17 @@ type intent struct {
 }
 
 const intentVersion = 1
+
+// Done returns how much of the batch that begins at a commit is stored, by the
+// metadata of the commit: it grows as long as the batch goes on. Of a commit that is
+// not Plumbline's it is 0.
+func Done(metadata string) int {
+	begun, _, err := parseIntent(metadata)
+	if err != nil {
+		return 0
+	}
+	return begun.Done
+}
 
 // encode returns the metadata; it stays far below the 4,096 bytes that Kafka
 // keeps.

@@ -75,6 +75,7 @@ func (m *metrics) window(t tableRows, window int) {
 // present is nil for a batch that is stored for the first time.
 func (w *worker) storeRun(ctx context.Context, b *batch, t tableRows, r run, present map[partKey]uint64) error {
 	if stored, err := w.isStored(b, t, r, present); stored || err != nil {
+		b.advance(err)
 		return err
 	}
 	insert := func(ctx context.Context, token string) error {
@@ -132,7 +133,16 @@ func (w *worker) once(ctx context.Context, b *batch, s statement) error {
 		}
 		return sendAgain(ctx, s.token, s.insert, w.orExpired(s.table, s.key, s.stored))
 	}, retryable)
+	b.advance(err)
 	return w.parkUnless(ctx, err, retryable, "store %s in %s", b, s.table)
+}
+
+// advance counts a statement that is stored. One that was stored before counts too, so
+// that a batch that is begun again and fails at the same place never gets further.
+func (b *batch) advance(err error) {
+	if err == nil {
+		b.done++
+	}
 }
 
 // maxTokens bounds how many tokens of one statement may be spent. Each one more
@@ -173,7 +183,8 @@ func (w *worker) parkUnless(ctx context.Context, err error, again func(error) bo
 // confirm makes sure that the partition is still ours before a statement, if
 // that was last known longer ago than half a session: a process that was
 // stopped and goes on must not repeat what the next owner has done. Committing
-// the intent again changes nothing and is refused to a former owner.
+// the intent again changes nothing but how much of it is done, and is refused to a
+// former owner.
 func (w *worker) confirm(ctx context.Context, b *batch) error {
 	if w.i.now().Sub(w.confirmed) < w.i.cfg.SessionTimeout/2 && w.leased() {
 		return nil

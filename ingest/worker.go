@@ -319,7 +319,7 @@ func (w *worker) intend(ctx context.Context, b *batch) error {
 	if err := w.renew(ctx); err != nil {
 		return err
 	}
-	begun := intent{Epoch: w.at.Epoch, Last: &b.last, Stored: w.complete, Plan: cmp.Or(b.plan, w.plan), Counted: b.counted, Sampled: b.sampled || w.i.privacy.Samples(), Shard: w.db.Shard()}
+	begun := intent{Epoch: w.at.Epoch, Last: &b.last, Stored: w.complete, Done: b.done, Plan: cmp.Or(b.plan, w.plan), Counted: b.counted, Sampled: b.sampled || w.i.privacy.Samples(), Shard: w.db.Shard()}
 	if !w.lease.session.IsZero() {
 		begun.Session = &w.lease.session
 	}
