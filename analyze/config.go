@@ -307,7 +307,7 @@ type Dependencies struct {
 	// Queries runs the statements of SLOs on SQL, as a user that may only read; nil
 	// where there is none. PromQL evaluates the expressions of those on PromQL.
 	Queries count.Querier
-	PromQL  count.Instant
+	PromQL  count.PromQL
 	// Changed is told which SLOs on counts have another verdict than before, once it
 	// is written; nil is told nothing. The next look waits for it.
 	Changed func(...plumbline.SLOName)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -51,6 +52,8 @@ type counted struct {
 	// evaluation of a process, and after looks that leave no pause, as those do in
 	// which statements of users hang. A second.
 	leastFill time.Duration
+	// behind are the objectives of which it was logged that they have a backlog.
+	behind map[plumbline.SLOName]bool
 }
 
 func newCounted(cfg Config, deps Dependencies) *counted {
@@ -101,7 +104,28 @@ func (r *Runner) lookCounts(ctx context.Context, now time.Time, keep keeper) err
 	r.counted.keep(said, now)
 	err = errors.Join(err, r.counted.fill(ctx, r.objectives, now, max(r.pauseEvents(time.Since(began)), r.counted.leastFill)))
 	r.metrics.uncounted.Set(r.counted.counter.Left(now).Seconds())
+	r.sayBacklogs(now)
 	return err
+}
+
+// sayBacklogs logs which objectives are not counted as a whole, once for each, and when
+// they are: until then their longer windows are missing.
+func (r *Runner) sayBacklogs(now time.Time) {
+	left := r.counted.counter.Uncounted(r.objectives, now)
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		if !r.counted.behind[name] {
+			r.log.Info("windows of an SLO are missing until what is not counted of it is counted, the newest of it first", "slo", name, "uncounted", left[name])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.counted.behind)) {
+		if _, ok := left[name]; !ok {
+			r.log.Info("all of an SLO is counted", "slo", name)
+		}
+	}
+	r.counted.behind = make(map[plumbline.SLOName]bool, len(left))
+	for name := range left {
+		r.counted.behind[name] = true
+	}
 }
 
 // fill counts backlogs for so long. If it counted anything, that is soon looked at.

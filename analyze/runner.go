@@ -312,7 +312,7 @@ func newMetrics() metrics {
 	return metrics{
 		findings:  prometheus.NewCounter(prometheus.CounterOpts(opts("findings_total", "Rows of findings written."))),
 		errors:    prometheus.NewCounter(prometheus.CounterOpts(opts("step_errors_total", "Looks in which something could not be looked at."))),
-		uncounted: prometheus.NewGauge(prometheus.GaugeOpts(opts("uncounted_seconds", "Event time that is not counted yet, of the indicator of events that has most of it left: one that is new, or fell behind."))),
+		uncounted: prometheus.NewGauge(prometheus.GaugeOpts(opts("uncounted_seconds", "Event time that is not counted yet, of the indicator that has most of it left: one that is new, or fell behind."))),
 		last:      prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("last_complete_step_timestamp_seconds", "Unix time of the last look that saw everything: service is quality and its burn, counts is the burn of what is counted as it comes, features is drift and data quality, ledger is what became of alarms, arrival is whether labels come, estimates is maturity and quality before labels.")), []string{"look"}),
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/expfmt"
@@ -104,6 +105,52 @@ func (a *API) At(ctx context.Context, expr string, at time.Time) (value float64,
 		return 0, false, fmt.Errorf("%s has %d series at %s; aggregate them", expr, len(v), at.UTC().Format(time.RFC3339))
 	}
 	return 0, false, fmt.Errorf("%s is no number", expr)
+}
+
+// Minutes evaluates one expression at each whole minute from first to last, NaN where
+// it has no value, as At would: of all minutes at once, since a minute at a time reads
+// every series as often as there are minutes.
+func (a *API) Minutes(ctx context.Context, expr string, first, last time.Time) ([]float64, error) {
+	values := make([]float64, last.Sub(first)/time.Minute+1)
+	for i := range values {
+		values[i] = math.NaN()
+	}
+	if strings.Contains(expr, "@") { // start() and end() are those of the whole range
+		for i := range values {
+			v, ok, err := a.At(ctx, expr, first.Add(time.Duration(i)*time.Minute))
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				values[i] = v
+			}
+		}
+		return values, nil
+	}
+	q, err := a.engine.NewRangeQuery(ctx, a.storage(), nil, expr, first, last, time.Minute)
+	if err != nil {
+		return nil, err
+	}
+	defer q.Close()
+	result := q.Exec(ctx)
+	if result.Err != nil {
+		return nil, result.Err
+	}
+	matrix, err := result.Matrix()
+	if err != nil {
+		return nil, fmt.Errorf("%s is no number: %w", expr, err)
+	}
+	filled := make([]bool, len(values))
+	for _, series := range matrix {
+		for _, p := range series.Floats {
+			i := time.UnixMilli(p.T).Sub(first) / time.Minute
+			if filled[i] {
+				return nil, fmt.Errorf("%s has several series at %s; aggregate them", expr, time.UnixMilli(p.T).UTC().Format(time.RFC3339))
+			}
+			values[i], filled[i] = p.F, true
+		}
+	}
+	return values, nil
 }
 
 // storage is findings, and what rules recorded under names of their own.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -148,6 +149,30 @@ func TestAt(t *testing.T) {
 	}
 	if _, _, err := a.At(t.Context(), "slo:sli_error:ratio_rate1h", origin.Add(time.Minute)); err == nil {
 		t.Error("two series are one number")
+	}
+}
+
+// Minutes are what each of them alone is, for expressions as well that know of a range.
+func TestMinutesAreInstants(t *testing.T) {
+	a, _ := newAPI(t)
+	first, last := origin.Add(-10*time.Minute), origin.Add(30*time.Minute)
+	for _, expr := range []string{"sum(slo:sli_error:ratio_rate1h)", "nothing", "vector(3)", "time()", "2", "sum(max_over_time(slo:sli_error:ratio_rate1h[10m:1m]))",
+		"sum(slo:sli_error:ratio_rate1h @ end())", "time() - time() / 0 * 0", "sum(slo:sli_error:ratio_rate1h offset 3m) > 0.05"} {
+		got, err := a.Minutes(t.Context(), expr, first, last)
+		if err != nil || len(got) != 41 {
+			t.Fatalf("%s: %d values, %v", expr, len(got), err)
+		}
+		for i, v := range got {
+			want, ok, err := a.At(t.Context(), expr, first.Add(time.Duration(i)*time.Minute))
+			if err != nil || ok && v != want || !ok && !math.IsNaN(v) {
+				t.Errorf("%s in minute %d: %v, alone %v %v %v", expr, i, v, want, ok, err)
+			}
+		}
+	}
+	for _, expr := range []string{"slo:sli_error:ratio_rate1h", `"a text"`} {
+		if v, err := a.Minutes(t.Context(), expr, first, last); err == nil {
+			t.Errorf("%s is %v", expr, v)
+		}
 	}
 }
 

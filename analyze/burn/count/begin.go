@@ -2,6 +2,7 @@ package count
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -27,6 +28,11 @@ type backlog struct {
 	// newest is the last minute with events that was counted meanwhile, in unix
 	// seconds; 0 is none.
 	newest int64
+	// stretch is how much of it one statement counts, and rests until when none is asked
+	// after one that failed: of indicators that are asked for by the minute, each of which
+	// has a statement of its own.
+	stretch time.Duration
+	rests   time.Time
 }
 
 // begin notes how far batches are complete: what was is the backlog of these
@@ -75,8 +81,21 @@ func (c *Counter) putOff(slos map[plumbline.SLIID]plumbline.SLO, minutes []int64
 // windows when they are whole; were the oldest first, none would until all is counted.
 // What is counted is remembered: the next call goes on from there. It is not part of
 // Step, since it may take long and what Step has counted is to be evaluated first.
+// Where events have a backlog, the other indicators have half of the time.
 func (c *Counter) CatchUp(ctx context.Context, objectives []plumbline.Objective, now time.Time, within time.Duration) error {
-	slos, _, _ := indicators(objectives)
+	events, timed, asked := indicators(objectives)
+	maps.Copy(timed, asked)
+	began, forEvents := time.Now(), within
+	if c.nextByTime(timed) != "" {
+		forEvents = within / 2
+	}
+	err := c.catchUpEvents(ctx, events, now, forEvents)
+	return errors.Join(err, c.catchUpByTime(ctx, timed, now, max(within-time.Since(began), 0)))
+}
+
+// catchUpEvents counts the backlogs of indicators on events, those that are left to the
+// same time by one statement.
+func (c *Counter) catchUpEvents(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time, within time.Duration) error {
 	inTime, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	// The driver tells a server how long a statement may take only where more than a
@@ -117,20 +136,6 @@ func (c *Counter) cutOff(ctx, inTime context.Context, first bool, err error) err
 		return nil
 	}
 	return fmt.Errorf("count a backlog, %s of it at a time: %w", tried, err)
-}
-
-// Left returns how much event time is not counted yet of the indicator that has most of
-// it left.
-func (c *Counter) Left(now time.Time) time.Duration {
-	var most int64
-	for _, b := range c.backlogs {
-		var left int64
-		for _, s := range b.left {
-			left += max(min(s.to, now.Unix())-max(s.from, c.oldest(now).Unix()), 0)
-		}
-		most = max(most, left)
-	}
-	return time.Duration(most) * time.Second
 }
 
 // nextBacklog returns the indicators that have the newest of what is left.

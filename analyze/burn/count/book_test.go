@@ -192,11 +192,11 @@ type broken struct {
 	expr string
 }
 
-func (b broken) At(ctx context.Context, expr string, at time.Time) (float64, bool, error) {
+func (b broken) Minutes(ctx context.Context, expr string, first, last time.Time) ([]float64, error) {
 	if expr == b.expr {
-		return 0, false, errors.New("a statement of its owner's")
+		return nil, errors.New("a statement of its owner's")
 	}
-	return b.constants.At(ctx, expr, at)
+	return b.constants.Minutes(ctx, expr, first, last)
 }
 
 // A user's statement that fails makes its own objective missing, and no other: what was
@@ -213,11 +213,7 @@ func TestAStatementThatFailsIsMissing(t *testing.T) {
 	counter := New(DefaultConfig(), db, nil, values)
 	counter.budget = time.Hour
 	book := NewBook(counter)
-	for counter.reached[all[1].SLO.SLIID()].Before(origin) { // at most two hours a step
-		if err := counter.Step(t.Context(), all, origin); err != nil {
-			t.Fatal(err)
-		}
-	}
+	count(t, counter, all, origin)
 	counter.promql = broken{values, "a"}
 	again := New(DefaultConfig(), db, nil, counter.promql) // a process that begins then
 	again.budget = time.Hour

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -51,10 +52,32 @@ const again = time.Hour
 const thousandths = 1000
 
 // byTime counts an indicator that no batch of events tells the news of: from
-// where it was counted to, and a little before.
+// where it was counted to, and a little before. Of more than a step, as of one that is
+// new, it counts the newest, which pages need; the rest is a backlog.
 func (c *Counter) byTime(ctx context.Context, id plumbline.SLIID, slo plumbline.SLO, now time.Time) error {
 	to := now.Truncate(time.Minute)
-	from, longest := to.Add(-c.cfg.Back), stepOf(slo)
+	from := c.dueFrom(id, slo, to, now)
+	if !from.Before(to) {
+		return nil
+	}
+	before, had := c.backlogs[id]
+	if newest := to.Add(-stepOf(slo)); from.Before(newest) {
+		c.leave(id, slo, span{from.Unix(), newest.Unix()})
+		from = newest
+	}
+	if err := c.countByTime(ctx, id, slo, span{from.Unix(), to.Unix()}, to.UnixMilli()); err != nil {
+		if delete(c.backlogs, id); had {
+			c.backlogs[id] = before
+		}
+		return err
+	}
+	c.cursor[id], c.reached[id] = to.UnixMilli(), to
+	return nil
+}
+
+// dueFrom returns the minute from which on an indicator is counted now.
+func (c *Counter) dueFrom(id plumbline.SLIID, slo plumbline.SLO, to, now time.Time) time.Time {
+	from := to.Add(-c.cfg.Back)
 	if at, ok := c.cursor[id]; ok {
 		from = maxTime(from, time.UnixMilli(at).Add(-repeat))
 		late := slo.SLI.Is(plumbline.SLIFreshness) || slo.SLI.Is(plumbline.SLILabelArrival)
@@ -63,23 +86,19 @@ func (c *Counter) byTime(ctx context.Context, id plumbline.SLIID, slo plumbline.
 			c.whole[id] = now
 		}
 	}
-	from = from.Truncate(time.Minute)
-	to = minTime(to, from.Add(longest))
-	if !from.Before(to) {
-		return nil
-	}
-	counted, err := c.count(ctx, slo, from, to)
+	return from.Truncate(time.Minute)
+}
+
+// countByTime counts the minutes of a span of one indicator and stores them.
+func (c *Counter) countByTime(ctx context.Context, id plumbline.SLIID, slo plumbline.SLO, s span, version int64) error {
+	counted, err := c.count(ctx, slo, time.Unix(s.from, 0), time.Unix(s.to, 0))
 	if err != nil {
 		return err
 	}
 	for i := range counted {
 		counted[i].sli, counted[i].model = id, slo.Model
 	}
-	if err := c.write(ctx, counted, to.UnixMilli()); err != nil {
-		return err
-	}
-	c.cursor[id], c.reached[id] = to.UnixMilli(), to
-	return nil
+	return c.write(ctx, counted, version)
 }
 
 func maxTime(a, b time.Time) time.Time {
@@ -197,50 +216,55 @@ func (c *Counter) evaluated(ctx context.Context, sli plumbline.SLI, from, to tim
 	if c.promql == nil {
 		return nil, errors.New("nothing evaluates its PromQL here")
 	}
-	var all []row
-	for m := from; m.Before(to); m = m.Add(time.Minute) {
-		r, ok, err := c.evaluatedAt(ctx, sli, m)
+	ends := func(expr string) ([]float64, error) { return c.promql.Minutes(ctx, expr, from.Add(time.Minute), to) }
+	if sli.Raw != "" {
+		shares, err := ends(sli.Raw)
 		if err != nil {
 			return nil, err
 		}
-		if ok {
-			all = append(all, r)
+		return rawRows(shares, sli.RawFailure, from), nil
+	}
+	totals, err := ends(sli.Total)
+	if err != nil || !slices.ContainsFunc(totals, func(v float64) bool { return v > 0 }) {
+		return nil, err
+	}
+	parts, err := ends(sli.Good + sli.Bad) // one of them is empty
+	if err != nil {
+		return nil, err
+	}
+	var all []row
+	for i, total := range totals {
+		if !(total > 0) || math.IsInf(total, 0) {
+			continue
 		}
+		good := parts[i]
+		if math.IsNaN(good) {
+			good = 0 // a counter that never counted has no series
+		}
+		if sli.Bad != "" {
+			good = total - good
+		}
+		good = min(max(good, 0), total)
+		all = append(all, row{
+			minute: from.Unix() + int64(i)*60, good: uint64(math.Round(good * thousandths)),
+			total: uint64(math.Round(total * thousandths)), rows: uint64(max(math.Round(total), 1)),
+		})
 	}
 	return all, nil
 }
 
-func (c *Counter) evaluatedAt(ctx context.Context, sli plumbline.SLI, minute time.Time) (row, bool, error) {
-	end := minute.Add(time.Minute)
-	if sli.Raw != "" {
-		share, ok, err := c.promql.At(ctx, sli.Raw, end)
-		if sli.RawFailure {
+// rawRows are minutes of which only a share is known, NaN where it is not.
+func rawRows(shares []float64, failure bool, from time.Time) []row {
+	var all []row
+	for i, share := range shares {
+		if math.IsNaN(share) {
+			continue
+		}
+		if failure {
 			share = 1 - share
 		}
-		if err != nil || !ok || math.IsNaN(share) {
-			return row{}, false, err
-		}
-		return row{minute: minute.Unix(), good: uint64(math.Round(min(max(share, 0), 1) * thousandths * thousandths)), total: thousandths * thousandths, rows: 1}, true, nil
+		good := math.Round(min(max(share, 0), 1) * thousandths * thousandths)
+		all = append(all, row{minute: from.Unix() + int64(i)*60, good: uint64(good), total: thousandths * thousandths, rows: 1})
 	}
-	total, ok, err := c.promql.At(ctx, sli.Total, end)
-	if err != nil || !ok || !(total > 0) || math.IsInf(total, 0) {
-		return row{}, false, err
-	}
-	expr := sli.Good + sli.Bad // one of them is empty
-	part, ok, err := c.promql.At(ctx, expr, end)
-	if err != nil {
-		return row{}, false, err
-	}
-	if !ok {
-		part = 0 // a counter that never counted has no series
-	}
-	good := part
-	if sli.Bad != "" {
-		good = total - part
-	}
-	good = min(max(good, 0), total)
-	return row{
-		minute: minute.Unix(), good: uint64(math.Round(good * thousandths)),
-		total: uint64(math.Round(total * thousandths)), rows: uint64(max(math.Round(total), 1)),
-	}, true, nil
+	return all
 }

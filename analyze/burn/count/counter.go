@@ -33,9 +33,10 @@ var findingsSQL string
 //go:embed sql/cursor.sql
 var cursorSQL string
 
-// Instant evaluates one PromQL expression; ok is false where it has no value.
-type Instant interface {
-	At(ctx context.Context, expr string, at time.Time) (value float64, ok bool, err error)
+// PromQL evaluates one expression at each whole minute from first to last, NaN where it
+// has no value.
+type PromQL interface {
+	Minutes(ctx context.Context, expr string, first, last time.Time) ([]float64, error)
 }
 
 // Config of a counter.
@@ -58,7 +59,7 @@ type Counter struct {
 	db  *storage.DB
 	// queries runs the statements of users, as a user that can only read.
 	queries Querier
-	promql  Instant
+	promql  PromQL
 
 	// cursor is how far each indicator is counted: for events the clock of the
 	// batches, for the others event time, both in unix milliseconds.
@@ -96,7 +97,7 @@ type Counter struct {
 
 // New returns a counter. Queries and promql may be nil if no objective needs
 // them.
-func New(cfg Config, db *storage.DB, queries Querier, promql Instant) *Counter {
+func New(cfg Config, db *storage.DB, queries Querier, promql PromQL) *Counter {
 	return &Counter{
 		cfg: cfg, db: db, queries: queries, promql: promql, most: 4_000_000, stretch: longestStep, budget: budget, patience: patience, lastTurn: make(map[plumbline.SLIID]uint64), rests: make(map[plumbline.SLIID]time.Time),
 		cursor: make(map[plumbline.SLIID]int64), reached: make(map[plumbline.SLIID]time.Time), whole: make(map[plumbline.SLIID]time.Time), backlogs: make(map[plumbline.SLIID]*backlog),

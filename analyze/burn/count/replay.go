@@ -90,16 +90,8 @@ func (c *Counter) fill(ctx context.Context, past *past, objectives []plumbline.O
 		case plumbline.SLILatency, plumbline.SLISuccess, plumbline.SLICost:
 			events[id] = o.SLO
 		default:
-			step := stepOf(o.SLO)
-			for at := past.start; at.Before(past.end); at = at.Add(step) {
-				rows, err := c.count(ctx, o.SLO, at, minTime(at.Add(step), past.end))
-				if err != nil {
-					return err
-				}
-				for _, r := range rows {
-					r.sli = id
-					past.add(r)
-				}
+			if err := c.askPast(ctx, past, id, o.SLO); err != nil {
+				return err
 			}
 		}
 	}
@@ -116,6 +108,29 @@ func (c *Counter) fill(ctx context.Context, past *past, objectives []plumbline.O
 		for _, r := range rows {
 			past.add(r)
 		}
+	}
+	return nil
+}
+
+// askPast asks for the minutes of one indicator day by day. A statement of a user to
+// which a day is too much, for the caps of who runs it, is asked as the service asks it.
+func (c *Counter) askPast(ctx context.Context, past *past, id plumbline.SLIID, slo plumbline.SLO) error {
+	step := longestStep
+	for at := past.start; at.Before(past.end); {
+		to := minTime(at.Add(step), past.end)
+		rows, err := c.count(ctx, slo, at, to)
+		switch {
+		case err != nil && to.Sub(at) > stepOf(slo) && ctx.Err() == nil:
+			step = stepOf(slo)
+			continue
+		case err != nil:
+			return fmt.Errorf("SLO %q: %w", slo.Name, err)
+		}
+		for _, r := range rows {
+			r.sli = id
+			past.add(r)
+		}
+		at = to
 	}
 	return nil
 }
