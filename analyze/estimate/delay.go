@@ -23,10 +23,10 @@ type Wait struct {
 // at its end, and it can be told from labels that are merely late only if
 // predictions were looked at for long enough: Settled says whether they were.
 type Curve struct {
-	delays   []time.Duration // at which labels came, rising
-	shares   []float64       // known by then
-	greenV   []float64       // Greenwood's sum by then
-	followed time.Duration   // the longest anything was looked at
+	delays  []time.Duration // at which labels came, rising
+	shares  []float64       // known by then
+	greenV  []float64       // Greenwood's sum by then
+	settled bool
 	// Predictions is the number of predictions behind the curve.
 	Predictions int64
 }
@@ -40,7 +40,6 @@ func NewCurve(waits []Wait) Curve {
 	for i := range sorted {
 		sorted[i].Delay = max(sorted[i].Delay, 0)
 		c.Predictions += sorted[i].Count
-		c.followed = max(c.followed, sorted[i].Delay)
 	}
 	slices.SortFunc(sorted, func(a, b Wait) int { return int(max(-1, min(1, a.Delay-b.Delay))) })
 	atRisk, waiting, green := c.Predictions, 1.0, 0.0
@@ -65,6 +64,7 @@ func NewCurve(waits []Wait) Curve {
 		atRisk -= left
 		from = to
 	}
+	c.settled = len(c.delays) > 0 && (c.complete(sorted) || c.level(sorted))
 	return c
 }
 
@@ -98,23 +98,71 @@ func (c Curve) Ever() float64 { return c.Share(math.MaxInt64) }
 func (c Curve) Never() float64 { return 1 - c.Ever() }
 
 // Settled reports whether predictions without a label were looked at for long
-// enough to say that theirs never comes. It is Maller and Zhou's condition (1994,
-// section 3): in an interval before the last label as long as what was looked at
-// after it, labels did come; had they gone on coming at that rate, some would be
-// there. Everything having a label settles it as well.
-func (c Curve) Settled() bool {
-	if len(c.delays) == 0 {
+// enough to say that theirs never comes: whether the curve was seen to be level, or
+// to end with every prediction labelled.
+func (c Curve) Settled() bool { return c.settled }
+
+// leastLikely is how unlikely it must be that labels still come and just stayed away
+// for what was looked at after the last one. Strata are looked at every few minutes,
+// and each look may err.
+const leastLikely = 0.001
+
+// level reports whether no label came for long enough after the last one. As Maller
+// and Zhou do (1994, section 3), it compares what was looked at after the last label
+// with as long an interval before it. It counts the time for which predictions were
+// waiting in both, since few are as old as the oldest: of n labels, at a rate that
+// stays the same, none falls into the quiet interval with the chance
+//
+//	(before / (before + quiet))^n
+//
+// which is the conditional comparison of two Poisson rates (Przyborowski and Wilenski
+// 1940). The last label itself does not count, it ends the interval. Until 2026-11-23
+// the share of labels before was multiplied with all predictions, however few had been
+// watched for as long, and a curve was called level in the midst of its rise.
+func (c Curve) level(sorted []Wait) bool {
+	last := c.delays[len(c.delays)-1]
+	interval := sorted[len(sorted)-1].Delay - last
+	labels, before, quiet := int64(-1), 0.0, 0.0
+	for _, w := range sorted {
+		if w.Known && w.Delay > last-interval && w.Delay <= last {
+			labels += w.Count
+		}
+		before += float64(w.Count) * max(min(w.Delay, last)-max(last-interval, 0), 0).Hours()
+		quiet += float64(w.Count) * max(w.Delay-last, 0).Hours()
+	}
+	if !(quiet > 0) {
 		return false
 	}
-	last := c.delays[len(c.delays)-1]
-	if c.shares[len(c.shares)-1] >= 1 {
-		return true
+	return float64(max(labels, 0))*math.Log1p(quiet/before) >= -math.Log(leastLikely)
+}
+
+// mostOpen is the share of predictions that may still have no label, ever, where the
+// curve ends with every prediction labelled.
+const mostOpen = 0.05
+
+// complete reports whether every prediction has its label, or every one that was
+// watched to the end of the curve: enough of them that no more than mostOpen of all
+// may lack one. Of r that all have it, at most a share of 3/r lacks it (the rule of
+// three, Hanley and Lippman-Hand 1983).
+func (c Curve) complete(sorted []Wait) bool {
+	n := len(c.shares)
+	if c.shares[n-1] < 1 {
+		return false
 	}
-	quiet := c.followed - last
-	before := c.Share(last) - c.Share(last-quiet)
-	// Of the share before labels times predictions, e^-3 = 5 % is the chance that
-	// 3 expected labels all stay away.
-	return before*float64(c.Predictions) >= 3
+	var came, open int64
+	for _, w := range sorted {
+		switch {
+		case !w.Known:
+			open += w.Count
+		case w.Delay == c.delays[n-1]:
+			came += w.Count
+		}
+	}
+	before := 1.0
+	if n > 1 {
+		before = 1 - c.shares[n-2]
+	}
+	return open == 0 || before*3/float64(came) <= mostOpen
 }
 
 // Outlook is what is expected of the labels of a window.
