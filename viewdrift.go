@@ -7,7 +7,7 @@ func driftView() View {
 	return View{
 		Name: ViewDrift,
 		Doc: "One row a feature: how far the requests of a window are from those of a reference, from the hourly rollups, on the cells that `plumbline drift` uses: at most 20 bins of equal mass in the reference, its 20 most frequent categories, and cells for the rest, for values it never had, null, NaN, infinite and missing. " +
-			"psi, js (a distance, base 2), tvd and ks as there; NaN where a side is empty, ks where it has no numbers. They have no noise, interval or verdict: ask `plumbline drift` for those. " +
+			"psi, js (a distance, base 2), tvd and ks as there; NaN where a side is empty or the reference lacks the feature, ks where it has no numbers. They have no noise, interval or verdict: ask `plumbline drift` for those. " +
 			"Every parameter is required: deploy, reference_deploy and segment may be empty, which is all; since is taken back to the start of its hour. The training set is the stage training of all time.",
 		Example: `SELECT feature, psi, ks
 FROM drift(model = 'iris', segment = '',
@@ -73,13 +73,13 @@ const driftSQL = `WITH
   ),
   (SELECT (sumIf(count, then), sumIf(count, now)) FROM hours WHERE series = 'requests') AS requests
 SELECT substring(series, 9) AS feature, arraySum(ps) AS reference_count, arraySum(qs) AS count,
-  if(reference_count = 0 OR count = 0, nan, greatest(0, arraySum((x, y) -> (y / filled_count - x / filled_reference) * log(y / filled_count / (x / filled_reference)), xs, ys))) AS psi,
-  if(reference_count = 0 OR count = 0, nan, sqrt(greatest(0, arraySum((p, q) -> if(p = 0, 0., p / reference_count * log(p / reference_count / ((p / reference_count + q / count) / 2)))
+  if(reference_present = 0 OR count = 0, nan, greatest(0, arraySum((x, y) -> (y / filled_count - x / filled_reference) * log(y / filled_count / (x / filled_reference)), xs, ys))) AS psi,
+  if(reference_present = 0 OR count = 0, nan, sqrt(greatest(0, arraySum((p, q) -> if(p = 0, 0., p / reference_count * log(p / reference_count / ((p / reference_count + q / count) / 2)))
     + if(q = 0, 0., q / count * log(q / count / ((p / reference_count + q / count) / 2))), ps, qs) / (2 * log(2))))) AS js,
-  if(reference_count = 0 OR count = 0, nan, arraySum((p, q) -> abs(p / reference_count - q / count), ps, qs) / 2) AS tvd,
+  if(reference_present = 0 OR count = 0, nan, arraySum((p, q) -> abs(p / reference_count - q / count), ps, qs) / 2) AS tvd,
   ks
 FROM (
-  SELECT series, groupArray((p, q)) AS present,
+  SELECT series, groupArray((p, q)) AS present, arraySum(c -> c.1, present) AS reference_present,
     arrayFilter(c -> c.1 + c.2 > 0, arrayPushBack(present, (toUInt64(greatest(ifNull(requests.1, 0), arraySum(c -> c.1, present)) - arraySum(c -> c.1, present)), toUInt64(greatest(ifNull(requests.2, 0), arraySum(c -> c.2, present)) - arraySum(c -> c.2, present))))) AS cells,
     arrayMap(c -> c.1, cells) AS ps, arrayMap(c -> c.2, cells) AS qs,
     arrayMap(p -> greatest(toFloat64(p), 0.5), ps) AS xs, arrayMap(q -> greatest(toFloat64(q), 0.5), qs) AS ys,

@@ -82,7 +82,7 @@ func qualityView() View {
 	return View{
 		Name: ViewQuality,
 		Doc: "One row a metric of a model in a range of event time, as known before as_of, with the formulas of docs/quality.md; positive is the positive class of a binary model, or empty. What a metric is not defined for is not a number. " +
-			"needs_labels tells that there are fewer than 20 labels, or than 10 of a class that the metric counts on (of sampled traffic: in effective size), where `plumbline quality` says insufficient; it has the intervals, too. deploy and segment may be empty, which is all." + onlyLabelled,
+			"needs_labels tells that there are fewer than 20 labels, or than 10 of a class that the metric counts on (of sampled traffic: in effective size), or that nothing is of the positive class, where `plumbline quality` says insufficient; it has the intervals, too. deploy and segment may be empty, which is all." + onlyLabelled,
 		Example: `SELECT metric, value, labels
 FROM quality(model = 'iris', positive = 'setosa', ` + sliceExample + ")\nWHERE NOT needs_labels",
 		SQL: strings.Replace(qualitySQL, "/*labelled*/", slicedSQL(), 1),
@@ -119,7 +119,7 @@ FROM sums CROSS JOIN area ARRAY JOIN [
   ('accuracy', accuracy, n, rows < 20),
   ('precision', tp / (tp + fp), tp + fp + fn + tn, rows < 20 OR named < 10),
   ('recall', tp / (tp + fn), tp + fp + fn + tn, rows < 20 OR positives < 10),
-  ('specificity', tn / (tn + fp), tp + fp + fn + tn, rows < 20 OR negatives < 10),
+  ('specificity', tn / (tn + fp), tp + fp + fn + tn, rows < 20 OR negatives < 10 OR positives + named = 0),
   ('f1', 2 * tp / (2 * tp + fp + fn), tp + fp + fn + tn, rows < 20 OR positives < 10),
   ('mcc', (tp * tn - fp * fn) / (sqrt(tp + fp) * sqrt(tp + fn) * sqrt(tn + fp) * sqrt(tn + fn)), tp + fp + fn + tn, rows < 20 OR least(positives, negatives, named) < 10),
   ('roc_auc', area.roc, tp + fp + fn + tn, rows < 20 OR least(positives, negatives) < 10),

@@ -105,7 +105,11 @@ func (p pair) missing(r Resolved, current drift.Window) string {
 		return "the window has no requests"
 	case p.reference.Present() == 0 && p.current.Present() == 0:
 		return "neither the window nor the reference has it"
-	case !feature && p.reference.Present() == 0:
+	case feature && p.reference.Present() == 0 && r.Chosen.Kind == Training:
+		return "not in the training set: there is nothing to compare it with"
+	case feature && p.reference.Present() == 0:
+		return "not in the reference: there is nothing to compare it with"
+	case p.reference.Present() == 0:
 		return "the reference has none"
 	case p.reference.Numbers.Total() > 0 && p.current.Numbers.Total() > 0 && p.reference.Grid != p.current.Grid:
 		return fmt.Sprintf("the reference is counted on grid %s, the window on %s", version(p.reference), version(p.current))
@@ -133,6 +137,9 @@ func (p pair) rows(q Question, missing string) ([]Row, error) {
 		return rows, nil
 	}
 	was, is, before, after := drift.NewCut(p.reference).Compare(p.reference, p.current)
+	if _, feature := p.series.Feature(); feature && p.current.Present() == 0 {
+		after += ": no prediction has it"
+	}
 	rows, err := p.cells(q, measure.Cells{Reference: was, Current: is}, onCells)
 	if err != nil {
 		return nil, err

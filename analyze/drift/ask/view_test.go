@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -134,4 +135,10 @@ func TestViewOfOddSamples(t *testing.T) {
 		t.Errorf("series %v", all)
 	}
 	sameAsView(t, db, q, a)
+	if r := a.row(t, "feature:onlyproduction", "training", measure.PSI); r.Verdict != plumbline.VerdictMissing || !strings.HasPrefix(r.Why, "not in the training set") {
+		t.Errorf("a feature that the training set lacks: %+v", r)
+	}
+	if r := a.row(t, "feature:onlytraining", "training", measure.PSI); r.Verdict != plumbline.VerdictBreach || r.After != "100 %: no prediction has it" {
+		t.Errorf("a feature that no prediction has: %+v", r)
+	}
 }

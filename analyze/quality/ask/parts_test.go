@@ -85,7 +85,11 @@ func views(t *testing.T, db *storage.DB, world []prediction) {
 	if err := rows.Err(); err != nil || seen != 10 {
 		t.Errorf("%d metrics of a binary model, %v", seen, err)
 	}
+	// Of a misspelt positive class only accuracy is one of the model.
 	var count, called uint64
+	if err := db.Conn().QueryRow(t.Context(), "SELECT countIf(NOT needs_labels AND metric = 'accuracy'), countIf(NOT needs_labels) FROM quality(positive = 'froud', "+args+")", slice...).Scan(&count, &called); err != nil || count != 1 || called != 1 {
+		t.Errorf("of a misspelt class %d metrics have labels enough, accuracy %d times, %v", called, count, err)
+	}
 	if err := db.Conn().QueryRow(t.Context(), "SELECT sumIf(count, label = 'fraud' AND predicted = 'fraud'), sum(rows) FROM confusion("+args+")", slice...).Scan(&count, &called); err != nil {
 		t.Fatal(err)
 	}
