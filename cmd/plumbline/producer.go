@@ -27,7 +27,7 @@ func (c *cli) checkProducer() {
 	file := clause.Arg("file", "File of events; - is the standard input.").Default("-").String()
 	kind := kindFlag(clause)
 	at := clause.Flag("at", "The Kafka timestamp to assume, RFC 3339. Default: now.").String()
-	config := clause.Flag("config.file", "Configuration file whose limits hold. Default: the default limits.").String()
+	config := clause.Flag("config.file", "Configuration file whose limits and privacy policy hold. Default: the default limits, and no policy.").String()
 	topic := clause.Flag("topic", "Read the records as those of this topic, in the shape that the configuration says.").String()
 	headers := clause.Flag("header", "NAME=VALUE: a Kafka header that every record has, such as ce_id of a CloudEvent; may be repeated. With --topic.").Strings()
 	key := clause.Flag("key", "The Kafka key that every record has. With --topic.").String()
@@ -103,17 +103,21 @@ func sampleSettings(config, at string) (cfg ingest.Config, known time.Time, err 
 
 // checkSample reads our own JSON of one kind, or what a topic holds.
 func checkSample(text []byte, around sample.Envelope, cfg ingest.Config, topic string, kind sample.Kind, known time.Time) (sample.Report, error) {
+	stored, err := sample.NewStored(cfg.Privacy)
+	if err != nil {
+		return sample.Report{}, err
+	}
 	if topic == "" {
-		return sample.Check(text, kind, known, cfg.Limits)
+		return sample.Check(text, kind, known, cfg.Limits, stored)
 	}
 	for _, s := range cfg.AllSources() {
 		if s.Topic != topic {
 			continue
 		}
 		if s.Format != decode.FormatJSON {
-			return sample.CheckSource(text, around, s, known, cfg.Limits)
+			return sample.CheckSource(text, around, s, known, cfg.Limits, stored)
 		}
-		return sample.Check(text, kindOf(s), known, cfg.Limits)
+		return sample.Check(text, kindOf(s), known, cfg.Limits, stored)
 	}
 	return sample.Report{}, fmt.Errorf("--topic: %q is no topic of the configuration", topic)
 }

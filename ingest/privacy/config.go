@@ -210,6 +210,11 @@ func (p Policy) FeatureRule(name string) Rule {
 	return ruleOf(p.Features, name)
 }
 
+// SegmentRule returns the rule of a segment; keep where there is none.
+func (p Policy) SegmentRule(name string) Rule {
+	return ruleOf(p.Segments, name)
+}
+
 func ruleOf(rules map[string]Rule, name string) Rule {
 	if rule, ok := rules[name]; ok {
 		return rule

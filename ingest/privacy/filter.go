@@ -1,6 +1,7 @@
 package privacy
 
 import (
+	"maps"
 	"math"
 	"strconv"
 	"unicode/utf8"
@@ -39,6 +40,28 @@ func New(cfg Config) (*Filter, error) {
 		f.policies[cfg.Models[i].Model] = &f.cfg.Models[i]
 	}
 	return f, nil
+}
+
+// Unkeyed returns a Filter of a valid configuration whose keys are not there. What is
+// to be hashed is dropped, and a prediction_id stays: this is for who shows what
+// becomes of an event, and never for who stores it.
+func Unkeyed(cfg Config) *Filter {
+	f := &Filter{cfg: cfg, policies: map[plumbline.Model]*Policy{}}
+	for _, p := range cfg.Models {
+		p.PredictionID, p.Features, p.Segments = Keep, withoutHash(p.Features), withoutHash(p.Segments)
+		f.policies[p.Model] = &p
+	}
+	return f
+}
+
+func withoutHash(rules map[string]Rule) map[string]Rule {
+	rules = maps.Clone(rules)
+	for name, rule := range rules {
+		if rule.Action == Hash {
+			rules[name] = Rule{Action: Drop}
+		}
+	}
+	return rules
 }
 
 // Identity returns everything that decides what becomes of an event, secrets

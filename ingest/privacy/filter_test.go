@@ -449,3 +449,24 @@ func BenchmarkFilter(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)*1000/b.Elapsed().Seconds(), "events/s")
 }
+
+// Without keys nothing that is to be hidden stays, hashes among it.
+func TestUnkeyedDropsWhatIsToBeHashed(t *testing.T) {
+	cfg, err := read("{keys_file: none, models: [{model: m, prediction_id: hash, features: {customer: hash, city: {truncate: 3}, open: keep}, segments: {'*': hash}}]}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := decode.NewJSONPredictions(decode.DefaultLimits())
+	value := `{"prediction_id":"1","model":"m","deploy_hash":"d","ts":1772323200000,"features":{"customer":"c-81","city":"Bremen","open":1},"segments":{"region":"eu"}}`
+	if err := p.Append(decode.Record{Known: rotation.UnixMilli(), Value: []byte(value)}); err != nil {
+		t.Fatal(err)
+	}
+	Unkeyed(cfg).NewColumns().Predictions(p.Predictions)
+	got := rowsOf(t, p.Predictions)[0]
+	if got.ID != "1" || len(got.Segments) > 0 || fmt.Sprint(got.Categories) != "map[city:Bre]" || fmt.Sprint(got.Numbers) != "map[open:1]" {
+		t.Errorf("%+v", got)
+	}
+	if rule := cfg.Models[0].FeatureRule("customer"); rule.Action != Hash {
+		t.Errorf("the configuration itself says %s now", rule)
+	}
+}

@@ -82,10 +82,10 @@ type decoder interface {
 	known() []string
 }
 
-// Check reads events as ingest would if their Kafka timestamp were at. The text
-// holds one event a line, or one event over many lines. An unknown kind and a
+// Check reads events as ingest would if their Kafka timestamp were at, and shows what
+// is stored of them. The text holds one event a line, or one event over many lines. An unknown kind and a
 // text without an event are errors; a refused event is not.
-func Check(text []byte, kind Kind, at time.Time, limits decode.Limits) (Report, error) {
+func Check(text []byte, kind Kind, at time.Time, limits decode.Limits, stored *Stored) (Report, error) {
 	var d decoder
 	switch kind {
 	case Prediction:
@@ -105,7 +105,7 @@ func Check(text []byte, kind Kind, at time.Time, limits decode.Limits) (Report, 
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		report.Events = append(report.Events, check(d, together, i+1, line, at))
+		report.Events = append(report.Events, check(d, stored, together, i+1, line, at))
 	}
 	if len(report.Events) == 0 {
 		return Report{}, ErrNone
@@ -123,7 +123,7 @@ func events(text []byte) [][]byte {
 	return bytes.Split(text, []byte("\n"))
 }
 
-func check(d decoder, all *together, line int, value []byte, at time.Time) Event {
+func check(d decoder, stored *Stored, all *together, line int, value []byte, at time.Time) Event {
 	e := Event{Line: line}
 	before := d.unknown()
 	err := d.Append(decode.Record{Offset: int64(line), Known: at.UnixMilli(), Value: value})
@@ -135,7 +135,7 @@ func check(d decoder, all *together, line int, value []byte, at time.Time) Event
 		e.Hints = append(advice(e.Refused, raw, at), unknownFields(raw, d.known(), 0)...)
 		return e
 	}
-	e.Fields = d.describe()
+	e.Fields = stored.describe(d)
 	e.Hints = append(unknownFields(raw, d.known(), d.unknown()-before), timeHint(d, at)...)
 	e.Hints = append(e.Hints, all.add(d)...)
 	if _, sent := raw["stage"]; raw != nil && !sent && slices.Contains(d.known(), "stage") {

@@ -16,7 +16,7 @@ var at = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 
 func run(t *testing.T, kind Kind, text string) Report {
 	t.Helper()
-	report, err := Check([]byte(text), kind, at, decode.DefaultLimits())
+	report, err := Check([]byte(text), kind, at, decode.DefaultLimits(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,10 +144,10 @@ func TestRefusalsAreTheDecoders(t *testing.T) {
 }
 
 func TestNoEvent(t *testing.T) {
-	if _, err := Check([]byte("\n \n"), Prediction, at, decode.DefaultLimits()); !errors.Is(err, ErrNone) {
+	if _, err := Check([]byte("\n \n"), Prediction, at, decode.DefaultLimits(), nil); !errors.Is(err, ErrNone) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := Check([]byte("{}"), "guess", at, decode.DefaultLimits()); err == nil {
+	if _, err := Check([]byte("{}"), "guess", at, decode.DefaultLimits(), nil); err == nil {
 		t.Error("an unknown kind is accepted")
 	}
 }
@@ -191,7 +191,7 @@ func FuzzCheck(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, kind := range []Kind{Prediction, Label, Deployment} {
-			report, err := Check([]byte(text), kind, at, decode.DefaultLimits())
+			report, err := Check([]byte(text), kind, at, decode.DefaultLimits(), nil)
 			if err != nil {
 				continue
 			}

@@ -33,7 +33,7 @@ func TestSkippedRecordsAreNotAccepted(t *testing.T) {
 		{"misspelt evaluation", genai, Envelope{}, `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"eventName":"gen_ai.evaluation.result","timeUnixNano":"1772359200000000000","attributes":[
 			{"key":"gen_ai.evaluation.name","value":{"stringValue":"qualty"}},{"key":"gen_ai.evaluation.score.value","value":{"doubleValue":1}}]}]}]}]}`, `gen_ai.evaluation.name "quality"`},
 	} {
-		report, err := CheckSource([]byte(tt.text), tt.around, tt.source, at, decode.DefaultLimits())
+		report, err := CheckSource([]byte(tt.text), tt.around, tt.source, at, decode.DefaultLimits(), nil)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -67,7 +67,7 @@ func TestUnitsOfTimesInOtherShapes(t *testing.T) {
 		{"avro, microseconds", avro, row(1772359200000000), "Unix microseconds"},
 		{"avro, old", avro, row(1583000000000), ""},
 	} {
-		report, err := CheckSource([]byte(tt.text), Envelope{}, tt.source, at, decode.DefaultLimits())
+		report, err := CheckSource([]byte(tt.text), Envelope{}, tt.source, at, decode.DefaultLimits(), nil)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue

@@ -34,7 +34,7 @@ func (e Envelope) Headers() iter.Seq2[[]byte, []byte] {
 // their shape: one record a line, or, where the text is a single JSON document
 // or no JSON at all, one record. A record may hold several events, or none. All
 // have the same envelope.
-func CheckSource(text []byte, around Envelope, source decode.Source, at time.Time, limits decode.Limits) (Report, error) {
+func CheckSource(text []byte, around Envelope, source decode.Source, at time.Time, limits decode.Limits, stored *Stored) (Report, error) {
 	if err := source.Validate(); err != nil {
 		return Report{}, err
 	}
@@ -43,7 +43,7 @@ func CheckSource(text []byte, around Envelope, source decode.Source, at time.Tim
 	if err != nil {
 		return Report{}, err
 	}
-	s := sourced{source: source, limits: limits, decoder: d, columns: columns, around: around, at: at}
+	s := sourced{source: source, limits: limits, decoder: d, columns: columns, stored: stored, around: around, at: at}
 	for i, line := range records(text) {
 		if len(bytes.TrimSpace(line)) > 0 {
 			s.read(i+1, line)
@@ -76,6 +76,7 @@ type sourced struct {
 	limits  decode.Limits
 	decoder decode.Decoder
 	columns decode.Columns
+	stored  *Stored
 	around  Envelope
 	at      time.Time
 	report  Report
@@ -116,12 +117,12 @@ func (s *sourced) rows(line int) []Event {
 	var all []Event
 	if p := s.columns.Predictions; p != nil {
 		for i := range p.Len() {
-			all = append(all, Event{Line: line, Fields: predictions{&decode.JSONPredictions{Predictions: p}}.row(i), Hints: valueHints(p, i)})
+			all = append(all, Event{Line: line, Fields: s.stored.prediction(p, i), Hints: valueHints(p, i)})
 		}
 	}
 	if l := s.columns.Labels; l != nil {
 		for i := range l.Len() {
-			all = append(all, Event{Line: line, Fields: labels{&decode.JSONLabels{Labels: l}}.row(i)})
+			all = append(all, Event{Line: line, Fields: s.stored.ofLabel(l, i)})
 		}
 	}
 	if d := s.columns.Deployments; d != nil {
@@ -131,7 +132,7 @@ func (s *sourced) rows(line int) []Event {
 	}
 	if k := s.columns.KPIs; k != nil {
 		for i := range k.Len() {
-			all = append(all, Event{Line: line, Fields: kpis{&decode.JSONKPIs{KPIs: k}}.row(i)})
+			all = append(all, Event{Line: line, Fields: s.stored.ofKPI(k, i)})
 		}
 	}
 	if len(all) > 0 && s.columns.Tally().Unknown > 0 {

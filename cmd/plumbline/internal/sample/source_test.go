@@ -36,7 +36,7 @@ func TestCheckSource(t *testing.T) {
 		{"refused as a whole", azure, `{"type":"azureml.inference.request"}`, 1, 1, "", ""},
 		{"no JSON", azure, "\x00\x01", 1, 1, "", ""},
 	} {
-		report, err := CheckSource([]byte(tt.text), Envelope{}, tt.source, at.AddDate(0, 7, 0), decode.DefaultLimits())
+		report, err := CheckSource([]byte(tt.text), Envelope{}, tt.source, at.AddDate(0, 7, 0), decode.DefaultLimits(), nil)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -52,7 +52,7 @@ func TestCheckSource(t *testing.T) {
 			t.Errorf("%s: %d events, %d refused\n%s\n%s", tt.name, len(report.Events), report.Refused(), &fields, &hints)
 		}
 	}
-	if _, err := CheckSource([]byte(" \n"), Envelope{}, azure, at, decode.DefaultLimits()); !errors.Is(err, ErrNone) {
+	if _, err := CheckSource([]byte(" \n"), Envelope{}, azure, at, decode.DefaultLimits(), nil); !errors.Is(err, ErrNone) {
 		t.Errorf("an empty sample: %v", err)
 	}
 }
@@ -78,7 +78,7 @@ func TestCheckSourceWithHeaders(t *testing.T) {
 		{"seldon", seldon, Envelope{Key: []byte("k-1"), Fields: headers[5:]}, `prediction_id "k-1" model "income" deploy_hash "d1"`},
 		{"seldon without a key", seldon, Envelope{}, "--key"},
 	} {
-		report, err := CheckSource([]byte(payload), tt.around, tt.source, at, decode.DefaultLimits())
+		report, err := CheckSource([]byte(payload), tt.around, tt.source, at, decode.DefaultLimits(), nil)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
