@@ -64,7 +64,16 @@ func (p *profile) note(r remark) string {
 		}
 		return text + fmt.Sprintf("proposed: offset %s, scale %s, after which none holds more than %s; send that, since the grid takes no offsets yet", exact(by.Offset), exact(by.Scale), percent(by.Worst))
 	case r == remarkIdentifier && p.role == "feature":
-		return fmt.Sprintf("%s: looks like an identifier: %s values in %d rows; leave it out with --skip, or name it with --id-column", name, p.distinct.text(), p.rows)
+		return fmt.Sprintf("%s: looks like an identifier: %s values in %d rows; leave it out with --skip, or name it with --id-column%s", name, p.distinct.text(), p.rows, p.orTime())
+	}
+	return ""
+}
+
+// orTime is said of a column whose name is that of a time, which takes as many values.
+func (p *profile) orTime() string {
+	name := strings.ToLower(p.name)
+	if name == "ts" || strings.HasSuffix(name, "_ts") || strings.Contains(name, "time") || strings.Contains(name, "date") {
+		return ", or with --time-column if it is when the row was served"
 	}
 	return ""
 }
