@@ -34,6 +34,7 @@ func Views() []View {
 		labelDelayView(),
 		maturityView(),
 		unmatchedLabelsView(),
+		unjoinedLabelsView(),
 	}
 }
 
