@@ -123,7 +123,11 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	watches, err := a.newWatchdog(alerts, evaluator, speaks)
+	joiner, err := join.New(a.cfg.Join, join.Dependencies{DB: a.db, Registerer: a.registry, Log: a.log})
+	if err != nil {
+		return err
+	}
+	watches, err := a.newWatchdog(alerts, evaluator, speaks, joiner)
 	if err != nil {
 		return err
 	}
@@ -144,10 +148,6 @@ func (a *App) Run(ctx context.Context) (err error) {
 	a.startTroubles(parts, alerts)
 	parts.start("watchdog", watches.Run)
 	if err := a.awaitClickHouse(ctx, parts); err != nil {
-		return err
-	}
-	joiner, err := join.New(a.cfg.Join, join.Dependencies{DB: a.db, Registerer: a.registry, Log: a.log})
-	if err != nil {
 		return err
 	}
 	ingester, err := a.newIngest(ctx)

@@ -21,12 +21,14 @@ import (
 	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
 	"github.com/plumbline-slo/plumbline/alerting/watchdog"
 	"github.com/plumbline-slo/plumbline/ingest"
+	"github.com/plumbline-slo/plumbline/ingest/join"
 	"github.com/plumbline-slo/plumbline/rules"
 )
 
 // Alerts of the watchdog, beside its own.
 const (
 	alertIngestBehind   = "IngestBehind"
+	alertJoinBehind     = "JoinBehind"
 	alertEvaluationLate = "EvaluationLate"
 	alertSLOSilent      = "SLOSilent"
 	alertNoDuty         = "RuleGroupsUnattended"
@@ -34,7 +36,7 @@ const (
 
 // newWatchdog watches everything that can go blind. Nobody is told where nobody
 // answers for the service.
-func (a *App) newWatchdog(alerts *alerting.Service, evaluator *rules.Evaluator, speaks *speaker) (*watchdog.Watchdog, error) {
+func (a *App) newWatchdog(alerts *alerting.Service, evaluator *rules.Evaluator, speaks *speaker, joiner *join.Join) (*watchdog.Watchdog, error) {
 	var owner plumbline.OwnerEntry
 	for _, o := range a.cfg.Alerting.Owners {
 		if o.Name == a.cfg.Alerting.ServiceOwner {
@@ -59,8 +61,10 @@ func (a *App) newWatchdog(alerts *alerting.Service, evaluator *rules.Evaluator, 
 	for _, slo := range a.slos {
 		silent.slos[string(slo.Name)] = true
 	}
+	joined := &joinProbe{conn: a.db.Conn(), stored: a.stored, failure: joiner.Failure, seen: make(map[string]progress)}
 	probes := []watchdog.Probe{
 		{Alert: alertIngestBehind, Object: a.cfg.Ingest.Group, Summary: "events are not stored any more", Runbook: runbook, Lag: ingested.lag},
+		{Alert: alertJoinBehind, Object: a.cfg.ClickHouse.Database, Summary: "labels are not joined any more", Runbook: runbook, Lag: joined.lag, Limit: joinLimit},
 		{Alert: alertEvaluationLate, Object: host, Summary: "rules are not evaluated any more", Runbook: runbook, Lag: evaluated.lag},
 		{Alert: alertSLOSilent, Object: a.cfg.ClickHouse.Database, Summary: "SLOs say nothing any more", Runbook: runbook, Lag: silent.lag, Limit: 4 * a.cfg.Analyze.Interval},
 	}
