@@ -219,5 +219,8 @@ func history(notice alerting.Notice, text, before alerting.Text, q quoter) strin
 	case text.Acked != nil && (before.Acked == nil || before.Acked.By != text.Acked.By):
 		return "Taken by " + q.Name(text.Acked.By) + "."
 	}
+	if easing := text.Easing(before, q); easing != "" {
+		return easing
+	}
 	return text.Level() + ": " + text.Headline(q) + "."
 }
