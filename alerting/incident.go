@@ -77,7 +77,7 @@ type IncidentEvent struct {
 	At   time.Time `json:"at"`
 	Kind EventKind `json:"kind"`
 	// Channel is the channel of a notice, By the person of an acknowledgement
-	// or a silence.
+	// or a silence, or the owner who was told or handed it.
 	Channel string `json:"channel,omitempty"`
 	By      string `json:"by,omitempty"`
 	Text    string `json:"text,omitempty"`

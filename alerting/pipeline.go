@@ -276,7 +276,7 @@ func (d *delivery) remember(o *outcome, kind EventKind, why string) {
 	if o.incident.ID == "" {
 		return
 	}
-	event := IncidentEvent{At: time.Now(), Kind: EventNotified, Channel: d.channel, Text: why}
+	event := IncidentEvent{At: time.Now(), Kind: EventNotified, Channel: d.channel, By: string(d.owner.Name), Text: why}
 	switch kind {
 	case EventResolved:
 		event.Text = "resolved"

@@ -1,11 +1,13 @@
 package timeline
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -44,18 +46,20 @@ func (r Row) Status() string {
 	}
 }
 
-// About names what the incident is about.
+// About names what the incident is about: of a user's own rule, which has no SLO, the
+// alert.
 func (r Row) About() string {
 	if r.Model == "" {
 		return r.Name + " of " + r.Object
 	}
-	return r.Model + " " + r.Deploy + " " + r.SLO
+	return strings.Join(strings.Fields(r.Model+" "+r.Deploy+" "+cmp.Or(r.SLO, r.Name)), " ")
 }
 
 // Entry is one line of a timeline.
 type Entry struct {
 	At time.Time
-	// Kind is deploy, drift, service, incident or related.
+	// Kind is deploy, data, service, incident or, of what an analyzer found, its
+	// signal.
 	Kind string
 	Text string
 }
@@ -117,7 +121,7 @@ func Read(ctx context.Context, conn driver.Conn, name string, now time.Time) (Ti
 		return Timeline{}, fmt.Errorf("%w: %q", alerting.ErrNoIncident, name)
 	}
 	t := Timeline{Row: rows[0]}
-	for _, read := range []func(context.Context, driver.Conn, clickhouse.Parameters) error{t.deploys, t.drift, t.notices, t.related} {
+	for _, read := range []func(context.Context, driver.Conn, clickhouse.Parameters) error{t.deploys, t.found, t.notices, t.related} {
 		if err := read(ctx, conn, t.parameters(now)); err != nil {
 			return Timeline{}, fmt.Errorf("incident %s: %w", t.Incident, err)
 		}
@@ -136,7 +140,7 @@ func (t *Timeline) parameters(now time.Time) clickhouse.Parameters {
 	}
 	const layout = "2006-01-02 15:04:05.000"
 	return clickhouse.Parameters{
-		"incident": t.Incident, "model": t.Model, "deploy": t.Deploy, "dataset": t.DatasetHash, "job": t.FeatureJob,
+		"incident": t.Incident, "model": t.Model, "deploy": t.Deploy, "slo": t.SLO, "dataset": t.DatasetHash, "job": t.FeatureJob,
 		"since": t.Opened.Add(-before).UTC().Format(layout), "until": until.Add(after).UTC().Format(layout),
 	}
 }
@@ -154,7 +158,14 @@ func describe(e alerting.IncidentEvent) string {
 	case alerting.EventSilenced:
 		return e.By + " silenced it " + e.Text
 	case alerting.EventNotified:
+		if e.By != "" {
+			return "told " + e.By + " by " + e.Channel + ": " + e.Text
+		}
 		return "told " + e.Channel + ": " + e.Text
+	case alerting.EventHandedOn:
+		return "handed on to " + e.By + ": " + e.Text
+	case alerting.EventUnrouted:
+		return e.Text
 	case alerting.EventResolved:
 		return "resolved"
 	default:
@@ -206,21 +217,25 @@ func (t *Timeline) deploys(ctx context.Context, conn driver.Conn, p clickhouse.P
 	return rows.Err()
 }
 
-func (t *Timeline) drift(ctx context.Context, conn driver.Conn, p clickhouse.Parameters) error {
-	rows, err := query(ctx, conn, "drift", p)
+// found tells what analyzers found in breach.
+func (t *Timeline) found(ctx context.Context, conn driver.Conn, p clickhouse.Parameters) error {
+	rows, err := query(ctx, conn, "found", p)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells
 	for rows.Next() {
-		var feature, signal, reference, measure string
+		var feature, signal, reference, measure, slo, window string
 		var first, last time.Time
 		var value float64
 		var times uint64
-		if err := rows.Scan(&feature, &signal, &reference, &measure, &first, &last, &value, &times); err != nil {
+		if err := rows.Scan(&feature, &signal, &reference, &measure, &slo, &window, &first, &last, &value, &times); err != nil {
 			return err
 		}
 		text := signal
+		if slo != "" {
+			text += " of " + slo + " over " + window
+		}
 		if feature != "" {
 			text += " of " + feature
 		}
@@ -231,7 +246,7 @@ func (t *Timeline) drift(ctx context.Context, conn driver.Conn, p clickhouse.Par
 		if times > 1 {
 			text += fmt.Sprintf(" (%d times until %s)", times, last.UTC().Format("15:04"))
 		}
-		t.Entries = append(t.Entries, Entry{At: first, Kind: "drift", Text: text})
+		t.Entries = append(t.Entries, Entry{At: first, Kind: signal, Text: text})
 	}
 	return rows.Err()
 }
@@ -264,7 +279,7 @@ func (t *Timeline) related(ctx context.Context, conn driver.Conn, p clickhouse.P
 	defer func() { _ = rows.Close() }() // rows.Err tells
 	for rows.Next() {
 		var r Row
-		if err := rows.Scan(&r.Incident, &r.Model, &r.Deploy, &r.SLO, &r.Severity, &r.Opened, &r.Resolved); err != nil {
+		if err := rows.Scan(&r.Incident, &r.Model, &r.Deploy, &r.SLO, &r.Name, &r.Severity, &r.Opened, &r.Resolved); err != nil {
 			return err
 		}
 		if r.Resolved.UnixMilli() == 0 {

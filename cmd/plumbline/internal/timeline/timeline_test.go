@@ -33,6 +33,14 @@ func past(t *testing.T, db *storage.DB) {
 			('2026-11-21 11:56:00', 'drift', 'm', 'd2', 'production', 'distance', 'training', 'psi', 3.5, 'breach'),
 			('2026-11-21 11:56:00', 'drift', 'm', 'd2', 'production', 'origin', 'training', 'psi', 0.01, 'ok'),
 			('2026-11-21 11:56:00', 'drift', 'other', 'x', 'production', 'distance', 'training', 'psi', 9, 'breach')`,
+		`INSERT INTO findings (at, signal, model, deploy_hash, stage, slo, window, reference, measure, value, verdict) VALUES
+			('2026-11-21 11:57:00', 'burn', 'm', 'd2', 'production', 's', '1h', '', 'bad_share', 0.25, 'breach'),
+			('2026-11-21 11:58:00', 'burn', 'm', 'd2', 'production', 's', '1h', '', 'bad_share', 0.5, 'breach'),
+			('2026-11-21 11:58:00', 'burn', 'm', 'd2', 'production', 's', '6h', '', 'bad_share', 0.125, 'breach'),
+			('2026-11-21 11:58:00', 'burn', 'm', 'd2', 'production', 's', '1h', 'p', 'bad_share_of_part', 0.000242, 'breach'),
+			('2026-11-21 11:10:00', 'burn', 'm', 'd1', 'production', 's', '1h', '', 'bad_share', 0.75, 'breach'),
+			('2026-11-21 11:10:00', 'burn', 'm', 'd2', 'production', 'another', '1h', '', 'bad_share', 0.75, 'breach'),
+			('2026-11-21 11:10:00', 'burn', 'm', '', 'production', 's', '1h', '', 'bad_share', 0.75, 'breach')`,
 		`INSERT INTO notices (at, kind, model, deploy_hash, slo, object, text) VALUES
 			('2026-11-21 11:58:00', 'plan_changed', '', '', '', 'predictions/1', 'the mapping changed'),
 			('2026-11-21 12:00:05', 'alert_opened', 'm', 'd2', 's', 'slack', 'told twice otherwise')`,
@@ -40,8 +48,9 @@ func past(t *testing.T, db *storage.DB) {
 			('aaaa-1', 'aaaa', 'm', 'd2', 's', 'SLOBurn', 'ann', 'ticket', '', '2026-11-21 12:00:00', '1970-01-01', '1970-01-01', '', '1970-01-01', '[]', 1)`,
 		`INSERT INTO incidents (incident, key, model, deploy_hash, slo, name, owner, severity, feature_job, opened, escalated, acknowledged, acknowledged_by, resolved, history, version) VALUES
 			('aaaa-1', 'aaaa', 'm', 'd2', 's', 'SLOBurn', 'ann', 'page', 'hourly', '2026-11-21 12:00:00', '2026-11-21 12:01:00', '2026-11-21 12:03:30', 'bob', '2026-11-21 12:30:00',
-			'[{"at":"2026-11-21T12:00:00Z","kind":"opened","text":"ticket"},{"at":"2026-11-21T12:01:00Z","kind":"escalated","text":"page"},{"at":"2026-11-21T12:01:05Z","kind":"notified","channel":"pagerduty","text":"first notification"},{"at":"2026-11-21T12:03:30Z","kind":"acknowledged","by":"bob","text":"page"},{"at":"2026-11-21T12:10:00Z","kind":"silenced","by":"bob","text":"for 1h0m0s: known"},{"at":"2026-11-21T12:30:00Z","kind":"resolved"}]', 2),
+			'[{"at":"2026-11-21T12:00:00Z","kind":"opened","text":"ticket"},{"at":"2026-11-21T12:01:00Z","kind":"escalated","text":"page"},{"at":"2026-11-21T12:01:05Z","kind":"notified","channel":"pagerduty","by":"ann","text":"first notification"},{"at":"2026-11-21T12:02:00Z","kind":"handed_on","by":"boss","text":"nobody acknowledged within 1m0s"},{"at":"2026-11-21T12:02:01Z","kind":"notified","channel":"slack","text":"first notification"},{"at":"2026-11-21T12:03:30Z","kind":"acknowledged","by":"bob","text":"page"},{"at":"2026-11-21T12:10:00Z","kind":"silenced","by":"bob","text":"for 1h0m0s: known"},{"at":"2026-11-21T12:30:00Z","kind":"resolved"}]', 2),
 			('bbbb-1', 'bbbb', 'n', 'y', 's', 'SLOBurn', 'ann', 'page', 'hourly', '2026-11-21 12:05:00', '2026-11-21 12:05:00', '1970-01-01', '', '1970-01-01', '[]', 1),
+			('dddd-1', 'dddd', 'search', '', '', 'TooSlow', 'ann', 'page', 'hourly', '2026-11-21 12:06:00', '2026-11-21 12:06:00', '1970-01-01', '', '1970-01-01', '[]', 1),
 			('cccc-1', 'cccc', 'far', 'z', 's', 'SLOBurn', 'ann', 'page', 'daily', '2026-11-21 12:05:00', '2026-11-21 12:05:00', '1970-01-01', '', '1970-01-01', '[]', 1)`,
 	} {
 		if err := db.Conn().Exec(t.Context(), statement); err != nil {
@@ -73,7 +82,7 @@ func TestTimeline(t *testing.T) {
 		t.Errorf("%v; got\n%s", err, b.String())
 	}
 	all, err := timeline.Incidents(t.Context(), env.DB.Conn(), "", 10)
-	if err != nil || len(all) != 3 || all[2].Incident != "aaaa-1" || all[2].Status() != "resolved" || all[0].Status() != "open" {
+	if err != nil || len(all) != 4 || all[3].Incident != "aaaa-1" || all[3].Status() != "resolved" || all[0].Status() != "open" || all[0].About() != "search TooSlow" {
 		t.Errorf("incidents %+v, %v", all, err)
 	}
 	if _, err := timeline.Read(t.Context(), env.DB.Conn(), "nothing", now); !errors.Is(err, alerting.ErrNoIncident) {
