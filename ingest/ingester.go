@@ -102,7 +102,7 @@ func New(cfg Config, deps Dependencies) (*Ingester, error) {
 		}
 		i.pools[topic] = &sync.Pool{New: func() any { r, _ := cfg.newRows(topic, policy); return r }}
 		i.plans[topic] = cfg.plan(topic, policy)
-		m.start(topic)
+		m.start(topic, cfg.holdsPredictions(topic))
 	}
 	return i, nil
 }

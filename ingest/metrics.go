@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/plumbline-slo/plumbline/ingest/decode"
@@ -17,6 +19,7 @@ type metrics struct {
 	retries  *prometheus.CounterVec // operation
 	leftOut  *prometheus.CounterVec // topic
 	lag      *prometheus.GaugeVec   // topic, partition
+	age      *prometheus.GaugeVec   // topic, partition
 	parked   *prometheus.GaugeVec   // topic, partition
 	paused   *prometheus.GaugeVec   // topic, partition
 	insert   *prometheus.HistogramVec
@@ -42,7 +45,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		replays: counter("replays_total", "Batches that were begun before and looked up before they were finished.", "topic"),
 		retries: counter("retries_total", "Attempts that failed and were made again.", "operation"),
 		leftOut: counter("raw_left_out_total", "Predictions that were rolled up and stored without their raw rows, because the disk is nearly full.", "topic"),
-		lag:     gauge("lag_records", "Records of a partition not yet fetched.", "topic", "partition"),
+		lag:     gauge("lag_records", "Records of a partition that Kafka has and that are not stored yet.", "topic", "partition"),
+		age:     gauge("unstored_age_seconds", "Time since the oldest record of a partition that is fetched and not stored yet was fetched; 0 when nothing waits.", "topic", "partition"),
 		parked:  gauge("parked", "1 while a partition is parked because of an error that no retry mends.", "topic", "partition"),
 		paused:  gauge("paused", "1 while a partition is read only now and then because too many of its events are bad.", "topic", "partition"),
 		insert: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "plumbline", Subsystem: "ingest", Name: "insert_seconds",
@@ -52,10 +56,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		inserted: counter("insert_partitions_total", "Inserts x ClickHouse partitions: what the deduplication window counts.", "table"),
 		headroom: gauge("dedup_window_batches", "Deduplication window over the inserts x partitions of the last batch of one partition: how many such batches it remembers.", "table"),
 	}
+	for _, operation := range []string{"join", "partition", "session", "fence", "fetch", "lag", "look", "insert", "delete", "commit", "dead_letters", "notice"} {
+		m.retries.WithLabelValues(operation)
+	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.events, m.letters, m.unknown, m.batches, m.rows, m.replays, m.retries, m.leftOut, m.lag, m.parked, m.paused, m.insert, m.commit, m.inserted, m.headroom} {
+	for _, c := range []prometheus.Collector{m.events, m.letters, m.unknown, m.batches, m.rows, m.replays, m.retries, m.leftOut, m.lag, m.age, m.parked, m.paused, m.insert, m.commit, m.inserted, m.headroom} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -64,8 +71,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 }
 
 // start makes the series of a topic exist before their first event, so that a
-// rate over them sees the first.
-func (m *metrics) start(topic string) {
+// rate over them sees the first. Only predictions have raw rows that are left out.
+func (m *metrics) start(topic string, predictions bool) {
+	if predictions {
+		m.leftOut.WithLabelValues(topic)
+	}
+	m.unknown.WithLabelValues(topic)
+	m.replays.WithLabelValues(topic)
 	m.events.WithLabelValues(topic, "stored")
 	m.events.WithLabelValues(topic, "dead")
 	m.events.WithLabelValues(topic, "skipped")
@@ -73,4 +85,12 @@ func (m *metrics) start(topic string) {
 	for _, r := range decode.Reasons() {
 		m.letters.WithLabelValues(topic, r.String())
 	}
+}
+
+// startPartition makes the series of a partition exist before something is wrong with
+// it; what is known to be wrong stays.
+func (m *metrics) startPartition(at source) {
+	partition := strconv.Itoa(at.Partition)
+	m.parked.WithLabelValues(at.Topic, partition)
+	m.paused.WithLabelValues(at.Topic, partition)
 }

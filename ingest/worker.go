@@ -6,9 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -46,18 +44,18 @@ type worker struct {
 	bad       badness
 	// refetches counts the failures in a row to read a begun batch again.
 	refetches int
-	// fetched is the offset after the last record that was fetched, measured the time,
-	// in Unix nanoseconds, at which the lag was last told.
-	fetched, measured atomic.Int64
+	progress  *progress
 }
 
 func newWorker(i *Ingester, m member, topic string, partition int) *worker {
+	at := source{Topic: topic, Partition: partition}
 	return &worker{
 		i: i, db: i.db, home: i.db, known: []*storage.DB{i.db}, member: m,
-		fetcher: newFetcher(i.fetches, topic, partition),
-		buffers: newBuffers(i.pools[topic]),
-		at:      source{Topic: topic, Partition: partition},
-		plan:    i.plans[topic],
+		fetcher:  newFetcher(i.fetches, topic, partition),
+		buffers:  newBuffers(i.pools[topic]),
+		at:       at,
+		plan:     i.plans[topic],
+		progress: newProgress(i.metrics, at, i.now),
 	}
 }
 
@@ -70,6 +68,8 @@ func (w *worker) run(ctx context.Context) {
 			w.i.log.Debug("close the connection to the leader", "partition", w.at.String(), "err", err)
 		}
 	}()
+	defer w.i.metrics.forgetLag(w.at)
+	w.i.metrics.startPartition(w.at)
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() { w.watchLag(ctx) })
@@ -113,10 +113,12 @@ func sleep(ctx context.Context, d time.Duration) {
 // session finds the position, finishes what was begun, and goes on until an
 // error.
 func (w *worker) session(ctx context.Context) error {
+	w.progress.restart()
 	from, err := w.assign(ctx)
 	if err != nil {
 		return err
 	}
+	w.progress.stores(from)
 	g, ctx := errgroup.WithContext(ctx)
 	// Unbuffered: one batch is being written and one being filled, no more.
 	batches := make(chan *batch)
@@ -138,10 +140,15 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 			}
 			b = w.newBatch(rec.Offset)
 		}
-		if b.empty() {
-			due = w.i.now().Add(w.i.cfg.FlushInterval)
+		if !b.empty() {
+			return b.add(rec)
 		}
-		return b.add(rec)
+		due = w.i.now().Add(w.i.cfg.FlushInterval)
+		if err := b.add(rec); err != nil {
+			return err
+		}
+		w.progress.begins()
+		return nil
 	}
 	for {
 		wait := idleWait
@@ -161,7 +168,7 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 		}
 		failures = 0
 		w.decodes(ctx) // the notice may be of a session before this one
-		w.lags(next, end)
+		w.progress.fetches(next, end)
 		if b.empty() {
 			b.first, b.last = next, next-1
 			if next >= end {
@@ -180,41 +187,6 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 			continue
 		}
 		b = w.newBatch(next)
-	}
-}
-
-// lagEvery is how old the lag of a partition may get.
-const lagEvery = 5 * time.Second
-
-// lags tells how many records wait to be fetched.
-func (w *worker) lags(next, end int64) {
-	w.fetched.Store(next)
-	w.measured.Store(w.i.now().UnixNano())
-	w.i.metrics.lag.WithLabelValues(w.at.Topic, strconv.Itoa(w.at.Partition)).Set(float64(max(0, end-next)))
-}
-
-// watchLag asks for the end of a partition that has not been fetched from for a while:
-// one that is paused or parked, or that waits for a slow ClickHouse, is just the one
-// whose lag people look for. Until 2026-11-23 it kept what it was before.
-func (w *worker) watchLag(ctx context.Context) {
-	for {
-		sleep(ctx, lagEvery)
-		if ctx.Err() != nil {
-			return
-		}
-		told := w.measured.Load()
-		if told == 0 || w.i.now().Sub(time.Unix(0, told)) < lagEvery {
-			continue
-		}
-		next := w.fetched.Load()
-		_, end, err := w.i.coordination.bounds(ctx, w.at.Topic, w.at.Partition)
-		if err != nil {
-			w.i.metrics.retries.WithLabelValues("lag").Inc()
-			continue
-		}
-		if w.measured.CompareAndSwap(told, w.i.now().UnixNano()) { // nothing was fetched meanwhile
-			w.i.metrics.lag.WithLabelValues(w.at.Topic, strconv.Itoa(w.at.Partition)).Set(float64(max(0, end-next)))
-		}
 	}
 }
 
@@ -336,6 +308,7 @@ func (w *worker) finish(ctx context.Context, b, next *batch) error {
 	} else if err := w.commit(ctx, committed{b.last + 1, w.idle()}); err != nil {
 		return err
 	}
+	w.progress.stores(b.last + 1)
 	w.goesOn(ctx)
 	m := w.i.metrics
 	m.batches.WithLabelValues(w.at.Topic).Inc()
