@@ -73,11 +73,12 @@ type Engine struct {
 	info     childReady
 	restarts int
 	disk     DiskState
+	used     float64 // of the disk; negative while unknown
 }
 
 // New returns an engine that does nothing until [Engine.Run].
 func New(cfg Config, log *slog.Logger) *Engine {
-	e := &Engine{cfg: cfg, log: log, now: time.Now, backoff: backoff, diskUse: cfg.DiskUse, changed: make(chan struct{})}
+	e := &Engine{cfg: cfg, log: log, now: time.Now, backoff: backoff, diskUse: cfg.DiskUse, changed: make(chan struct{}), used: -1}
 	if e.diskUse == nil {
 		e.diskUse = diskUsed
 	}
@@ -245,6 +246,14 @@ func (e *Engine) Disk() DiskState {
 	return e.disk
 }
 
+// DiskUsed returns the used share of the data directory's disk, and false while it is
+// not known.
+func (e *Engine) DiskUsed() (share float64, known bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return max(0, e.used), e.used >= 0
+}
+
 // ChildPID returns the process that holds the engine, or 0 while there is
 // none.
 func (e *Engine) ChildPID() int {
@@ -322,6 +331,7 @@ func (e *Engine) watchDisk(ctx context.Context, dir string) {
 		if err == nil {
 			next = e.Disk().next(used, e.cfg.DiskLimit)
 		}
+		e.measured(used, err)
 		if old := e.Disk(); old != next {
 			e.update(func() { e.disk = next })
 			if next != DiskOK || old == DiskFull {
@@ -333,5 +343,14 @@ func (e *Engine) watchDisk(ctx context.Context, dir string) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// measured remembers the used share of the disk, unless it could not be looked at.
+func (e *Engine) measured(used float64, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.used = used; err != nil {
+		e.used = -1
 	}
 }

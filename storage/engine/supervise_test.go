@@ -126,7 +126,10 @@ func TestDiskWatch(t *testing.T) {
 		want engine.DiskState
 	}{{0.5, engine.DiskOK}, {0.9, engine.DiskFull}, {0.5, engine.DiskOK}, {-1, engine.DiskUnknown}} {
 		used.Store(step.used)
-		eventually(t, "disk "+step.want.String(), func() bool { return e.Disk() == step.want })
+		eventually(t, "disk "+step.want.String(), func() bool {
+			share, known := e.DiskUsed()
+			return e.Disk() == step.want && known == (step.used >= 0) && share == max(0, step.used)
+		})
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/alerting"
@@ -43,7 +42,7 @@ type App struct {
 	log      *slog.Logger
 	extra    []alerting.Channel
 	slos     []plumbline.SLO
-	registry *prometheus.Registry
+	registry registry
 
 	// What Run has built; valid once ready is closed.
 	ready      chan struct{}
@@ -72,10 +71,8 @@ func New(cfg Config, log *slog.Logger, channels ...alerting.Channel) (*App, erro
 	if err != nil {
 		return nil, err
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return &App{
-		cfg: cfg.placed(), log: log, extra: channels, slos: slos, registry: registry, stored: make(chan struct{}),
+		cfg: cfg.placed(), log: log, extra: channels, slos: slos, registry: newRegistry(), stored: make(chan struct{}),
 		ready: make(chan struct{}), failed: make(chan struct{}),
 	}, nil
 }
@@ -208,6 +205,9 @@ func (a *App) startClickHouse(ctx context.Context, parts *stack) (err error) {
 		object := engineObject(of.DataDir)
 		of.OnCrashLoop = func(cause error) { a.troubles.crashLoop(object, cause) }
 		a.engine = engine.New(of, a.log)
+		if err := registerEngine(a.registry, a.engine); err != nil {
+			return err
+		}
 		parts.start("clickhouse", a.engine.Run)
 		if err := a.engine.WaitAddress(ctx); err != nil {
 			return fmt.Errorf("embedded clickhouse: %w", err)

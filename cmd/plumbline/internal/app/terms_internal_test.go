@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/plumbline-slo/plumbline/alerting"
 	"github.com/plumbline-slo/plumbline/ingest/dial"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
@@ -45,7 +43,7 @@ func TestTheSpeakerRaisesTermsThatReplicasRemember(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(kafka.Close)
-	a := &App{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler), registry: prometheus.NewRegistry(), brokers: kafka.Addresses()}
+	a := &App{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler), registry: newRegistry(), brokers: kafka.Addresses()}
 	a.cfg.Alerting.Relay.Peers, a.cfg.Alerting.Relay.Retry = []string{replica.URL}, 5*time.Millisecond
 	if a.dialer, err = dial.New(dial.DefaultConfig()); err != nil {
 		t.Fatal(err)

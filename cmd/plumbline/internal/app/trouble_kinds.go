@@ -37,6 +37,13 @@ var (
 	diskFull        = troubleKind{alert: "DiskFull", severity: plumbline.SeverityPage, summary: "the disk of %s is nearly full, raw rows are left out"}
 )
 
+// troubleKinds are all of them.
+func troubleKinds() []troubleKind {
+	return []troubleKind{
+		partitionParked, partitionPaused, decodingWaits, kafkaRefused, offsetsLost, newEpoch, offsetRewound, engineCrashLoop, diskFull,
+	}
+}
+
 // Kinds of notices about the engine; those of ingest are declared there.
 const (
 	noticeCrashLoop = "engine_crash_loop"

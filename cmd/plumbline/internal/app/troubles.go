@@ -100,6 +100,12 @@ func newTroubles(cfg troublesConfig, registry prometheus.Registerer, log *slog.L
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "plumbline_service_troubles_failures_total",
 			Help: "Attempts to send alerts about the service itself, or to record notices, that failed and are made again."}, []string{"operation"}),
 	}
+	for _, kind := range troubleKinds() {
+		t.firing.WithLabelValues(kind.alert)
+	}
+	for _, operation := range []string{"send", "record"} {
+		t.failures.WithLabelValues(operation)
+	}
 	for _, c := range []prometheus.Collector{t.firing, t.failures} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics of troubles: %w", err)

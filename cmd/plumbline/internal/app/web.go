@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
@@ -57,7 +56,7 @@ type webServer struct {
 	log      *slog.Logger
 }
 
-func newWebServer(cfg WebConfig, registry *prometheus.Registry, ready func() error, log *slog.Logger) (*webServer, error) {
+func newWebServer(cfg WebConfig, metrics registry, ready func() error, log *slog.Logger) (*webServer, error) {
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("web.listen: %w", err)
@@ -71,7 +70,7 @@ func newWebServer(cfg WebConfig, registry *prometheus.Registry, ready func() err
 		}
 		fmt.Fprintln(w, "ready")
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{Registry: metrics}))
 	if cfg.Pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
 		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
