@@ -129,7 +129,11 @@ func (x explainer) loss(ctx context.Context, about alerting.Question, out *alert
 	if slo.SLI.Is(plumbline.SLIComposite) {
 		return x.parts(ctx, about)
 	}
-	return x.counted(ctx, about, slo, end, out)
+	carriers, err := x.counted(ctx, about, slo, end, out)
+	if err != nil {
+		return nil, err
+	}
+	return x.failing(ctx, about, slo, end, carriers), nil
 }
 
 // windows reads the bad shares of the SLO's windows as the rules see them, and
