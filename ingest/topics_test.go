@@ -101,7 +101,7 @@ func TestCreatedTopicsAreLogged(t *testing.T) {
 			if len(created) != lines || (warned == lines) != (c.warned || lines == 0) {
 				t.Errorf("%d brokers, replication %d: want %d lines: %s", c.brokers, c.replication, lines, text)
 			}
-			if lines > 0 && !strings.Contains(text.String(), "topic=predictons key=ingest.topics.predictions partitions=4") {
+			if lines > 0 && !strings.Contains(text.String(), "topic=prd-events key=ingest.topics.predictions partitions=4") {
 				t.Errorf("the log does not name the key: %s", text)
 			}
 		}
@@ -117,7 +117,7 @@ func misspelt(t *testing.T, brokers int) ingest.Config {
 	}
 	t.Cleanup(k.Close)
 	cfg := ingest.DefaultConfig()
-	cfg.Brokers, cfg.Topics.Predictions = k.ListenAddrs(), "predictons"
+	cfg.Brokers, cfg.Topics.Predictions = k.ListenAddrs(), "prd-events"
 	return cfg
 }
 
@@ -140,7 +140,7 @@ func TestMissingTopicsAreRefused(t *testing.T) {
 			t.Fatal("missing topics are taken")
 		}
 		lines := strings.Split(err.Error(), "\n")
-		if len(lines) != 2 || !strings.HasPrefix(lines[0], `ingest.sources[0].topic: Kafka has no topic "captrue"`) || !strings.HasPrefix(lines[1], `ingest.topics.predictions: Kafka has no topic "predictons"`) {
+		if len(lines) != 2 || !strings.HasPrefix(lines[0], `ingest.sources[0].topic: Kafka has no topic "captrue"`) || !strings.HasPrefix(lines[1], `ingest.topics.predictions: Kafka has no topic "prd-events"`) {
 			t.Errorf("%v", err)
 		}
 	}
