@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/baseline"
 	"github.com/plumbline-slo/plumbline/ingest"
@@ -46,7 +46,7 @@ func (c *cli) baselineImport(parent *kingpin.CmdClause) {
 		skip:     clause.Flag("skip", "Columns to leave out, separated by commas.").Strings(),
 		segments: clause.Flag("segment-columns", "Columns that are segments, separated by commas.").Strings(),
 		texts:    clause.Flag("text-columns", "Columns of a text file that are counted by value even if they look like numbers, separated by commas.").Strings(),
-		at:       clause.Flag("at", "Event time of all rows, RFC 3339. Default: the hour in which the import begins.").String(),
+		at:       clause.Flag("at", "Event time of all rows, RFC 3339 or a day. Default: the hour in which the import begins.").String(),
 	}
 	clause.Flag("file", "The training set.").StringVar(&o.File)
 	clause.Flag("id-column", "Column that tells rows apart, for prediction ids. Default: the number of the row.").StringVar(&o.ID)
@@ -81,8 +81,8 @@ func (c *cli) importBaseline(ctx context.Context, f importFlags, o baseline.Opti
 	o.Features, o.Skip, o.Segments, o.TextColumns = columns(*f.features), columns(*f.skip), columns(*f.segments), columns(*f.texts)
 	o.Report, o.Progress = c.stdout, c.stderr
 	if *f.at != "" {
-		if o.At, err = time.Parse(time.RFC3339, *f.at); err != nil {
-			return usageError{fmt.Errorf("--at %q: write RFC 3339 such as 2026-01-31T08:30:00Z", *f.at)}
+		if o.At, err = serve.ParseTime(*f.at); err != nil {
+			return usageError{fmt.Errorf("--at: %w", err)}
 		}
 	}
 	if (o.File == "") == (*f.sql == "") {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/chaos"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/demo"
@@ -194,8 +195,8 @@ func (c *cli) rollup() {
 	clause := c.app.Command("rollup", "Look after the rollups.")
 	verify := clause.Command("verify", "Recompute the rollups from raw rows and compare them, bit for bit.")
 	where := whereFlags(verify)
-	from := verify.Flag("from", "First event time, RFC 3339. Default: all there is.").String()
-	to := verify.Flag("to", "Event time to end before, RFC 3339. Default: all there is.").String()
+	from := verify.Flag("from", "First event time, RFC 3339 or a day. Default: all there is.").String()
+	to := verify.Flag("to", "Event time to end before, RFC 3339 or a day. Default: all there is.").String()
 	c.add(verify, func(ctx context.Context) error {
 		span, err := parseSpan(*from, *to)
 		if err != nil {
@@ -218,7 +219,7 @@ func parseSpan(from, to string) (s span, err error) {
 		if p.text == "" {
 			continue
 		}
-		if *p.into, err = time.Parse(time.RFC3339, p.text); err != nil {
+		if *p.into, err = serve.ParseTime(p.text); err != nil {
 			return span{}, fmt.Errorf("%s: %w", p.flag, err)
 		}
 	}

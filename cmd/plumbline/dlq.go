@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/ingest/deadletters"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
@@ -91,7 +92,7 @@ func selectionFlags(clause *kingpin.CmdClause) selection {
 	return selection{
 		topic:  clause.Flag("topic", "Only letters of this source topic; one that neither the configuration nor a letter names is refused.").String(),
 		reason: clause.Flag("reason", "Only letters with this reason, for example wrong_type.").String(),
-		since:  clause.Flag("since", "Only letters since then: RFC 3339, or a duration back from now such as 2h.").String(),
+		since:  clause.Flag("since", "Only letters since then: RFC 3339 or a day, or a duration back from now such as 2h.").String(),
 	}
 }
 
@@ -105,8 +106,8 @@ func (s selection) filter(now time.Time) (deadletters.Filter, error) {
 		return f, nil
 	}
 	var err error
-	if f.Since, err = time.Parse(time.RFC3339, *s.since); err != nil {
-		return f, usageError{fmt.Errorf("--since %q: write RFC 3339 such as 2026-01-31T08:30:00Z, or a duration such as 2h", *s.since)}
+	if f.Since, err = serve.ParseTime(*s.since); err != nil {
+		return f, usageError{fmt.Errorf("--since: %w, or a duration such as 2h", err)}
 	}
 	return f, nil
 }

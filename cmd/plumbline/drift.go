@@ -25,7 +25,7 @@ func (c *cli) drift() {
 	var p ask.Params
 	clause.Flag("model", "Model in question.").StringVar(&p.Model)
 	clause.Flag("window", "Length of the window: 24h, 7d, 4w.").Default("24h").StringVar(&p.Window)
-	clause.Flag("to", "End of the window, RFC 3339. Default: now.").StringVar(&p.To)
+	clause.Flag("to", "End of the window, RFC 3339 or a day. Default: now.").StringVar(&p.To)
 	clause.Flag("reference", "training, previous-deploy, sliding[:7d], same-hours[:4w], FROM..TO or auto; may be repeated. Default: training.").StringsVar(&p.References)
 	clause.Flag("segment", "A declared slice, key=value. Default: all traffic.").StringVar(&p.Segment)
 	clause.Flag("stage", "production, canary, shadow or training. Default: production.").StringVar(&p.Stage)

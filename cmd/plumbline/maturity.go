@@ -24,7 +24,7 @@ func (c *cli) maturity() {
 	clause.Flag("model", "Model in question.").StringVar(&p.Model)
 	clause.Flag("window", "Length of a window that ends at the newest whole hour: 24h, 7d, 4w; may be repeated. Default: 24h and 7d.").StringsVar(&p.Windows)
 	clause.Flag("share", "Share of a window's labels that makes it mature. Default: 0.9.").StringVar(&p.Share)
-	clause.Flag("at", "As known at this time, RFC 3339, taken down to the hour. Default: now.").StringVar(&p.At)
+	clause.Flag("at", "As known at this time, RFC 3339 or a day, taken down to the hour. Default: now.").StringVar(&p.At)
 	asJSON := clause.Flag("json", "Print JSON, as the service does at "+forecast.Path+".").Bool()
 	c.add(clause, func(ctx context.Context) error {
 		asked, err := p.Asked(time.Now())

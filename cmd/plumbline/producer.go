@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/sample"
 	"github.com/plumbline-slo/plumbline/ingest"
@@ -26,7 +27,7 @@ func (c *cli) checkProducer() {
 	clause := parent.Command("producer", "Read sample events, JSON lines, and say what the service understands, what it would refuse and why.")
 	file := clause.Arg("file", "File of events; - is the standard input.").Default("-").String()
 	kind := kindFlag(clause)
-	at := clause.Flag("at", "The Kafka timestamp to assume, RFC 3339. Default: now.").String()
+	at := clause.Flag("at", "The Kafka timestamp to assume, RFC 3339 or a day. Default: now.").String()
 	config := clause.Flag("config.file", "Configuration file whose limits and privacy policy hold. Default: the default limits, and no policy.").String()
 	topic := clause.Flag("topic", "Read the records as those of this topic, in the shape that the configuration says.").String()
 	headers := clause.Flag("header", "NAME=VALUE: a Kafka header that every record has, such as ce_id of a CloudEvent; may be repeated. With --topic.").Strings()
@@ -94,7 +95,7 @@ func sampleSettings(config, at string) (cfg ingest.Config, known time.Time, err 
 		cfg = all.Ingest
 	}
 	if at != "" {
-		if known, err = time.Parse(time.RFC3339, at); err != nil {
+		if known, err = serve.ParseTime(at); err != nil {
 			return cfg, known, fmt.Errorf("--at: %w", err)
 		}
 	}

@@ -24,9 +24,9 @@ func (c *cli) quality() {
 	var p ask.Params
 	clause.Flag("model", "Model in question.").StringVar(&p.Model)
 	clause.Flag("window", "Length of the window: 24h, 7d, 4w. Default: 24h.").StringVar(&p.Window)
-	clause.Flag("from", "Start of the window, RFC 3339, in place of --window.").StringVar(&p.From)
-	clause.Flag("to", "End of the window, RFC 3339. Default: now.").StringVar(&p.To)
-	clause.Flag("as-of", "As known before this time, RFC 3339. Default: now.").StringVar(&p.AsOf)
+	clause.Flag("from", "Start of the window, RFC 3339 or a day, in place of --window.").StringVar(&p.From)
+	clause.Flag("to", "End of the window, RFC 3339 or a day. Default: now.").StringVar(&p.To)
+	clause.Flag("as-of", "As known before this time, RFC 3339 or a day. Default: now.").StringVar(&p.AsOf)
 	clause.Flag("deploy", "Deploy in question; may be repeated. Default: all.").StringsVar(&p.Deploys)
 	clause.Flag("segment", "A declared slice, key=value. Default: all traffic.").StringVar(&p.Segment)
 	clause.Flag("stage", "production, canary or shadow. Default: production.").StringVar(&p.Stage)

@@ -21,8 +21,8 @@ import (
 func (c *cli) replay() {
 	clause := c.app.Command("replay", "Say what the SLOs would have alerted on in the past.")
 	where := whereFlags(clause)
-	from := clause.Flag("from", "First moment, RFC 3339.").Required().String()
-	to := clause.Flag("to", "Last moment, RFC 3339. Default: now.").String()
+	from := clause.Flag("from", "First moment, RFC 3339 or a day.").Required().String()
+	to := clause.Flag("to", "Last moment, RFC 3339 or a day. Default: now.").String()
 	files := clause.Flag("slo", "OpenSLO file to try, instead of those of the configuration; may be repeated.").Strings()
 	c.add(clause, func(ctx context.Context) error {
 		end := *to

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	_ "embed" // the statements
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -14,6 +18,7 @@ import (
 	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
 	"github.com/plumbline-slo/plumbline/analyze/burn/count"
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/rules"
 	"github.com/plumbline-slo/plumbline/storage"
@@ -21,6 +26,9 @@ import (
 
 //go:embed suggest.sql
 var suggestSQL string
+
+//go:embed suggest_hour.sql
+var suggestHourSQL string
 
 //go:embed suggest_labels.sql
 var suggestLabelsSQL string
@@ -31,12 +39,12 @@ func (c *cli) slo() {
 	where := whereFlags(suggest)
 	model := suggest.Flag("model", "Model to propose for.").Required().String()
 	days := suggest.Flag("days", "Days to look back on.").Default("28").Int()
-	to := suggest.Flag("to", "End of the days, RFC 3339. Default: now.").String()
+	to := suggest.Flag("to", "End of the days, RFC 3339 or a day. Default: now.").String()
 	c.add(suggest, func(ctx context.Context) error {
 		end := time.Now().UTC()
 		if *to != "" {
 			var err error
-			if end, err = time.Parse(time.RFC3339, *to); err != nil {
+			if end, err = serve.ParseTime(*to); err != nil {
 				return usageError{fmt.Errorf("--to: %w", err)}
 			}
 		}
@@ -80,9 +88,9 @@ func roundUp(v float64) float64 {
 }
 
 func suggestSLOs(ctx context.Context, w where, model plumbline.Model, s span, stdout io.Writer) error {
-	var rate float64 // of predictions, by the hour
+	var seen traffic
 	candidates, err := asking(w, func(cfg app.Config, db *storage.DB) (all []*candidate, err error) {
-		if all, rate, err = candidatesOf(ctx, db, model, cfg.Analyze.Models[model].Feedback, s); err != nil || len(all) == 0 {
+		if all, seen, err = candidatesOf(ctx, db, model, cfg.Analyze.Models[model].Feedback, s); err != nil || len(all) == 0 {
 			return nil, err
 		}
 		return all, tryOut(ctx, db, cfg.Analyze, all, s)
@@ -93,9 +101,9 @@ func suggestSLOs(ctx context.Context, w where, model plumbline.Model, s span, st
 	if len(candidates) == 0 {
 		return fmt.Errorf("slo suggest: model %q has neither predictions nor labels between %s and %s", model, s.from.Format(time.RFC3339), s.to.Format(time.RFC3339))
 	}
-	fmt.Fprintf(stdout, "%s, %s to %s, %.3g predictions an hour\n", model, s.from.Format(time.DateOnly), s.to.Format(time.DateOnly), rate)
+	fmt.Fprint(stdout, seen.said(model, s))
 	for _, c := range candidates {
-		fmt.Fprintf(stdout, "%-34s target %-7g %d pages, %d tickets%s\n", c.said, c.slo.Target, c.pages, c.tickets, pagedIn(c.slo, rate))
+		fmt.Fprintf(stdout, "%-34s target %-7g %d pages, %d tickets%s\n", c.said, c.slo.Target, c.pages, c.tickets, pagedIn(c.slo, seen.rate(s)))
 	}
 	fmt.Fprintf(stdout, "\n%s", asYAML(model, candidates))
 	return nil
@@ -103,18 +111,22 @@ func suggestSLOs(ctx context.Context, w where, model plumbline.Model, s span, st
 
 // candidatesOf proposes from what was observed; nothing on labels of a model that
 // decides itself who gets one, for no page may rest on those.
-func candidatesOf(ctx context.Context, db *storage.DB, model plumbline.Model, feedback analyze.Feedback, s span) ([]*candidate, float64, error) {
+func candidatesOf(ctx context.Context, db *storage.DB, model plumbline.Model, feedback analyze.Feedback, s span) ([]*candidate, traffic, error) {
 	parameters := []any{clickhouse.Named("model", string(model)), clickhouse.Named("from", s.from.Unix()), clickhouse.Named("to", s.to.Unix())}
 	var (
-		n, timed          uint64
+		timed             uint64
 		ok, p95, p99      float64
 		labelled, correct int64
+		seen              traffic
 	)
-	if err := db.Conn().QueryRow(ctx, suggestSQL, parameters...).Scan(&n, &ok, &timed, &p95, &p99); err != nil {
-		return nil, 0, fmt.Errorf("slo suggest: %w", err)
+	if err := db.Conn().QueryRow(ctx, suggestSQL, parameters...).Scan(&seen.requests, &ok, &timed, &p95, &p99, &seen.first, &seen.good); err != nil {
+		return nil, seen, fmt.Errorf("slo suggest: %w", err)
 	}
 	if err := db.Conn().QueryRow(ctx, suggestLabelsSQL, parameters...).Scan(&labelled, &correct); err != nil {
-		return nil, 0, fmt.Errorf("slo suggest: %w", err)
+		return nil, seen, fmt.Errorf("slo suggest: %w", err)
+	}
+	if err := db.Conn().QueryRow(ctx, suggestHourSQL, parameters...).Scan(&seen.worst, &seen.worstGood, &seen.worstRequests); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, seen, fmt.Errorf("slo suggest: %w", err)
 	}
 	var all []*candidate
 	add := func(name, said string, sli plumbline.SLI, target float64) {
@@ -123,7 +135,7 @@ func candidatesOf(ctx context.Context, db *storage.DB, model plumbline.Model, fe
 			MinCoverage: rules.DefaultMinCoverage, SLI: sli, Measure: plumbline.MeasureAccuracy,
 		}})
 	}
-	if n > 0 {
+	if seen.requests > 0 {
 		for _, t := range below(ok) {
 			add("success", fmt.Sprintf("success, %.5g %% observed", 100*ok), plumbline.SLI{Kind: plumbline.SLISuccess}, t)
 		}
@@ -138,7 +150,57 @@ func candidatesOf(ctx context.Context, db *storage.DB, model plumbline.Model, fe
 			add("accuracy", fmt.Sprintf("accuracy, %.4g %% of the labels in", 100*right), plumbline.SLI{Kind: plumbline.SLIQuality}, t)
 		}
 	}
-	return all, float64(n) / s.to.Sub(s.from).Hours(), nil
+	return all, seen, nil
+}
+
+// traffic is what came in of a model, times in unix seconds.
+type traffic struct {
+	requests, good uint64
+	first          uint32
+	// worst is the hour in which most requests failed.
+	worst                    uint32
+	worstGood, worstRequests uint64
+}
+
+// history is the part of the days in which the model was there: from its first event on.
+func (t traffic) history(s span) time.Duration {
+	first := time.Unix(int64(t.first), 0)
+	if t.requests == 0 || first.Before(s.from) {
+		first = s.from
+	}
+	return max(s.to.Sub(first), time.Minute)
+}
+
+// rate is by the hour of the history: divided by days in which there was no model yet,
+// it would say that outages are paged late.
+func (t traffic) rate(s span) float64 { return float64(t.requests) / t.history(s).Hours() }
+
+// threeDigits writes a number with three digits that count, without an exponent.
+func threeDigits(v float64) string {
+	rounded, err := strconv.ParseFloat(fmt.Sprintf("%.3g", v), 64)
+	if err != nil {
+		rounded = v
+	}
+	return strconv.FormatFloat(rounded, 'f', -1, 64)
+}
+
+// said is what the proposals rest on; where one hour makes their targets lower, that
+// it does, for it may have been an outage.
+func (t traffic) said(model plumbline.Model, s span) string {
+	text := fmt.Sprintf("%s, %s to %s, %s predictions an hour\n", model, s.from.Format(time.DateOnly), s.to.Format(time.DateOnly), threeDigits(t.rate(s)))
+	if known := t.history(s); t.requests > 0 && s.to.Sub(s.from)-known >= time.Hour {
+		text += fmt.Sprintf("its first event in these days is %s old: all of this is of no more history than that\n", known.Round(time.Minute))
+	}
+	rest := t.requests - t.worstRequests
+	if rest == 0 {
+		return text
+	}
+	with, without := float64(t.good)/float64(t.requests), float64(t.good-t.worstGood)/float64(rest)
+	if !slices.Equal(below(with), below(without)) {
+		text += fmt.Sprintf("success was %.4g %% in the hour from %s, and %.5g %% without it: if that was an outage, targets of success are to be higher than these\n",
+			100*float64(t.worstGood)/float64(t.worstRequests), time.Unix(int64(t.worst), 0).UTC().Format(time.RFC3339), 100*without)
+	}
+	return text
 }
 
 // tryOut replays the days with every candidate, each as if it were the only one.
@@ -193,7 +255,11 @@ func pagedIn(slo plumbline.SLO, rate float64) string {
 	if first == 0 {
 		return "; a 90 % outage is never paged at this rate"
 	}
-	return fmt.Sprintf("; a 90 %% outage is paged after %s", first.Round(time.Minute))
+	unit := time.Minute
+	if first < 10*time.Minute {
+		unit = time.Second
+	}
+	return fmt.Sprintf("; a 90 %% outage is paged after %s", first.Round(unit))
 }
 
 // asYAML writes the strictest candidate of each kind that paged nobody as OpenSLO.

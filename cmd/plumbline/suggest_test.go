@@ -1,11 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze"
 	"github.com/plumbline-slo/plumbline/rules"
+	"github.com/plumbline-slo/plumbline/testenv"
 )
 
 func TestSuggestedFilesAreCorrect(t *testing.T) {
@@ -37,5 +42,51 @@ func TestNiceNumbers(t *testing.T) {
 		if got := roundUp(v); got != want {
 			t.Errorf("%v is rounded to %v, not %v", v, got, want)
 		}
+	}
+}
+
+// A model that is new has the rate of the hours in which it was there; an hour that makes
+// targets lower is named.
+func TestSuggestionsSayWhatTheyRestOn(t *testing.T) {
+	end := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+	s := span{end.AddDate(0, 0, -28), end}
+	outage := end.Add(-time.Hour)
+	young := traffic{requests: 10_000, good: 8500, first: uint32(end.Add(-2 * time.Hour).Unix()), worst: uint32(outage.Unix()), worstGood: 3510, worstRequests: 5000}
+	if got := young.rate(s); got != 5000 {
+		t.Errorf("%v predictions an hour, want 5000", got)
+	}
+	slo := plumbline.SLO{Name: "s", Model: "m", Owner: "o", Target: 0.99, Period: 28 * 24 * time.Hour, SLI: plumbline.SLI{Kind: plumbline.SLISuccess}}
+	if got := pagedIn(slo, young.rate(s)); got == pagedIn(slo, 10_000/(28*24.0)) || strings.Contains(got, "h") && !strings.Contains(got, "m") {
+		t.Errorf("%q, whatever the rate", got)
+	}
+	said := young.said("m", s)
+	for _, want := range []string{"5000 predictions an hour", "first event in these days is 2h0m0s old", "success was 70.2 % in the hour from 2026-11-23T05:00:00Z, and 99.8 % without it"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q does not say %q", said, want)
+		}
+	}
+	even := traffic{requests: 672_000, good: 671_000, first: uint32(s.from.Add(time.Second).Unix()), worst: uint32(outage.Unix()), worstGood: 990, worstRequests: 1000}
+	if said := even.said("m", s); strings.Count(said, "\n") != 1 || !strings.Contains(said, "1000 predictions an hour") {
+		t.Errorf("of a month without an outage:\n%s", said)
+	}
+}
+
+// The statements say when a model came in first, and which hour was its worst.
+func TestWhatCameInIsSeen(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	end := time.Date(2026, 10, 5, 6, 0, 0, 0, time.UTC)
+	s := span{end.AddDate(0, 0, -7), end}
+	statement := fmt.Sprintf(`INSERT INTO predictions (model, deploy_hash, stage, prediction_id, ts, status, weight, half)
+SELECT 'm', 'd', 'production', toString(number), fromUnixTimestamp64Milli(%d + number * 60000, 'UTC'), if(number >= 60 AND number %% 2 = 0, 'error', 'ok'), 1, '' FROM numbers(120)`, end.Add(-2*time.Hour).UnixMilli())
+	if err := env.DB.Conn().Exec(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
+	all, seen, err := candidatesOf(t.Context(), env.DB, "m", analyze.Feedback{}, s)
+	want := traffic{requests: 120, good: 90, first: uint32(end.Add(-2 * time.Hour).Unix()), worst: uint32(end.Add(-time.Hour).Unix()), worstGood: 30, worstRequests: 60}
+	if err != nil || seen != want || len(all) == 0 || seen.rate(s) != 60 {
+		t.Errorf("%+v, %v, want %+v; %d candidates, %v an hour", seen, err, want, len(all), seen.rate(s))
+	}
+	if all, seen, err := candidatesOf(t.Context(), env.DB, "nobody", analyze.Feedback{}, s); err != nil || len(all) != 0 || seen.requests != 0 {
+		t.Errorf("%+v %+v %v", all, seen, err)
 	}
 }

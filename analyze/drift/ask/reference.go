@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 )
 
 // Kind says where a reference comes from.
@@ -104,14 +106,10 @@ func parseRange(text, from, to string) (Reference, error) {
 	return r, nil
 }
 
-// ParseTime reads a time in RFC 3339, with or without seconds, or a day (UTC).
+// ParseTime reads a time as serve.ParseTime does, to the second.
 func ParseTime(text string) (time.Time, error) {
-	for _, l := range []string{time.RFC3339, layout, time.DateOnly} {
-		if t, err := time.Parse(l, text); err == nil && t.Year() >= 1970 && t.Year() < 2100 {
-			return t.UTC().Truncate(time.Second), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is not a time: write 2026-10-01T00:00Z", text)
+	t, err := serve.ParseTime(text)
+	return t.Truncate(time.Second), err
 }
 
 // ParseLength reads a number of hours, days or weeks: 24h, 7d, 4w.

@@ -377,7 +377,7 @@ func TestWrongParametersAreNamed(t *testing.T) {
 		"model=m&to=yesterday":                         "to: \"yesterday\"",
 		"model=m&as_of=x":                              "as-of: \"x\"",
 		"model=m&from=2026-01-01&window=24h":           "window: stands beside from",
-		"model=m&from=2026-04-02T00:00Z":               "window: 2026-04-02",
+		"model=m&from=2026-04-02T00:00Z":               "from: 2026-04-02T00:00:00Z is not before the end",
 		"model=m&segment=eu":                           "segment: \"eu\"",
 		"model=m&stage=training":                       "stage: \"training\"",
 		"model=m&by=day":                               "by: \"day\"",

@@ -101,7 +101,9 @@ func (q Question) settled() (Question, error) {
 	if q.Rollups {
 		q.From, q.To = q.From.Truncate(time.Hour), q.To.Add(time.Hour-time.Minute).Truncate(time.Hour)
 	}
-	if length := q.To.Sub(q.From); length <= 0 || length > longest {
+	if length := q.To.Sub(q.From); length <= 0 {
+		bad("from", "%s is not before the end, %s", spell(q.From), spell(q.To))
+	} else if length > longest {
 		bad("window", "%s to %s: must be 1m to 400d", spell(q.From), spell(q.To))
 	} else if q.By == ByHour && length > longestHours {
 		bad("window", "%s to %s by the hour: at most 31d", spell(q.From), spell(q.To))

@@ -74,9 +74,12 @@ func (p Params) Asked(now time.Time) (Asked, error) {
 		}
 	}
 	if p.At != "" {
-		at, err := time.Parse(time.RFC3339, p.At)
-		if a.At = at.UTC().Truncate(time.Hour); err != nil || at.After(now) {
-			wrong("at", fmt.Errorf("%q is no RFC 3339 time up to now, such as 2026-05-01T00:00:00Z", p.At))
+		at, err := serve.ParseTime(p.At)
+		if a.At = at.Truncate(time.Hour); err == nil && at.After(now) {
+			err = fmt.Errorf("%q is after now", p.At)
+		}
+		if err != nil {
+			wrong("at", err)
 		}
 	}
 	return a, errors.Join(errs...)
