@@ -52,6 +52,8 @@ type SLO struct {
 	// Inert says why nothing evaluates an objective that is correct OpenSLO; a
 	// service refuses it.
 	Inert string
+	// Where is the file and line that declare it, as file:line; empty is no file.
+	Where string
 	// Shadow evaluates the objective and never pages.
 	Shadow bool
 	// Overdispersion is how many times the variance of bad counts exceeds that of

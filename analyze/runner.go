@@ -148,13 +148,18 @@ func (r *Runner) Run(ctx context.Context) error {
 }
 
 func (r *Runner) repeat(ctx context.Context, l look) {
+	var before complaints
 	for {
 		began := time.Now()
 		_, err := r.step(ctx, l)
 		pause := l.pause(time.Since(began))
 		if err != nil && ctx.Err() == nil {
 			r.metrics.errors.Inc()
-			r.log.Error("analysis was incomplete and will be repeated", "look", l.name, "err", err, "after", pause)
+			level := slog.LevelDebug
+			if before.news(err, r.now()) {
+				level = slog.LevelError
+			}
+			r.log.Log(ctx, level, "analysis was incomplete and will be repeated", "look", l.name, "err", err, "after", pause)
 		}
 		select {
 		case <-ctx.Done():

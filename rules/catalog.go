@@ -134,6 +134,9 @@ func (c *catalog) slos() ([]plumbline.SLO, error) {
 // bodies reads the documents' bodies; SLOs and errors are with their files.
 func (c *catalog) bodies() {
 	for _, d := range c.docs {
+		if d.kind != kindSLO {
+			d.unannotated(d.meta, d.kind)
+		}
 		switch d.kind {
 		case kindSLO:
 			before := c.failures()

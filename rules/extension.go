@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,6 +52,23 @@ func (r *fileReader) extension(meta *object) *extension {
 		}
 	}
 	return &extension{fields{object: a, prefix: annotationPrefix}}
+}
+
+// unannotated refuses annotations of plumbline on what is no SLO: they are an SLO's, and
+// a threshold that stands elsewhere would not be the one that holds.
+func (r *fileReader) unannotated(meta *object, kind string) {
+	if meta == nil || meta.fields["annotations"] == nil {
+		return
+	}
+	a := r.object(meta.fields["annotations"], join(meta.path, "annotations"))
+	if a == nil {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(a.fields)) {
+		if strings.HasPrefix(key, annotationPrefix) {
+			a.fail(key, "has no meaning on a document of kind "+kind, "write it among the annotations of the SLO, or in metricSource.spec of an SLI of type plumbline, without "+annotationPrefix)
+		}
+	}
 }
 
 // common reads the annotations that belong to SLOs of every kind.

@@ -40,7 +40,7 @@ func TestParseGood(t *testing.T) {
 	want := plumbline.SLO{
 		Name: "flights-accuracy", Model: "flight-delay", Owner: "ml-oncall",
 		Measure: plumbline.MeasureAccuracy, Target: 0.7, Period: 28 * 24 * time.Hour,
-		MinCoverage: 0.3, Runbook: "slo-burn", Service: "flights",
+		MinCoverage: 0.3, Runbook: "slo-burn", Service: "flights", Where: "testdata/flights.yml:8",
 		Description: "Seven in ten flights are predicted right.",
 	}
 	want.SLI.Kind = plumbline.SLIQuality

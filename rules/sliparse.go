@@ -163,6 +163,9 @@ func (f fields) checkSQL(name, query string) {
 	if err := noTableFunction(query); err != nil {
 		f.wrong(name, err.Error(), "read tables and views only: see docs/slo.md")
 	}
+	for _, column := range missingColumns(query) {
+		f.wrong(name, "returns no column "+column, fix)
+	}
 }
 
 // withIndicator returns the SLO with what it counts, or a composite's parts and
@@ -188,8 +191,9 @@ func (c *catalog) withIndicator(o *object, ext *extension, slo plumbline.SLO, al
 		part.Name = plumbline.SLOName(fmt.Sprintf("%s-%d", slo.Name, i+1))
 		part.PartOf, part.Conditions, part.Calendar = slo.Name, nil, slo.Calendar
 		one.apply(&part)
+		before := c.failures()
 		c.indicator(one.object, nil, one, &part)
-		if part.SLI.Is(plumbline.SLIQuality) && part.Inert == "" {
+		if c.failures() == before && part.SLI.Is(plumbline.SLIQuality) && part.Inert == "" {
 			one.fail("indicatorRef", "quality is no part of a composite: its windows end where its labels do", "make it an SLO of its own")
 		}
 		if part.Inert != "" {
@@ -222,7 +226,7 @@ func (c *catalog) indicator(o *object, ext *extension, one objective, slo *plumb
 			return
 		}
 		if in.has("metadata") {
-			in.object(in.fields["metadata"], in.path+".metadata", "name", "displayName", "labels", "annotations")
+			in.unannotated(in.object(in.fields["metadata"], in.path+".metadata", "name", "displayName", "labels", "annotations"), kindSLI)
 		}
 		if !in.has("spec") {
 			in.fail("spec", "is missing", "write spec: with ratioMetric or thresholdMetric under it")

@@ -128,7 +128,14 @@ func TestQueriesAreHeldToWhatMayRun(t *testing.T) {
 		"INSERT INTO t SELECT {from:DateTime}, {to:DateTime}":                                                                                                             "is no SELECT",
 		"SELECT 1; DROP TABLE t -- {from:DateTime} {to:DateTime}":                                                                                                         "more than one",
 		"SELECT time, good, total FROM t": "does not use {from:DateTime}",
+		"SELECT time, x AS gut, total FROM t WHERE time >= {from:DateTime} AND time < {to:DateTime}":              "returns no column good;",
+		"SELECT time, 'good' AS g, count(*) AS total FROM t WHERE time >= {from:DateTime} AND time < {to:DateTime}": "returns no column good;",
+		"SELECT time, x AS `good`, count() FROM t WHERE time >= {from:DateTime} AND time < {to:DateTime}":           "returns no column total;",
+		"SELECT ts, good, total FROM t WHERE ts >= {from:DateTime} AND ts < {to:DateTime}":                          "returns no column time;",
 	} {
+		if want == "" && !strings.Contains(query, "SELECT time, good, total") {
+			query = strings.Replace(query, "SELECT ", "SELECT time, good, total, ", 1)
+		}
 		data := sloHead + "    plumbline.dev/sli: sql\n    plumbline.dev/query: " + `"` + query + `"` + "\n" + sloTail
 		_, err := Parse("x.yml", []byte(data))
 		switch {

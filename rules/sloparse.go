@@ -16,7 +16,7 @@ import (
 // slo reads the body of an SLO. A composite with indicators of its own gives its
 // parts too.
 func (c *catalog) slo(d document) []plumbline.SLO {
-	slo, before := plumbline.SLO{Name: plumbline.SLOName(d.name)}, c.failures()
+	slo, before := plumbline.SLO{Name: plumbline.SLOName(d.name), Where: fmt.Sprintf("%s:%d", d.file, d.node.Line)}, c.failures()
 	o := d.object(d.spec, "spec", "description", "service", "indicator", "indicatorRef",
 		"timeWindow", "budgetingMethod", "objectives", "alertPolicies")
 	if o == nil || d.meta == nil {

@@ -54,6 +54,25 @@ func noTableFunction(query string) error {
 	return nil
 }
 
+// everything finds a star that lists all columns of what is read.
+var everything = regexp.MustCompile(`(?i)(SELECT|DISTINCT|,|\.)\s*\*|\bCOLUMNS\s*\(`)
+
+// missingColumns returns which of the columns that count a statement cannot return,
+// because it names them nowhere.
+func missingColumns(query string) (missing []string) {
+	bare := bareStatement(query)
+	if everything.MatchString(bare) {
+		return nil
+	}
+	words := word.FindAllString(bare, -1)
+	for _, column := range []string{"time", "good", "total"} {
+		if !slices.Contains(words, column) {
+			missing = append(missing, column)
+		}
+	}
+	return missing
+}
+
 // clause is where a walk through a statement is, within one pair of brackets.
 type clause struct {
 	// begun says that a word was there, query that a SELECT was: in the brackets of a

@@ -68,6 +68,9 @@ func becomes(o plumbline.Objective) []string {
 	for _, p := range o.Pairs {
 		said = append(said, fmt.Sprintf("%s over %s and %s at burn %.3g", p.Severity, plumbline.WindowName(p.Long), plumbline.WindowName(p.Short), p.Factor))
 	}
+	if strict := strictTarget(o.SLO); strict != "" {
+		said = append(said, strict)
+	}
 	if slow := sliced(o); slow != "" {
 		said = append(said, slow)
 	}
@@ -84,6 +87,20 @@ func becomes(o plumbline.Objective) []string {
 		said = append(said, "left out: "+r.Name+": "+r.Reason)
 	}
 	return said
+}
+
+// strictest is how many events a bad one may stand among before a target is said to ask
+// for more than most models answer in a period.
+const strictest = 1e5
+
+// strictTarget says of a target beyond five nines how many events its budget takes: of
+// fewer a single bad one is more than all of it.
+func strictTarget(slo plumbline.SLO) string {
+	events := 1 / (1 - slo.Target)
+	if events < strictest*(1+1e-6) || slo.Inert != "" {
+		return ""
+	}
+	return fmt.Sprintf("a target of %v allows one bad event in %.0f: where fewer come in within %s, one spends more than the whole budget", slo.Target, events, plumbline.WindowName(slo.Period))
 }
 
 // sliced says of an SLO on slices of time how soon a total outage is paged: one thing

@@ -47,7 +47,7 @@ func (c *Counter) catchUpByTime(ctx context.Context, slos map[plumbline.SLIID]pl
 			b.stretch = max((tried / 2).Truncate(time.Minute), time.Minute)
 			b.rests = time.Now().Add(rest * max(within, time.Second))
 			if !late || tried == b.stretch {
-				errs = append(errs, fmt.Errorf("count a backlog of the %s of model %q for SLO %q, %s of it at a time: %w", slo.SLI.Name(), slo.Model, slo.Name, tried, err))
+				errs = append(errs, fmt.Errorf("count a backlog of the %s of model %q for SLO %q%s, %s of it at a time: %w", slo.SLI.Name(), slo.Model, slo.Name, declaredAt(slo), tried, err))
 			}
 		case took < within/4 && c.backlogs[id] != nil:
 			c.backlogs[id].stretch = min(2*b.stretch, stepOf(slo))

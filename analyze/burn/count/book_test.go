@@ -207,6 +207,7 @@ func TestAStatementThatFailsIsMissing(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		o := objective(name, plumbline.SLI{Kind: plumbline.SLIPromQL, Bad: name, Total: "all"}, nil)
 		o.Pairs = o.Pairs[1:]
+		o.SLO.Where = "slo.yml:7"
 		all = append(all, o)
 	}
 	values := constants{"a": 0.01, "b": 0.01, "all": 10}
@@ -222,7 +223,7 @@ func TestAStatementThatFailsIsMissing(t *testing.T) {
 		a     string
 	}{{behind, plumbline.VerdictOK}, {behind + time.Minute, plumbline.VerdictMissing}} {
 		now := origin.Add(step.after)
-		if err := counter.Step(t.Context(), all, now); err == nil || !strings.Contains(err.Error(), `SLO "a"`) || strings.Contains(err.Error(), `SLO "b"`) {
+		if err := counter.Step(t.Context(), all, now); err == nil || !strings.Contains(err.Error(), `SLO "a" (slo.yml:7)`) || strings.Contains(err.Error(), `SLO "b"`) {
 			t.Errorf("%v, want an error of one", err)
 		}
 		found, err := book.At(t.Context(), all, now)

@@ -194,10 +194,19 @@ func (c *Counter) inTurns(ctx context.Context, slos map[plumbline.SLIID]plumblin
 		}
 		cancel()
 		if slo := slos[id]; err != nil {
-			errs = append(errs, fmt.Errorf("count the %s of model %q for SLO %q: %w", slo.SLI.Name(), slo.Model, slo.Name, err))
+			errs = append(errs, fmt.Errorf("count the %s of model %q for SLO %q%s: %w", slo.SLI.Name(), slo.Model, slo.Name, declaredAt(slo), err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// declaredAt says in brackets where an objective is declared, if that is known: what
+// is wrong with a statement is to be mended there.
+func declaredAt(slo plumbline.SLO) string {
+	if slo.Where == "" {
+		return ""
+	}
+	return " (" + slo.Where + ")"
 }
 
 // turns returns the indicators that no batch tells the news of, those first that were
