@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/plumbline-slo/plumbline/analyze/quality/ask"
 	"github.com/plumbline-slo/plumbline/analyze/serve"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/sample"
@@ -33,7 +34,7 @@ func (c *cli) checkProducer() {
 	headers := clause.Flag("header", "NAME=VALUE: a Kafka header that every record has, such as ce_id of a CloudEvent; may be repeated. With --topic.").Strings()
 	key := clause.Flag("key", "The Kafka key that every record has. With --topic.").String()
 	c.add(clause, func(context.Context) error {
-		cfg, known, err := sampleSettings(*config, *at)
+		cfg, classes, known, err := sampleSettings(*config, *at)
 		if err != nil {
 			return usageError{fmt.Errorf("check producer: %w", err)}
 		}
@@ -49,6 +50,7 @@ func (c *cli) checkProducer() {
 		if err != nil {
 			return usageError{fmt.Errorf("check producer: %s: %w", *file, err)}
 		}
+		report.Hints = append(report.Hints, report.NumberHints(classes)...)
 		if err := printReport(c.stdout, report); err != nil {
 			return fmt.Errorf("check producer: %w", err)
 		}
@@ -85,21 +87,28 @@ func envelope(headers []string, key, topic string) (e sample.Envelope, err error
 	return e, nil
 }
 
-func sampleSettings(config, at string) (cfg ingest.Config, known time.Time, err error) {
-	cfg, known = ingest.DefaultConfig(), time.Now()
+// sampleSettings are what a sample is held against: what ingest is told, and which
+// models are declared to answer with classes, each with its positive one.
+func sampleSettings(config, at string) (cfg ingest.Config, classes map[string]string, known time.Time, err error) {
+	cfg, classes, known = ingest.DefaultConfig(), map[string]string{}, time.Now()
 	if config != "" {
 		all, err := app.Load(config)
 		if err != nil {
-			return cfg, known, err
+			return cfg, classes, known, err
 		}
 		cfg = all.Ingest
+		for model, declared := range all.DeclaredQuality() {
+			if declared.Task == ask.Binary || declared.Task == ask.Multiclass {
+				classes[string(model)] = declared.Positive
+			}
+		}
 	}
 	if at != "" {
 		if known, err = serve.ParseTime(at); err != nil {
-			return cfg, known, fmt.Errorf("--at: %w", err)
+			return cfg, classes, known, fmt.Errorf("--at: %w", err)
 		}
 	}
-	return cfg, known, nil
+	return cfg, classes, known, nil
 }
 
 // checkSample reads our own JSON of one kind, or what a topic holds.

@@ -70,8 +70,9 @@ func askQuality(ctx context.Context, w where, q ask.Question) (ask.Answer, error
 		if err != nil {
 			return ask.Answer{}, err
 		}
+		asker = asker.Sliced(cfg.Slices())
 		if q.Expression == "" && len(declared[q.Model].Custom) == 0 {
-			return asker.Ask(ctx, q)
+			return asker.Reply(ctx, q)
 		}
 		reads, err := cfg.OpenReader()
 		if err != nil {
@@ -81,7 +82,7 @@ func askQuality(ctx context.Context, w where, q ask.Question) (ask.Answer, error
 			defer func() { err = errors.Join(err, reads.Close()) }()
 			asker = asker.Reading(reads.Conn())
 		}
-		return asker.Ask(ctx, q)
+		return asker.Reply(ctx, q)
 	})
 }
 
@@ -204,14 +205,24 @@ func printGaps(out io.Writer, g ask.Gaps) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "GROUP\tCRITERION\tSHARE\tREFERENCE\tDIFFERENCE\tINTERVAL\tRATIO\tINTERVAL\tVERDICT")
 	for _, gap := range g.Gaps {
-		verdict := string(gap.Difference.State)
-		if gap.Difference.Why != "" {
-			verdict += ": " + gap.Difference.Why
-		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", oneLine(gap.Group), gap.Criterion, digits(gap.Share), digits(gap.WithShare),
-			digits(gap.Difference.Value), ends(gap.Difference.Interval), digits(gap.Ratio.Value), ends(gap.Ratio.Interval), verdict)
+			digits(gap.Difference.Value), ends(gap.Difference.Interval), digits(gap.Ratio.Value), ends(gap.Ratio.Interval), inWords(gap.Difference))
 	}
 	return table.Flush()
+}
+
+// inWords says what a difference shows: that there are events enough to tell is not
+// that the groups are treated alike.
+func inWords(difference metric.Value) string {
+	switch {
+	case difference.State != metric.OK && difference.Why != "":
+		return string(difference.State) + ": " + difference.Why
+	case difference.State != metric.OK:
+		return string(difference.State)
+	case difference.Holds(0):
+		return "no difference shown"
+	}
+	return "differs"
 }
 
 // How many ways, and pieces of each, are printed; --json has them all.

@@ -384,6 +384,7 @@ func (a *App) mountPages(alerts *alerting.Service) error {
 	if err != nil {
 		return err
 	}
+	ofQuality = ofQuality.Sliced(a.cfg.Slices())
 	if a.reads != nil {
 		ofQuality = ofQuality.Reading(a.reads.Conn())
 	}
