@@ -128,7 +128,7 @@ func TestQueriesAreHeldToWhatMayRun(t *testing.T) {
 		"INSERT INTO t SELECT {from:DateTime}, {to:DateTime}":                                                                                                             "is no SELECT",
 		"SELECT 1; DROP TABLE t -- {from:DateTime} {to:DateTime}":                                                                                                         "more than one",
 		"SELECT time, good, total FROM t": "does not use {from:DateTime}",
-		"SELECT time, x AS gut, total FROM t WHERE time >= {from:DateTime} AND time < {to:DateTime}":              "returns no column good;",
+		"SELECT time, x AS gut, total FROM t WHERE time >= {from:DateTime} AND time < {to:DateTime}":                "returns no column good;",
 		"SELECT time, 'good' AS g, count(*) AS total FROM t WHERE time >= {from:DateTime} AND time < {to:DateTime}": "returns no column good;",
 		"SELECT time, x AS `good`, count() FROM t WHERE time >= {from:DateTime} AND time < {to:DateTime}":           "returns no column total;",
 		"SELECT ts, good, total FROM t WHERE ts >= {from:DateTime} AND ts < {to:DateTime}":                          "returns no column time;",
