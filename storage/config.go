@@ -49,9 +49,12 @@ type Config struct {
 
 // Retention says after which age, by event time, a row may be dropped.
 type Retention struct {
-	Raw     time.Duration `yaml:"raw"`     // default 90 days
-	Minutes time.Duration `yaml:"minutes"` // default 400 days
-	Hours   time.Duration `yaml:"hours"`   // default 800 days
+	// Raw is that of single events. Default 90 days.
+	Raw time.Duration `yaml:"raw"`
+	// Minutes is that of counts by minute. Default 400 days.
+	Minutes time.Duration `yaml:"minutes"`
+	// Hours is that of counts and histograms by hour. Default 800 days.
+	Hours time.Duration `yaml:"hours"`
 }
 
 const day = 24 * time.Hour
@@ -89,7 +92,7 @@ func (c Config) Validate() error {
 	if !quorum.MatchString(c.InsertQuorum) {
 		errs = append(errs, fmt.Errorf("clickhouse.insert_quorum: %q is neither auto nor a number of replicas", c.InsertQuorum))
 	}
-	errs = append(errs, c.validateShards())
+	errs = append(errs, c.validateAddresses(), c.validateShards())
 	if c.DedupWindow < 0 {
 		errs = append(errs, fmt.Errorf("clickhouse.dedup_window: %d is negative", c.DedupWindow))
 	}

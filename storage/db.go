@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -21,6 +20,7 @@ type DB struct {
 	conn   driver.Conn
 	shards []*DB  // never empty; the DB itself where none are configured
 	shard  string // its name, if it is one of several
+	at     string // the section of the configuration that its address is of
 	hosts  int    // that the DSN names
 }
 
@@ -30,7 +30,7 @@ func New(cfg Config) (*DB, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	db, err := connect(cfg)
+	db, err := connect(cfg, "clickhouse")
 	if err != nil {
 		return nil, err
 	}
@@ -43,18 +43,15 @@ func New(cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// connect opens one address.
-func connect(cfg Config) (*DB, error) {
-	dsn, err := cfg.Address()
+// connect opens the one address of a section of the configuration.
+func connect(cfg Config, section string) (*DB, error) {
+	field, dsn, err := cfg.address(section)
 	if err != nil {
 		return nil, err
 	}
-	options, err := clickhouse.ParseDSN(dsn)
+	options, err := parseAddress(field, dsn)
 	if err != nil {
-		return nil, fmt.Errorf("clickhouse.dsn: %w", err)
-	}
-	if options.Protocol != clickhouse.HTTP {
-		return nil, fmt.Errorf("clickhouse.dsn: Arrow inserts need the HTTP interface; write http://host:8123 or https://host:8443")
+		return nil, err
 	}
 	// Opening sends nothing: Migrate may still have to create the database.
 	options.Auth.Database = cfg.Database
@@ -72,26 +69,7 @@ func connect(cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	return &DB{cfg: cfg, conn: conn, hosts: len(options.Addr)}, nil
-}
-
-// Address returns the DSN, from DSNFile if that is set, or the first shard's if
-// neither is. It is an error if there is none.
-func (c Config) Address() (string, error) {
-	if !c.hasAddress() && len(c.Shards) > 0 {
-		c.DSN, c.DSNFile = c.Shards[0].DSN, c.Shards[0].DSNFile
-	}
-	if c.DSNFile == "" {
-		if c.DSN == "" {
-			return "", fmt.Errorf("clickhouse.dsn: empty; the embedded engine's address must be filled in first")
-		}
-		return c.DSN, nil
-	}
-	text, err := os.ReadFile(c.DSNFile)
-	if err != nil {
-		return "", fmt.Errorf("clickhouse.dsn_file: %w", err)
-	}
-	return strings.TrimSpace(string(text)), nil
+	return &DB{cfg: cfg, conn: conn, at: section, hosts: len(options.Addr)}, nil
 }
 
 // Conn returns the connection for readers. Names that producers chose may reach

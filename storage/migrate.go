@@ -95,13 +95,13 @@ func (db *DB) dropFormer(ctx context.Context, t plumbline.TableName) error {
 // createDatabase uses a connection of its own: that of db names a database that
 // may not exist yet.
 func (db *DB) createDatabase(ctx context.Context) error {
-	dsn, err := db.cfg.Address()
+	field, dsn, err := db.cfg.address(db.at)
 	if err != nil {
 		return err
 	}
-	options, err := clickhouse.ParseDSN(dsn)
+	options, err := parseAddress(field, dsn)
 	if err != nil {
-		return fmt.Errorf("clickhouse.dsn: %w", err)
+		return err
 	}
 	options.Auth.Database = "default"
 	conn, err := clickhouse.Open(options)
@@ -110,7 +110,7 @@ func (db *DB) createDatabase(ctx context.Context) error {
 	}
 	ddl := "CREATE DATABASE IF NOT EXISTS " + quoteIdentifier(db.cfg.Database) + db.cfg.onCluster()
 	if err := conn.Exec(ctx, ddl); err != nil {
-		return errors.Join(fmt.Errorf("create database %s: %w", db.cfg.Database, err), conn.Close())
+		return errors.Join(refused("create database "+db.cfg.Database, field, options, err), conn.Close())
 	}
 	return conn.Close()
 }

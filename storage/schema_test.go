@@ -94,14 +94,6 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 	}
 }
 
-func TestNativeProtocolIsRefusedWithTheFix(t *testing.T) {
-	cfg := DefaultConfig()
-	cfg.DSN = "clickhouse://localhost:9000"
-	if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "http://") {
-		t.Fatalf("native DSN: %v, want an error that names the HTTP form", err)
-	}
-}
-
 func TestQuoteIdentifier(t *testing.T) {
 	if got, want := quoteIdentifier("a`b\\c"), "`a\\`b\\\\c`"; got != want {
 		t.Fatalf("quoted %s, want %s", got, want)

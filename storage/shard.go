@@ -16,7 +16,7 @@ type Shard struct {
 	// Name is what offset commits call the shard: it must stay the same while
 	// the address may change.
 	Name string `yaml:"name"`
-	// DSN or DSNFile is its address, as in [Config].
+	// DSN or DSNFile is its address, written as the one of all.
 	DSN     string `yaml:"dsn"`
 	DSNFile string `yaml:"dsn_file"`
 }
@@ -45,12 +45,11 @@ func (c Config) validateShards() error {
 // connectShards opens the configured shards.
 func connectShards(cfg Config) ([]*DB, error) {
 	var shards []*DB
-	for _, s := range cfg.Shards {
+	for i, s := range cfg.Shards {
 		one := cfg
 		one.DSN, one.DSNFile, one.Shards = s.DSN, s.DSNFile, nil
-		db, err := connect(one)
+		db, err := connect(one, shardSection(i))
 		if err != nil {
-			err = fmt.Errorf("clickhouse.shards: %s: %w", s.Name, err)
 			for _, open := range shards {
 				err = errors.Join(err, open.Close())
 			}
