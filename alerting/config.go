@@ -24,9 +24,9 @@ type Config struct {
 	// tells nobody.
 	ServiceOwner plumbline.Owner `yaml:"service_owner"`
 	// ExternalURL is where people reach this service; alert texts link to it.
-	ExternalURL string `yaml:"external_url"`
+	ExternalURL string `yaml:"-"`
 	// RoutePrefix is the path under which Handler serves /api/v2, "/" by default.
-	RoutePrefix string `yaml:"route_prefix"`
+	RoutePrefix string `yaml:"-"`
 
 	// Route is a standard Alertmanager route that comes before the generated
 	// ones: its children are tried first, and with continue the generated ones

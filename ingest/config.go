@@ -16,9 +16,9 @@ import (
 
 // Config says where events come from and how they are batched.
 type Config struct {
-	// Brokers are Kafka addresses, host:port. Empty means the embedded broker,
-	// whose address must be filled in before New.
-	Brokers []string `yaml:"brokers"`
+	// Brokers are the addresses of kafka.brokers, or of the embedded broker. They
+	// must be filled in before New.
+	Brokers []string `yaml:"-"`
 	// Dialer connects to them; nil connects without TLS and SASL.
 	Dialer *dial.Dialer `yaml:"-"`
 	// Group is the consumer group. Default plumbline-ingest.
@@ -31,19 +31,19 @@ type Config struct {
 	// start, with a line in the log. If not, the start ends in an error that names
 	// the key and the topic: so a misspelt name is seen. Default true.
 	CreateTopics bool `yaml:"create_topics"`
-	// Partitions and Replication are those of topics that EnsureTopics creates.
+	// Partitions and Replication are those of topics that the service creates.
 	// Default 4 and 1.
 	Partitions  int `yaml:"partitions"`
 	Replication int `yaml:"replication"`
-	// DeadLetterRetention is how long Kafka keeps dead letters, at least 1 h;
-	// EnsureTopics brings the topic to it. 0 leaves the topic as it is. Default
+	// DeadLetterRetention is how long Kafka keeps dead letters, at least 1 h; the
+	// topic is brought to it at each start. 0 leaves the topic as it is. Default
 	// 168 h.
 	DeadLetterRetention time.Duration `yaml:"dead_letter_retention"`
 
 	Limits decode.Limits `yaml:",inline"`
-	// ScoreKinds says what a model's score is: probability (the default) or
-	// number. Part of the plan hash.
-	ScoreKinds map[plumbline.Model]ScoreKind `yaml:"score_kinds"`
+	// ScoreKinds says by model what its score is: probability (the default) or
+	// number.
+	ScoreKinds map[plumbline.Model]ScoreKind `yaml:"score_kinds"` // part of the plan hash
 
 	// Segments are those that models declare. Part of the plan hash.
 	Segments segment.Declared `yaml:"-"`

@@ -45,7 +45,7 @@ type Config struct {
 	// StateFile keeps the alerts' state over restarts.
 	StateFile string `yaml:"state_file"`
 	// ExternalURL is where people reach this process; it stands in templates.
-	ExternalURL string `yaml:"external_url"`
+	ExternalURL string `yaml:"-"`
 	// Lookback is how far back range selectors see.
 	Lookback time.Duration `yaml:"lookback"`
 	// SourceTimeout bounds one read of the findings.

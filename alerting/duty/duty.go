@@ -17,7 +17,7 @@ import (
 	"github.com/plumbline-slo/plumbline/alerting"
 )
 
-// Config of the consumer group.
+// Config says how replicas share the rule groups: as members of a consumer group.
 type Config struct {
 	// Topic is the internal topic, Group the consumer group. Default
 	// plumbline.rule-groups for both.

@@ -16,7 +16,8 @@ import (
 	"github.com/plumbline-slo/plumbline/alerting"
 )
 
-// Config of the watchdog.
+// Config says when the service counts as blind, and whom a heartbeat tells that it
+// is alive.
 type Config struct {
 	// Every is how often everything is looked at. With the limit of a probe and
 	// alerting's group_wait it is how soon blindness is paged. Default 5 s.

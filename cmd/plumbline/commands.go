@@ -175,7 +175,7 @@ func (c *cli) check() {
 }
 
 // checkEach checks every file and reports all of them before it fails.
-func (c *cli) checkEach(files []string, check func(string) (string, error)) error {
+func (c *cli) checkEach(files []string, check func(string) (app.Checked, error)) error {
 	var errs []error
 	for _, file := range files {
 		found, err := check(file)
@@ -183,7 +183,10 @@ func (c *cli) checkEach(files []string, check func(string) (string, error)) erro
 			errs = append(errs, err)
 			continue
 		}
-		fmt.Fprintf(c.stdout, "%s: ok: %s\n", file, found)
+		for _, w := range found.Warnings {
+			fmt.Fprintln(c.stderr, w)
+		}
+		fmt.Fprintf(c.stdout, "%s: ok: %s\n", file, found.Found)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return usageError{err}

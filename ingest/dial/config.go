@@ -20,8 +20,8 @@ type TLS struct {
 	// broker's, PEM. Only they are trusted then. Default: the system's.
 	CAFile string `yaml:"ca_file"`
 	// CertFile and KeyFile hold the client's certificate, with what stands
-	// between it and the authority, and its key, PEM. The key's mode is as
-	// package secrets wants it. Default: none.
+	// between it and the authority, and its key, PEM. Nobody but its owner and, to
+	// read it, its group may reach the key (mode 0600 or 0440). Default: none.
 	CertFile string `yaml:"cert_file"`
 	KeyFile  string `yaml:"key_file"`
 	// ServerName is the name that brokers' certificates must carry. Default: the
@@ -46,7 +46,7 @@ type SASL struct {
 	Mechanism Mechanism `yaml:"mechanism"`
 	Username  string    `yaml:"username"`
 	// PasswordFile holds the password on one line. Nobody but its owner and, to
-	// read it, its group may reach it (mode 0600 or 0440, see package secrets).
+	// read it, its group may reach it (mode 0600 or 0440).
 	PasswordFile string `yaml:"password_file"`
 	// AllowUnencrypted lets PLAIN send the password over a connection without
 	// TLS. Default false.

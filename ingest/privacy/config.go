@@ -15,9 +15,9 @@ import (
 
 // Config says what is personal in the events of which model.
 type Config struct {
-	// KeysFile holds the keys of hashes and seals, see ReadKeys. Nobody but
-	// its owner and, to read it, its group may reach it (mode 0600 or 0440). A policy that hides anything needs it, if only to
-	// seal dead letters.
+	// KeysFile holds the keys of hashes and seals, see docs/privacy.md. Nobody but
+	// its owner and, to read it, its group may reach it (mode 0600 or 0440). A
+	// policy that hides anything needs it, if only to seal dead letters.
 	KeysFile string   `yaml:"keys_file"`
 	Models   []Policy `yaml:"models"`
 }

@@ -71,6 +71,9 @@ func New(cfg Config, log *slog.Logger, channels ...alerting.Channel) (*App, erro
 	if err != nil {
 		return nil, err
 	}
+	for _, w := range cfg.warnings(slos) {
+		log.Warn("configuration", "at", w.At, "field", w.Field, "warning", w.Text)
+	}
 	return &App{
 		cfg: cfg.placed(), log: log, extra: channels, slos: slos, registry: newRegistry(), stored: make(chan struct{}),
 		ready: make(chan struct{}), failed: make(chan struct{}),

@@ -49,7 +49,12 @@ type Config struct {
 	Alerting   Alerting          `yaml:"alerting"`
 	Watchdog   watchdog.Config   `yaml:"watchdog"`
 	Dashboards Dashboards        `yaml:"dashboards"`
-	Models     []DeclaredModel   `yaml:"models"`
+	// Models are those that somebody answers for. A model that sends events without
+	// being declared is stored and shown as undeclared; it makes no rule, page or
+	// route.
+	Models []DeclaredModel `yaml:"models"`
+
+	file *mistakes // that it was loaded from, nil if it was not
 }
 
 // Kafka says which Kafka the events come from.

@@ -24,23 +24,30 @@ func Load(path string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	cfg.file = wrong
 	return cfg, wrong.err()
 }
 
+// Checked is what is in a right configuration file.
+type Checked struct {
+	Found    string // in a line
+	Warnings []Warning
+}
+
 // Check reads a configuration file, its SLO files and the files with secrets that it
-// names, and says in a line what they hold, or every mistake of all of them.
-func Check(path string) (string, error) { return check(path, Config.secretFiles) }
+// names, and says what they hold, or every mistake of all of them.
+func Check(path string) (Checked, error) { return check(path, Config.secretFiles) }
 
 // CheckWithoutSecrets is Check where the files with secrets and certificates are not,
 // such as in a pull request.
-func CheckWithoutSecrets(path string) (string, error) {
+func CheckWithoutSecrets(path string) (Checked, error) {
 	return check(path, func(Config) error { return nil })
 }
 
-func check(path string, files func(Config) error) (string, error) {
+func check(path string, files func(Config) error) (Checked, error) {
 	cfg, wrong, err := read(path)
 	if err != nil {
-		return "", err
+		return Checked{}, err
 	}
 	slos, err := cfg.parseSLOs()
 	if err != nil {
@@ -52,9 +59,10 @@ func check(path string, files func(Config) error) (string, error) {
 	wrong.add(cfg.undeclared(slos))
 	wrong.add(files(cfg))
 	if err := errors.Join(wrong.err(), err); err != nil {
-		return "", err
+		return Checked{}, err
 	}
-	return fmt.Sprintf("%d SLOs, %d owners", len(slos), len(cfg.Alerting.Owners)), nil
+	cfg.file = wrong
+	return Checked{Found: fmt.Sprintf("%d SLOs, %d owners", len(slos), len(cfg.Alerting.Owners)), Warnings: cfg.warnings(slos)}, nil
 }
 
 // read decodes a file over the defaults. What cannot be read at all is the error,

@@ -79,11 +79,15 @@ func (m *mistakes) add(err error) {
 			return
 		}
 	}
-	where := m.path
+	m.errs = append(m.errs, fmt.Errorf("%s: %w", m.where(field), err))
+}
+
+// where is file and line of a field.
+func (m *mistakes) where(field string) string {
 	if line := lineAt(m.root, field); line > 0 {
-		where += fmt.Sprintf(":%d", line)
+		return fmt.Sprintf("%s:%d", m.path, line)
 	}
-	m.errs = append(m.errs, fmt.Errorf("%s: %w", where, err))
+	return m.path
 }
 
 // lineAt is where a field is written, or else the nearest section around it that
@@ -162,7 +166,11 @@ func (m *mistakes) plainly(line, message string) string {
 		case "seq":
 			what = "a list"
 		}
-		return fmt.Sprintf("%s: %s is not %s", spell(path), what, wanted(found[3]))
+		field := spell(path)
+		if field == "" { // of the file as a whole
+			return fmt.Sprintf("%s is not a configuration; %s", what, "write its sections as keys on lines of their own, such as web: {listen: 127.0.0.1:9470}")
+		}
+		return fmt.Sprintf("%s: %s is not %s", field, what, wanted(found[3]))
 	}
 	if path, model := m.privacy(number, message); path != nil {
 		return fmt.Sprintf("%s: %s (model %s)", spell(path), message, model)
@@ -176,6 +184,9 @@ func (m *mistakes) unknown(line int, name string) string {
 	path := find(m.root, func(key, _ *yaml.Node) bool { return key != nil && key.Line == line && key.Value == name })
 	if len(path) == 0 {
 		return ""
+	}
+	if use := instead(spell(path)); use != "" {
+		return fmt.Sprintf("field %s not found; %s", spell(path), use)
 	}
 	section := path[:len(path)-1]
 	known := keysOf(reflect.TypeFor[Config](), section)

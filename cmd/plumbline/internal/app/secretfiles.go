@@ -16,6 +16,7 @@ import (
 	ingesthttp "github.com/plumbline-slo/plumbline/ingest/http"
 	"github.com/plumbline-slo/plumbline/ingest/privacy"
 	"github.com/plumbline-slo/plumbline/ingest/secrets"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // secretFiles opens the files with secrets and certificates that the configuration
@@ -49,6 +50,9 @@ func (c Config) secretFiles() error {
 		text, err := os.ReadFile(path)
 		if err == nil && len(bytes.TrimSpace(text)) == 0 {
 			err = fmt.Errorf("%s is empty", path)
+		}
+		if err == nil && strings.HasSuffix(field, "dsn_file") {
+			errs = append(errs, storage.CheckAddress(field, string(text)))
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", field, err))
