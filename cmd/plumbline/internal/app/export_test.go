@@ -1,6 +1,9 @@
 package app
 
 import (
+	"slices"
+	"sync"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -9,12 +12,23 @@ import (
 type Recorder struct {
 	prometheus.Registerer
 	prometheus.Gatherer
-	Registered []prometheus.Collector
+
+	mu         sync.Mutex // rules register while the service runs
+	registered []prometheus.Collector
+}
+
+// Registered returns what was registered so far.
+func (r *Recorder) Registered() []prometheus.Collector {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.registered)
 }
 
 // Register implements prometheus.Registerer.
 func (r *Recorder) Register(c prometheus.Collector) error {
-	r.Registered = append(r.Registered, c)
+	r.mu.Lock()
+	r.registered = append(r.registered, c)
+	r.mu.Unlock()
 	return r.Registerer.Register(c)
 }
 

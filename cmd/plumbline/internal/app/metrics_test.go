@@ -128,7 +128,7 @@ func described(t *testing.T, r *app.Recorder) map[string]string {
 	}
 	// A description can be read as text only.
 	text := regexp.MustCompile(`fqName: "([^"]*)", help: "((?:[^"\\]|\\.)*)", (?:unit: "[^"]*", )?constLabels: {.*}, variableLabels: {([^}]*)}`)
-	for _, c := range r.Registered {
+	for _, c := range r.Registered() {
 		described := make(chan *client.Desc, 1000)
 		c.Describe(described)
 		close(described)
