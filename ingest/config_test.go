@@ -50,7 +50,7 @@ func TestValidateNamesTheField(t *testing.T) {
 
 func TestConfigReadsYAML(t *testing.T) {
 	cfg := DefaultConfig()
-	dec := yaml.NewDecoder(strings.NewReader("brokers: [k:9092]\nflush_interval: 2s\nmax_event_bytes: 5\nscore_kinds: {m: number}\ntopics: {labels: l}\n"))
+	dec := yaml.NewDecoder(strings.NewReader("flush_interval: 2s\nmax_event_bytes: 5\nscore_kinds: {m: number}\ntopics: {labels: l}\n"))
 	dec.KnownFields(true)
 	if err := dec.Decode(&cfg); err != nil {
 		t.Fatal(err)
