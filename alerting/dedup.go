@@ -74,7 +74,8 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 	o.entry, o.maybeTold = entry, intent != ""
 	// What may have been told of a ticket and is not remembered stays muted.
 	maybePaged := o.maybeTold && o.incident.Severity != plumbline.SeverityTicket
-	if isMuted(ctx) && !maybePaged && !d.delivery.pageEnded(entry, alerts) {
+	muted := isMuted(ctx) || d.delivery.mutedMeanwhile(alerts)
+	if muted && !maybePaged && !d.delivery.pageEnded(entry, alerts) {
 		return ctx, nil, nil
 	}
 	if o.maybeTold && d.delivery.unheard(entry, alerts) || d.delivery.behind(entry, alerts) || d.delivery.contradicts(entry, store, alerts) {
@@ -276,6 +277,14 @@ func hashOf(set model.LabelSet) uint64 {
 func (c *core) wasMuted(fp model.Fingerprint) bool {
 	a, err := c.alerts.Get(fp)
 	return err == nil && (c.inhibitor.Mutes(context.Background(), a.Labels) || c.silencer.Mutes(context.Background(), a.Labels))
+}
+
+// mutedMeanwhile reports whether all that fires is inhibited or silenced by now: the page
+// that explains a ticket may come to this replica after the ticket, while it waits its
+// turn. On a busy machine a ticket was told beside its page for that.
+func (c *core) mutedMeanwhile(alerts []*alert.Alert) bool {
+	firing, _ := splitAlerts(alerts)
+	return len(firing) > 0 && !slices.ContainsFunc(firing, func(a *alert.Alert) bool { return !c.wasMuted(a.Fingerprint()) })
 }
 
 // fewer reports whether an alert that people were told of fires no more.

@@ -1,10 +1,16 @@
 package alerting
 
 import (
+	"log/slog"
 	"testing"
+	"time"
 
+	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/nflog"
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
+	"github.com/prometheus/client_golang/prometheus"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 // What a replica that was to speak first may have told before it was gone is written
@@ -36,4 +42,59 @@ func TestWhatAReplicaThatIsGoneMayHaveTold(t *testing.T) {
 	if entry, err := d.told("known", &outcome{before: 1}); err != nil || entry == nil || intent(entry) != "" || len(entry.FiringAlerts) != 1 {
 		t.Errorf("what is known stays: %v, %v", entry, err)
 	}
+}
+
+// A ticket that waits its turn is muted once the page that explains it is here, and
+// heard again when that is over.
+func TestATicketIsMutedWhileItWaits(t *testing.T) {
+	config := DefaultConfig()
+	config.DataDir, config.GroupWait = t.TempDir(), time.Hour // no turn comes by itself
+	service, err := New(config, Deps{Registry: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := service.core
+	if err := c.start(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := c.stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	put := func(severity, slo string, ends time.Duration) *alert.Alert {
+		now := time.Now()
+		alerts, err := toAlertmanagers([]Alert{{
+			Labels:   map[string]string{"alertname": "A", plumbline.LabelModel: "m", plumbline.LabelDeploy: "d", plumbline.LabelSLO: slo, plumbline.LabelSeverity: severity},
+			StartsAt: now.Add(-time.Minute), EndsAt: now.Add(ends),
+		}}, now, time.Hour)
+		if err == nil {
+			err = c.alerts.Put(t.Context(), alerts...)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return alerts[0]
+	}
+	ticket := []*alert.Alert{put(plumbline.SeverityTicket, "drift", time.Hour)}
+	becomes := func(muted bool) {
+		t.Helper()
+		deadline, tick := time.After(time.Minute), time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for c.mutedMeanwhile(ticket) != muted {
+			select {
+			case <-tick.C:
+			case <-deadline:
+				t.Fatalf("muted is %v, want %v", !muted, muted)
+			}
+		}
+	}
+	becomes(false)
+	page := put(plumbline.SeverityPage, "accuracy", time.Hour)
+	becomes(true)
+	if c.mutedMeanwhile(append(ticket, page)) {
+		t.Error("a page that fires is muted for the ticket beside it")
+	}
+	put(plumbline.SeverityPage, "accuracy", -time.Second)
+	becomes(false)
 }
