@@ -281,7 +281,7 @@ func (c *core) wasMuted(fp model.Fingerprint) bool {
 
 // mutedMeanwhile reports whether all that fires is inhibited or silenced by now: the page
 // that explains a ticket may come to this replica after the ticket, while it waits its
-// turn. On a busy machine a ticket was told beside its page for that.
+// turn.
 func (c *core) mutedMeanwhile(alerts []*alert.Alert) bool {
 	firing, _ := splitAlerts(alerts)
 	return len(firing) > 0 && !slices.ContainsFunc(firing, func(a *alert.Alert) bool { return !c.wasMuted(a.Fingerprint()) })
