@@ -15,6 +15,8 @@ func TestNearest(t *testing.T) {
 		{"hotell", []string{"car-loan", "hotel"}, "hotel"},
 		{"hotl", []string{"hotel", "hostel"}, "hotel"},
 		{"b", []string{"a"}, "a"},
+		{"fruad", []string{"hotel", "fraud"}, "fraud"}, // two letters swapped are one change
+		{"rfuad", []string{"fraud"}, ""},
 		{"fraud", []string{"hotel"}, ""},
 		{"", nil, ""},
 	} {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 )
 
 // This file says in the words of a configuration what yaml.v3 says in those of
@@ -194,7 +196,7 @@ func (m *mistakes) unknown(line int, name string) string {
 		return ""
 	}
 	meant := ""
-	if near := nearest(name, known); near != "" {
+	if near := serve.Nearest(name, known); near != "" {
 		meant = fmt.Sprintf("did you mean %s? ", near)
 		if field := append(slices.Clone(section), near); !m.written(field) {
 			m.tell(field)
@@ -213,39 +215,6 @@ func (m *mistakes) tell(path []string) {
 		path = path[:len(path)-1]
 	}
 	m.told = append(m.told, spell(path))
-}
-
-// nearest is the known name that is fewest changed letters away, and empty where
-// that is more than a third of the name.
-func nearest(name string, known []string) string {
-	best, least := "", max(1, len(name)/3)+1
-	for _, k := range known {
-		if d := changes(name, k); d < least {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// changes counts the letters that are put in, left out or replaced (Levenshtein).
-func changes(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // find returns the keys and indices down to the first value that is meant; an

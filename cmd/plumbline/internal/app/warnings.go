@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/serve"
 )
 
 // Warning is what serve accepts and is hardly meant.
@@ -48,7 +49,7 @@ func (c Config) undeclaredNames() (found []Warning) {
 			return
 		}
 		meant := "if it is right, declare it there"
-		if near := nearest(string(model), declared); near != "" {
+		if near := serve.Nearest(string(model), declared); near != "" {
 			meant = fmt.Sprintf("did you mean %s?", near)
 		}
 		found = append(found, Warning{Field: field, Text: fmt.Sprintf("model %q is not declared under models, so that %s; %s", model, follows, meant)})
