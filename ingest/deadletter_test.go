@@ -13,6 +13,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/ingest/deadletters"
 	"github.com/plumbline-slo/plumbline/testenv"
+	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 )
 
 // lettersOf makes the dead-letter topic by hand, as people do where the service
@@ -20,14 +21,11 @@ import (
 func lettersOf(t *testing.T, env *testenv.Env, cfg *ingest.Config, limit int) *kafka.Client {
 	t.Helper()
 	cfg.Partitions, cfg.DeadLetterRetention = 1, 0
-	client := &kafka.Client{Addr: kafka.TCP(env.Brokers...), Transport: &kafka.Transport{}}
-	r, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
+	kafkatest.Create(t, env.Brokers, kafka.TopicConfig{
 		Topic: cfg.Topics.DeadLetters, NumPartitions: 1, ReplicationFactor: 1,
 		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: fmt.Sprint(limit)}},
-	}}})
-	if err := errors.Join(err, r.Errors[cfg.Topics.DeadLetters]); err != nil {
-		t.Fatal(err)
-	}
+	})
+	client := &kafka.Client{Addr: kafka.TCP(env.Brokers...), Transport: &kafka.Transport{}}
 	if err := ingest.EnsureTopics(t.Context(), *cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest/verify"
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/testenv"
+	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 	"github.com/plumbline-slo/plumbline/testenv/traffic"
 )
 
@@ -318,12 +319,11 @@ func TestBadEventsAreDeadLettersAndNeighboursAreStored(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{Kafka: true})
 	cfg := testConfig(env)
 	cfg.Partitions = 1
-	client := &kafka.Client{Addr: kafka.TCP(env.Brokers...), Transport: &kafka.Transport{}}
-	_, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
+	kafkatest.Create(t, env.Brokers, kafka.TopicConfig{
 		Topic: cfg.Topics.Predictions, NumPartitions: 1, ReplicationFactor: 1,
 		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: "20000000"}},
-	}}})
-	if err := errors.Join(err, ingest.EnsureTopics(t.Context(), cfg)); err != nil {
+	})
+	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()

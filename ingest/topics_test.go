@@ -13,6 +13,7 @@ import (
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 	"github.com/plumbline-slo/plumbline/testenv"
+	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 )
 
 // settings asks the broker for the settings of a topic.
@@ -67,14 +68,7 @@ func TestDeadLettersHaveARetentionOfTheirOwn(t *testing.T) {
 func TestForeignDeadLetterTopicGetsTheRetention(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{Kafka: true})
 	cfg := testConfig(env)
-	client := &kafka.Client{Addr: kafka.TCP(env.Brokers...), Transport: &kafka.Transport{}}
-	r, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: cfg.Topics.DeadLetters, NumPartitions: 1, ReplicationFactor: 1}}})
-	if err == nil {
-		err = r.Errors[cfg.Topics.DeadLetters]
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	kafkatest.Create(t, env.Brokers, kafka.TopicConfig{Topic: cfg.Topics.DeadLetters, NumPartitions: 1, ReplicationFactor: 1})
 	cfg.DeadLetterRetention = 24 * time.Hour
 	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
 		t.Fatal(err)

@@ -29,6 +29,7 @@ import (
 	"github.com/plumbline-slo/plumbline/testenv/broker"
 	"github.com/plumbline-slo/plumbline/testenv/fakepagerduty"
 	"github.com/plumbline-slo/plumbline/testenv/fakeslack"
+	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 	"github.com/plumbline-slo/plumbline/testenv/realclickhouse"
 	"github.com/plumbline-slo/plumbline/testenv/traffic"
 )
@@ -181,22 +182,12 @@ func (e *Env) startEngine(tb testing.TB) {
 
 func (e *Env) startKafka(tb testing.TB) {
 	tb.Helper()
-	if address := os.Getenv("PLUMBLINE_TEST_KAFKA"); address != "" {
-		e.Brokers = strings.Split(address, ",")
+	if e.Brokers = kafkatest.Real(); e.Brokers != nil {
 		return
 	}
-	cfg := broker.DefaultConfig()
-	cfg.DataDir, cfg.Listen = tb.TempDir(), "127.0.0.1:0"
-	cfg.MinSession = time.Second // for tests that wait for one to end
-	b, err := broker.New(cfg)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := b.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(b.Close)
-	e.Broker, e.Brokers = b, b.Addresses()
+	// A short session is for tests that wait for one to end.
+	e.Broker = kafkatest.Embedded(tb, func(c *broker.Config) { c.MinSession = time.Second })
+	e.Brokers = e.Broker.Addresses()
 }
 
 // Produce writes messages in order, waits until every replica acknowledged

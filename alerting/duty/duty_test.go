@@ -13,6 +13,7 @@ import (
 	"github.com/plumbline-slo/plumbline/alerting"
 	"github.com/plumbline-slo/plumbline/alerting/duty"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
+	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 )
 
 // told keeps the terms in the order in which they were announced.
@@ -30,17 +31,7 @@ func (a *told) Announce(_ context.Context, t alerting.Term) error {
 
 func kafka(t *testing.T) []string {
 	t.Helper()
-	cfg := broker.DefaultConfig()
-	cfg.DataDir, cfg.Listen, cfg.MinSession, cfg.MaxRebalance = t.TempDir(), "127.0.0.1:0", 500*time.Millisecond, 2*time.Second
-	b, err := broker.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	return b.Addresses()
+	return kafkatest.Embedded(t, func(c *broker.Config) { c.MinSession, c.MaxRebalance = 500*time.Millisecond, 2*time.Second }).Addresses()
 }
 
 func join(t *testing.T, brokers []string, a duty.Announcer) (m *duty.Member, leave func()) {

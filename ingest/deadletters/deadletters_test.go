@@ -2,9 +2,7 @@ package deadletters_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/ingest/deadletters"
-	"github.com/plumbline-slo/plumbline/testenv/broker"
+	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 )
 
 const (
@@ -30,21 +28,22 @@ var (
 
 // env is a broker with a source topic of two partitions and a dead-letter topic.
 type env struct {
-	t      *testing.T
-	client *kafka.Client
-	box    *deadletters.Box
+	t       *testing.T
+	brokers []string
+	client  *kafka.Client
+	box     *deadletters.Box
 }
 
 func newEnv(t *testing.T) *env {
 	t.Helper()
-	addresses := kafkaOf(t)
+	brokers := kafkatest.Any(t)
 	transport := &kafka.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	e := &env{t: t, client: &kafka.Client{Addr: kafka.TCP(addresses...), Timeout: 5 * time.Minute, Transport: transport}}
+	e := &env{t: t, brokers: brokers, client: &kafka.Client{Addr: kafka.TCP(brokers...), Timeout: 5 * time.Minute, Transport: transport}}
 	e.create(kafka.TopicConfig{Topic: source, NumPartitions: 2, ReplicationFactor: 1})
 	e.create(kafka.TopicConfig{Topic: dead, NumPartitions: 1, ReplicationFactor: 1})
 	box := deadletters.DefaultConfig()
-	box.Brokers = addresses
+	box.Brokers = brokers
 	var err error
 	if e.box, err = deadletters.New(box); err != nil {
 		t.Fatal(err)
@@ -53,49 +52,9 @@ func newEnv(t *testing.T) *env {
 	return e
 }
 
-// kafkaOf is the Kafka that PLUMBLINE_TEST_KAFKA names (make test-real), and else
-// an embedded one.
-func kafkaOf(t *testing.T) (addresses []string) {
-	t.Helper()
-	if addresses := os.Getenv("PLUMBLINE_TEST_KAFKA"); addresses != "" {
-		return strings.Split(addresses, ",")
-	}
-	cfg := broker.DefaultConfig()
-	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
-	b, err := broker.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	return b.Addresses()
-}
-
 func (e *env) create(topic kafka.TopicConfig) {
 	e.t.Helper()
-	r, err := e.client.CreateTopics(e.t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
-	if err == nil {
-		err = r.Errors[topic.Topic]
-	}
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	// A Kafka that tests share has room for the next one's.
-	e.t.Cleanup(func() { e.remove(topic.Topic) })
-}
-
-// remove deletes a topic, unless the test has.
-func (e *env) remove(topic string) {
-	e.t.Helper()
-	r, err := e.client.DeleteTopics(context.WithoutCancel(e.t.Context()), &kafka.DeleteTopicsRequest{Topics: []string{topic}})
-	if err == nil {
-		err = r.Errors[topic]
-	}
-	if err != nil && !errors.Is(err, kafka.UnknownTopicOrPartition) {
-		e.t.Error(err)
-	}
+	kafkatest.Create(e.t, e.brokers, topic)
 }
 
 func (e *env) produce(topic string, partition int, at time.Time, key, value string, headers ...kafka.Header) int64 {

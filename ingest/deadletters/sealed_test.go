@@ -37,13 +37,13 @@ func keys(t *testing.T, text string) privacy.Keys {
 func (e *env) open(k privacy.Keys) *env {
 	e.t.Helper()
 	cfg := deadletters.DefaultConfig()
-	cfg.Brokers, cfg.Keys = []string{e.client.Addr.String()}, k
+	cfg.Brokers, cfg.Keys = e.brokers, k
 	box, err := deadletters.New(cfg)
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	e.t.Cleanup(box.Close)
-	return &env{e.t, e.client, box}
+	return &env{e.t, e.brokers, e.client, box}
 }
 
 // seal produces the letter of a record as ingest seals it.

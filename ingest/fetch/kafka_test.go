@@ -6,15 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 )
 
 const topic = "predictions"
@@ -45,33 +45,42 @@ func (r realServer) ListenAddrs() []string { return r.addresses }
 // else an embedded one: for tests that need no faults.
 func anyServer(tb testing.TB) server {
 	tb.Helper()
-	addresses := os.Getenv("PLUMBLINE_TEST_KAFKA")
-	if addresses == "" {
+	brokers := kafkatest.Real()
+	if brokers == nil {
 		return cluster(tb)
 	}
-	r := realServer{addresses: strings.Split(addresses, ","), topic: fmt.Sprintf("fetch-%d", rand.Uint64())}
-	cl := kafka.Client{Addr: kafka.TCP(r.addresses...)}
-	made, err := cl.CreateTopics(tb.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
+	r := realServer{addresses: brokers, topic: fmt.Sprintf("fetch-%d", rand.Uint64())}
+	kafkatest.Create(tb, brokers, kafka.TopicConfig{
 		Topic: r.topic, NumPartitions: 1, ReplicationFactor: 1, ConfigEntries: []kafka.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: "16777216"}},
-	}}})
-	if err := errors.Join(err, made.Errors[r.topic]); err != nil {
-		tb.Fatal(err)
-	}
+	})
 	return r
 }
 
-// endOf is the high watermark.
-func endOf(tb testing.TB, s server) int64 {
+// settled is the high watermark once no transaction is open below it: an Apache
+// Kafka says that one has ended before it has written the mark of its end.
+func settled(tb testing.TB, s server) int64 {
 	tb.Helper()
-	conn, err := kafka.DialLeader(tb.Context(), "tcp", s.ListenAddrs()[0], topicOf(s), 0)
-	if err != nil {
-		tb.Fatal(err)
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := kafka.Client{Addr: kafka.TCP(s.ListenAddrs()...), Transport: transport}
+	end := func(level kafka.IsolationLevel) int64 {
+		r, err := client.ListOffsets(tb.Context(), &kafka.ListOffsetsRequest{
+			Topics: map[string][]kafka.OffsetRequest{topicOf(s): {kafka.LastOffsetOf(0)}}, IsolationLevel: level,
+		})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		partition := r.Topics[topicOf(s)][0]
+		if partition.Error != nil {
+			tb.Fatal(partition.Error)
+		}
+		return partition.LastOffset
 	}
-	end, err := conn.ReadLastOffset()
-	if err := errors.Join(err, conn.Close()); err != nil {
-		tb.Fatal(err)
+	for {
+		if stable, all := end(kafka.ReadCommitted), end(kafka.ReadUncommitted); stable == all {
+			return all
+		}
 	}
-	return end
 }
 
 // cluster starts an embedded Kafka with one partition of one topic.

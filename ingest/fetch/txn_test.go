@@ -52,7 +52,7 @@ func transact(t *testing.T, c server, seed uint64) (end int64) {
 			finish(i, kgo.TryAbort)
 		}
 	}
-	return endOf(t, c)
+	return settled(t, c)
 }
 
 // committed reads with franz-go, which implements read_committed on its own.

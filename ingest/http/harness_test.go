@@ -21,6 +21,7 @@ import (
 
 	"github.com/plumbline-slo/plumbline/ingest/decode"
 	ingesthttp "github.com/plumbline-slo/plumbline/ingest/http"
+	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 )
 
 const token = "0123456789abcdef0123456789abcdef"
@@ -56,68 +57,14 @@ var names = []string{"predictions", "labels", "deployments", "columns", "kpis"}
 // (make test-real), and else an embedded one: for tests that need no faults.
 func startAny(t *testing.T) *world {
 	t.Helper()
-	address := os.Getenv("PLUMBLINE_TEST_KAFKA")
-	if address == "" {
+	brokers := kafkatest.Real()
+	if brokers == nil {
 		return start(t)
 	}
-	transport := &kafka.Transport{}
-	client := kafka.Client{Addr: kafka.TCP(address), Transport: transport}
-	create := &kafka.CreateTopicsRequest{}
 	for _, name := range names {
-		create.Topics = append(create.Topics, kafka.TopicConfig{Topic: name, NumPartitions: 2, ReplicationFactor: 1})
+		kafkatest.Create(t, brokers, kafka.TopicConfig{Topic: name, NumPartitions: 2, ReplicationFactor: 1})
 	}
-	made, err := client.CreateTopics(t.Context(), create)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		defer transport.CloseIdleConnections()
-		gone, err := client.DeleteTopics(context.Background(), &kafka.DeleteTopicsRequest{Topics: names})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, err := range gone.Errors {
-			if err != nil {
-				t.Errorf("delete %s: %v", name, err)
-			}
-		}
-	})
-	for name, err := range made.Errors {
-		if err != nil {
-			t.Fatalf("create %s: %v", name, err)
-		}
-	}
-	for _, name := range names {
-		for partition := range 2 {
-			awaitLeader(t, address, name, partition)
-		}
-	}
-	return startOn(t, address)
-}
-
-// awaitLeader waits until a partition takes records: an Apache Kafka says that it
-// has made a topic before it does.
-func awaitLeader(t *testing.T, address, topic string, partition int) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		conn, err := kafka.DialLeader(ctx, "tcp", address, topic, partition)
-		if err == nil {
-			_, err = conn.ReadLastOffset()
-			_ = conn.Close() // it has answered or failed
-		}
-		if err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("%s/%d: %v", topic, partition, err)
-		}
-	}
+	return startOn(t, brokers[0])
 }
 
 // start serves over real HTTP against an embedded Kafka with two partitions a

@@ -16,21 +16,12 @@ import (
 	"github.com/plumbline-slo/plumbline/alerting"
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/rules"
-	"github.com/plumbline-slo/plumbline/testenv/broker"
+	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 )
 
 // Events that nobody commits are found by asking Kafka alone.
 func TestIngestProbeAsksKafka(t *testing.T) {
-	cfg := broker.DefaultConfig()
-	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
-	b, err := broker.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
+	b := kafkatest.Embedded(t)
 	defaults := DefaultConfig()
 	defaults.Ingest.Brokers = b.Addresses()
 	if err := ingest.EnsureTopics(t.Context(), defaults.Ingest); err != nil {

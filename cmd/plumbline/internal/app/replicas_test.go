@@ -22,6 +22,7 @@ import (
 	"github.com/plumbline-slo/plumbline/testenv"
 	"github.com/plumbline-slo/plumbline/testenv/address"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
+	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 )
 
 // serveChild names the configuration of a service that is a process of its own:
@@ -159,16 +160,7 @@ func eventually(t *testing.T, what string, ok func(ctx context.Context) bool) {
 // twoReplicas starts both and returns when they share the duties.
 func twoReplicas(t *testing.T, w *world, env *testenv.Env) []*replica {
 	t.Helper()
-	cfg := broker.DefaultConfig()
-	cfg.DataDir, cfg.Listen, cfg.MinSession = t.TempDir(), "127.0.0.1:0", time.Second
-	b, err := broker.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
+	b := kafkatest.Embedded(t, func(c *broker.Config) { c.MinSession = time.Second })
 	var free [4]string // web and gossip of the two
 	for i := range free {
 		reserved, err := address.Reserve()

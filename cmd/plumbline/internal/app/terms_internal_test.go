@@ -10,7 +10,7 @@ import (
 
 	"github.com/plumbline-slo/plumbline/alerting"
 	"github.com/plumbline-slo/plumbline/ingest/dial"
-	"github.com/plumbline-slo/plumbline/testenv/broker"
+	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 )
 
 // The terms of a Kafka that is new to the replicas begin at one: whoever has the duties
@@ -33,18 +33,9 @@ func TestTheSpeakerRaisesTermsThatReplicasRemember(t *testing.T) {
 		}
 	}))
 	defer replica.Close()
-	b := broker.DefaultConfig()
-	b.DataDir, b.Listen = t.TempDir(), "127.0.0.1:0"
-	kafka, err := broker.New(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := kafka.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(kafka.Close)
-	a := &App{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler), registry: newRegistry(), brokers: kafka.Addresses()}
+	a := &App{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler), registry: newRegistry(), brokers: kafkatest.Embedded(t).Addresses()}
 	a.cfg.Alerting.Relay.Peers, a.cfg.Alerting.Relay.Retry = []string{replica.URL}, 5*time.Millisecond
+	var err error
 	if a.dialer, err = dial.New(dial.DefaultConfig()); err != nil {
 		t.Fatal(err)
 	}

@@ -16,20 +16,12 @@ import (
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/flights"
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
+	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 )
 
 func startKafka(t *testing.T) *broker.Broker {
 	t.Helper()
-	cfg := broker.DefaultConfig()
-	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
-	b, err := broker.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
+	b := kafkatest.Embedded(t)
 	topics := ingest.DefaultConfig()
 	topics.Brokers = b.Addresses()
 	if err := ingest.EnsureTopics(t.Context(), topics); err != nil {

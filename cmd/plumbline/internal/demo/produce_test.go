@@ -12,7 +12,7 @@ import (
 
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/flights"
 	"github.com/plumbline-slo/plumbline/ingest"
-	"github.com/plumbline-slo/plumbline/testenv/broker"
+	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 )
 
 var start = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
@@ -32,22 +32,13 @@ func (e *events) Next() (flights.Event, bool) {
 
 func startKafka(t *testing.T, topics ingest.Topics) []string {
 	t.Helper()
-	cfg := broker.DefaultConfig()
-	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
-	b, err := broker.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
+	brokers := kafkatest.Embedded(t).Addresses()
 	want := ingest.DefaultConfig()
-	want.Brokers, want.Topics, want.Partitions = b.Addresses(), topics, 1
+	want.Brokers, want.Topics, want.Partitions = brokers, topics, 1
 	if err := ingest.EnsureTopics(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
-	return b.Addresses()
+	return brokers
 }
 
 // Events go to the topics of the service, in order, with their own time, and
