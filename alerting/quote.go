@@ -114,16 +114,13 @@ func percent(share float64) string {
 	return strconv.FormatFloat(math.Round(v*scale)/scale, 'f', -1, 64) + " %"
 }
 
-// number writes a number with three significant digits and no exponent.
+// number writes a number with three significant digits, or all of its whole part,
+// and no exponent.
 func number(v float64) string {
 	if math.Abs(v) >= 100 {
 		return strconv.FormatFloat(math.Round(v), 'f', 0, 64)
 	}
-	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
-	if err != nil {
-		return strconv.FormatFloat(v, 'g', 3, 64)
-	}
-	return strconv.FormatFloat(rounded, 'f', -1, 64)
+	return plumbline.ThreeDigits(v)
 }
 
 // span writes a duration in its two greatest units: 2d 4h, 42m, 30s.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/storage/grid"
 )
 
@@ -128,9 +129,9 @@ func Number(v float64) string {
 	case math.IsNaN(v) || math.IsInf(v, 0) || magnitude != 0 && (magnitude >= 1e12 || magnitude < 1e-4):
 		return strconv.FormatFloat(v, 'g', 3, 64)
 	case magnitude < 1000:
-		return strconv.FormatFloat(roundTo3(v), 'f', -1, 64)
+		return plumbline.ThreeDigits(v)
 	}
-	digits := strconv.FormatFloat(math.Abs(roundTo3(v)), 'f', 0, 64)
+	digits := strconv.FormatFloat(math.Abs(plumbline.RoundThree(v)), 'f', 0, 64)
 	var grouped strings.Builder
 	if v < 0 {
 		grouped.WriteByte('-')
@@ -142,13 +143,4 @@ func Number(v float64) string {
 		grouped.WriteRune(d)
 	}
 	return grouped.String()
-}
-
-// roundTo3 keeps three significant digits.
-func roundTo3(v float64) float64 {
-	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
-	if err != nil {
-		return v
-	}
-	return rounded
 }

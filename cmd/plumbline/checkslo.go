@@ -100,7 +100,11 @@ func strictTarget(slo plumbline.SLO) string {
 	if events < strictest*(1+1e-6) || slo.Inert != "" {
 		return ""
 	}
-	return fmt.Sprintf("a target of %v allows one bad event in %.0f: where fewer come in within %s, one spends more than the whole budget", slo.Target, events, plumbline.WindowName(slo.Period))
+	what := "event"
+	if slo.SliceWindow > 0 {
+		what = "slice"
+	}
+	return fmt.Sprintf("a target of %v allows one bad %s in %.0f: where fewer come in within %s, one spends more than the whole budget", slo.Target, what, events, plumbline.PeriodWords(slo.PeriodName()))
 }
 
 // sliced says of an SLO on slices of time how soon a total outage is paged: one thing

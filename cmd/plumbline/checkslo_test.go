@@ -16,4 +16,8 @@ func TestStrictTargetsAreSaid(t *testing.T) {
 			t.Errorf("%v: %q, want %q", target, got, want)
 		}
 	}
+	slices := plumbline.SLO{Target: 0.9999999, SliceWindow: time.Minute, Period: 730 * time.Hour, Calendar: &plumbline.Calendar{Months: 1}}
+	if got, want := strictTarget(slices), "one bad slice in 10000000: where fewer come in within a calendar month"; !strings.Contains(got, want) {
+		t.Errorf("of slices in a month: %q, want %q", got, want)
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -175,19 +174,10 @@ func (t traffic) history(s span) time.Duration {
 // it would say that outages are paged late.
 func (t traffic) rate(s span) float64 { return float64(t.requests) / t.history(s).Hours() }
 
-// threeDigits writes a number with three digits that count, without an exponent.
-func threeDigits(v float64) string {
-	rounded, err := strconv.ParseFloat(fmt.Sprintf("%.3g", v), 64)
-	if err != nil {
-		rounded = v
-	}
-	return strconv.FormatFloat(rounded, 'f', -1, 64)
-}
-
 // said is what the proposals rest on; where one hour makes their targets lower, that
 // it does, for it may have been an outage.
 func (t traffic) said(model plumbline.Model, s span) string {
-	text := fmt.Sprintf("%s, %s to %s, %s predictions an hour\n", model, s.from.Format(time.DateOnly), s.to.Format(time.DateOnly), threeDigits(t.rate(s)))
+	text := fmt.Sprintf("%s, %s to %s, %s predictions an hour\n", model, s.from.Format(time.DateOnly), s.to.Format(time.DateOnly), plumbline.ThreeDigits(t.rate(s)))
 	if known := t.history(s); t.requests > 0 && s.to.Sub(s.from)-known >= time.Hour {
 		text += fmt.Sprintf("its first event in these days is %s old: all of this is of no more history than that\n", known.Round(time.Minute))
 	}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
 	"github.com/plumbline-slo/plumbline/storage/grid"
 )
@@ -174,11 +174,7 @@ func (a axis) number(v float64) (text string, off float64) {
 			v = 1 // of infinite odds
 		}
 	}
-	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
-	if err != nil {
-		rounded = math.Inf(1)
-	}
-	return drift.Number(v), math.Abs(rounded - v)
+	return drift.Number(v), math.Abs(plumbline.RoundThree(v) - v)
 }
 
 // span says which numbers lie between two buckets, inclusive. Bounds are edges

@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed" // the statement
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
@@ -59,15 +58,7 @@ func (x explainer) statuses(ctx context.Context, about alerting.Question, end ti
 		if status == "" {
 			name = "no status"
 		}
-		lines = append(lines, fmt.Sprintf("%s of %s %% of the requests in the last %s, first at %s UTC", name, significant(100*share), plumbline.WindowName(window), first.UTC().Format("15:04")))
+		lines = append(lines, fmt.Sprintf("%s of %s %% of the requests in the last %s, first at %s UTC", name, plumbline.ThreeDigits(100*share), plumbline.WindowName(window), first.UTC().Format("15:04")))
 	}
 	return lines, rows.Err()
-}
-
-// significant writes a number with three significant digits.
-func significant(v float64) string {
-	if v >= 100 {
-		return strconv.FormatFloat(math.Round(v), 'f', -1, 64)
-	}
-	return strconv.FormatFloat(v, 'g', 3, 64)
 }

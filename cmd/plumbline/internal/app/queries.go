@@ -3,7 +3,9 @@ package app
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn/count"
@@ -33,18 +35,22 @@ func (a *App) openQueries() (err error) {
 // of the embedded ClickHouse, whose address is given. It is nil without either.
 func (c Config) asReader(embedded string) (*storage.DB, error) {
 	cfg := c.ClickHouse
-	cfg.DSN, cfg.DSNFile, cfg.Shards = "", c.Rules.QueryDSNFile, nil
-	if cfg.DSNFile == "" {
-		cfg.DSN = embedded
+	cfg.DSN, cfg.DSNFile, cfg.Shards = embedded, "", nil
+	if file := c.Rules.QueryDSNFile; file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("rules.query_dsn_file: %w", err)
+		}
+		// Checked here, by its own name: storage would call it clickhouse.dsn.
+		if err := storage.CheckAddress("rules.query_dsn_file", string(text)); err != nil {
+			return nil, err
+		}
+		cfg.DSN = strings.TrimSpace(string(text))
 	}
-	if cfg.DSN == "" && cfg.DSNFile == "" {
+	if cfg.DSN == "" {
 		return nil, nil
 	}
-	db, err := storage.New(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("rules.query_dsn_file: %w", err)
-	}
-	return db, nil
+	return storage.New(cfg)
 }
 
 // OpenReader connects as the user that may only read to the ClickHouse of a

@@ -40,7 +40,7 @@ var (
 // troubleKinds are all of them.
 func troubleKinds() []troubleKind {
 	return []troubleKind{
-		partitionParked, partitionPaused, decodingWaits, kafkaRefused, offsetsLost, newEpoch, offsetRewound, engineCrashLoop, diskFull,
+		partitionParked, partitionPaused, decodingWaits, kafkaRefused, offsetsLost, newEpoch, offsetRewound, offsetAhead, engineCrashLoop, diskFull,
 	}
 }
 

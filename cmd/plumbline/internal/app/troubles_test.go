@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/alerting"
@@ -191,6 +192,23 @@ func TestEventIsOverByItself(t *testing.T) {
 		}
 		if len(in.alerts[0]) > 4 {
 			t.Errorf("sent %+v: a changed plan is no trouble", in.alerts[0])
+		}
+	})
+}
+
+// What an alert on the metric asks for is there before it happens, of every kind.
+func TestEveryTroubleHasItsSeriesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, _ := started(t)
+		before := testutil.CollectAndCount(tr.firing)
+		for _, kind := range []string{
+			ingest.NoticeParked, ingest.NoticePaused, ingest.NoticeNewEpoch, ingest.NoticeOffsetsLost, ingest.NoticeRewound, ingest.NoticeAhead,
+			ingest.NoticePlanChanged, ingest.NoticeWaits, ingest.NoticeRawLeftOut, ingest.NoticeRefused,
+		} {
+			tr.Notice(t.Context(), ingest.Notice{Kind: kind, Object: "labels/0"})
+		}
+		if after := testutil.CollectAndCount(tr.firing); after != before {
+			t.Errorf("%d series, and %d once everything went wrong", before, after)
 		}
 	})
 }

@@ -132,7 +132,7 @@ func (d *demo) configure(dir string) error {
 		if p.Severity == plumbline.SeverityPage {
 			d.pair = p.WindowPair
 			d.say("SLO %s: %.0f %% correct over %s; pages when more than %.1f %% are wrong over %s and over %s (%s)",
-				d.slo.Name, d.slo.Target*100, plumbline.WindowName(d.slo.Period), p.Threshold(d.slo.Target)*100, plumbline.WindowName(p.Long), plumbline.WindowName(p.Short), p.Reason)
+				d.slo.Name, d.slo.Target*100, plumbline.PeriodWords(d.slo.PeriodName()), p.Threshold(d.slo.Target)*100, plumbline.WindowName(p.Long), plumbline.WindowName(p.Short), p.Reason)
 			break
 		}
 	}
