@@ -107,6 +107,11 @@ func (c Curve) Settled() bool { return c.settled }
 // and each look may err.
 const leastLikely = 0.001
 
+// leastQuiet is for how long no label may have come before a curve is called level.
+// Jobs that bring labels run once a night or day: a shorter quiet says when it is, not
+// that no more come.
+const leastQuiet = 24 * time.Hour
+
 // level reports whether no label came for long enough after the last one. As Maller
 // and Zhou do (1994, section 3), it compares what was looked at after the last label
 // with as long an interval before it. It counts the time for which predictions were
@@ -119,9 +124,18 @@ const leastLikely = 0.001
 // 1940). The last label itself does not count, it ends the interval. Until 2026-11-23
 // the share of labels before was multiplied with all predictions, however few had been
 // watched for as long, and a curve was called level in the midst of its rise.
+//
+// Quiet counts for no more than before does. Where all labels came at once, before is
+// next to nothing, and after two labels within a second three quiet hours had a chance
+// of one in ten thousand. That only says that the few that come by themselves have
+// ended; those that people give take days, and have not begun. So ten labels are the
+// fewest (2^-10 is just under leastLikely), and the one that ends the interval.
 func (c Curve) level(sorted []Wait) bool {
 	last := c.delays[len(c.delays)-1]
 	interval := sorted[len(sorted)-1].Delay - last
+	if interval < leastQuiet {
+		return false
+	}
 	labels, before, quiet := int64(-1), 0.0, 0.0
 	for _, w := range sorted {
 		if w.Known && w.Delay > last-interval && w.Delay <= last {
@@ -130,10 +144,11 @@ func (c Curve) level(sorted []Wait) bool {
 		before += float64(w.Count) * max(min(w.Delay, last)-max(last-interval, 0), 0).Hours()
 		quiet += float64(w.Count) * max(w.Delay-last, 0).Hours()
 	}
-	if !(quiet > 0) {
-		return false
+	ratio := 1.0 // also where before is none: all labels came without any delay
+	if quiet < before {
+		ratio = quiet / before
 	}
-	return float64(max(labels, 0))*math.Log1p(quiet/before) >= -math.Log(leastLikely)
+	return float64(max(labels, 0))*math.Log1p(ratio) >= -math.Log(leastLikely)
 }
 
 // mostOpen is the share of predictions that may still have no label, ever, where the

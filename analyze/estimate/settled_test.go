@@ -44,6 +44,15 @@ func TestNeverIsKnownOnceTheCurveIsLevel(t *testing.T) {
 			return 24 * mean * random.ExpFloat64()
 		}
 	}
+	// Some labels come at once, by themselves; those that people give take days.
+	mixture := func(atOnce float64, delay func() float64) func() float64 {
+		return func() float64 {
+			if random.Float64() < atOnce {
+				return 0
+			}
+			return delay()
+		}
+	}
 	for _, tt := range []struct {
 		name        string
 		predictions int
@@ -63,6 +72,12 @@ func TestNeverIsKnownOnceTheCurveIsLevel(t *testing.T) {
 		{"a fifth never comes, the others after 2 days on average", 1000, 40, exponential(2, 0.2), 195, 200},
 		{"every label comes, within 2 days", 500, 20, uniform(0, 2, 0), 195, 200},
 		{"after 14 to 84 days, and twice as long was watched", 1615, 168, uniform(14, 84, 0.1), 195, 200},
+		{"two of a thousand at once, the others after 5 to 15 days, 3 were watched", 1000, 3, mixture(0.002, uniform(5, 15, 0)), 0, 2},
+		{"the same, and a fifth of the others never", 1000, 4, mixture(0.002, uniform(5, 15, 0.2)), 0, 2},
+		{"the same, and labels have begun to come", 1000, 8, mixture(0.002, uniform(5, 15, 0.2)), 0, 2},
+		{"the same, and no more come", 1000, 45, mixture(0.002, uniform(5, 15, 0.2)), 195, 200},
+		{"a third at once, the others within a night and a day", 1000, 1, mixture(0.3, uniform(1, 2, 0)), 0, 2},
+		{"four fifths at once, and the others never", 1000, 3, mixture(0.8, exponential(0, 1)), 200, 200},
 	} {
 		known := 0
 		for range 200 {
@@ -89,5 +104,31 @@ func TestOneLabelDoesNotCompleteACurve(t *testing.T) {
 	prompt := []estimate.Wait{{Delay: time.Hour, Known: true, Count: 1000}, {Delay: 30 * time.Minute, Count: 10}}
 	if c := estimate.NewCurve(prompt); !c.Settled() {
 		t.Error("all that were watched for an hour have a label, and that settles nothing")
+	}
+}
+
+// However long nothing came after them, few labels that came at once say nothing of
+// those that take days; nor do many within the first day.
+func TestLabelsThatComeAtOnceSettleNothingByThemselves(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		delay   time.Duration
+		labels  int64
+		watched time.Duration
+		settled bool
+	}{
+		{"two labels after a second", time.Second, 2, 3 * time.Hour, false},
+		{"two labels without delay", 0, 2, 3 * time.Hour, false},
+		{"ten labels, in a month", time.Second, 10, 30 * day, false},
+		{"as many without delay", 0, 10, 30 * day, false},
+		{"more of them, in a month", time.Second, 11, 30 * day, true},
+		{"as many without delay", 0, 11, 30 * day, true},
+		{"many, in three hours", time.Second, 500, 3 * time.Hour, false},
+		{"many without delay, in three hours", 0, 500, 3 * time.Hour, false},
+	} {
+		waits := []estimate.Wait{{Delay: tt.delay, Known: true, Count: tt.labels}, {Delay: tt.watched, Count: 1000 - tt.labels}}
+		if c := estimate.NewCurve(waits); c.Settled() != tt.settled {
+			t.Errorf("%s: settled %v", tt.name, c.Settled())
+		}
 	}
 }
