@@ -28,11 +28,12 @@ type backlog struct {
 	// newest is the last minute with events that was counted meanwhile, in unix
 	// seconds; 0 is none.
 	newest int64
-	// stretch is how much of it one statement counts, and rests until when none is asked
-	// after one that failed: of indicators that are asked for by the minute, each of which
-	// has a statement of its own.
-	stretch time.Duration
-	rests   time.Time
+	// stretch is how much of it one statement counts, late what was last too much for one
+	// in its time, 0 if nothing was, and rests until when none is asked after one that
+	// failed or was slow: of indicators that are asked for by the minute, each of which has
+	// a statement of its own.
+	stretch, late time.Duration
+	rests         time.Time
 }
 
 // begin notes how far batches are complete: what was is the backlog of these
@@ -85,11 +86,11 @@ func (c *Counter) putOff(slos map[plumbline.SLIID]plumbline.SLO, minutes []int64
 func (c *Counter) CatchUp(ctx context.Context, objectives []plumbline.Objective, now time.Time, within time.Duration) error {
 	events, timed, asked := indicators(objectives)
 	maps.Copy(timed, asked)
-	began, forEvents := time.Now(), within
-	if c.nextByTime(timed) != "" {
-		forEvents = within / 2
+	if c.nextByTime(timed) == "" {
+		return c.catchUpEvents(ctx, events, now, within)
 	}
-	err := c.catchUpEvents(ctx, events, now, forEvents)
+	began := time.Now()
+	err := c.catchUpEvents(ctx, events, now, within/2)
 	return errors.Join(err, c.catchUpByTime(ctx, timed, now, max(within-time.Since(began), 0)))
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+
 	plumbline "github.com/plumbline-slo/plumbline"
 )
 
@@ -23,39 +25,57 @@ func (c *Counter) leave(id plumbline.SLIID, slo plumbline.SLO, s span) {
 }
 
 // catchUpByTime counts the backlogs of indicators that are asked for by the minute, one
-// statement each. One that fails, or takes all of the time, rests: the others go on, and
-// nobody hears of it after every look.
+// statement each. The first may take as long as in a step: one that takes seconds however
+// little it is asked for would be cut off for ever otherwise. One that took more than all
+// of the time, or fails, rests: the others go on, looks are late by its time at most and
+// rarely, and nobody hears of it after every look.
 func (c *Counter) catchUpByTime(ctx context.Context, slos map[plumbline.SLIID]plumbline.SLO, now time.Time, within time.Duration) error {
-	inTime, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
 	began := time.Now()
 	var errs []error
-	for first := true; ; first = false {
+	for limit, first := max(within, c.patience), true; ; limit, first = within-time.Since(began), false {
 		id := c.nextByTime(slos)
-		if id == "" {
+		if id == "" || limit <= 0 {
 			return errors.Join(errs...)
 		}
 		b, slo, started := c.backlogs[id], slos[id], time.Now()
-		err := c.fillByTime(inTime, id, slo, now)
+		late, err := c.fillInTime(ctx, id, slo, now, limit)
 		took := time.Since(started)
-		late := err != nil && inTime.Err() != nil && ctx.Err() == nil
 		switch {
 		case late && !first:
 			return errors.Join(errs...) // it was begun late, which says nothing of it
 		case err != nil:
 			tried := b.stretch
+			if late {
+				b.late = tried
+			}
 			b.stretch = max((tried / 2).Truncate(time.Minute), time.Minute)
-			b.rests = time.Now().Add(rest * max(within, time.Second))
+			b.rests = time.Now().Add(rest * max(within, took, time.Second))
 			if !late || tried == b.stretch {
 				errs = append(errs, fmt.Errorf("count a backlog of the %s of model %q for SLO %q%s, %s of it at a time: %w", slo.SLI.Name(), slo.Model, slo.Name, declaredAt(slo), tried, err))
 			}
-		case took < within/4 && c.backlogs[id] != nil:
-			c.backlogs[id].stretch = min(2*b.stretch, stepOf(slo))
+		case c.backlogs[id] != nil:
+			left := c.backlogs[id]
+			if took < limit/4 || left.late == 0 || 2*left.stretch < left.late {
+				left.stretch = min(2*left.stretch, stepOf(slo))
+			}
+			if took > within {
+				left.rests = time.Now().Add(rest * took)
+			}
 		}
 		if time.Since(began)+took > within {
 			return errors.Join(errs...)
 		}
 	}
+}
+
+// fillInTime counts a stretch of the backlog of one indicator, for so long at most, and
+// reports whether that was too short. The driver tells a server how long a statement may
+// take only where more than a second is left, and a server goes on when its client has left.
+func (c *Counter) fillInTime(ctx context.Context, id plumbline.SLIID, slo plumbline.SLO, now time.Time, limit time.Duration) (late bool, err error) {
+	inTime, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err = c.fillByTime(clickhouse.Context(inTime, clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": int(limit.Seconds()) + 2})), id, slo, now)
+	return err != nil && inTime.Err() != nil && ctx.Err() == nil, err
 }
 
 // nextByTime returns the indicator that has the newest of what is left and does not
@@ -64,7 +84,7 @@ func (c *Counter) nextByTime(slos map[plumbline.SLIID]plumbline.SLO) (next plumb
 	var to int64
 	for id := range slos {
 		b := c.backlogs[id]
-		if b == nil || time.Now().Before(b.rests) {
+		if b == nil || time.Now().Before(b.rests) || time.Now().Before(c.rests[id]) {
 			continue
 		}
 		if last := b.last().to; next == "" || last > to || last == to && id < next {

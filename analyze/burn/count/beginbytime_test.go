@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -147,5 +148,85 @@ func TestABacklogThatFailsRests(t *testing.T) {
 	}
 	if err := c.fillByTime(t.Context(), o.SLO.SLIID(), o.SLO, origin); err != nil || c.Left(origin) != 166*time.Hour || c.Uncounted(objectives, origin)["fails"] != 166*time.Hour-15*time.Minute {
 		t.Errorf("%s are left: %v", c.Left(origin), err)
+	}
+}
+
+// tardy answers that there is nothing, after as long as it takes; nobody gets an answer
+// before it is back.
+type tardy struct {
+	takes func(asked time.Duration) time.Duration
+	back  time.Time
+}
+
+func (a *tardy) Minutes(ctx context.Context, expr string, first, last time.Time) ([]float64, error) {
+	if time.Now().Before(a.back) {
+		return nil, errors.New("connection refused")
+	}
+	asked, takes := last.Sub(first)+time.Minute, time.Millisecond
+	if expr == "tardy" {
+		takes = a.takes(asked)
+	}
+	select {
+	case <-time.After(takes):
+		return make([]float64, asked/time.Minute), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// The backlog of a statement that takes longer than a pause, whatever it is asked for,
+// comes to its end, in hours and not in days; nothing waits for it longer than a step may
+// take, and rarely.
+func TestASlowStatementIsCountedInTheEnd(t *testing.T) {
+	const pause = time.Second
+	always := func(d time.Duration) func(time.Duration) time.Duration {
+		return func(time.Duration) time.Duration { return d }
+	}
+	for name, tt := range map[string]struct {
+		takes  func(time.Duration) time.Duration
+		outage time.Duration
+		within time.Duration
+	}{
+		"two seconds":                {always(2 * time.Second), 0, time.Hour},
+		"fifteen seconds":            {always(15 * time.Second), 0, 5 * time.Hour},
+		"half a minute a step":       {func(asked time.Duration) time.Duration { return asked / 240 }, 0, 9 * time.Hour},
+		"a minute a step":            {func(asked time.Duration) time.Duration { return asked / 120 }, 0, 18 * time.Hour},
+		"eight seconds, then nobody": {always(8 * time.Second), 10 * time.Minute, 4 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				c := New(DefaultConfig(), nil, nil, &tardy{takes: tt.takes, back: began.Add(tt.outage)})
+				var objectives []plumbline.Objective
+				for _, total := range []string{"tardy", "quick"} {
+					o := objective(total, plumbline.SLI{Kind: plumbline.SLIPromQL, Bad: "bad", Total: total}, nil)
+					objectives = append(objectives, o)
+					c.leave(o.SLO.SLIID(), o.SLO, span{began.Add(-c.cfg.Back).Unix(), began.Unix()})
+				}
+				var busy, longest, quick time.Duration
+				for c.Left(began) > 0 && time.Since(began) < 24*time.Hour {
+					asked := time.Now()
+					_ = c.CatchUp(t.Context(), objectives, began, pause) // of the outage, and of what is late
+					took := time.Since(asked)
+					if longest = max(longest, took); took > pause {
+						busy += took
+					}
+					if c.Uncounted(objectives, began)["quick"] > 0 {
+						quick = time.Since(began)
+					}
+					time.Sleep(pause)
+				}
+				took := time.Since(began)
+				if took > tt.within {
+					t.Errorf("counted after %s, %s are left, want within %s", took, c.Left(began), tt.within)
+				}
+				if longest > patience+pause || busy > took/8 {
+					t.Errorf("a pause of %s, all %s of %s", longest, busy, took)
+				}
+				if quick > tt.outage+5*time.Minute {
+					t.Errorf("the other is counted after %s", quick)
+				}
+			})
+		})
 	}
 }
