@@ -258,31 +258,56 @@ func (a *Asker) measure(ctx context.Context, q Question, d Declaration, ids []me
 	return err
 }
 
-// again reads the rollups of whole hours where too many rows of labelled
-// predictions have expired.
+// again reads the rollups of whole hours where too many labelled predictions have no
+// row to compare, and says of what kind those that have one are.
 func (a *Asker) again(ctx context.Context, q Question, d Declaration, m *measured) error {
-	var gone, labelled int64
-	for name, c := range m.counted {
-		gone, labelled = gone+m.gone(name), labelled+c.sure
-	}
+	gone, labelled := m.lost()
 	if d.Task == Ranking || !tooMany(gone, labelled) {
 		return nil // of ranked lists there are no rollups
 	}
-	k, err := a.kinds(ctx, q, d)
-	if err != nil {
-		return err
+	if !q.Rollups && q.inHours() {
+		hours := m.clone()
+		hours.notes = append(hours.notes, "rows of labelled predictions have expired: the metrics are from the hourly rollups")
+		for part := range hours.values {
+			hours.expire(part, append(scoredIDs(), metric.TopK)...)
+		}
+		read := func() error { return a.measureClasses(ctx, q, d, true, 0, &hours) }
+		if d.Task == Regression {
+			read = func() error { return a.measureNumbers(ctx, q, d, true, &hours) }
+		}
+		if err := read(); err != nil {
+			return err
+		}
+		// Rollups hold what has expired, and no more than rows of what is of another kind.
+		if left, _ := hours.lost(); left < gone && (tooMany(gone-left, labelled) || !tooMany(left, labelled)) {
+			*m, gone = hours, left
+		}
 	}
-	if m.otherKind = k.other(d.Task); m.otherKind != "" || q.Rollups || !q.inHours() {
+	if !tooMany(gone, labelled) {
 		return nil
 	}
-	m.notes = append(m.notes, "rows of labelled predictions have expired: the metrics are from the hourly rollups")
-	for part := range m.values {
-		m.expire(part, append(scoredIDs(), metric.TopK)...)
+	k, err := a.kinds(ctx, q, d)
+	m.otherKind = k.other(d.Task, labelled)
+	return err
+}
+
+// lost returns how many labelled requests have no row to compare, and of how many, in
+// as many parts as they lie in.
+func (m *measured) lost() (gone, labelled int64) {
+	for name, c := range m.counted {
+		gone, labelled = gone+m.gone(name), labelled+c.sure
 	}
-	if d.Task == Regression {
-		return a.measureNumbers(ctx, q, d, true, m)
+	return gone, labelled
+}
+
+// clone returns a copy to measure into.
+func (m *measured) clone() measured {
+	out := *m
+	out.notes, out.values = slices.Clone(m.notes), make(map[string]map[metric.ID]Value, len(m.values))
+	for part, values := range m.values {
+		out.values[part] = maps.Clone(values)
 	}
-	return a.measureClasses(ctx, q, d, true, 0, m)
+	return out
 }
 
 func (a *Asker) measureClasses(ctx context.Context, q Question, d Declaration, hours bool, rows int64, m *measured) error {

@@ -7,8 +7,9 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// kinds says of how many labelled predictions answer and truth are classes, of how
-// many numbers, and of how many of those both are 0 or 1.
+// kinds says of how many labelled requests answer and truth are classes, of how many
+// numbers, and of how many of those both are 0 or 1, as far as their rows are kept; in
+// as many parts as they lie in.
 type kinds struct{ classes, numbers, bits int64 }
 
 func (a *Asker) kinds(ctx context.Context, q Question, d Declaration) (kinds, error) {
@@ -20,16 +21,22 @@ func (a *Asker) kinds(ctx context.Context, q Question, d Declaration) (kinds, er
 // numbersForClasses says how a producer sends a class that looks like a number.
 const numbersForClasses = `predictions are numbers, not classes: send "1" or true`
 
-// other says that predictions are not of the kind that a task compares; empty if they
-// are, as far as they are kept.
-func (k kinds) other(task Task) string {
-	switch {
-	case task == Regression && k.classes > k.numbers:
-		return "predictions are classes, not numbers"
-	case task != Regression && k.numbers > k.classes:
-		return numbersForClasses
+// other says that predictions are not of the kind that a task compares; empty where few
+// are not. Only where nearly all that are labelled are not, their producer is told what
+// to send: where some are, it knows by now.
+func (k kinds) other(task Task, labelled int64) string {
+	other, what, advice := k.numbers, "numbers, not classes", numbersForClasses
+	if task == Regression {
+		other, what, advice = k.classes, "classes, not numbers", "predictions are classes, not numbers"
 	}
-	return ""
+	switch kept := k.classes + k.numbers; {
+	case !tooMany(other, kept):
+		return ""
+	case !tooMany(labelled-other, labelled):
+		return advice
+	default:
+		return fmt.Sprintf("%s: of those that are kept %.1f %% are %s", expiredRows, 100*share(other, kept), what)
+	}
 }
 
 // guess takes the task from the labels that are in.

@@ -6,11 +6,13 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"strings"
 	"testing"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+	"github.com/plumbline-slo/plumbline/storage"
 )
 
 // said is one label soon after the prediction, with its value corrected for some.
@@ -226,5 +228,83 @@ func guesses(t *testing.T, asker *Asker) {
 	answer, err := bare.Ask(t.Context(), Question{Model: "loan", From: begin, To: end, Own: Declaration{Positive: "fraud"}, Metrics: []metric.ID{metric.Recall}})
 	if err != nil || answer.Task != Binary || answer.Parts[0].Values[0].State != metric.OK {
 		t.Errorf("%+v, %v", answer, err)
+	}
+}
+
+// switched is a model whose producer sent 1 and 0 as numbers for three fifths of the
+// window, and as classes since it was told.
+func switched() []prediction {
+	var all []prediction
+	var offset int64
+	for i := range 500 {
+		p := prediction{id: fmt.Sprint("s", i), deploy: "a", stage: "production", region: "eu", at: begin.Add(time.Duration(i) * end.Sub(begin) / 500).Truncate(time.Millisecond), weight: 1, value: math.NaN(), score: math.NaN()}
+		class, value := "", float64(i%2)
+		if p.value = value; i >= 300 {
+			class, value, p.value, p.predicted = fmt.Sprint(i%2), math.NaN(), math.NaN(), fmt.Sprint(i%2)
+		}
+		said(&p, &offset, class, value, false)
+		all = append(all, p)
+	}
+	return all
+}
+
+// kindsMixed: only where nearly all predictions are numbers is their producer told to
+// send classes; of a mixture it is said how many are, and what classes have expired are
+// in the rollups.
+func kindsMixed(t *testing.T, db *storage.DB, asker *Asker) {
+	declared := Declaration{Task: Binary, Positive: "1"}
+	recall := func(q Question) (Value, string) {
+		t.Helper()
+		q.Model, q.Metrics, q.To = "switch", []metric.ID{metric.Recall}, end
+		if q.Own.Task == "" {
+			q.Own = declared
+		} else {
+			q.Metrics = []metric.ID{metric.MAE}
+		}
+		answer, err := asker.Ask(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.Parts[0].Values[0], strings.Join(answer.Notes, "\n")
+	}
+	for _, test := range []struct {
+		what string
+		q    Question
+		why  string
+	}{
+		{"mixed", Question{From: begin}, expiredRows + ": of those that are kept 60.0 % are numbers, not classes"},
+		{"mixed, by segments", Question{From: begin, By: BySegment}, expiredRows + ": of those that are kept 60.0 % are numbers, not classes"},
+		{"mixed, for the other task", Question{From: begin, Own: Declaration{Task: Regression}}, expiredRows + ": of those that are kept 40.0 % are classes, not numbers"},
+		{"all are classes", Question{From: begin.Add(5 * time.Hour)}, ""},
+	} {
+		v, notes := recall(test.q)
+		if v.Why != test.why || (v.State == metric.OK) != (test.why == "") || strings.Contains(notes, "rollups") {
+			t.Errorf("%s: %+v, %q, want %q", test.what, v, notes, test.why)
+		}
+	}
+	const advice = `predictions are numbers, not classes: send "1" or true`
+	early := Question{Model: "switch", From: begin, To: begin.Add(4 * time.Hour), Own: declared, Metrics: []metric.ID{metric.Recall}}
+	for _, by := range []Grouping{ByNothing, BySegment, ByHour} {
+		early.By = by
+		if a, err := asker.Ask(t.Context(), early); err != nil || a.Parts[0].Values[0].Why != advice {
+			t.Errorf("by %q, all are numbers: %+v, %v", by, a, err)
+		}
+	}
+	// Most classes have expired, so that there are more rows of numbers. The rollups hold
+	// the classes.
+	want, _ := recall(Question{From: begin.Add(5 * time.Hour)})
+	if err := db.Conn().Exec(t.Context(), "ALTER TABLE outcomes DELETE WHERE model = 'switch' AND ts >= parseDateTimeBestEffort('"+instant(begin.Add(5*time.Hour))+"', 'UTC') AND ts < parseDateTimeBestEffort('"+instant(end.Add(-time.Minute))+"', 'UTC') SETTINGS mutations_sync = 1"); err != nil {
+		t.Fatal(err)
+	}
+	if got, notes := recall(Question{From: begin.Add(5 * time.Hour)}); got.State != metric.OK || !near(got.Value.Value, want.Value.Value) || !strings.Contains(notes, "from the hourly rollups") {
+		t.Errorf("expired: %+v, %q, want %+v", got, notes, want)
+	}
+	hours := Question{Model: "switch", From: begin.Add(4 * time.Hour), To: end, Own: declared, Metrics: []metric.ID{metric.Recall}, By: ByHour}
+	if a, err := asker.Ask(t.Context(), hours); err != nil || len(a.Parts) != 4 || a.Parts[0].Values[0].State == metric.OK || a.Parts[2].Values[0].State != metric.OK {
+		t.Errorf("hours of which the first is mixed: %+v, %v", a.Parts, err)
+	}
+	// Nearly all that are kept are numbers, but not nearly all that were labelled.
+	if got, notes := recall(Question{From: begin.Add(time.Minute)}); got.State != metric.Insufficient || strings.Contains(got.Why, "send") || !strings.Contains(got.Why, "95.5 % are numbers") {
+		t.Errorf("numbers are left: %+v, %q", got, notes)
 	}
 }

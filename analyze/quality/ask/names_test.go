@@ -16,14 +16,14 @@ import (
 func names(t *testing.T, asker *Asker) {
 	asker = asker.Sliced(map[plumbline.Model]Slices{"loan": {Values: map[string][]string{"region": {"eu", "us"}, "device": {"phone"}}, Joint: [][]string{{"region", "device"}}}})
 	for want, q := range map[string]Question{
-		`no prediction of model "loann" is stored; models: "loan", "pets", "price", "search" (did you mean "loan"?)`: {Model: "loann"},
-		`no prediction of deploy "v9" of model "loan" is stored; deploys: "a", "b"`:                                  {Model: "loan", Deploys: []plumbline.DeployHash{"v9"}},
-		`segment: "regon" is no segment of model "loan"; it declares "device", "region" (did you mean "region"?)`:    {Model: "loan", Segment: "regon=eu"},
-		`segment: "EU" is no value of segment region that is counted apart; there are "eu", "us"`:                    {Model: "loan", Segment: "region=EU"},
-		`segment: "device=phone,region=eu": model "loan" declares no joint segment of [device region]`:               {Model: "loan", Segment: "device=phone,region=eu"},
-		`by: "regions" is no segment of model "loan"`:                                                                {Model: "loan", By: "segment:regions"},
-		`segment: no segments are declared for model "price"`:                                                        {Model: "price", Segment: "region=eu"},
-		`by: no segments are declared for model "price"`:                                                             {Model: "price", By: BySegment},
+		`no prediction of model "loann" is stored; models: "loan", "pets", "price", "search", "switch" (did you mean "loan"?)`: {Model: "loann"},
+		`no prediction of deploy "v9" of model "loan" is stored; deploys: "a", "b"`:                                            {Model: "loan", Deploys: []plumbline.DeployHash{"v9"}},
+		`segment: "regon" is no segment of model "loan"; it declares "device", "region" (did you mean "region"?)`:              {Model: "loan", Segment: "regon=eu"},
+		`segment: "EU" is no value of segment region that is counted apart; there are "eu", "us"`:                              {Model: "loan", Segment: "region=EU"},
+		`segment: "device=phone,region=eu": model "loan" declares no joint segment of [device region]`:                         {Model: "loan", Segment: "device=phone,region=eu"},
+		`by: "regions" is no segment of model "loan"`:                                                                          {Model: "loan", By: "segment:regions"},
+		`segment: no segments are declared for model "price"`:                                                                  {Model: "price", Segment: "region=eu"},
+		`by: no segments are declared for model "price"`:                                                                       {Model: "price", By: BySegment},
 	} {
 		q.From, q.To = begin, end
 		_, err := asker.Reply(t.Context(), q)
