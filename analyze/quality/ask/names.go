@@ -25,7 +25,8 @@ type Slices struct {
 // other is the value of a segment that is none of those listed.
 const other = "other"
 
-// Sliced returns an Asker like this one that refuses segments that are not declared.
+// Sliced returns an Asker like this one whose Reply refuses segments that are not
+// declared and of which the window has nothing.
 func (a *Asker) Sliced(slices map[plumbline.Model]Slices) *Asker {
 	out := *a
 	out.slices, out.sliced = slices, true
@@ -40,17 +41,20 @@ func (e NobodyError) Error() string { return e.text }
 // Reply is Ask for a person, who may have misspelt a name: of what nothing is known is
 // an error that names what is, where Ask has an answer without a number.
 func (a *Asker) Reply(ctx context.Context, q Question) (Answer, error) {
-	if err := a.misnamed(q); err != nil {
-		return Answer{}, err
-	}
 	answer, err := a.Ask(ctx, q)
 	if err != nil || slices.ContainsFunc(answer.Parts, func(p Part) bool { return p.Requests > 0 || p.Labelled > 0 }) {
 		return answer, err
 	}
+	// What was counted is answered, whatever is declared today: a value that was taken
+	// out of the configuration has a past.
+	if err := a.misnamed(q); err != nil {
+		return Answer{}, err
+	}
 	return answer, a.nobody(ctx, q)
 }
 
-// misnamed returns an error for each segment of a question that is not declared.
+// misnamed returns an error for each segment of a question that is not declared, where
+// the window has nothing of it.
 func (a *Asker) misnamed(q Question) error {
 	if !a.sliced {
 		return nil
@@ -61,9 +65,14 @@ func (a *Asker) misnamed(q Question) error {
 		errs = append(errs, declared.check(q.Model, string(q.Segment)))
 	}
 	if name, ok := q.By.segment(); ok && declared.Values[name] == nil && (name != "" || len(declared.Values) == 0) {
-		errs = append(errs, ParameterError{Name: "by", Err: declared.undeclared(q.Model, name)})
+		errs = append(errs, absent("by", declared.undeclared(q.Model, name)))
 	}
 	return errors.Join(errs...)
+}
+
+// absent is a segment that is not declared.
+func absent(parameter string, undeclared error) ParameterError {
+	return ParameterError{Name: parameter, Err: fmt.Errorf("%w; and nothing of it is stored in this window", undeclared)}
 }
 
 // check returns an error unless the segment is one that is counted.
@@ -73,15 +82,15 @@ func (s Slices) check(model plumbline.Model, segment string) error {
 		name, value, _ := strings.Cut(pair, "=")
 		values, ok := s.Values[name]
 		if !ok {
-			return ParameterError{Name: "segment", Err: s.undeclared(model, name)}
+			return absent("segment", s.undeclared(model, name))
 		}
 		if value != other && !slices.Contains(values, value) {
-			return ParameterError{Name: "segment", Err: fmt.Errorf("%q is no value of segment %s that is counted apart; there are %s%s; all others are other", value, name, listed(values), meant(value, values))}
+			return absent("segment", fmt.Errorf("%q is no value of segment %s that is counted apart; there are %s%s; all others are other", value, name, listed(values), meant(value, values)))
 		}
 		names = append(names, name)
 	}
 	if len(names) > 1 && !slices.ContainsFunc(s.Joint, func(joint []string) bool { return slices.Equal(joint, names) }) {
-		return ParameterError{Name: "segment", Err: fmt.Errorf("%q: model %q declares no joint segment of %v in this order; it declares %v", segment, model, names, s.Joint)}
+		return absent("segment", fmt.Errorf("%q: model %q declares no joint segment of %v in this order; it declares %v", segment, model, names, s.Joint))
 	}
 	return nil
 }

@@ -22,8 +22,8 @@ func names(t *testing.T, asker *Asker) {
 		`segment: "EU" is no value of segment region that is counted apart; there are "eu", "us"`:                              {Model: "loan", Segment: "region=EU"},
 		`segment: "device=phone,region=eu": model "loan" declares no joint segment of [device region]`:                         {Model: "loan", Segment: "device=phone,region=eu"},
 		`by: "regions" is no segment of model "loan"`:                                                                          {Model: "loan", By: "segment:regions"},
-		`segment: no segments are declared for model "price"`:                                                                  {Model: "price", Segment: "region=eu"},
-		`by: no segments are declared for model "price"`:                                                                       {Model: "price", By: BySegment},
+		`segment: no segments are declared for model "price"`:                                                                  {Model: "price", Segment: "tier=gold"},
+		`by: no segments are declared for model "price"`:                                                                       {Model: "price", By: "segment:tier"},
 	} {
 		q.From, q.To = begin, end
 		_, err := asker.Reply(t.Context(), q)
@@ -37,6 +37,23 @@ func names(t *testing.T, asker *Asker) {
 		q.Model, q.From, q.To = "loan", begin, end
 		if answer, err := asker.Reply(t.Context(), q); err != nil || len(answer.Parts) == 0 {
 			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	// What was counted is answered, though today's configuration does not count it, or
+	// nothing of its model; a window without it is refused by what is declared today.
+	for _, today := range []map[plumbline.Model]Slices{nil, {"loan": {Values: map[string][]string{"region": {"eu"}, "tier": {"gold"}}}}} {
+		late := asker.Sliced(today)
+		for _, q := range []Question{{Segment: "region=us"}, {Segment: "device=phone"}, {Segment: "region=us,device=phone"}, {By: "segment:device"}, {By: BySegment}} {
+			q.Model, q.From, q.To = "loan", begin, end
+			answer, err := late.Reply(t.Context(), q)
+			want, wrong := asker.Reply(t.Context(), q)
+			if err != nil || wrong != nil || len(answer.Parts) != len(want.Parts) || answer.Parts[0].Requests != want.Parts[0].Requests || answer.Parts[0].Labelled != want.Parts[0].Labelled {
+				t.Errorf("%+v, counted once: %+v, %v, want %+v, %v", q, answer.Parts, err, want.Parts, wrong)
+			}
+			q.From, q.To = begin.Add(-2*day), begin.Add(-day)
+			if _, err := late.Reply(t.Context(), q); (err == nil) != (today != nil && q.By == BySegment) || err != nil && !strings.HasSuffix(err.Error(), "and nothing of it is stored in this window") {
+				t.Errorf("%+v, in a window without any: %v", q, err)
+			}
 		}
 	}
 	// A window without predictions of a model that has some is an answer.
