@@ -56,13 +56,19 @@ type Windows struct {
 	Series int
 	// OthersAt is the last minute in which another deploy had an event; zero if none had.
 	OthersAt time.Time
+	// StoredTo returns until when all is stored of what the deploy's events come by, zero
+	// where that is not known, as of nil. It is asked of windows that are empty.
+	StoredTo func() time.Time
 }
 
 // Elsewhere reports whether a window is known to hold nothing because another deploy
-// serves: everything in it is counted, and others had events in its later half. In its
-// first half they may have had the last of all before events stopped coming in.
+// serves: everything in it is counted, others had events in its later half, and until
+// then nothing of this one waits to be stored. In its first half they may have had the
+// last of all before events stopped coming in.
 func (w Windows) Elsewhere(length time.Duration) bool {
-	return w.whole(length) && !(w.Of(length).Total > 0) && !w.OthersAt.IsZero() && !w.OthersAt.Before(w.End.Add(-length/2))
+	half := w.End.Add(-length / 2)
+	return w.whole(length) && !(w.Of(length).Total > 0) && !w.OthersAt.IsZero() && !w.OthersAt.Before(half) &&
+		w.StoredTo != nil && !w.StoredTo().Before(half)
 }
 
 // whole reports whether everything in a window is counted.

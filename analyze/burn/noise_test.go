@@ -189,6 +189,11 @@ func TestElsewhere(t *testing.T) {
 		if others >= 0 {
 			w.OthersAt = origin.Add(-others)
 		}
+		w.StoredTo = func() time.Time { return origin }
+		return w
+	}
+	stored := func(w Windows, to func() time.Time) Windows {
+		w.StoredTo = to
 		return w
 	}
 	const nobody = -1
@@ -203,6 +208,8 @@ func TestElsewhere(t *testing.T) {
 		"nobody serves":                     {had(3000, nobody, time.Hour), nil},
 		"not all is counted":                {had(3000, time.Minute, 4*time.Minute), nil},
 		"it is usually empty":               {had(30, time.Minute, time.Hour), nil},
+		"its events wait":                   {stored(had(3000, time.Minute, time.Hour), func() time.Time { return origin.Add(-4 * time.Minute) }), nil},
+		"nobody knows whether they do":      {stored(had(3000, time.Minute, time.Hour), nil), nil},
 	} {
 		if got := EvaluateCounts(tt.w, slo, pair).Elsewhere; !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)

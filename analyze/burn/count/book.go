@@ -2,6 +2,7 @@ package count
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sort"
@@ -22,6 +23,7 @@ type Book struct {
 	// partly says that its counter is counting a backlog of an indicator.
 	partly func(plumbline.SLIID) bool
 
+	partitions partitions
 	// series are the counts by indicator and deploy.
 	series map[plumbline.SLIID]map[plumbline.DeployHash]series
 	known  map[plumbline.SLIID]*extent
@@ -52,7 +54,8 @@ func (b *Book) At(ctx context.Context, objectives []plumbline.Objective, end tim
 		b.forget()
 		b.read = now
 	}
-	return evaluateAt(ctx, objectives, end, counts{b.cells, func(sli plumbline.SLIID) time.Time { return b.since(sli, end) }})
+	all, err := evaluateAt(ctx, objectives, end, counts{b.cells, func(sli plumbline.SLIID) time.Time { return b.since(sli, end) }, b.partitions.storedTo})
+	return all, errors.Join(err, b.partitions.look(ctx, b.Reader.Conn, b.now(), end))
 }
 
 // hourOf is the length of an hour in seconds, by which unix times are cut.

@@ -92,7 +92,7 @@ type Evaluation struct {
 // counts could not be read are left out as well, and the error says why: the others
 // are there.
 func (r Reader) At(ctx context.Context, objectives []plumbline.Objective, end time.Time) ([]Evaluation, error) {
-	return evaluateAt(ctx, objectives, end, counts{r.cells, func(plumbline.SLIID) time.Time { return time.Time{} }})
+	return evaluateAt(ctx, objectives, end, counts{cells: r.cells, since: func(plumbline.SLIID) time.Time { return time.Time{} }})
 }
 
 // counts are what objectives are evaluated on.
@@ -102,6 +102,9 @@ type counts struct {
 	cells func(ctx context.Context, group budgeting, slis []plumbline.SLIID, lengths []time.Duration, end time.Time, found map[key]map[time.Duration]cell) error
 	// since returns since when an indicator is counted as a whole; zero is always.
 	since func(plumbline.SLIID) time.Time
+	// storedTo returns until when all is stored of what a deploy's events come by, which
+	// had its last one at last; nil where nobody knows.
+	storedTo func(of served, last, end time.Time) time.Time
 }
 
 func evaluateAt(ctx context.Context, objectives []plumbline.Objective, end time.Time, from counts) ([]Evaluation, error) {
@@ -168,10 +171,17 @@ func (from counts) read(ctx context.Context, objectives []plumbline.Objective, s
 	for k := range found {
 		deploys[k.of] = append(deploys[k.of], k.deploy)
 	}
+	models := make(map[plumbline.SLIID]plumbline.Model, len(slos))
+	for _, slo := range slos {
+		models[slo.SLIID()] = slo.Model
+	}
 	e := evaluator{deploys: deploys, slos: slos, end: end, windows: func(k key, series int) burn.Windows {
 		w := windowsOf(found[k], k.of.end(end), series)
 		w.From = from.since(k.of.sli)
 		w.OthersAt = othersAt(found, deploys[k.of], k)
+		if from.storedTo != nil {
+			w.StoredTo = func() time.Time { return from.storedTo(served{models[k.of.sli], k.deploy}, w.LastAt, w.End) }
+		}
 		return w
 	}}
 	var all []Evaluation
