@@ -72,8 +72,9 @@ func (d *dedup) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert
 	store := nflog.NewStore(entry)
 	intent, _ := store.GetStr(stateIntent)
 	o.entry, o.maybeTold = entry, intent != ""
-	// What may have been told of a ticket and is not remembered stays muted.
-	maybePaged := o.maybeTold && o.incident.Severity != plumbline.SeverityTicket
+	// What may have been told of a ticket and is not remembered stays muted, and so
+	// does what was muted from its beginning: that has no incident.
+	maybePaged := o.maybeTold && o.incident.Severity == plumbline.SeverityPage
 	muted := isMuted(ctx) || d.delivery.mutedMeanwhile(alerts)
 	if muted && !maybePaged && !d.delivery.pageEnded(entry, alerts) {
 		return ctx, nil, nil

@@ -1,6 +1,8 @@
 package alerting
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -8,7 +10,9 @@ import (
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/nflog"
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
+	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 )
@@ -41,6 +45,31 @@ func TestWhatAReplicaThatIsGoneMayHaveTold(t *testing.T) {
 	}
 	if entry, err := d.told("known", &outcome{before: 1}); err != nil || entry == nil || intent(entry) != "" || len(entry.FiringAlerts) != 1 {
 		t.Errorf("what is known stays: %v, %v", entry, err)
+	}
+}
+
+// A ticket that a page explained from its beginning stays muted where the replica that
+// was to speak first is gone: it has no incident, and none of a page is told for it.
+func TestMutedTicketOfAReplicaThatIsGone(t *testing.T) {
+	for severity, heard := range map[string]bool{"": false, plumbline.SeverityTicket: false, plumbline.SeverityPage: true} {
+		c := newCore(t)
+		c.config.DataDir = t.TempDir()
+		if err := errors.Join(c.openNflog(), c.openSilences(), c.openIncidents(), c.openAlerts()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.alerts.Close)
+		d := &delivery{core: c, channel: "slack", entry: &nflogpb.Receiver{GroupName: "owner/a", Integration: "slack"}}
+		stage := &dedup{stage: notify.NewDedupStage(sendResolved{}, c.nflog, d.entry), delivery: d}
+		now := time.Now()
+		ctx := notify.WithRepeatInterval(notify.WithGroupKey(notify.WithNow(t.Context(), now), "group"), time.Hour)
+		ctx = context.WithValue(ctx, mutedKey{}, true)
+		ctx = context.WithValue(ctx, outcomeKey{}, &outcome{before: 1, incident: Incident{ID: severity, Severity: severity}})
+		_, tells, err := stage.Exec(ctx, slog.New(slog.DiscardHandler), &alert.Alert{Alert: model.Alert{
+			Labels: model.LabelSet{"alertname": "Drift", plumbline.LabelSeverity: plumbline.SeverityTicket}, StartsAt: now.Add(-time.Minute), EndsAt: now.Add(time.Hour),
+		}, UpdatedAt: now})
+		if err != nil || len(tells) > 0 != heard {
+			t.Errorf("of an incident at level %q %d alerts are told, %v", severity, len(tells), err)
+		}
 	}
 }
 
