@@ -32,9 +32,12 @@ func (t *Text) fromWindows(windows []WindowShare) {
 		if w, ok := find(long); ok {
 			b.within(w)
 		}
-		for _, name := range []string{long, short} {
-			if w, ok := find(name); i == 0 && ok && w.Events > 0 && finite(w.Bad) {
-				t.Counts = append(t.Counts, WindowCount{Window: name, Bad: uint64(math.Round(max(w.Bad, 0) * float64(w.Events))), All: w.Events, What: w.What})
+		for _, said := range []struct {
+			name  string
+			share Known
+		}{{long, b.Long}, {short, b.Short}} {
+			if w, ok := find(said.name); i == 0 && ok && w.Events > 0 && finite(w.Bad) && !w.another(said.share) {
+				t.Counts = append(t.Counts, WindowCount{Window: said.name, Bad: uint64(math.Round(max(w.Bad, 0) * float64(w.Events))), All: w.Events, What: w.What})
 			}
 		}
 		budget := 1 - b.Target.V
@@ -44,10 +47,16 @@ func (t *Text) fromWindows(windows []WindowShare) {
 	}
 }
 
-// within takes the ends of the interval that the rule did not say, unless the
-// share lies outside: then the interval is one of another moment.
+// another reports whether the window is as it was at another moment than the one that the
+// rule speaks of: the share that it says lies outside of the interval.
+func (w WindowShare) another(share Known) bool {
+	return share.OK && (w.Low > share.V || w.High < share.V)
+}
+
+// within takes the ends of the interval that the rule did not say, unless it is one of
+// another moment.
 func (b *Burn) within(w WindowShare) {
-	if b.Long.OK && (w.Low > b.Long.V || w.High < b.Long.V) {
+	if w.another(b.Long) {
 		return
 	}
 	if !b.Low.OK && finite(w.Low) {

@@ -49,8 +49,13 @@ func TestAPageOfCounts(t *testing.T) {
 			},
 			[]string{"at least", "No feature drifted"},
 		},
-		"drift is measured":      {nil, alerting.Explanation{}, []string{"No feature drifted: look at the segments"}, []string{"not known", "Counted", "between"}},
-		"another moment":         {nil, alerting.Explanation{Windows: []alerting.WindowShare{{Window: "1h", Bad: 0.3, Low: 0.28, High: 0.32}}}, []string{"lasts 1d 21h at this rate\n"}, nil},
+		"drift is measured": {nil, alerting.Explanation{}, []string{"No feature drifted: look at the segments"}, []string{"not known", "Counted", "between"}},
+		"another moment": {nil, alerting.Explanation{Windows: []alerting.WindowShare{
+			{Window: "1h", Bad: 0.3, Low: 0.28, High: 0.32, Events: 1000, What: "requests"}, {Window: "5m", Bad: 0.5, Low: 0.4, High: 0.6, Events: 80, What: "requests"},
+		}}, []string{"lasts 1d 21h at this rate\n"}, []string{"Counted", "300 of", "40 of"}},
+		"another moment of one": {nil, alerting.Explanation{Windows: []alerting.WindowShare{
+			windows[0], {Window: "5m", Bad: 0.5, Low: 0.4, High: 0.6, Events: 80, What: "requests"},
+		}}, []string{"159 of 1,000 requests over 1h"}, []string{"40 of"}},
 		"no lower end above 0":   {nil, alerting.Explanation{Windows: []alerting.WindowShare{{Window: "1h", Bad: 0.159, High: 0.183}}}, []string{"(at least 1d 15h)"}, nil},
 		"all of a few":           {map[string]string{plumbline.AnnotationValue: "100%", plumbline.AnnotationLongValue: "100%"}, alerting.Explanation{Windows: []alerting.WindowShare{{Window: "1h", Bad: 1, Low: 0.566, High: 1, Events: 5}}}, []string{"lasts 7h 12m at this rate (between 7h 12m and 12h 43m)", "5 of 5 over 1h"}, nil},
 		"all of very many":       {map[string]string{plumbline.AnnotationValue: "100%", plumbline.AnnotationLongValue: "100%"}, alerting.Explanation{Windows: []alerting.WindowShare{{Window: "1h", Bad: 1, Low: 0.99999, High: 1}}}, []string{"lasts 7h 12m at this rate\n"}, nil},
