@@ -16,7 +16,7 @@ func unjoinedLabelsView() View {
 	return View{
 		Name: ViewUnjoinedLabels,
 		Doc: "One row a topic partition with labels that are stored and that the join has not come to: how many, in stored batches beyond its cursor, the offset before which everything is joined, and when the oldest of them became known. " +
-			"A row that stays with the same joined_before is a join that stands still.",
+			"A row that stays with the same joined_before is a join that stands still. Reads what batches has of all labels there ever were.",
 		Example: "SELECT sum(labels) AS labels, min(oldest) AS oldest\nFROM unjoined_labels",
 		SQL: `SELECT topic, epoch, partition, joined_before, sum(found) AS labels, min(since) AS oldest
 FROM (

@@ -20,6 +20,7 @@ import (
 	"github.com/plumbline-slo/plumbline/alerting"
 	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
 	"github.com/plumbline-slo/plumbline/alerting/watchdog"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/ingest/join"
 	"github.com/plumbline-slo/plumbline/rules"
@@ -61,7 +62,7 @@ func (a *App) newWatchdog(alerts *alerting.Service, evaluator *rules.Evaluator, 
 	for _, slo := range a.slos {
 		silent.slos[string(slo.Name)] = true
 	}
-	joined := &joinProbe{conn: a.db.Conn(), stored: a.stored, failure: joiner.Failure, seen: make(map[string]progress)}
+	joined := &joinProbe{reader: history.Reader{Conn: a.db.Conn()}, stored: a.stored, failure: joiner.Failure, within: joinAskedWithin, seen: make(map[string]progress)}
 	probes := []watchdog.Probe{
 		{Alert: alertIngestBehind, Object: a.cfg.Ingest.Group, Summary: "events are not stored any more", Runbook: runbook, Lag: ingested.lag},
 		{Alert: alertJoinBehind, Object: a.cfg.ClickHouse.Database, Summary: "labels are not joined any more", Runbook: runbook, Lag: joined.lag, Limit: joinLimit},

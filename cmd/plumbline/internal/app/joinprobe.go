@@ -8,29 +8,27 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
 )
 
 // joinLimit is for how long labels may lie there without the join getting any
 // further: some times as long as a step takes that has as much to do as one may.
 const joinLimit = 10 * time.Minute
 
+// joinAskedWithin bounds one question, so that one that hangs is asked again many times
+// before the limit: the watchdog takes a probe without an answer for blind.
+const joinAskedWithin = 30 * time.Second
+
 // joinProbe asks ClickHouse whether labels lie there that the join has not come to,
 // whoever joins them: a partition with such whose cursor does not move is behind by as
 // long as it stands. A step that fails is repeated without end, and until 2026-11-23
 // nobody was told.
 type joinProbe struct {
-	conn    driver.Conn
+	reader  history.Reader
 	stored  <-chan struct{}
 	failure func() error // of the last step of this process
+	within  time.Duration
 	seen    map[string]progress
-}
-
-// unjoined is one topic partition with labels that wait.
-type unjoined struct {
-	name         string
-	joinedBefore int64
-	labels       uint64
 }
 
 func (p *joinProbe) lag(ctx context.Context, now time.Time) (time.Duration, string, error) {
@@ -39,48 +37,31 @@ func (p *joinProbe) lag(ctx context.Context, now time.Time) (time.Duration, stri
 	default:
 		return 0, "", errors.New("ClickHouse does not answer yet")
 	}
-	waiting, err := p.read(ctx)
+	ctx, cancel := context.WithTimeout(ctx, p.within)
+	defer cancel()
+	waiting, err := p.reader.Unjoined(ctx)
 	if err != nil {
-		return 0, "", err
+		return 0, "", fmt.Errorf("ask ClickHouse for labels that are not joined: %w", err)
 	}
 	lag, what := p.judge(waiting, now)
 	return lag, what, nil
 }
 
-func (p *joinProbe) read(ctx context.Context) (waiting []unjoined, err error) {
-	rows, err := p.conn.Query(ctx, "SELECT concat(topic, '/', epoch, '/', toString(partition)), joined_before, labels FROM unjoined_labels")
-	if err != nil {
-		return nil, fmt.Errorf("ask ClickHouse for labels that are not joined: %w", err)
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	for rows.Next() {
-		var u unjoined
-		if err := rows.Scan(&u.name, &u.joinedBefore, &u.labels); err != nil {
-			return nil, fmt.Errorf("read which labels are not joined: %w", err)
-		}
-		waiting = append(waiting, u)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read which labels are not joined: %w", err)
-	}
-	return waiting, nil
-}
-
 // judge returns for how long the join has stood still, and in words what waits.
-func (p *joinProbe) judge(waiting []unjoined, now time.Time) (worst time.Duration, what string) {
+func (p *joinProbe) judge(waiting []history.Unjoined, now time.Time) (worst time.Duration, what string) {
 	seen := make(map[string]progress, len(waiting))
 	var labels uint64
 	var behind []string
 	for _, u := range waiting {
-		at, known := p.seen[u.name]
-		if !known || at.committed != u.joinedBefore {
-			at = progress{committed: u.joinedBefore, since: now}
+		at, known := p.seen[u.Name()]
+		if !known || at.committed != u.JoinedBefore {
+			at = progress{committed: u.JoinedBefore, since: now}
 		}
-		seen[u.name] = at
+		seen[u.Name()] = at
 		if lag := now.Sub(at.since); lag > 0 {
 			worst = max(worst, lag)
-			labels += u.labels
-			behind = append(behind, u.name)
+			labels += u.Labels
+			behind = append(behind, u.Name())
 		}
 	}
 	p.seen = seen
@@ -89,5 +70,5 @@ func (p *joinProbe) judge(waiting []unjoined, now time.Time) (worst time.Duratio
 	if err := p.failure(); err != nil {
 		return worst, what + "Its last step ended with: " + err.Error()
 	}
-	return worst, what + "No step of this process has failed: one of it hangs, or another replica joins these partitions."
+	return worst, what + "Its last step here did not fail: the one under way hangs, or another replica joins these partitions."
 }
