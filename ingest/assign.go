@@ -45,22 +45,29 @@ func (w *worker) assign(ctx context.Context) (int64, error) {
 	}
 	w.at.Epoch = epoch
 	if ours && begun.Epoch != epoch {
-		return first, nil // a commit of another life of the topic
+		return w.otherEpoch(ctx, begun, c.Offset, first)
 	}
-	if w.complete, err = w.completeUpTo(ctx); err != nil {
+	if err := w.findComplete(ctx); err != nil {
 		return 0, err
 	}
-	if ours && w.lacks(begun, c.Offset) {
+	// What stands on a shard that was taken away is not to be stored twice.
+	if ours && w.named(begun) != nil && w.lacks(begun, c.Offset) {
 		return w.again(ctx, c.Offset, first)
 	}
 	if ours && begun.Last != nil {
-		next, err := w.takeover(ctx, begun, c.Offset, first)
-		if err == nil && w.db != w.home {
-			err = errReassign // the next batch goes home
-		}
-		return next, err
+		return w.finishBegun(ctx, begun, c.Offset, first)
 	}
 	return w.position(ctx, c.Offset, first)
+}
+
+// finishBegun finishes the batch of an intent where it was begun. The next one goes
+// home.
+func (w *worker) finishBegun(ctx context.Context, begun intent, from, first int64) (int64, error) {
+	next, err := w.takeover(ctx, begun, from, first)
+	if err == nil && w.db != w.home {
+		err = errReassign
+	}
+	return next, err
 }
 
 // lacks reports whether what a commit of ours says to be stored is not in this
@@ -72,33 +79,61 @@ func (w *worker) lacks(begun intent, offset int64) bool {
 	if begun.Last == nil {
 		stored = offset
 	}
-	// What stands on a shard that was taken away is not to be stored twice.
-	return w.complete < stored && w.named(begun) != nil
+	return w.complete < stored
+}
+
+// otherEpoch goes on where a commit names another epoch than this ClickHouse does:
+// one of a former life of the topic, whose offsets mean nothing here, or the name
+// that another ClickHouse gave to this life, from a later first record. Of what is
+// stored here it tells nothing, the batches do. Until 2026-11-23 such a start went on
+// from Kafka's first offset and stored twice whatever Kafka still had.
+func (w *worker) otherEpoch(ctx context.Context, begun intent, offset, first int64) (int64, error) {
+	former, err := w.had(ctx, begun.Epoch)
+	if err != nil {
+		return 0, err
+	}
+	if !former {
+		w.known = w.i.db.Shards() // the shard that it names is one of the other ClickHouse
+	}
+	if err := w.findComplete(ctx); err != nil {
+		return 0, err
+	}
+	begun.Stored = cmp.Or(begun.Stored, offset)
+	if !former && w.lacks(begun, offset) {
+		w.since = 0 // the group has read what was before the first record seen here
+		return w.again(ctx, offset, first)
+	}
+	return w.position(ctx, -1, first)
 }
 
 // again goes on from what is stored, before the commit.
 func (w *worker) again(ctx context.Context, offset, first int64) (int64, error) {
-	w.i.notice(ctx, NoticeAhead, w.at.String(), "The committed offset of %s is %d, but this ClickHouse holds only what is before %d: a backup was restored, or another ClickHouse is fed by the same group %s. Reading it again from there.",
-		w.at, offset, w.complete, w.i.cfg.Group)
-	from := w.complete
+	from, holds := w.complete, fmt.Sprintf("only what is before %d", w.complete)
 	if from == 0 {
-		from = -1 // nothing is stored: what Kafka still has is all there is to read
+		from, holds = min(w.since, first), "nothing of it"
 	}
+	w.i.notice(ctx, NoticeAhead, w.at.String(), "The committed offset of %s is %d, but this ClickHouse holds %s: a backup was restored, a disk was lost, or another ClickHouse is fed by the same group %s. The rest is read again, as far as Kafka still has it.",
+		w.at, offset, holds, w.i.cfg.Group)
 	return w.position(ctx, from, first)
 }
 
 // position returns where to start when no batch is known to be unfinished.
 // The batches that are recorded as complete overrule a commit that is behind
-// them: it expired, was lost or reset by hand, or belongs to another group, and
-// reading them again would double them.
+// them: it expired, was lost or reset by hand, belongs to another group, or was
+// made by another ClickHouse, and reading them again would double them. An offset
+// of -1 is none.
 func (w *worker) position(ctx context.Context, offset, first int64) (int64, error) {
 	complete := w.complete
 	if complete > max(offset, 0) {
-		w.i.notice(ctx, NoticeRewound, w.at.String(), "The committed offset of %s is %d, but everything before %d is stored: going on from there.", w.at, offset, complete)
+		committed := fmt.Sprintf("The committed offset of %s is %d", w.at, offset)
+		if offset < 0 {
+			committed = fmt.Sprintf("The group %s has no committed offset of %s that means something to this ClickHouse", w.i.cfg.Group, w.at)
+		}
+		w.i.notice(ctx, NoticeRewound, w.at.String(), "%s, but everything before %d is stored: going on from there.", committed, complete)
 		offset = complete
 	}
 	if offset >= 0 && offset < first {
-		w.i.notice(ctx, NoticeOffsetsLost, w.at.String(), "Kafka has dropped the offsets %d to %d of %s before they were read: they are lost.", offset, first-1, w.at)
+		w.i.notice(ctx, NoticeOffsetsLost, w.at.String(), "Kafka has dropped the offsets %d to %d of %s, and they are not stored: they are lost.", offset, first-1, w.at)
 	}
 	return w.finishTail(ctx, max(offset, first), first)
 }
@@ -175,22 +210,25 @@ func (w *worker) greatest(ctx context.Context, table plumbline.TableName, query 
 // not grow with the number of batches: those of one source do not overlap.
 const lastComplete = " WHERE topic = {topic:String} AND epoch = {epoch:String} AND partition = {partition:Int32} ORDER BY topic DESC, epoch DESC, partition DESC, first DESC LIMIT 1"
 
-// completeUpTo returns the offset after the last batch that is recorded on any
-// shard, 0 if there is none.
-func (w *worker) completeUpTo(ctx context.Context) (next int64, err error) {
+// findComplete finds the offset after the last batch that is recorded on any
+// shard, 0 if there is none, and the shard.
+func (w *worker) findComplete(ctx context.Context) error {
+	w.complete, w.completeOn = 0, nil
 	for _, db := range w.known {
 		if err := w.sync(ctx, db, plumbline.TableBatches); err != nil {
-			return 0, err
+			return err
 		}
 		row := db.Conn().QueryRow(ctx, "SELECT last + 1 FROM "+db.Local(plumbline.TableBatches)+lastComplete,
 			clickhouse.Named("topic", w.at.Topic), clickhouse.Named("epoch", w.at.Epoch), clickhouse.Named("partition", fmt.Sprint(w.at.Partition)))
 		var after int64
 		if err := row.Scan(&after); err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return 0, fmt.Errorf("read complete batches of %s: %w", w.at, err)
+			return fmt.Errorf("read complete batches of %s: %w", w.at, err)
 		}
-		next = max(next, after)
+		if after > w.complete {
+			w.complete, w.completeOn = after, db
+		}
 	}
-	return next, nil
+	return nil
 }
 
 // takeover finishes the batch of an intent: exactly its range, decoded again,
@@ -201,13 +239,20 @@ func (w *worker) takeover(ctx context.Context, begun intent, from, first int64) 
 	if err := w.quiet(ctx); err != nil {
 		return 0, err
 	}
-	var err error
-	if w.complete, err = w.completeUpTo(ctx); err != nil {
+	if err := w.findComplete(ctx); err != nil { // quiet has waited for what was under way
 		return 0, err
 	}
 	if w.complete > last {
 		w.db = w.home
 		return w.position(ctx, last+1, first)
+	}
+	if w.complete > from {
+		// Nothing is begun here in the middle of what is stored: it is the batch of
+		// another ClickHouse that is behind this one. What this one had begun itself
+		// is found behind its last batch, and need not end where that one does. Until
+		// 2026-11-23 the whole range was stored, which parked the partition for ever.
+		w.db = w.home
+		return w.position(ctx, from, first)
 	}
 	if from < first || begun.Plan != w.plan {
 		return w.takeoverChanged(ctx, begun, from, first)
@@ -254,7 +299,8 @@ func (w *worker) replay(ctx context.Context, first, last int64, r replaying) err
 	w.confirmed = time.Time{} // the first statement commits the intent under this plan
 	b := w.newBatch(first)
 	b.sampled, b.counted = r.sampled, r.counted
-	if err := w.refetch(ctx, first, last, b.add); err != nil {
+	add := func(rec *record) error { return w.add(b, rec) }
+	if err := w.refetch(ctx, first, last, add); err != nil {
 		return err
 	}
 	w.decodes(ctx)

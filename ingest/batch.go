@@ -32,6 +32,8 @@ type batch struct {
 	// raw form is not stored; store sets both.
 	span    span
 	leftOut int
+	// waits says that a record of it was fetched, be it decoded or not.
+	waits bool
 	// done is how many of its statements are known to be stored.
 	done int
 }

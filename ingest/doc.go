@@ -73,6 +73,13 @@
 // A recreated topic gets another epoch, so its offsets never meet old tokens or
 // markers.
 //
+// A commit may say more than is true of this ClickHouse: a backup was restored, a
+// disk was lost, or another ClickHouse is fed by the same group. So it also says what
+// was complete before it on the shard that it names, and where that is not so here,
+// reading begins again behind the last batch of the epoch that is recorded here. Other
+// ClickHouses may name the same epoch otherwise, and may be in the middle of a batch
+// that is complete here: whatever a commit says, what is recorded is not stored again.
+//
 // The package never analyzes what it counts, and knows no rules or alerts: it
 // tells a Noticer what people must know.
 package ingest

@@ -34,8 +34,8 @@ func epochOf(at source, f fingerprint) string {
 }
 
 // epoch finds out which life of the partition this is, waiting for the first
-// record of an empty one, and stores its fingerprint if it is new. first is the
-// first offset that Kafka still has.
+// record of an empty one, and stores its fingerprint where the partition goes on if
+// it is new there. first is the first offset that Kafka still has.
 func (w *worker) epoch(ctx context.Context, c committed) (epoch string, first int64, err error) {
 	stored, known, here, err := w.latestEpoch(ctx)
 	if err != nil {
@@ -45,10 +45,14 @@ func (w *worker) epoch(ctx context.Context, c committed) (epoch string, first in
 	if err != nil {
 		return "", 0, err
 	}
+	w.since = first
 	if known {
 		changed, err := w.epochChanged(ctx, stored, c, first, end)
 		if err != nil {
 			return "", 0, err
+		}
+		if changed == "" {
+			w.since = stored.Offset
 		}
 		if changed == "" && !here {
 			return stored.Epoch, first, w.storeEpoch(ctx, stored)
@@ -123,7 +127,9 @@ func (w *worker) recordAt(ctx context.Context, offset int64) (f fingerprint, err
 }
 
 // latestEpoch returns the fingerprint that was seen last on any shard, and
-// whether the worker's own has that epoch.
+// whether the one that is chosen for the partition has that epoch. (Not the one that
+// is written: a batch that turns out to be finished on a former shard leads home at
+// once, and the next owner asks nobody but the home for the epoch.)
 func (w *worker) latestEpoch(ctx context.Context) (latest fingerprint, known, here bool, err error) {
 	var seen time.Time
 	own := ""
@@ -132,7 +138,7 @@ func (w *worker) latestEpoch(ctx context.Context) (latest fingerprint, known, he
 		if err != nil {
 			return latest, false, false, err
 		}
-		if db == w.db {
+		if db == w.home {
 			own = f.Epoch
 		}
 		if f.Epoch != "" && (!known || at.After(seen)) {
@@ -165,6 +171,23 @@ func (w *worker) storedEpoch(ctx context.Context, db *storage.DB) (f fingerprint
 	return f, seen, rows.Err()
 }
 
+// had reports whether a shard has ever had an epoch.
+func (w *worker) had(ctx context.Context, epoch string) (bool, error) {
+	for _, db := range w.known {
+		var n uint64
+		row := db.Conn().QueryRow(ctx, "SELECT count() FROM "+db.Local(plumbline.TableEpochs)+
+			" WHERE topic = {topic:String} AND partition = {partition:Int32} AND epoch = {epoch:String}",
+			clickhouse.Named("topic", w.at.Topic), clickhouse.Named("partition", fmt.Sprint(w.at.Partition)), clickhouse.Named("epoch", epoch))
+		if err := row.Scan(&n); err != nil {
+			return false, fmt.Errorf("read epochs of %s: %w", w.at, err)
+		}
+		if n > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func (w *worker) storeEpoch(ctx context.Context, f fingerprint) error {
 	c := columnsOf(plumbline.TableEpochs, 1)
 	c.constant("topic", w.at.Topic)
@@ -180,7 +203,7 @@ func (w *worker) storeEpoch(ctx context.Context, f fingerprint) error {
 	token := fmt.Sprintf("%s/%s/%d/epoch/%s/%d/%d", w.at.Cluster, w.at.Topic, w.at.Partition, f.Epoch, f.Offset, seen)
 	// In no session: it follows no intent, and stored late or twice it is still
 	// true, with the time at which it was seen.
-	if err := w.db.Insert(ctx, plumbline.TableEpochs, token, rec); err != nil {
+	if err := w.home.Insert(ctx, plumbline.TableEpochs, token, rec); err != nil {
 		return fmt.Errorf("store epoch of %s: %w", w.at, err)
 	}
 	return nil

@@ -15,8 +15,8 @@ type intent struct {
 	Epoch   string `json:"epoch"`
 	Last    *int64 `json:"last,omitempty"`
 	Plan    string `json:"plan,omitempty"`
-	// Stored is, with Last, the offset before which everything is stored; 0 is not
-	// known.
+	// Stored is, with Last, the offset before which everything is stored, the last of
+	// it on the shard Shard; 0 is not known.
 	Stored int64 `json:"stored,omitempty"`
 	// Done is how many statements of the batch are known to be stored. It tells those
 	// who watch the group that a batch of many days goes on, and means nothing to who

@@ -54,11 +54,17 @@ func (p *progress) restart() {
 	p.waiting, p.fetched = p.waiting[:0], -1
 }
 
-// begins says that the first record of a batch was fetched.
-func (p *progress) begins() {
+// begins says that the first record of a batch was fetched. It counts as fetched, and
+// as in Kafka, before the fetch that brings it is over: a session that ends within that
+// one would not know up to where its records wait.
+func (p *progress) begins(offset int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting = append(p.waiting, p.now())
+	p.fetched = max(p.fetched, offset+1)
+	if p.end >= 0 {
+		p.end = max(p.end, offset+1)
+	}
 }
 
 // fetches says up to where records were fetched, and where Kafka's end is.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/ingest"
@@ -153,4 +154,66 @@ func TestBegunBatchWaitsForItsSchema(t *testing.T) {
 	seen.await(t, ingest.NoticeWaits)
 	seen.await(t, ingest.NoticeGoesOn)
 	until(t, env, rawRows, 1)
+}
+
+// What waits for its schema has an age from its first attempt on, whether a batch of
+// it was begun or not.
+func TestWaitingForASchemaHasAnAge(t *testing.T) {
+	t.Parallel()
+	for name, begun := range map[string]bool{"new": false, "begun": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := testenv.Start(t, testenv.Setup{Kafka: true})
+			answers, err := fakeregistry.Start("127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answers.Close()
+			answers.Register(101, fakeregistry.Schema{Text: avroVersion(1)})
+			p, db := startProxy(t, env)
+			cfg := testConfig(env)
+			cfg.Partitions = 1
+			source := decode.Source{Topic: "avro-" + env.Suffix, Format: decode.FormatAvro, Schemas: decode.Schemas{SchemaRegistry: &decode.SchemaRegistry{URLs: []string{answers.URL()}}}}
+			if err := source.ReadFiles(); err != nil {
+				t.Fatal(err)
+			}
+			cfg.Sources = []decode.Source{source}
+			if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+				t.Fatal(err)
+			}
+			send(t, env, "avro-"+env.Suffix, kafka.Message{Value: avroValue(1, 1, time.Now())})
+			if begun {
+				p.reset(func(int, string) fault { return refuse })
+				stop := start(t, cfg, ingest.Dependencies{DB: db})
+				p.await(t)
+				stop()
+				p.reset(func(int, string) fault { return pass })
+				cfg.Sources[0] = source // which knows no schema yet
+			}
+			answers.Fail(slices.Repeat([]fakehttp.Fault{{Status: http.StatusServiceUnavailable}}, 5)...)
+			registry := prometheus.NewRegistry()
+			start(t, cfg, ingest.Dependencies{DB: db, Registry: registry})
+			eventually(t, "an age", func() bool { return oldestWaiting(t, registry) > 1 })
+			until(t, env, rawRows, 1)
+			eventually(t, "no age", func() bool { return oldestWaiting(t, registry) == 0 })
+		})
+	}
+}
+
+// oldestWaiting is the greatest plumbline_ingest_unstored_age_seconds.
+func oldestWaiting(t *testing.T, registry *prometheus.Registry) (age float64) {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "plumbline_ingest_unstored_age_seconds" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			age = max(age, m.GetGauge().GetValue())
+		}
+	}
+	return age
 }

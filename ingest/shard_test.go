@@ -185,3 +185,33 @@ func TestBatchIsFinishedOnItsShard(t *testing.T) {
 		t.Errorf("%d batches twice on the new shard", n)
 	}
 }
+
+// A partition that has moved to a new shard and is killed within its first batch there
+// lacks nothing: what was complete before stands on the former shard. (The intent told
+// it of the new one, which was then taken for lost, and everything was stored there too.)
+func TestKilledInTheFirstBatchOnANewShard(t *testing.T) {
+	s := startShards(t)
+	cfg := testConfig(s.envs[0])
+	cfg.Partitions = 4
+	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	want := produce(t, s.envs[0], cfg, options(64, 400))
+	stop := start(t, cfg, ingest.Dependencies{DB: s.open(t, "b")})
+	s.until(t, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+	stop()
+
+	s.proxy.reset(refusesFrom("batches"))
+	want = plus(want, produce(t, s.envs[0], cfg, options(65, 400)))
+	stop = start(t, cfg, ingest.Dependencies{DB: s.open(t, "ba")})
+	s.proxy.await(t)
+	stop()
+	s.proxy.reset(func(int, string) fault { return pass })
+
+	seen := newNotices()
+	stop = start(t, cfg, ingest.Dependencies{DB: s.open(t, "ba"), Noticer: seen})
+	s.until(t, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+	stop()
+	seen.none(t)
+	s.check(t, want)
+}

@@ -347,7 +347,7 @@ func (w *worker) recordBatch(ctx context.Context, b *batch, complete []batchRow)
 		return w.inSession(func(s storage.Session) error { return w.db.InsertIn(ctx, s, plumbline.TableBatches, token, rec) })
 	}, retryable)
 	if err == nil {
-		w.complete = b.last + 1
+		w.complete, w.completeOn = b.last+1, w.db
 	}
 	return w.parkUnless(ctx, err, retryable, "record %s", b)
 }

@@ -37,8 +37,13 @@ type worker struct {
 	fetcher fetcher
 	at      source
 	plan    string
-	// complete is the offset before which everything is stored.
-	complete int64
+	// complete is the offset before which everything is stored, the last of it on the
+	// shard completeOn.
+	complete   int64
+	completeOn *storage.DB
+	// since is the offset of the first record of this epoch that the ClickHouse has
+	// seen; what was before it nobody has read, unless another ClickHouse did.
+	since int64
 	// confirmed is when the broker last took a commit of this member.
 	confirmed time.Time
 	bad       badness
@@ -140,15 +145,10 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 			}
 			b = w.newBatch(rec.Offset)
 		}
-		if !b.empty() {
-			return b.add(rec)
+		if b.empty() {
+			due = w.i.now().Add(w.i.cfg.FlushInterval)
 		}
-		due = w.i.now().Add(w.i.cfg.FlushInterval)
-		if err := b.add(rec); err != nil {
-			return err
-		}
-		w.progress.begins()
-		return nil
+		return w.add(b, rec)
 	}
 	for {
 		wait := idleWait
@@ -188,6 +188,17 @@ func (w *worker) read(ctx context.Context, next int64, out chan<- *batch) error 
 		}
 		b = w.newBatch(next)
 	}
+}
+
+// add decodes a record into a batch. One that cannot be decoded yet has begun to wait
+// all the same. (Until 2026-11-23 the age of what waits was 0 while a schema registry
+// was down.)
+func (w *worker) add(b *batch, rec *record) error {
+	if !b.waits {
+		b.waits = true
+		w.progress.begins(rec.Offset)
+	}
+	return b.add(rec)
 }
 
 // maxFetchFailures is how many fetches in a row may fail for another reason
@@ -291,7 +302,13 @@ func (w *worker) intend(ctx context.Context, b *batch) error {
 	if err := w.renew(ctx); err != nil {
 		return err
 	}
-	begun := intent{Epoch: w.at.Epoch, Last: &b.last, Stored: w.complete, Done: b.done, Plan: cmp.Or(b.plan, w.plan), Counted: b.counted, Sampled: b.sampled || w.i.privacy.Samples(), Shard: w.db.Shard()}
+	begun := intent{Epoch: w.at.Epoch, Last: &b.last, Done: b.done, Plan: cmp.Or(b.plan, w.plan), Counted: b.counted, Sampled: b.sampled || w.i.privacy.Samples(), Shard: w.db.Shard()}
+	// Only of the shard that is named can be told what it lacks. (Until 2026-11-23 a
+	// partition that had just moved, and was killed within its first batch there, was
+	// taken for lost, read again from the beginning, and doubled.)
+	if w.completeOn == w.db {
+		begun.Stored = w.complete
+	}
 	if !w.lease.session.IsZero() {
 		begun.Session = &w.lease.session
 	}
