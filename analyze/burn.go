@@ -63,7 +63,7 @@ func burnFindings(o plumbline.Objective, hash plumbline.DeployHash, evaluations 
 		if e.Verdict == plumbline.VerdictOK || e.Verdict == plumbline.VerdictBreach {
 			interval := w.Interval()
 			f.Value, f.Low, f.High = w.Share(), interval.Low, interval.High
-			f.P = noiseOf(evaluations, w.Length)
+			f.P, f.Total = noiseOf(evaluations, w.Length), unsigned(w.Labelled)
 		}
 		findings = append(findings, f)
 	}

@@ -31,3 +31,16 @@ func TestTheNoiseOfASharedWindow(t *testing.T) {
 		}
 	}
 }
+
+// The share of a window is one of the labelled requests, however many deliveries they
+// were counted from.
+func TestBurnFindingsSayOfHowMany(t *testing.T) {
+	pair := plumbline.WindowPair{Long: time.Hour, Short: 5 * time.Minute}
+	window := func(length time.Duration, labelled, bad, rows int64) burn.Window {
+		return burn.Window{Length: length, Requests: labelled, Labelled: labelled, Bad: bad, Rows: rows}
+	}
+	found := burnFindings(plumbline.Objective{}, "d", []burn.Evaluation{{Pair: pair, Long: window(pair.Long, 1000, 159, 100), Short: window(pair.Short, 80, 16, 8), Verdict: plumbline.VerdictBreach}})
+	if len(found) != 2 || found[0].Total != 1000 || found[0].Count != 100 || found[0].Value != 0.159 || found[1].Total != 80 {
+		t.Errorf("%+v", found)
+	}
+}

@@ -240,6 +240,7 @@ func verdictsOf(e count.Evaluation) string {
 // what noise says of them.
 func countedFindings(e count.Evaluation) []Finding {
 	var findings []Finding
+	counts := countsWhole(e.Objective.SLO)
 	add := func(c burn.Counted, length time.Duration, w burn.Count, long bool) {
 		if slices.ContainsFunc(findings, func(f Finding) bool { return f.Window == length }) {
 			return
@@ -259,6 +260,9 @@ func countedFindings(e count.Evaluation) []Finding {
 			interval := w.Interval()
 			f.Value, f.Low, f.High, f.NullMean = w.Share(), interval.Low, interval.High, 1-slo.Target
 			f.Effect = f.Value - f.NullMean
+			if counts && (long || !c.Before) {
+				f.Total = uint64(max(w.Total, 0))
+			}
 			if long {
 				f.P = c.Noise
 			}
@@ -277,13 +281,22 @@ func countedFindings(e count.Evaluation) []Finding {
 	return findings
 }
 
+// countsWhole reports whether the totals of an objective are numbers of what it counts:
+// PromQL is counted in thousandths, and parts count different things.
+func countsWhole(slo plumbline.SLO) bool {
+	if slo.Budgeting == plumbline.Timeslices || slo.Budgeting == plumbline.RatioTimeslices {
+		return true
+	}
+	return !slo.SLI.Is(plumbline.SLIPromQL) && !slo.SLI.Is(plumbline.SLIComposite)
+}
+
 // partFindings say what the parts of a composite make up of the bad share that a
 // finding tells.
 func partFindings(whole Finding, parts []burn.Part) []Finding {
 	var findings []Finding
 	for _, p := range parts {
 		f := whole
-		f.Measure, f.Reference, f.Value = plumbline.MeasureBadShareOfPart, string(p.SLO), p.Bad
+		f.Measure, f.Reference, f.Value, f.Total = plumbline.MeasureBadShareOfPart, string(p.SLO), p.Bad, 0
 		f.Low, f.High, f.NullMean, f.Effect, f.P = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
 		f.Assumes = assumesPart
 		findings = append(findings, f)

@@ -24,14 +24,42 @@ func TestCountedFindings(t *testing.T) {
 		t.Fatalf("%d findings: %+v", len(found), found)
 	}
 	long, missing, short := found[0], found[1], found[2]
-	if long.Window != 6*time.Hour || long.Value != 0.2 || long.P != 1e-6 || long.Count != 50 || math.Abs(long.Effect-0.19) > 1e-12 || !long.WindowEnd.Equal(now) || long.Verdict != plumbline.VerdictBreach {
+	if long.Window != 6*time.Hour || long.Value != 0.2 || long.P != 1e-6 || long.Count != 50 || long.Total != 100 || math.Abs(long.Effect-0.19) > 1e-12 || !long.WindowEnd.Equal(now) || long.Verdict != plumbline.VerdictBreach {
 		t.Errorf("%+v", long)
 	}
 	if short.Window != 30*time.Minute || short.Value != 0.5 || !math.IsNaN(short.P) {
 		t.Errorf("%+v", short)
 	}
+	if short.Total != 10 || missing.Total != 0 {
+		t.Errorf("%d and %d requests, want 10, and of what is missing none", short.Total, missing.Total)
+	}
 	if missing.Window != 72*time.Hour || !math.IsNaN(missing.Value) || missing.Verdict != plumbline.VerdictMissing {
 		t.Errorf("nothing came in, which is not health: %+v", missing)
+	}
+}
+
+// What a share is of is told where that is a number of what is counted, and of the window
+// that it is told of.
+func TestCountedFindingsSayOfHowMany(t *testing.T) {
+	pair := plumbline.WindowPair{Severity: plumbline.SeverityPage, Long: time.Hour, Short: 5 * time.Minute, Factor: 6}
+	for name, tt := range map[string]struct {
+		slo         plumbline.SLO
+		before      bool
+		long, short uint64
+	}{
+		"requests":          {plumbline.SLO{SLI: plumbline.SLI{Kind: plumbline.SLILatency}}, false, 3000, 100},
+		"none for a while":  {plumbline.SLO{SLI: plumbline.SLI{Kind: plumbline.SLILatency}}, true, 3000, 0},
+		"thousandths":       {plumbline.SLO{SLI: plumbline.SLI{Kind: plumbline.SLIPromQL}}, false, 0, 0},
+		"slices of those":   {plumbline.SLO{SLI: plumbline.SLI{Kind: plumbline.SLIPromQL}, Budgeting: plumbline.Timeslices}, false, 3000, 100},
+		"parts of a burn":   {plumbline.SLO{SLI: plumbline.SLI{Kind: plumbline.SLIComposite}}, false, 0, 0},
+		"users' statements": {plumbline.SLO{SLI: plumbline.SLI{Kind: plumbline.SLISQL}}, false, 3000, 100},
+	} {
+		found := countedFindings(count.Evaluation{Objective: plumbline.Objective{SLO: tt.slo, Pairs: []plumbline.WindowPair{pair}}, Counted: []burn.Counted{
+			{Pair: pair, Long: burn.Count{Bad: 20, Total: 3000, Rows: 300}, Short: burn.Count{Bad: 5, Total: 100, Rows: 10}, Before: tt.before, Verdict: plumbline.VerdictBreach},
+		}})
+		if len(found) != 2 || found[0].Total != tt.long || found[1].Total != tt.short || found[0].Count != 300 {
+			t.Errorf("%s: %+v", name, found)
+		}
 	}
 }
 

@@ -31,9 +31,11 @@ type Finding struct {
 	Value, NullMean, Low, High float64
 	P, Effect                  float64
 	Count                      uint64
-	Coverage                   float64
-	Verdict                    string
-	Assumes                    string
+	// Total is what Value is a share of, 0 where that is not known.
+	Total    uint64
+	Coverage float64
+	Verdict  string
+	Assumes  string
 }
 
 // newFinding returns a finding about which nothing is said yet.
@@ -65,7 +67,7 @@ func record(findings []Finding) arrow.Record {
 			case *array.Float64Builder:
 				column.Append(f.number(field.Name))
 			case *array.Uint64Builder:
-				column.Append(f.Count)
+				column.Append(f.whole(field.Name))
 			}
 		}
 	}
@@ -110,6 +112,13 @@ func (f Finding) time(column string) time.Time {
 		return f.WindowEnd
 	}
 	return f.At
+}
+
+func (f Finding) whole(column string) uint64 {
+	if column == "total" {
+		return f.Total
+	}
+	return f.Count
 }
 
 func (f Finding) number(column string) float64 {

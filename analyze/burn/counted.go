@@ -92,6 +92,8 @@ type Counted struct {
 	// Short is the short window or, where so little comes in that it is usually
 	// empty, the last minute in which something came.
 	Short Count
+	// Before says that it is that minute, before the short window.
+	Before bool
 	// Evidence is the window that Noise was computed in.
 	Evidence  time.Duration
 	Threshold float64
@@ -139,7 +141,7 @@ func EvaluateCounts(w Windows, slo plumbline.SLO, pair plumbline.WindowPair) Cou
 			c.Elsewhere = w.elsewhere(pair)
 			return c
 		}
-		c.Short = w.Last
+		c.Short, c.Before = w.Last, true
 	}
 	c.Evidence, c.Noise, c.Thin = evidence(w, slo, looked)
 	c.Verdict = c.Judge()

@@ -171,8 +171,11 @@ func (x explainer) events(name plumbline.SLOName) string {
 	if !declared {
 		return ""
 	}
-	if slo.Budgeting == plumbline.Timeslices || slo.Budgeting == plumbline.RatioTimeslices {
+	switch slo.Budgeting {
+	case plumbline.Timeslices:
 		return "slices of " + plumbline.WindowName(slo.SliceWindow)
+	case plumbline.RatioTimeslices:
+		return "" // each is bad in part
 	}
 	switch slo.SLI.Name() {
 	case plumbline.SLIQuality:
