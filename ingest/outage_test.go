@@ -280,9 +280,14 @@ func failedAttempts(t *testing.T, registry *prometheus.Registry) (n float64) {
 	return n
 }
 
-// deleteRecords drops the records of a partition before an offset, as retention
+// deleteRecords drops the records of the first partition before an offset, as retention
 // does.
 func deleteRecords(t *testing.T, env *testenv.Env, topic string, before int64) {
+	t.Helper()
+	deleteRecordsOf(t, env, topic, 0, before)
+}
+
+func deleteRecordsOf(t *testing.T, env *testenv.Env, topic string, number int, before int64) {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(env.Brokers...))
 	if err != nil {
@@ -294,7 +299,7 @@ func deleteRecords(t *testing.T, env *testenv.Env, topic string, before int64) {
 	one := kmsg.NewDeleteRecordsRequestTopic()
 	one.Topic = topic
 	partition := kmsg.NewDeleteRecordsRequestTopicPartition()
-	partition.Offset = before
+	partition.Partition, partition.Offset = int32(number), before
 	one.Partitions = append(one.Partitions, partition)
 	req.Topics = append(req.Topics, one)
 	resp, err := req.RequestWith(t.Context(), client)

@@ -1,11 +1,14 @@
 package ingest_test
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/ingest"
 	"github.com/plumbline-slo/plumbline/storage"
@@ -99,6 +102,9 @@ func (s *twoShards) check(t *testing.T, want traffic.Expected) {
 	}
 	for _, env := range s.envs {
 		equal(t, env, everything(time.Now()))
+		if n := count(t, env, "SELECT count() FROM (SELECT DISTINCT topic, partition, epoch FROM batches) WHERE (topic, partition, epoch) NOT IN (SELECT topic, partition, epoch FROM epochs)"); n != 0 {
+			t.Errorf("%d partitions have batches on a shard that does not know their epoch", n)
+		}
 	}
 }
 
@@ -214,4 +220,65 @@ func TestKilledInTheFirstBatchOnANewShard(t *testing.T) {
 	stop()
 	seen.none(t)
 	s.check(t, want)
+}
+
+// A partition whose last batch turns out to be finished on its former shard goes on at
+// home, and home knows its epoch: the next owner asks nobody else, and would name it
+// anew once Kafka has dropped the first record.
+func TestHomeKnowsTheEpoch(t *testing.T) {
+	s := startShards(t)
+	cfg := testConfig(s.envs[0])
+	cfg.Partitions = 4
+	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	want := produce(t, s.envs[0], cfg, options(66, 400))
+	stop := start(t, cfg, ingest.Dependencies{DB: s.open(t, "b")})
+	s.until(t, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+	stop()
+	commitBegunOn(t, s, cfg, "b")
+
+	stop = start(t, cfg, ingest.Dependencies{DB: s.open(t, "ba")})
+	want = plus(want, produce(t, s.envs[0], cfg, options(67, 400)))
+	s.until(t, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+	stop()
+	s.check(t, want)
+	for _, topic := range []string{cfg.Topics.Predictions, cfg.Topics.Labels} {
+		for p := range cfg.Partitions {
+			deleteRecordsOf(t, s.envs[0], topic, p, 5)
+		}
+	}
+	start(t, cfg, ingest.Dependencies{DB: s.open(t, "ba")})
+	want = plus(want, produce(t, s.envs[0], cfg, options(68, 400)))
+	s.until(t, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+	s.check(t, want)
+}
+
+// commitBegunOn takes the last commit of every partition back: the batch that is
+// recorded last on the second shard is begun there, and no more.
+func commitBegunOn(t *testing.T, s *twoShards, cfg ingest.Config, shard string) {
+	t.Helper()
+	client := &kafka.Client{Addr: kafka.TCP(s.envs[0].Brokers...), Transport: &kafka.Transport{}}
+	rows, err := s.envs[1].DB.Conn().Query(t.Context(), "SELECT topic, partition, epoch, plan, first, last FROM batches ORDER BY first DESC LIMIT 1 BY topic, partition")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	commits := map[string][]kafka.OffsetCommit{}
+	for rows.Next() {
+		var topic, epoch, plan string
+		var partition int32
+		var first, last int64
+		if err := rows.Scan(&topic, &partition, &epoch, &plan, &first, &last); err != nil {
+			t.Fatal(err)
+		}
+		commits[topic] = append(commits[topic], kafka.OffsetCommit{Partition: int(partition), Offset: first,
+			Metadata: fmt.Sprintf(`{"v":1,"epoch":%q,"last":%d,"plan":%q,"shard":%q}`, epoch, last, plan, shard)})
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: cfg.Group, GenerationID: -1, Topics: commits}); err != nil {
+		t.Fatal(err)
+	}
 }
