@@ -57,6 +57,9 @@ func printMaturity(out io.Writer, m forecast.Maturity) error {
 	if said := uncounted(m); said != "" {
 		fmt.Fprintln(out, said)
 	}
+	if said := history.WaitingInWords(m.Unjoined); said != "" {
+		fmt.Fprintln(out, said)
+	}
 	fmt.Fprintln(out)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "WINDOW\tDEPLOY\tPREDICTIONS\tLABELS\tMATURITY\tINTERVAL\t%.0f %% IN AT\tSTATE\n", 100*m.Share)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/plumbline-slo/plumbline/analyze/quality/ask"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/storage"
@@ -124,6 +125,9 @@ func printQuality(out io.Writer, a ask.Answer) error {
 	}
 	for _, note := range a.Notes {
 		fmt.Fprintf(out, "note: %s\n", note)
+	}
+	if said := history.WaitingInWords(a.Unjoined); said != "" {
+		fmt.Fprintf(out, "note: %s\n", said)
 	}
 	return nil
 }

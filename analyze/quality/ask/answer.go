@@ -32,6 +32,9 @@ type Answer struct {
 	Why *Why
 	// Notes say what the numbers rest on, and what could not be said.
 	Notes []string
+	// Unjoined counts labels, of this or another model, that are stored and wait to be
+	// joined. Only Reply asks for them.
+	Unjoined uint64
 }
 
 // Part is the predictions of one deploy, hour or segment, or all of them.

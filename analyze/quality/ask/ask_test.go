@@ -54,6 +54,7 @@ func TestAgainstBruteForce(t *testing.T) {
 	t.Run("misspelt", func(t *testing.T) { misspelt(t, asker) })
 	t.Run("names", func(t *testing.T) { names(t, asker) })
 	t.Run("kinds mixed", func(t *testing.T) { kindsMixed(t, db, asker) })
+	t.Run("waiting", func(t *testing.T) { waiting(t, db, asker) })
 	t.Run("rollups", func(t *testing.T) { rollups(t, asker) })
 	t.Run("expired", func(t *testing.T) { expired(t, db, asker) })
 	t.Run("expired lists", func(t *testing.T) { expiredLists(t, db, asker) })

@@ -28,6 +28,7 @@ type answerJSON struct {
 	Fairness []gapsJSON             `json:"fairness,omitempty"`
 	Why      *whyJSON               `json:"why,omitempty"`
 	Notes    []string               `json:"notes,omitempty"`
+	Unjoined uint64                 `json:"unjoined_labels,omitempty"`
 }
 
 type partJSON struct {
@@ -107,7 +108,7 @@ type pieceJSON struct {
 func (a Answer) MarshalJSON() ([]byte, error) {
 	out := answerJSON{
 		Model: a.Model, Deploys: a.Deploys, Stage: a.Stage, Segment: a.Segment, From: a.From, To: a.To, Task: a.Task, Positive: a.Positive, By: a.By,
-		Parts: make([]partJSON, len(a.Parts)), Notes: a.Notes,
+		Parts: make([]partJSON, len(a.Parts)), Notes: a.Notes, Unjoined: a.Unjoined,
 	}
 	if !a.AsOf.IsZero() {
 		out.AsOf = &a.AsOf

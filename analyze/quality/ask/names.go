@@ -11,6 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/quality/history"
 	"github.com/plumbline-slo/plumbline/analyze/serve"
 )
 
@@ -39,11 +40,20 @@ type NobodyError struct{ text string }
 func (e NobodyError) Error() string { return e.text }
 
 // Reply is Ask for a person, who may have misspelt a name: of what nothing is known is
-// an error that names what is, where Ask has an answer without a number.
+// an error that names what is, where Ask has an answer without a number. It also says how
+// many labels wait to be joined.
 func (a *Asker) Reply(ctx context.Context, q Question) (Answer, error) {
 	answer, err := a.Ask(ctx, q)
-	if err != nil || slices.ContainsFunc(answer.Parts, func(p Part) bool { return p.Requests > 0 || p.Labelled > 0 }) {
+	if err != nil {
 		return answer, err
+	}
+	unjoined, err := history.Reader{Conn: a.conn}.Unjoined(ctx)
+	if err != nil {
+		return Answer{}, fmt.Errorf("quality of model %q: %w", q.Model, err)
+	}
+	answer.Unjoined = history.Waiting(unjoined, q.AsOf)
+	if slices.ContainsFunc(answer.Parts, func(p Part) bool { return p.Requests > 0 || p.Labelled > 0 }) {
+		return answer, nil
 	}
 	// What was counted is answered, whatever is declared today: a value that was taken
 	// out of the configuration has a past.

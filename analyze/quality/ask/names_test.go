@@ -9,6 +9,9 @@ import (
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
+	"github.com/plumbline-slo/plumbline/storage"
+	"github.com/plumbline-slo/plumbline/testenv"
 )
 
 // names asks about models, deploys and segments that are not there, as people misspell
@@ -63,6 +66,26 @@ func names(t *testing.T, asker *Asker) {
 	w := get(Handler(asker, slog.New(slog.DiscardHandler)), "model=loann")
 	if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), `did you mean "loan"?`) {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// waiting asks while labels are stored that the join has not come to.
+func waiting(t *testing.T, db *storage.DB, asker *Asker) {
+	ask := func(asOf time.Time, want uint64) {
+		t.Helper()
+		answer, err := asker.Reply(t.Context(), Question{Model: "loan", From: begin, To: end, AsOf: asOf, Metrics: []metric.ID{metric.Accuracy}})
+		if err != nil || answer.Unjoined != want {
+			t.Errorf("as of %s: %d labels wait, want %d: %v", asOf, answer.Unjoined, want, err)
+		}
+	}
+	ask(time.Time{}, 0)
+	testenv.Insert(t, db, "batches", []map[string]any{{"topic": "labels", "epoch": "e", "partition": 0, "first": 1_000_000, "last": 1_000_009, "table": "labels", "rows": 10, "events": 10, "known_min": stamp(end), "known_max": stamp(end.Add(time.Hour))}})
+	ask(time.Time{}, 10)
+	ask(end.Add(time.Minute), 10)
+	ask(end, 0) // as known then, they were not
+	w := get(Handler(asker, slog.New(slog.DiscardHandler)), "model=loan&from=2026-03-31T20:00Z&to=2026-04-01T04:00Z&metric=accuracy")
+	if !strings.Contains(w.Body.String(), `"unjoined_labels":10`) {
+		t.Errorf("%s", w.Body)
 	}
 }
 

@@ -164,6 +164,11 @@ func (a Asker) Ask(ctx context.Context, q Asked) (Maturity, error) {
 		return Maturity{}, err
 	}
 	m.Newest = newest
+	unjoined, err := a.Reader.Unjoined(ctx)
+	if err != nil {
+		return Maturity{}, err
+	}
+	m.Unjoined = history.Waiting(unjoined, q.At)
 	if q.At.IsZero() || at.Equal(scope.To) {
 		err = a.uncounted(ctx, &m, scope, cfg.History)
 	}

@@ -93,11 +93,12 @@ func (m Maturity) MarshalJSON() ([]byte, error) {
 		Known   int             `json:"uncounted_label_hours,omitempty"`
 		Open    int64           `json:"uncounted_labels_of_this_hour,omitempty"`
 		After   *time.Time      `json:"counted_after,omitempty"`
+		Waiting uint64          `json:"unjoined_labels,omitempty"`
 		Strata  string          `json:"strata"`
 		Share   float64         `json:"share"`
 		Windows []windowJSON    `json:"windows"`
 		Delays  []delayJSON     `json:"delays"`
-	}{Model: m.Model, At: m.At, Known: m.Uncounted.Known, Open: m.Uncounted.Open, Strata: m.Strata.String(), Share: m.Share, Windows: []windowJSON{}, Delays: []delayJSON{}}
+	}{Model: m.Model, At: m.At, Known: m.Uncounted.Known, Open: m.Uncounted.Open, Waiting: m.Unjoined, Strata: m.Strata.String(), Share: m.Share, Windows: []windowJSON{}, Delays: []delayJSON{}}
 	if !m.Newest.IsZero() {
 		out.Newest = &m.Newest
 	}

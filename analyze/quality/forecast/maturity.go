@@ -53,6 +53,9 @@ type Maturity struct {
 	// where the service's next look counts.
 	Uncounted    history.Uncounted
 	CountedAfter time.Time
+	// Unjoined counts labels, of this or another model, that are stored and wait to be
+	// joined; before that they are not counted.
+	Unjoined uint64
 	// Share is what counts as mature.
 	Share   float64
 	Windows []WindowMaturity

@@ -3,6 +3,7 @@ package history_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
 	"github.com/plumbline-slo/plumbline/analyze/quality/history"
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/testenv"
@@ -152,6 +154,26 @@ func TestUnjoinedReadsWhatIsNew(t *testing.T) {
 		joined(t, db, "new", "e", 0, 10*year-1)
 		same("it is joined in the end", 0)
 	}
+}
+
+// Labels that wait are no part of a maturity, which says how many they are.
+func TestMaturityTellsOfLabelsThatWait(t *testing.T) {
+	db := startDB(t)
+	from := now.Add(-2 * day)
+	store(t, db, "m", world(rand.New(rand.NewPCG(57, 57)), 300, from, now), now)
+	roll(t, db, history.Scope{Model: "m", Strata: byLead, Classes: []string{"no", "yes"}, From: from, To: now})
+	asker := forecast.Asker{Reader: history.Reader{Conn: db.Conn()}, Config: forecast.DefaultConfig(), Now: func() time.Time { return now }}
+	ask := func(at time.Time, want uint64) {
+		t.Helper()
+		m, err := asker.Ask(t.Context(), forecast.Asked{Model: "m", Windows: []time.Duration{day}, Share: 0.9, At: at})
+		if err != nil || m.Unjoined != want {
+			t.Errorf("at %s: %d labels wait, want %d: %v", at, m.Unjoined, want, err)
+		}
+	}
+	ask(time.Time{}, 0)
+	testenv.Insert(t, db, "batches", []map[string]any{{"topic": "labels", "epoch": "e", "partition": 0, "first": 0, "last": 9, "table": "labels", "rows": 10, "events": 10, "known_min": now.Add(-time.Hour).Format(time.DateTime)}})
+	ask(time.Time{}, 10)
+	ask(now.Add(-2*time.Hour), 0)
 }
 
 func TestWaitingInWords(t *testing.T) {
