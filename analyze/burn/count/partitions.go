@@ -71,8 +71,8 @@ func (p *partitions) storedTo(of served, last, end time.Time) time.Time {
 	}
 	p.asked[of] = maxTime(p.asked[of], last)
 	came, ok := p.by[of]
-	if !ok || came.last.Before(last) || p.stored == nil {
-		return time.Time{}
+	if !ok || came.last.Before(last) || p.stored == nil || len(came.by) == 0 {
+		return time.Time{} // where raw rows are left out, nothing tells by what it came
 	}
 	to := end
 	for _, by := range came.by {
