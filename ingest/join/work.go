@@ -12,8 +12,10 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 )
 
-// overlap is more offsets than any batch spans.
-const overlap = "1000000"
+// overlap is more offsets than a batch of the greatest flush_rows spans. Cursors stand
+// at the ends of batches, so it matters only where a batch was cut otherwise when it
+// was stored again.
+const overlap = "2000000"
 
 // partition is one topic partition in one epoch.
 type partition struct {
