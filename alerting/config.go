@@ -73,7 +73,7 @@ func DefaultConfig() Config {
 	return Config{
 		RoutePrefix:    "/",
 		GroupWait:      time.Second,
-		GroupInterval:  10 * time.Second,
+		GroupInterval:  30 * time.Second,
 		RepeatInterval: 4 * time.Hour,
 		ResolveTimeout: 5 * time.Minute,
 		RestartGrace:   5 * time.Minute,

@@ -186,7 +186,9 @@ func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
 	stages, _ := c.pipeline()
 	c.dispatcher = dispatch.NewDispatcher(
 		c.alerts, c.tree, stages, c.groups,
-		func(d time.Duration) time.Duration { return max(d, notify.MinTimeout) + c.turn() },
+		func(d time.Duration) time.Duration {
+			return max(d, notify.MinTimeout) + c.config.ExplainTimeout + c.turn()
+		},
 		dispatchUpkeep, nil, c.logger, eventrecorder.Recorder{},
 		dispatch.NewDispatcherMetrics(false, c.metrics.alertmanager, featurecontrol.NoopFlags{}), nil,
 	)

@@ -50,9 +50,14 @@ func (w *worker) assign(ctx context.Context) (int64, error) {
 	if err := w.findComplete(ctx); err != nil {
 		return 0, err
 	}
-	// What stands on a shard that was taken away is not to be stored twice.
-	if ours && w.named(begun) != nil && w.lacks(begun, c.Offset) {
-		return w.again(ctx, c.Offset, first)
+	if ours {
+		missing, err := w.missing(ctx, begun, c.Offset)
+		if err != nil {
+			return 0, err
+		}
+		if missing {
+			return w.again(ctx, c.Offset, first)
+		}
 	}
 	if ours && begun.Last != nil {
 		return w.finishBegun(ctx, begun, c.Offset, first)
@@ -80,6 +85,19 @@ func (w *worker) lacks(begun intent, offset int64) bool {
 		stored = offset
 	}
 	return w.complete < stored
+}
+
+// missing reports whether what a commit of ours says to be stored is on no shard. What
+// stands on one that was taken away is not to be stored twice; and where the one that the
+// commit names has lost its disk, what was stored before the partition moved to it is on
+// another.
+func (w *worker) missing(ctx context.Context, begun intent, offset int64) (bool, error) {
+	if w.named(begun) == nil || !w.lacks(begun, offset) {
+		return false, nil
+	}
+	w.known = w.i.db.Shards()
+	err := w.findComplete(ctx)
+	return w.lacks(begun, offset), err
 }
 
 // otherEpoch goes on where a commit names another epoch than this ClickHouse does:
@@ -121,7 +139,7 @@ func (w *worker) again(ctx context.Context, offset, first int64) (int64, error) 
 // The batches that are recorded as complete overrule a commit that is behind
 // them: it expired, was lost or reset by hand, belongs to another group, or was
 // made by another ClickHouse, and reading them again would double them. An offset
-// of -1 is none.
+// of -1 is none. What lies before the first record of the epoch is of another one.
 func (w *worker) position(ctx context.Context, offset, first int64) (int64, error) {
 	complete := w.complete
 	if complete > max(offset, 0) {
@@ -135,7 +153,7 @@ func (w *worker) position(ctx context.Context, offset, first int64) (int64, erro
 	if offset >= 0 && offset < first {
 		w.i.notice(ctx, NoticeOffsetsLost, w.at.String(), "Kafka has dropped the offsets %d to %d of %s, and they are not stored: they are lost.", offset, first-1, w.at)
 	}
-	return w.finishTail(ctx, max(offset, first), first)
+	return w.finishTail(ctx, max(offset, first, w.since), first)
 }
 
 // finishTail finishes a batch that was begun beyond the position and whose

@@ -38,6 +38,10 @@ func epochOf(at source, f fingerprint) string {
 // it is new there. first is the first offset that Kafka still has.
 func (w *worker) epoch(ctx context.Context, c committed) (epoch string, first int64, err error) {
 	stored, known, here, err := w.latestEpoch(ctx)
+	if err == nil && !known && c.Offset >= 0 {
+		w.known = w.i.db.Shards() // the one that the commit names may have lost its disk
+		stored, known, here, err = w.latestEpoch(ctx)
+	}
 	if err != nil {
 		return "", 0, err
 	}
@@ -47,22 +51,29 @@ func (w *worker) epoch(ctx context.Context, c committed) (epoch string, first in
 	}
 	w.since = first
 	if known {
-		changed, err := w.epochChanged(ctx, stored, c, first, end)
+		changed, err := w.epochChanged(ctx, stored, first, end)
 		if err != nil {
 			return "", 0, err
 		}
+		var back int64
 		if changed == "" {
 			w.since = stored.Offset
+			if back, err = w.setBack(ctx, stored.Epoch, c, end); err != nil {
+				return "", 0, err
+			}
 		}
-		if changed == "" && !here {
+		switch {
+		case changed != "":
+			w.i.notice(ctx, NoticeNewEpoch, w.at.String(), "%s was recreated (%s): it is read from its beginning as a new epoch.", w.at, changed)
+		case back >= 0:
+			w.since = back
+		case !here:
 			return stored.Epoch, first, w.storeEpoch(ctx, stored)
-		}
-		if changed == "" {
+		default:
 			return stored.Epoch, first, w.refreshEpoch(ctx, stored, first, end)
 		}
-		w.i.notice(ctx, NoticeNewEpoch, w.at.String(), "%s was recreated (%s): it is read from its beginning as a new epoch.", w.at, changed)
 	}
-	f, err := w.recordAt(ctx, first)
+	f, err := w.recordAt(ctx, w.since)
 	if err != nil {
 		return "", 0, err
 	}
@@ -70,9 +81,44 @@ func (w *worker) epoch(ctx context.Context, c committed) (epoch string, first in
 	return f.Epoch, first, w.storeEpoch(ctx, f)
 }
 
+// looksAtTheEnd is how often a partition is asked for its end, an idleWait apart, until
+// it is believed to end before what it gave out: a leader that was elected just now
+// learns its end from the others first.
+const looksAtTheEnd = 10
+
+// setBack returns where a partition ends of which more was read than it has, though its
+// first record is the one that was seen; -1 if it has all. Its leader lost the end of
+// its log, or a backup of it was restored: what is produced now takes the offsets of
+// what was lost, and is of another epoch, that begins there. Until 2026-11-23 none of it
+// was read before it had passed what was stored.
+func (w *worker) setBack(ctx context.Context, epoch string, c committed, end int64) (int64, error) {
+	w.at.Epoch = epoch
+	if err := w.findComplete(ctx); err != nil {
+		return 0, err
+	}
+	read := w.complete
+	if i, ok, _ := parseIntent(c.Metadata); ok && i.Epoch == epoch {
+		read = max(read, c.Offset)
+	}
+	// The end was asked for before what is stored, and another owner may have stored
+	// since.
+	for range looksAtTheEnd {
+		if end >= read {
+			return -1, nil
+		}
+		sleep(ctx, idleWait)
+		var err error
+		if _, end, err = w.i.coordination.bounds(ctx, w.at.Topic, w.at.Partition); err != nil {
+			return 0, err
+		}
+	}
+	w.i.notice(ctx, NoticeNewEpoch, w.at.String(), "%s was set back: it ends at %d, and what was before %d had been read. What comes from %d on is read as a new epoch; what is stored stays.", w.at, end, read, end)
+	return end, nil
+}
+
 // epochChanged returns why the partition cannot be the one whose fingerprint is
 // stored, or nothing.
-func (w *worker) epochChanged(ctx context.Context, stored fingerprint, c committed, first, end int64) (string, error) {
+func (w *worker) epochChanged(ctx context.Context, stored fingerprint, first, end int64) (string, error) {
 	if end <= stored.Offset {
 		return fmt.Sprintf("it ends at %d, before the record %d that was seen", end, stored.Offset), nil
 	}
@@ -85,11 +131,7 @@ func (w *worker) epochChanged(ctx context.Context, stored fingerprint, c committ
 			return fmt.Sprintf("record %d is another than the one seen before", stored.Offset), nil
 		}
 	}
-	// Where retention has dropped the record, only the end can contradict.
-	if i, ok, _ := parseIntent(c.Metadata); ok && i.Epoch == stored.Epoch && end < c.Offset {
-		return fmt.Sprintf("it ends at %d, before the committed offset %d", end, c.Offset), nil
-	}
-	return "", nil
+	return "", nil // where retention has dropped the record, only the end can contradict
 }
 
 // refreshEpoch stores a younger fingerprint of the same epoch once retention

@@ -222,6 +222,57 @@ func TestKilledInTheFirstBatchOnANewShard(t *testing.T) {
 	s.check(t, want)
 }
 
+// A shard that comes back with an empty disk gets again what it had, and not what the
+// partition has on the shard it moved from.
+func TestShardThatLostItsDisk(t *testing.T) {
+	s := startShards(t)
+	cfg := testConfig(s.envs[0])
+	cfg.Partitions = 4
+	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	var want traffic.Expected
+	for n, shards := range []string{"b", "ba"} {
+		want = plus(want, produce(t, s.envs[0], cfg, options(uint64(69+n), 400)))
+		stop := start(t, cfg, ingest.Dependencies{DB: s.open(t, shards)})
+		s.until(t, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+		stop()
+	}
+	if count(t, s.envs[0], "SELECT count() FROM predictions") == 0 {
+		t.Fatal("no partition has moved")
+	}
+	emptied(t, s.envs[0])
+
+	seen := newNotices()
+	stop := start(t, cfg, ingest.Dependencies{DB: s.open(t, "ba"), Noticer: seen})
+	seen.await(t, ingest.NoticeAhead)
+	s.until(t, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
+	stop()
+	s.check(t, want)
+}
+
+// emptied takes everything from an engine's tables.
+func emptied(t *testing.T, env *testenv.Env) {
+	t.Helper()
+	rows, err := env.DB.Conn().Query(t.Context(), "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table string
+		if err := rows.Scan(&table); err != nil {
+			t.Fatal(err)
+		}
+		if err := env.DB.Conn().Exec(t.Context(), "TRUNCATE TABLE "+table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A partition whose last batch turns out to be finished on its former shard goes on at
 // home, and home knows its epoch: the next owner asks nobody else, and would name it
 // anew once Kafka has dropped the first record.

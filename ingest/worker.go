@@ -42,7 +42,8 @@ type worker struct {
 	complete   int64
 	completeOn *storage.DB
 	// since is the offset of the first record of this epoch that the ClickHouse has
-	// seen; what was before it nobody has read, unless another ClickHouse did.
+	// seen, or of a later one where Kafka has dropped that; what was before it nobody
+	// has read in this epoch, unless another ClickHouse did.
 	since int64
 	// confirmed is when the broker last took a commit of this member.
 	confirmed time.Time

@@ -88,7 +88,8 @@ func (p *partitions) look(ctx context.Context, conn Querier, now, end time.Time)
 	asked := p.asked
 	p.asked = nil
 	if len(asked) == 0 {
-		p.by = nil
+		// What was read long ago would be taken for what was read since.
+		p.by, p.stored, p.coming = nil, nil, nil
 		return nil
 	}
 	by := make(map[served]cameBy, len(asked))

@@ -30,7 +30,7 @@ var (
 	decodingWaits   = troubleKind{alert: "DecodingWaits", severity: plumbline.SeverityPage, summary: "events of partition %s wait for their schema"}
 	kafkaRefused    = troubleKind{alert: "KafkaRefused", severity: plumbline.SeverityPage, summary: "Kafka at %s refuses this service, no event is read"}
 	offsetsLost     = troubleKind{alert: "OffsetsLost", severity: plumbline.SeverityPage, summary: "Kafka dropped records of %s that are not stored", event: true}
-	newEpoch        = troubleKind{alert: "NewEpoch", severity: plumbline.SeverityTicket, summary: "partition %s was recreated and is read from its beginning", event: true}
+	newEpoch        = troubleKind{alert: "NewEpoch", severity: plumbline.SeverityTicket, summary: "partition %s was recreated or set back in Kafka", event: true}
 	offsetRewound   = troubleKind{alert: "OffsetRewound", severity: plumbline.SeverityTicket, summary: "the committed offset of %s was behind what is stored", event: true}
 	offsetAhead     = troubleKind{alert: "OffsetAhead", severity: plumbline.SeverityPage, summary: "ClickHouse lacks what was read of %s, it is read again", event: true}
 	engineCrashLoop = troubleKind{alert: "EngineCrashLoop", severity: plumbline.SeverityPage, summary: "ClickHouse at %s crashed 5 times within 5 minutes"}

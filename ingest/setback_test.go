@@ -1,0 +1,99 @@
+package ingest_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/plumbline-slo/plumbline/ingest"
+	"github.com/plumbline-slo/plumbline/testenv"
+	"github.com/plumbline-slo/plumbline/testenv/traffic"
+)
+
+// Kafka that lost the end of a partition, as after an unclean election of a leader,
+// gives its offsets to what is produced then: once that is seen, all of it is stored, and what was
+// stored stays, once. (It used to be read no sooner than it had passed what was
+// stored, and all before that was lost.)
+func TestPartitionThatWasSetBack(t *testing.T) {
+	for name, commit := range map[string]int64{"the commit stays": 100, "the commit is set back, too": 60} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := testenv.Start(t, testenv.Setup{Kafka: true})
+			cfg := testConfig(env)
+			cfg.Partitions = 1
+			client := &kafka.Client{Addr: kafka.TCP(env.Brokers...), Transport: &kafka.Transport{}}
+			began := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
+			send := func(from, to int, life string) {
+				t.Helper()
+				var messages []traffic.Message
+				for n := from; n < to; n++ {
+					at := began.Add(time.Duration(n) * time.Second)
+					event := fmt.Sprintf(`{"prediction_id":"%s-%d","model":"fraud","deploy_hash":"d","ts":%d,"score":0.5}`, life, n, at.UnixMilli())
+					messages = append(messages, traffic.Message{Topic: cfg.Topics.Predictions, Key: fmt.Sprint(n), Value: []byte(event), Time: at})
+				}
+				if err := env.Produce(t.Context(), messages, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+				t.Fatal(err)
+			}
+			send(0, 100, "first")
+			stop := start(t, cfg, ingest.Dependencies{DB: env.DB})
+			until(t, env, committedEvents, 100)
+			stop()
+
+			metadata := predictionsCommit(t, client, cfg).Metadata
+			r, err := client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{cfg.Topics.Predictions}})
+			if err := errors.Join(err, r.Errors[cfg.Topics.Predictions], ingest.EnsureTopics(t.Context(), cfg)); err != nil {
+				t.Fatal(err)
+			}
+			send(0, 60, "first")
+			commitPredictions(t, client, cfg, commit, metadata)
+			seen := newNotices()
+			stop = start(t, cfg, ingest.Dependencies{DB: env.DB, Noticer: seen})
+			seen.await(t, ingest.NoticeNewEpoch)
+			send(60, 150, "second")
+			until(t, env, committedEvents, 190)
+			stop()
+			stop = start(t, cfg, ingest.Dependencies{DB: env.DB, Noticer: seen})
+			send(150, 160, "second")
+			until(t, env, committedEvents, 200)
+			stop()
+			for query, want := range map[string]uint64{
+				"SELECT uniqExact(prediction_id) FROM predictions":                                  200,
+				"SELECT sum(count) FROM series_minute WHERE series = 'requests' AND model != ''":    200,
+				"SELECT countIf(_offset < 60) FROM predictions WHERE prediction_id LIKE 'second-%'": 0,
+			} {
+				if got := count(t, env, query); got != want {
+					t.Errorf("%s: %d, want %d", query, got, want)
+				}
+			}
+		})
+	}
+}
+
+// predictionsCommit is what the group has committed of the first partition.
+func predictionsCommit(t *testing.T, client *kafka.Client, cfg ingest.Config) kafka.OffsetFetchPartition {
+	t.Helper()
+	r, err := client.OffsetFetch(t.Context(), &kafka.OffsetFetchRequest{GroupID: cfg.Group, Topics: map[string][]int{cfg.Topics.Predictions: {0}}})
+	if err := errors.Join(err, r.Error); err != nil {
+		t.Fatal(err)
+	}
+	return r.Topics[cfg.Topics.Predictions][0]
+}
+
+func commitPredictions(t *testing.T, client *kafka.Client, cfg ingest.Config, offset int64, metadata string) {
+	t.Helper()
+	r, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: cfg.Group, GenerationID: -1,
+		Topics: map[string][]kafka.OffsetCommit{cfg.Topics.Predictions: {{Partition: 0, Offset: offset, Metadata: metadata}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Topics[cfg.Topics.Predictions][0].Error; err != nil {
+		t.Fatal(err)
+	}
+}
