@@ -87,13 +87,17 @@ func (w *worker) lacks(begun intent, offset int64) bool {
 	return w.complete < stored
 }
 
-// missing reports whether what a commit of ours says to be stored is on no shard. What
-// stands on one that was taken away is not to be stored twice; and where the one that the
-// commit names has lost its disk, what was stored before the partition moved to it is on
-// another.
+// missing reports whether what a commit of ours says to be stored is on no shard:
+// where the one that the commit names has lost its disk, what was stored before the
+// partition moved to it is on another. It parks where that one was taken away: read
+// again, what stands there would be stored twice, and until 2026-11-23 it was passed
+// over with nobody told.
 func (w *worker) missing(ctx context.Context, begun intent, offset int64) (bool, error) {
-	if w.named(begun) == nil || !w.lacks(begun, offset) {
+	if !w.lacks(begun, offset) {
 		return false, nil
+	}
+	if w.named(begun) == nil {
+		return false, w.parkWithout(begun, offset)
 	}
 	w.known = w.i.db.Shards()
 	err := w.findComplete(ctx)
@@ -118,6 +122,9 @@ func (w *worker) otherEpoch(ctx context.Context, begun intent, offset, first int
 	}
 	begun.Stored = cmp.Or(begun.Stored, offset)
 	if !former && w.lacks(begun, offset) {
+		if w.named(begun) == nil {
+			return 0, w.parkWithout(begun, offset)
+		}
 		w.since = 0 // the group has read what was before the first record seen here
 		return w.again(ctx, offset, first)
 	}

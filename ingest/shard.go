@@ -46,9 +46,15 @@ func (w *worker) settleOn(begun intent, ours bool) error {
 			w.db = last
 		}
 	case begun.Last != nil:
-		return park("a batch of %s was begun on shard %q, which is not among clickhouse.shards: put it back until the batch is finished", w.at, begun.Shard)
+		return w.parkWithout(begun, *begun.Last+1)
 	}
 	return nil
+}
+
+// parkWithout parks a partition whose rows before an offset are on a shard that is gone.
+// Only people know whether it comes back.
+func (w *worker) parkWithout(begun intent, before int64) error {
+	return park("%s before %d was stored, or begun to be, on shard %q, which is not among clickhouse.shards: put it back, or, if it is gone for good, see what to do under PartitionParked in docs/runbooks/service.md", w.at, before, begun.Shard)
 }
 
 // named is the shard that a commit names, nil if it is there no more.
