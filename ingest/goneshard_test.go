@@ -27,7 +27,7 @@ func TestPartitionsOfAShardThatIsGone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := startShards(t)
 			cfg := testConfig(s.envs[0])
-			cfg.Partitions = 4
+			cfg.Partitions = shardedPartitions
 			if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
 				t.Fatal(err)
 			}
