@@ -56,7 +56,7 @@ func (w *worker) assign(ctx context.Context) (int64, error) {
 			return 0, err
 		}
 		if missing {
-			return w.again(ctx, c.Offset, first)
+			return w.again(ctx, begun, c.Offset, first)
 		}
 	}
 	if ours && begun.Last != nil {
@@ -89,15 +89,10 @@ func (w *worker) lacks(begun intent, offset int64) bool {
 
 // missing reports whether what a commit of ours says to be stored is on no shard:
 // where the one that the commit names has lost its disk, what was stored before the
-// partition moved to it is on another. It parks where that one was taken away: read
-// again, what stands there would be stored twice, and until 2026-11-23 it was passed
-// over with nobody told.
+// partition moved to it is on another.
 func (w *worker) missing(ctx context.Context, begun intent, offset int64) (bool, error) {
 	if !w.lacks(begun, offset) {
 		return false, nil
-	}
-	if w.named(begun) == nil {
-		return false, w.parkWithout(begun, offset)
 	}
 	w.known = w.i.db.Shards()
 	err := w.findComplete(ctx)
@@ -122,17 +117,19 @@ func (w *worker) otherEpoch(ctx context.Context, begun intent, offset, first int
 	}
 	begun.Stored = cmp.Or(begun.Stored, offset)
 	if !former && w.lacks(begun, offset) {
-		if w.named(begun) == nil {
-			return 0, w.parkWithout(begun, offset)
-		}
 		w.since = 0 // the group has read what was before the first record seen here
-		return w.again(ctx, offset, first)
+		return w.again(ctx, begun, offset, first)
 	}
 	return w.position(ctx, -1, first)
 }
 
-// again goes on from what is stored, before the commit.
-func (w *worker) again(ctx context.Context, offset, first int64) (int64, error) {
+// again goes on from what is stored, before the commit. It parks where the shard that
+// the commit names was taken away: read again, what stands there would be stored twice,
+// and until 2026-11-23 it was passed over with nobody told.
+func (w *worker) again(ctx context.Context, begun intent, offset, first int64) (int64, error) {
+	if w.named(begun) == nil {
+		return 0, w.parkWithout(begun, offset)
+	}
 	from, holds := w.complete, fmt.Sprintf("only what is before %d", w.complete)
 	if from == 0 {
 		from, holds = min(w.since, first), "nothing of it"

@@ -16,21 +16,17 @@ import (
 // nobody told.)
 func TestPartitionsOfAShardThatIsGone(t *testing.T) {
 	for name, c := range map[string]struct {
-		reset  func(committed int64) int64 // nil leaves the commits
+		reset  func(*testing.T, *twoShards, ingest.Config) // nil leaves the commits
 		shards string
 		stored string // where everything is at last
 	}{
 		"put back":   {nil, "ab", "ab"},
-		"read again": {func(int64) int64 { return 0 }, "b", "b"},
-		"gone on":    {func(committed int64) int64 { return committed }, "b", "ab"},
+		"read again": {toEarliest, "b", "b"},
+		"gone on":    {toCurrent, "b", "ab"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startShards(t)
-			cfg := testConfig(s.envs[0])
-			cfg.Partitions = shardedPartitions
-			if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
-				t.Fatal(err)
-			}
+			cfg := s.config(t)
 			want := produce(t, s.envs[0], cfg, options(71, 400))
 			stop := start(t, cfg, ingest.Dependencies{DB: s.open(t, "ab")})
 			s.until(t, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
@@ -45,7 +41,7 @@ func TestPartitionsOfAShardThatIsGone(t *testing.T) {
 			}
 
 			if c.reset != nil {
-				resetOffsets(t, s, cfg, c.reset)
+				c.reset(t, s, cfg)
 			}
 			start(t, cfg, ingest.Dependencies{DB: s.open(t, c.shards)})
 			want = plus(want, produce(t, s.envs[0], cfg, options(72, 400)))
@@ -60,27 +56,18 @@ func TestPartitionsOfAShardThatIsGone(t *testing.T) {
 	}
 }
 
-// resetOffsets sets every offset of a group that rests, as Kafka's own tool does.
-func resetOffsets(t *testing.T, s *twoShards, cfg ingest.Config, to func(committed int64) int64) {
-	t.Helper()
-	client := &kafka.Client{Addr: kafka.TCP(s.envs[0].Brokers...), Transport: &kafka.Transport{}}
-	request := &kafka.OffsetFetchRequest{GroupID: cfg.Group, Topics: map[string][]int{}}
-	for _, topic := range []string{cfg.Topics.Predictions, cfg.Topics.Labels} {
-		for p := range cfg.Partitions {
-			request.Topics[topic] = append(request.Topics[topic], p)
-		}
-	}
-	got, err := client.OffsetFetch(t.Context(), request)
-	if err != nil {
-		t.Fatal(err)
-	}
+// toEarliest is kafka-consumer-groups --to-earliest.
+func toEarliest(t *testing.T, s *twoShards, cfg ingest.Config) {
+	commitAs(t, s.envs[0], cfg, 0, "")
+}
+
+// toCurrent is kafka-consumer-groups --to-current: the offsets without our metadata.
+func toCurrent(t *testing.T, s *twoShards, cfg ingest.Config) {
 	commits := map[string][]kafka.OffsetCommit{}
-	for topic, partitions := range got.Topics {
+	for topic, partitions := range committed(t, s.envs[0], cfg) {
 		for _, p := range partitions {
-			commits[topic] = append(commits[topic], kafka.OffsetCommit{Partition: p.Partition, Offset: to(p.CommittedOffset)})
+			commits[topic] = append(commits[topic], kafka.OffsetCommit{Partition: p.Partition, Offset: p.CommittedOffset})
 		}
 	}
-	if _, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: cfg.Group, GenerationID: -1, Topics: commits}); err != nil {
-		t.Fatal(err)
-	}
+	commit(t, s.envs[0], cfg, commits)
 }

@@ -153,28 +153,6 @@ func TestRecreatedTopicIsANewEpoch(t *testing.T) {
 	}
 }
 
-// commitAs puts a commit into the group from outside.
-func commitAs(t *testing.T, env *testenv.Env, cfg ingest.Config, offset int64, metadata string) {
-	t.Helper()
-	client := &kafka.Client{Addr: kafka.TCP(env.Brokers...), Transport: &kafka.Transport{}}
-	var commits []kafka.OffsetCommit
-	for p := range cfg.Partitions {
-		commits = append(commits, kafka.OffsetCommit{Partition: p, Offset: offset, Metadata: metadata})
-	}
-	r, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: cfg.Group, GenerationID: -1,
-		Topics: map[string][]kafka.OffsetCommit{cfg.Topics.Predictions: commits, cfg.Topics.Labels: commits}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, topic := range r.Topics {
-		for _, p := range topic {
-			if p.Error != nil {
-				t.Fatal(p.Error)
-			}
-		}
-	}
-}
-
 // A commit that was lost or reset, with or without a batch under way, doubles
 // nothing.
 func TestLostCommitDoublesNothing(t *testing.T) {
@@ -241,11 +219,8 @@ func TestStaleIntentDoublesNothing(t *testing.T) {
 		if err := row.Scan(&epoch, &plan, &last); err != nil {
 			t.Fatal(err)
 		}
-		client := &kafka.Client{Addr: kafka.TCP(env.Brokers...), Transport: &kafka.Transport{}}
-		if _, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: cfg.Group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{
-			topic: {{Partition: 0, Offset: 0, Metadata: fmt.Sprintf(`{"v":1,"epoch":%q,"last":%d,"plan":%q}`, epoch, last, plan)}}}}); err != nil {
-			t.Fatal(err)
-		}
+		commit(t, env, cfg, map[string][]kafka.OffsetCommit{
+			topic: {{Partition: 0, Offset: 0, Metadata: fmt.Sprintf(`{"v":1,"epoch":%q,"last":%d,"plan":%q}`, epoch, last, plan)}}})
 	}
 	seen := newNotices()
 	start(t, cfg, ingest.Dependencies{DB: env.DB, Noticer: seen})

@@ -18,7 +18,7 @@ import (
 // stored stays, once. (It used to be read no sooner than it had passed what was
 // stored, and all before that was lost.)
 func TestPartitionThatWasSetBack(t *testing.T) {
-	for name, commit := range map[string]int64{"the commit stays": 100, "the commit is set back, too": 60} {
+	for name, offset := range map[string]int64{"the commit stays": 100, "the commit is set back, too": 60} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := testenv.Start(t, testenv.Setup{Kafka: true})
@@ -46,13 +46,13 @@ func TestPartitionThatWasSetBack(t *testing.T) {
 			until(t, env, committedEvents, 100)
 			stop()
 
-			metadata := predictionsCommit(t, client, cfg).Metadata
+			metadata := committed(t, env, cfg)[cfg.Topics.Predictions][0].Metadata
 			r, err := client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{cfg.Topics.Predictions}})
 			if err := errors.Join(err, r.Errors[cfg.Topics.Predictions], ingest.EnsureTopics(t.Context(), cfg)); err != nil {
 				t.Fatal(err)
 			}
 			send(0, 60, "first")
-			commitPredictions(t, client, cfg, commit, metadata)
+			commit(t, env, cfg, map[string][]kafka.OffsetCommit{cfg.Topics.Predictions: {{Partition: 0, Offset: offset, Metadata: metadata}}})
 			seen := newNotices()
 			stop = start(t, cfg, ingest.Dependencies{DB: env.DB, Noticer: seen})
 			seen.await(t, ingest.NoticeNewEpoch)
@@ -73,27 +73,5 @@ func TestPartitionThatWasSetBack(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// predictionsCommit is what the group has committed of the first partition.
-func predictionsCommit(t *testing.T, client *kafka.Client, cfg ingest.Config) kafka.OffsetFetchPartition {
-	t.Helper()
-	r, err := client.OffsetFetch(t.Context(), &kafka.OffsetFetchRequest{GroupID: cfg.Group, Topics: map[string][]int{cfg.Topics.Predictions: {0}}})
-	if err := errors.Join(err, r.Error); err != nil {
-		t.Fatal(err)
-	}
-	return r.Topics[cfg.Topics.Predictions][0]
-}
-
-func commitPredictions(t *testing.T, client *kafka.Client, cfg ingest.Config, offset int64, metadata string) {
-	t.Helper()
-	r, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: cfg.Group, GenerationID: -1,
-		Topics: map[string][]kafka.OffsetCommit{cfg.Topics.Predictions: {{Partition: 0, Offset: offset, Metadata: metadata}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Topics[cfg.Topics.Predictions][0].Error; err != nil {
-		t.Fatal(err)
 	}
 }

@@ -24,11 +24,6 @@ type twoShards struct {
 	dsns  [2]string
 }
 
-// shardedPartitions is that of either topic. A topic's name is random, and with it on
-// which shard a partition is: that all of both are on one comes once in 32,768 (it came
-// once in 8 with four of one topic).
-const shardedPartitions = 8
-
 // startShards runs two engines without deduplication: only looks and the fence
 // are left.
 func startShards(t *testing.T) *twoShards {
@@ -49,6 +44,18 @@ func startShards(t *testing.T) *twoShards {
 	through.Host = strings.TrimPrefix(server.URL, "http://")
 	s.dsns = [2]string{through.String(), s.envs[1].DSN}
 	return s
+}
+
+// config is of topics that exist. Their names are random, and with them on which shard
+// a partition is: that all 16 are on one comes once in 32,768 (of four it was one in 8).
+func (s *twoShards) config(t *testing.T) ingest.Config {
+	t.Helper()
+	cfg := testConfig(s.envs[0])
+	cfg.Partitions = 8
+	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
 }
 
 // open returns a DB of the named shards: a is the first engine, b the second.
@@ -133,11 +140,7 @@ func lieOnceThenRefuse() func(int, string) fault {
 // middle of a batch and another finishes it.
 func TestPartitionStaysOnItsShard(t *testing.T) {
 	s := startShards(t)
-	cfg := testConfig(s.envs[0])
-	cfg.Partitions = shardedPartitions
-	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
+	cfg := s.config(t)
 	db := s.open(t, "ab")
 	want := produce(t, s.envs[0], cfg, options(60, 800))
 	s.proxy.reset(lieOnceThenRefuse())
@@ -167,11 +170,7 @@ func TestPartitionStaysOnItsShard(t *testing.T) {
 // by then; the partition moves afterwards.
 func TestBatchIsFinishedOnItsShard(t *testing.T) {
 	s := startShards(t)
-	cfg := testConfig(s.envs[0])
-	cfg.Partitions = shardedPartitions
-	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
+	cfg := s.config(t)
 	want := produce(t, s.envs[0], cfg, options(62, 800))
 	s.proxy.reset(lieOnceThenRefuse())
 	stop := start(t, cfg, ingest.Dependencies{DB: s.open(t, "a")})
@@ -202,11 +201,7 @@ func TestBatchIsFinishedOnItsShard(t *testing.T) {
 // it of the new one, which was then taken for lost, and everything was stored there too.)
 func TestKilledInTheFirstBatchOnANewShard(t *testing.T) {
 	s := startShards(t)
-	cfg := testConfig(s.envs[0])
-	cfg.Partitions = shardedPartitions
-	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
+	cfg := s.config(t)
 	want := produce(t, s.envs[0], cfg, options(64, 400))
 	stop := start(t, cfg, ingest.Dependencies{DB: s.open(t, "b")})
 	s.until(t, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
@@ -231,11 +226,7 @@ func TestKilledInTheFirstBatchOnANewShard(t *testing.T) {
 // partition has on the shard it moved from.
 func TestShardThatLostItsDisk(t *testing.T) {
 	s := startShards(t)
-	cfg := testConfig(s.envs[0])
-	cfg.Partitions = shardedPartitions
-	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
+	cfg := s.config(t)
 	var want traffic.Expected
 	for n, shards := range []string{"b", "ba"} {
 		want = plus(want, produce(t, s.envs[0], cfg, options(uint64(69+n), 400)))
@@ -283,11 +274,7 @@ func emptied(t *testing.T, env *testenv.Env) {
 // anew once Kafka has dropped the first record.
 func TestHomeKnowsTheEpoch(t *testing.T) {
 	s := startShards(t)
-	cfg := testConfig(s.envs[0])
-	cfg.Partitions = shardedPartitions
-	if err := ingest.EnsureTopics(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
+	cfg := s.config(t)
 	want := produce(t, s.envs[0], cfg, options(66, 400))
 	stop := start(t, cfg, ingest.Dependencies{DB: s.open(t, "b")})
 	s.until(t, committedEvents, uint64(want.Predictions+want.Dead+want.Labels))
@@ -314,7 +301,6 @@ func TestHomeKnowsTheEpoch(t *testing.T) {
 // recorded last on the second shard is begun there, and no more.
 func commitBegunOn(t *testing.T, s *twoShards, cfg ingest.Config, shard string) {
 	t.Helper()
-	client := &kafka.Client{Addr: kafka.TCP(s.envs[0].Brokers...), Transport: &kafka.Transport{}}
 	rows, err := s.envs[1].DB.Conn().Query(t.Context(), "SELECT topic, partition, epoch, plan, first, last FROM batches ORDER BY first DESC LIMIT 1 BY topic, partition")
 	if err != nil {
 		t.Fatal(err)
@@ -334,7 +320,5 @@ func commitBegunOn(t *testing.T, s *twoShards, cfg ingest.Config, shard string) 
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: cfg.Group, GenerationID: -1, Topics: commits}); err != nil {
-		t.Fatal(err)
-	}
+	commit(t, s.envs[0], cfg, commits)
 }
