@@ -47,3 +47,8 @@ func MetricEstimateCoverage(window string) string { return "slo:sli_estimate:cov
 // MetricFresh is 1 per SLO while at least one of its error ratios is being
 // refreshed; its absence is what missing data looks like.
 const MetricFresh = "slo:sli_error:fresh"
+
+// MetricBudgetLeft is the share of the error budget of an SLO's period that is left, of
+// all deploys together; the name is Sloth's. It is below 0 where it is overspent, and
+// missing where too little of the period was seen.
+const MetricBudgetLeft = "slo:period_error_budget_remaining:ratio"

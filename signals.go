@@ -24,7 +24,9 @@ const (
 	SignalDriftAlarm SignalName = "drift_alarm"
 	SignalQuality    SignalName = "quality"
 	SignalBurn       SignalName = "burn"
-	SignalCoverage   SignalName = "coverage"
+	// SignalBudget is what is left of the error budget of an SLO's period.
+	SignalBudget   SignalName = "budget"
+	SignalCoverage SignalName = "coverage"
 	// SignalDataQuality is about the events themselves.
 	SignalDataQuality SignalName = "data_quality"
 )
@@ -43,6 +45,9 @@ const (
 	// reference, makes up of its MeasureBadShare: parts sum to it.
 	MeasureBadShareOfPart = "bad_share_of_part"
 	MeasureCoverage       = "coverage"
+	// MeasureBudgetLeft is the share of an error budget that is left: 1 of an
+	// untouched one, 0 of one that is spent, below 0 of one that is overspent.
+	MeasureBudgetLeft = "left"
 	// MeasureTypeChange is the share of a feature's values that have another
 	// type than before, MeasureDuplicateShare that of deliveries that repeat one
 	// of the same hour.
@@ -193,6 +198,18 @@ FROM (
 GROUP BY time, metric HAVING sum(requests) > 0
 ORDER BY time, metric`,
 			NoRule: "Late labels are normal; a dead label pipeline gets an SLI of its own.",
+		},
+		{
+			Name: SignalBudget, Unit: "percentunit", Owner: OwnerModel, Good: HigherIsBetter,
+			Description: "Share of the error budget of an SLO's period that is left, of all deploys together: 100 % is untouched, 0 % spent, less is overspent. Labels that are not in yet have spent nothing. Where over a tenth of the period lies before the first event it is insufficient, and of what was seen.",
+			Panel:       "What may still go wrong? Error budget left of each SLO's period",
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(slo, ' ', window) AS metric, argMax(findings.value, at) AS value
+FROM findings
+WHERE signal = 'budget' AND measure = 'left' AND verdict IN ('ok', 'breach') AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
+GROUP BY time, metric
+ORDER BY time, metric`,
+			NoRule:  "Its burn pages and tickets while there is something to save. Where more hangs on a spent budget, such as a freeze of deploys, a rule of your own over slo:period_error_budget_remaining:ratio says so.",
+			Runbook: "exhaustion",
 		},
 	}
 }

@@ -364,7 +364,7 @@ func findingsTable() Table {
 			{Name: "effect", Type: TypeFloat, Default: "nan", Doc: "value without null_mean, in the unit of value; it may be negative. NaN where there is none."},
 			{Name: "count", Type: TypeUint64, Doc: "Events it was computed from."},
 			{Name: "total", Type: TypeUint64, Doc: "Of how many requests, or minutes or slices of time, a bad share of burn is the share: each delivery as often as its weight says. 0 where that is not known, or the window has none and value is that of the last minute that had any."},
-			{Name: "coverage", Type: TypeFloat, Doc: "Share of the window's predictions with a label, 0 to 1; NaN where it does not apply."},
+			{Name: "coverage", Type: TypeFloat, Doc: "Share of the window's predictions with a label, 0 to 1; of budget the share of the period that lies after the first that was counted. NaN where it does not apply."},
 			{Name: "verdict", Type: TypeName, Doc: "ok, breach, insufficient or missing. A breach is beyond noise (p) and beyond what matters (effect)."},
 			{Name: "assumes", Type: TypeString, Codec: "ZSTD(1)", Doc: "What the number rests on."},
 		}),

@@ -28,13 +28,16 @@ const mostPause = plumbline.FindingAge * 3 / 4
 type Config struct {
 	// Interval is the pause between two looks. Default 10 s. Rules see a finding for ten
 	// minutes, and alerts whose findings come and go never fire, however long it lasts: so
-	// interval, burn_interval, and the sums of interval with estimate_interval and with
-	// label_arrival.interval are at most 7m30s.
+	// interval, burn_interval, budget_interval, and the sums of interval with
+	// estimate_interval and with label_arrival.interval are at most 7m30s.
 	Interval time.Duration `yaml:"interval"`
 	// BurnInterval is the least pause between two looks at the burn of objectives
 	// that count events as they come, which a page waits for. Default 1 s. After a look
 	// that takes longer it is as long as that look, up to Interval from its beginning.
 	BurnInterval time.Duration `yaml:"burn_interval"`
+	// BudgetInterval is the pause between two looks at what is left of error budgets,
+	// which sum the whole period of each SLO. Default 2 min.
+	BudgetInterval time.Duration `yaml:"budget_interval"`
 	// DriftWindows are the windows whose features are compared with the training
 	// set. They count in whole hours. Default 24 h.
 	DriftWindows []time.Duration `yaml:"drift_windows"`
@@ -149,6 +152,7 @@ func DefaultConfig() Config {
 	return Config{
 		Interval:         10 * time.Second,
 		BurnInterval:     time.Second,
+		BudgetInterval:   2 * time.Minute,
 		DriftWindows:     []time.Duration{24 * time.Hour},
 		QualityWindows:   []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour},
 		ReferenceRefresh: 10 * time.Minute,
@@ -217,6 +221,7 @@ func (c Config) validateTimes() error {
 	}
 	positive("interval", c.Interval)
 	positive("burn_interval", c.BurnInterval)
+	positive("budget_interval", c.BudgetInterval)
 	positive("max_label_lag", c.MaxLabelLag)
 	positive("data_quality_interval", c.DataQualityInterval)
 	positive("label_interval", c.LabelInterval)
@@ -249,6 +254,7 @@ func (c Config) validatePauses() error {
 	}
 	alone("interval", c.Interval)
 	alone("burn_interval", c.BurnInterval)
+	alone("budget_interval", c.BudgetInterval)
 	if c.Interval > mostPause {
 		return errors.Join(errs...)
 	}

@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -25,6 +26,8 @@ type Finding struct {
 	SLO       plumbline.SLOName
 	Reference string
 	Window    time.Duration
+	// Period names the window where its length is the calendar's; empty names Window.
+	Period    string
 	WindowEnd time.Time
 	Measure   string
 	// Value, NullMean, Low, High, P and Effect are NaN where nothing can be said.
@@ -93,7 +96,7 @@ func (f Finding) text(column string) string {
 	case "reference":
 		return f.Reference
 	case "window":
-		return plumbline.WindowName(f.Window)
+		return cmp.Or(f.Period, plumbline.WindowName(f.Window))
 	case "measure":
 		return f.Measure
 	case "verdict":

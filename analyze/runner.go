@@ -14,6 +14,7 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/analyze/burn/budget"
 	"github.com/plumbline-slo/plumbline/analyze/concept"
 	"github.com/plumbline-slo/plumbline/analyze/dataquality"
 	"github.com/plumbline-slo/plumbline/analyze/drift"
@@ -39,6 +40,7 @@ type Runner struct {
 	quality     quality.Reader
 	burn        burn.Reader
 	counted     *counted
+	budgets     budget.Reader
 	dataQuality *dataQuality
 	labelLook   *labelLook
 	driftLook   *driftLook
@@ -81,6 +83,7 @@ func New(cfg Config, deps Dependencies) (*Runner, error) {
 		burn:    cfg.Burn(conn),
 	}
 	r.counted = newCounted(cfg, deps)
+	r.budgets = budgetsOf(conn, deps.Objectives)
 	r.dataQuality = newDataQuality(dataquality.Reader{Conn: conn}, cfg)
 	r.labelLook = newLabelLook(concept.Reader{Conn: conn}, cfg)
 	r.proxies = newProxies(proxy.Reader{Conn: conn}, cfg.Proxies)
@@ -133,6 +136,7 @@ func (r *Runner) looks() []look {
 	return []look{
 		{"service", r.lookService, every}, {"counts", r.lookCounts, r.pauseCounts}, {"features", r.lookFeatures, every},
 		{"ledger", r.lookLedger, every}, {"arrival", r.lookArrival, every}, {"estimates", r.lookEstimates, every},
+		{"budgets", r.lookBudgets, r.pauseBudgets},
 	}
 }
 
@@ -318,7 +322,7 @@ func newMetrics() metrics {
 		findings:  prometheus.NewCounter(prometheus.CounterOpts(opts("findings_total", "Rows of findings written."))),
 		errors:    prometheus.NewCounter(prometheus.CounterOpts(opts("step_errors_total", "Looks in which something could not be looked at."))),
 		uncounted: prometheus.NewGauge(prometheus.GaugeOpts(opts("uncounted_seconds", "Event time that is not counted yet, of the indicator that has most of it left: one that is new, or fell behind."))),
-		last:      prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("last_complete_step_timestamp_seconds", "Unix time of the last look that saw everything: service is quality and its burn, counts is the burn of what is counted as it comes, features is drift and data quality, ledger is what became of alarms, arrival is whether labels come, estimates is maturity and quality before labels.")), []string{"look"}),
+		last:      prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("last_complete_step_timestamp_seconds", "Unix time of the last look that saw everything: service is quality and its burn, counts is the burn of what is counted as it comes, features is drift and data quality, ledger is what became of alarms, arrival is whether labels come, estimates is maturity and quality before labels, budgets is what is left of error budgets.")), []string{"look"}),
 	}
 }
 

@@ -248,6 +248,10 @@ func (g generator) signalPanel(s plumbline.Signal) *timeseries.PanelBuilder {
 		p = seriesPanel(t, gapFindings, main)
 	case plumbline.SignalConfidence, plumbline.SignalKPI:
 		p = seriesPanel(t, gapFindings, main) // a figure may be below what is usual
+	case plumbline.SignalBudget:
+		// What is overspent is below 0. The mark is the budget that is spent.
+		p = seriesPanel(t, gapFindings, main).AxisSoftMax(1).
+			Thresholds(steps([]string{colorBreach, colorOK}, 0)).ThresholdsStyle(dashedThresholds())
 	case plumbline.SignalDisagreement:
 		p = seriesPanel(t, gapHours, main).Min(0)
 	case plumbline.SignalExplanation:

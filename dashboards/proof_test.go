@@ -204,7 +204,10 @@ func checkValues(t *testing.T, b board, conn driver.Conn, now time.Time) {
 	checkDeclared(t, b, top)
 	lines := map[int]map[string]float64{
 		8:  {seed.Model + " " + seed.DeployOld: seed.AccuracyBefore, seed.Model + " " + seed.DeployNew: seed.AccuracyAfter},
-		14: {seed.Model + " " + seed.DeployOld: seed.PerMinute, seed.Model + " " + seed.DeployNew: seed.PerMinute},
+		15: {seed.Model + " " + seed.DeployOld: seed.PerMinute, seed.Model + " " + seed.DeployNew: seed.PerMinute},
+	}
+	if left := top(13); !near(left[len(left)-1]["value"], seed.BudgetLeft) || left[0]["metric"] != seed.SLO+" 30d" {
+		t.Errorf("%s: %v at last, want %v", b.Panels[13].Title, left[len(left)-1], seed.BudgetLeft)
 	}
 	for i, want := range lines {
 		seen := map[string]bool{}

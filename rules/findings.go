@@ -57,9 +57,9 @@ type FindingRow struct {
 	Assumes string
 }
 
-// Samples turns burn findings into series: the bad share, the lower end of its
-// interval, and the coverage; those of estimates; whether a model is blind; and
-// whether labels contradict the estimate of a deploy. A row that says nothing
+// Samples turns findings into series: the bad share, the lower end of its interval,
+// and the coverage; those of estimates; whether a model is blind; whether labels
+// contradict the estimate of a deploy; and what is left of budgets. A row that says nothing
 // (insufficient, missing, or a value that is not finite) makes no ratio: missing
 // data is never healthy, and zero would be.
 func Samples(rows []FindingRow) []Sample {
@@ -81,6 +81,8 @@ func Samples(rows []FindingRow) []Sample {
 				delete(s.Labels, plumbline.LabelSLO)
 			}
 			samples = append(samples, blind...)
+		case plumbline.MeasureBudgetLeft:
+			samples = append(samples, r.budgetLeft()...)
 		}
 	}
 	for _, r := range rows {
@@ -177,6 +179,21 @@ func (r FindingRow) samples() []Sample {
 	}
 	return slices.Concat(all, r.sample(plumbline.MetricErrorRatio(r.Window), r.Value),
 		r.sample(plumbline.MetricErrorRatioLow(r.Window), r.Low), r.sample(plumbline.MetricNoise(r.Window), r.Noise))
+}
+
+// budgetLeft is the series of what is left of a budget, of all deploys unless the SLO is
+// of one.
+func (r FindingRow) budgetLeft() []Sample {
+	if !r.tells() {
+		return nil
+	}
+	left := r.sample(plumbline.MetricBudgetLeft, r.Value)
+	for _, s := range left {
+		if r.Deploy == "" {
+			delete(s.Labels, plumbline.LabelDeploy)
+		}
+	}
+	return left
 }
 
 // ended says of the series of a window in which other deploys serve, and this one does

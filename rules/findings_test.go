@@ -1,7 +1,9 @@
 package rules_test
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"math"
 	"path/filepath"
@@ -87,6 +89,36 @@ func TestSamplesOfAWindowServedElsewhere(t *testing.T) {
 }
 
 // Whether labels stay away is told of the model, of no SLO and no deploy.
+// A budget is of all deploys, unless the SLO is of one; what too little is known of is
+// no number.
+func TestSamplesOfBudgets(t *testing.T) {
+	row := rules.FindingRow{At: time.Unix(1000, 0), Model: "m", SLO: "s", Window: "30d", Measure: plumbline.MeasureBudgetLeft, Value: -0.5, Coverage: 1, Verdict: plumbline.VerdictBreach}
+	canary, young, silent := row, row, row
+	canary.Deploy, canary.Value, canary.Verdict = "d", 1, plumbline.VerdictOK
+	young.Verdict = plumbline.VerdictInsufficient
+	silent.Value, silent.Verdict = math.NaN(), plumbline.VerdictMissing
+	for name, tt := range map[string]struct {
+		row  rules.FindingRow
+		want string
+	}{
+		"all deploys": {row, "map[model:m slo:s] -0.5"},
+		"one deploy":  {canary, "map[deploy_hash:d model:m slo:s] 1"},
+		"not seen":    {young, ""},
+		"nothing":     {silent, ""},
+	} {
+		var got []string
+		for _, s := range rules.Samples([]rules.FindingRow{tt.row}) {
+			got = append(got, fmt.Sprint(s.Labels, " ", s.Value))
+			if s.Name != plumbline.MetricBudgetLeft {
+				t.Errorf("%s: %s", name, s.Name)
+			}
+		}
+		if strings.Join(got, ", ") != tt.want {
+			t.Errorf("%s: got %v, want %s", name, got, tt.want)
+		}
+	}
+}
+
 func TestSamplesOfBlindness(t *testing.T) {
 	row := rules.FindingRow{At: time.Unix(1000, 0), Model: "m", Measure: plumbline.MeasureBlind, Value: 1, Verdict: plumbline.VerdictBreach}
 	nothing := row
@@ -101,6 +133,7 @@ func TestSamplesOfBlindness(t *testing.T) {
 type finding struct {
 	at                                                   time.Time
 	signal, stage, segment, deploy, slo, window, verdict string
+	measure                                              string // empty is a bad share
 	value, low, coverage                                 float64
 }
 
@@ -111,7 +144,7 @@ func insert(t *testing.T, db *storage.DB, rows ...finding) {
 		t.Fatal(err)
 	}
 	for _, f := range rows {
-		if err := batch.Append(f.at, f.signal, "flight-delay", f.deploy, f.stage, f.segment, f.slo, f.window, f.at, "bad_share",
+		if err := batch.Append(f.at, f.signal, "flight-delay", f.deploy, f.stage, f.segment, f.slo, f.window, f.at, cmp.Or(f.measure, plumbline.MeasureBadShare),
 			f.value, f.low, 1.0, uint64(1065), f.coverage, f.verdict); err != nil {
 			t.Fatal(err)
 		}
@@ -142,6 +175,11 @@ func TestFindingReader(t *testing.T) {
 		func() finding { f := burn(now, "6h", 0.99, 0.99); f.segment = "region=eu"; return f }(),
 		func() finding { f := burn(now, "6h", 0.99, 0.99); f.signal = "quality"; return f }(),
 		func() finding {
+			f := burn(now, "30d", 0.4, math.NaN())
+			f.deploy, f.signal, f.measure = "", "budget", "left"
+			return f
+		}(),
+		func() finding {
 			f := burn(now, "6h", math.NaN(), math.NaN())
 			f.deploy, f.verdict = "v1", plumbline.VerdictInsufficient
 			return f
@@ -153,9 +191,10 @@ func TestFindingReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.SortFunc(rows, func(a, b rules.FindingRow) int { return strings.Compare(string(a.Deploy), string(b.Deploy)) })
-	if len(rows) != 2 {
+	if len(rows) != 3 || rows[0].Measure != plumbline.MeasureBudgetLeft || rows[0].Value != 0.4 {
 		t.Fatalf("got %+v", rows)
 	}
+	rows = rows[1:]
 	want := rules.FindingRow{
 		At: now.Add(-time.Minute).UTC(), Model: "flight-delay", Deploy: awkward, SLO: "flights-accuracy", Window: "6h",
 		Measure: "bad_share", End: now.Add(-time.Minute).UTC(), Value: 0.766, Low: 0.740, High: 1, Coverage: 0.8, Verdict: plumbline.VerdictOK,
@@ -173,8 +212,8 @@ func TestFindingReader(t *testing.T) {
 		t.Errorf("got %+v", rows[1])
 	}
 	samples, err := reader.Current(t.Context())
-	if err != nil || len(samples) != 4 {
-		t.Errorf("%d samples, %v: 3 of the one deploy and the coverage of the other are 4", len(samples), err)
+	if err != nil || len(samples) != 5 {
+		t.Errorf("%d samples, %v: 3 of the one deploy, the coverage of the other and a budget are 5", len(samples), err)
 	}
 }
 

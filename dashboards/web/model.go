@@ -25,6 +25,7 @@ type modelView struct {
 	Hours   hoursPart
 	Drift   driftPart
 	Burn    burnPart
+	Budgets budgetsPart
 	Notices noticesPart
 }
 
@@ -67,13 +68,18 @@ type burnPart struct {
 	Pairs []burnPair
 }
 
+type budgetsPart struct {
+	section
+	Rows []budgetView
+}
+
 type noticesPart struct {
 	section
 	Rows []noticeRow
 }
 
 func (v modelView) sections() []section {
-	return []section{v.Summary, v.Deploys.section, v.Hours.section, v.Drift.section, v.Burn.section, v.Notices.section}
+	return []section{v.Summary, v.Deploys.section, v.Hours.section, v.Drift.section, v.Burn.section, v.Budgets.section, v.Notices.section}
 }
 
 func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) modelView {
@@ -89,8 +95,10 @@ func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) 
 	hours := read[hourRow](ctx, p, &v.Hours.section, "hours", at(now), forModel(name))
 	drift := read[driftRow](ctx, p, &v.Drift.section, "drift", at(now), forModel(name))
 	v.Notices.Rows = read[noticeRow](ctx, p, &v.Notices.section, "notices", at(now), forModel(name))
+	budgets := read[budgetRow](ctx, p, &v.Budgets.section, "budgets", at(now), forModel(name))
 
 	v.Row = p.modelRow(name, traffic, quality, burns, incidents)
+	v.Budgets.Rows = p.cfg.budgets(name, budgets)
 	v.Burn.Pairs = p.cfg.burnPairs(name, burns)
 	v.Target = p.cfg.targetOf(name)
 	v.Deploys.Rows = deployViews(deploys, v.Row.Partial)

@@ -52,6 +52,8 @@ type modelRow struct {
 	Labelled int64
 	Pair     *burnPair
 	HasSLO   bool
+	// Budget is that of the SLO with least left, nil if none was judged.
+	Budget *budgetView
 	// Silent is an SLO of which nothing is known, empty if there is none.
 	Silent string
 	// NeverAlerts says that Silent is on the accuracy of a model with partial feedback.
@@ -68,11 +70,13 @@ func (p *Page) overview(ctx context.Context, now time.Time) overview {
 	traffic := read[trafficRow](ctx, p, &view.section, "traffic", at(now))
 	quality := read[qualityRow](ctx, p, &view.section, "quality", at(now))
 	burns := read[burnRow](ctx, p, &view.section, "burns", at(now), forModel(""))
+	budgets := read[budgetRow](ctx, p, &view.section, "budgets", at(now), forModel(""))
 	incidents := read[incidentRow](ctx, p, &view.section, "incidents", at(now), forModel(""))
 	view.Incidents = len(incidents)
 	view.Service = read[troubleRow](ctx, p, &view.section, "service", at(now))
 	for _, name := range p.models(traffic, quality, burns, incidents) {
 		row := p.modelRow(name, traffic, quality, burns, incidents)
+		row.Budget = leastLeft(p.cfg.budgets(name, budgets))
 		row.State, row.Why = row.judge(now)
 		if view.Err != nil {
 			// What is left of the page may look complete and is not.

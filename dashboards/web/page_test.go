@@ -148,8 +148,20 @@ func checkModel(t *testing.T, h http.Handler) {
 	wants(t, body, "target 85", "deploy "+seed.DeployNew, "<polyline", "SET param_model = &#39;flight-delay&#39;;", "outcome_cells FINAL", "/runbooks/slo-burn")
 	wants(t, body, "ana &lt;ana@example.org&gt;</strong> has acknowledged it", "1 notice, the last: Page: 39 % of the last hour wrong", "&lt;script&gt;")
 	lacks(t, body, "<script", "ana@example.org>")
+	wants(t, section(t, body, "Error budget left"), seed.SLO, "close", "15.0 %", "432000", "labels that are not in yet have spent nothing")
 	week := body[strings.Index(body, "<small>7d</small>")-80:]
 	wants(t, week[:80], "no data")
+}
+
+// section is the page from a heading on to the next section.
+func section(t *testing.T, body, heading string) string {
+	t.Helper()
+	_, after, found := strings.Cut(body, heading)
+	part, _, closed := strings.Cut(after, "</section>")
+	if !found || !closed {
+		t.Fatalf("no section %q", heading)
+	}
+	return part
 }
 
 func checkOdd(t *testing.T, h http.Handler) {

@@ -93,6 +93,14 @@ type (
 		Verdict  string    `ch:"verdict"`
 		At       time.Time `ch:"seen"`
 	}
+	budgetRow struct {
+		Model   string  `ch:"model"`
+		SLO     string  `ch:"slo"`
+		Left    float64 `ch:"left"`
+		Verdict string  `ch:"said"`
+		Counted uint64  `ch:"counted"`
+		Assumes string  `ch:"rests_on"`
+	}
 	incidentRow struct {
 		Model  string `ch:"model"`
 		Deploy string `ch:"deploy_hash"`

@@ -421,7 +421,8 @@ func (a *API) metadata(*http.Request) (any, error) {
 	all := map[string]any{}
 	for name, help := range map[string]string{
 		metricFinding: "Value of a finding.", metricFindingLow: "Lower end of a finding's 95 % interval.", metricFindingHigh: "Upper end of a finding's 95 % interval.",
-		plumbline.MetricFresh: "1 while something is known of the SLO.",
+		plumbline.MetricFresh:      "1 while something is known of the SLO.",
+		plumbline.MetricBudgetLeft: "Share of the error budget of the SLO's period that is left, of all deploys; below 0 where it is overspent.",
 	} {
 		all[name] = []map[string]string{{"type": "gauge", "help": help, "unit": ""}}
 	}

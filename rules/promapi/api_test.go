@@ -34,6 +34,10 @@ SELECT toDateTime64(%d + number * 10, 3, 'UTC'), 'burn', 'm', '%s', 'production'
 			t.Fatal(err)
 		}
 	}
+	if err := db.Conn().Exec(t.Context(), fmt.Sprintf(`INSERT INTO findings (at, signal, model, stage, slo, window, measure, value, verdict)
+SELECT toDateTime64(%d + number * 120, 3, 'UTC'), 'budget', 'm', 'production', 's', '30d', 'left', 1 - number / 4, if(number = 4, 'insufficient', 'ok') FROM numbers(5)`, origin.Unix())); err != nil {
+		t.Fatal(err)
+	}
 	a := New(DefaultConfig(), db.Conn(), nil, slog.New(slog.DiscardHandler))
 	a.now = func() time.Time { return origin.Add(10 * time.Minute) }
 	return a, db
@@ -74,6 +78,8 @@ func TestAPI(t *testing.T) {
 		"arithmetic":       {"query", url.Values{"query": {"sum(" + ratio + ") * 100"}, "time": {at(5 * time.Minute)}}, 200, `"5"]`},
 		"scalar":           {"query", url.Values{"query": {"1+1"}, "time": {at(0)}}, 200, `"result":[1777896000,"2"],"resultType":"scalar"`},
 		"a whole finding":  {"query", url.Values{"query": {`plumbline_finding{signal="burn",deploy_hash="v1",window="1h"}`}, "time": {at(5 * time.Minute)}}, 200, `"measure":"bad_share"`},
+		"what is left":     {"query", url.Values{"query": {`slo:period_error_budget_remaining:ratio`}, "time": {at(5 * time.Minute)}}, 200, `"metric":{"__name__":"slo:period_error_budget_remaining:ratio","model":"m","slo":"s"},"value":[1777896300,"0.5"]`},
+		"last of it known": {"query", url.Values{"query": {`slo:period_error_budget_remaining:ratio`}, "time": {at(9 * time.Minute)}}, 200, `"0.25"]`},
 		"nothing before":   {"query", url.Values{"query": {ratio}, "time": {at(-time.Minute)}}, 200, `"result":[]`},
 		"range":            {"query_range", url.Values{"query": {ratio}, "start": {at(time.Minute)}, "end": {at(3*time.Minute + time.Second)}, "step": {"1m"}}, 200, `"values":[[1777896060,"0.01"],[1777896120,"0.02"],[1777896180,"0.03"]]`},
 		"range function":   {"query_range", url.Values{"query": {"count_over_time(" + ratio + "[1m])"}, "start": {at(2 * time.Minute)}, "end": {at(2 * time.Minute)}, "step": {"60"}}, 200, `"6"`},

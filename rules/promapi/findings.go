@@ -104,6 +104,10 @@ func (s *scope) byName() {
 			return
 		}
 	}
+	if s.name == plumbline.MetricBudgetLeft {
+		s.signal, s.measure, s.speaks = string(plumbline.SignalBudget), plumbline.MeasureBudgetLeft, true
+		return
+	}
 	s.none = s.name != metricFinding && s.name != metricFindingLow && s.name != metricFindingHigh
 }
 
@@ -196,6 +200,9 @@ type finding struct {
 func (f finding) series() []*series {
 	all := []*series{
 		f.named(metricFinding, f.value, true), f.named(metricFindingLow, f.low, true), f.named(metricFindingHigh, f.high, true),
+	}
+	if f.signal == string(plumbline.SignalBudget) && f.measure == plumbline.MeasureBudgetLeft {
+		return append(all, f.named(plumbline.MetricBudgetLeft, f.value, false))
 	}
 	if f.signal != string(plumbline.SignalBurn) || f.measure != plumbline.MeasureBadShare || f.stage != string(plumbline.StageProduction) || f.segment != "" {
 		return all

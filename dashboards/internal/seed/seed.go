@@ -35,6 +35,8 @@ const (
 	// BadShare1h and BadShare5m are the newest burn findings of DeployNew.
 	BadShare1h = 0.39
 	BadShare5m = 0.42
+	// BudgetLeft is what is left of the budget by now.
+	BudgetLeft = 0.15
 	// HalfInterval is half the width of every burn's interval.
 	HalfInterval = 0.02
 	// Recall is that of DeployOld over each of the windows; DeployNew has too few
@@ -68,7 +70,7 @@ func Fill(ctx context.Context, conn Execer, now time.Time) error {
 		clickhouse.Named("old", DeployOld), clickhouse.Named("new", DeployNew), clickhouse.Named("slo", SLO),
 		clickhouse.Named("per_minute", PerMinute), clickhouse.Named("odd_per_minute", OddPerMinute),
 		clickhouse.Named("since", int64(SinceDeploy/time.Second)), clickhouse.Named("delay", int64(LabelDelay/time.Second)),
-		clickhouse.Named("bad_1h", BadShare1h), clickhouse.Named("bad_5m", BadShare5m),
+		clickhouse.Named("bad_1h", BadShare1h), clickhouse.Named("bad_5m", BadShare5m), clickhouse.Named("left", BudgetLeft),
 		clickhouse.Named("recall", Recall), clickhouse.Named("error", MeanError),
 	}
 	for i, statement := range strings.Split(statements, "\n;\n") {

@@ -50,6 +50,11 @@ SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, 'burn', {model:St
 FROM numbers(0, 289)
 ARRAY JOIN ['5m', '1h', '2h', '1d', '7d'] AS w
 ;
+INSERT INTO findings (at, signal, model, stage, slo, window, window_end, measure, value, low, high, count, coverage, verdict, assumes)
+SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, 'budget', {model:String}, 'production', {slo:String}, '30d', at, 'left',
+  {left:Float64} + if(300 * number < {since:Int64}, number / 72, 0.6), nan, nan, 432000, 1, 'ok', 'labels that are not in yet have spent nothing'
+FROM numbers(0, 289)
+;
 INSERT INTO findings (at, signal, model, deploy_hash, stage, feature, reference, window, window_end, measure, value, low, high, count, coverage, verdict, assumes)
 SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, 'drift', {model:String},
   if(300 * number < {since:Int64}, {new:String}, {old:String}) AS deploy, 'production', f.1, 'training', '1h', at, 'psi',

@@ -5,6 +5,8 @@ import (
 	_ "embed" // the statement
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/alerting"
 	"github.com/plumbline-slo/plumbline/analyze"
+	"github.com/plumbline-slo/plumbline/analyze/burn/budget"
 	"github.com/plumbline-slo/plumbline/analyze/quality"
 	qualityask "github.com/plumbline-slo/plumbline/analyze/quality/ask"
 	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
@@ -120,7 +123,7 @@ func (x explainer) loss(ctx context.Context, about alerting.Question, out *alert
 	if err != nil || end.IsZero() || !declared {
 		return nil, err
 	}
-	if err := x.budget(ctx, slo, end, out); err != nil {
+	if err := x.spent(ctx, slo, end, out); err != nil {
 		return nil, err
 	}
 	if slo.SLI.Is(plumbline.SLIQuality) {
@@ -134,6 +137,21 @@ func (x explainer) loss(ctx context.Context, about alerting.Question, out *alert
 		return nil, err
 	}
 	return x.failing(ctx, about, slo, end, carriers), nil
+}
+
+// spent adds the bad share of the SLO's period, which its budget is counted from, to
+// the windows, unless a finding says it or too little of the period was seen.
+func (x explainer) spent(ctx context.Context, slo plumbline.SLO, end time.Time, out *alerting.Explanation) error {
+	name := slo.PeriodName()
+	if slices.ContainsFunc(out.Windows, func(w alerting.WindowShare) bool { return w.Window == name }) {
+		return nil
+	}
+	spent, err := budget.Reader{Conn: x.conn, SLOs: x.slos}.At(ctx, slo, end)
+	if err != nil || !spent.Known() {
+		return err
+	}
+	out.Windows = append(out.Windows, alerting.WindowShare{Window: name, Bad: spent.Bad, Low: math.NaN(), High: math.NaN()})
+	return nil
 }
 
 // windows reads the bad shares of the SLO's windows as the rules see them, and

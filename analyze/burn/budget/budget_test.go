@@ -1,4 +1,4 @@
-package app
+package budget_test
 
 import (
 	"math"
@@ -6,13 +6,15 @@ import (
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
-	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/analyze/burn/budget"
 	"github.com/plumbline-slo/plumbline/testenv"
 )
 
+func TestMain(m *testing.M) { testenv.Main(m) }
+
 // The budget of a period is told from what was counted in it, and not at all
 // where the beginning of the period is not known.
-func TestWhatIsLeftOfABudget(t *testing.T) {
+func TestSpent(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{})
 	conn, end, day := env.DB.Conn(), time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), 24*time.Hour
 	quality := plumbline.SLO{Name: "right", Model: "fare", Period: 10 * day}
@@ -27,45 +29,51 @@ func TestWhatIsLeftOfABudget(t *testing.T) {
 		exec("INSERT INTO outcome_cells (model, deploy_hash, stage, segment, time, known, labelled, correct, rows, version) VALUES ('fare', 'd', 'production', '', ?, ?, 100, 96, 100, 1)", end.Add(-ago), end)
 		exec("INSERT INTO outcome_cells (model, deploy_hash, stage, segment, time, known, labelled, correct, rows, version) VALUES ('fare', 'd', 'shadow', '', ?, ?, 100, 0, 100, 1)", end.Add(-ago), end)
 	}
+	exec("INSERT INTO outcome_cells (model, deploy_hash, stage, segment, time, known, labelled, correct, rows, version) VALUES ('fare', 'd', 'production', 'withdrawn', ?, ?, -5, -4, 5, 1)", end.Add(-9*day), end)
+	november := &plumbline.Calendar{Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Months: 1}
 	for _, ago := range []time.Duration{5 * day, time.Hour} {
 		exec("INSERT INTO sli (sli, model, deploy_hash, time, good, total, rows, version) VALUES (?, 'fare', 'd', ?, 99, 100, 100, 1)", string(latency.SLIID()), end.Add(-ago))
 	}
 	for name, c := range map[string]struct {
-		slo  func(plumbline.SLO) plumbline.SLO
-		of   plumbline.SLO
-		had  []alerting.WindowShare
-		want float64 // below 0 is nothing told
+		of     plumbline.SLO
+		change func(*plumbline.SLO)
+		left   float64 // at a target of 0.9; NaN is nothing counted
+		total  uint64
+		seen   float64
+		known  bool
 	}{
-		"quality":               {nil, quality, nil, 0.04},
-		"another deploy":        {func(s plumbline.SLO) plumbline.SLO { s.Deploy = "x"; return s }, quality, nil, -1},
-		"half of it is unknown": {nil, latency, nil, -1},
-		"counted":               {func(s plumbline.SLO) plumbline.SLO { s.Period = 5 * day; return s }, latency, nil, 0.01},
-		"a finding goes before": {nil, quality, []alerting.WindowShare{{Window: "10d", Bad: 0.5}}, 0.5},
+		"labels":               {of: quality, left: 0.6, total: 300, seen: 1 - 1.0/240, known: true},
+		"another deploy":       {of: quality, change: func(s *plumbline.SLO) { s.Deploy = "x" }, left: math.NaN()},
+		"half was not seen":    {of: latency, left: 0.9, total: 200, seen: 0.5},
+		"events":               {of: latency, change: func(s *plumbline.SLO) { s.Period = 5 * day }, left: 0.9, total: 200, seen: 1, known: true},
+		"month so far":         {of: quality, change: func(s *plumbline.SLO) { s.Calendar = november }, left: 0.6, total: 400, seen: 11 / 20.5},
+		"overspent":            {of: quality, change: func(s *plumbline.SLO) { s.Target = 0.98 }, left: -1, total: 300, seen: 1 - 1.0/240, known: true},
+		"without a budget":     {of: quality, change: func(s *plumbline.SLO) { s.Target = 1 }, left: math.NaN(), total: 300, seen: 1 - 1.0/240, known: true},
+		"withdrawn, for a bit": {of: quality, change: func(s *plumbline.SLO) { s.Segment = "withdrawn" }, left: math.NaN()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			slo, out := c.of, alerting.Explanation{Windows: c.had}
-			if c.slo != nil {
-				slo = c.slo(slo)
+			slo := c.of
+			slo.Target = 0.9
+			if c.change != nil {
+				c.change(&slo)
 			}
-			if err := (explainer{conn: conn}).budget(t.Context(), slo, end, &out); err != nil {
+			got, err := budget.Reader{Conn: conn}.At(t.Context(), slo, end)
+			if err != nil {
 				t.Fatal(err)
 			}
-			got := -1.0
-			for _, w := range out.Windows {
-				if w.Window == plumbline.WindowName(slo.Period) {
-					got = w.Bad
-				}
-			}
-			if got != c.want || len(out.Windows) > 1 {
-				t.Errorf("got %v, want %v", out.Windows, c.want)
+			if left := got.Left(slo.Target); !near(left, c.left) || got.Total != c.total || !near(got.Seen(), c.seen) || got.Known() != c.known {
+				t.Errorf("left %v of %d, %v seen, known %v; want %v of %d, %v, %v", left, got.Total, got.Seen(), got.Known(), c.left, c.total, c.seen, c.known)
 			}
 		})
 	}
 }
 
+// near compares numbers that were summed; NaN is near itself.
+func near(a, b float64) bool { return math.Abs(a-b) <= 1e-9 || math.IsNaN(a) && math.IsNaN(b) }
+
 // Slices are judged with all of their deploys together, and a composite burns the
 // budgets of its parts: against sums by hand.
-func TestWhatIsLeftOfABudgetOfSlicesAndComposites(t *testing.T) {
+func TestSpentBySlicesAndComposites(t *testing.T) {
 	conn, end := testenv.Start(t, testenv.Setup{}).DB.Conn(), time.Date(2026, 11, 21, 12, 7, 0, 0, time.UTC)
 	counted := func(name plumbline.SLOName, bound float64, change func(*plumbline.SLO)) plumbline.SLO {
 		s := plumbline.SLO{Name: name, Model: "fare", Target: 0.9, Period: 10 * time.Hour, SLI: plumbline.SLI{Kind: plumbline.SLILatency, Op: "lt", Value: bound}}
@@ -123,16 +131,16 @@ func TestWhatIsLeftOfABudgetOfSlicesAndComposites(t *testing.T) {
 		"whole":   0.15,
 		"unknown": -1,
 	} {
-		var out alerting.Explanation
-		if err := (explainer{conn: conn, slos: all}).budget(t.Context(), all[name], end, &out); err != nil {
+		spent, err := budget.Reader{Conn: conn, SLOs: all}.At(t.Context(), all[name], end)
+		if err != nil {
 			t.Fatal(err)
 		}
 		got := -1.0
-		if len(out.Windows) == 1 && out.Windows[0].Window == "10h" {
-			got = out.Windows[0].Bad
+		if spent.Known() {
+			got = spent.Bad
 		}
-		if math.Abs(got-want) > 1e-9 {
-			t.Errorf("%s: %v, want %v", name, out.Windows, want)
+		if !near(got, want) {
+			t.Errorf("%s: %+v, want %v", name, spent, want)
 		}
 	}
 }

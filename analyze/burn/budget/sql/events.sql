@@ -1,5 +1,5 @@
--- Events of an indicator, good ones and the first minute of them in a period.
-SELECT toInt64(sum(total)), toInt64(sum(good)), min(time)
+-- Events of an indicator in a period, bad ones and all, and the first minute of them.
+SELECT toFloat64(sum(total) - sum(good)), toFloat64(sum(total)), min(time)
 FROM sli FINAL
 WHERE sli = {sli:String} AND model = {model:String} AND ({deploy:String} = '' OR deploy_hash = {deploy:String})
   AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC')

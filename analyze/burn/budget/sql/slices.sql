@@ -1,6 +1,6 @@
--- Whole slices of time in a period, bad ones or their bad shares, and the first
--- slice. All deploys of a slice are judged together.
-SELECT count(), sum(if({target:Float64} > 0, toFloat64(good < {target:Float64} * total), 1 - good / total)), min(slice)
+-- Whole slices of time in a period: bad ones or their bad shares, all of them, and the
+-- first slice. All deploys of a slice are judged together.
+SELECT toFloat64(sum(if({target:Float64} > 0, toFloat64(good < {target:Float64} * total), 1 - good / total))), toFloat64(count()), min(slice)
 FROM (
     SELECT toStartOfInterval(time, toIntervalSecond({slice:Int64})) AS slice, sum(sli.good) AS good, sum(sli.total) AS total
     FROM sli FINAL
