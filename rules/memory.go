@@ -134,12 +134,29 @@ func (m *memory) forget(t int64) {
 	}
 }
 
+// rewind drops the points after t: the clock was set back to it, and none could be added
+// until it is that late again.
+func (m *memory) rewind(t int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, series := range m.byName {
+		for _, s := range series {
+			n, _ := slices.BinarySearchFunc(s.points, t+1, func(p point, t int64) int { return compare(p.t, t) })
+			// Queries may still read the others: what is added must not overwrite them.
+			s.points = slices.Clip(s.points[:n])
+		}
+	}
+}
+
 // latest calls f with the last point of every series of a metric, except those
 // that ended with a stale marker.
 func (m *memory) latest(name string, f func(l labels.Labels, p point)) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for _, s := range m.byName[name] {
+		if len(s.points) == 0 {
+			continue // rewound
+		}
 		if last := s.points[len(s.points)-1]; !value.IsStaleNaN(last.v) {
 			f(s.labels, last)
 		}

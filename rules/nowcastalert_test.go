@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -133,6 +134,36 @@ func TestOnlyAProvenEstimateSpeaksAgainstLabels(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A page that an estimate holds back is held back while nothing can be read, too, and
+// over a restart; it comes once labels are read and no estimate speaks against them.
+func TestAnOutageOfTheSourceTurnsNoTicketIntoAPage(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		now := time.Now()
+		l.source.set("v1", 0.8, 0.75, 0.8)
+		l.source.until("v1", now.Add(-7*time.Hour))
+		l.source.guess("v1", 0.3, 0.2, 0.5, 0.3, plumbline.VerdictOK, 0.5, now)
+		l.pass(4)
+		if got := l.inbox.states(); !slices.Equal(got, []string{"ticket matured=firing"}) {
+			t.Fatalf("held back: sent %v", got)
+		}
+		l.source.fail(errors.New("connection refused"))
+		l.pass(8)
+		l.stop()
+		l.start()
+		l.pass(8)
+		if got := l.inbox.states(); slices.ContainsFunc(got, func(s string) bool { return s != "ticket matured=firing" }) {
+			t.Errorf("outage: sent %v, want the ticket alone", got)
+		}
+		l.source.fail(nil)
+		l.source.guess("v1", 0.8, 0.75, 0.9, 0.8, plumbline.VerdictOK, 0.5, now)
+		l.pass(2)
+		if got := l.inbox.states(); !slices.Contains(got, "page=firing") {
+			t.Errorf("read again: sent %v, want the page", got)
+		}
+	})
 }
 
 // A page by labels asks that neither chance nor the labels that are missing may be

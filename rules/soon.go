@@ -42,7 +42,7 @@ func (e *Evaluator) inOrder(ctx context.Context, g *promrules.Group, ts time.Tim
 	last := e.lately.group(keyOf(g))
 	last.mu.Lock()
 	defer last.mu.Unlock()
-	if ts.Before(last.at) {
+	if ts.Before(last.at) && !setBack(last.at, g.Interval()) {
 		return
 	}
 	last.at = ts

@@ -68,3 +68,23 @@ func TestSoonAtTheInstantOfATurn(t *testing.T) {
 		l.expect("and its end", "SLOBurn/v1=resolved")
 	})
 }
+
+// An evaluation of a time that the clock, set right, has not reached yet keeps no later
+// one from being made.
+func TestTheClockIsSetBack(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		l.source.set("v1", 0.2, 0.18, 0.22)
+		l.pass(3)
+		for _, g := range l.eval.Groups() {
+			l.eval.inOrder(t.Context(), g, time.Now().Add(10*time.Minute))
+		}
+		l.expect("the clock was ahead")
+		l.source.set("v1", 0.766, 0.740, 0.754)
+		l.pass(2)
+		l.expect("and is not any more", "SLOBurn/v1=firing")
+		l.source.set("v1", 0.2, 0.18, 0.22)
+		l.pass(2)
+		l.expect("and goes on", "SLOBurn/v1=resolved")
+	})
+}

@@ -50,11 +50,36 @@ type view struct {
 type liveSeries struct {
 	labels labels.Labels
 	value  float64
-	// ratio says that the series is held: an error ratio of slo by deploy, an estimate of
-	// one, or, of no SLO, whether the labels of a model stay away.
-	ratio       bool
+	// hold is how the series is held.
+	hold        holding
 	slo, deploy string
 	fresh       time.Time
+}
+
+// holding says what keeps a series that the source no longer gives in view.
+type holding int
+
+const (
+	// notHeld is of what says nothing by itself: it ends.
+	notHeld holding = iota
+	// heldByDeploy is of what a page rests on: an error ratio of an SLO by deploy, an
+	// estimate of one, or, of no SLO, whether the labels of a model stay away. It ends
+	// once others speak for the SLO and its deploy does not.
+	heldByDeploy
+	// heldWhileSilent is of what holds a page back: not to read the source would page.
+	// It ends once anybody speaks for the SLO, for its proof may be gone.
+	heldWhileSilent
+)
+
+// holdingOf is how series of a name are held.
+func holdingOf(name string) holding {
+	switch {
+	case strings.HasPrefix(name, ratioPrefix), strings.HasPrefix(name, estimatePrefix), name == plumbline.MetricLabelsBlind:
+		return heldByDeploy
+	case strings.HasPrefix(name, sincePrefix):
+		return heldWhileSilent
+	}
+	return notHeld
 }
 
 // ratioPrefix is what the names of all error-ratio series begin with.
@@ -64,11 +89,18 @@ const ratioPrefix = "slo:sli_error:ratio_"
 // but an SLO that only they speak for is blind: no budget is counted from them.
 const estimatePrefix = "slo:sli_estimate:"
 
+// sincePrefix is that of estimates that speak against a burn which labels show.
+const sincePrefix = "slo:sli_estimate_since:"
+
 // refresh brings the memory up to ts. Groups are evaluated at offsets of their
 // own; those within half an interval share one read.
 func (v *view) refresh(ctx context.Context, ts time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if setBack(v.last, v.interval) {
+		v.last = time.Time{}
+		v.memory.rewind(ts.UnixMilli())
+	}
 	if !v.last.IsZero() && ts.Sub(v.last) < v.interval/2 {
 		return
 	}
@@ -88,6 +120,12 @@ func (v *view) refresh(ctx context.Context, ts time.Time) {
 			plumbline.LabelSLO, slo, plumbline.LabelModel, of), t, 1)
 	}
 	v.memory.forget(t - v.memory.horizon.Milliseconds())
+}
+
+// setBack reports whether the clock was set back since last: rules that wait until it is
+// that late again tell nobody of anything until then.
+func setBack(last time.Time, interval time.Duration) bool {
+	return last.After(time.Now().Add(interval))
 }
 
 // deployOf identifies one deploy's part in an SLO.
@@ -112,7 +150,7 @@ func (v *view) take(samples []Sample, ts time.Time) (map[string]string, map[depl
 		}
 		l := &liveSeries{
 			labels: b.Labels(), value: s.Value, fresh: ts,
-			ratio:  strings.HasPrefix(s.Name, ratioPrefix) || strings.HasPrefix(s.Name, estimatePrefix) || s.Name == plumbline.MetricLabelsBlind,
+			hold:   holdingOf(s.Name),
 			slo:    s.Labels[plumbline.LabelSLO],
 			deploy: s.Labels[plumbline.LabelModel] + "\xff" + s.Labels[plumbline.LabelDeploy],
 		}
@@ -135,8 +173,8 @@ func (v *view) settle(freshSLO map[string]string, freshDeploy map[deployOf]bool,
 			continue
 		}
 		_, spoken := freshSLO[l.slo]
-		gone := spoken && !freshDeploy[deployOf{l.slo, l.deploy}]
-		if !l.ratio || gone || ts.Sub(l.fresh) > v.holdBlind {
+		gone := spoken && (l.hold == heldWhileSilent || !freshDeploy[deployOf{l.slo, l.deploy}])
+		if l.hold == notHeld || gone || ts.Sub(l.fresh) > v.holdBlind {
 			delete(v.live, key)
 			continue
 		}
@@ -145,12 +183,12 @@ func (v *view) settle(freshSLO map[string]string, freshDeploy map[deployOf]bool,
 	}
 }
 
-// restore puts a ratio that was known before a restart back into the view.
+// restore puts a series that was held before a restart back into the view.
 func (v *view) restore(p savedPoint) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.live[encode(p.Labels)] = &liveSeries{
-		labels: p.Labels, value: p.Value, ratio: true,
+		labels: p.Labels, value: p.Value, hold: holdingOf(p.Labels.Get(model.MetricNameLabel)),
 		slo:    p.Labels.Get(plumbline.LabelSLO),
 		deploy: p.Labels.Get(plumbline.LabelModel) + "\xff" + p.Labels.Get(plumbline.LabelDeploy),
 		fresh:  time.UnixMilli(p.Milliseconds),
@@ -164,12 +202,12 @@ func (v *view) heldSeries() int {
 	return v.held
 }
 
-// ratios calls f with every ratio in view and when it was fresh.
-func (v *view) ratios(f func(slo string, p savedPoint)) {
+// heldSeriesDo calls f with every series in view that is held and when it was fresh.
+func (v *view) heldSeriesDo(f func(slo string, p savedPoint)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, l := range v.live {
-		if l.ratio {
+		if l.hold != notHeld {
 			f(l.slo, savedPoint{Labels: l.labels, Milliseconds: l.fresh.UnixMilli(), Value: l.value})
 		}
 	}
