@@ -49,10 +49,7 @@ func (s *Service) Acknowledge(ctx context.Context, incident, who string) (Incide
 // unknown or higher than it has is the level that it has now.
 func (s *Service) AcknowledgeLevel(ctx context.Context, incident, level, who string) (Incident, error) {
 	return s.act(ctx, incident, who, func(i Incident, at time.Time) Incident {
-		seen := i.Severity
-		if rank := severityRank(level); rank > 0 && rank < severityRank(seen) {
-			seen = level
-		}
+		seen := i.seen(level)
 		if _, ok := i.Acks[seen]; ok {
 			return i
 		}
@@ -60,12 +57,23 @@ func (s *Service) AcknowledgeLevel(ctx context.Context, incident, level, who str
 	})
 }
 
-// Silence keeps an open incident from notifying anybody for d, at most 30 days,
-// and returns the silence's id when it is on disk. It is a silence like any
-// other: amtool lists and expires it. The end of the incident is still told.
-func (s *Service) Silence(ctx context.Context, incident string, d time.Duration, who, comment string) (id string, err error) {
-	if d <= 0 || d > maxSilence {
-		return "", fmt.Errorf("silence incident %s: %s is not between 0 and %s", incident, d, maxSilence)
+// SilenceRequest asks that an incident notify nobody for a while.
+type SilenceRequest struct {
+	// Level is the level that was seen, empty for the one that the incident has.
+	Level string
+	// For is how long, at most 30 days.
+	For time.Duration
+	// By is who asks, Comment why.
+	By, Comment string
+}
+
+// Silence keeps an open incident from notifying anybody, and returns the silence's id
+// when it is on disk. It is a silence like any other: amtool lists and expires it. The
+// end of the incident is still told, and of one that was seen as a ticket the page: who
+// wants a ticket to be quiet has not seen the page that it becomes.
+func (s *Service) Silence(ctx context.Context, incident string, ask SilenceRequest) (id string, err error) {
+	if ask.For <= 0 || ask.For > maxSilence {
+		return "", fmt.Errorf("silence incident %s: %s is not between 0 and %s", incident, ask.For, maxSilence)
 	}
 	if err := s.awaitReady(ctx); err != nil {
 		return "", err
@@ -79,15 +87,15 @@ func (s *Service) Silence(ctx context.Context, incident string, d time.Duration,
 	}
 	now := time.Now()
 	silence := &silencepb.Silence{
-		MatcherSets: []*silencepb.MatcherSet{{Matchers: i.matchers()}},
-		StartsAt:    timestamppb.New(now), EndsAt: timestamppb.New(now.Add(d)),
-		CreatedBy: who, Comment: comment,
+		MatcherSets: []*silencepb.MatcherSet{{Matchers: i.matchers(i.seen(ask.Level))}},
+		StartsAt:    timestamppb.New(now), EndsAt: timestamppb.New(now.Add(ask.For)),
+		CreatedBy: ask.By, Comment: ask.Comment,
 	}
 	if err := errors.Join(s.core.silences.Set(ctx, silence), s.core.silenceFile.Err()); err != nil {
 		return "", fmt.Errorf("silence incident %s: %w", incident, err)
 	}
-	if _, err := s.act(ctx, i.ID, who, func(i Incident, at time.Time) Incident {
-		return i.with(IncidentEvent{At: at, Kind: EventSilenced, By: who, Text: fmt.Sprintf("for %s: %s", d, comment)})
+	if _, err := s.act(ctx, i.ID, ask.By, func(i Incident, at time.Time) Incident {
+		return i.with(IncidentEvent{At: at, Kind: EventSilenced, By: ask.By, Text: fmt.Sprintf("for %s: %s", ask.For, ask.Comment)})
 	}); err != nil {
 		// The silence stands all the same: only the incident's history is without it.
 		s.core.metrics.storageFailures.WithLabelValues("incidents").Inc()
@@ -96,8 +104,17 @@ func (s *Service) Silence(ctx context.Context, incident string, d time.Duration,
 	return silence.Id, nil
 }
 
-// matchers match the alerts of the incident and no others.
-func (i Incident) matchers() []*silencepb.Matcher {
+// seen is the level that somebody who was shown one saw: that of the incident unless it
+// is known and lower.
+func (i Incident) seen(level string) string {
+	if rank := severityRank(level); rank > 0 && rank < severityRank(i.Severity) {
+		return level
+	}
+	return i.Severity
+}
+
+// matchers match the alerts of the incident up to a level, and no others.
+func (i Incident) matchers(level string) []*silencepb.Matcher {
 	pairs := [][2]string{{plumbline.LabelModel, string(i.Model)}, {plumbline.LabelDeploy, string(i.Deploy)}, {plumbline.LabelSLO, string(i.SLO)}}
 	if i.Model == "" {
 		pairs = [][2]string{{plumbline.LabelModel, ""}, {"alertname", i.Name}, {plumbline.LabelObject, i.Object}}
@@ -105,6 +122,9 @@ func (i Incident) matchers() []*silencepb.Matcher {
 	var out []*silencepb.Matcher
 	for _, p := range pairs {
 		out = append(out, &silencepb.Matcher{Type: silencepb.Matcher_EQUAL, Name: p[0], Pattern: p[1]})
+	}
+	if level != plumbline.SeverityPage {
+		out = append(out, &silencepb.Matcher{Type: silencepb.Matcher_NOT_EQUAL, Name: plumbline.LabelSeverity, Pattern: plumbline.SeverityPage})
 	}
 	return out
 }

@@ -27,7 +27,7 @@ func TestSilenceStandsWithoutItsLineOfHistory(t *testing.T) {
 	<-s.Ready()
 	i := mustObserve(t, s.core.incidents, seen(plumbline.SeverityPage, 0))
 	_ = s.core.incidents.file.file.Close() // the disk goes away
-	id, err := s.Silence(t.Context(), i.ID, time.Hour, "ann", "known")
+	id, err := s.Silence(t.Context(), i.ID, SilenceRequest{For: time.Hour, By: "ann", Comment: "known"})
 	if err != nil || id == "" {
 		t.Errorf("silence %q, %v", id, err)
 	}

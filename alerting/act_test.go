@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -270,10 +271,42 @@ func TestPageThatNeverEndedStaysTaken(t *testing.T) {
 	}
 }
 
+// Who silences a ticket has not seen the page that it becomes.
+func TestASilencedTicketStillPages(t *testing.T) {
+	w := newWorld(t)
+	s := w.start(t)
+	s.send(t, firing(plumbline.SeverityTicket))
+	w.waitSlack(t, func(m []fakeslack.Message) bool { return len(m) == 1 })
+	if _, err := s.Silence(t.Context(), flightIncident(), alerting.SilenceRequest{For: time.Hour, By: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	s.send(t, firing(plumbline.SeverityPage))
+	w.waitPagerDuty(t, 1)
+	s.turns(t, 4)
+	// The message that somebody clicks on may show the ticket still.
+	for level, pages := range map[string]bool{plumbline.SeverityTicket: true, plumbline.SeverityPage: false, "": false} {
+		id, err := s.Silence(t.Context(), flightIncident(), alerting.SilenceRequest{Level: level, For: time.Hour, By: "ann"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.Get(s.api + "/api/v2/silence/" + id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(response.Body)
+		if err := errors.Join(err, response.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(text), `{"isEqual":false,"isRegex":false,"name":"severity","value":"page"}`); got != pages {
+			t.Errorf("seen as %q, the silence is %s", level, text)
+		}
+	}
+}
+
 func TestSilencedIncidentIsQuietUntilItsEnd(t *testing.T) {
 	w := newWorld(t)
 	s, i := paged(t, w)
-	id, err := s.Silence(t.Context(), i.ID, time.Hour, "ann", "known")
+	id, err := s.Silence(t.Context(), i.ID, alerting.SilenceRequest{For: time.Hour, By: "ann", Comment: "known"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +330,7 @@ func TestSilencedIncidentIsQuietUntilItsEnd(t *testing.T) {
 	w.waitPagerDuty(t, 2)
 	wantActions(t, w, "trigger resolve")
 	for _, d := range []time.Duration{0, -time.Hour, 31 * 24 * time.Hour} {
-		if _, err := s.Silence(t.Context(), i.ID, d, "ann", ""); err == nil {
+		if _, err := s.Silence(t.Context(), i.ID, alerting.SilenceRequest{For: d, By: "ann"}); err == nil {
 			t.Errorf("silenced for %s", d)
 		}
 	}
@@ -313,7 +346,7 @@ func TestIncidentIsNotOverWhileAnAlertIsSilenced(t *testing.T) {
 		got, err := s.Incident(t.Context(), i.ID)
 		return err == nil && len(got.Events) > len(i.Events)
 	})
-	if _, err := s.Silence(t.Context(), i.ID, time.Hour, "ann", "known"); err != nil {
+	if _, err := s.Silence(t.Context(), i.ID, alerting.SilenceRequest{For: time.Hour, By: "ann", Comment: "known"}); err != nil {
 		t.Fatal(err)
 	}
 	s.send(t, resolved(firing(plumbline.SeverityPage)))
@@ -388,7 +421,7 @@ func TestATicketThatMayHaveBeenToldStaysMuted(t *testing.T) {
 	s.send(t, firing(plumbline.SeverityTicket))
 	const failed = "alertmanager_notifications_failed_total"
 	eventually(t, func() bool { return s.counter(t, failed) > 0 })
-	if _, err := s.Silence(t.Context(), flightIncident(), time.Hour, "ann", "known"); err != nil {
+	if _, err := s.Silence(t.Context(), flightIncident(), alerting.SilenceRequest{For: time.Hour, By: "ann", Comment: "known"}); err != nil {
 		t.Fatal(err)
 	}
 	s.stop()

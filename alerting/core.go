@@ -27,8 +27,11 @@ import (
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/alertmanager/provider/mem"
 	"github.com/prometheus/alertmanager/silence"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/route"
+	"google.golang.org/protobuf/encoding/protodelim"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 const (
@@ -131,8 +134,10 @@ func (g *sendGate) close(grace time.Duration) {
 
 // durableNflog is Alertmanager's notification log, on disk before Log returns.
 type durableNflog struct {
-	log  *nflog.Log
-	file *frameFile
+	log       *nflog.Log
+	file      *frameFile
+	append    func(frame []byte)
+	retention time.Duration
 }
 
 // Query implements notify.NotificationLog.
@@ -141,15 +146,49 @@ func (d *durableNflog) Query(params ...nflog.QueryParam) ([]*nflogpb.Entry, erro
 }
 
 // Log implements notify.NotificationLog. The broadcast that the log makes of
-// every entry has been appended to the file when it returns.
+// every entry has been appended to the file when it returns. An entry of a time that
+// has not come, as those are that were written before the clock was set back, would
+// keep the new one from being written, and ends of pages from being sent: it is
+// replaced.
 // An entry is kept for the log's retention and not, as Alertmanager asks, for two
 // repeat intervals: an incident that was silenced or acknowledged for longer is
 // still the same.
 func (d *durableNflog) Log(r *nflogpb.Receiver, key string, firing, resolved []uint64, store *nflog.Store, _ time.Duration) error {
-	if err := d.log.Log(r, key, firing, resolved, store, 0); err != nil {
+	former, err := d.log.Query(nflog.QGroupKey(key), nflog.QReceiver(r))
+	if err == nil && len(former) == 1 && former[0].Timestamp.AsTime().After(time.Now().Add(clocksDiffer)) {
+		err = d.replace(former[0].Timestamp.AsTime(), r, key, firing, resolved, store)
+	} else {
+		err = d.log.Log(r, key, firing, resolved, store, 0)
+	}
+	return errors.Join(err, d.file.Err())
+}
+
+// replace logs in place of an entry of a time that has not come: a moment later than
+// that, so that replicas that have it take the new one.
+func (d *durableNflog) replace(at time.Time, r *nflogpb.Receiver, key string, firing, resolved []uint64, store *nflog.Store) error {
+	// Only a log knows what is in a store.
+	scratch, err := nflog.New(nflog.Options{Retention: d.retention, Metrics: prometheus.NewRegistry()})
+	if err != nil {
 		return err
 	}
-	return d.file.Err()
+	var entry nflogpb.MeshEntry
+	var broken error
+	scratch.SetBroadcast(func(frame []byte) { broken = protodelim.UnmarshalFrom(bytes.NewReader(frame), &entry) })
+	if err := errors.Join(scratch.Log(r, key, firing, resolved, store, 0), broken); err != nil {
+		return err
+	}
+	entry.Entry.Timestamp = timestamppb.New(at.Add(time.Nanosecond))
+	var frame bytes.Buffer
+	if _, err := protodelim.MarshalTo(&frame, &entry); err != nil {
+		return err
+	}
+	if err := d.log.Merge(frame.Bytes()); err != nil {
+		return err
+	}
+	if cluster.OversizedMessage(frame.Bytes()) {
+		d.append(frame.Bytes()) // which Merge passes on to nobody
+	}
+	return nil
 }
 
 // start brings everything up in the one order that neither notifies of what is
@@ -214,14 +253,15 @@ func (c *core) openNflog() error {
 	if err != nil {
 		return err
 	}
+	retention := max(c.config.Retention, nflogRetention)
 	log, err := nflog.New(nflog.Options{
-		SnapshotReader: bytes.NewReader(newestFrames(content, ofNotification)), Retention: max(c.config.Retention, nflogRetention), Logger: c.logger, Metrics: c.metrics.alertmanager,
+		SnapshotReader: bytes.NewReader(newestFrames(content, ofNotification)), Retention: retention, Logger: c.logger, Metrics: c.metrics.alertmanager,
 	})
 	if err != nil {
 		return fmt.Errorf("load notification log: %w", err)
 	}
 	log.SetBroadcast(c.append("nflog", file))
-	c.nflog = &durableNflog{log: log, file: file}
+	c.nflog = &durableNflog{log: log, file: file, append: c.append("nflog", file), retention: retention}
 	return nil
 }
 

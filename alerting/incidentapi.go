@@ -60,7 +60,7 @@ func (s *Service) incidentAPI(prefix string, next http.Handler) http.Handler {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		id, err := s.Silence(r.Context(), r.PathValue("id"), d, asked.By, asked.Comment)
+		id, err := s.Silence(r.Context(), r.PathValue("id"), SilenceRequest{For: d, By: asked.By, Comment: asked.Comment})
 		answer(w, map[string]string{"silenceID": id}, err)
 	})
 	mux.Handle("/", next)

@@ -222,8 +222,17 @@ func TestPageThatFiresAgainIsHandedOnAgain(t *testing.T) {
 		}
 		return len(alerts) > 0
 	}
-	if goesOn(plumbline.SeverityPage, 59*time.Minute) || !goesOn(plumbline.SeverityPage, time.Hour) {
-		t.Fatal("the first page was not handed on after an hour")
+	// It was silenced for ten minutes, and its owner told five minutes later.
+	if goesOn(plumbline.SeverityPage, 10*time.Minute) {
+		t.Fatal("the first page was handed on when its owner could hear of it")
+	}
+	if _, err := l.change(opened.ID, func(i Incident) Incident {
+		return i.with(IncidentEvent{At: noon().Add(15 * time.Minute), Kind: EventNotified, By: "a"})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if goesOn(plumbline.SeverityPage, 74*time.Minute) || !goesOn(plumbline.SeverityPage, 75*time.Minute) {
+		t.Fatal("the first page was not handed on an hour after its owner was told")
 	}
 	again := seen(plumbline.SeverityPage, 5*time.Hour)
 	again.Again = map[string]time.Time{plumbline.SeverityPage: noon().Add(5 * time.Hour)}
@@ -234,7 +243,7 @@ func TestPageThatFiresAgainIsHandedOnAgain(t *testing.T) {
 	if !goesOn(plumbline.SeverityPage, 6*time.Hour) {
 		t.Error("what fires again was not handed on after an hour")
 	}
-	if i, err := l.get(opened.ID); err != nil || len(i.Events) != 4 || i.Events[2].Kind != EventAgain {
+	if i, err := l.get(opened.ID); err != nil || len(i.Events) != 5 || i.Events[3].Kind != EventAgain {
 		t.Errorf("history %+v, %v", i.Events, err)
 	}
 }

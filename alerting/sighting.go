@@ -65,6 +65,11 @@ func (s *sightings) end(ctx context.Context, l *slog.Logger, alerts ...*alert.Al
 	return ctx, alerts, nil
 }
 
+// clocksDiffer is how far clocks of replicas may be apart. What is noted of a later time
+// was noted before the clock was set back: an incident that is over then ended before
+// whatever fires now began.
+const clocksDiffer = time.Minute
+
 // current leaves out firing alerts that are old news: their incident is over, as
 // another replica knew first, and nobody has said since that they fire. They are
 // what a replica remembers that was down, or heard late, when they ended.
@@ -75,7 +80,7 @@ func (c *core) current(alerts []*alert.Alert) []*alert.Alert {
 		return alerts
 	}
 	last, ok := c.incidents.last(keyOfAlert(firing[0]))
-	if !ok || last.Open() {
+	if !ok || last.Open() || last.ResolvedAt.After(time.Now().Add(clocksDiffer)) {
 		return alerts
 	}
 	var kept []*alert.Alert

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
@@ -56,7 +57,9 @@ func (w MuteWindow) mutes(a *alert.Alert, now time.Time) bool {
 // Windows knows the experiments and canaries that deployments announce. It
 // answers at once, from memory.
 type Windows interface {
-	MuteWindows(now time.Time) []MuteWindow
+	// MuteWindows returns those at a time, and whether they are known. Until they are,
+	// tickets wait: those that a canary explains would be told after every start.
+	MuteWindows(now time.Time) (windows []MuteWindow, known bool)
 }
 
 // turnTime is the time of the turn, by which Alertmanager's own stages go.
@@ -70,13 +73,15 @@ func turnTime(ctx context.Context) time.Time {
 // muteWindows is the stage of the mute windows.
 func (c *core) muteWindows(ctx context.Context, _ *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
 	now := turnTime(ctx)
-	windows := c.config.MuteWindows
+	windows, known := c.config.MuteWindows, true
 	if c.windows != nil {
-		windows = append(windows[:len(windows):len(windows)], c.windows.MuteWindows(now)...)
+		var announced []MuteWindow
+		announced, known = c.windows.MuteWindows(now)
+		windows = append(windows[:len(windows):len(windows)], announced...)
 	}
 	var heard []*alert.Alert
 	for _, a := range alerts {
-		muted := false
+		muted := !known && mayBeTriedOut(a)
 		for _, w := range windows {
 			muted = muted || w.mutes(a, now)
 		}
@@ -85,6 +90,12 @@ func (c *core) muteWindows(ctx context.Context, _ *slog.Logger, alerts ...*alert
 		}
 	}
 	return ctx, heard, nil
+}
+
+// mayBeTriedOut reports whether a window that nobody knows yet may mute the alert: those
+// that deployments announce are of models, and mute tickets alone.
+func mayBeTriedOut(a *alert.Alert) bool {
+	return a.Labels[plumbline.LabelModel] != "" && a.Labels[plumbline.LabelSeverity] != plumbline.SeverityPage
 }
 
 // businessHours is the stage by which an owner's tickets wait for the morning. A
@@ -112,6 +123,50 @@ func (h businessHours) Exec(ctx context.Context, _ *slog.Logger, alerts ...*aler
 type escalation struct {
 	*core
 	from plumbline.OwnerEntry
+	// heard is when the owner of an incident that nobody is known to have been told of
+	// could first have heard of its page, as this process saw it.
+	heard firstTurns
+}
+
+// firstTurns remembers the first turn of each incident at which a page was not muted.
+type firstTurns struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+// of returns the first turn of the incident, which is now if there was none. A page that
+// fires again has another.
+func (f *firstTurns) of(i Incident, now time.Time) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if first, ok := f.at[i.ID]; ok && !first.Before(i.pagedAt()) {
+		return first
+	}
+	if f.at == nil {
+		f.at = make(map[string]time.Time)
+	}
+	f.at[i.ID] = now
+	return now
+}
+
+// forget drops an incident that is handed on or over.
+func (f *firstTurns) forget(i Incident) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.at, i.ID)
+}
+
+// due is when the other owner is to hear of the page that there is: some time after its
+// owner was first told of it, and not after it began, for it may have been silenced, and
+// alerting may have been down. Where the owner cannot be told, the time runs from when
+// they should have been.
+func (e *escalation) due(i Incident, now time.Time) time.Time {
+	for _, event := range i.Events { // the oldest first
+		if event.Kind == EventNotified && event.By == string(e.from.Name) && !event.At.Before(i.pagedAt()) {
+			return event.At.Add(e.from.Escalation.After)
+		}
+	}
+	return e.heard.of(i, now).Add(e.from.Escalation.After)
 }
 
 // EventHandedOn is the escalation of an incident to another owner.
@@ -142,11 +197,19 @@ func (e *escalation) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.
 	if !ok {
 		return ctx, nil, nil
 	}
-	to, due := string(e.from.Escalation.To), i.pagedAt().Add(e.from.Escalation.After)
+	to := string(e.from.Escalation.To)
 	if _, acked := i.Acknowledged(); !e.handed(i, to, pages(alerts)) {
-		if isMuted(ctx) || acked || !i.Open() || i.EscalatedAt.IsZero() || turnTime(ctx).Before(due) {
+		if !i.Open() {
+			e.heard.forget(i)
+		}
+		if isMuted(ctx) || acked || !i.Open() || i.EscalatedAt.IsZero() {
 			return ctx, nil, nil
 		}
+		due := e.due(i, turnTime(ctx))
+		if turnTime(ctx).Before(due) {
+			return ctx, nil, nil
+		}
+		e.heard.forget(i)
 		// Both replicas write the same: the moment is when it was due.
 		event := IncidentEvent{At: due, Kind: EventHandedOn, By: to, Text: "nobody acknowledged within " + e.from.Escalation.After.String()}
 		changed, err := e.incidents.change(i.ID, func(i Incident) Incident { return i.with(event) })

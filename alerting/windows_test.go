@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,21 +42,26 @@ func TestPageThatNobodyTakesIsHandedOn(t *testing.T) {
 	if err := os.WriteFile(key, []byte("fedcba9876543210fedcba9876543210"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.Config.Owners[0].Escalation = &plumbline.Escalation{After: 2 * time.Hour, To: "manager"}
-	w.Config.Owners = append(w.Config.Owners, plumbline.OwnerEntry{Name: "manager", SlackChannel: "#managers", PagerDutyKeyFile: key})
+	w.Config.Owners[0].Escalation = &plumbline.Escalation{After: 50 * time.Millisecond, To: "manager"}
+	patient := w.Config.Owners[0]
+	patient.Name, patient.Models, patient.Escalation = "patient", []plumbline.Model{"fares"}, &plumbline.Escalation{After: 2 * time.Hour, To: "manager"}
+	w.Config.Owners = append(w.Config.Owners, patient, plumbline.OwnerEntry{Name: "manager", SlackChannel: "#managers", PagerDutyKeyFile: key})
 	s := w.start(t)
-	taken, left := firing(plumbline.SeverityPage), with(firing(plumbline.SeverityPage), plumbline.LabelDeploy, "left")
-	s.send(t, taken) // since a minute: not due yet
+	// It burns for hours, and they were silenced, or alerting was down: its owner hears of
+	// it now, and has two hours from now on.
+	waits, left := with(with(firing(plumbline.SeverityPage), plumbline.LabelModel, "fares"), plumbline.LabelOwner, "patient"), with(firing(plumbline.SeverityPage), plumbline.LabelDeploy, "left")
+	waits.StartsAt = time.Now().Add(-3 * time.Hour)
+	s.send(t, waits)
 	w.waitPagerDuty(t, 1)
 	eventually(t, func() bool { return s.journal.count(alerting.EventOpened) == 2 })
-	left.StartsAt = time.Now().Add(-3 * time.Hour)
 	s.send(t, left)
 	w.waitPagerDuty(t, 3)
+	s.turns(t, 8)
 	told := map[string]int{}
 	for _, e := range w.pagerduty.Events() {
 		told[e.RoutingKey[:4]+e.DedupKey]++
 	}
-	late, known := alerting.IncidentKey("flight-delay", "left", "late-accuracy"), flightIncident()
+	late, known := alerting.IncidentKey("flight-delay", "left", "late-accuracy"), alerting.IncidentKey("fares", "9c41d2e0", "late-accuracy")
 	if told["fedc"+late] != 1 || told["0123"+late] != 1 || told["0123"+known] != 1 || len(told) != 3 {
 		t.Errorf("told %v, want the late one of both owners and the other of its own", told)
 	}
@@ -82,7 +88,41 @@ func TestPageThatNobodyTakesIsHandedOn(t *testing.T) {
 // canaries are the windows of one canary.
 type canaries []alerting.MuteWindow
 
-func (c canaries) MuteWindows(time.Time) []alerting.MuteWindow { return c }
+func (c canaries) MuteWindows(time.Time) ([]alerting.MuteWindow, bool) { return c, true }
+
+// lateCanaries are not known until somebody says so.
+type lateCanaries struct {
+	canaries
+	known atomic.Bool
+}
+
+func (c *lateCanaries) MuteWindows(time.Time) ([]alerting.MuteWindow, bool) {
+	if !c.known.Load() {
+		return nil, false
+	}
+	return c.canaries, true
+}
+
+// After a start nobody knows yet what is tried out: tickets wait until it is known, and
+// those that a canary explains are never told. Pages and the service's own news do not.
+func TestTicketsWaitUntilCanariesAreKnown(t *testing.T) {
+	w := newWorld(t)
+	late := &lateCanaries{canaries: canaries{{Model: "flight-delay", Deploy: "canary", From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour), Reason: "canary"}}}
+	s := w.start(t, func(d *alerting.Deps) { d.Windows = late })
+	s.send(t, with(firing(plumbline.SeverityTicket), plumbline.LabelDeploy, "canary"), with(firing(plumbline.SeverityTicket), plumbline.LabelDeploy, "told"))
+	s.send(t, with(firing(plumbline.SeverityPage), plumbline.LabelDeploy, "paged"))
+	w.waitPagerDuty(t, 1)
+	s.turns(t, 8)
+	if roots := w.slack.Roots(); len(roots) != 1 {
+		t.Fatalf("%d messages before it is known what is tried out, want that of the page", len(roots))
+	}
+	late.known.Store(true)
+	w.waitSlack(t, func([]fakeslack.Message) bool { return len(w.slack.Roots()) == 2 })
+	s.turns(t, 8)
+	if roots := w.slack.Roots(); len(roots) != 2 || strings.Contains(roots[1].Text, "canary") {
+		t.Errorf("%d messages, want those of the page and of the other ticket", len(roots))
+	}
+}
 
 func TestExperimentsMuteTheirTickets(t *testing.T) {
 	w := newWorld(t)
@@ -219,7 +259,7 @@ func TestEndOfAPageIsToldThoughItsTicketIsMuted(t *testing.T) {
 			w.waitPagerDuty(t, 2)
 		}},
 		"silenced": {silent: true, mute: func(t *testing.T, _ *world, s *service) {
-			if _, err := s.Silence(t.Context(), flightIncident(), time.Hour, "ann", "known"); err != nil {
+			if _, err := s.Silence(t.Context(), flightIncident(), alerting.SilenceRequest{For: time.Hour, By: "ann", Comment: "known"}); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -265,7 +305,7 @@ func TestEndOfAPageReachesWhomItWasHandedOnTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Config.MuteWindows = []alerting.MuteWindow{{Model: "flight-delay", From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour), Reason: "a try"}}
-	w.Config.Owners[0].Escalation = &plumbline.Escalation{After: 2 * time.Hour, To: "manager"}
+	w.Config.Owners[0].Escalation = &plumbline.Escalation{After: 50 * time.Millisecond, To: "manager"}
 	w.Config.Owners = append(w.Config.Owners, plumbline.OwnerEntry{Name: "manager", PagerDutyKeyFile: key})
 	s := w.start(t)
 	late := func(severity string, set func(alerting.Alert) alerting.Alert) alerting.Alert {

@@ -45,9 +45,9 @@ func (b Buttons) row(t alerting.Text) slack.Block {
 	}
 	var row []slack.BlockElement
 	if t.Acked == nil {
-		row = append(row, button(actionAck, ackValue(t.Incident, b.Level), "Acknowledge").WithStyle(slack.StylePrimary))
+		row = append(row, button(actionAck, seenValue(t.Incident, b.Level), "Acknowledge").WithStyle(slack.StylePrimary))
 	}
-	row = append(row, button(actionSilence, t.Incident, "Silence 1 h"))
+	row = append(row, button(actionSilence, seenValue(t.Incident, b.Level), "Silence 1 h"))
 	if url := t.Link("Dashboard"); url != "" {
 		row = append(row, button(actionDashboard, "", "Dashboard").WithURL(url))
 	}
@@ -57,8 +57,9 @@ func (b Buttons) row(t alerting.Text) slack.Block {
 	return slack.NewActionBlock(blockActions, row...)
 }
 
-// ackValue is the incident and the level that is acknowledged; keys have no spaces.
-func ackValue(incident, level string) string { return strings.TrimSpace(incident + " " + level) }
+// seenValue is the incident and the level at which who clicks saw it; keys have no
+// spaces.
+func seenValue(incident, level string) string { return strings.TrimSpace(incident + " " + level) }
 
 // gateTarget is what the gate is run on. A button's value is ours: Slack signs
 // what it sends back.

@@ -36,9 +36,9 @@ type Actions interface {
 	// once. It returns whether the level that the incident has is taken: not so if it
 	// has risen since it was shown.
 	Acknowledge(ctx context.Context, incident, level, who string) (taken bool, err error)
-	// Silence keeps the incident from notifying anybody for d; it is on disk when
-	// it returns.
-	Silence(ctx context.Context, incident string, d time.Duration, who string) error
+	// Silence keeps the incident from notifying anybody for d at the level that somebody
+	// saw, empty is the one it has now; it is on disk when it returns.
+	Silence(ctx context.Context, incident, level string, d time.Duration, who string) error
 }
 
 // Gate judges a deploy and says in words what it found.
@@ -196,7 +196,8 @@ func (c *Callbacks) do(ctx context.Context, click click, at time.Time) (status i
 		// Counted from the click, so that a callback that was held up for minutes
 		// does not silence for longer than its button says.
 		until := at.Add(silenceFor)
-		err = c.actions.Silence(ctx, click.value, until.Sub(c.now()), click.by())
+		incident, level, _ := strings.Cut(click.value, " ")
+		err = c.actions.Silence(ctx, incident, level, until.Sub(c.now()), click.by())
 		answer = click.thread(fmt.Sprintf("Silenced until %s by %s.", until.UTC().Format("15:04 UTC"), quoter{}.Name(click.by())))
 	case actionGate:
 		target, ok := click.gate()

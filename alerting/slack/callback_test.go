@@ -60,8 +60,8 @@ func (a *actions) Acknowledge(_ context.Context, incident, level, who string) (b
 	return !a.risen, a.note("ack " + incident + level + " by " + who)
 }
 
-func (a *actions) Silence(_ context.Context, incident string, d time.Duration, who string) error {
-	return a.note("silence " + incident + " for " + d.String() + " by " + who)
+func (a *actions) Silence(_ context.Context, incident, level string, d time.Duration, who string) error {
+	return a.note("silence " + incident + level + " for " + d.String() + " by " + who)
 }
 
 // gate has one verdict.

@@ -1,11 +1,13 @@
 package promapi
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -182,8 +184,51 @@ func TestMinutesAreInstants(t *testing.T) {
 	}
 }
 
+// Clients that send half of a request keep nobody else out.
+func TestHalfARequestHoldsNoSlot(t *testing.T) {
+	cfg := DefaultConfig()
+	a := New(cfg, nil, nil, slog.New(slog.DiscardHandler))
+	server := httptest.NewServer(a.Handler())
+	defer server.Close()
+	for range cfg.Concurrent {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := fmt.Fprintf(c, "POST %s/api/v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nquery=", Path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 * cfg.Concurrent { // some of them are answered after the halves were begun
+		if code, body := get(t, a, "status/buildinfo", nil); code != http.StatusOK {
+			t.Fatalf("%d %v", code, body)
+		}
+	}
+	cfg.Timeout = time.Millisecond
+	late := httptest.NewServer(New(cfg, nil, nil, slog.New(slog.DiscardHandler)).Handler())
+	defer late.Close()
+	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", late.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := fmt.Fprintf(c, "POST %s/api/v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nquery=", Path); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusBadRequest {
+		t.Errorf("half a request is answered with %d", answer.StatusCode)
+	}
+}
+
 func TestTooManyAtOnce(t *testing.T) {
 	a, _ := newAPI(t)
+	a.cfg.Timeout = 10 * time.Millisecond
 	for range a.cfg.Concurrent {
 		a.slots <- struct{}{}
 	}

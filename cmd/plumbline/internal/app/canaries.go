@@ -26,6 +26,10 @@ var correlationSQL string
 // canaryLook is how often deployments are read.
 const canaryLook = 15 * time.Second
 
+// canaryPatience is how long tickets wait after a start for deployments to be read: a
+// ClickHouse that does not answer for longer keeps no ticket from being told.
+const canaryPatience = 2 * time.Minute
+
 // canaries remembers what deployment events say: which deploys are being tried
 // out, whose tickets are no news for a while after an event of stage canary or
 // shadow, and what each was trained on and is fed by.
@@ -36,6 +40,8 @@ type canaries struct {
 	log   *slog.Logger
 
 	mu      sync.Mutex
+	asked   time.Time // for the first time
+	read    bool
 	windows []alerting.MuteWindow
 	keys    map[deployKey][2]string
 }
@@ -54,10 +60,13 @@ func (c *canaries) Correlation(m plumbline.Model, deploy plumbline.DeployHash) (
 }
 
 // MuteWindows implements alerting.Windows.
-func (c *canaries) MuteWindows(time.Time) []alerting.MuteWindow {
+func (c *canaries) MuteWindows(now time.Time) (windows []alerting.MuteWindow, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.windows)
+	if c.asked.IsZero() {
+		c.asked = now
+	}
+	return slices.Clone(c.windows), c.read || now.Sub(c.asked) > canaryPatience
 }
 
 // run reads the deployments again and again until ctx is done. While ClickHouse
@@ -66,7 +75,7 @@ func (c *canaries) run(ctx context.Context) error {
 	ticker := time.NewTicker(c.every)
 	defer ticker.Stop()
 	for {
-		if err := errors.Join(c.read(ctx), c.readKeys(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(c.readWindows(ctx), c.readKeys(ctx)); err != nil && ctx.Err() == nil {
 			c.log.Warn("canaries and shadows are as they were", "err", err)
 		}
 		select {
@@ -77,7 +86,7 @@ func (c *canaries) run(ctx context.Context) error {
 	}
 }
 
-func (c *canaries) read(ctx context.Context) error {
+func (c *canaries) readWindows(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.every)
 	defer cancel()
 	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"seconds": fmt.Sprint(int64(c.lasts / time.Second))}))
@@ -102,7 +111,7 @@ func (c *canaries) read(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.windows = windows
+	c.windows, c.read = windows, true
 	return nil
 }
 

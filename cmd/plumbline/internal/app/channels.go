@@ -70,8 +70,8 @@ func (c clicks) Acknowledge(ctx context.Context, incident, level, who string) (b
 }
 
 // Silence implements slack.Actions.
-func (c clicks) Silence(ctx context.Context, incident string, d time.Duration, who string) error {
-	_, err := c.alerts.Silence(ctx, incident, d, who, "by the button in Slack")
+func (c clicks) Silence(ctx context.Context, incident, level string, d time.Duration, who string) error {
+	_, err := c.alerts.Silence(ctx, incident, alerting.SilenceRequest{Level: level, For: d, By: who, Comment: "by the button in Slack"})
 	return err
 }
 

@@ -49,7 +49,14 @@ func TestCanariesAreMuteWindows(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &canaries{conn: env.DB.Conn(), lasts: time.Hour, every: 5 * time.Minute}
-	if err := c.read(t.Context()); err != nil {
+	begun := time.Now()
+	if _, known := c.MuteWindows(begun); known {
+		t.Error("canaries are known before they were read")
+	}
+	if _, known := c.MuteWindows(begun.Add(canaryPatience + time.Second)); !known {
+		t.Error("tickets wait for canaries without end")
+	}
+	if err := c.readWindows(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.readKeys(t.Context()); err != nil {
@@ -58,8 +65,8 @@ func TestCanariesAreMuteWindows(t *testing.T) {
 	if dataset, job := c.Correlation("m", "new"); dataset != "data-1" || job != "hourly" {
 		t.Errorf("shares %q and %q", dataset, job)
 	}
-	windows := c.MuteWindows(time.Now())
-	if len(windows) != 1 || windows[0].Deploy != "new" || windows[0].To.Sub(windows[0].From) != time.Hour || windows[0].Reason != "canary try" {
+	windows, known := c.MuteWindows(begun)
+	if len(windows) != 1 || !known || windows[0].Deploy != "new" || windows[0].To.Sub(windows[0].From) != time.Hour || windows[0].Reason != "canary try" {
 		t.Errorf("windows %+v, want that of the new canary", windows)
 	}
 }
