@@ -93,6 +93,10 @@ type Result struct {
 // and a login page would be taken for an acknowledgement.
 func RefuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
+// LongestHold is the longest that one Retry-After keeps a destination's calls back:
+// a proxy that says a day would take a day's pages. Whoever meant it says it again.
+const LongestHold = 5 * time.Minute
+
 // Pacer spaces the calls to one destination and holds them back after the
 // destination asked for it (Retry-After). It is safe for concurrent use.
 type Pacer struct {
@@ -139,11 +143,11 @@ func (p *Pacer) Delay() time.Duration {
 	return max(0, time.Until(p.next))
 }
 
-// Hold keeps every later call back for d.
+// Hold keeps every later call back for d, but for no longer than LongestHold.
 func (p *Pacer) Hold(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if until := time.Now().Add(d); until.After(p.next) {
+	if until := time.Now().Add(min(d, LongestHold)); until.After(p.next) {
 		p.next = until
 	}
 }
