@@ -30,6 +30,10 @@ type Notifier interface {
 // Notice is what is to be told.
 type Notice struct {
 	Text Text
+	// Receiver names who is told, the same in every process and at every start. Two
+	// receivers of one incident may share a destination: the owner and whom the owner's
+	// pages escalate to, in one Slack channel.
+	Receiver string
 	// Alerts are the incident's alerts, resolved ones included, for channels
 	// that pass them on as they are.
 	Alerts []Alert
