@@ -47,12 +47,13 @@ type search struct {
 // before this one named none.
 type root struct{ incident, receiver string }
 
-// know remembers the channel's id, which every answer of Slack's tells.
+// know remembers the channel's id, which every answer of Slack's tells. A name may come
+// to be another channel's: what was read of the former is of no use any more.
 func (s *search) know(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.id == "" {
-		s.id = id
+	if s.id != id {
+		s.id, s.began = id, time.Time{}
 	}
 }
 

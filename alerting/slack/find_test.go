@@ -292,6 +292,25 @@ func TestReceiversOfAChannelHaveAMessageEach(t *testing.T) {
 	}
 }
 
+// A channel is renamed and its name given to another: from the first message there on,
+// what was lost is looked for where messages go.
+func TestANameThatBecomesAnotherChannels(t *testing.T) {
+	fake := start(t)
+	n, _ := process(t, fake, "#flights")
+	tell(t, n, firing("a"), memory{})
+	tell(t, n, firing("b"), memory{}) // it knows the channel
+	fake.Fail(fakehttp.Fault{Path: "chat.postMessage", Status: http.StatusOK, Body: `{"ok":true,"channel":"CANOTHER","ts":"1.000001"}`})
+	tell(t, n, firing("c"), memory{})
+
+	lost, _ := process(t, fake, "CANOTHER")
+	tell(t, lost, firing("d"), memory{})
+	state := memory{}
+	tell(t, n, firing("d"), state)
+	if roots := fake.Roots(); len(roots) != 3 || state["slack_channel"] != "CANOTHER" {
+		t.Errorf("%d roots, want a, b and d; d is in %s", len(roots), state["slack_channel"])
+	}
+}
+
 // An incident that is over is not the one that begins now.
 func TestAnEndedIncidentIsNotReopened(t *testing.T) {
 	fake := start(t)
