@@ -119,7 +119,7 @@ func TestAcknowledgedTicketIsNoAcknowledgedPage(t *testing.T) {
 	s, i := paged(t, w)
 	ack := func(level, who string) alerting.Incident {
 		t.Helper()
-		got, err := s.AcknowledgeLevel(t.Context(), i.Key, level, who)
+		got, err := s.AcknowledgeLevel(t.Context(), i.Key, level, time.Time{}, who)
 		if err != nil {
 			t.Fatal(err)
 		}
