@@ -41,16 +41,17 @@ func (s *Service) Incident(ctx context.Context, incident string) (Incident, erro
 // nothing. An incident that is over, or not known, is
 // ErrNoIncident.
 func (s *Service) Acknowledge(ctx context.Context, incident, who string) (Incident, error) {
-	return s.AcknowledgeLevel(ctx, incident, "", who)
+	return s.AcknowledgeLevel(ctx, incident, "", time.Time{}, who)
 }
 
-// AcknowledgeLevel is Acknowledge by somebody who saw the incident at a level: who
-// takes note of a ticket that is becoming a page has not seen the page. Empty,
-// unknown or higher than it has is the level that it has now.
-func (s *Service) AcknowledgeLevel(ctx context.Context, incident, level, who string) (Incident, error) {
+// AcknowledgeLevel is Acknowledge by somebody who saw the incident at a level and a
+// time: who takes note of a ticket that is becoming a page has not seen the page, and
+// nobody has seen what began to fire later. Empty, unknown or higher than it has is the
+// level that it has now, and the zero time is now.
+func (s *Service) AcknowledgeLevel(ctx context.Context, incident, level string, saw time.Time, who string) (Incident, error) {
 	return s.act(ctx, incident, who, func(i Incident, at time.Time) Incident {
 		seen := i.seen(level)
-		if _, ok := i.Acks[seen]; ok {
+		if _, ok := i.Acks[seen]; ok || !saw.IsZero() && saw.Before(i.levelAt(seen)) {
 			return i
 		}
 		return i.with(IncidentEvent{At: at, Kind: EventAcknowledged, By: who, Text: seen})

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,7 +120,7 @@ func TestAcknowledgedTicketIsNoAcknowledgedPage(t *testing.T) {
 	s, i := paged(t, w)
 	ack := func(level, who string) alerting.Incident {
 		t.Helper()
-		got, err := s.AcknowledgeLevel(t.Context(), i.Key, level, who)
+		got, err := s.AcknowledgeLevel(t.Context(), i.Key, level, time.Time{}, who)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -468,4 +469,35 @@ func TestIncidentsBecomeRows(t *testing.T) {
 			t.Fatal("the end was never written")
 		}
 	}
+}
+
+// Whom a page escalates to may have the owner's Slack channel, as by default everybody
+// has the same: they are told by a message of their own, and both hear of the end.
+func TestEscalationIntoTheSameChannelIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.Config.Owners[0].Escalation = &plumbline.Escalation{After: 300 * time.Millisecond, To: "manager"}
+	w.Config.Owners = append(w.Config.Owners, plumbline.OwnerEntry{Name: "manager", Team: "Managers", SlackChannel: w.Config.Owners[0].SlackChannel})
+	s := w.start(t)
+	page := now(firing(plumbline.SeverityPage))
+	s.send(t, page)
+	w.waitSlack(t, func([]fakeslack.Message) bool { return len(w.slack.Roots()) == 2 })
+	for _, team := range []string{"Flights", "Managers"} {
+		if !slices.ContainsFunc(w.slack.Roots(), func(m fakeslack.Message) bool { return strings.Contains(string(m.Blocks), team) }) {
+			t.Errorf("%s were not told: %+v", team, w.slack.Roots())
+		}
+	}
+	s.send(t, resolved(page))
+	eventually(t, func() bool {
+		ends := 0
+		for _, m := range w.slack.Roots() {
+			if strings.Contains(m.Text, "RESOLVED") {
+				ends++
+			}
+		}
+		return ends == 2 && len(w.pagerduty.Events()) == 2
+	})
+	if n := len(w.slack.Roots()); n != 2 {
+		t.Errorf("%d roots, want one each", n)
+	}
+	wantActions(t, w, "trigger resolve")
 }

@@ -30,6 +30,10 @@ type Notifier interface {
 // Notice is what is to be told.
 type Notice struct {
 	Text Text
+	// Receiver names who is told, the same in every process and at every start. Two
+	// receivers of one incident may share a destination: the owner and whom the owner's
+	// pages escalate to, in one Slack channel.
+	Receiver string
 	// Alerts are the incident's alerts, resolved ones included, for channels
 	// that pass them on as they are.
 	Alerts []Alert
@@ -93,6 +97,10 @@ type Result struct {
 // and a login page would be taken for an acknowledgement.
 func RefuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
+// LongestHold is the longest that one Retry-After keeps a destination's calls back:
+// a proxy that says a day would take a day's pages. Whoever meant it says it again.
+const LongestHold = 5 * time.Minute
+
 // Pacer spaces the calls to one destination and holds them back after the
 // destination asked for it (Retry-After). It is safe for concurrent use.
 type Pacer struct {
@@ -139,11 +147,11 @@ func (p *Pacer) Delay() time.Duration {
 	return max(0, time.Until(p.next))
 }
 
-// Hold keeps every later call back for d.
+// Hold keeps every later call back for d, but for no longer than LongestHold.
 func (p *Pacer) Hold(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if until := time.Now().Add(d); until.After(p.next) {
+	if until := time.Now().Add(min(d, LongestHold)); until.After(p.next) {
 		p.next = until
 	}
 }

@@ -145,14 +145,14 @@ func (c *core) openCluster() error {
 		{"sil", c.silences, c.silenceFile, c.silences.SetBroadcast, func() proto.Message { return new(silencepb.MeshSilence) }},
 	} {
 		d := &durableState{State: s.state, name: s.key, empty: s.empty, keep: c.append(s.key, s.file), seen: make(map[[sha256.Size]byte]bool)}
-		channel := peer.AddState(s.key, d, c.metrics.alertmanager)
+		channel := peer.AddState(s.key, c.gossips(s.file, d), c.metrics.alertmanager)
 		s.tell(func(b []byte) {
 			d.append(b)
 			channel.Broadcast(b)
 		})
 		c.durable = append(c.durable, d)
 	}
-	c.incidents.setBroadcast(peer.AddState("inc", c.incidents, c.metrics.alertmanager).Broadcast)
+	c.incidents.setBroadcast(peer.AddState("inc", c.gossips(c.incidents.file, c.incidents), c.metrics.alertmanager).Broadcast)
 	return nil
 }
 

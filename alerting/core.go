@@ -78,6 +78,8 @@ type core struct {
 	maintenances sync.WaitGroup
 	peer         *cluster.Peer // nil alone
 	durable      []*durableState
+	gossiped     []*gossipedState
+	heavy        bool // that gossiped nears its limit was said
 	beats        beats
 	sends        sendGate
 }
@@ -283,7 +285,7 @@ func (c *core) openSilences() error {
 }
 
 func (c *core) openIncidents() error {
-	ledger, err := openLedger(filepath.Join(c.config.DataDir, "incidents"))
+	ledger, err := openLedger(filepath.Join(c.config.DataDir, "incidents"), c.config.IncidentRetention, c.config.Retention)
 	if err != nil {
 		return err
 	}

@@ -120,6 +120,14 @@ func (i Incident) pagedAt() time.Time {
 	return latest(i.EscalatedAt, i.Again[plumbline.SeverityPage])
 }
 
+// levelAt is when what fires at a level began.
+func (i Incident) levelAt(level string) time.Time {
+	if level == plumbline.SeverityPage {
+		return i.pagedAt()
+	}
+	return later(i.OpenedAt, i.Again[level])
+}
+
 // acks are the first acknowledgements of every level since it last began. They
 // follow from what replicas merge without an order, and so do not depend on who
 // heard of a level's return, or of an acknowledgement, first.

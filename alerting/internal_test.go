@@ -256,6 +256,26 @@ func TestPacer(t *testing.T) {
 	})
 }
 
+// No Retry-After takes a day's pages: each keeps calls back for LongestHold at most.
+func TestRetryAfterHoldsNoLongerThanItMay(t *testing.T) {
+	for _, c := range []struct{ says, holds time.Duration }{
+		{0, 0}, {time.Second, time.Second}, {LongestHold, LongestHold}, {time.Hour, LongestHold}, {24 * time.Hour, LongestHold},
+	} {
+		t.Run(c.says.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := NewPacer(0)
+				for range 2 { // who is told so again waits as long again
+					before := time.Now()
+					p.Hold(c.says)
+					if err := p.Wait(t.Context()); err != nil || time.Since(before) != c.holds {
+						t.Errorf("held for %s, %v; want %s", time.Since(before), err, c.holds)
+					}
+				}
+			})
+		})
+	}
+}
+
 // storeAt opens the alert store in a directory, as a start of the service does.
 func storeAt(t *testing.T, dir string) *alertStore {
 	t.Helper()

@@ -17,6 +17,11 @@ type incidentLedger struct {
 	file      *frameFile
 	broadcast func([]byte)  // to the other replicas
 	changed   chan struct{} // one slot: a row to be written
+	// keep is how long an incident is kept after its end, share how long all of them
+	// are told to another replica, in as many bytes as room.
+	keep, share time.Duration
+	room        int
+	now         func() time.Time
 
 	mu    sync.Mutex
 	byID  map[string]Incident
@@ -24,13 +29,18 @@ type incidentLedger struct {
 	dirty map[string]bool     // not written as rows yet
 }
 
-func openLedger(path string) (*incidentLedger, error) {
+// maxSharedIncidents leaves the silences and the notification log their part of
+// gossipLimit.
+const maxSharedIncidents = 8 << 20
+
+func openLedger(path string, keep, share time.Duration) (*incidentLedger, error) {
 	file, content, err := openFrameFile(path)
 	if err != nil {
 		return nil, err
 	}
 	l := &incidentLedger{
 		file: file, broadcast: func([]byte) {}, changed: make(chan struct{}, 1),
+		keep: keep, share: share, room: maxSharedIncidents, now: time.Now,
 		byID: make(map[string]Incident), byKey: make(map[string][]string), dirty: make(map[string]bool),
 	}
 	err = eachFrame(content, func(frame []byte) error {
@@ -93,6 +103,19 @@ func (l *incidentLedger) store(i Incident) error {
 	l.put(i)
 	l.broadcast(frame)
 	l.poke()
+	return nil
+}
+
+// tell stores an incident and tells it though it may be known. The lock is held.
+func (l *incidentLedger) tell(i Incident) error {
+	if !i.equal(l.byID[i.ID]) {
+		return l.store(i)
+	}
+	content, err := json.Marshal(i)
+	if err != nil {
+		return fmt.Errorf("encode incident: %w", err)
+	}
+	l.broadcast(appendFrame(nil, content))
 	return nil
 }
 
@@ -284,13 +307,43 @@ func (l *incidentLedger) giveBack(incidents []Incident) {
 	}
 }
 
-// MarshalBinary implements cluster.State.
+// MarshalBinary implements cluster.State. It is what another replica needs to tell
+// once: the open incidents, then those that ended last. All that are kept would in time
+// be more than a replica takes (gossipLimit), the silences beside them included.
 func (l *incidentLedger) MarshalBinary() ([]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.frames()
+	since := l.now().Add(-l.share)
+	var told []Incident
+	for _, i := range l.byID {
+		if i.Open() || !i.ResolvedAt.Before(since) {
+			told = append(told, i)
+		}
+	}
+	slices.SortFunc(told, func(a, b Incident) int {
+		if a.Open() != b.Open() {
+			if a.Open() {
+				return -1
+			}
+			return 1
+		}
+		return later(b.OpenedAt, b.ResolvedAt).Compare(later(a.OpenedAt, a.ResolvedAt))
+	})
+	var frames []byte
+	for _, i := range told {
+		content, err := json.Marshal(i)
+		if err != nil {
+			return nil, err
+		}
+		if len(frames)+len(content) > l.room {
+			break
+		}
+		frames = appendFrame(frames, content)
+	}
+	return frames, nil
 }
 
+// frames is the file: all incidents. The lock is held.
 func (l *incidentLedger) frames() ([]byte, error) {
 	var frames []byte
 	for _, i := range l.byID {
@@ -304,7 +357,8 @@ func (l *incidentLedger) frames() ([]byte, error) {
 }
 
 // Merge implements cluster.State: what another replica knows is durable here
-// too, and passed on if it was new.
+// too, and passed on if it was new. What ended too long ago to be kept is not taken:
+// of replicas that forget at different times, each would give it back to the other.
 func (l *incidentLedger) Merge(b []byte) error {
 	if wholeFrames(b) != len(b) {
 		return fmt.Errorf("merge incidents: %d bytes do not end with a frame", len(b))
@@ -321,7 +375,14 @@ func (l *incidentLedger) Merge(b []byte) error {
 		}
 		ours, ok := l.byID[theirs.ID]
 		if !ok {
+			if !theirs.Open() && theirs.ResolvedAt.Before(l.now().Add(-l.keep)) {
+				return nil
+			}
 			return l.store(theirs)
+		}
+		if theirs.Open() && !ours.Open() && ours.ResolvedAt.Before(l.now().Add(-l.share)) {
+			// They were away when it ended, and MarshalBinary does not tell them.
+			return l.tell(ours.merge(theirs))
 		}
 		if merged := ours.merge(theirs); !merged.equal(ours) {
 			return l.store(merged)

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/common/model"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -24,10 +26,11 @@ func noon() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) }
 
 func newLedger(t *testing.T, path string) *incidentLedger {
 	t.Helper()
-	l, err := openLedger(path)
+	l, err := openLedger(path, 90*24*time.Hour, 5*24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.now = noon
 	t.Cleanup(func() { _ = l.file.Close() })
 	return l
 }
@@ -109,6 +112,178 @@ func TestLedgerForgetsWhatIsOverOnly(t *testing.T) {
 	}
 	if _, err := l.get(open.ID); err != nil {
 		t.Errorf("an open incident was forgotten: %v", err)
+	}
+}
+
+// pushPull is what memberlist does now and then: each tells the other what it shares.
+func pushPull(t *testing.T, a, b *incidentLedger) {
+	t.Helper()
+	for _, way := range [][2]*incidentLedger{{a, b}, {b, a}} {
+		state, err := way[0].MarshalBinary()
+		if err == nil {
+			err = way[1].Merge(state)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What replicas forget at different times, none gets back from another: neither from
+// one of this version nor from one that tells everything that it keeps.
+func TestWhatReplicasForgetStaysForgotten(t *testing.T) {
+	const day = 24 * time.Hour
+	for name, c := range map[string]struct {
+		after time.Duration
+		kept  int
+	}{
+		"at once": {time.Hour, 1}, "within the retention": {89 * day, 1}, "past it": {91 * day, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := newLedger(t, filepath.Join(t.TempDir(), "a")), newLedger(t, filepath.Join(t.TempDir(), "b"))
+			mustObserve(t, a, seen(plumbline.SeverityPage, 0))
+			mustObserve(t, a, ended(time.Minute))
+			pushPull(t, a, b)
+			everything, err := b.frames()
+			if err != nil || len(b.all()) != 1 {
+				t.Fatalf("b knows %d, %v", len(b.all()), err)
+			}
+			now := func() time.Time { return noon().Add(c.after) }
+			a.now, b.now = now, now
+			for range 3 {
+				for _, l := range []*incidentLedger{a, b} {
+					l.takeDirty()
+					if err := l.compact(now().Add(-l.keep)); err != nil {
+						t.Fatal(err)
+					}
+					pushPull(t, a, b)
+					if err := l.Merge(everything); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if len(a.all()) != c.kept || len(b.all()) != c.kept {
+				t.Errorf("a knows %d, b %d, want %d", len(a.all()), len(b.all()), c.kept)
+			}
+			if rows := append(a.takeDirty(), b.takeDirty()...); len(rows) > 0 {
+				t.Errorf("%d rows are to be written again", len(rows))
+			}
+		})
+	}
+}
+
+// A replica tells another what it needs to tell once, however much it keeps: the open
+// incidents, and those that ended last.
+func TestReplicasTellEachOtherWhatMayStillMatter(t *testing.T) {
+	const many, day = 100, 24 * time.Hour
+	a := newLedger(t, filepath.Join(t.TempDir(), "a"))
+	size := 0
+	for n := range many { // one a day, the first five open
+		key := IncidentKey("m", plumbline.DeployHash(fmt.Sprint(n)), "s")
+		i := Incident{Key: key, Severity: plumbline.SeverityPage, OpenedAt: noon().Add(time.Duration(n) * day)}
+		i.ID = incidentID(key, i.OpenedAt)
+		if n >= 5 {
+			i.ResolvedAt = i.OpenedAt.Add(time.Hour)
+		}
+		content, err := json.Marshal(i)
+		if err == nil {
+			err = a.Merge(appendFrame(nil, content))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		size = max(size, len(content))
+	}
+	a.now = func() time.Time { return noon().Add(many * day) }
+	for _, c := range []struct {
+		share        time.Duration
+		incidents    int // as many have room
+		open, latest int
+	}{
+		{5 * day, many, 5, 5}, {30 * day, many, 5, 30}, {365 * day, many, 5, many - 5},
+		{365 * day, 8, 5, 3}, {365 * day, 3, 3, 0}, {time.Minute, many, 5, 0},
+	} {
+		a.share, a.room = c.share, c.incidents*(size+2)
+		b := newLedger(t, filepath.Join(t.TempDir(), "b"))
+		state, err := a.MarshalBinary()
+		if err == nil {
+			err = b.Merge(state)
+		}
+		if err != nil || len(state) > a.room {
+			t.Fatalf("%d bytes in a room of %d, %v", len(state), a.room, err)
+		}
+		open, latest := 0, 0
+		for n, i := range b.all() { // the latest first
+			if i.Open() {
+				open++
+			} else if i.OpenedAt.Equal(noon().Add(time.Duration(many-1-n) * day)) {
+				latest++
+			}
+		}
+		if open != c.open || latest != c.latest || len(b.all()) != open+latest {
+			t.Errorf("%+v: told of %d: %d open, %d of the latest", c, len(b.all()), open, latest)
+		}
+	}
+	if restarted := newLedger(t, a.file.path); len(restarted.all()) != many {
+		t.Errorf("%d are kept, want all", len(restarted.all()))
+	}
+}
+
+// A replica that was away when an incident ended hears of it, though that was too long
+// ago to be told to everybody.
+func TestAnOldEndIsToldToWhoWasAway(t *testing.T) {
+	a, b := newLedger(t, filepath.Join(t.TempDir(), "a")), newLedger(t, filepath.Join(t.TempDir(), "b"))
+	mustObserve(t, a, seen(plumbline.SeverityPage, 0))
+	pushPull(t, a, b)
+	mustObserve(t, a, ended(time.Minute))
+	now := func() time.Time { return noon().Add(30 * 24 * time.Hour) }
+	a.now, b.now = now, now
+	told := 0
+	a.setBroadcast(func(frame []byte) {
+		told++
+		if err := b.Merge(frame); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for range 3 {
+		pushPull(t, a, b)
+	}
+	if one, two := a.all(), b.all(); len(two) != 1 || !two[0].equal(one[0]) || told != 1 {
+		t.Errorf("told %d times: %+v, want %+v", told, two, one)
+	}
+}
+
+// The owner of the service hears before replicas take nothing from each other any
+// more, and that it is over.
+func TestGossipThatNearsItsLimitIsAnAlert(t *testing.T) {
+	c := newCore(t)
+	c.config.DataDir, c.config.Cluster.Name = t.TempDir(), "a"
+	if err := errors.Join(c.openIncidents(), c.openSilences(), c.openAlerts()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.alerts.Close)
+	c.gossips(c.incidents.file, c.incidents)
+	mustObserve(t, c.incidents, seen(plumbline.SeverityPage, 0))
+	state, err := c.incidents.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := len(state)
+	for _, step := range []struct {
+		near          int
+		known, firing bool
+	}{{size, false, false}, {size - 1, true, true}, {size - 1, true, true}, {size, true, false}} {
+		if err := c.weigh(t.Context(), step.near); err != nil {
+			t.Fatal(err)
+		}
+		known := len(c.alerts.known) == 1
+		firing := c.alerts.fires(ServiceIncidentKey(AlertGossipNearlyFull, "a"), func(model.Fingerprint) bool { return true })
+		if known != step.known || firing != step.firing {
+			t.Errorf("%d bytes, told from %d on: known %t, fires %t; want %+v", size, step.near, known, firing, step)
+		}
+	}
+	if got := testutil.ToFloat64(c.metrics.gossip.WithLabelValues("incidents")); got != float64(size) {
+		t.Errorf("plumbline_alerting_gossip_state_bytes %v, want %d", got, size)
 	}
 }
 
@@ -275,15 +450,7 @@ func TestReplicasAgree(t *testing.T) {
 			toA, toB = nil, nil
 		}
 	}
-	for _, way := range [][2]*incidentLedger{{a, b}, {b, a}} {
-		state, err := way[0].MarshalBinary()
-		if err == nil {
-			err = way[1].Merge(state)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	pushPull(t, a, b)
 	toA, toB = nil, nil
 	one, two := a.all(), b.all()
 	if len(one) == 0 || len(one) != len(two) {

@@ -48,6 +48,9 @@ func (c *core) maintain(ctx context.Context) {
 	timer := time.NewTimer(upkeep)
 	defer timer.Stop()
 	for {
+		if err := c.weigh(ctx, gossipNear); err != nil {
+			c.logger.Error("what is told to other replicas", "err", err)
+		}
 		select {
 		case <-ctx.Done():
 			return

@@ -17,6 +17,7 @@ type metrics struct {
 	journalFailures  prometheus.Counter
 	seedFailures     prometheus.Counter
 	storageFailures  *prometheus.CounterVec
+	gossip           *prometheus.GaugeVec
 	alertmanager     *prometheus.Registry
 	requestDurations *prometheus.HistogramVec
 }
@@ -36,7 +37,11 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		journalFailures: counter("journal_failures_total", "Incident events that could not be recorded."),
 		seedFailures:    counter("seed_failures_total", "Starts without the alerts that the rules knew to be firing."),
 		storageFailures: vec("storage_failures_total", "Writes to the data directory that did not succeed, by file.", "file"),
-		alertmanager:    prometheus.NewRegistry(),
+		gossip: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "plumbline", Subsystem: "alerting", Name: "gossip_state_bytes",
+			Help: "What a replica tells another when they compare everything, by state; from 20 MiB on, the other takes none of it.",
+		}, []string{"state"}),
+		alertmanager: prometheus.NewRegistry(),
 		requestDurations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "alertmanager_http_request_duration_seconds", Help: "Latencies of API requests.", Buckets: prometheus.DefBuckets,
 		}, []string{"handler", "method", "code"}),
@@ -45,7 +50,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		return nil, fmt.Errorf("register alerting metrics: %w", err)
 	}
 	for _, c := range []prometheus.Collector{
-		m.received, m.refused, m.events, m.explainFailures, m.journalFailures, m.seedFailures, m.storageFailures, m.alertmanager,
+		m.received, m.refused, m.events, m.explainFailures, m.journalFailures, m.seedFailures, m.storageFailures, m.gossip, m.alertmanager,
 	} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("register alerting metrics: %w", err)

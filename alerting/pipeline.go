@@ -216,7 +216,7 @@ func (d *delivery) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bo
 	maybeTold := o.maybeTold
 	o.maybeTold = true // of the next attempt
 	result, err := d.notifier.Notify(ctx, Notice{
-		Text: text, Alerts: plainAlerts(alerts), Repeat: o.repeat, State: store,
+		Text: text, Receiver: d.entry.GetGroupName(), Alerts: plainAlerts(alerts), Repeat: o.repeat, State: store,
 		Incident: o.incident, Acknowledged: o.acknowledged, MaybeTold: maybeTold,
 	})
 	if err == nil {

@@ -3,6 +3,7 @@ package alerting
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"strconv"
 	"sync"
 	"time"
@@ -29,10 +30,15 @@ type texts struct {
 	last map[string]*cachedText // by group
 }
 
+// textKept is how long a text waits for another channel of its turn: longer than a turn
+// takes, and what is written once more is only the same once more.
+const textKept = 10 * time.Minute
+
 type cachedText struct {
-	flush string
-	once  sync.Once
-	text  Text
+	flush   string
+	written time.Time
+	once    sync.Once
+	text    Text
 }
 
 func (t *texts) write(ctx context.Context, alerts []*alert.Alert, owner plumbline.OwnerEntry) Text {
@@ -41,7 +47,8 @@ func (t *texts) write(ctx context.Context, alerts []*alert.Alert, owner plumblin
 	t.mu.Lock()
 	c, ok := t.last[group]
 	if !ok || c.flush != flush {
-		c = &cachedText{flush: flush}
+		t.forget()
+		c = &cachedText{flush: flush, written: t.now()}
 		t.last[group] = c
 	}
 	t.mu.Unlock()
@@ -57,6 +64,13 @@ func (t *texts) write(ctx context.Context, alerts []*alert.Alert, owner plumblin
 		t.mu.Unlock()
 	}
 	return c.text
+}
+
+// forget drops the texts of turns that are over: an incident may end without a last
+// one, muted or told by another replica. The lock is held.
+func (t *texts) forget() {
+	old := t.now().Add(-textKept)
+	maps.DeleteFunc(t.last, func(_ string, c *cachedText) bool { return c.written.Before(old) })
 }
 
 func plainAlerts(alerts []*alert.Alert) []Alert {

@@ -14,16 +14,25 @@ import (
 // peer is one replica and what it has not acknowledged.
 type peer struct {
 	url  string
+	keep time.Duration // after the end of an alert
 	wake chan struct{}
 
 	mu      sync.Mutex
 	waiting map[string][]item // by the alert's labels, in order
 	most    int               // alerts at once
+	swept   time.Time         // when old news were last looked for
+}
+
+func newPeer(url string, keep time.Duration) *peer {
+	return &peer{url: url, keep: keep, wake: make(chan struct{}, 1), waiting: make(map[string][]item), most: mostAlerts}
 }
 
 // mostAlerts is how many alerts are sent at once: some hundred kilobytes, which
 // whatever stands before a replica lets through.
 const mostAlerts = 100
+
+// sweepEvery is how often old news are looked for.
+const sweepEvery = time.Minute
 
 type item struct {
 	term  alerting.Term
@@ -44,9 +53,31 @@ func (p *peer) put(term alerting.Term, alerts []alerting.Alert, now time.Time) {
 		}
 		p.waiting[key] = append(slices.Clone(items), item{term, a})
 	}
+	p.sweep(now)
 	select {
 	case p.wake <- struct{}{}:
 	default:
+	}
+}
+
+// sweep drops what ended too long ago to be news: every deploy has labels of its own,
+// and for a peer that is gone for good those of all that ever were would wait. The lock
+// is held.
+func (p *peer) sweep(now time.Time) {
+	if now.Sub(p.swept) < sweepEvery {
+		return
+	}
+	p.swept = now
+	old := func(i item) bool { return !i.alert.EndsAt.IsZero() && i.alert.EndsAt.Before(now.Add(-p.keep)) }
+	for key, items := range p.waiting {
+		if !slices.ContainsFunc(items, old) {
+			continue
+		}
+		if items = slices.DeleteFunc(slices.Clone(items), old); len(items) == 0 {
+			delete(p.waiting, key)
+			continue
+		}
+		p.waiting[key] = items
 	}
 }
 

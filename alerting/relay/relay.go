@@ -31,10 +31,15 @@ type Config struct {
 	Timeout time.Duration `yaml:"timeout"`
 	// Retry is how soon a replica that did not answer is asked again. Default 1 s.
 	Retry time.Duration `yaml:"retry"`
+	// Retention is how long after its end an alert waits for a replica that does not
+	// answer: alerting's own, for no replica knows it for longer.
+	Retention time.Duration `yaml:"-"`
 }
 
 // DefaultConfig returns the defaults; Peers has none.
-func DefaultConfig() Config { return Config{Timeout: 5 * time.Second, Retry: time.Second} }
+func DefaultConfig() Config {
+	return Config{Timeout: 5 * time.Second, Retry: time.Second, Retention: alerting.DefaultConfig().Retention}
+}
 
 // Validate returns every problem, each naming its key.
 func (c Config) Validate() error {
@@ -50,6 +55,9 @@ func (c Config) Validate() error {
 	}
 	if c.Retry <= 0 {
 		errs = append(errs, fmt.Errorf("retry: %s is not above zero", c.Retry))
+	}
+	if c.Retention <= 0 {
+		errs = append(errs, fmt.Errorf("retention: %s is not above zero", c.Retention))
 	}
 	return errors.Join(errs...)
 }
@@ -98,14 +106,15 @@ func New(cfg Config, registry prometheus.Registerer, log *slog.Logger) (*Relay, 
 		return nil, fmt.Errorf("relay: %w", err)
 	}
 	for _, url := range cfg.Peers {
-		r.peers = append(r.peers, &peer{url: strings.TrimSuffix(url, "/"), wake: make(chan struct{}, 1), waiting: make(map[string][]item), most: mostAlerts})
+		r.peers = append(r.peers, newPeer(strings.TrimSuffix(url, "/"), cfg.Retention))
 	}
 	return r, nil
 }
 
 // Send hands alerts to every peer's queue and returns at once. A later version
 // of an alert takes the place of one that waits, but a beginning not that of an
-// end: both are told. Term is the evaluator's right to speak for its rule group.
+// end: both are told. What ended longer ago than Config.Retention waits no more:
+// a peer that comes back ends by itself what nobody says any more. Term is the evaluator's right to speak for its rule group.
 func (r *Relay) Send(term alerting.Term, alerts ...alerting.Alert) {
 	for _, p := range r.peers {
 		p.put(term, alerts, time.Now())

@@ -179,10 +179,10 @@ func section(text string) slack.Block {
 }
 
 // message is what post and update have in common.
-func message(t alerting.Text, buttons Buttons) []slack.MsgOption {
+func message(t alerting.Text, buttons Buttons, receiver string) []slack.MsgOption {
 	return []slack.MsgOption{
 		slack.MsgOptionText(headline(t), false),
-		slack.MsgOptionBlocks(Blocks(t, buttons)...), metadata(t),
+		slack.MsgOptionBlocks(Blocks(t, buttons)...), metadata(t, receiver),
 		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
 	}
 }

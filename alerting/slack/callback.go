@@ -32,10 +32,10 @@ const Path = "/slack/actions"
 // Actions is what the buttons do. An error is told to the person who clicked.
 type Actions interface {
 	// Acknowledge records that somebody saw the incident at the level, empty is the
-	// one it has now, and looks after it; it is on disk when it returns, and twice is
-	// once. It returns whether the level that the incident has is taken: not so if it
-	// has risen since it was shown.
-	Acknowledge(ctx context.Context, incident, level, who string) (taken bool, err error)
+	// one it has now, and the time, and looks after it; it is on disk when it returns,
+	// and twice is once. It returns whether the level that the incident has is taken:
+	// not so if it has risen since it was shown, or began to fire anew.
+	Acknowledge(ctx context.Context, incident, level string, saw time.Time, who string) (taken bool, err error)
 	// Silence keeps the incident from notifying anybody for d at the level that somebody
 	// saw, empty is the one it has now; it is on disk when it returns.
 	Silence(ctx context.Context, incident, level string, d time.Duration, who string) error
@@ -187,10 +187,12 @@ func (c *Callbacks) do(ctx context.Context, click click, at time.Time) (status i
 		// The thread hears of it from the notifier, which sees the incident change.
 		var taken bool
 		incident, level, _ := strings.Cut(click.value, " ")
-		taken, err = c.actions.Acknowledge(ctx, incident, level, click.by())
+		// A callback that is sent once more, to another replica, takes nothing that
+		// began after the click. Signatures tell whole seconds.
+		taken, err = c.actions.Acknowledge(ctx, incident, level, at.Add(time.Second), click.by())
 		answer = click.whisper("You look after it now.")
 		if !taken {
-			answer = click.whisper("It has become a page since, which nobody has taken: acknowledge that, too, when the message shows it.")
+			answer = click.whisper("It has become a page since, or fires again, which nobody has taken: acknowledge that, too, when the message shows it.")
 		}
 	case actionSilence:
 		// Counted from the click, so that a callback that was held up for minutes

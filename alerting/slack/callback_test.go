@@ -38,6 +38,8 @@ type actions struct {
 	fail error
 	// risen says that incidents have become pages since they were shown.
 	risen bool
+	// saw is when the last acknowledgement was clicked.
+	saw time.Time
 }
 
 func (a *actions) note(what string) error {
@@ -56,7 +58,10 @@ func (a *actions) all() []string {
 	return append([]string(nil), a.done...)
 }
 
-func (a *actions) Acknowledge(_ context.Context, incident, level, who string) (bool, error) {
+func (a *actions) Acknowledge(_ context.Context, incident, level string, saw time.Time, who string) (bool, error) {
+	a.mu.Lock()
+	a.saw = saw
+	a.mu.Unlock()
 	return !a.risen, a.note("ack " + incident + level + " by " + who)
 }
 
@@ -189,8 +194,8 @@ func TestAcknowledgedIsWhatWasShown(t *testing.T) {
 	if status := d.send(t, d.click("plumbline_ack", "k1 ticket")); status != http.StatusOK {
 		t.Fatalf("status %d", status)
 	}
-	if got := d.all(); len(got) != 1 || got[0] != "ack k1ticket by ann (U0123ABCD)" {
-		t.Errorf("done: %q", got)
+	if got := d.all(); len(got) != 1 || got[0] != "ack k1ticket by ann (U0123ABCD)" || !d.saw.Equal(noon.Add(time.Second)) {
+		t.Errorf("done: %q, of what fired at %s", got, d.saw)
 	}
 	if m := d.waitSaid(t, "It has become a page"); m.Ephemeral != allowed {
 		t.Errorf("everybody sees it: %+v", m)

@@ -39,22 +39,29 @@ type search struct {
 	id     string // the channel's
 	began  time.Time
 	oldest time.Time
-	roots  map[string]string // open incidents: their message's time stamp
+	roots  map[root]string // open incidents: their message's time stamp
 }
 
-// know remembers the channel's id, which every answer of Slack's tells.
+// root is what a message of an incident is known by. Receivers who share a channel have
+// one each: who is told by a change of somebody else's message hears nothing. Versions
+// before this one named none.
+type root struct{ incident, receiver string }
+
+// know remembers the channel's id, which every answer of Slack's tells. A name may come
+// to be another channel's: what was read of the former is of no use any more.
 func (s *search) know(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.id == "" {
-		s.id = id
+	if s.id != id {
+		s.id, s.began = id, time.Time{}
 	}
 }
 
-// adopt finds the open root message of the incident in the channel's history and
-// remembers it. An error means that the search can be made again; where Slack
+// adopt finds the open root message of the incident and receiver in the channel's
+// history and remembers it. Of what is over, one that names no receiver is ended, too.
+// An error means that the search can be made again; where Slack
 // refuses it for good, nothing is found and that is counted.
-func (n *notifier) adopt(ctx context.Context, api *slack.Client, state alerting.State, text alerting.Text) (bool, error) {
+func (n *notifier) adopt(ctx context.Context, api *slack.Client, notice alerting.Notice, text alerting.Text) (bool, error) {
 	asked := time.Now()
 	s := &n.target.search
 	s.mu.Lock()
@@ -74,13 +81,16 @@ func (n *notifier) adopt(ctx context.Context, api *slack.Client, state alerting.
 			return false, nil
 		}
 	}
-	ts, ok := s.roots[text.Incident]
+	ts, ok := s.roots[root{text.Incident, notice.Receiver}]
+	if !ok && text.Status == alerting.StatusResolved {
+		ts, ok = s.roots[root{incident: text.Incident}]
+	}
 	if !ok {
 		return false, nil
 	}
 	n.adopted.Inc()
-	state.SetStr(stateChannel, s.id)
-	state.SetStr(stateTS, ts)
+	notice.State.SetStr(stateChannel, s.id)
+	notice.State.SetStr(stateTS, ts)
 	return true, nil
 }
 
@@ -99,13 +109,13 @@ func (n *notifier) ask(ctx context.Context, call func() error) error {
 
 // openRoots returns the time stamps of the messages of incidents that are open.
 // The search's lock is held.
-func (n *notifier) openRoots(ctx context.Context, api *slack.Client, oldest time.Time) (map[string]string, error) {
+func (n *notifier) openRoots(ctx context.Context, api *slack.Client, oldest time.Time) (map[root]string, error) {
 	id, err := n.channelOf(ctx, api)
 	if err != nil || id == "" {
 		return nil, err
 	}
 	n.target.search.id = id
-	roots := make(map[string]string)
+	roots := make(map[root]string)
 	cursor := ""
 	for range searchPages {
 		var page *slack.GetConversationHistoryResponse
@@ -120,13 +130,13 @@ func (n *notifier) openRoots(ctx context.Context, api *slack.Client, oldest time
 			return nil, err
 		}
 		for _, m := range page.Messages { // the newest first
-			incident, open := incidentOf(m.Metadata)
-			if _, seen := roots[incident]; incident == "" || seen {
+			of, open := rootOf(m.Metadata)
+			if _, seen := roots[of]; of.incident == "" || seen {
 				continue
 			}
-			roots[incident] = ""
+			roots[of] = ""
 			if open {
-				roots[incident] = m.Timestamp
+				roots[of] = m.Timestamp
 			}
 		}
 		if cursor = page.ResponseMetaData.NextCursor; !page.HasMore || cursor == "" {
@@ -139,10 +149,10 @@ func (n *notifier) openRoots(ctx context.Context, api *slack.Client, oldest time
 }
 
 // openOnly drops the incidents whose newest message says that they are over.
-func openOnly(roots map[string]string) map[string]string {
-	for incident, ts := range roots {
+func openOnly(roots map[root]string) map[root]string {
+	for of, ts := range roots {
 		if ts == "" {
-			delete(roots, incident)
+			delete(roots, of)
 		}
 	}
 	return roots
@@ -267,28 +277,30 @@ const (
 	metaRepeats  = "repeats"
 	eventType    = "plumbline_incident"
 	metaIncident = "incident"
+	metaReceiver = "receiver"
 	metaStatus   = "status"
 	metaSince    = "since"
 )
 
-// metadata marks the root message with the incident and whether it is over, so
-// that it can be found again in the channel's history.
-func metadata(t alerting.Text) slack.MsgOption {
+// metadata marks the root message with the incident, who is told and whether it is
+// over, so that it can be found again in the channel's history.
+func metadata(t alerting.Text, receiver string) slack.MsgOption {
 	return slack.MsgOptionMetadata(slack.SlackMetadata{
 		EventType: eventType,
 		EventPayload: map[string]any{
-			metaIncident: t.Incident, metaStatus: string(t.Status), metaSince: t.Since.UTC().Format(time.RFC3339),
+			metaIncident: t.Incident, metaReceiver: receiver, metaStatus: string(t.Status), metaSince: t.Since.UTC().Format(time.RFC3339),
 		},
 	})
 }
 
-// incidentOf reads what metadata wrote; the incident is empty for a message that
-// is none of ours.
-func incidentOf(m slack.SlackMetadata) (incident string, open bool) {
+// rootOf reads what metadata wrote; the incident is empty for a message that is none of
+// ours.
+func rootOf(m slack.SlackMetadata) (of root, open bool) {
 	if m.EventType != eventType {
-		return "", false
+		return root{}, false
 	}
-	incident, _ = m.EventPayload[metaIncident].(string)
+	of.incident, _ = m.EventPayload[metaIncident].(string)
+	of.receiver, _ = m.EventPayload[metaReceiver].(string)
 	status, _ := m.EventPayload[metaStatus].(string)
-	return incident, status == string(alerting.StatusFiring)
+	return of, status == string(alerting.StatusFiring)
 }

@@ -239,6 +239,78 @@ func TestALostSendIsEnded(t *testing.T) {
 	}
 }
 
+// A channel may be that of several receivers, as of an owner and of whom the owner's
+// pages escalate to: whoever is told later is told by a message of their own. Each finds
+// it again after a crash, and ends what an older version left, which named nobody.
+func TestReceiversOfAChannelHaveAMessageEach(t *testing.T) {
+	const owner, manager, nobody = "owner/a", "escalation/a/b", ""
+	ticketed := func(text alerting.Text) alerting.Text { text.Severity = plumbline.SeverityTicket; return text }
+	for name, c := range map[string]struct {
+		before []string // who was told when it began, in this order
+		tells  string
+		text   func(alerting.Text) alerting.Text
+		roots  int
+		takes  int // the root that is taken up, from 1
+	}{
+		"the first":                          {nil, owner, nil, 1, 0},
+		"whom it escalates to":               {[]string{owner}, manager, nil, 2, 0},
+		"their own, after a crash":           {[]string{owner, manager}, manager, nil, 2, 2},
+		"their own, which is the older":      {[]string{owner, manager}, owner, nil, 2, 1},
+		"a ticket, after a crash":            {[]string{owner, manager}, owner, ticketed, 2, 1},
+		"an older version's":                 {[]string{nobody}, manager, nil, 2, 0},
+		"the end of an older version's":      {[]string{nobody}, owner, over, 1, 1},
+		"the end of their own":               {[]string{nobody, owner}, owner, over, 2, 2},
+		"the end, of which another was told": {[]string{owner}, manager, over, 1, 0},
+		"where nobody is named":              {[]string{nobody}, nobody, nil, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := start(t)
+			first, _ := process(t, fake, "#shared")
+			for _, receiver := range c.before {
+				if result, err := first.Notify(t.Context(), alerting.Notice{Text: firing("a"), Receiver: receiver, State: memory{}}); err != nil || !result.Sent {
+					t.Fatalf("%+v, %v", result, err)
+				}
+			}
+			text := firing("a")
+			if c.text != nil {
+				text = c.text(text)
+			}
+			second, _ := process(t, fake, "#shared")
+			if _, err := second.Notify(t.Context(), alerting.Notice{Text: text, Receiver: c.tells, State: memory{}, MaybeTold: true}); err != nil {
+				t.Fatal(err)
+			}
+			roots := fake.Roots()
+			if len(roots) != c.roots {
+				t.Fatalf("%d roots, want %d", len(roots), c.roots)
+			}
+			for i, r := range roots {
+				if taken := i+1 == c.takes; (r.Updates > 0) != taken {
+					t.Errorf("root %d was changed %d times", i+1, r.Updates)
+				}
+			}
+		})
+	}
+}
+
+// A channel is renamed and its name given to another: from the first message there on,
+// what was lost is looked for where messages go.
+func TestANameThatBecomesAnotherChannels(t *testing.T) {
+	fake := start(t)
+	n, _ := process(t, fake, "#flights")
+	tell(t, n, firing("a"), memory{})
+	tell(t, n, firing("b"), memory{}) // it knows the channel
+	fake.Fail(fakehttp.Fault{Path: "chat.postMessage", Status: http.StatusOK, Body: `{"ok":true,"channel":"CANOTHER","ts":"1.000001"}`})
+	tell(t, n, firing("c"), memory{})
+
+	lost, _ := process(t, fake, "CANOTHER")
+	tell(t, lost, firing("d"), memory{})
+	state := memory{}
+	tell(t, n, firing("d"), state)
+	if roots := fake.Roots(); len(roots) != 3 || state["slack_channel"] != "CANOTHER" {
+		t.Errorf("%d roots, want a, b and d; d is in %s", len(roots), state["slack_channel"])
+	}
+}
+
 // An incident that is over is not the one that begins now.
 func TestAnEndedIncidentIsNotReopened(t *testing.T) {
 	fake := start(t)

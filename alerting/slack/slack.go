@@ -211,7 +211,7 @@ func (n *notifier) Notify(ctx context.Context, notice alerting.Notice) (alerting
 	if !posted {
 		// The last process, or the other replica, may have posted and died before
 		// anybody wrote it down.
-		if adopted, err = n.adopt(ctx, api, notice.State, text); err != nil {
+		if adopted, err = n.adopt(ctx, api, notice, text); err != nil {
 			return alerting.Result{Retry: true}, err
 		}
 		if !adopted && text.Status == alerting.StatusResolved {
@@ -269,7 +269,7 @@ func remember(state alerting.State, text alerting.Text) error {
 }
 
 func (n *notifier) post(ctx context.Context, api *slack.Client, notice alerting.Notice, text alerting.Text) error {
-	channel, ts, err := n.send(ctx, api, n.target.name, append(message(text, n.buttons(notice.Incident)), slack.MsgOptionPost())...)
+	channel, ts, err := n.send(ctx, api, n.target.name, append(message(text, n.buttons(notice.Incident), notice.Receiver), slack.MsgOptionPost())...)
 	if err != nil {
 		return fmt.Errorf("post incident to Slack channel %s: %w", n.target.name, err)
 	}
@@ -281,7 +281,7 @@ func (n *notifier) post(ctx context.Context, api *slack.Client, notice alerting.
 
 func (n *notifier) update(ctx context.Context, api *slack.Client, notice alerting.Notice, ts string, text alerting.Text) error {
 	channel, _ := notice.State.GetStr(stateChannel)
-	if _, _, err := n.send(ctx, api, channel, append(message(text, n.buttons(notice.Incident)), slack.MsgOptionUpdate(ts))...); err != nil {
+	if _, _, err := n.send(ctx, api, channel, append(message(text, n.buttons(notice.Incident), notice.Receiver), slack.MsgOptionUpdate(ts))...); err != nil {
 		return fmt.Errorf("update incident in Slack channel %s: %w", n.target.name, err)
 	}
 	return nil

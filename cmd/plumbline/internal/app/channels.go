@@ -63,8 +63,8 @@ func (a *App) startButtons(parts *stack, alerts *alerting.Service, runner *analy
 type clicks struct{ alerts *alerting.Service }
 
 // Acknowledge implements slack.Actions.
-func (c clicks) Acknowledge(ctx context.Context, incident, level, who string) (bool, error) {
-	i, err := c.alerts.AcknowledgeLevel(ctx, incident, level, who)
+func (c clicks) Acknowledge(ctx context.Context, incident, level string, saw time.Time, who string) (bool, error) {
+	i, err := c.alerts.AcknowledgeLevel(ctx, incident, level, saw, who)
 	_, taken := i.Acknowledged()
 	return taken, err
 }

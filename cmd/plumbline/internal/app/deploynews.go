@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,6 +30,8 @@ const (
 	newsLate = 10 * time.Minute
 	// newsPage is the LIMIT of the statement.
 	newsPage = 1000
+	// newsOwed is how many deploys wait for an owner who cannot be told.
+	newsOwed = 1000
 )
 
 // knownDeploy is a deployment event and when it became known.
@@ -37,8 +40,8 @@ type knownDeploy struct {
 	known time.Time
 }
 
-// key is the same for an event that was sent twice.
-func (d knownDeploy) key() string {
+// newsKey is the same for an event that was sent twice.
+func newsKey(d plumbline.Deployment) string {
 	return strconv.Quote(string(d.Model)) + strconv.Quote(string(d.Deploy)) + strconv.Quote(string(d.Stage)) + strconv.FormatInt(d.Time.UnixMilli(), 10)
 }
 
@@ -60,10 +63,12 @@ type deployNews struct {
 }
 
 // toldDeploys is what the file holds: deploys known before Since are told, and
-// those in Told, by when they became known.
+// those in Told, by when they became known. Owed are those among them that could not
+// be told yet, oldest first.
 type toldDeploys struct {
-	Since time.Time            `json:"since"`
-	Told  map[string]time.Time `json:"told"`
+	Since time.Time              `json:"since"`
+	Told  map[string]time.Time   `json:"told"`
+	Owed  []plumbline.Deployment `json:"owed,omitempty"`
 }
 
 func (a *App) startDeployNews(parts *stack) error {
@@ -72,7 +77,7 @@ func (a *App) startDeployNews(parts *stack) error {
 		base: a.web.externalURL(), rows: newsReader{a.db}.read, tell: a.pagerduty.Change, began: time.Now(), every: a.cfg.Alerting.GroupInterval, log: a.log,
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "plumbline_deploy_news_failures_total",
-			Help: "Looks for new deploys that ended in an error; they are repeated.",
+			Help: "Looks for new deploys that ended in an error, or that an owner could not be told of; they are repeated.",
 		}),
 	}
 	for _, o := range a.cfg.Alerting.Owners {
@@ -137,42 +142,95 @@ func (n *deployNews) load() (toldDeploys, error) {
 	return told, nil
 }
 
-// look tells what is new, in order, until one cannot be told now.
+// look tells what is new, in order, and what could not be told before. A deploy that
+// cannot be told now keeps back those of its owner, and of nobody else.
 func (n *deployNews) look(ctx context.Context, told *toldDeploys) error {
+	waiting := make(map[plumbline.Owner]bool) // for another look
+	failed := n.pay(ctx, told, waiting)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	deploys, err := n.rows(ctx, told.Since)
 	if err != nil {
-		return fmt.Errorf("read deployments: %w", err)
+		return errors.Join(failed, fmt.Errorf("read deployments: %w", err))
 	}
 	for _, d := range deploys {
-		if _, old := told.Told[d.key()]; old {
+		if _, old := told.Told[newsKey(d.Deployment)]; old {
 			continue
 		}
 		owner, declared := n.owners[d.Model]
 		if declared {
-			err = n.announce(ctx, owner, d)
+			if err := n.try(ctx, owner, d.Deployment, waiting); ctx.Err() != nil {
+				return ctx.Err()
+			} else if waiting[owner.Name] {
+				failed = errors.Join(failed, err)
+				n.owe(told, d.Deployment)
+			}
 		}
-		if err != nil {
-			return err
-		}
-		told.Told[d.key()] = d.known
+		told.Told[newsKey(d.Deployment)] = d.known
 		told.forget(d.known.Add(-newsLate))
 		if !declared {
 			continue // nothing was told that could be told again
 		}
 		if err := n.save(*told); err != nil {
-			return err
+			return errors.Join(failed, err)
 		}
 	}
 	if len(deploys) == newsPage {
 		// More deploys at once than anybody waits for: go on behind them.
 		told.forget(deploys[newsPage-1].known)
 	}
-	return nil
+	return failed
+}
+
+// pay tries again what is owed, and returns what stood in the way.
+func (n *deployNews) pay(ctx context.Context, told *toldDeploys, waiting map[plumbline.Owner]bool) (failed error) {
+	for i := 0; i < len(told.Owed); {
+		d := told.Owed[i]
+		if owner, declared := n.owners[d.Model]; declared {
+			err := n.try(ctx, owner, d, waiting)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			failed = errors.Join(failed, err)
+			if waiting[owner.Name] {
+				i++
+				continue
+			}
+		}
+		told.Owed = slices.Delete(told.Owed, i, i+1)
+		if err := n.save(*told); err != nil {
+			return errors.Join(failed, err)
+		}
+	}
+	return failed
+}
+
+// try tells a deploy unless its owner waits for another look, as they do from the first
+// that cannot be told.
+func (n *deployNews) try(ctx context.Context, owner plumbline.OwnerEntry, d plumbline.Deployment, waiting map[plumbline.Owner]bool) error {
+	if waiting[owner.Name] {
+		return nil
+	}
+	err := n.announce(ctx, owner, d)
+	waiting[owner.Name] = err != nil
+	return err
+}
+
+// owe sets a deploy aside, and gives the oldest up of more than anybody waits for.
+func (n *deployNews) owe(told *toldDeploys, d plumbline.Deployment) {
+	told.Owed = append(told.Owed, d)
+	if over := len(told.Owed) - newsOwed; over > 0 {
+		for _, d := range told.Owed[:over] {
+			n.log.Warn("deploy news: too many wait, not told", "model", d.Model, "deploy", d.Deploy)
+		}
+		told.Owed = slices.Delete(told.Owed, 0, over)
+	}
 }
 
 // announce tells one deploy. What PagerDuty will never take is logged and done.
-func (n *deployNews) announce(ctx context.Context, owner plumbline.OwnerEntry, d knownDeploy) error {
-	err := n.tell(ctx, owner, d.Deployment, pageOf(n.base, d.Model))
+func (n *deployNews) announce(ctx context.Context, owner plumbline.OwnerEntry, d plumbline.Deployment) error {
+	err := n.tell(ctx, owner, d, pageOf(n.base, d.Model))
 	if errors.Is(err, pagerduty.ErrRefused) {
 		n.log.Warn("deploy news: not told", "err", err)
 		return nil

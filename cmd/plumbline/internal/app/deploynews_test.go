@@ -54,9 +54,11 @@ func newNewsroom(t *testing.T) *newsroom {
 	return r
 }
 
-func (r *newsroom) deploy(hash string, after time.Duration) {
+func (r *newsroom) deploy(hash string, after time.Duration) { r.deployOf("fare", hash, after) }
+
+func (r *newsroom) deployOf(model plumbline.Model, hash string, after time.Duration) {
 	at := newsNoon.Add(after)
-	r.all = append(r.all, knownDeploy{known: at, Deployment: plumbline.Deployment{Model: "fare", Deploy: plumbline.DeployHash(hash), Time: at}})
+	r.all = append(r.all, knownDeploy{known: at, Deployment: plumbline.Deployment{Model: model, Deploy: plumbline.DeployHash(hash), Time: at}})
 }
 
 // restart looks as a new process does.
@@ -120,6 +122,52 @@ func TestADeployThatCannotBeToldNow(t *testing.T) {
 	r.restart(t, false)
 	r.restart(t, false)
 	r.wantTold(t, "later", "after")
+}
+
+// An owner who cannot be told keeps nobody else's deploys back, however long that
+// lasts, and is told in order once it is over.
+func TestOneOwnerKeepsNoOtherWaiting(t *testing.T) {
+	r := newNewsroom(t)
+	r.owners["delay"] = plumbline.OwnerEntry{Name: "others"}
+	r.restart(t, false)
+	r.fail["a"] = errors.New("read PagerDuty routing key: permission denied")
+	r.deploy("a", time.Minute)
+	r.deploy("behind-a", 2*time.Minute)
+	var others []string
+	for hour := range 10 {
+		others = append(others, fmt.Sprint("of-others-", hour))
+		r.deployOf("delay", others[hour], 3*time.Minute+time.Duration(hour)*time.Hour)
+		r.restart(t, true)
+	}
+	r.wantTold(t, others...)
+	told, err := r.load()
+	if err != nil || len(told.Told) > 2 {
+		t.Errorf("%d deploys are remembered as told, %v: the file grows with the owner's wait", len(told.Told), err)
+	}
+	delete(r.fail, "a")
+	for range 2 {
+		r.restart(t, false)
+	}
+	r.wantTold(t, append(others, "a", "behind-a")...)
+}
+
+// Who cannot be told for good is owed the latest deploys, and those of a model that
+// has no owner any more are nobody's.
+func TestWhatIsOwedIsBounded(t *testing.T) {
+	r := newNewsroom(t)
+	r.restart(t, false)
+	var told toldDeploys
+	for i := range newsOwed + 2 {
+		r.owe(&told, plumbline.Deployment{Model: "fare", Deploy: plumbline.DeployHash(fmt.Sprint(i))})
+	}
+	if n := len(told.Owed); n != newsOwed || told.Owed[0].Deploy != "2" {
+		t.Errorf("%d are owed, from %s on", n, told.Owed[0].Deploy)
+	}
+	told.Owed = []plumbline.Deployment{{Model: "undeclared", Deploy: "x"}, {Model: "fare", Deploy: "y"}}
+	if err := r.look(t.Context(), &told); err != nil || len(told.Owed) != 0 {
+		t.Errorf("%d are owed, %v", len(told.Owed), err)
+	}
+	r.wantTold(t, "y")
 }
 
 // A file that cannot be read or written ends nothing; when it can be, the news

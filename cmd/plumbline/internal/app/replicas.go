@@ -50,7 +50,9 @@ func (a *App) newSpeaker() (*speaker, error) {
 	if len(a.cfg.Alerting.Relay.Peers) == 0 {
 		return s, nil
 	}
-	carrier, err := relay.New(a.cfg.Alerting.Relay, a.registry, a.log)
+	cfg := a.cfg.Alerting.Relay
+	cfg.Retention = a.cfg.Alerting.Retention
+	carrier, err := relay.New(cfg, a.registry, a.log)
 	if err != nil {
 		return nil, err
 	}
