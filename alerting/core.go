@@ -215,7 +215,7 @@ func (c *core) openNflog() error {
 		return err
 	}
 	log, err := nflog.New(nflog.Options{
-		SnapshotReader: bytes.NewReader(newestFrames(content, ofNotification)), Retention: max(c.config.Retention, nflogRetention), Logger: c.logger, Metrics: c.metrics.alertmanager,
+		SnapshotReader: bytes.NewReader(newestFrames(content, ofNotification)), Retention: c.config.nflogRetention(), Logger: c.logger, Metrics: c.metrics.alertmanager,
 	})
 	if err != nil {
 		return fmt.Errorf("load notification log: %w", err)

@@ -316,7 +316,7 @@ func (a *App) newAlerting(runner *analyze.Runner, speaks *speaker) (*rules.Evalu
 	}
 	a.canaries = &canaries{conn: a.db.Conn(), lasts: a.cfg.Alerting.CanaryWindow, every: canaryLook, log: a.log}
 	alertingConfig := a.cfg.Alerting.Config
-	alertingConfig.ExternalURL, alertingConfig.RoutePrefix = external, alertsPrefix
+	alertingConfig.RoutePrefix = alertsPrefix
 	alerts, err := alerting.New(alertingConfig, alerting.Deps{
 		Channels: channels, Explainer: explains, Journal: notices{db: a.db.Derived()}, Recorder: storedIncidents{incidentRows{db: a.db.Derived()}, a.stored}, Windows: a.canaries, Correlator: a.canaries,
 		Active: activeAlerts{evaluator}, Registry: a.registry, Logger: a.log,
