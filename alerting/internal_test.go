@@ -258,6 +258,20 @@ func TestWords(t *testing.T) {
 	}
 }
 
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+		for header, want := range map[string]time.Duration{
+			"": 0, "0": 0, "7": 7 * time.Second, "3600": time.Hour, in(time.Minute): time.Minute,
+			in(-time.Minute): 0, "-7": 0, "1.5": 0, "soon": 0, "99999999999999": 0,
+		} {
+			if got := RetryAfter(http.Header{"Retry-After": {header}}); got != want {
+				t.Errorf("%q: %s, want %s", header, got, want)
+			}
+		}
+	})
+}
+
 func TestPacer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, start := NewPacer(time.Second), time.Now()
