@@ -34,11 +34,11 @@ import (
 const (
 	// alertGC is how soon an alert that nobody sends any more is written down
 	// as ended.
-	alertGC         = time.Minute
-	dispatchUpkeep  = 30 * time.Second
-	apiTimeout      = 30 * time.Second
-	stopGrace       = 10 * time.Second
-	filePermissions = 0o700
+	alertGC        = time.Minute
+	dispatchUpkeep = 30 * time.Second
+	apiTimeout     = 30 * time.Second
+	stopGrace      = 10 * time.Second
+	dirMode        = 0o700
 	// nflogRetention outlives the longest silence of an incident.
 	nflogRetention = maxSilence + 24*time.Hour
 )
@@ -156,7 +156,7 @@ func (d *durableNflog) Log(r *nflogpb.Receiver, key string, firing, resolved []u
 // inhibited nor forgets what ended meanwhile: state from disk, alerts from disk
 // and from the rules, the inhibitor, the dispatcher.
 func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
-	if err := os.MkdirAll(c.config.DataDir, filePermissions); err != nil {
+	if err := os.MkdirAll(c.config.DataDir, dirMode); err != nil {
 		return fmt.Errorf("create alerting data directory: %w", err)
 	}
 	for _, open := range []func() error{c.openNflog, c.openSilences, c.openIncidents, c.openFence, c.openAlerts} {
@@ -183,9 +183,8 @@ func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
 	go c.inhibitor.Run()
 	c.inhibitor.WaitForLoading()
 
-	stages, _ := c.pipeline()
 	c.dispatcher = dispatch.NewDispatcher(
-		c.alerts, c.tree, stages, c.groups,
+		c.alerts, c.tree, c.pipeline(), c.groups,
 		func(d time.Duration) time.Duration {
 			return max(d, notify.MinTimeout) + c.config.ExplainTimeout + c.turn()
 		},

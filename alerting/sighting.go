@@ -129,10 +129,7 @@ func (s *sightings) look(alerts []*alert.Alert) sighting {
 	if len(firing) == 0 {
 		var last time.Time
 		for _, a := range resolved {
-			last = latest(last, a.EndsAt)
-			if last.IsZero() {
-				last = a.EndsAt
-			}
+			last = later(last, a.EndsAt)
 		}
 		known, _ := s.alerts.over(seen.Key)
 		seen.over = later(last, known)

@@ -163,7 +163,7 @@ func NewText(alerts []Alert, owner plumbline.OwnerEntry, ex Explanation, explain
 	}
 	lead := told[0]
 	t := Text{
-		Status: StatusFiring, Severity: lead.Label(plumbline.LabelSeverity),
+		Incident: lead.incident(), Status: StatusFiring, Severity: lead.Label(plumbline.LabelSeverity),
 		Model: plumbline.Model(lead.Label(plumbline.LabelModel)), Deploy: plumbline.DeployHash(lead.Label(plumbline.LabelDeploy)),
 		SLO: plumbline.SLOName(lead.Label(plumbline.LabelSLO)), Name: lead.Label("alertname"), Object: lead.Label(plumbline.LabelObject),
 		Owner: owner.Name, Team: owner.Team,
@@ -174,10 +174,6 @@ func NewText(alerts []Alert, owner plumbline.OwnerEntry, ex Explanation, explain
 	t.BudgetLeft.V, t.BudgetLeft.OK = parseNumber(lead.Annotations[plumbline.AnnotationBudgetLeft])
 	if t.Owner == "" {
 		t.Owner = plumbline.Owner(lead.Label(plumbline.LabelOwner))
-	}
-	t.Incident = IncidentKey(t.Model, t.Deploy, t.SLO)
-	if t.Service() {
-		t.Incident = ServiceIncidentKey(t.Name, t.Object)
 	}
 	for _, a := range alerts {
 		if a.StartsAt.Before(t.Since) {
