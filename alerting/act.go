@@ -100,7 +100,7 @@ func (s *Service) Silence(ctx context.Context, incident string, d time.Duration,
 func (i Incident) matchers() []*silencepb.Matcher {
 	pairs := [][2]string{{plumbline.LabelModel, string(i.Model)}, {plumbline.LabelDeploy, string(i.Deploy)}, {plumbline.LabelSLO, string(i.SLO)}}
 	if i.Model == "" {
-		pairs = [][2]string{{plumbline.LabelModel, ""}, {"alertname", i.Name}, {plumbline.LabelObject, i.Object}}
+		pairs = [][2]string{{plumbline.LabelModel, ""}, {plumbline.LabelAlert, i.Name}, {plumbline.LabelObject, i.Object}}
 	}
 	var out []*silencepb.Matcher
 	for _, p := range pairs {

@@ -165,7 +165,7 @@ func NewText(alerts []Alert, owner plumbline.OwnerEntry, ex Explanation, explain
 	t := Text{
 		Incident: lead.incident(), Status: StatusFiring, Severity: lead.Label(plumbline.LabelSeverity),
 		Model: plumbline.Model(lead.Label(plumbline.LabelModel)), Deploy: plumbline.DeployHash(lead.Label(plumbline.LabelDeploy)),
-		SLO: plumbline.SLOName(lead.Label(plumbline.LabelSLO)), Name: lead.Label("alertname"), Object: lead.Label(plumbline.LabelObject),
+		SLO: plumbline.SLOName(lead.Label(plumbline.LabelSLO)), Name: lead.Label(plumbline.LabelAlert), Object: lead.Label(plumbline.LabelObject),
 		Owner: owner.Name, Team: owner.Team,
 		Summary: lead.Annotations[plumbline.AnnotationSummary], Description: lead.Annotations[plumbline.AnnotationDescription],
 		Since: lead.StartsAt, At: now,
@@ -281,7 +281,7 @@ func worstFirst(a, b Alert) int {
 	burnA, _ := parseNumber(a.Annotations[plumbline.AnnotationBurnRate])
 	burnB, _ := parseNumber(b.Annotations[plumbline.AnnotationBurnRate])
 	return cmp.Or(cmp.Compare(page(a), page(b)), cmp.Compare(burnB, burnA),
-		strings.Compare(a.Label("alertname"), b.Label("alertname")), a.StartsAt.Compare(b.StartsAt))
+		strings.Compare(a.Label(plumbline.LabelAlert), b.Label(plumbline.LabelAlert)), a.StartsAt.Compare(b.StartsAt))
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -181,7 +181,7 @@ func (t *takeover) look(ctx context.Context, now time.Time) error {
 	}
 	for _, a := range active {
 		term, ok := ripe[rules.GroupPrefix+a.Label(plumbline.LabelSLO)]
-		if name := a.Label("alertname"); !ok || !slices.Contains([]string{plumbline.AlertSLOBurn, plumbline.AlertSLOMissing, plumbline.AlertLabelsSilent}, name) || holds[labelText(a.Labels)] {
+		if name := a.Label(plumbline.LabelAlert); !ok || !slices.Contains([]string{plumbline.AlertSLOBurn, plumbline.AlertSLOMissing, plumbline.AlertLabelsSilent}, name) || holds[labelText(a.Labels)] {
 			continue
 		}
 		a.EndsAt = now

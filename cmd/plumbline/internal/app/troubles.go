@@ -236,7 +236,7 @@ func (t *troubles) due() (alerts []alerting.Alert, ended map[troubleKey]alerting
 
 func (t *troubles) alert(tr trouble, ends time.Time) alerting.Alert {
 	labels := map[string]string{
-		"alertname": tr.kind.alert, plumbline.LabelObject: tr.object, plumbline.LabelSeverity: tr.kind.severity,
+		plumbline.LabelAlert: tr.kind.alert, plumbline.LabelObject: tr.object, plumbline.LabelSeverity: tr.kind.severity,
 		plumbline.LabelOwner: string(t.cfg.Owner),
 	}
 	annotations := map[string]string{
