@@ -45,13 +45,13 @@ func (i *inbox) Send(_ context.Context, alerts ...alerting.Alert) error {
 	return nil
 }
 
-func (i *inbox) RecordNotice(_ context.Context, _ time.Time, kind, object, _ string) error {
+func (i *inbox) RecordNotice(_ context.Context, row notice) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.refuse != nil {
 		return i.refuse
 	}
-	i.notices = append(i.notices, kind+" "+object)
+	i.notices = append(i.notices, row.kind+" "+row.object)
 	return nil
 }
 
