@@ -134,7 +134,6 @@ type Evaluator struct {
 	mu sync.Mutex
 	// manager is nil before Run and after it.
 	manager *promrules.Manager
-	query   promrules.QueryFunc
 	ledger  ledger
 	lately  lately
 	sooner  sooner
@@ -232,10 +231,9 @@ func (e *Evaluator) newManager(ctx context.Context, external *url.URL) *promrule
 		EnableAtModifier: true, EnableNegativeOffset: true,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return e.cfg.Interval.Milliseconds() },
 	})
-	e.query = promrules.EngineQueryFunc(engine, e.memory)
 	return promrules.NewManager(&promrules.ManagerOptions{
 		Context: ctx, ExternalURL: external, Logger: e.deps.Logger, Registerer: e.deps.Registerer,
-		QueryFunc:  e.query,
+		QueryFunc:  promrules.EngineQueryFunc(engine, e.memory),
 		NotifyFunc: e.notify, Appendable: e.memory, Queryable: e.memory, Parser: e.parser,
 		ResendDelay: e.cfg.ResendDelay, OutageTolerance: e.cfg.OutageTolerance,
 		// Zero, so that a rule with any `for`, and with none, is restored

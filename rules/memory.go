@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -167,8 +168,8 @@ func (q *memoryQuerier) Select(_ context.Context, sortSeries bool, hints *storag
 	}
 	set := &seriesSet{next: -1}
 	for _, s := range q.memory.matching(matchers) {
-		lo, _ := slices.BinarySearchFunc(s.points, mint, func(p point, t int64) int { return compare(p.t, t) })
-		hi, _ := slices.BinarySearchFunc(s.points, maxt+1, func(p point, t int64) int { return compare(p.t, t) })
+		lo, _ := slices.BinarySearchFunc(s.points, mint, func(p point, t int64) int { return cmp.Compare(p.t, t) })
+		hi, _ := slices.BinarySearchFunc(s.points, maxt+1, func(p point, t int64) int { return cmp.Compare(p.t, t) })
 		if lo >= hi {
 			continue
 		}
@@ -182,16 +183,6 @@ func (q *memoryQuerier) Select(_ context.Context, sortSeries bool, hints *storag
 		slices.SortFunc(set.series, func(a, b storage.Series) int { return labels.Compare(a.Labels(), b.Labels()) })
 	}
 	return set
-}
-
-func compare(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // matching returns snapshots of the series that satisfy all matchers.
