@@ -55,7 +55,10 @@ func (a *App) newSpeaker() (*speaker, error) {
 		return nil, err
 	}
 	s.relay = carrier
-	s.member, err = duty.New(a.cfg.Alerting.Duty, a.brokers, a.dialer.Kafka("plumbline-duty"), a.dialer.Transport("plumbline-duty"), carrier, a.log)
+	s.member, err = duty.New(a.cfg.Alerting.Duty, duty.Dependencies{
+		Brokers: a.brokers, Dialer: a.dialer.Kafka("plumbline-duty"), Transport: a.dialer.Transport("plumbline-duty"),
+		Announcer: carrier, Registry: a.registry, Logger: a.log,
+	})
 	if err != nil {
 		return nil, err
 	}
