@@ -48,7 +48,7 @@ type Config struct {
 	ExternalURL string `yaml:"-"`
 	// Lookback is how far back range selectors see.
 	Lookback time.Duration `yaml:"lookback"`
-	// SourceTimeout bounds one read of the findings.
+	// SourceTimeout bounds one read of the findings, and one PromQL query over them.
 	SourceTimeout time.Duration `yaml:"source_timeout"`
 	// MaxSampleAge is the age beyond which a sample counts as not given.
 	MaxSampleAge time.Duration `yaml:"max_sample_age"`
