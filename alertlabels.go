@@ -11,6 +11,8 @@ const (
 // Labels of every series and alert, and so the identity of an incident:
 // (model, deploy_hash, slo).
 const (
+	// LabelAlert is the name of the alerting rule, which Prometheus sets.
+	LabelAlert    = "alertname"
 	LabelModel    = "model"
 	LabelDeploy   = "deploy_hash"
 	LabelSLO      = "slo"
@@ -28,7 +30,7 @@ const (
 	LabelFeatureJob  = "feature_job"
 	// LabelObject says what an alert about the service itself is about: a topic
 	// partition, a data directory. Such an alert has no model; its identity is
-	// (alertname, object).
+	// (LabelAlert, object).
 	LabelObject = "object"
 )
 

@@ -118,7 +118,7 @@ func (i Incident) seen(level string) string {
 func (i Incident) matchers(level string) []*silencepb.Matcher {
 	pairs := [][2]string{{plumbline.LabelModel, string(i.Model)}, {plumbline.LabelDeploy, string(i.Deploy)}, {plumbline.LabelSLO, string(i.SLO)}}
 	if i.Model == "" {
-		pairs = [][2]string{{plumbline.LabelModel, ""}, {"alertname", i.Name}, {plumbline.LabelObject, i.Object}}
+		pairs = [][2]string{{plumbline.LabelModel, ""}, {plumbline.LabelAlert, i.Name}, {plumbline.LabelObject, i.Object}}
 	}
 	var out []*silencepb.Matcher
 	for _, p := range pairs {

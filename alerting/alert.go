@@ -43,7 +43,7 @@ func (a Alert) incident() string {
 	if m := a.Label(plumbline.LabelModel); m != "" {
 		return IncidentKey(plumbline.Model(m), plumbline.DeployHash(a.Label(plumbline.LabelDeploy)), plumbline.SLOName(a.Label(plumbline.LabelSLO)))
 	}
-	return ServiceIncidentKey(a.Label("alertname"), a.Label(plumbline.LabelObject))
+	return ServiceIncidentKey(a.Label(plumbline.LabelAlert), a.Label(plumbline.LabelObject))
 }
 
 // IncidentKey is the stable name of the incident of a model, deploy and SLO: 64

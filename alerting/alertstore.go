@@ -47,7 +47,7 @@ type alertStore struct {
 	known map[model.Fingerprint]alertRecord
 }
 
-// openAlertStore opens the file beneath an empty memory; Load fills it.
+// openAlertStore opens the file beneath an empty memory; load fills it.
 func openAlertStore(path string) (*alertStore, error) {
 	file, content, err := openFrameFile(path)
 	if err != nil {

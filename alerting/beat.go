@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/common/model"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 // HeartbeatAlert is the name of an alert that always fires and reaches nobody:
@@ -23,7 +25,7 @@ const heartbeatInterval = 5 * time.Second
 
 func heartbeatRoute() routeNode {
 	return routeNode{
-		Receiver: heartbeat, GroupBy: []string{model.AlertNameLabel}, Matchers: []string{matcher(model.AlertNameLabel, HeartbeatAlert)},
+		Receiver: heartbeat, GroupBy: []string{plumbline.LabelAlert}, Matchers: []string{matcher(plumbline.LabelAlert, HeartbeatAlert)},
 		GroupWait: model.Duration(time.Second), GroupInterval: model.Duration(heartbeatInterval),
 	}
 }

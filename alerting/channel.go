@@ -3,6 +3,7 @@ package alerting
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -96,6 +97,26 @@ type Result struct {
 // redirected POST arrives as a GET without its body, or takes a secret to a stranger,
 // and a login page would be taken for an acknowledgement.
 func RefuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// TemporaryStatus reports whether a request that was answered with the status may be
+// taken later as it is: 408, 429 and 5xx.
+func TemporaryStatus(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500
+}
+
+// RetryAfter returns for how long the header of an answer asks to be left alone, in
+// seconds or until a date; zero if it does not, and the pipeline's own back-off
+// applies.
+func RetryAfter(h http.Header) time.Duration {
+	asked := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(asked, 10, 32); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(asked); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
+}
 
 // LongestHold is the longest that one Retry-After keeps a destination's calls back:
 // a proxy that says a day would take a day's pages. Whoever meant it says it again.

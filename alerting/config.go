@@ -23,7 +23,8 @@ type Config struct {
 	// service's own trouble: alerts without a model. Empty records them and
 	// tells nobody.
 	ServiceOwner plumbline.Owner `yaml:"service_owner"`
-	// ExternalURL is where people reach this service; alert texts link to it.
+	// ExternalURL is where people reach this service; the alert that gossip grows too
+	// large links its runbook there.
 	ExternalURL string `yaml:"-"`
 	// RoutePrefix is the path under which Handler serves /api/v2, "/" by default.
 	RoutePrefix string `yaml:"-"`
@@ -60,8 +61,8 @@ type Config struct {
 	RestartGrace time.Duration `yaml:"restart_grace"`
 	// ExplainTimeout bounds the search for the cause; the page goes without it.
 	ExplainTimeout time.Duration `yaml:"explain_timeout"`
-	// Retention is how long resolved alerts, expired silences and notification
-	// log entries are kept.
+	// Retention is how long resolved alerts and expired silences are kept. Entries
+	// of the notification log are kept for 31 days where that is longer.
 	Retention time.Duration `yaml:"retention"`
 	// IncidentRetention is how long resolved incidents are kept here; as rows in
 	// ClickHouse they stay.
@@ -92,9 +93,6 @@ func (c Config) Validate() error {
 	if c.DataDir == "" {
 		refuse("data_dir: is missing")
 	}
-	if c.ExternalURL != "" && safeURL(c.ExternalURL) == "" {
-		refuse("external_url: %q is not an http or https URL", c.ExternalURL)
-	}
 	if !strings.HasPrefix(c.RoutePrefix, "/") {
 		refuse("route_prefix: %q does not begin with /", c.RoutePrefix)
 	}
@@ -113,10 +111,9 @@ func (c Config) Validate() error {
 	if c.RepeatInterval < c.GroupInterval {
 		refuse("repeat_interval: %s is shorter than group_interval (%s)", c.RepeatInterval, c.GroupInterval)
 	}
-	// Alertmanager forgets a notification after two repeat intervals or the
-	// retention, whichever is shorter; forgetting sooner would notify twice.
-	if c.Retention < 2*c.RepeatInterval {
-		refuse("retention: %s is shorter than two repeat intervals (%s)", c.Retention, 2*c.RepeatInterval)
+	// What is forgotten before it is due to be repeated would be told as new.
+	if kept := c.nflogRetention(); c.RepeatInterval >= kept {
+		refuse("repeat_interval: %s is not below the time that notifications are remembered (%s: retention, at least %s)", c.RepeatInterval, kept, nflogRetention)
 	}
 	errs = append(errs, c.Cluster.validate()...)
 	for i, w := range c.MuteWindows {
@@ -124,6 +121,9 @@ func (c Config) Validate() error {
 	}
 	return errors.Join(append(errs, c.validateOwners()...)...)
 }
+
+// nflogRetention is how long the notification log keeps an entry.
+func (c Config) nflogRetention() time.Duration { return max(c.Retention, nflogRetention) }
 
 func (c Config) validateOwners() []error {
 	var (

@@ -3,6 +3,7 @@ package alerting_test
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -47,8 +48,16 @@ type rig struct {
 	thread func() []fakeslack.Message
 	// delivered counts the incidents that the fake has now.
 	delivered func() int
-	// holds says that the destination can ask for time (Retry-After).
-	holds bool
+	// holds are the statuses with which the destination can ask for time
+	// (Retry-After).
+	holds []int
+}
+
+// temporary are the statuses after which the same call may be taken. Slack asks for
+// time with 429 alone.
+var temporary = []int{
+	http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+	http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 }
 
 // calls returns the bodies of the requests to a path.
@@ -96,7 +105,7 @@ var rigs = map[string]func(t *testing.T, timeout time.Duration) rig{
 		}
 		return rig{
 			notifier: channel.Notifier(plumbline.OwnerEntry{PagerDutyKeyFile: file}), fail: server.Fail,
-			calls: calls(server.Server, "/v2/enqueue"), notice: notice, delivered: func() int { return len(server.Alerts()) }, holds: true,
+			calls: calls(server.Server, "/v2/enqueue"), notice: notice, delivered: func() int { return len(server.Alerts()) }, holds: temporary,
 		}
 	},
 	"webhook": func(t *testing.T, timeout time.Duration) rig {
@@ -110,7 +119,7 @@ var rigs = map[string]func(t *testing.T, timeout time.Duration) rig{
 		}
 		return rig{
 			notifier: channel.Notifier(plumbline.OwnerEntry{Name: "o", WebhookURL: server.Address()}), fail: server.Fail,
-			calls: calls(server.Server, "/hook"), notice: notice, holds: true,
+			calls: calls(server.Server, "/hook"), notice: notice, holds: temporary,
 		}
 	},
 	"email": func(t *testing.T, timeout time.Duration) rig {
@@ -146,6 +155,10 @@ func slackRig(method string) func(t *testing.T, timeout time.Duration) rig {
 		if err != nil {
 			t.Fatal(err)
 		}
+		var holds []int
+		if method == "chat.postMessage" {
+			holds = []int{http.StatusTooManyRequests}
+		}
 		return rig{
 			notifier: channel.Notifier(plumbline.OwnerEntry{SlackChannel: "CFLIGHTS"}),
 			fail: func(faults ...fakehttp.Fault) {
@@ -154,7 +167,7 @@ func slackRig(method string) func(t *testing.T, timeout time.Duration) rig {
 				}
 				server.Fail(faults...)
 			},
-			calls: calls(server.Server, method), delivered: func() int { return len(server.Roots()) }, holds: method == "chat.postMessage",
+			calls: calls(server.Server, method), delivered: func() int { return len(server.Roots()) }, holds: holds,
 			thread: func() []fakeslack.Message { return server.Thread(server.Roots()[0].TS) }, notice: notice,
 		}
 	}
@@ -275,27 +288,48 @@ func TestNotifierContract(t *testing.T) {
 	}
 }
 
-// A rate limit holds the next call back for as long as the server said, and a
-// call that cannot wait so long says at once that it may be retried.
+// A destination that asks for time has the next call held back for as long as it
+// said, and a call that cannot wait so long says at once that it may be retried.
 func TestNotifierObeysRetryAfter(t *testing.T) {
+	for name, start := range rigs {
+		for _, status := range start(t, patience).holds {
+			t.Run(fmt.Sprintf("%s/%d", name, status), func(t *testing.T) {
+				r := start(t, patience)
+				r.fail(fakehttp.Fault{Status: status, RetryAfter: time.Hour})
+				n := r.notice()
+				if result, err := r.notifier.Notify(context.Background(), n); err == nil || !result.Retry {
+					t.Fatalf("refused: %+v, %v", result, err)
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				defer cancel()
+				if result, err := r.notifier.Notify(ctx, n); err == nil || !result.Retry {
+					t.Errorf("within the hour: %+v, %v, want to be told to retry", result, err)
+				}
+				if n := len(r.calls()); n != 1 {
+					t.Errorf("the server got %d calls, want 1", n)
+				}
+			})
+		}
+	}
+}
+
+// What is refused for good asks nothing of the notices that follow.
+func TestNotifierIsNotHeldByARefusal(t *testing.T) {
 	for name, start := range rigs {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, patience)
-			if !r.holds {
+			if r.holds == nil {
 				t.Skip("asks for no time")
 			}
-			r.fail(fakehttp.Fault{Status: http.StatusTooManyRequests, RetryAfter: time.Hour})
+			r.fail(fakehttp.Fault{Status: http.StatusForbidden, RetryAfter: time.Hour})
 			n := r.notice()
-			if result, err := r.notifier.Notify(context.Background(), n); err == nil || !result.Retry {
+			if result, err := r.notifier.Notify(context.Background(), n); err == nil || result.Retry {
 				t.Fatalf("refused: %+v, %v", result, err)
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
-			if result, err := r.notifier.Notify(ctx, n); err == nil || !result.Retry {
-				t.Errorf("within the hour: %+v, %v, want to be told to retry", result, err)
-			}
-			if n := len(r.calls()); n != 1 {
-				t.Errorf("the server got %d calls, want 1", n)
+			if result, err := r.notifier.Notify(ctx, n); err != nil || !result.Sent {
+				t.Errorf("the next: %+v, %v, want it taken", result, err)
 			}
 		})
 	}

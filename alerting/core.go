@@ -37,11 +37,11 @@ import (
 const (
 	// alertGC is how soon an alert that nobody sends any more is written down
 	// as ended.
-	alertGC         = time.Minute
-	dispatchUpkeep  = 30 * time.Second
-	apiTimeout      = 30 * time.Second
-	stopGrace       = 10 * time.Second
-	filePermissions = 0o700
+	alertGC        = time.Minute
+	dispatchUpkeep = 30 * time.Second
+	apiTimeout     = 30 * time.Second
+	stopGrace      = 10 * time.Second
+	dirMode        = 0o700
 	// nflogRetention outlives the longest silence of an incident.
 	nflogRetention = maxSilence + 24*time.Hour
 )
@@ -197,7 +197,7 @@ func (d *durableNflog) replace(at time.Time, r *nflogpb.Receiver, key string, fi
 // inhibited nor forgets what ended meanwhile: state from disk, alerts from disk
 // and from the rules, the inhibitor, the dispatcher.
 func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
-	if err := os.MkdirAll(c.config.DataDir, filePermissions); err != nil {
+	if err := os.MkdirAll(c.config.DataDir, dirMode); err != nil {
 		return fmt.Errorf("create alerting data directory: %w", err)
 	}
 	for _, open := range []func() error{c.openNflog, c.openSilences, c.openIncidents, c.openFence, c.openAlerts} {
@@ -224,9 +224,8 @@ func (c *core) start(ctx context.Context, seed ActiveAlerts) error {
 	go c.inhibitor.Run()
 	c.inhibitor.WaitForLoading()
 
-	stages, _ := c.pipeline()
 	c.dispatcher = dispatch.NewDispatcher(
-		c.alerts, c.tree, stages, c.groups,
+		c.alerts, c.tree, c.pipeline(), c.groups,
 		func(d time.Duration) time.Duration {
 			return max(d, notify.MinTimeout) + c.config.ExplainTimeout + c.turn()
 		},
@@ -255,7 +254,7 @@ func (c *core) openNflog() error {
 	if err != nil {
 		return err
 	}
-	retention := max(c.config.Retention, nflogRetention)
+	retention := c.config.nflogRetention()
 	log, err := nflog.New(nflog.Options{
 		SnapshotReader: bytes.NewReader(newestFrames(content, ofNotification)), Retention: retention, Logger: c.logger, Metrics: c.metrics.alertmanager,
 	})

@@ -16,24 +16,24 @@ import (
 // is known.
 const TermHeader = "Plumbline-Term"
 
-// Term is the right to evaluate a rule group: of two evaluators of a group, the
-// one with the greater number is the later, and the former is refused.
+// Term is the right to evaluate a share of the rule groups: of two evaluators of a
+// share, the one with the greater number is the later, and the former is refused.
 type Term struct {
-	Group  string
+	Share  string `json:"Group"` // as the file of terms has it
 	Number int64
 }
 
 // String returns the term as TermHeader carries it.
-func (t Term) String() string { return strconv.FormatInt(t.Number, 10) + " " + t.Group }
+func (t Term) String() string { return strconv.FormatInt(t.Number, 10) + " " + t.Share }
 
 // ParseTerm reads what String wrote.
 func ParseTerm(text string) (Term, error) {
-	number, group, ok := strings.Cut(text, " ")
+	number, share, ok := strings.Cut(text, " ")
 	n, err := strconv.ParseInt(number, 10, 64)
-	if !ok || err != nil || group == "" || n < 0 {
-		return Term{}, fmt.Errorf("%s: %q is not a number and a rule group", TermHeader, text)
+	if !ok || err != nil || share == "" || n < 0 {
+		return Term{}, fmt.Errorf("%s: %q is not a number and a share of the rule groups", TermHeader, text)
 	}
-	return Term{Group: group, Number: n}, nil
+	return Term{Share: share, Number: n}, nil
 }
 
 // ErrFenced is returned for alerts of an evaluator that another has replaced.
@@ -49,13 +49,13 @@ type FencedError struct {
 
 // Error implements error.
 func (e *FencedError) Error() string {
-	return fmt.Sprintf("%s: term %d of %q, but %d is known", ErrFenced, e.Term.Number, e.Term.Group, e.Known)
+	return fmt.Sprintf("%s: term %d of %q, but %d is known", ErrFenced, e.Term.Number, e.Term.Share, e.Known)
 }
 
 // Unwrap returns ErrFenced.
 func (*FencedError) Unwrap() error { return ErrFenced }
 
-// fence remembers the greatest term of every group, durably: a restart must not
+// fence remembers the greatest term of every share, durably: a restart must not
 // let a former evaluator in again.
 type fence struct {
 	file *frameFile
@@ -75,7 +75,7 @@ func (c *core) openFence() error {
 		if err := json.Unmarshal(frame, &t); err != nil {
 			return err
 		}
-		f.terms[t.Group] = max(f.terms[t.Group], t.Number)
+		f.terms[t.Share] = max(f.terms[t.Share], t.Number)
 		return nil
 	})
 	if err != nil {
@@ -89,8 +89,8 @@ func (f *fence) frames() ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var frames []byte
-	for group, number := range f.terms {
-		content, err := json.Marshal(Term{group, number})
+	for share, number := range f.terms {
+		content, err := json.Marshal(Term{share, number})
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +103,7 @@ func (f *fence) frames() ([]byte, error) {
 func (f *fence) pass(t Term) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch known := f.terms[t.Group]; {
+	switch known := f.terms[t.Share]; {
 	case t.Number < known:
 		return &FencedError{Term: t, Known: known}
 	case t.Number == known && known > 0:
@@ -116,7 +116,7 @@ func (f *fence) pass(t Term) error {
 	if err := f.file.Append(appendFrame(nil, content)); err != nil {
 		return fmt.Errorf("store term: %w", err)
 	}
-	f.terms[t.Group] = t.Number
+	f.terms[t.Share] = t.Number
 	return nil
 }
 
@@ -140,7 +140,7 @@ func (f *fence) fenced(next http.Handler) http.Handler {
 		}
 		fenced := new(FencedError)
 		if err := f.pass(t); errors.As(err, &fenced) {
-			w.Header().Set(TermHeader, Term{t.Group, fenced.Known}.String())
+			w.Header().Set(TermHeader, Term{t.Share, fenced.Known}.String())
 			http.Error(w, err.Error(), http.StatusConflict)
 			return
 		} else if err != nil {

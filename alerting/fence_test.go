@@ -17,7 +17,7 @@ import (
 type onDuty struct{}
 
 func (onDuty) Raise(refused alerting.Term, known int64) (alerting.Term, bool, error) {
-	return alerting.Term{Group: refused.Group, Number: known + 1}, true, nil
+	return alerting.Term{Share: refused.Share, Number: known + 1}, true, nil
 }
 
 // Terms began anew, Kafka's offsets being gone, and the replica remembers the 57th: the
@@ -32,10 +32,10 @@ func TestAPageUnderATermThatBeganAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.RaiseBy(onDuty{})
-	if err := r.Announce(t.Context(), alerting.Term{Group: "rules-1", Number: 57}); err != nil {
+	if err := r.Announce(t.Context(), alerting.Term{Share: "rules-1", Number: 57}); err != nil {
 		t.Fatal(err)
 	}
-	r.Send(alerting.Term{Group: "rules-1", Number: 1}, firing(plumbline.SeverityPage))
+	r.Send(alerting.Term{Share: "rules-1", Number: 1}, firing(plumbline.SeverityPage))
 	done := make(chan struct{})
 	go func() { defer close(done); _ = r.Run(t.Context()) }()
 	t.Cleanup(func() { <-done })

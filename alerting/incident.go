@@ -117,7 +117,7 @@ func (i Incident) FirstAcknowledged() (Ack, bool) {
 // pagedAt is when the page that there is began: the first, or the one that came
 // back last.
 func (i Incident) pagedAt() time.Time {
-	return latest(i.EscalatedAt, i.Again[plumbline.SeverityPage])
+	return notBefore(i.EscalatedAt, i.Again[plumbline.SeverityPage])
 }
 
 // levelAt is when what fires at a level began.

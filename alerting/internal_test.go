@@ -124,11 +124,10 @@ func TestConfigNamesEveryProblem(t *testing.T) {
 	}
 	for key, spoil := range map[string]func(*Config){
 		"data_dir":        func(c *Config) { c.DataDir = "" },
-		"external_url":    func(c *Config) { c.ExternalURL = "ftp://x" },
 		"route_prefix":    func(c *Config) { c.RoutePrefix = "x" },
 		"group_wait":      func(c *Config) { c.GroupWait = 0 },
 		"repeat_interval": func(c *Config) { c.RepeatInterval = time.Second },
-		"retention":       func(c *Config) { c.Retention = c.RepeatInterval },
+		"retention":       func(c *Config) { c.Retention = 0 },
 		"explain_timeout": func(c *Config) { c.ExplainTimeout = -1 },
 		"owners[1].name":  func(c *Config) { c.Owners = append(c.Owners, c.Owners[0]) },
 		"owners[1].models": func(c *Config) {
@@ -145,6 +144,30 @@ func TestConfigNamesEveryProblem(t *testing.T) {
 		spoil(&c)
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+// A notification is remembered for 31 days, and for the retention where that is
+// longer: only a repeat that would come after it is refused.
+func TestRepeatsWithinTheMemoryOfNotifications(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, test := range []struct {
+		retention, repeat time.Duration
+		refused           bool
+	}{
+		{retention: time.Hour, repeat: 4 * time.Hour},
+		{retention: 5 * day, repeat: 7 * day},
+		{retention: day, repeat: nflogRetention - time.Second},
+		{retention: day, repeat: nflogRetention, refused: true},
+		{retention: 60 * day, repeat: 45 * day},
+		{retention: 60 * day, repeat: 60 * day, refused: true},
+	} {
+		c := DefaultConfig()
+		c.DataDir, c.Retention, c.RepeatInterval = "data", test.retention, test.repeat
+		err := c.Validate()
+		if refused := err != nil && strings.Contains(err.Error(), "repeat_interval: "+test.repeat.String()); refused != test.refused || err != nil && !refused {
+			t.Errorf("retention %s, repeat_interval %s: %v, want refused %t", test.retention, test.repeat, err, test.refused)
 		}
 	}
 }
@@ -233,6 +256,20 @@ func TestWords(t *testing.T) {
 			t.Errorf("parseDuration(%q) = %s %t, want %s", in, got, ok, want)
 		}
 	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+		for header, want := range map[string]time.Duration{
+			"": 0, "0": 0, "7": 7 * time.Second, "3600": time.Hour, in(time.Minute): time.Minute,
+			in(-time.Minute): 0, "-7": 0, "1.5": 0, "soon": 0, "99999999999999": 0,
+		} {
+			if got := RetryAfter(http.Header{"Retry-After": {header}}); got != want {
+				t.Errorf("%q: %s, want %s", header, got, want)
+			}
+		}
+	})
 }
 
 func TestPacer(t *testing.T) {

@@ -159,7 +159,7 @@ func (l *incidentLedger) observe(s sighting) (Incident, error) {
 		if last, ok := l.lastOf(s.Key); ok && !last.ResolvedAt.Before(opened.OpenedAt) {
 			// The same alert speaks again after it had been taken as over.
 			opened.OpenedAt = last.ResolvedAt.Add(time.Millisecond)
-			opened.EscalatedAt = latest(opened.EscalatedAt, opened.OpenedAt)
+			opened.EscalatedAt = notBefore(opened.EscalatedAt, opened.OpenedAt)
 		}
 		opened.Again, opened.ID = nil, incidentID(opened.Key, opened.OpenedAt)
 		opened = opened.with(IncidentEvent{At: opened.OpenedAt, Kind: EventOpened, Text: opened.Severity})
@@ -168,7 +168,7 @@ func (l *incidentLedger) observe(s sighting) (Incident, error) {
 	seen := open.refired(s.Again)
 	seen.Severity = higher(open.Severity, s.Severity)
 	if seen.EscalatedAt.IsZero() && !s.EscalatedAt.IsZero() {
-		seen.EscalatedAt = latest(s.EscalatedAt, open.OpenedAt)
+		seen.EscalatedAt = notBefore(s.EscalatedAt, open.OpenedAt)
 		seen = seen.with(IncidentEvent{At: seen.EscalatedAt, Kind: EventEscalated, Text: s.Severity})
 	}
 	if seen.DatasetHash == "" {
@@ -194,7 +194,7 @@ func (l *incidentLedger) resolve(key string, over time.Time, open Incident, isOp
 		if !i.Open() {
 			continue
 		}
-		i.ResolvedAt = latest(moment(over), i.OpenedAt)
+		i.ResolvedAt = notBefore(moment(over), i.OpenedAt)
 		i = i.with(IncidentEvent{At: i.ResolvedAt, Kind: EventResolved})
 		if err := l.store(i); err != nil {
 			return open, err
@@ -203,12 +203,12 @@ func (l *incidentLedger) resolve(key string, over time.Time, open Incident, isOp
 	return l.byID[open.ID], nil
 }
 
-// latest returns the later of two times, and none if the first is none.
-func latest(a, b time.Time) time.Time {
-	if !a.IsZero() && a.Before(b) {
-		return b
+// notBefore returns the time, and least where that is later; none stays none.
+func notBefore(at, least time.Time) time.Time {
+	if at.IsZero() {
+		return at
 	}
-	return a
+	return later(at, least)
 }
 
 // later returns the later of two times.

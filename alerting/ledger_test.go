@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -483,6 +484,22 @@ func FuzzLedgerMerge(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What an earlier version wrote down keeps a former evaluator out as well.
+func TestFenceReadsTheTermsOfBefore(t *testing.T) {
+	c := newCore(t)
+	c.config.DataDir = t.TempDir()
+	content := appendFrame(nil, []byte(`{"Group":"rules-1","Number":57}`))
+	if err := os.WriteFile(filepath.Join(c.config.DataDir, "terms"), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.openFence(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.fence.pass(Term{Share: "rules-1", Number: 56}); !errors.Is(err, ErrFenced) {
+		t.Errorf("an earlier term: %v", err)
+	}
 }
 
 func TestFenceRefusesFormerEvaluators(t *testing.T) {

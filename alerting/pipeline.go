@@ -20,7 +20,7 @@ import (
 // pipeline builds what Alertmanager's PipelineBuilder builds, but for two
 // things: muting lets resolved alerts pass, and what was sent is recorded after
 // the notification log has it.
-func (c *core) pipeline() (notify.RoutingStage, map[string][]notify.Integration) {
+func (c *core) pipeline() notify.RoutingStage {
 	stages := make(notify.RoutingStage)
 	integrations := make(map[string][]notify.Integration)
 	notifyMetrics := notify.NewMetrics(c.metrics.alertmanager, featurecontrol.NoopFlags{})
@@ -56,7 +56,7 @@ func (c *core) pipeline() (notify.RoutingStage, map[string][]notify.Integration)
 	stages[undeclared] = append(muting(), notify.StageFunc(sees.end), notify.FanoutStage{c.integrationStage(d, integration, 0, undeclared, notifyMetrics)})
 	stages[heartbeat] = notify.MultiStage{&c.beats}
 	notifyMetrics.InitializeFor(integrations)
-	return stages, integrations
+	return stages
 }
 
 func (c *core) owner(name plumbline.Owner) plumbline.OwnerEntry {

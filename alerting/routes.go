@@ -209,7 +209,7 @@ func renamed(route map[string]any, at string, owners map[string]bool) (map[strin
 func serviceRoute(c Config) routeNode {
 	r := routeNode{
 		Receiver: undeclared,
-		GroupBy:  []string{model.AlertNameLabel, plumbline.LabelObject},
+		GroupBy:  []string{plumbline.LabelAlert, plumbline.LabelObject},
 		Matchers: []string{matcher(plumbline.LabelModel, "")},
 	}
 	if c.ServiceOwner != "" {

@@ -109,7 +109,7 @@ func (s *sightings) look(alerts []*alert.Alert) sighting {
 	label := func(name string) string { return string(lead.Labels[model.LabelName(name)]) }
 	seen := sighting{Incident: Incident{
 		Model: plumbline.Model(label(plumbline.LabelModel)), Deploy: plumbline.DeployHash(label(plumbline.LabelDeploy)),
-		SLO: plumbline.SLOName(label(plumbline.LabelSLO)), Name: label(model.AlertNameLabel), Object: label(plumbline.LabelObject),
+		SLO: plumbline.SLOName(label(plumbline.LabelSLO)), Name: label(plumbline.LabelAlert), Object: label(plumbline.LabelObject),
 		Owner: s.owner.Name,
 	}}
 	seen.Key = keyOfAlert(lead)
@@ -134,10 +134,7 @@ func (s *sightings) look(alerts []*alert.Alert) sighting {
 	if len(firing) == 0 {
 		var last time.Time
 		for _, a := range resolved {
-			last = latest(last, a.EndsAt)
-			if last.IsZero() {
-				last = a.EndsAt
-			}
+			last = later(last, a.EndsAt)
 		}
 		known, _ := s.alerts.over(seen.Key)
 		seen.over = later(last, known)

@@ -163,9 +163,9 @@ func NewText(alerts []Alert, owner plumbline.OwnerEntry, ex Explanation, explain
 	}
 	lead := told[0]
 	t := Text{
-		Status: StatusFiring, Severity: lead.Label(plumbline.LabelSeverity),
+		Incident: lead.incident(), Status: StatusFiring, Severity: lead.Label(plumbline.LabelSeverity),
 		Model: plumbline.Model(lead.Label(plumbline.LabelModel)), Deploy: plumbline.DeployHash(lead.Label(plumbline.LabelDeploy)),
-		SLO: plumbline.SLOName(lead.Label(plumbline.LabelSLO)), Name: lead.Label("alertname"), Object: lead.Label(plumbline.LabelObject),
+		SLO: plumbline.SLOName(lead.Label(plumbline.LabelSLO)), Name: lead.Label(plumbline.LabelAlert), Object: lead.Label(plumbline.LabelObject),
 		Owner: owner.Name, Team: owner.Team,
 		Summary: lead.Annotations[plumbline.AnnotationSummary], Description: lead.Annotations[plumbline.AnnotationDescription],
 		Since: lead.StartsAt, At: now,
@@ -174,10 +174,6 @@ func NewText(alerts []Alert, owner plumbline.OwnerEntry, ex Explanation, explain
 	t.BudgetLeft.V, t.BudgetLeft.OK = parseNumber(lead.Annotations[plumbline.AnnotationBudgetLeft])
 	if t.Owner == "" {
 		t.Owner = plumbline.Owner(lead.Label(plumbline.LabelOwner))
-	}
-	t.Incident = IncidentKey(t.Model, t.Deploy, t.SLO)
-	if t.Service() {
-		t.Incident = ServiceIncidentKey(t.Name, t.Object)
 	}
 	for _, a := range alerts {
 		if a.StartsAt.Before(t.Since) {
@@ -285,7 +281,7 @@ func worstFirst(a, b Alert) int {
 	burnA, _ := parseNumber(a.Annotations[plumbline.AnnotationBurnRate])
 	burnB, _ := parseNumber(b.Annotations[plumbline.AnnotationBurnRate])
 	return cmp.Or(cmp.Compare(page(a), page(b)), cmp.Compare(burnB, burnA),
-		strings.Compare(a.Label("alertname"), b.Label("alertname")), a.StartsAt.Compare(b.StartsAt))
+		strings.Compare(a.Label(plumbline.LabelAlert), b.Label(plumbline.LabelAlert)), a.StartsAt.Compare(b.StartsAt))
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

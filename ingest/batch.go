@@ -197,5 +197,5 @@ func storable(ms int64) int64 {
 	return min(max(ms, -2_208_988_800_000), 10_413_791_999_000)
 }
 
-// range returns the offsets for people.
+// String returns the offsets for people.
 func (b *batch) String() string { return fmt.Sprintf("%s [%d, %d]", b.at, b.first, b.last) }

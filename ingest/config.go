@@ -63,7 +63,9 @@ type Config struct {
 	// SessionTimeout is after how long a silent member loses its partitions;
 	// brokers usually accept 6 s to 5 min. Default 10 s.
 	SessionTimeout time.Duration `yaml:"session_timeout"`
-	// InsertTimeout bounds one INSERT. Default 1 min.
+	// InsertTimeout bounds one attempt at an INSERT, and at every other step that is
+	// tried again: a look at what is stored, a deletion, a commit, a dead letter; and
+	// each request that prepares the topics. Default 1 min.
 	InsertTimeout time.Duration `yaml:"insert_timeout"`
 	// RetryMin and RetryMax bound the pause before a retry, which doubles.
 	// Defaults 100 ms and 10 s.

@@ -184,7 +184,7 @@ func (i *Ingester) start(ctx context.Context, g *kafka.Generation) {
 	i.log.Info("assigned", "generation", g.ID, "topics", len(g.Assignments))
 }
 
-func (i *Ingester) notice(ctx context.Context, kind, object, format string, args ...any) {
+func (i *Ingester) notice(ctx context.Context, kind NoticeKind, object, format string, args ...any) {
 	n := Notice{Kind: kind, Object: object, Text: fmt.Sprintf(format, args...)}
 	i.log.Warn("notice", "kind", n.Kind, "object", n.Object, "text", n.Text)
 	if err := i.noticer.Notice(ctx, n); err != nil {

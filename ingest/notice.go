@@ -2,28 +2,31 @@ package ingest
 
 import "context"
 
+// NoticeKind says what happened.
+type NoticeKind string
+
 // The kinds of notices.
 const (
-	NoticeParked      = "partition_parked"
-	NoticeUnparked    = "partition_unparked"
-	NoticePaused      = "partition_paused"
-	NoticeUnpaused    = "partition_unpaused"
-	NoticeNewEpoch    = "new_epoch"
-	NoticeOffsetsLost = "offsets_lost"
-	NoticeRewound     = "offset_rewound"
-	NoticeAhead       = "offset_ahead"
-	NoticePlanChanged = "plan_changed"
-	NoticeWaits       = "decoding_waits"
-	NoticeGoesOn      = "decoding_goes_on"
-	NoticeRawLeftOut  = "raw_left_out"
-	NoticeRawStored   = "raw_stored"
-	NoticeRefused     = "kafka_refused"
-	NoticeAccepted    = "kafka_accepted"
+	NoticeParked      NoticeKind = "partition_parked"
+	NoticeUnparked    NoticeKind = "partition_unparked"
+	NoticePaused      NoticeKind = "partition_paused"
+	NoticeUnpaused    NoticeKind = "partition_unpaused"
+	NoticeNewEpoch    NoticeKind = "new_epoch"
+	NoticeOffsetsLost NoticeKind = "offsets_lost"
+	NoticeRewound     NoticeKind = "offset_rewound"
+	NoticeAhead       NoticeKind = "offset_ahead"
+	NoticePlanChanged NoticeKind = "plan_changed"
+	NoticeWaits       NoticeKind = "decoding_waits"
+	NoticeGoesOn      NoticeKind = "decoding_goes_on"
+	NoticeRawLeftOut  NoticeKind = "raw_left_out"
+	NoticeRawStored   NoticeKind = "raw_stored"
+	NoticeRefused     NoticeKind = "kafka_refused"
+	NoticeAccepted    NoticeKind = "kafka_accepted"
 )
 
 // Notice is something about ingest that people must know.
 type Notice struct {
-	Kind string
+	Kind NoticeKind
 	// Object is what it is about: a topic partition; a topic where raw rows are
 	// left out; the addresses of a Kafka that refuses this service.
 	Object string

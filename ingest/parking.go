@@ -116,7 +116,7 @@ func (i *Ingester) handedOver(ctx context.Context, assigned map[place]bool) {
 	for _, state := range []struct {
 		of    *parkings
 		gauge *prometheus.GaugeVec
-		over  string
+		over  NoticeKind
 	}{
 		{&i.parkings, i.metrics.parked, NoticeUnparked},
 		{&i.pausings, i.metrics.paused, NoticeUnpaused},

@@ -22,7 +22,8 @@ const planUnknown = "unknown"
 
 // plan returns the hash of everything that decides how an event of the topic
 // becomes rows: the decoder, its limits, the schema, the mapping and the privacy policy. A batch
-// that was begun under another plan is not finished by this one, see takeover.
+// that was begun under another plan is not stored as this one would, see
+// takeoverChanged.
 // Behind a + stands the ID of the declared segments, if there are any: by it the
 // verification of rollups knows which rows were counted by them.
 func (c Config) plan(topic string, policy *privacy.Filter) string {

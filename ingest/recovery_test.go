@@ -27,10 +27,10 @@ import (
 type notices struct {
 	mu  sync.Mutex
 	got []ingest.Notice
-	hit chan string
+	hit chan ingest.NoticeKind
 }
 
-func newNotices() *notices { return &notices{hit: make(chan string, 100)} }
+func newNotices() *notices { return &notices{hit: make(chan ingest.NoticeKind, 100)} }
 
 func (n *notices) Notice(_ context.Context, notice ingest.Notice) error {
 	n.mu.Lock()
@@ -43,7 +43,7 @@ func (n *notices) Notice(_ context.Context, notice ingest.Notice) error {
 	return nil
 }
 
-func (n *notices) await(t *testing.T, kind string) {
+func (n *notices) await(t *testing.T, kind ingest.NoticeKind) {
 	t.Helper()
 	for {
 		select {
@@ -58,7 +58,7 @@ func (n *notices) await(t *testing.T, kind string) {
 }
 
 // text returns the text of the last notice of a kind.
-func (n *notices) text(kind string) (text string) {
+func (n *notices) text(kind ingest.NoticeKind) (text string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, notice := range n.got {

@@ -25,7 +25,8 @@ const grace = 5 * time.Second
 const idleWait = 500 * time.Millisecond
 
 // worker owns one partition for one generation of the group: one goroutine
-// fetches and decodes, one writes, and at most two batches are in flight.
+// fetches and decodes, one writes. Beside the batch that is filled at most two are in
+// flight: the one that is written and the one that is ready (see mostWaiting).
 type worker struct {
 	i       *Ingester
 	db      *storage.DB   // the shard that is written
@@ -126,7 +127,9 @@ func (w *worker) session(ctx context.Context) error {
 	}
 	w.progress.stores(from)
 	g, ctx := errgroup.WithContext(ctx)
-	// Unbuffered: one batch is being written and one being filled, no more.
+	// Unbuffered: whoever writes takes the next batch once the one before is stored.
+	// Until then that one waits where it was filled; while its intent is committed
+	// with the end of the one before, a third is filled, and no more.
 	batches := make(chan *batch)
 	g.Go(func() error { return w.read(ctx, from, batches) })
 	g.Go(func() error { return w.write(ctx, batches) })

@@ -75,7 +75,7 @@ func TestWhatIsWrongHasAPlace(t *testing.T) {
 		"a figure for a measure":    {oneSLO(findings+"kpi, plumbline.dev/measure: conversion", good, ""), `x.yml:5: metadata.annotations.plumbline.dev/measure: "conversion" is no measure of kpi; write mean_kpi, and the name of the figure as plumbline.dev/feature`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Parse("x.yml", []byte(tt.file))
+			_, err := parse("x.yml", []byte(tt.file))
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.want) || !strings.Contains(err.Error(), "; ") || strings.Contains(err.Error(), "\n")) {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}
@@ -85,7 +85,7 @@ func TestWhatIsWrongHasAPlace(t *testing.T) {
 
 // What nothing evaluates is correct OpenSLO, and says where that is so.
 func TestInertSaysWhere(t *testing.T) {
-	slos, err := ParseFile("testdata/openslo/standard-occurrences.yml")
+	slos, err := ParseFiles("testdata/openslo/standard-occurrences.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestWhatNobodyUsesIsRead(t *testing.T) {
 		"a share":     "{ratioMetric: {rawType: success, raw: {metricSource: {type: prometheus, spec: {query: up}}}}}",
 		"of others":   "{ratioMetric: {good: {metricSource: {type: datadog, spec: {query: up}}}, total: {metricSource: {type: datadog, spec: {query: up}}}}}",
 	} {
-		if _, err := Parse("x.yml", []byte(oneSLO(success, good, "---\napiVersion: openslo/v1\nkind: SLI\nmetadata: {name: s}\nspec: "+spec+"\n"))); err != nil {
+		if _, err := parse("x.yml", []byte(oneSLO(success, good, "---\napiVersion: openslo/v1\nkind: SLI\nmetadata: {name: s}\nspec: "+spec+"\n"))); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -22,27 +22,27 @@ spec: {thresholdMetric: {metricSource: {type: plumbline, spec: {sli: latency, op
 		`plumbline.dev/value: "300"`:   "metadata.annotations.plumbline.dev/value: has no meaning on a document of kind SLI",
 		"plumbline.dev/owner: ml-team": "metadata.annotations.plumbline.dev/owner: has no meaning",
 	} {
-		_, err := Parse("x.yml", []byte(file(annotations)))
+		_, err := parse("x.yml", []byte(file(annotations)))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", annotations, err, want)
 		}
 	}
 	inPlace := oneSLO("a: b", "target: 0.99, compositeWeight: 1, indicator: {metadata: {name: i, annotations: {plumbline.dev/value: \"3\"}}, spec: {thresholdMetric: {metricSource: {type: plumbline, spec: {sli: success}}}}}", "")
-	if _, err := Parse("x.yml", []byte(inPlace)); err == nil || !strings.Contains(err.Error(), "plumbline.dev/value: has no meaning on a document of kind SLI") {
+	if _, err := parse("x.yml", []byte(inPlace)); err == nil || !strings.Contains(err.Error(), "plumbline.dev/value: has no meaning on a document of kind SLI") {
 		t.Errorf("in place: %v", err)
 	}
 }
 
 // A part that refers to an SLI that is not there has that mistake and no other.
 func TestAMissingPartIsOneMistake(t *testing.T) {
-	_, err := Parse("x.yml", []byte(oneSLO("a: b", "target: 0.99, compositeWeight: 1, indicatorRef: nobody", "")))
+	_, err := parse("x.yml", []byte(oneSLO("a: b", "target: 0.99, compositeWeight: 1, indicatorRef: nobody", "")))
 	if err == nil || !strings.Contains(err.Error(), `there is no SLI named "nobody"`) || strings.Contains(err.Error(), "quality") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestTargetPercent(t *testing.T) {
-	slos, err := Parse("x.yml", []byte(oneSLO(success, "targetPercent: 99", "")))
+	slos, err := parse("x.yml", []byte(oneSLO(success, "targetPercent: 99", "")))
 	if err != nil || len(slos) != 1 || slos[0].Target != 0.99 {
 		t.Errorf("%+v, %v", slos, err)
 	}

@@ -98,7 +98,7 @@ func TestTheTicketOfFindingsThatContradict(t *testing.T) {
 // the tickets of concept drift that they send, until stop is called.
 func conceptTickets(t *testing.T, db *storage.DB) (tickets <-chan *rules.Alert, stop func()) {
 	t.Helper()
-	slos, err := rules.ParseFile("testdata/flights.yml")
+	slos, err := rules.ParseFiles("testdata/flights.yml")
 	if err != nil {
 		t.Fatal(err)
 	}

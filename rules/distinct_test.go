@@ -115,7 +115,7 @@ func TestConditionsOfOneNameAndWindowAreRefused(t *testing.T) {
 	}
 	inline := "    - kind: AlertPolicy\n      metadata: {name: p}\n      spec:\n        conditions:\n          - kind: AlertCondition\n" +
 		"            spec: {severity: page, condition: {kind: burnrate, threshold: 3, lookbackWindow: 1h}}\n"
-	_, err := Parse("x.yml", []byte(sloHead+"    plumbline.dev/sli: success\n"+sloTail+"  alertPolicies:\n"+inline+strings.Replace(inline, "threshold: 3", "threshold: 4", 1)))
+	_, err := parse("x.yml", []byte(sloHead+"    plumbline.dev/sli: success\n"+sloTail+"  alertPolicies:\n"+inline+strings.Replace(inline, "threshold: 3", "threshold: 4", 1)))
 	if err == nil || !strings.Contains(err.Error(), "x.yml:20: spec.alertPolicies[1]: two page conditions over 1h are named condition; give one of them another metadata.name") {
 		t.Errorf("got %v", err)
 	}

@@ -48,7 +48,7 @@ type Config struct {
 	ExternalURL string `yaml:"-"`
 	// Lookback is how far back range selectors see.
 	Lookback time.Duration `yaml:"lookback"`
-	// SourceTimeout bounds one read of the findings.
+	// SourceTimeout bounds one read of the findings, and one PromQL query over them.
 	SourceTimeout time.Duration `yaml:"source_timeout"`
 	// MaxSampleAge is the age beyond which a sample counts as not given.
 	MaxSampleAge time.Duration `yaml:"max_sample_age"`
@@ -134,7 +134,6 @@ type Evaluator struct {
 	mu sync.Mutex
 	// manager is nil before Run and after it.
 	manager *promrules.Manager
-	query   promrules.QueryFunc
 	ledger  ledger
 	lately  lately
 	sooner  sooner
@@ -232,10 +231,9 @@ func (e *Evaluator) newManager(ctx context.Context, external *url.URL) *promrule
 		EnableAtModifier: true, EnableNegativeOffset: true,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return e.cfg.Interval.Milliseconds() },
 	})
-	e.query = promrules.EngineQueryFunc(engine, e.memory)
 	return promrules.NewManager(&promrules.ManagerOptions{
 		Context: ctx, ExternalURL: external, Logger: e.deps.Logger, Registerer: e.deps.Registerer,
-		QueryFunc:  e.query,
+		QueryFunc:  promrules.EngineQueryFunc(engine, e.memory),
 		NotifyFunc: e.notify, Appendable: e.memory, Queryable: e.memory, Parser: e.parser,
 		ResendDelay: e.cfg.ResendDelay, OutageTolerance: e.cfg.OutageTolerance,
 		// Zero, so that a rule with any `for`, and with none, is restored

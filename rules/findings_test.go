@@ -231,7 +231,7 @@ func TestFindingReaderReportsErrors(t *testing.T) {
 // its first column has to be the number the rule compared, whatever was found
 // meanwhile of a segment, a canary or another SLO.
 func TestSQLOfTheAlertReturnsItsNumber(t *testing.T) {
-	flights, err := rules.ParseFile("testdata/flights.yml")
+	flights, err := rules.ParseFiles("testdata/flights.yml")
 	if err != nil {
 		t.Fatal(err)
 	}

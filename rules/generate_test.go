@@ -38,7 +38,7 @@ func linked() GenerateConfig {
 func TestGenerateGolden(t *testing.T) {
 	for _, name := range []string{"flights", "awkward"} {
 		t.Run(name, func(t *testing.T) {
-			slos, err := ParseFile("testdata/" + name + ".yml")
+			slos, err := ParseFiles("testdata/" + name + ".yml")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,7 +149,7 @@ func TestGenerateRefuses(t *testing.T) {
 
 func TestWriteFileReplaces(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "rules")
-	slos, err := ParseFile("testdata/flights.yml")
+	slos, err := ParseFiles("testdata/flights.yml")
 	if err != nil {
 		t.Fatal(err)
 	}

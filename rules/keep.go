@@ -6,6 +6,8 @@ import (
 	"time"
 
 	promrules "github.com/prometheus/prometheus/rules"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 // keeper goes on with alerts that were firing when the process ended and whose
@@ -64,7 +66,7 @@ func (k *keeper) due(expr, name string, keepFor time.Duration, states map[string
 	defer k.mu.Unlock()
 	var alerts []*Alert
 	for key, f := range k.kept {
-		if f.Expr != expr || f.Labels.Get("alertname") != name {
+		if f.Expr != expr || f.Labels.Get(plumbline.LabelAlert) != name {
 			continue
 		}
 		state, holds := states[key]

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/promql"
+	promrules "github.com/prometheus/prometheus/rules"
 
 	"github.com/plumbline-slo/plumbline"
 )
@@ -133,7 +135,7 @@ type lab struct {
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	dir := t.TempDir()
-	slos, err := ParseFile("testdata/flights.yml")
+	slos, err := ParseFiles("testdata/flights.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,9 +205,10 @@ func bubble(t *testing.T, f func(t *testing.T, l *lab)) {
 
 // value is what PromQL sees of a series now.
 func (e *Evaluator) value(metric, deploy string) (float64, bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	vector, err := e.query(context.Background(), metric+`{deploy_hash=`+promString(deploy)+`}`, time.Now())
+	engine := promql.NewEngine(promql.EngineOpts{
+		Parser: e.parser, MaxSamples: 1000, Timeout: e.cfg.SourceTimeout, LookbackDelta: 2*e.cfg.Interval + time.Millisecond,
+	})
+	vector, err := promrules.EngineQueryFunc(engine, e.memory)(context.Background(), metric+`{deploy_hash=`+promString(deploy)+`}`, time.Now())
 	if err != nil || len(vector) == 0 {
 		return 0, false
 	}

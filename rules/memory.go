@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -141,7 +142,7 @@ func (m *memory) rewind(t int64) {
 	defer m.mu.Unlock()
 	for _, series := range m.byName {
 		for _, s := range series {
-			n, _ := slices.BinarySearchFunc(s.points, t+1, func(p point, t int64) int { return compare(p.t, t) })
+			n, _ := slices.BinarySearchFunc(s.points, t+1, func(p point, t int64) int { return cmp.Compare(p.t, t) })
 			// Queries may still read the others: what is added must not overwrite them.
 			s.points = slices.Clip(s.points[:n])
 		}
@@ -184,8 +185,8 @@ func (q *memoryQuerier) Select(_ context.Context, sortSeries bool, hints *storag
 	}
 	set := &seriesSet{next: -1}
 	for _, s := range q.memory.matching(matchers) {
-		lo, _ := slices.BinarySearchFunc(s.points, mint, func(p point, t int64) int { return compare(p.t, t) })
-		hi, _ := slices.BinarySearchFunc(s.points, maxt+1, func(p point, t int64) int { return compare(p.t, t) })
+		lo, _ := slices.BinarySearchFunc(s.points, mint, func(p point, t int64) int { return cmp.Compare(p.t, t) })
+		hi, _ := slices.BinarySearchFunc(s.points, maxt+1, func(p point, t int64) int { return cmp.Compare(p.t, t) })
 		if lo >= hi {
 			continue
 		}
@@ -199,16 +200,6 @@ func (q *memoryQuerier) Select(_ context.Context, sortSeries bool, hints *storag
 		slices.SortFunc(set.series, func(a, b storage.Series) int { return labels.Compare(a.Labels(), b.Labels()) })
 	}
 	return set
-}
-
-func compare(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // matching returns snapshots of the series that satisfy all matchers.

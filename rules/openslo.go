@@ -36,19 +36,11 @@ const (
 	maxPeriod = 366 * 24 * time.Hour
 )
 
-// ParseFile reads one OpenSLO file. See Parse.
-func ParseFile(path string) ([]plumbline.SLO, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read SLO file: %w", err)
-	}
-	return Parse(path, data)
-}
-
 // ParseFiles reads the OpenSLO files as one: a document may refer to one of
 // another file. It refuses two SLOs of one name, for the name is the identity of
 // an incident. Patterns are those of filepath.Match; one that matches no file is
-// an error.
+// an error. The error joins a FieldError for everything that is wrong, each with its
+// line and the fix; no SLO is returned beside an error.
 func ParseFiles(patterns ...string) ([]plumbline.SLO, error) {
 	var errs []error
 	c := newCatalog()
@@ -111,15 +103,6 @@ func CheckFiles(paths ...string) []Checked {
 		}
 	}
 	return all
-}
-
-// Parse reads the OpenSLO v1 documents in data and returns its SLOs. Name is
-// what errors call the file. The error joins a FieldError for everything that is
-// wrong, each with its line and the fix; no SLO is returned beside an error.
-func Parse(name string, data []byte) ([]plumbline.SLO, error) {
-	c := newCatalog()
-	c.read(name, data)
-	return c.slos()
 }
 
 // syntaxError gives an error of the YAML parser, "yaml: line 3: what", the form

@@ -32,8 +32,15 @@ func golden(t *testing.T, path string, got []byte) {
 	}
 }
 
+// parse reads the OpenSLO documents in data. Name is what errors call the file.
+func parse(name string, data []byte) ([]plumbline.SLO, error) {
+	c := newCatalog()
+	c.read(name, data)
+	return c.slos()
+}
+
 func TestParseGood(t *testing.T) {
-	slos, err := ParseFile("testdata/flights.yml")
+	slos, err := ParseFiles("testdata/flights.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +54,7 @@ func TestParseGood(t *testing.T) {
 	if len(slos) != 1 || !reflect.DeepEqual(slos[0], want) {
 		t.Fatalf("got %+v, want %+v", slos, want)
 	}
-	slos, err = ParseFile("testdata/awkward.yml")
+	slos, err = ParseFiles("testdata/awkward.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +69,7 @@ func TestModelDefaultsToService(t *testing.T) {
 		t.Fatal(err)
 	}
 	data = []byte(strings.Replace(string(data), "    plumbline.dev/model: flight-delay\n", "", 1))
-	slos, err := Parse("x.yml", data)
+	slos, err := parse("x.yml", data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +86,7 @@ func TestParseBad(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			slos, err := ParseFile(file)
+			slos, err := ParseFiles(file)
 			if err == nil {
 				t.Fatalf("parsed to %+v", slos)
 			}
@@ -147,7 +154,7 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		slos, err := Parse("fuzz.yml", data)
+		slos, err := parse("fuzz.yml", data)
 		if err != nil {
 			if len(slos) > 0 {
 				t.Fatalf("SLOs beside %v", err)

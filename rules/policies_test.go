@@ -54,14 +54,14 @@ func TestPoliciesAreNotCutShort(t *testing.T) {
 		"targets that differ": {one, "notificationTargets: [{targetRef: y}]", "x.yml:13: spec.alertPolicies[1]: its target is y, that of another policy x: an SLO has one owner; keep one of them, or write the owner as plumbline.dev/owner"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Parse("x.yml", []byte(policed(tt.first, tt.second)))
+			_, err := parse("x.yml", []byte(policed(tt.first, tt.second)))
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want) {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}
 		})
 	}
 	owned := strings.Replace(policed(one, "notificationTargets: [{targetRef: y}]"), "plumbline.dev/sli: success", "plumbline.dev/sli: success, plumbline.dev/owner: z", 1)
-	if slos, err := Parse("x.yml", []byte(owned)); err != nil || slos[0].Owner != "z" {
+	if slos, err := parse("x.yml", []byte(owned)); err != nil || slos[0].Owner != "z" {
 		t.Errorf("an owner that is named: %v, %v", slos, err)
 	}
 }

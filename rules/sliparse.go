@@ -268,7 +268,7 @@ func (c *catalog) metric(r *fileReader, n *yaml.Node, path string, one objective
 		o.fail("ratioMetric", "is given beside thresholdMetric", "keep one of them")
 	case o.has("thresholdMetric"):
 		if m := r.object(o.fields["thresholdMetric"], path+".thresholdMetric", "metricSource"); m != nil {
-			c.source(m, one, slo, func(s source) { c.thresholdSource(s, one, slo) })
+			c.source(m, slo, func(s source) { c.thresholdSource(s, one, slo) })
 		}
 	case o.has("ratioMetric"):
 		c.ratio(r, o.fields["ratioMetric"], path+".ratioMetric", one, slo)
@@ -284,7 +284,7 @@ type source struct {
 }
 
 // source reads a metricSource and calls then if it is one of ours.
-func (c *catalog) source(o *object, _ objective, slo *plumbline.SLO, then func(source)) {
+func (c *catalog) source(o *object, slo *plumbline.SLO, then func(source)) {
 	if !o.has("metricSource") {
 		o.fail("metricSource", "is missing", "write metricSource: with type and spec under it")
 		return
@@ -357,7 +357,7 @@ func (c *catalog) ratio(r *fileReader, n *yaml.Node, path string, one objective,
 		if m == nil {
 			continue
 		}
-		c.source(m, one, slo, func(s source) {
+		c.source(m, slo, func(s source) {
 			query := s.spec.required("query", "write the query")
 			if s.kind == sourcePrometheus {
 				*part.into = query

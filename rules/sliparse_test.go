@@ -18,7 +18,7 @@ func byName(t *testing.T, slos []plumbline.SLO) map[plumbline.SLOName]plumbline.
 }
 
 func TestEveryKindLoads(t *testing.T) {
-	slos, err := ParseFile("testdata/openslo/kinds.yml")
+	slos, err := ParseFiles("testdata/openslo/kinds.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,12 +90,12 @@ const sloTail = `spec:
 // correct and nothing of ours is inert, what is broken is an error that says why.
 func TestStandardFiles(t *testing.T) {
 	for _, file := range []string{"testdata/openslo/standard-occurrences.yml", "testdata/openslo/standard-timeslices.yml"} {
-		slos, err := ParseFile(file)
+		slos, err := ParseFiles(file)
 		if err != nil || len(slos) != 1 || slos[0].Inert == "" {
 			t.Errorf("%s: %+v, %v", file, slos, err)
 		}
 	}
-	_, err := ParseFile("testdata/openslo/broken-timeslices.yml")
+	_, err := ParseFiles("testdata/openslo/broken-timeslices.yml")
 	if err == nil || !strings.Contains(err.Error(), "M months") || !strings.Contains(err.Error(), "broken-timeslices.yml:19") {
 		t.Errorf("a month written as a minute: %v", err)
 	}
@@ -137,7 +137,7 @@ func TestQueriesAreHeldToWhatMayRun(t *testing.T) {
 			query = strings.Replace(query, "SELECT ", "SELECT time, good, total, ", 1)
 		}
 		data := sloHead + "    plumbline.dev/sli: sql\n    plumbline.dev/query: " + `"` + query + `"` + "\n" + sloTail
-		_, err := Parse("x.yml", []byte(data))
+		_, err := parse("x.yml", []byte(data))
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%s: %v", query, err)
@@ -175,7 +175,7 @@ func TestCalendar(t *testing.T) {
 // TestRulesOfEveryKind generates the rules of every kind and holds them to what
 // Prometheus loads: pages with evidence, shadows and parts without alerts.
 func TestRulesOfEveryKind(t *testing.T) {
-	slos, err := ParseFile("testdata/openslo/kinds.yml")
+	slos, err := ParseFiles("testdata/openslo/kinds.yml")
 	if err != nil {
 		t.Fatal(err)
 	}

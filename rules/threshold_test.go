@@ -25,7 +25,7 @@ func TestThresholdsAreNumbers(t *testing.T) {
 		"what is wrong once": {`plumbline.dev/op: lte, plumbline.dev/value: "300"`, "target: 0.99, op: below, value: a", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Parse("x.yml", []byte(`apiVersion: openslo/v1
+			_, err := parse("x.yml", []byte(`apiVersion: openslo/v1
 kind: SLO
 metadata:
   name: a

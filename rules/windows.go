@@ -284,16 +284,6 @@ func (s *PairSet) add(p Pair, base BasePair) {
 	s.Pairs = append(s.Pairs, p)
 }
 
-// Pairs fits the workbook's four pairs to a target (between 0 and 1) and a
-// period.
-func Pairs(target float64, period time.Duration) (PairSet, error) {
-	t, err := Windows()
-	if err != nil {
-		return PairSet{}, err
-	}
-	return t.Derive(target, period)
-}
-
 // PairsFor fits the pairs that the SLO's kind uses to its target and period. It
 // returns an error naming the SLO if not one of them can fire.
 func PairsFor(slo plumbline.SLO) (PairSet, error) {
@@ -305,7 +295,7 @@ func PairsFor(slo plumbline.SLO) (PairSet, error) {
 	if err != nil {
 		return PairSet{}, fmt.Errorf("SLO %s: %w", slo.Name, err)
 	}
-	if err := set.addConditions(slo); err != nil {
+	if err := set.addConditions(t, slo); err != nil {
 		return PairSet{}, fmt.Errorf("SLO %s: %w", slo.Name, err)
 	}
 	if len(set.Pairs) == 0 {
@@ -316,11 +306,7 @@ func PairsFor(slo plumbline.SLO) (PairSet, error) {
 
 // addConditions adds the burn rates that the SLO file asks for by itself. One
 // that can never fire is an error: it was written to be paged by.
-func (s *PairSet) addConditions(slo plumbline.SLO) error {
-	t, err := Windows()
-	if err != nil {
-		return err
-	}
+func (s *PairSet) addConditions(t WindowTable, slo plumbline.SLO) error {
 	for i, c := range slo.Conditions {
 		if wrong := twins(slo.Conditions[:i], c); wrong != "" {
 			return fmt.Errorf("%s; %s", wrong, fixTwins)
@@ -336,15 +322,4 @@ func (s *PairSet) addConditions(slo plumbline.SLO) error {
 		s.Pairs = append(s.Pairs, p)
 	}
 	return nil
-}
-
-// Lengths returns every window length the pairs need, shortest first, each
-// once: what burn findings must be computed for.
-func (s PairSet) Lengths() []time.Duration {
-	var all []time.Duration
-	for _, p := range s.Pairs {
-		all = append(all, p.Long, p.Short)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
 }

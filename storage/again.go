@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// The pauses of Again, in milliseconds.
 const (
+	// againFirst is the first pause of Again, in milliseconds; each is twice the one
+	// before.
 	againFirst = 200
 	againTries = 4
 )

@@ -10,7 +10,7 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 )
 
-// Name is the Arrow type of a LowCardinality(String) column.
+// nameType is the Arrow type of a LowCardinality(String) column.
 func nameType() arrow.DataType {
 	return &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}
 }

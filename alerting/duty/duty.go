@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/alerting"
@@ -66,12 +67,9 @@ type Announcer interface {
 
 // Member is one candidate for duties. Make it with New, run it with Run.
 type Member struct {
-	cfg      Config
-	brokers  []string
-	dialer   *kafka.Dialer
-	client   *kafka.Client
-	announce Announcer
-	log      *slog.Logger
+	cfg    Config
+	deps   Dependencies
+	client *kafka.Client
 
 	raising sync.Mutex // held while a term is raised
 
@@ -85,18 +83,38 @@ type committer interface {
 	CommitOffsets(offsets map[string]map[int]int64) error
 }
 
-// New returns a member that has no duty. Announcer may be nil.
-func New(cfg Config, brokers []string, dialer *kafka.Dialer, transport *kafka.Transport, announce Announcer, log *slog.Logger) (*Member, error) {
+// Dependencies are what a member is connected to.
+type Dependencies struct {
+	// Brokers are of the Kafka that shares the rule groups out. Dialer and Transport
+	// reach it; nil are kafka-go's own.
+	Brokers   []string
+	Dialer    *kafka.Dialer
+	Transport *kafka.Transport
+	// Announcer may be nil: then replicas hear of a term with its first alert.
+	Announcer Announcer
+	Registry  prometheus.Registerer
+	Logger    *slog.Logger
+}
+
+// New returns a member that has no duty.
+func New(cfg Config, deps Dependencies) (*Member, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("duty: %w", err)
 	}
-	client := &kafka.Client{Addr: kafka.TCP(brokers...), Timeout: cfg.Session}
-	if transport != nil {
-		client.Transport = transport
+	m := &Member{
+		cfg: cfg, deps: deps, terms: make(map[int]int64),
+		client: &kafka.Client{Addr: kafka.TCP(deps.Brokers...), Timeout: cfg.Session},
 	}
-	return &Member{
-		cfg: cfg, brokers: brokers, dialer: dialer, announce: announce, log: log, terms: make(map[int]int64), client: client,
-	}, nil
+	if deps.Transport != nil {
+		m.client.Transport = deps.Transport
+	}
+	duties := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "plumbline_duty_shares", Help: "Shares of the rule groups that this replica speaks for.",
+	}, func() float64 { return float64(m.Duties()) })
+	if err := deps.Registry.Register(duties); err != nil {
+		return nil, fmt.Errorf("duty: %w", err)
+	}
+	return m, nil
 }
 
 // Term returns the term under which this member evaluates a rule group, false if
@@ -109,7 +127,7 @@ func (m *Member) Term(group string) (alerting.Term, bool) {
 	return term(p, number), ok
 }
 
-// Duties returns how many parts of the rule groups this member has.
+// Duties returns how many shares of the rule groups this member has.
 func (m *Member) Duties() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -132,7 +150,7 @@ func (m *Member) partition(group string) int {
 }
 
 func term(partition int, number int64) alerting.Term {
-	return alerting.Term{Group: "rules-" + strconv.Itoa(partition), Number: number}
+	return alerting.Term{Share: "rules-" + strconv.Itoa(partition), Number: number}
 }
 
 // Run takes part until ctx is done. An error of Kafka costs the duties, which
@@ -145,7 +163,7 @@ func (m *Member) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		m.log.Warn("rule groups: no part in the consumer group, tried again", "err", err)
+		m.deps.Logger.Warn("rule groups: no part in the consumer group, tried again", "err", err)
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
@@ -159,7 +177,7 @@ func (m *Member) takePart(ctx context.Context) error {
 		return err
 	}
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: m.cfg.Group, Brokers: m.brokers, Dialer: m.dialer, Topics: []string{m.cfg.Topic},
+		ID: m.cfg.Group, Brokers: m.deps.Brokers, Dialer: m.deps.Dialer, Topics: []string{m.cfg.Topic},
 		SessionTimeout: m.cfg.Session, RebalanceTimeout: m.cfg.Rebalance, HeartbeatInterval: m.cfg.Session / 5,
 		// A topic that is deleted, or comes to be, is shared out anew.
 		WatchPartitionChanges: true, PartitionWatchInterval: m.cfg.Session / 2,
@@ -210,7 +228,7 @@ func (m *Member) take(ctx context.Context, generation committer, assigned []kafk
 	m.have(generation, terms, ended)
 	for _, r := range refused {
 		if _, _, err := m.Raise(r.Term, r.Known); err != nil {
-			m.log.Warn("rule groups: a term is raised with its first alert", "err", err)
+			m.deps.Logger.Warn("rule groups: a term is raised with its first alert", "err", err)
 		}
 	}
 	return nil
@@ -227,7 +245,7 @@ func (m *Member) commit(ctx context.Context, generation committer, terms map[int
 		if err == nil {
 			return nil
 		}
-		m.log.Warn("rule groups: duties are not taken yet", "err", err)
+		m.deps.Logger.Warn("rule groups: duties are not taken yet", "err", err)
 		select {
 		case <-time.After(time.Second):
 		case <-ended:
@@ -249,7 +267,7 @@ func (m *Member) othersHave(ctx context.Context) error {
 		return fmt.Errorf("nobody has a part of topic %s", m.cfg.Topic)
 	}
 	if err != nil {
-		m.log.Warn("rule groups: this replica has none, and cannot ask who has", "err", err)
+		m.deps.Logger.Warn("rule groups: this replica has none, and cannot ask who has", "err", err)
 	}
 	return nil
 }
@@ -269,7 +287,7 @@ func idle(g kafka.DescribeGroupsResponseGroup) bool {
 func (m *Member) Raise(refused alerting.Term, known int64) (raised alerting.Term, held bool, err error) {
 	m.raising.Lock()
 	defer m.raising.Unlock()
-	p, number, generation := m.heldAs(refused.Group)
+	p, number, generation := m.heldAs(refused.Share)
 	switch {
 	case generation == nil:
 		return alerting.Term{}, false, nil
@@ -287,16 +305,16 @@ func (m *Member) Raise(refused alerting.Term, known int64) (raised alerting.Term
 		return alerting.Term{}, false, nil
 	}
 	m.terms[p] = known + 1
-	m.log.Warn("rule groups: replicas remember a later term than Kafka does; ours is raised over it", "refused", refused, "term", known+1)
+	m.deps.Logger.Warn("rule groups: replicas remember a later term than Kafka does; ours is raised over it", "refused", refused, "term", known+1)
 	return term(p, known+1), true, nil
 }
 
 // heldAs returns the duty that a term is of; without it there is no generation.
-func (m *Member) heldAs(group string) (partition int, number int64, generation committer) {
+func (m *Member) heldAs(share string) (partition int, number int64, generation committer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for p, number := range m.terms {
-		if term(p, number).Group == group {
+		if term(p, number).Share == share {
 			return p, number, m.generation
 		}
 	}
@@ -310,7 +328,7 @@ const announcements = 16
 // does not answer must not keep the rules waiting, and hears of the term with its
 // first alert. It returns what replicas refused.
 func (m *Member) tell(ctx context.Context, terms map[int]int64) (refused []*alerting.FencedError) {
-	if m.announce == nil {
+	if m.deps.Announcer == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.Rebalance)
@@ -322,13 +340,13 @@ func (m *Member) tell(ctx context.Context, terms map[int]int64) (refused []*aler
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
-			err := m.announce.Announce(ctx, term(p, number))
+			err := m.deps.Announcer.Announce(ctx, term(p, number))
 			if fenced := new(alerting.FencedError); errors.As(err, &fenced) {
 				mu.Lock()
 				defer mu.Unlock()
 				refused = append(refused, fenced)
 			} else if err != nil {
-				m.log.Warn("rule groups: a replica hears of the term with its first alert", "err", err)
+				m.deps.Logger.Warn("rule groups: a replica hears of the term with its first alert", "err", err)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	kafkago "github.com/segmentio/kafka-go"
 
 	"github.com/plumbline-slo/plumbline/alerting"
@@ -38,7 +39,7 @@ func join(t *testing.T, brokers []string, a duty.Announcer) (m *duty.Member, lea
 	t.Helper()
 	cfg := duty.DefaultConfig()
 	cfg.Partitions, cfg.Session, cfg.Rebalance = 4, 2*time.Second, time.Second
-	m, err := duty.New(cfg, brokers, nil, nil, a, slog.New(slog.DiscardHandler))
+	m, err := duty.New(cfg, duty.Dependencies{Brokers: brokers, Announcer: a, Registry: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

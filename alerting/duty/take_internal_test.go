@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/describegroups"
 
@@ -61,7 +62,7 @@ func (r *replicas) Announce(_ context.Context, t alerting.Term) error {
 
 func member(t *testing.T, announce Announcer) *Member {
 	t.Helper()
-	m, err := New(DefaultConfig(), []string{"nowhere:1"}, nil, nil, announce, slog.New(slog.DiscardHandler))
+	m, err := New(DefaultConfig(), Dependencies{Brokers: []string{"nowhere:1"}, Announcer: announce, Registry: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -260,7 +260,7 @@ func told(text alerting.Text) *alert.Alert {
 		links = append(links, `<a href="`+html.EscapeString(l.URL)+`">`+html.EscapeString(l.Name)+`</a>`)
 	}
 	return &alert.Alert{Alert: model.Alert{
-		Labels: model.LabelSet{model.AlertNameLabel: model.LabelValue(text.Name)},
+		Labels: model.LabelSet{plumbline.LabelAlert: model.LabelValue(text.Name)},
 		Annotations: model.LabelSet{
 			subjectAnnotation: model.LabelValue(alerting.Clean(text.Level() + ": " + text.Headline(q))),
 			textAnnotation:    model.LabelValue(alerting.RenderText(text)),

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -251,27 +250,13 @@ func (k *key) send(ctx context.Context, path string, body []byte) (retry bool, e
 	if response.StatusCode == http.StatusAccepted {
 		return false, nil // taken; a body cut off does not take it back
 	}
+	if retry = alerting.TemporaryStatus(response.StatusCode); retry {
+		k.pacer.Hold(alerting.RetryAfter(response.Header))
+	}
 	if err != nil {
 		return true, fmt.Errorf("status %d, answer cut off: %w", response.StatusCode, err)
 	}
-	if response.StatusCode == http.StatusTooManyRequests {
-		k.pacer.Hold(retryAfter(response.Header))
-	}
-	return temporary(response.StatusCode), fmt.Errorf("status %d: %s", response.StatusCode, reason(answer))
-}
-
-func temporary(status int) bool {
-	return status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500
-}
-
-// retryAfter reads the header in seconds; without one it is nothing, and the
-// pipeline's own back-off applies.
-func retryAfter(h http.Header) time.Duration {
-	seconds, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || seconds < 0 {
-		return 0
-	}
-	return time.Duration(seconds) * time.Second
+	return retry, fmt.Errorf("status %d: %s", response.StatusCode, reason(answer))
 }
 
 func reason(answer []byte) string {

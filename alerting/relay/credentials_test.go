@@ -64,7 +64,7 @@ func TestRequestsCarryCredentials(t *testing.T) {
 			}
 			for _, secret = range []string{"first", "rotated"} {
 				write("secret", secret+"\n")
-				if err := r.Announce(t.Context(), alerting.Term{Group: "g", Number: 1}); err != nil {
+				if err := r.Announce(t.Context(), alerting.Term{Share: "g", Number: 1}); err != nil {
 					t.Errorf("%s: %v", secret, err)
 				}
 				if _, err := r.Active(t.Context()); err != nil {
@@ -72,7 +72,7 @@ func TestRequestsCarryCredentials(t *testing.T) {
 				}
 			}
 			write("secret", "wrong")
-			if err := r.Announce(t.Context(), alerting.Term{Group: "g", Number: 1}); err == nil {
+			if err := r.Announce(t.Context(), alerting.Term{Share: "g", Number: 1}); err == nil {
 				t.Error("a wrong secret is no error")
 			}
 		})
@@ -122,7 +122,7 @@ func TestPeersAreAskedAtOnce(t *testing.T) {
 			}
 			return err
 		},
-		"announce": func(r *relay.Relay) error { return r.Announce(t.Context(), alerting.Term{Group: "g", Number: 1}) },
+		"announce": func(r *relay.Relay) error { return r.Announce(t.Context(), alerting.Term{Share: "g", Number: 1}) },
 	} {
 		asked.Store(0)
 		both = make(chan struct{})

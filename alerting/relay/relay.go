@@ -102,8 +102,13 @@ func New(cfg Config, registry prometheus.Registerer, log *slog.Logger) (*Relay, 
 			Name: "plumbline_relay_requests_total", Help: "Requests to alerting replicas by result (taken, failed, refused, fenced, raised).",
 		}, []string{"result"}),
 	}
-	if err := registry.Register(r.sends); err != nil {
-		return nil, fmt.Errorf("relay: %w", err)
+	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "plumbline_relay_waiting_alerts", Help: "Alerts that wait for an alerting replica to take them, counted once a replica.",
+	}, func() float64 { return float64(r.Pending()) })
+	for _, c := range []prometheus.Collector{r.sends, waiting} {
+		if err := registry.Register(c); err != nil {
+			return nil, fmt.Errorf("relay: %w", err)
+		}
 	}
 	for _, url := range cfg.Peers {
 		r.peers = append(r.peers, newPeer(strings.TrimSuffix(url, "/"), cfg.Retention))
@@ -121,7 +126,8 @@ func (r *Relay) Send(term alerting.Term, alerts ...alerting.Alert) {
 	}
 }
 
-// Pending returns how many alerts some peer has not acknowledged yet.
+// Pending returns how many alerts some peer has not acknowledged yet, counted once a
+// peer.
 func (r *Relay) Pending() int {
 	n := 0
 	for _, p := range r.peers {
@@ -246,7 +252,7 @@ func (r *Relay) post(ctx context.Context, url string, term alerting.Term, alerts
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	if term.Group != "" {
+	if term.Share != "" {
 		request.Header.Set(alerting.TermHeader, term.String())
 	}
 	response, err := r.client.Do(request)

@@ -119,7 +119,7 @@ func TestEveryReplicaGetsEverything(t *testing.T) {
 	well, ill := newReplica(t), newReplica(t)
 	ill.answer(http.StatusServiceUnavailable)
 	r := start(t, well, ill)
-	term := alerting.Term{Group: "rules-1", Number: 3}
+	term := alerting.Term{Share: "rules-1", Number: 3}
 	over, goes := fires("over"), fires("goes on")
 	r.Send(term, over, goes)
 	// Acknowledged, not only received: what is said again while it is on its way
@@ -148,8 +148,8 @@ func TestEndsAreNotForgottenAndRefusalsAreFinal(t *testing.T) {
 	p.answer(http.StatusServiceUnavailable)
 	r := start(t, p)
 	a := fires("a")
-	r.Send(alerting.Term{Group: "g", Number: 1}, ends(a))
-	r.Send(alerting.Term{Group: "g", Number: 1}, a)
+	r.Send(alerting.Term{Share: "g", Number: 1}, ends(a))
+	r.Send(alerting.Term{Share: "g", Number: 1}, a)
 	p.answer(http.StatusOK)
 	eventually(t, func() bool { return len(p.all()) == 2 })
 	if got := p.all(); got[0] != "a!" || got[1] != "a" {
@@ -157,7 +157,7 @@ func TestEndsAreNotForgottenAndRefusalsAreFinal(t *testing.T) {
 	}
 	for _, status := range []int{http.StatusConflict, http.StatusBadRequest} {
 		p.answer(status)
-		r.Send(alerting.Term{Group: "g", Number: 1}, a)
+		r.Send(alerting.Term{Share: "g", Number: 1}, a)
 		eventually(t, func() bool { return r.Pending() == 0 })
 	}
 }
@@ -169,11 +169,11 @@ func TestActiveAndAnnounce(t *testing.T) {
 	if err != nil || len(active) != 1 || active[0].Label("alertname") != "a" {
 		t.Errorf("active %+v, %v", active, err)
 	}
-	if err := r.Announce(t.Context(), alerting.Term{Group: "g", Number: 2}); err != nil || len(p.terms) != 1 || p.terms[0] != "2 g" {
+	if err := r.Announce(t.Context(), alerting.Term{Share: "g", Number: 2}); err != nil || len(p.terms) != 1 || p.terms[0] != "2 g" {
 		t.Errorf("announced %q, %v", p.terms, err)
 	}
 	p.answer(http.StatusConflict)
-	if err := r.Announce(t.Context(), alerting.Term{Group: "g", Number: 1}); err == nil {
+	if err := r.Announce(t.Context(), alerting.Term{Share: "g", Number: 1}); err == nil {
 		t.Error("a refused term is no error")
 	}
 	p.Close()

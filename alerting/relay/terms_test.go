@@ -75,7 +75,7 @@ func (r *raiser) Raise(refused alerting.Term, known int64) (alerting.Term, bool,
 		r.fail--
 		return alerting.Term{}, true, errors.New("the coordinator does not answer")
 	}
-	return alerting.Term{Group: refused.Group, Number: known + 1}, r.held, nil
+	return alerting.Term{Share: refused.Share, Number: known + 1}, r.held, nil
 }
 
 func carry(t *testing.T, by relay.Raiser, url string) *relay.Relay {
@@ -109,7 +109,7 @@ func TestWhatIsFencedIsSentUnderARaisedTerm(t *testing.T) {
 				return http.StatusConflict
 			})
 			r := carry(t, test.by, p.URL)
-			r.Send(alerting.Term{Group: "rules-1", Number: 1}, fires("a"), fires("b"))
+			r.Send(alerting.Term{Share: "rules-1", Number: 1}, fires("a"), fires("b"))
 			run(t, r)
 			eventually(t, func() bool { return r.Pending() == 0 })
 			if got := strings.Join(p.terms, ", "); test.want == "" && got != "" || test.want != "" && got != test.want+", "+test.want {
@@ -129,7 +129,7 @@ func TestARefusedAnnouncementSaysWhatIsKnown(t *testing.T) {
 		return http.StatusConflict
 	})
 	fenced := new(alerting.FencedError)
-	err := carry(t, nil, p.URL).Announce(t.Context(), alerting.Term{Group: "rules-1", Number: 1})
+	err := carry(t, nil, p.URL).Announce(t.Context(), alerting.Term{Share: "rules-1", Number: 1})
 	if !errors.As(err, &fenced) || fenced.Known != 57 || fenced.Term.Number != 1 {
 		t.Errorf("%v, want what is known", err)
 	}

@@ -128,7 +128,7 @@ func (r *Receiver) look(ctx context.Context, name string) error {
 		return nil
 	}
 	a := alerting.Alert{
-		Labels: map[string]string{"alertname": AlertSilent, plumbline.LabelObject: name, plumbline.LabelSeverity: plumbline.SeverityPage, plumbline.LabelOwner: string(r.cfg.Owner.Name)},
+		Labels: map[string]string{plumbline.LabelAlert: AlertSilent, plumbline.LabelObject: name, plumbline.LabelSeverity: plumbline.SeverityPage, plumbline.LabelOwner: string(r.cfg.Owner.Name)},
 		Annotations: map[string]string{
 			plumbline.AnnotationSummary:     "Plumbline on " + name + " is silent",
 			plumbline.AnnotationDescription: fmt.Sprintf("Its last heartbeat came at %s. It pages nobody of anything, or cannot be reached.", last.UTC().Format(time.RFC3339)),

@@ -34,7 +34,7 @@ func (w *Watchdog) tell(ctx context.Context) {
 	alerts, over := w.judge(now)
 	w.mu.Unlock()
 	alerts = append(alerts, alerting.Alert{
-		Labels: map[string]string{"alertname": alerting.HeartbeatAlert, plumbline.LabelSeverity: "none"}, EndsAt: now.Add(10 * w.cfg.Every),
+		Labels: map[string]string{plumbline.LabelAlert: alerting.HeartbeatAlert, plumbline.LabelSeverity: "none"}, EndsAt: now.Add(10 * w.cfg.Every),
 	})
 	w.hand(ctx, alerts, over)
 	w.mu.Lock()
@@ -116,7 +116,7 @@ func (w *Watchdog) past(ctx context.Context, now time.Time) {
 		}
 		if err := w.tellDirectly(ctx, a, maybe, now); err != nil {
 			w.failed.WithLabelValues("direct").Inc()
-			w.deps.Log.Error("watchdog: nobody could be told past alerting", "alert", a.Labels["alertname"], "err", err)
+			w.deps.Log.Error("watchdog: nobody could be told past alerting", "alert", a.Labels[plumbline.LabelAlert], "err", err)
 			return // told again at the next look
 		}
 		fires := a.EndsAt.After(now)
@@ -155,7 +155,7 @@ func (w *Watchdog) tellDirectly(ctx context.Context, a alerting.Alert, maybeTold
 	defer cancel()
 	_, err := w.deps.Direct.Notify(limited, alerting.Notice{
 		Text: alerting.NewText([]alerting.Alert{a}, w.deps.Owner, alerting.Explanation{}, nil, now), Alerts: []alerting.Alert{a},
-		State:     prefixed{w.direct, a.Labels["alertname"] + "/" + a.Labels[plumbline.LabelObject] + "/"},
+		State:     prefixed{w.direct, a.Labels[plumbline.LabelAlert] + "/" + a.Labels[plumbline.LabelObject] + "/"},
 		MaybeTold: maybeTold,
 	})
 	return err

@@ -271,7 +271,7 @@ func (s *state) alert(p Probe, owner plumbline.OwnerEntry, now time.Time, cfg Co
 	}
 	a := alerting.Alert{
 		Labels: map[string]string{
-			"alertname": p.Alert, plumbline.LabelObject: p.Object, plumbline.LabelSeverity: plumbline.SeverityPage, plumbline.LabelOwner: string(owner.Name),
+			plumbline.LabelAlert: p.Alert, plumbline.LabelObject: p.Object, plumbline.LabelSeverity: plumbline.SeverityPage, plumbline.LabelOwner: string(owner.Name),
 		},
 		Annotations: map[string]string{plumbline.AnnotationSummary: p.Summary, plumbline.AnnotationDescription: s.what},
 		StartsAt:    s.since, EndsAt: now.Add(10 * cfg.Every),

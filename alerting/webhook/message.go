@@ -74,7 +74,7 @@ func (n *notifier) data(notice alerting.Notice) *template.Data {
 		}
 	}
 	if text.Service() {
-		d.GroupLabels[model.AlertNameLabel] = text.Name
+		d.GroupLabels[plumbline.LabelAlert] = text.Name
 		if text.Object != "" {
 			d.GroupLabels[plumbline.LabelObject] = text.Object
 		}

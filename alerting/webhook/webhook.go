@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -199,23 +198,11 @@ func (n *notifier) send(ctx context.Context, address, secret string, body []byte
 	}
 	defer func() { _ = response.Body.Close() }() // the answer has been read or does not matter
 	answer, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
-	switch code := response.StatusCode; {
-	case code/100 == 2:
+	if response.StatusCode/100 == 2 {
 		return false, nil
-	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
-		n.pacer.Hold(retryAfter(response.Header))
-		return true, fmt.Errorf("status %d: %s", code, alerting.Clean(string(answer)))
-	default:
-		return code >= 500 || code == http.StatusRequestTimeout, errors.Join(fmt.Errorf("status %d: %s", code, alerting.Clean(string(answer))), err)
 	}
-}
-
-// retryAfter reads the header in seconds; another form of it is nothing, and the
-// pipeline's own back-off applies.
-func retryAfter(h http.Header) time.Duration {
-	seconds, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || seconds < 0 {
-		return 0
+	if retry = alerting.TemporaryStatus(response.StatusCode); retry {
+		n.pacer.Hold(alerting.RetryAfter(response.Header))
 	}
-	return time.Duration(seconds) * time.Second
+	return retry, errors.Join(fmt.Errorf("status %d: %s", response.StatusCode, alerting.Clean(string(answer))), err)
 }

@@ -56,11 +56,12 @@ func (r Reader) Replay(ctx context.Context, o plumbline.Objective, nowcasts Nowc
 	}
 	beside := concurrent(deploys, from.Truncate(time.Minute), to, r.lag()+o.Longest())
 	for i, s := range deploys {
-		hourly := func(at time.Time) {
+		told := func(at time.Time) {
 			done := max(float64(at.Sub(from))/float64(to.Sub(from)), 0)
 			progress((float64(i) + done) / float64(len(deploys)))
 		}
-		if err := r.replayDeploy(ctx, o, nowcasts, s.deploy, beside, from, to, report, hourly); err != nil {
+		d := deployReplay{Reader: r, objective: o, nowcasts: nowcasts, deploy: s.deploy, beside: beside, from: from, to: to, report: report, progress: told}
+		if err := d.run(ctx); err != nil {
 			return fmt.Errorf("replay SLO %q of deploy %q: %w", o.SLO.Name, s.deploy, err)
 		}
 	}
@@ -126,47 +127,59 @@ func (r Reader) lag() time.Duration {
 	return r.MaxLag
 }
 
-func (r Reader) replayDeploy(ctx context.Context, o plumbline.Objective, nowcasts Nowcaster, deploy plumbline.DeployHash, beside []int, from, to time.Time,
-	report func(Replayed), progress func(time.Time)) error {
-	start := from.Add(-r.lag() - o.Longest()).Truncate(time.Minute)
+// deployReplay is the Replay of one deploy.
+type deployReplay struct {
+	Reader
+	objective plumbline.Objective
+	nowcasts  Nowcaster // may be nil
+	deploy    plumbline.DeployHash
+	// beside is of every minute of [from, to] what concurrent returns.
+	beside   []int
+	from, to time.Time
+	report   func(Replayed)
+	progress func(time.Time)
+}
+
+func (d deployReplay) run(ctx context.Context) error {
+	o, reach := d.objective, d.lag()+d.objective.Longest()
+	start := d.from.Add(-reach).Truncate(time.Minute)
 	bounds := []any{
-		clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("segment", string(o.SLO.Segment)), clickhouse.Named("deploy", string(deploy)),
-		clickhouse.Named("from", start.Unix()), clickhouse.Named("to", to.Unix()), clickhouse.Named("known", to.UnixMilli()),
+		clickhouse.Named("model", string(o.SLO.Model)), clickhouse.Named("segment", string(o.SLO.Segment)), clickhouse.Named("deploy", string(d.deploy)),
+		clickhouse.Named("from", start.Unix()), clickhouse.Named("to", d.to.Unix()), clickhouse.Named("known", d.to.UnixMilli()),
 	}
-	all, err := r.minutes(ctx, cellsSQL, start, int(to.Sub(start)/time.Minute)+1, bounds...)
+	all, err := d.minutes(ctx, cellsSQL, start, int(d.to.Sub(start)/time.Minute)+1, bounds...)
 	if err != nil {
 		return err
 	}
-	m, ok := all[deploy]
+	m, ok := all[d.deploy]
 	if !ok {
 		return nil
 	}
-	m.Random = r.Random[o.SLO.Model]
+	m.Random = d.Random[o.SLO.Model]
 	clear(m.Labelled)
 	clear(m.Correct)
 	clear(m.Rows)
-	changes, err := r.changes(ctx, bounds...)
+	changes, err := d.changes(ctx, bounds...)
 	if err != nil {
 		return err
 	}
-	clocks := newClocks(o, deploy, report)
-	for at := from.Truncate(time.Minute); !at.After(to); at = at.Add(time.Minute) {
+	clocks := newClocks(o, d.deploy, d.report)
+	for i, at := 0, d.from.Truncate(time.Minute); !at.After(d.to); i, at = i+1, at.Add(time.Minute) {
 		for len(changes) > 0 && !changes[0].known.After(at) {
 			m.apply(changes[0])
 			changes = changes[1:]
 		}
 		if hour := at.Truncate(time.Hour); !clocks.hour.Equal(hour) {
-			if err := clocks.ask(ctx, nowcasts, hour); err != nil {
+			if err := clocks.ask(ctx, d.nowcasts, hour); err != nil {
 				return err
 			}
-			progress(hour)
+			d.progress(hour)
 		}
-		seen := m.until(at, r.lag()+o.Longest())
+		seen := m.until(at, reach)
 		if !seen.served(at, o.Longest()) {
 			seen = NewMinutes(at, 0) // the service evaluates it no longer
 		}
-		clocks.tick(at, evaluateAll(o, seen, at, beside[0]))
-		beside = beside[1:]
+		clocks.tick(at, evaluateAll(o, seen, at, d.beside[i]))
 	}
 	return nil
 }

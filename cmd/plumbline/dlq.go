@@ -315,13 +315,13 @@ func (c *cli) dlqReplay(parent *kingpin.CmdClause) {
 		if err := box.refuseAbsent(ctx, filter.Offsets); err != nil {
 			return fmt.Errorf("dlq replay: %w", err)
 		}
-		return replay(ctx, box.Box, filter, o, c.stdout)
+		return replayLetters(ctx, box.Box, filter, o, c.stdout)
 	})
 }
 
-// replay prints what became of every letter, then the sums. A letter that could
+// replayLetters prints what became of every letter, then the sums. A letter that could
 // not be replayed is a failure.
-func replay(ctx context.Context, box *deadletters.Box, f deadletters.Filter, o deadletters.Options, out io.Writer) error {
+func replayLetters(ctx context.Context, box *deadletters.Box, f deadletters.Filter, o deadletters.Options, out io.Writer) error {
 	verb := "replayed"
 	if o.DryRun {
 		verb = "would be replayed"

@@ -119,10 +119,10 @@ func printEstimatesOf(out io.Writer, told []estimates.Estimate) error {
 		known = append(known, fmt.Sprintf("%d predictions", about.Predictions))
 	}
 	if !math.IsNaN(about.LabelledShare) {
-		known = append(known, percents(about.LabelledShare)+" with a label")
+		known = append(known, percent(about.LabelledShare, "-")+" with a label")
 	}
 	if !math.IsNaN(about.Maturity) {
-		known = append(known, percents(about.Maturity)+" of the labels that will ever come are in")
+		known = append(known, percent(about.Maturity, "-")+" of the labels that will ever come are in")
 	}
 	fmt.Fprintf(out, "\ndeploy %s, %s to %s%s\n", oneLine(about.Deploy), about.Window, clock(about.WindowEnd), strings.TrimSuffix(": "+strings.Join(known, ", "), ": "))
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

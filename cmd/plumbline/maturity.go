@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/quality/forecast"
 	"github.com/plumbline-slo/plumbline/analyze/quality/history"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
@@ -73,9 +74,9 @@ func printMaturity(out io.Writer, m forecast.Maturity) error {
 			at = clock(w.MatureAt)
 		}
 		if !math.IsNaN(w.Low) {
-			interval = percents(w.Low) + " to " + percents(w.High)
+			interval = percent(w.Low, "-") + " to " + percent(w.High, "-")
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", hours(w.To.Sub(w.From)), deploy, w.Known+w.Waiting, w.Known, percents(w.Maturity), interval, at, w.State)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", plumbline.WindowName(w.To.Sub(w.From)), deploy, w.Known+w.Waiting, w.Known, percent(w.Maturity, "-"), interval, at, w.State)
 		why[w.Why] = true
 	}
 	if err := table.Flush(); err != nil {
@@ -95,7 +96,7 @@ func printMaturity(out io.Writer, m forecast.Maturity) error {
 		if !d.Curve.Settled() {
 			never = "not known yet"
 		}
-		ever := percents(d.Curve.Ever())
+		ever := percent(d.Curve.Ever(), "-")
 		if d.Curve.Ever() == 0 && m.Uncounted.Labels() {
 			ever = "-" // those that are stored may be of this stratum
 		}
@@ -126,21 +127,6 @@ func uncounted(m forecast.Maturity) string {
 		when = "at its first look after " + clock(m.CountedAfter)
 	}
 	return fmt.Sprintf("stored, but not counted yet: %s. The service counts them %s (analyze.estimate_interval apart, 5 minutes by default): ask again then.", strings.Join(what, ", "), when)
-}
-
-func percents(v float64) string {
-	if math.IsNaN(v) {
-		return "-"
-	}
-	return fmt.Sprintf("%.1f %%", 100*v)
-}
-
-// hours spells a window.
-func hours(d time.Duration) string {
-	if d%(24*time.Hour) == 0 {
-		return fmt.Sprintf("%dd", d/(24*time.Hour))
-	}
-	return fmt.Sprintf("%dh", d/time.Hour)
 }
 
 // lasting spells a delay.

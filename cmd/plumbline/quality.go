@@ -137,7 +137,7 @@ func printPart(table io.Writer, p ask.Part) {
 	if p.Name != "" {
 		name = oneLine(p.Name) + ": "
 	}
-	fmt.Fprintf(table, "%s%d requests, %d with a label (%s)\n", name, p.Requests, p.Labelled, percent(p.LabelledShare()))
+	fmt.Fprintf(table, "%s%d requests, %d with a label (%s)\n", name, p.Requests, p.Labelled, percent(p.LabelledShare(), "no requests"))
 	fmt.Fprintln(table, "METRIC\tVALUE\tINTERVAL\tLABELS\tVERDICT\tUNIT, WHY")
 	for _, v := range p.Values {
 		words := v.Unit
@@ -158,9 +158,10 @@ func ends(i metric.Interval) string {
 	return digits(i.Low) + " to " + digits(i.High)
 }
 
-func percent(share float64) string {
+// percent spells a share, or what stands where there is none.
+func percent(share float64, missing string) string {
 	if math.IsNaN(share) {
-		return "no requests"
+		return missing
 	}
 	return fmt.Sprintf("%.1f %%", 100*share)
 }
@@ -257,7 +258,7 @@ func printChange(out io.Writer, w ask.Why) error {
 			if i > 0 {
 				by = ""
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s -> %s\t%s -> %s\n", by, oneLine(p.Name), signed(p.Total), signed(p.Mix), signed(p.Rate), percent(p.BeforeShare), percent(p.AfterShare), digits(p.BeforeRate), digits(p.AfterRate))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s -> %s\t%s -> %s\n", by, oneLine(p.Name), signed(p.Total), signed(p.Mix), signed(p.Rate), percent(p.BeforeShare, "no requests"), percent(p.AfterShare, "no requests"), digits(p.BeforeRate), digits(p.AfterRate))
 		}
 	}
 	return table.Flush()

@@ -37,8 +37,8 @@ func (c *cli) replay() {
 	})
 }
 
-// replayed are the objectives of a replay.
-func replayed(cfg app.Config, files []string) ([]plumbline.Objective, error) {
+// objectivesToReplay are those of the files, or of the configuration without any.
+func objectivesToReplay(cfg app.Config, files []string) ([]plumbline.Objective, error) {
 	var (
 		slos []plumbline.SLO
 		err  error
@@ -66,7 +66,7 @@ func runReplay(ctx context.Context, w where, files []string, s span, stdout, std
 	if err != nil {
 		return err
 	}
-	objectives, err := replayed(cfg, files)
+	objectives, err := objectivesToReplay(cfg, files)
 	if err != nil {
 		return err
 	}

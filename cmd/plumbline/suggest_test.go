@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +22,11 @@ func TestSuggestedFilesAreCorrect(t *testing.T) {
 		{slo: plumbline.SLO{Target: 0.95, SLI: plumbline.SLI{Kind: plumbline.SLILatency, Op: "lte", Value: 0.25}}},
 		{slo: plumbline.SLO{Target: 0.7, SLI: plumbline.SLI{Kind: plumbline.SLIQuality}}},
 	}
-	slos, err := rules.Parse("suggested.yml", []byte(asYAML(`a "model": {}`, candidates)))
+	file := filepath.Join(t.TempDir(), "suggested.yml")
+	if err := os.WriteFile(file, []byte(asYAML(`a "model": {}`, candidates)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	slos, err := rules.ParseFiles(file)
 	if err != nil || len(slos) != 3 {
 		t.Fatalf("%+v, %v", slos, err)
 	}

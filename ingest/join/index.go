@@ -46,8 +46,8 @@ func (j *Join) index(ctx context.Context) error {
 		if err := j.saveCursors(ctx, plumbline.TableByIDCursor, queues); err != nil {
 			return err
 		}
-		// What has come since waits for the next step, see days: where something
-		// always comes, no label would be joined.
+		// What has come since is indexed by the next step, and found by this one all
+		// the same (see begin): where something always comes, no label would be joined.
 		if !more {
 			return nil
 		}

@@ -6,8 +6,11 @@ import (
 )
 
 // Verification compares the stored cells with the batch oracle: the same cells
-// computed from the raw rows alone, in one statement that shares nothing with
-// the join.
+// computed from the raw rows alone, in a statement for those of minutes and one for
+// those of hours. Neither reads anything that the join has written but what it
+// compares. They share with the join the SQL of the segments and of fixed point, and
+// that of the hours what a row counts for and how rows are summed (priced.sql,
+// summed.sql): a mistake in these is in both.
 type Verification struct {
 	// WantLabelled and WantCorrect are the labelled and the correct requests of
 	// the raw rows; Labelled and Correct those of the stored cells.

@@ -163,7 +163,7 @@ func plan(cursors map[partition]int64, queues []queue, limit int64, mine func(pa
 	return w
 }
 
-// cursors reads from the server that they are written to, see days.
+// cursors reads from the server that they are written to, see step.db.
 func (j *Join) cursors(ctx context.Context, table plumbline.TableName) (map[partition]int64, error) {
 	db := j.db.Derived()
 	rows, err := db.Conn().Query(ctx, strings.Replace(cursorsSQL, "/*cursor*/", db.Local(table), 1))

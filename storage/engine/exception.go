@@ -32,7 +32,6 @@ const (
 	codeRequiredPassword = 194
 	codeSessionNotFound  = 372
 	codeSessionLocked    = 373
-	codeCancelled        = 394
 	codeAccessDenied     = 497
 	codeAuthFailed       = 516
 	codeStdException     = 1001

@@ -270,7 +270,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`outcome_cells`
     `inverse_correct_nano` Int128 COMMENT 'Sum of w over the correct ones; over inverse_nano it is the weighted accuracy (Hajek 1971).',
     `inverse_squared_nano` Int128 COMMENT 'Sum of w^2 in units of 1e-9.',
     `inverse_correct_squared_nano` Int128 COMMENT 'Sum of w^2 over the correct ones, in units of 1e-9.',
-    `version` UInt64 COMMENT 'Source rows the cell was computed from; it only grows.'
+    `version` UInt64 COMMENT 'Sum of the versions of all outcomes of the minute and the hour of knowing, in whichever segment; it only grows.'
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(time)
@@ -324,7 +324,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`outcome_hours`
     `truth_fourth_atto` Int256 COMMENT 'Sum of y^4.',
     `truth_error_atto` Int256 COMMENT 'Sum of y e^2.',
     `truth_squared_error_atto` Int256 COMMENT 'Sum of y^2 e^2.',
-    `version` UInt64 COMMENT 'Source rows the row was computed from; it only grows.'
+    `version` UInt64 COMMENT 'Sum of the versions of all outcomes of the hour and the hour of knowing, in whichever segment; it only grows.'
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(time)

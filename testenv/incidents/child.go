@@ -151,7 +151,7 @@ func runEvaluator(ctx context.Context, s evaluatorSpec, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
-	member, err := duty.New(s.Duty, s.Brokers, nil, nil, carrier, log)
+	member, err := duty.New(s.Duty, duty.Dependencies{Brokers: s.Brokers, Announcer: carrier, Registry: prometheus.NewRegistry(), Logger: log})
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func scripted(number int, length time.Duration) incident {
 	case explainsDrift:
 		drift := page
 		drift.Labels = maps.Clone(page.Labels)
-		drift.Labels["alertname"], drift.Labels[plumbline.LabelSLO], drift.Labels[plumbline.LabelSeverity] = "Drift", "drift", plumbline.SeverityTicket
+		drift.Labels[plumbline.LabelAlert], drift.Labels[plumbline.LabelSLO], drift.Labels[plumbline.LabelSeverity] = "Drift", "drift", plumbline.SeverityTicket
 		on(0, page)
 		on(at(0.4), drift)
 		off(at(0.7), drift)
@@ -103,7 +103,7 @@ func (i incident) burning(severity, window string, more map[string]string) burni
 	b := burning{
 		Group: string(i.model),
 		Labels: map[string]string{
-			"alertname": plumbline.AlertSLOBurn, plumbline.LabelModel: string(i.model), plumbline.LabelDeploy: string(i.deploy),
+			plumbline.LabelAlert: plumbline.AlertSLOBurn, plumbline.LabelModel: string(i.model), plumbline.LabelDeploy: string(i.deploy),
 			plumbline.LabelSLO: string(i.slo), plumbline.LabelSeverity: severity, plumbline.LabelWindow: window, plumbline.LabelOwner: "oncall",
 		},
 		Annotations: map[string]string{plumbline.AnnotationBurnRate: "15", plumbline.AnnotationWindows: window, plumbline.AnnotationPeriod: "30d"},

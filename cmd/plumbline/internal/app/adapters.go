@@ -50,7 +50,19 @@ func fromRules(alerts []*rules.Alert) []alerting.Alert {
 // insert is logged and counted by the caller's part.
 type notices struct{ db *storage.DB }
 
-func (n notices) insert(ctx context.Context, at time.Time, kind, model, deploy, slo, object, text string) error {
+// notice is a row of the table. What is about the service itself has no model,
+// deploy or SLO.
+type notice struct {
+	at           time.Time
+	kind         string
+	model        plumbline.Model
+	deploy       plumbline.DeployHash
+	slo          plumbline.SLOName
+	object, text string
+}
+
+// RecordNotice implements noticeRecorder.
+func (n notices) RecordNotice(ctx context.Context, row notice) error {
 	// Two notices may be alike, so the token is not made of them; every attempt
 	// to store this one has the same.
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(n.db.Durably(clickhouse.Settings{
@@ -62,13 +74,13 @@ func (n notices) insert(ctx context.Context, at time.Time, kind, model, deploy, 
 		if err != nil {
 			return err
 		}
-		if err := batch.Append(at, kind, model, deploy, slo, object, text); err != nil {
+		if err := batch.Append(row.at, row.kind, string(row.model), string(row.deploy), string(row.slo), row.object, row.text); err != nil {
 			return errors.Join(err, batch.Abort())
 		}
 		return batch.Send()
 	})
 	if err != nil {
-		return fmt.Errorf("record notice %s: %w", kind, err)
+		return fmt.Errorf("record notice %s: %w", row.kind, err)
 	}
 	return nil
 }
@@ -84,10 +96,5 @@ func (n notices) Record(ctx context.Context, e alerting.Event) error {
 		// No model, deploy or SLO says what it is about.
 		text += ": " + e.Text.Headline(alerting.PlainQuoter{})
 	}
-	return n.insert(ctx, e.At, "alert_"+string(e.Kind), string(e.Model), string(e.Deploy), string(e.SLO), object, text)
-}
-
-// RecordNotice implements noticeRecorder.
-func (n notices) RecordNotice(ctx context.Context, at time.Time, kind, object, text string) error {
-	return n.insert(ctx, at, kind, "", "", "", object, text)
+	return n.RecordNotice(ctx, notice{at: e.At, kind: "alert_" + string(e.Kind), model: e.Model, deploy: e.Deploy, slo: e.SLO, object: object, text: text})
 }

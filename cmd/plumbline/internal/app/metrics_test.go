@@ -16,6 +16,7 @@ import (
 	client "github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/plumbline-slo/plumbline/alerting/duty"
 	"github.com/plumbline-slo/plumbline/alerting/relay"
 	"github.com/plumbline-slo/plumbline/alerting/slack"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
@@ -98,6 +99,9 @@ func recorded(t *testing.T) (*app.App, *app.Recorder) {
 	peers := relay.DefaultConfig()
 	peers.Peers = []string{"http://127.0.0.1:1"}
 	if _, err := relay.New(peers, recorder, logger()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := duty.New(duty.DefaultConfig(), duty.Dependencies{Registry: recorder, Logger: logger()}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := slack.NewCallbacks(nil, nil, nil, time.Now, recorder, logger()); err != nil {

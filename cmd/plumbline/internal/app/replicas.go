@@ -57,7 +57,10 @@ func (a *App) newSpeaker() (*speaker, error) {
 		return nil, err
 	}
 	s.relay = carrier
-	s.member, err = duty.New(a.cfg.Alerting.Duty, a.brokers, a.dialer.Kafka("plumbline-duty"), a.dialer.Transport("plumbline-duty"), carrier, a.log)
+	s.member, err = duty.New(a.cfg.Alerting.Duty, duty.Dependencies{
+		Brokers: a.brokers, Dialer: a.dialer.Kafka("plumbline-duty"), Transport: a.dialer.Transport("plumbline-duty"),
+		Announcer: carrier, Registry: a.registry, Logger: a.log,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +186,7 @@ func (t *takeover) look(ctx context.Context, now time.Time) error {
 	}
 	for _, a := range active {
 		term, ok := ripe[rules.GroupPrefix+a.Label(plumbline.LabelSLO)]
-		if name := a.Label("alertname"); !ok || !slices.Contains([]string{plumbline.AlertSLOBurn, plumbline.AlertSLOMissing, plumbline.AlertLabelsSilent}, name) || holds[labelText(a.Labels)] {
+		if name := a.Label(plumbline.LabelAlert); !ok || !slices.Contains([]string{plumbline.AlertSLOBurn, plumbline.AlertSLOMissing, plumbline.AlertLabelsSilent}, name) || holds[labelText(a.Labels)] {
 			continue
 		}
 		a.EndsAt = now

@@ -43,7 +43,7 @@ func TestTakeoverUsesWhatAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	term := func(string) (alerting.Term, bool) { return alerting.Term{Group: "rules-1", Number: 2}, true }
+	term := func(string) (alerting.Term, bool) { return alerting.Term{Share: "rules-1", Number: 2}, true }
 	taking := newTakeover(carrier, term, evaluated{burns("holds")}, slog.New(slog.DiscardHandler))
 	now := time.Now()
 	if err := taking.look(t.Context(), now); err == nil {

@@ -26,7 +26,7 @@ func TestTheSpeakerRaisesTermsThatReplicasRemember(t *testing.T) {
 		switch {
 		case string(body) == "[]": // it heard of no announcement
 		case term.Number <= 57:
-			w.Header().Set(alerting.TermHeader, alerting.Term{Group: term.Group, Number: 57}.String())
+			w.Header().Set(alerting.TermHeader, alerting.Term{Share: term.Share, Number: 57}.String())
 			w.WriteHeader(http.StatusConflict)
 		default:
 			took <- term.String()
@@ -63,7 +63,7 @@ func TestTheSpeakerRaisesTermsThatReplicasRemember(t *testing.T) {
 	s.relay.Send(term, alerting.Alert{Labels: map[string]string{"alertname": "a"}, StartsAt: time.Now()})
 	select {
 	case got := <-took:
-		if want := (alerting.Term{Group: term.Group, Number: 58}).String(); got != want {
+		if want := (alerting.Term{Share: term.Share, Number: 58}).String(); got != want {
 			t.Errorf("taken under %q, want %q", got, want)
 		}
 	case <-late:

@@ -54,7 +54,7 @@ const (
 
 // Notice implements ingest.Noticer.
 func (t *troubles) Notice(_ context.Context, n ingest.Notice) error {
-	t.remember(n.Kind, n.Object, n.Text)
+	t.remember(string(n.Kind), n.Object, n.Text)
 	switch n.Kind {
 	case ingest.NoticeParked:
 		t.begin(partitionParked, n.Object, n.Text)

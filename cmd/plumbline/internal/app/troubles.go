@@ -20,7 +20,7 @@ type alertSender interface {
 
 // noticeRecorder keeps history where people can query it.
 type noticeRecorder interface {
-	RecordNotice(ctx context.Context, at time.Time, kind, object, text string) error
+	RecordNotice(ctx context.Context, row notice) error
 }
 
 // troublesConfig says how the service speaks of its own trouble.
@@ -81,13 +81,8 @@ type troubles struct {
 	mu     sync.Mutex
 	active map[troubleKey]trouble
 	ended  map[troubleKey]alerting.Alert // not told to alerting yet
-	past   []pastNotice                  // not recorded yet
+	past   []notice                      // not recorded yet
 	wake   chan struct{}                 // one slot
-}
-
-type pastNotice struct {
-	at                 time.Time
-	kind, object, text string
 }
 
 // newTroubles returns troubles that collect at once and speak once run runs.
@@ -162,7 +157,7 @@ func (t *troubles) isActive(kind troubleKind, object string) bool {
 func (t *troubles) remember(kind, object, text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.past = append(t.past, pastNotice{t.now(), kind, object, text})
+	t.past = append(t.past, notice{at: t.now(), kind: kind, object: object, text: text})
 	t.past = t.past[max(0, len(t.past)-maxHistory):]
 	t.poke()
 }
@@ -236,7 +231,7 @@ func (t *troubles) due() (alerts []alerting.Alert, ended map[troubleKey]alerting
 
 func (t *troubles) alert(tr trouble, ends time.Time) alerting.Alert {
 	labels := map[string]string{
-		"alertname": tr.kind.alert, plumbline.LabelObject: tr.object, plumbline.LabelSeverity: tr.kind.severity,
+		plumbline.LabelAlert: tr.kind.alert, plumbline.LabelObject: tr.object, plumbline.LabelSeverity: tr.kind.severity,
 		plumbline.LabelOwner: string(t.cfg.Owner),
 	}
 	annotations := map[string]string{
@@ -261,7 +256,7 @@ func (t *troubles) record(ctx context.Context) {
 		t.past = t.past[1:]
 		t.mu.Unlock()
 		limited, cancel := context.WithTimeout(ctx, recordTimeout)
-		err := t.history.RecordNotice(limited, n.at, n.kind, n.object, n.text)
+		err := t.history.RecordNotice(limited, n)
 		cancel()
 		if err == nil {
 			continue
@@ -269,7 +264,7 @@ func (t *troubles) record(ctx context.Context) {
 		t.failures.WithLabelValues("record").Inc()
 		t.log.Warn("a notice was not recorded and will be tried again", "kind", n.kind, "object", n.object, "err", err)
 		t.mu.Lock()
-		t.past = append([]pastNotice{n}, t.past...)
+		t.past = append([]notice{n}, t.past...)
 		t.mu.Unlock()
 		return
 	}

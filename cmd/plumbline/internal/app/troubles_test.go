@@ -45,13 +45,13 @@ func (i *inbox) Send(_ context.Context, alerts ...alerting.Alert) error {
 	return nil
 }
 
-func (i *inbox) RecordNotice(_ context.Context, _ time.Time, kind, object, _ string) error {
+func (i *inbox) RecordNotice(_ context.Context, row notice) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.refuse != nil {
 		return i.refuse
 	}
-	i.notices = append(i.notices, kind+" "+object)
+	i.notices = append(i.notices, row.kind+" "+row.object)
 	return nil
 }
 
@@ -165,7 +165,7 @@ func TestWhatBeginsAgainHasNotEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, in := started(t)
 		in.answer(errors.New("not now"))
-		for _, kind := range []string{ingest.NoticeParked, ingest.NoticeUnparked, ingest.NoticeParked} {
+		for _, kind := range []ingest.NoticeKind{ingest.NoticeParked, ingest.NoticeUnparked, ingest.NoticeParked} {
 			tr.Notice(t.Context(), ingest.Notice{Kind: kind, Object: "labels/0"})
 		}
 		synctest.Wait()
@@ -180,7 +180,7 @@ func TestWhatBeginsAgainHasNotEnded(t *testing.T) {
 func TestEventIsOverByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, in := started(t)
-		for _, kind := range []string{ingest.NoticeNewEpoch, ingest.NoticeOffsetsLost, ingest.NoticeRewound, ingest.NoticeAhead, ingest.NoticePlanChanged} {
+		for _, kind := range []ingest.NoticeKind{ingest.NoticeNewEpoch, ingest.NoticeOffsetsLost, ingest.NoticeRewound, ingest.NoticeAhead, ingest.NoticePlanChanged} {
 			tr.Notice(t.Context(), ingest.Notice{Kind: kind, Object: "labels/0"})
 		}
 		pass(tr.cfg.EventLasts + 2*tr.cfg.Resend)
@@ -201,7 +201,7 @@ func TestEveryTroubleHasItsSeriesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, _ := started(t)
 		before := testutil.CollectAndCount(tr.firing)
-		for _, kind := range []string{
+		for _, kind := range []ingest.NoticeKind{
 			ingest.NoticeParked, ingest.NoticePaused, ingest.NoticeNewEpoch, ingest.NoticeOffsetsLost, ingest.NoticeRewound, ingest.NoticeAhead,
 			ingest.NoticePlanChanged, ingest.NoticeWaits, ingest.NoticeRawLeftOut, ingest.NoticeRefused,
 		} {

@@ -36,8 +36,8 @@ func (c WebConfig) validate() error {
 		errs = append(errs, fmt.Errorf("web.listen: %w", err))
 	}
 	if c.ExternalURL != "" {
-		if u, err := url.Parse(c.ExternalURL); err != nil || u.Scheme == "" || u.Host == "" {
-			errs = append(errs, fmt.Errorf("web.external_url: %q is not an absolute URL", c.ExternalURL))
+		if u, err := url.Parse(c.ExternalURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			errs = append(errs, fmt.Errorf("web.external_url: %q is not an absolute http or https URL", c.ExternalURL))
 		}
 	}
 	if c.ConfigFile != "" {

@@ -12,7 +12,7 @@ import (
 // exampleSLO reads the objective of the example and its page pair, as derived.
 func exampleSLO(t *testing.T) (plumbline.SLO, plumbline.WindowPair) {
 	t.Helper()
-	slos, err := rules.ParseFile("../../../../examples/flights/slo.yaml")
+	slos, err := rules.ParseFiles("../../../../examples/flights/slo.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
