@@ -78,7 +78,7 @@ type inference struct {
 	model, deploy, stage []byte
 	topicModel           []byte
 	features             []int32 // of the record, column by column
-	name, id             []byte
+	name, id, class      []byte  // of the row under way
 	envelope             func(*inference, Record) (exchange, bool, *Error)
 }
 

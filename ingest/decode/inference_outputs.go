@@ -92,8 +92,11 @@ func (d *inference) predicted(e *prediction, t *tensor, row int) *Error {
 		return bad(BadValue, "the text is longer than 256 bytes").at(string(t.name))
 	case c.kind == isString:
 		e.predicted = c.text
-	case c.kind == isNumber && isInteger(string(t.datatype)) && rounded(c.number):
+	case c.kind == isNumber && (isInteger(string(t.datatype)) || d.source.Classes && finite(c.number)) && rounded(c.number):
 		return bad(BadValue, wholeHint).at(string(t.name))
+	case c.kind == isNumber && d.source.Classes && finite(c.number): // NaN names no class
+		d.class = className(d.class[:0], c.number)
+		e.predicted = d.class
 	case c.kind == isNumber:
 		e.value, e.hasValue = c.number, true
 	}

@@ -324,6 +324,47 @@ func TestLargeWholeAnswersAreRefused(t *testing.T) {
 	}
 }
 
+// Where integers are classes, they are spelled as everywhere else.
+func TestNumbersThatAreClasses(t *testing.T) {
+	int64s := `{"outputs":[{"name":"output-0","shape":[3],"datatype":"INT64","data":[1,0,-2]}]}`
+	proto := pb(nil).text(5, string(pb(nil).text(1, "p").text(2, "INT64").packed(3, 2).text(5, string(pb(nil).packed(3, 1, 0)))))
+	seldon := Source{Topic: "seldon.prod.model.income.outputs", Format: FormatSeldon, Deploy: "d"}
+	plain := Source{Topic: "k", Format: FormatKServe, Deploy: "d"}
+	named := plain
+	named.Outputs.Predicted = "predictions"
+	for name, c := range map[string]struct {
+		source Source
+		value  string
+		want   string
+	}{
+		"integers of v2":  {plain, int64s, `"1" "0" "-2"`},
+		"Protobuf":        {seldon, string(proto), `"1" "0"`},
+		"floats, named":   {named, `{"outputs":[{"name":"predictions","shape":[3],"datatype":"FP32","data":[1,0.5,-0.0]}]}`, `"1" "0.5" "0"`},
+		"V1":              {named, `{"predictions":[1,0,1.0]}`, `"1" "0" "1"`},
+		"texts":           {plain, `{"predictions":["late","1.0"]}`, `"late" "1.0"`},
+		"NaN is no class": {named, `{"predictions":[NaN,1]}`, `"" "1"`},
+		"beyond a float":  {named, `{"predictions":[1e300]}`, `refused`},
+		"V1, unnamed":     {plain, `{"predictions":[1]}`, `refused`}, // nothing says that it was predicted
+	} {
+		c.source.Classes = true
+		d, p := openHalf(t, c.source)
+		err := d.Append(Record{Known: testKnown, Headers: kserve("response"), Key: []byte("r"), Value: []byte(c.value)})
+		var got []string
+		for i := range p.Len() {
+			got = append(got, fmt.Sprintf("%q", p.Predicted.At(i)))
+			if v, number := p.PredictedValue.At(i); number && !math.IsNaN(v) {
+				t.Errorf("%s: row %d is the number %v", name, i, v)
+			}
+		}
+		if err != nil {
+			got = []string{"refused"}
+		}
+		if s := strings.Join(got, " "); s != c.want {
+			t.Errorf("%s: %s (%v), want %s", name, s, err, c.want)
+		}
+	}
+}
+
 // A later row that is refused takes the earlier rows of its record with it.
 func TestRefusedHalfLeavesNoRow(t *testing.T) {
 	d, p := openHalf(t, Source{Topic: "k", Format: FormatKServe, Deploy: "d1"})

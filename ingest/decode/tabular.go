@@ -24,7 +24,7 @@ type Tabular struct {
 	Score     string `yaml:"score"`
 	Predicted string `yaml:"predicted"`
 	// Classes says that a number that was predicted, or is a label, names a
-	// class instead of measuring something.
+	// class instead of measuring something. kserve and seldon have it too.
 	Classes bool `yaml:"classes"`
 	// Sampled is the share of the requests that the platform captured, from 1e-9
 	// to 1. Default 1: each event weighs 1/sampled.
