@@ -23,7 +23,8 @@ const (
 // Outputs says which of a model's outputs mean what. Without it, the output
 // decides by its type: a text or boolean is the predicted class, a single
 // integer the predicted number, a single float the score, and of several floats
-// (probabilities by class) the last is the score.
+// (probabilities by class) the last is the score. Where several outputs could
+// mean the same, or one holds several integers, the response is refused.
 type Outputs struct {
 	// Score and Predicted name outputs.
 	Score     string `yaml:"score"`
@@ -283,11 +284,18 @@ func (d *inference) append(x exchange, rec Record, list []tensor, n int) *Error 
 	if d.source.Logged == LoggedRequests || d.source.Logged == LoggedResponses {
 		half = ""
 	}
+	var m meanings
+	if x.half == HalfResponse && n > 0 {
+		var err *Error
+		if m, err = d.means(list); err != nil {
+			return err
+		}
+	}
 	for i := range n {
 		e := prediction{id: d.rowID(x.id, i, n), model: x.model, deploy: x.deploy, stage: x.stage, half: []byte(half), ts: x.ts, hasTS: x.hasTS}
 		if x.half == HalfRequest {
 			d.request(list, i)
-		} else if err := d.response(&e, list, i); err != nil {
+		} else if err := d.response(&e, list, m, i); err != nil {
 			return err
 		}
 		// Only the first can be refused: the others differ in what was checked.

@@ -225,25 +225,6 @@ func TestFeatureNamesFitOrRefuse(t *testing.T) {
 	}
 }
 
-// A source that names its outputs gets both or a refusal, as where a pointer leads
-// nowhere.
-func TestNamedOutputsMustBeThere(t *testing.T) {
-	both := Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Outputs: Outputs{Score: "p", Predicted: "class"}}
-	for value, field := range map[string]string{
-		`{"outputs":[{"name":"class","shape":[1],"datatype":"BYTES","data":["late"]}]}`:                                                         "p",
-		`{"outputs":[{"name":"p","shape":[1],"datatype":"FP64","data":[0.5]}]}`:                                                                 "class",
-		`{"outputs":[{"name":"q","shape":[1],"datatype":"FP64","data":[0.5]}]}`:                                                                 "p",
-		`{"outputs":[{"name":"p","shape":[1],"datatype":"FP64","data":[0.5]},{"name":"class","shape":[1],"datatype":"BYTES","data":["late"]}]}`: "",
-	} {
-		d, p := openHalf(t, both)
-		err := d.Append(Record{Known: testKnown, Value: []byte(value), Headers: kserve("response")})
-		var refused *Error
-		if field == "" && (err != nil || p.Len() != 1) || field != "" && (!errors.As(err, &refused) || refused.Reason != MissingField || refused.Field != field || p.Len() != 0) {
-			t.Errorf("%s: %v, %d rows, want it refused at %q", value, err, p.Len(), field)
-		}
-	}
-}
-
 // An identifier comes as bytes of a header, which nobody has checked.
 func TestIdentifiersOfHeadersAreText(t *testing.T) {
 	for header, value := range map[string]string{"ce_id": "\xff", "ce_requestid": "a\x00"} {
@@ -306,61 +287,6 @@ func TestHalvesRefused(t *testing.T) {
 		}
 		if p.Len() != 2 || asText(t, readRow(p, 1)) != want {
 			t.Errorf("%s: the rows before were changed", name)
-		}
-	}
-}
-
-// A whole number that stands for a class is not rounded to its neighbour.
-func TestLargeWholeAnswersAreRefused(t *testing.T) {
-	for answer, good := range map[string]bool{
-		`"datatype":"INT64","data":[1234567890123456789]`: false, `"datatype":"INT64","data":[9007199254740991]`: true, `"datatype":"UINT64","data":[9007199254740992]`: false,
-		`"datatype":"FP64","data":[1e20]`: true,
-	} {
-		d, _ := openHalf(t, Source{Format: FormatKServe, Deploy: "d", Outputs: Outputs{Predicted: "item"}})
-		err := d.Append(Record{Known: testKnown, Headers: kserve("response"), Value: []byte(`{"outputs":[{"name":"item","shape":[1],` + answer + `}]}`)})
-		if reason, field := reasonOf(err); good != (err == nil) || !good && (reason != BadValue || field != "item") {
-			t.Errorf("%s: %v, want it taken: %t", answer, err, good)
-		}
-	}
-}
-
-// Where integers are classes, they are spelled as everywhere else.
-func TestNumbersThatAreClasses(t *testing.T) {
-	int64s := `{"outputs":[{"name":"output-0","shape":[3],"datatype":"INT64","data":[1,0,-2]}]}`
-	proto := pb(nil).text(5, string(pb(nil).text(1, "p").text(2, "INT64").packed(3, 2).text(5, string(pb(nil).packed(3, 1, 0)))))
-	seldon := Source{Topic: "seldon.prod.model.income.outputs", Format: FormatSeldon, Deploy: "d"}
-	plain := Source{Topic: "k", Format: FormatKServe, Deploy: "d"}
-	named := plain
-	named.Outputs.Predicted = "predictions"
-	for name, c := range map[string]struct {
-		source Source
-		value  string
-		want   string
-	}{
-		"integers of v2":  {plain, int64s, `"1" "0" "-2"`},
-		"Protobuf":        {seldon, string(proto), `"1" "0"`},
-		"floats, named":   {named, `{"outputs":[{"name":"predictions","shape":[3],"datatype":"FP32","data":[1,0.5,-0.0]}]}`, `"1" "0.5" "0"`},
-		"V1":              {named, `{"predictions":[1,0,1.0]}`, `"1" "0" "1"`},
-		"texts":           {plain, `{"predictions":["late","1.0"]}`, `"late" "1.0"`},
-		"NaN is no class": {named, `{"predictions":[NaN,1]}`, `"" "1"`},
-		"beyond a float":  {named, `{"predictions":[1e300]}`, `refused`},
-		"V1, unnamed":     {plain, `{"predictions":[1]}`, `refused`}, // nothing says that it was predicted
-	} {
-		c.source.Classes = true
-		d, p := openHalf(t, c.source)
-		err := d.Append(Record{Known: testKnown, Headers: kserve("response"), Key: []byte("r"), Value: []byte(c.value)})
-		var got []string
-		for i := range p.Len() {
-			got = append(got, fmt.Sprintf("%q", p.Predicted.At(i)))
-			if v, number := p.PredictedValue.At(i); number && !math.IsNaN(v) {
-				t.Errorf("%s: row %d is the number %v", name, i, v)
-			}
-		}
-		if err != nil {
-			got = []string{"refused"}
-		}
-		if s := strings.Join(got, " "); s != c.want {
-			t.Errorf("%s: %s (%v), want %s", name, s, err, c.want)
 		}
 	}
 }

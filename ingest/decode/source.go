@@ -61,8 +61,8 @@ func formats() []format {
 		{FormatMapping, "mapping/1", Kinds(), checkMapping, openMapping},
 		{FormatAvro, "avro/1", Kinds(), checkAvro, openAvro},
 		{FormatProtobuf, "protobuf/1", Kinds(), checkProtobuf, openProtobuf},
-		{FormatKServe, "kserve/2", []Kind{KindPredictions}, checkInference, openInference},
-		{FormatSeldon, "seldon/2", []Kind{KindPredictions}, checkInference, openInference},
+		{FormatKServe, "kserve/3", []Kind{KindPredictions}, checkInference, openInference},
+		{FormatSeldon, "seldon/3", []Kind{KindPredictions}, checkInference, openInference},
 	}
 }
 

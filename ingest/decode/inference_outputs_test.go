@@ -1,0 +1,126 @@
+package decode
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+)
+
+// A source that names its outputs gets both or a refusal, as where a pointer leads
+// nowhere.
+func TestNamedOutputsMustBeThere(t *testing.T) {
+	both := Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Outputs: Outputs{Score: "p", Predicted: "class"}}
+	for value, field := range map[string]string{
+		`{"outputs":[{"name":"class","shape":[1],"datatype":"BYTES","data":["late"]}]}`:                                                         "p",
+		`{"outputs":[{"name":"p","shape":[1],"datatype":"FP64","data":[0.5]}]}`:                                                                 "class",
+		`{"outputs":[{"name":"q","shape":[1],"datatype":"FP64","data":[0.5]}]}`:                                                                 "p",
+		`{"outputs":[{"name":"p","shape":[1],"datatype":"FP64","data":[0.5]},{"name":"class","shape":[1],"datatype":"BYTES","data":["late"]}]}`: "",
+	} {
+		d, p := openHalf(t, both)
+		err := d.Append(Record{Known: testKnown, Value: []byte(value), Headers: kserve("response")})
+		var refused *Error
+		if field == "" && (err != nil || p.Len() != 1) || field != "" && (!errors.As(err, &refused) || refused.Reason != MissingField || refused.Field != field || p.Len() != 0) {
+			t.Errorf("%s: %v, %d rows, want it refused at %q", value, err, p.Len(), field)
+		}
+	}
+}
+
+// Which of several outputs counts, only the source can say: a PMML server's first
+// probability is that of the first class, whatever was predicted.
+func TestOutputsAreNotGuessed(t *testing.T) {
+	const label, node = `{"name":"Species","shape":[1],"datatype":"BYTES","data":["versicolor"]}`, `{"name":"Node_Id","shape":[1],"datatype":"BYTES","data":["6"]}`
+	const no, yes = `{"name":"P_setosa","shape":[1],"datatype":"FP64","data":[0]}`, `{"name":"P_versicolor","shape":[1],"datatype":"FP64","data":[0.907]}`
+	const ids = `{"name":"ids","shape":[1,3],"datatype":"INT64","data":[101,2023,7]}`
+	set := Outputs{Score: "P_versicolor", Predicted: "Species"}
+	for name, c := range map[string]struct {
+		outputs string
+		set     Outputs
+		want    string // score and class, or what the error says
+	}{
+		"PMML":              {label + "," + no + "," + yes + "," + node, Outputs{}, `the score ("P_setosa", "P_versicolor"), or what was predicted ("Species", "Node_Id"); name those that count in outputs of the source`},
+		"PMML, named":       {node + "," + label + "," + no + "," + yes, set, "0.907 versicolor"},
+		"scores":            {label + "," + yes + "," + no, Outputs{}, `each could be the score: "P_versicolor", "P_setosa";`},
+		"classes":           {node + "," + yes + "," + label, Outputs{}, `each could be what was predicted: "Node_Id", "Species";`},
+		"one of each":       {label + "," + yes, Outputs{}, "0.907 versicolor"},
+		"several integers":  {ids, Outputs{}, `field "ids": nothing says what several whole numbers are`},
+		"beside a class":    {label + "," + ids, Outputs{}, `field "ids": nothing says what several whole numbers are`},
+		"integers, named":   {label + "," + ids, Outputs{Score: "ids", ScoreColumn: new(int)}, "101 "},
+		"integers, by type": {ids, Outputs{ScoreColumn: new(int)}, "101 "},
+		"one of that name":  {yes + "," + yes, Outputs{Score: "P_versicolor"}, `field "P_versicolor": the response has several outputs of this name`},
+		"a null of no type": {`{"name":"a","shape":[1],"data":[null]},{"name":"b","shape":[1],"data":["late"]}`, Outputs{}, `predicted: "a", "b";`},
+		"no columns":        {`{"name":"a","shape":[1,0],"data":[]},` + label, Outputs{}, " versicolor"},
+	} {
+		d, p := openHalf(t, Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Outputs: c.set})
+		err := d.Append(Record{Known: testKnown, Value: []byte(`{"outputs":[` + c.outputs + `]}`), Headers: kserve("response")})
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = ""
+			if score, ok := p.Score.At(0); ok {
+				got = fmt.Sprint(score)
+			}
+			got += " " + string(p.Predicted.At(0))
+		} else if p.Len() != 0 {
+			t.Errorf("%s: refused, and %d rows", name, p.Len())
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// Where integers are classes, they are spelled as everywhere else.
+func TestNumbersThatAreClasses(t *testing.T) {
+	int64s := `{"outputs":[{"name":"output-0","shape":[3],"datatype":"INT64","data":[1,0,-2]}]}`
+	proto := pb(nil).text(5, string(pb(nil).text(1, "p").text(2, "INT64").packed(3, 2).text(5, string(pb(nil).packed(3, 1, 0)))))
+	seldon := Source{Topic: "seldon.prod.model.income.outputs", Format: FormatSeldon, Deploy: "d"}
+	plain := Source{Topic: "k", Format: FormatKServe, Deploy: "d"}
+	named := plain
+	named.Outputs.Predicted = "predictions"
+	for name, c := range map[string]struct {
+		source Source
+		value  string
+		want   string
+	}{
+		"integers of v2":  {plain, int64s, `"1" "0" "-2"`},
+		"Protobuf":        {seldon, string(proto), `"1" "0"`},
+		"floats, named":   {named, `{"outputs":[{"name":"predictions","shape":[3],"datatype":"FP32","data":[1,0.5,-0.0]}]}`, `"1" "0.5" "0"`},
+		"V1":              {named, `{"predictions":[1,0,1.0]}`, `"1" "0" "1"`},
+		"texts":           {plain, `{"predictions":["late","1.0"]}`, `"late" "1.0"`},
+		"NaN is no class": {named, `{"predictions":[NaN,1]}`, `"" "1"`},
+		"beyond a float":  {named, `{"predictions":[1e300]}`, `refused`},
+		"V1, unnamed":     {plain, `{"predictions":[1]}`, `refused`}, // nothing says that it was predicted
+	} {
+		c.source.Classes = true
+		d, p := openHalf(t, c.source)
+		err := d.Append(Record{Known: testKnown, Headers: kserve("response"), Key: []byte("r"), Value: []byte(c.value)})
+		var got []string
+		for i := range p.Len() {
+			got = append(got, fmt.Sprintf("%q", p.Predicted.At(i)))
+			if v, number := p.PredictedValue.At(i); number && !math.IsNaN(v) {
+				t.Errorf("%s: row %d is the number %v", name, i, v)
+			}
+		}
+		if err != nil {
+			got = []string{"refused"}
+		}
+		if s := strings.Join(got, " "); s != c.want {
+			t.Errorf("%s: %s (%v), want %s", name, s, err, c.want)
+		}
+	}
+}
+
+// A whole number that stands for a class is not rounded to its neighbour.
+func TestLargeWholeAnswersAreRefused(t *testing.T) {
+	for answer, good := range map[string]bool{
+		`"datatype":"INT64","data":[1234567890123456789]`: false, `"datatype":"INT64","data":[9007199254740991]`: true, `"datatype":"UINT64","data":[9007199254740992]`: false,
+		`"datatype":"FP64","data":[1e20]`: true,
+	} {
+		d, _ := openHalf(t, Source{Format: FormatKServe, Deploy: "d", Outputs: Outputs{Predicted: "item"}})
+		err := d.Append(Record{Known: testKnown, Headers: kserve("response"), Value: []byte(`{"outputs":[{"name":"item","shape":[1],` + answer + `}]}`)})
+		if reason, field := reasonOf(err); good != (err == nil) || !good && (reason != BadValue || field != "item") {
+			t.Errorf("%s: %v, want it taken: %t", answer, err, good)
+		}
+	}
+}
