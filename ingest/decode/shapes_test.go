@@ -67,7 +67,7 @@ func shapeCases() []shapeCase {
 	return []shapeCase{
 		{"csv", capture}, {"csv_batch", named}, {"json_linear_learner", classes}, {"base64", pointed}, {"jsonlines", capture},
 		{"output_only", regression}, {"row_refused", two},
-		{"csv", classTruth}, {"csv_batch", truth}, {"json", truth},
+		{"csv", classTruth}, {"csv_batch", truth}, {"csv_blank", classTruth}, {"json", truth},
 		{"gateway", table}, {"legacy", legacy}, {"instances", table}, {"inputs_columns", second}, {"failed", table}, {"bad_request", table}, {"row_refused", table},
 		{"model_inputs", azure}, {"model_outputs", azureClass}, {"request", azure}, {"response", azureNamed}, {"inputs_outputs", azureBoth},
 		{"other_collection", azure}, {"binary", azure}, {"row_refused", azure},

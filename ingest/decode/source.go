@@ -54,7 +54,7 @@ func formats() []format {
 		{FormatJSON, "json/1", Kinds(), nil, openJSON},
 		{FormatArrow, "arrow/2", Kinds(), checkArrow, openArrow},
 		{FormatSageMaker, "sagemaker/2", []Kind{KindPredictions}, checkSageMaker, openSageMaker},
-		{FormatSageMakerTruth, "sagemaker-groundtruth/2", []Kind{KindLabels}, checkSageMaker, openSageMaker},
+		{FormatSageMakerTruth, "sagemaker-groundtruth/3", []Kind{KindLabels}, checkSageMaker, openSageMaker},
 		{FormatMLflow, "mlflow/3", []Kind{KindPredictions}, checkTabular, openMLflow},
 		{FormatAzureML, "azureml/2", []Kind{KindPredictions}, checkTabular, openAzureML},
 		{FormatGenAI, "otel-genai/1", []Kind{KindPredictions, KindLabels}, checkGenAI, openGenAI},
