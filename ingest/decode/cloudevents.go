@@ -59,3 +59,22 @@ func (e *cloudEvent) extension(t *tree, rec Record, name string) ([]byte, *Error
 	}
 	return value, plainHeader(value, "ce_"+name)
 }
+
+// failed returns the HTTP status of a response that is an error, nil of any other.
+// KServe says it in the extension statuscode, where it logs all responses.
+func (e *cloudEvent) failed(t *tree, rec Record) ([]byte, *Error) {
+	const name = "statuscode"
+	status, err := e.extension(t, rec, name)
+	if err != nil || len(status) == 0 {
+		return nil, err
+	}
+	for _, c := range status {
+		if c-'0' > 9 || len(status) != 3 {
+			return nil, bad(BadValue, "send the HTTP status of the response, such as 200 or 422").at(name)
+		}
+	}
+	if status[0] == '2' {
+		return nil, nil
+	}
+	return status, nil
+}

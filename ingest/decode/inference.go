@@ -64,6 +64,7 @@ func checkInference(s Source) error {
 type exchange struct {
 	id, model, deploy, stage []byte
 	half                     string
+	failed                   []byte // the status of a response that is an error
 	ts                       int64
 	hasTS                    bool
 }
@@ -105,7 +106,11 @@ func openInference(s Source, into Columns) (Decoder, error) {
 // Append decodes one half. A record is one event, however many rows it has: it
 // is taken or refused as a whole.
 func (d *inference) Append(rec Record) error {
-	if err := d.limits.start(rec); err != nil {
+	size := len(rec.Value)
+	if d.source.Format == FormatKServe {
+		size = max(size, 1) // an error may have no body
+	}
+	if err := d.limits.startOf(size, rec.Known); err != nil {
 		return err
 	}
 	x, ours, err := d.envelope(d, rec)
@@ -114,7 +119,11 @@ func (d *inference) Append(rec Record) error {
 		return nil
 	}
 	before := d.Len()
-	if err == nil {
+	switch {
+	case err != nil:
+	case x.failed != nil:
+		err = d.failure(x, rec)
+	default:
 		err = d.rows(x, rec)
 	}
 	if err != nil {
@@ -147,20 +156,12 @@ func (d *inference) kserve(rec Record) (x exchange, ours bool, err *Error) {
 		return x, true, err
 	}
 	x.id = orElse(x.id, e.id)
-	x.model, x.deploy, x.stage = d.model, d.deploy, d.stage
-	if len(x.model) == 0 {
-		if x.model, err = e.extension(t, rec, "inferenceservicename"); err != nil {
-			return x, true, err
-		}
-	}
-	if endpoint, err := e.extension(t, rec, "endpoint"); err != nil {
+	if err = d.who(&x, &e, rec); err != nil {
 		return x, true, err
-	} else if len(x.stage) == 0 && string(endpoint) == "canary" {
-		x.stage = endpoint
 	}
-	if len(x.deploy) == 0 {
-		if x.deploy, err = d.deployOf(rec); err != nil {
-			return x, true, err
+	if x.half == HalfResponse {
+		if x.failed, err = e.failed(t, rec); err != nil || x.failed != nil {
+			return x, true, err // the body says why, in whatever shape
 		}
 	}
 	payload := e.payload
@@ -170,6 +171,25 @@ func (d *inference) kserve(rec Record) (x exchange, ours bool, err *Error) {
 		}
 	}
 	return x, true, d.message.json(payload, x.half == HalfResponse)
+}
+
+// who finds whose exchange it is: what the source says of it, else the event.
+func (d *inference) who(x *exchange, e *cloudEvent, rec Record) (err *Error) {
+	x.model, x.deploy, x.stage = d.model, d.deploy, d.stage
+	if len(x.model) == 0 {
+		if x.model, err = e.extension(d.tree, rec, "inferenceservicename"); err != nil {
+			return err
+		}
+	}
+	if endpoint, err := e.extension(d.tree, rec, "endpoint"); err != nil {
+		return err
+	} else if len(x.stage) == 0 && string(endpoint) == "canary" {
+		x.stage = endpoint
+	}
+	if len(x.deploy) == 0 {
+		x.deploy, err = d.deployOf(rec)
+	}
+	return err
 }
 
 // seldon reads a message of Seldon Core 2: the topic says which half it is, a
@@ -274,15 +294,37 @@ func (d *inference) rows(x exchange, rec Record) *Error {
 	return nil
 }
 
+// failure appends a response that is an error. How many rows its request had it
+// does not say, so it is one row, under the identifier.
+func (d *inference) failure(x exchange, rec Record) *Error {
+	if len(x.id) > maxName {
+		return &Error{BadValue, "prediction_id", "the text is longer than 256 bytes"}
+	}
+	m := d.begin()
+	e := d.event(x, 0, 1)
+	e.status = x.failed
+	err := d.end(&e, rec)
+	if err != nil {
+		d.rollback(m)
+	}
+	return err
+}
+
+// event returns what all rows of one half have in common, under the row's
+// identifier.
+func (d *inference) event(x exchange, i, n int) prediction {
+	half := x.half
+	if d.source.Logged == LoggedRequests || d.source.Logged == LoggedResponses {
+		half = ""
+	}
+	return prediction{id: d.rowID(x.id, i, n), model: x.model, deploy: x.deploy, stage: x.stage, half: []byte(half), ts: x.ts, hasTS: x.hasTS}
+}
+
 func (d *inference) append(x exchange, rec Record, list []tensor, n int) *Error {
 	if x.half == HalfRequest {
 		if err := d.columns(list); err != nil {
 			return err
 		}
-	}
-	half := x.half
-	if d.source.Logged == LoggedRequests || d.source.Logged == LoggedResponses {
-		half = ""
 	}
 	var m meanings
 	if x.half == HalfResponse && n > 0 {
@@ -292,7 +334,7 @@ func (d *inference) append(x exchange, rec Record, list []tensor, n int) *Error 
 		}
 	}
 	for i := range n {
-		e := prediction{id: d.rowID(x.id, i, n), model: x.model, deploy: x.deploy, stage: x.stage, half: []byte(half), ts: x.ts, hasTS: x.hasTS}
+		e := d.event(x, i, n)
 		if x.half == HalfRequest {
 			d.request(list, i)
 		} else if err := d.response(&e, list, m, i); err != nil {

@@ -70,6 +70,45 @@ func TestOutputsAreNotGuessed(t *testing.T) {
 	}
 }
 
+// KServe can log responses that are errors. Such an error is an answer, and no
+// record that cannot be read.
+func TestFailedResponses(t *testing.T) {
+	const structured = `{"specversion":"1.0","id":"s1","type":"x.inference.response","time":"2026-09-21T14:13:20Z","inferenceservicename":"income","statuscode":503,"data":"unavailable"}`
+	for name, c := range map[string]struct {
+		status, half, value string
+		want                string
+	}{
+		"an error":        {"422", "response", `{"error":"unexpected feature count"}`, `9f2c61ac response status "422" predicted ""`},
+		"a prediction":    {"500", "response", `{"predictions":["a"]}`, `9f2c61ac response status "500" predicted ""`},
+		"no JSON":         {"502", "response", "<html>", `9f2c61ac response status "502" predicted ""`},
+		"no body":         {"504", "response", "", `9f2c61ac response status "504" predicted ""`},
+		"success":         {"200", "response", `{"predictions":["a"]}`, `9f2c61ac response status "ok" predicted "a"`},
+		"created":         {"201", "response", `{"predictions":["a"]}`, `9f2c61ac response status "ok" predicted "a"`},
+		"without a body":  {"200", "response", "", `unparsable: there is no JSON value`},
+		"no status":       {"", "response", `{"error":"x"}`, `missing_field: the message has no tensors`},
+		"no number":       {"5xx", "response", `{"predictions":["a"]}`, `bad_value: field "statuscode": send the HTTP status`},
+		"of a request":    {"500", "request", `{"instances":[[1]]}`, `9f2c61ac request status "ok" predicted ""`},
+		"structured mode": {"", "", structured, `s1 response status "503" predicted ""`},
+	} {
+		d, p := openHalf(t, Source{Topic: "k", Format: FormatKServe, Deploy: "d1"})
+		var h headers
+		if c.half != "" {
+			h = kserve(c.half)
+			h["ce_statuscode"] = c.status
+		}
+		got := ""
+		if err := d.Append(Record{Known: testKnown, Value: []byte(c.value), Headers: h}); err != nil {
+			got = err.Error()
+		}
+		for i := range p.Len() {
+			got += fmt.Sprintf("%s %s status %q predicted %q", p.ID.At(i), p.Half.At(i), p.Status.At(i), p.Predicted.At(i))
+		}
+		if !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
 // Where integers are classes, they are spelled as everywhere else.
 func TestNumbersThatAreClasses(t *testing.T) {
 	int64s := `{"outputs":[{"name":"output-0","shape":[3],"datatype":"INT64","data":[1,0,-2]}]}`
