@@ -32,8 +32,8 @@ type sageMaker struct {
 	platform
 	raw []byte // decoded base64
 	// lined says that the payload that was read last is JSON lines, commas that it
-	// is CSV.
-	lined, commas bool
+	// is CSV. answers says that the next one is of answers.
+	lined, commas, answers bool
 }
 
 // Append decodes one record, which holds a row for each line or instance.
@@ -55,6 +55,7 @@ func (d *sageMaker) capture(rec Record) *Error {
 	}
 	rows := -1
 	d.reset()
+	d.answers = false
 	if t.there(input) {
 		body, err := d.payload(input)
 		switch {
@@ -69,6 +70,7 @@ func (d *sageMaker) capture(rec Record) *Error {
 		rows = d.in.n
 	}
 	if t.there(output) {
+		d.answers = true
 		body, err := d.payload(output)
 		if err == nil {
 			err = d.answered(body, rows)
@@ -103,7 +105,7 @@ func (d *sageMaker) root(rec Record) (ref, *Error) {
 // payload reads what an endpoint was sent or answered, by its encoding.
 func (d *sageMaker) payload(at ref) (ref, *Error) {
 	t := d.t
-	d.lined, d.commas = false, false
+	d.lined, d.commas, d.lists = false, false, false
 	data := t.get(at, "data")
 	document, err := t.plainText(data)
 	if err != nil {
@@ -144,6 +146,12 @@ func (d *sageMaker) payload(at ref) (ref, *Error) {
 
 func (d *sageMaker) csv(at ref, document []byte) (ref, *Error) {
 	d.commas = true
+	if d.answers {
+		if lists, err := d.t.csvLists(at, document); err != nil || lists != 0 {
+			d.lists = true
+			return lists, err
+		}
+	}
 	return d.t.csv(at, document)
 }
 

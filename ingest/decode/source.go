@@ -53,7 +53,7 @@ func formats() []format {
 	return []format{
 		{FormatJSON, "json/1", Kinds(), nil, openJSON},
 		{FormatArrow, "arrow/2", Kinds(), checkArrow, openArrow},
-		{FormatSageMaker, "sagemaker/2", []Kind{KindPredictions}, checkSageMaker, openSageMaker},
+		{FormatSageMaker, "sagemaker/3", []Kind{KindPredictions}, checkSageMaker, openSageMaker},
 		{FormatSageMakerTruth, "sagemaker-groundtruth/3", []Kind{KindLabels}, checkSageMaker, openSageMaker},
 		{FormatMLflow, "mlflow/3", []Kind{KindPredictions}, checkTabular, openMLflow},
 		{FormatAzureML, "azureml/2", []Kind{KindPredictions}, checkTabular, openAzureML},

@@ -121,6 +121,8 @@ type tabular struct {
 	in        inputs
 	out       answers
 	weight    float64
+	// lists says that the answers are a list each, however many there are.
+	lists bool
 	// reserved are members of a row that are no features.
 	reserved []string
 }

@@ -28,7 +28,7 @@ func (b *tabular) answered(body ref, rows int) *Error {
 		return nil
 	case t.kind(body) != isArray, rows == 1 && t.size(body) != 1:
 		b.out.n, b.out.one = 1, body
-	case t.size(body) == 1 && rows > 1 && t.size(t.first(body)) == rows && t.kind(t.first(body)) == isArray:
+	case !b.lists && t.size(body) == 1 && rows > 1 && t.size(t.first(body)) == rows && t.kind(t.first(body)) == isArray:
 		// XGBoost's containers answer a batch in one line of CSV.
 		body = t.first(body)
 		fallthrough
