@@ -93,6 +93,7 @@ func openInference(s Source, into Columns) (Decoder, error) {
 		model: []byte(s.Model), deploy: []byte(s.Deploy), stage: []byte(s.Stage), envelope: (*inference).kserve,
 	}
 	d.message.tree = d.tree
+	d.message.score, d.message.predicted = s.Outputs.Score, s.Outputs.Predicted
 	if s.Format == FormatSeldon {
 		d.envelope = (*inference).seldon
 		// seldon.NAMESPACE.model.NAME.inputs
@@ -256,6 +257,10 @@ func (d *inference) rows(x exchange, rec Record) *Error {
 	list := d.message.inputs
 	if x.half == HalfResponse {
 		list = d.message.outputs
+	}
+	if len(list) == 0 && d.message.left > 0 {
+		_, err := d.means(list)
+		return err // none of those that the source names is there
 	}
 	if len(list) == 0 {
 		return bad(MissingField, "the message has no tensors; send inputs or instances in a request, outputs or predictions in a response")

@@ -70,6 +70,42 @@ func TestOutputsAreNotGuessed(t *testing.T) {
 	}
 }
 
+// Where a source names outputs, the others may hold anything.
+func TestOutputsThatAreNotNamedAreNotRead(t *testing.T) {
+	flowers := Outputs{Predicted: "prediction"}
+	wide := pb(nil).text(1, "attention").text(2, "FP64").packed(3, 2, 1).text(5, string(pb(nil).fp64(7, 1, 2)))
+	proto := pb(nil).text(5, string(wide)).text(5, string(pb(nil).text(1, "prediction").text(2, "INT64").packed(3, 1).text(5, string(pb(nil).packed(3, 4)))))
+	for name, c := range map[string]struct {
+		outputs Outputs
+		value   string
+		want    string // number that was predicted, or what the error says
+	}{
+		"scores of V1":    {flowers, `{"predictions":[{"scores":[0.99,0.01],"prediction":3,"key":{"a":1}}]}`, "3"},
+		"shared memory":   {flowers, `{"outputs":[{"name":"x","shape":[9],"datatype":"FP32","parameters":{"shared_memory_region":"r"}},{"name":"prediction","shape":[1],"datatype":"INT8","data":[3]}]}`, "3"},
+		"more rows":       {flowers, `{"outputs":[{"name":"x","shape":[2,1],"datatype":"FP32","data":[1,2]},{"name":"prediction","shape":[1],"datatype":"INT8","data":[3]}]}`, "3"},
+		"Protobuf":        {flowers, string(proto), "4"},
+		"none is there":   {flowers, `{"predictions":[{"scores":[0.99,0.01]}]}`, `missing_field: field "prediction": the response has no output of this name`},
+		"a list of V1":    {flowers, `{"predictions":[[1,[2]]]}`, `missing_field: field "prediction": the response has no output of this name`},
+		"a named one":     {Outputs{Predicted: "scores"}, `{"predictions":[{"scores":[0.99,0.01],"prediction":3}]}`, `too_nested: field "predictions[0].scores"`},
+		"no names at all": {Outputs{}, `{"predictions":[{"scores":[0.99,0.01],"prediction":"rose"}]}`, `too_nested: field "predictions[0].scores"`},
+	} {
+		s := Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Outputs: c.outputs}
+		if name == "Protobuf" {
+			s.Topic, s.Format = "seldon.prod.model.income.outputs", FormatSeldon
+		}
+		d, p := openHalf(t, s)
+		err := d.Append(Record{Known: testKnown, Key: []byte("r"), Value: []byte(c.value), Headers: kserve("response")})
+		got := fmt.Sprint(err)
+		if err == nil {
+			v, _ := p.PredictedValue.At(0)
+			got = fmt.Sprint(v)
+		}
+		if !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
 // KServe can log responses that are errors. Such an error is an answer, and no
 // record that cannot be read.
 func TestFailedResponses(t *testing.T) {

@@ -75,6 +75,7 @@ func nextField(b []byte) (f wireField, rest []byte, err *Error) {
 // number of the raw contents only.
 func (m *tensors) proto(b []byte, response bool) *Error {
 	m.reset()
+	m.answers = response
 	raw := requestRaw
 	if response {
 		raw = responseRaw
@@ -112,9 +113,14 @@ func (m *tensors) proto(b []byte, response bool) *Error {
 			return err
 		}
 	}
-	for i := range list {
-		if err := m.protoTensor(&list[i], m.pending[i], i); err != nil {
+	list = list[:0]
+	for i, b := range m.pending {
+		var one tensor
+		if err := m.protoTensor(&one, b, i); err != nil {
 			return err
+		}
+		if !m.leaves(one.name) {
+			list = append(list, one)
 		}
 	}
 	if response {
