@@ -91,7 +91,7 @@ func (s Source) foreign() error {
 	logged := append(tabularFormats(), FormatKServe, FormatSeldon)
 	rest := s.Tabular
 	rest.Classes = false
-	refuse(!rest.zero(), "nested, output, score, predicted or sampled", tabular...)
+	refuse(!rest.zero(), "nested, output, score, predicted, answers or sampled", tabular...)
 	refuse(s.Classes, "classes", logged...)
 	refuse(len(s.FeatureNames) > 0, "feature_names", logged...)
 	refuse(s.GenAI != GenAI{}, "evaluation, evaluation_label or identifier", FormatGenAI)

@@ -41,6 +41,8 @@ func shapeCases() []shapeCase {
 	pointed.Score, pointed.Predicted = "/probabilities/1", "/class"
 	softprob := capture
 	softprob.Score = "/1"
+	forest := capture
+	forest.Answers, forest.Score = "/scores", "/score"
 	classes := capture
 	classes.Classes = true
 	regression := capture
@@ -68,7 +70,7 @@ func shapeCases() []shapeCase {
 	figures := Source{Format: FormatMapping, Holds: []Kind{KindKPIs}}
 	return []shapeCase{
 		{"csv", capture}, {"csv_batch", named}, {"json_linear_learner", classes}, {"base64", pointed}, {"jsonlines", capture},
-		{"output_only", regression}, {"row_refused", two}, {"csv_lists", softprob},
+		{"output_only", regression}, {"row_refused", two}, {"csv_lists", softprob}, {"answers", forest}, {"answers_refused", forest},
 		{"csv", classTruth}, {"csv_batch", truth}, {"csv_blank", classTruth}, {"json", truth},
 		{"gateway", table}, {"legacy", legacy}, {"instances", table}, {"inputs_columns", second}, {"failed", table}, {"bad_request", table}, {"row_refused", table},
 		{"model_inputs", azure}, {"model_outputs", azureClass}, {"request", azure}, {"response", azureNamed}, {"inputs_outputs", azureBoth},

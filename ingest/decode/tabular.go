@@ -23,6 +23,10 @@ type Tabular struct {
 	// value or an object with well-known members, see docs/formats.md.
 	Score     string `yaml:"score"`
 	Predicted string `yaml:"predicted"`
+	// Answers is a JSON pointer into the whole answer: to the array with one answer
+	// a row, or to the answer of the only row. Without it, the answers stand under
+	// predictions or outputs, or are the body.
+	Answers string `yaml:"answers" json:",omitempty"`
 	// Classes says that a number that was predicted, or is a label, names a
 	// class instead of measuring something. kserve and seldon have it too.
 	Classes bool `yaml:"classes"`
@@ -32,7 +36,7 @@ type Tabular struct {
 }
 
 func (o Tabular) zero() bool {
-	return o.Nested == "" && o.Output == "" && o.Score == "" && o.Predicted == "" && !o.Classes && o.Sampled == 0
+	return o.Nested == "" && o.Output == "" && o.Score == "" && o.Predicted == "" && o.Answers == "" && !o.Classes && o.Sampled == 0
 }
 
 // validate returns every mistake, by field.
@@ -52,6 +56,9 @@ func (o Tabular) validate() error {
 	}
 	if _, err := parsePointer(o.Predicted); err != nil {
 		errs = append(errs, fmt.Errorf("predicted: %w", err))
+	}
+	if _, err := parsePointer(o.Answers); err != nil {
+		errs = append(errs, fmt.Errorf("answers: %w", err))
 	}
 	if o.Sampled != 0 && !isShare(o.Sampled) {
 		errs = append(errs, fmt.Errorf("sampled: %v is not between 1e-9 and 1", o.Sampled))
@@ -116,6 +123,7 @@ type tabular struct {
 	options   Tabular
 	score     pointer
 	predicted pointer
+	at        pointer  // of the answers
 	numbers   [][]byte // f0, f1 and so on
 	names     [][]byte
 	in        inputs
@@ -133,6 +141,7 @@ func newTabular(t *tree, s Source) tabular {
 	// Validate has parsed them already.
 	b.score, _ = parsePointer(o.Score)
 	b.predicted, _ = parsePointer(o.Predicted)
+	b.at, _ = parsePointer(o.Answers)
 	for _, name := range s.FeatureNames {
 		b.names = append(b.names, []byte(name))
 	}
