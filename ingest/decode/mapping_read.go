@@ -17,8 +17,15 @@ type mapping struct {
 	row      ref
 }
 
-// Append decodes one record, by every section of the file.
-func (d *mapping) Append(rec Record) error { return d.run(rec, d.record) }
+// Append decodes one record, by every section of the file. A tombstone, which
+// change data capture writes for each row that is deleted, is no event of ours.
+func (d *mapping) Append(rec Record) error {
+	if rec.Value == nil {
+		d.into.skip()
+		return nil
+	}
+	return d.run(rec, d.record)
+}
 
 func (d *mapping) record(rec Record) (err *Error) {
 	if d.root, err = d.t.root(rec.Value); err != nil {

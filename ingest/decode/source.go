@@ -58,7 +58,7 @@ func formats() []format {
 		{FormatMLflow, "mlflow/4", []Kind{KindPredictions}, checkTabular, openMLflow},
 		{FormatAzureML, "azureml/3", []Kind{KindPredictions}, checkTabular, openAzureML},
 		{FormatGenAI, "otel-genai/1", []Kind{KindPredictions, KindLabels}, checkGenAI, openGenAI},
-		{FormatMapping, "mapping/1", Kinds(), checkMapping, openMapping},
+		{FormatMapping, "mapping/2", Kinds(), checkMapping, openMapping},
 		{FormatAvro, "avro/1", Kinds(), checkAvro, openAvro},
 		{FormatProtobuf, "protobuf/1", Kinds(), checkProtobuf, openProtobuf},
 		{FormatKServe, "kserve/3", []Kind{KindPredictions}, checkInference, openInference},
