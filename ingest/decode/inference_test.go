@@ -102,6 +102,7 @@ func halfCases() []halfCase {
 			[]byte(`{"outputs":[{"name":"other","shape":[1],"datatype":"FP32","data":[9]},{"name":"p","shape":[1,2],"datatype":"FP32","data":[0.25,0.75]},{"name":"class","shape":[1,1],"datatype":"BYTES","data":["late"]}]}`)},
 		{"kserve_v1_request", Source{Topic: "k", Format: FormatKServe, Deploy: "d1", FeatureNames: []string{"age", "income"}}, kserve("request"), []byte(`{"instances":[[31,1200.5],[64,null]]}`)},
 		{"kserve_v1_objects", iris, kserve("request"), []byte(`{"instances":[{"age":31,"city":"Oslo"},{"city":"Bergen"}]}`)},
+		{"kserve_v1_columns", iris, kserve("request"), []byte(`{"inputs":[{"age":[31,64],"city":["Oslo",null]},{"city":["Bergen"]}]}`)},
 		{"kserve_v1_response", iris, kserve("response"), []byte(`{"predictions":["yes","no"]}`)},
 		{"kserve_structured", Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Outputs: Outputs{Score: "predictions"}}, nil, []byte(`{"specversion":"1.0","id":"s1","type":"io.seldon.serving.inference.response","time":"2026-09-21T14:13:20Z","inferenceservicename":"income","endpoint":"canary","datacontenttype":"application/json","data":{"predictions":[0.75]}}`)},
 		{"kserve_v1_predicted", Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Outputs: Outputs{Predicted: "predictions"}}, kserve("response"), []byte(`{"predictions":[1,2]}`)},
@@ -174,6 +175,12 @@ func lacking(names, rows int) string {
 		fmt.Fprintf(&b, `%s"k%d":0`, []string{"", ","}[min(i, 1)], i)
 	}
 	return b.String() + `}` + strings.Repeat(`,{}`, rows-1) + `]}`
+}
+
+// lackingColumns are the same as columns.
+func lackingColumns(names, rows int) string {
+	frames := strings.Replace(lacking(names, 2), "instances", "inputs", 1)
+	return strings.Replace(frames, "{}", `{"k0":[`+strings.Repeat("1,", rows-1)+`1]}`, 1)
 }
 
 // What a record lacks is no memory: 63 KB of rows without their names were 1.7 GB
@@ -272,6 +279,11 @@ func TestHalvesRefused(t *testing.T) {
 		"untyped later":   {`{"predictions":[null,0.5]}`, "response", MissingField, "predictions", ""},
 		"untyped v2":      {`{"outputs":[{"name":"p","shape":[1],"data":[0.5]}]}`, "response", MissingField, "p", ""},
 		"untyped named":   {`{"predictions":[{"class":"late","p":0.5}]}`, "response", MissingField, "p", ""},
+		"uneven columns":  {`{"inputs":[{"a":[1,2],"b":[1]}]}`, "request", BadValue, "inputs[0].b", ""},
+		"added column":    {`{"inputs":[{"a":[1]},{"b":[1]}]}`, "request", WrongType, "inputs[1].b", ""},
+		"nested column":   {`{"inputs":[{"a":[[1]]}]}`, "request", TooNested, "inputs[0].a[0]", ""},
+		"columns of none": {`{"inputs":[{"a":1},5]}`, "request", WrongType, "inputs[1]", ""},
+		"lacking columns": {lackingColumns(400, 20_000), "request", TooLarge, "inputs", ""},
 		"nested":          {`{"instances":[{"a":{"b":1}}]}`, "request", TooNested, "instances[0].a", ""},
 	} {
 		d, p := openHalf(t, iris)
@@ -362,6 +374,7 @@ func FuzzInference(f *testing.F) {
 		f.Add(i, c.value)
 	}
 	f.Add(0, []byte(lacking(30, 1000)))
+	f.Add(0, []byte(lackingColumns(30, 1000)))
 	f.Add(0, []byte(`{"inputs":[{"name":"a","shape":[65536,0],"data":[]}]}`))
 	cases := halfCases()
 	f.Fuzz(func(t *testing.T, which int, value []byte) {

@@ -97,7 +97,13 @@ func (m *tensors) json(root ref, response bool) *Error {
 		}
 		return err
 	}
-	if m.inputs, err = m.jsonTensors(m.inputs, t.get(root, "inputs")); err == nil {
+	inputs := t.get(root, "inputs")
+	if m.isFrames(inputs) {
+		m.inputs, err = m.frames(m.inputs, inputs)
+	} else {
+		m.inputs, err = m.jsonTensors(m.inputs, inputs)
+	}
+	if err == nil {
 		m.inputs, err = m.v1(m.inputs, t.get(root, "instances"), "input")
 	}
 	return err
@@ -268,6 +274,10 @@ func (m *tensors) v1(list []tensor, array ref, name string) ([]tensor, *Error) {
 	return append(list, one), nil
 }
 
+// lackingHint is what to do about rows that lack so much that it takes more memory
+// than they do.
+const lackingHint = "the rows have too many values, with those that they lack of the first row's; send fewer rows a record, or raise max_event_bytes"
+
 // v1Objects reads rows that name their values: one tensor a name of the first
 // row. A name that a later row lacks is null there, one that it adds is refused.
 func (m *tensors) v1Objects(list []tensor, array ref) ([]tensor, *Error) {
@@ -279,7 +289,7 @@ func (m *tensors) v1Objects(list []tensor, array ref) ([]tensor, *Error) {
 	// What a row lacks takes memory too, so the tree's bound of values has to hold
 	// with it.
 	if t.size(first)*rows > t.max {
-		return list, t.fail(array, TooLarge, "the rows have too many values, with those that they lack of the first row's; send fewer rows a record, or raise max_event_bytes")
+		return list, t.fail(array, TooLarge, lackingHint)
 	}
 	for r := t.next(first); r != 0; r = t.next(r) {
 		if err := m.named(r, first); err != nil {
