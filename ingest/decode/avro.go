@@ -118,7 +118,7 @@ func (a *avroDecoder) run(steps []avroStep) (err *Error) {
 			}
 			v := math.Float32frombits(binary.LittleEndian.Uint32(r.b[r.i:]))
 			r.i += 4
-			err = a.setNumber(&s.target, float64(v))
+			err = a.setFloat(&s.target, v)
 		case readLong:
 			v, ok := r.long()
 			if !ok || (s.narrow && v != int64(int32(v))) {

@@ -187,7 +187,7 @@ func (d *protoDecoder) value(f *protoField, b []byte, i int) (int, *Error) {
 		v := binary.LittleEndian.Uint32(b[i:])
 		switch f.code {
 		case protoFloat:
-			return i + 4, d.setNumber(&f.target, float64(math.Float32frombits(v)))
+			return i + 4, d.setFloat(&f.target, math.Float32frombits(v))
 		case protoSigned32:
 			return i + 4, d.integer(f, int64(int32(v)))
 		}

@@ -59,8 +59,8 @@ func formats() []format {
 		{FormatAzureML, "azureml/3", []Kind{KindPredictions}, checkTabular, openAzureML},
 		{FormatGenAI, "otel-genai/1", []Kind{KindPredictions, KindLabels}, checkGenAI, openGenAI},
 		{FormatMapping, "mapping/2", Kinds(), checkMapping, openMapping},
-		{FormatAvro, "avro/1", Kinds(), checkAvro, openAvro},
-		{FormatProtobuf, "protobuf/1", Kinds(), checkProtobuf, openProtobuf},
+		{FormatAvro, "avro/2", Kinds(), checkAvro, openAvro},
+		{FormatProtobuf, "protobuf/2", Kinds(), checkProtobuf, openProtobuf},
 		{FormatKServe, "kserve/3", []Kind{KindPredictions}, checkInference, openInference},
 		{FormatSeldon, "seldon/3", []Kind{KindPredictions}, checkInference, openInference},
 	}
