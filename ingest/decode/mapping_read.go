@@ -1,11 +1,6 @@
 package decode
 
-import (
-	"bytes"
-	"math"
-	"slices"
-	"strconv"
-)
+import "slices"
 
 // mapping decodes any JSON by a mapping file.
 type mapping struct {
@@ -288,64 +283,6 @@ func (d *mapping) propensity(m *mapped) (float64, bool, *Error) {
 		return 0, false, bad(BadValue, propensityHint).at("propensity")
 	}
 	return v, ok, err
-}
-
-// perUnit is how many milliseconds a unit has.
-func perUnit(unit string) float64 {
-	switch unit {
-	case "s":
-		return 1e3
-	case "us":
-		return 1e-3
-	case "ns":
-		return 1e-6
-	}
-	return 1
-}
-
-// instant reads a point in time in the file's unit, as Unix milliseconds.
-func (d *mapping) instant(m *mapped, rec Record) (int64, *Error) {
-	if m.record {
-		return rec.Known, nil
-	}
-	t := d.t
-	r := d.at(m)
-	if !t.there(r) {
-		return 0, bad(MissingField, "the mapping's pointer "+m.text+" leads to nothing").at("ts")
-	}
-	switch {
-	case m.unit == "":
-		return t.instant(r)
-	case m.unit == "rfc3339" && t.kind(r) != isString:
-		return 0, t.mistyped(r, "send RFC 3339, as the mapping says")
-	case m.unit == "rfc3339":
-		return t.instant(r)
-	case t.kind(r) != isString && t.kind(r) != isNumber:
-		return 0, t.mistyped(r, "send a number, as the mapping says")
-	}
-	ms, ok := sinceEpoch(t.text(r), m.unit)
-	if !ok {
-		return 0, t.fail(r, BadValue, "send a number of "+m.unit+" since 1970")
-	}
-	return ms, nil
-}
-
-// sinceEpoch reads a number of units since 1970, cut to the millisecond.
-func sinceEpoch(b []byte, unit string) (int64, bool) {
-	if unit != "s" && !bytes.ContainsAny(b, ".eE") {
-		whole, err := strconv.ParseInt(text(b), 10, 64)
-		switch unit {
-		case "ns":
-			whole /= 1e6
-		case "us":
-			whole /= 1e3
-		}
-		return whole, err == nil && whole < 1<<53 && whole > -1<<53
-	}
-	v, ok, err := decimalNumber(b)
-	// What a float64 of seconds is off by must not cost a millisecond.
-	v = math.Floor(v*perUnit(unit) + 1e-3)
-	return int64(v), err == nil && ok && math.Abs(v) < 1<<53
 }
 
 // features adds what the file names: the members of an object, single values,
