@@ -78,3 +78,21 @@ func (e *cloudEvent) failed(t *tree, rec Record) ([]byte, *Error) {
 	}
 	return status, nil
 }
+
+// body reads the payload, which is JSON.
+func (e *cloudEvent) body(t *tree) (ref, *Error) {
+	if e.attributes == 0 {
+		root, err := t.root(e.data)
+		if err != nil && err.Hint == followsHint {
+			err.Hint = "something follows the JSON: tensors in the binary extension of KServe and Triton cannot be read; have them sent as JSON (binary_data: false)"
+		}
+		return root, err
+	}
+	if at := t.get(e.attributes, "data_base64"); t.there(at) && !t.there(e.payload) {
+		return 0, t.fail(at, BadValue, "data_base64 is not read; send the payload as JSON in data")
+	}
+	if !t.there(e.payload) {
+		return 0, t.missing(e.attributes, "data", "send the payload as JSON")
+	}
+	return e.payload, nil
+}

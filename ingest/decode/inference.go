@@ -165,11 +165,9 @@ func (d *inference) kserve(rec Record) (x exchange, ours bool, err *Error) {
 			return x, true, err // the body says why, in whatever shape
 		}
 	}
-	payload := e.payload
-	if e.attributes == 0 {
-		if payload, err = t.root(e.data); err != nil {
-			return x, true, err
-		}
+	payload, err := e.body(t)
+	if err != nil {
+		return x, true, err
 	}
 	return x, true, d.message.json(payload, x.half == HalfResponse)
 }

@@ -364,9 +364,8 @@ func (d *mapping) single(s *section, e *prediction, f *namedField) *Error {
 }
 
 func (d *mapping) feature(s *section, e *prediction, name []byte, r ref) *Error {
-	if k := d.t.kind(r); s.nested == "skip" && (k == isObject || k == isArray) {
-		e.unknown++
-		return nil
+	if k := d.t.kind(r); k == isObject || k == isArray {
+		return nested(d.t, e, r, s.nested)
 	}
 	return d.into.Predictions.treeFeature(d.t, name, r)
 }

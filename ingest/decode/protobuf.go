@@ -109,7 +109,7 @@ func (d *protoDecoder) read(rec Record, body []byte) *Error {
 	d.begin()
 	d.sent, d.counted, d.parts = 0, 0, 0
 	if err := d.message(d.plan.event, body); err != nil {
-		return err
+		return d.plans.unframed(err, body)
 	}
 	if err := d.implied(d.plan.event); err != nil {
 		return err

@@ -345,9 +345,17 @@ func (b *tabular) name(i int) []byte {
 }
 
 func (b *tabular) feature(p *Predictions, e *prediction, name []byte, r ref) *Error {
-	if k := b.t.kind(r); (k == isObject || k == isArray) && b.options.Nested == "skip" {
-		e.unknown++
-		return nil
+	if k := b.t.kind(r); k == isObject || k == isArray {
+		return nested(b.t, e, r, b.options.Nested)
 	}
 	return p.treeFeature(b.t, name, r)
+}
+
+// nested leaves out a feature that is an object or array, or refuses it.
+func nested(t *tree, e *prediction, r ref, option string) *Error {
+	if option != "skip" {
+		return t.fail(r, TooNested, "a feature is a number, a string, a boolean or null, not an object or array; flatten it, or set nested: skip to leave such features out")
+	}
+	e.unknown++
+	return nil
 }
