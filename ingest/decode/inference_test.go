@@ -49,6 +49,14 @@ func kserve(half string) headers {
 	}
 }
 
+// failedResponse are the headers of an error, which KServe logs where it logs all
+// responses.
+func failedResponse() headers {
+	h := kserve("response")
+	h["ce_statuscode"] = "422"
+	return h
+}
+
 // seldon1 are the headers of Seldon Core 1, which gives each event an id of its
 // own, and both halves a requestid.
 func seldon1(half, id string) headers {
@@ -106,6 +114,8 @@ func halfCases() []halfCase {
 		{"kserve_v1_response", iris, kserve("response"), []byte(`{"predictions":["yes","no"]}`)},
 		{"kserve_structured", Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Outputs: Outputs{Score: "predictions"}}, nil, []byte(`{"specversion":"1.0","id":"s1","type":"io.seldon.serving.inference.response","time":"2026-09-21T14:13:20Z","inferenceservicename":"income","endpoint":"canary","datacontenttype":"application/json","data":{"predictions":[0.75]}}`)},
 		{"kserve_v1_predicted", Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Outputs: Outputs{Predicted: "predictions"}}, kserve("response"), []byte(`{"predictions":[1,2]}`)},
+		{"kserve_classes", Source{Topic: "k", Format: FormatKServe, Deploy: "d1", Tabular: Tabular{Classes: true}}, kserve("response"), []byte(`{"outputs":[{"name":"output-0","shape":[2],"datatype":"INT64","data":[1,0]}]}`)},
+		{"kserve_failed", iris, failedResponse(), []byte(`{"error":"Failed to process request: unexpected feature count"}`)},
 		{"seldon1_request", iris, seldon1("request", "6a572f54"), []byte(`{"instances":[[1]]}`)},
 		{"seldon1_response", iris, seldon1("response", "77777777"), []byte(`{"predictions":["late"]}`)},
 		{"seldon_json_request", seldon("inputs"), headers{"x-request-id": "r1", "deploy": "d7"}, []byte(`{"inputs":[{"name":"age","shape":[1],"datatype":"INT32","data":[40]}]}`)},
@@ -395,7 +405,7 @@ func FuzzInference(f *testing.F) {
 		if err == nil && p.Len() == rows && p.Skipped == 0 {
 			t.Fatal("the record is neither rows, nor refused, nor skipped")
 		}
-		cells := len(d.message.cells)
+		cells := max(len(d.message.cells), 1) // an error is a row without any
 		if most := max(len(value), d.tree.max); err == nil && (cells > most || p.Len()-rows > cells) {
 			t.Fatalf("%d rows of %d values, of a record of %d bytes", p.Len()-rows, cells, len(value))
 		}
