@@ -71,13 +71,17 @@ func (a *avroDecoder) read(rec *Record, body []byte) *Error {
 	a.begin()
 	a.event.unknown = a.plan.unknown
 	a.r = avroReader{b: body}
-	if err := a.run(a.plan.steps); err != nil {
-		return err
+	err := a.run(a.plan.steps)
+	if err == nil && a.r.i != len(a.r.b) {
+		err = misread("bytes are left over behind the event")
 	}
-	if a.r.i != len(a.r.b) {
-		return misread("bytes are left over behind the event")
+	if err == nil {
+		err = a.endOf(rec)
 	}
-	return a.endOf(rec)
+	if err != nil {
+		return a.plans.unframed(err, body)
+	}
+	return nil
 }
 
 // run executes steps. It is one switch, longer than most functions, because it
@@ -118,7 +122,7 @@ func (a *avroDecoder) run(steps []avroStep) (err *Error) {
 			}
 			v := math.Float32frombits(binary.LittleEndian.Uint32(r.b[r.i:]))
 			r.i += 4
-			err = a.setNumber(&s.target, float64(v))
+			err = a.setFloat(&s.target, v)
 		case readLong:
 			v, ok := r.long()
 			if !ok || (s.narrow && v != int64(int32(v))) {

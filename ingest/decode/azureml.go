@@ -126,7 +126,11 @@ func (d *azureML) found(root ref, half string) (n int, err *Error) {
 		n = d.in.n
 	}
 	if err == nil && half != HalfRequest {
-		err = d.answered(data, -1)
+		if half == HalfResponse {
+			err = d.answered(data, -1)
+		} else { // a row is its own answer
+			err = d.replies(data, n)
+		}
 		n = d.out.n
 	}
 	if err == nil && n == 0 {
@@ -191,9 +195,12 @@ func (d *azureML) alone(root ref, id []byte, half string, i, n int) []byte {
 	w.member("correlationid")
 	w.text(numbered)
 	w.member("data")
-	if d.in.columns != 0 || d.in.names != 0 {
+	switch {
+	case d.in.columns != 0 || d.in.names != 0:
 		d.sentRow(&w)
-	} else {
+	case half == HalfResponse && d.at != nil:
+		d.answerRow(&w)
+	default:
 		w.byte('[')
 		w.value(row)
 		w.byte(']')

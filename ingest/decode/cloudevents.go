@@ -59,3 +59,40 @@ func (e *cloudEvent) extension(t *tree, rec Record, name string) ([]byte, *Error
 	}
 	return value, plainHeader(value, "ce_"+name)
 }
+
+// failed returns the HTTP status of a response that is an error, nil of any other.
+// KServe says it in the extension statuscode, where it logs all responses.
+func (e *cloudEvent) failed(t *tree, rec Record) ([]byte, *Error) {
+	const name = "statuscode"
+	status, err := e.extension(t, rec, name)
+	if err != nil || len(status) == 0 {
+		return nil, err
+	}
+	for _, c := range status {
+		if c-'0' > 9 || len(status) != 3 {
+			return nil, bad(BadValue, "send the HTTP status of the response, such as 200 or 422").at(name)
+		}
+	}
+	if status[0] == '2' {
+		return nil, nil
+	}
+	return status, nil
+}
+
+// body reads the payload, which is JSON.
+func (e *cloudEvent) body(t *tree) (ref, *Error) {
+	if e.attributes == 0 {
+		root, err := t.root(e.data)
+		if err != nil && err.Hint == followsHint {
+			err.Hint = "something follows the JSON: tensors in the binary extension of KServe and Triton cannot be read; have them sent as JSON (binary_data: false)"
+		}
+		return root, err
+	}
+	if at := t.get(e.attributes, "data_base64"); t.there(at) && !t.there(e.payload) {
+		return 0, t.fail(at, BadValue, "data_base64 is not read; send the payload as JSON in data")
+	}
+	if !t.there(e.payload) {
+		return 0, t.missing(e.attributes, "data", "send the payload as JSON")
+	}
+	return e.payload, nil
+}

@@ -95,3 +95,60 @@ func FuzzCSV(f *testing.F) {
 		}
 	})
 }
+
+// XGBoost answers multi:softprob in CSV as Python writes a list.
+func TestListsInBrackets(t *testing.T) {
+	second := Tabular{Score: "/1"}
+	for _, c := range []struct {
+		rows    int // that were sent; 0 where only the answers are captured
+		answers string
+		options Tabular
+		want    string
+	}{
+		{1, "[0.3, 0.7]", second, "e 0.7"},
+		{1, "[0.3, 0.7]\r\n", second, "e 0.7"},
+		{1, "[0.1, 0.2, 0.7]", Tabular{Score: "/2", Predicted: "/0"}, "e 0.7=0.1"},
+		{2, "[0.3, 0.7],[0.6, 0.4]", second, "e/0 0.7 e/1 0.4"},
+		{2, "[0.3, 0.7]\n[0.6, 0.4]\n", second, "e/0 0.7 e/1 0.4"},
+		{2, "[0.3,nan] , [ -1e-3 ,+4]", second, "e/0 NaN e/1 4"},
+		{0, "[0.3, 0.7],[0.6, 0.4]", second, "e/0 0.7 e/1 0.4"},
+		{2, "[0.3],[0.6]", Tabular{}, "e/0 0.3 e/1 0.6"},
+		{2, "[0.3, 0.7]", second, "1 answers for 2 rows"}, // not two answers of one number
+		{1, "[0.3, 0.7]", Tabular{}, "set score or predicted of the source"},
+		{1, "[0.3 0.7]", Tabular{}, "a list in brackets in CSV holds numbers"},
+		{1, "[[0.3, 0.7]]", second, "a list in brackets in CSV holds numbers"},
+		{1, "[0.3, late]", second, "a list in brackets in CSV holds numbers"},
+		{1, "[0.3, 0.7", second, "a list in brackets in CSV holds numbers"},
+		{1, "[0.3, 0.7]x", second, "a list in brackets in CSV holds numbers"},
+		{2, "[0.3, 0.7],,[0.6, 0.4]", second, "a list in brackets in CSV holds numbers"},
+		{1, "[0.3, 1e400]", second, "does not fit a float64"},
+		{1, "[unk]", Tabular{}, "e =[unk]"}, // a class may be called so
+	} {
+		d, columns := openShape(t, Source{Format: FormatSageMaker, Model: "m", Deploy: "d", Holds: []Kind{KindPredictions}, Tabular: c.options})
+		input := ""
+		if c.rows > 0 {
+			input = fmt.Sprintf(`"endpointInput":{"observedContentType":"text/csv","encoding":"CSV","data":%q},`, strings.Repeat("[1,2\n", c.rows))
+		}
+		value := fmt.Sprintf(`{"captureData":{%s"endpointOutput":{"observedContentType":"text/csv","encoding":"CSV","data":%q}},"eventMetadata":{"eventId":"e","inferenceTime":"2026-09-21T14:13:20Z"}}`, input, c.answers)
+		got := fmt.Sprint(d.Append(Record{Known: testKnown, Value: []byte(value)}))
+		if p := columns.Predictions; p.Len() > 0 {
+			var rows []string
+			for i := range p.Len() {
+				row := string(p.ID.At(i)) + " "
+				if v, ok := p.Score.At(i); ok {
+					row += fmt.Sprint(v)
+				}
+				if v, ok := p.PredictedValue.At(i); ok {
+					row += fmt.Sprint("=", v)
+				} else if class := p.Predicted.At(i); len(class) > 0 {
+					row += "=" + string(class)
+				}
+				rows = append(rows, row)
+			}
+			got = strings.Join(rows, " ")
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%q for %d rows: %s, want %s", c.answers, c.rows, got, c.want)
+		}
+	}
+}

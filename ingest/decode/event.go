@@ -67,7 +67,7 @@ func (l *Limits) startOf(size int, known int64) *Error {
 		return bad(TooLarge, fmt.Sprintf("the event has %d bytes; send at most %d", size, l.MaxBytes))
 	}
 	if size == 0 {
-		return bad(Unparsable, "the record has no value; send a JSON object")
+		return bad(Unparsable, "the record has no value; send an event, and let a connector write no tombstones (Debezium: tombstones.on.delete=false)")
 	}
 	if known < earliestKnown || known >= latestKnown {
 		return &Error{TimeOutOfRange, "", "the Kafka timestamp of the record lies outside 2000 to 2100; producers set it in Unix milliseconds"}

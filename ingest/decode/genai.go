@@ -278,7 +278,8 @@ func (d *genAI) measurements(p *Predictions, attributes ref) *Error {
 		}
 		value := t.first(t.get(a, "value"))
 		if err := d.measurement(p, key, value); err != nil {
-			return err.at(t.path(value))
+			// An empty value has no node of its own.
+			return err.at(t.path(value)).at(t.path(t.get(a, "value"))).at(t.path(a))
 		}
 	}
 	return nil

@@ -23,7 +23,8 @@ const (
 // Outputs says which of a model's outputs mean what. Without it, the output
 // decides by its type: a text or boolean is the predicted class, a single
 // integer the predicted number, a single float the score, and of several floats
-// (probabilities by class) the last is the score.
+// (probabilities by class) the last is the score. Where several outputs could
+// mean the same, or one holds several integers, the response is refused.
 type Outputs struct {
 	// Score and Predicted name outputs.
 	Score     string `yaml:"score"`
@@ -63,6 +64,7 @@ func checkInference(s Source) error {
 type exchange struct {
 	id, model, deploy, stage []byte
 	half                     string
+	failed                   []byte // the status of a response that is an error
 	ts                       int64
 	hasTS                    bool
 }
@@ -78,7 +80,7 @@ type inference struct {
 	model, deploy, stage []byte
 	topicModel           []byte
 	features             []int32 // of the record, column by column
-	name, id             []byte
+	name, id, class      []byte  // of the row under way
 	envelope             func(*inference, Record) (exchange, bool, *Error)
 }
 
@@ -91,6 +93,7 @@ func openInference(s Source, into Columns) (Decoder, error) {
 		model: []byte(s.Model), deploy: []byte(s.Deploy), stage: []byte(s.Stage), envelope: (*inference).kserve,
 	}
 	d.message.tree = d.tree
+	d.message.score, d.message.predicted = s.Outputs.Score, s.Outputs.Predicted
 	if s.Format == FormatSeldon {
 		d.envelope = (*inference).seldon
 		// seldon.NAMESPACE.model.NAME.inputs
@@ -104,7 +107,11 @@ func openInference(s Source, into Columns) (Decoder, error) {
 // Append decodes one half. A record is one event, however many rows it has: it
 // is taken or refused as a whole.
 func (d *inference) Append(rec Record) error {
-	if err := d.limits.start(rec); err != nil {
+	size := len(rec.Value)
+	if d.source.Format == FormatKServe {
+		size = max(size, 1) // an error may have no body
+	}
+	if err := d.limits.startOf(size, rec.Known); err != nil {
 		return err
 	}
 	x, ours, err := d.envelope(d, rec)
@@ -113,7 +120,11 @@ func (d *inference) Append(rec Record) error {
 		return nil
 	}
 	before := d.Len()
-	if err == nil {
+	switch {
+	case err != nil:
+	case x.failed != nil:
+		err = d.failure(x, rec)
+	default:
 		err = d.rows(x, rec)
 	}
 	if err != nil {
@@ -146,29 +157,38 @@ func (d *inference) kserve(rec Record) (x exchange, ours bool, err *Error) {
 		return x, true, err
 	}
 	x.id = orElse(x.id, e.id)
-	x.model, x.deploy, x.stage = d.model, d.deploy, d.stage
-	if len(x.model) == 0 {
-		if x.model, err = e.extension(t, rec, "inferenceservicename"); err != nil {
-			return x, true, err
+	if err = d.who(&x, &e, rec); err != nil {
+		return x, true, err
+	}
+	if x.half == HalfResponse {
+		if x.failed, err = e.failed(t, rec); err != nil || x.failed != nil {
+			return x, true, err // the body says why, in whatever shape
 		}
 	}
-	if endpoint, err := e.extension(t, rec, "endpoint"); err != nil {
+	payload, err := e.body(t)
+	if err != nil {
 		return x, true, err
+	}
+	return x, true, d.message.json(payload, x.half == HalfResponse)
+}
+
+// who finds whose exchange it is: what the source says of it, else the event.
+func (d *inference) who(x *exchange, e *cloudEvent, rec Record) (err *Error) {
+	x.model, x.deploy, x.stage = d.model, d.deploy, d.stage
+	if len(x.model) == 0 {
+		if x.model, err = e.extension(d.tree, rec, "inferenceservicename"); err != nil {
+			return err
+		}
+	}
+	if endpoint, err := e.extension(d.tree, rec, "endpoint"); err != nil {
+		return err
 	} else if len(x.stage) == 0 && string(endpoint) == "canary" {
 		x.stage = endpoint
 	}
 	if len(x.deploy) == 0 {
-		if x.deploy, err = d.deployOf(rec); err != nil {
-			return x, true, err
-		}
+		x.deploy, err = d.deployOf(rec)
 	}
-	payload := e.payload
-	if e.attributes == 0 {
-		if payload, err = t.root(e.data); err != nil {
-			return x, true, err
-		}
-	}
-	return x, true, d.message.json(payload, x.half == HalfResponse)
+	return err
 }
 
 // seldon reads a message of Seldon Core 2: the topic says which half it is, a
@@ -236,6 +256,10 @@ func (d *inference) rows(x exchange, rec Record) *Error {
 	if x.half == HalfResponse {
 		list = d.message.outputs
 	}
+	if len(list) == 0 && d.message.left > 0 {
+		_, err := d.means(list)
+		return err // none of those that the source names is there
+	}
 	if len(list) == 0 {
 		return bad(MissingField, "the message has no tensors; send inputs or instances in a request, outputs or predictions in a response")
 	}
@@ -273,21 +297,50 @@ func (d *inference) rows(x exchange, rec Record) *Error {
 	return nil
 }
 
+// failure appends a response that is an error. How many rows its request had it
+// does not say, so it is one row, under the identifier.
+func (d *inference) failure(x exchange, rec Record) *Error {
+	if len(x.id) > maxName {
+		return &Error{BadValue, "prediction_id", "the text is longer than 256 bytes"}
+	}
+	m := d.begin()
+	e := d.event(x, 0, 1)
+	e.status = x.failed
+	err := d.end(&e, rec)
+	if err != nil {
+		d.rollback(m)
+	}
+	return err
+}
+
+// event returns what all rows of one half have in common, under the row's
+// identifier.
+func (d *inference) event(x exchange, i, n int) prediction {
+	half := x.half
+	if d.source.Logged == LoggedRequests || d.source.Logged == LoggedResponses {
+		half = ""
+	}
+	return prediction{id: d.rowID(x.id, i, n), model: x.model, deploy: x.deploy, stage: x.stage, half: []byte(half), ts: x.ts, hasTS: x.hasTS}
+}
+
 func (d *inference) append(x exchange, rec Record, list []tensor, n int) *Error {
 	if x.half == HalfRequest {
 		if err := d.columns(list); err != nil {
 			return err
 		}
 	}
-	half := x.half
-	if d.source.Logged == LoggedRequests || d.source.Logged == LoggedResponses {
-		half = ""
+	var m meanings
+	if x.half == HalfResponse && n > 0 {
+		var err *Error
+		if m, err = d.means(list); err != nil {
+			return err
+		}
 	}
 	for i := range n {
-		e := prediction{id: d.rowID(x.id, i, n), model: x.model, deploy: x.deploy, stage: x.stage, half: []byte(half), ts: x.ts, hasTS: x.hasTS}
+		e := d.event(x, i, n)
 		if x.half == HalfRequest {
 			d.request(list, i)
-		} else if err := d.response(&e, list, i); err != nil {
+		} else if err := d.response(&e, list, m, i); err != nil {
 			return err
 		}
 		// Only the first can be refused: the others differ in what was checked.

@@ -1,57 +1,155 @@
 package decode
 
-// response reads one row of the outputs.
-func (d *inference) response(e *prediction, list []tensor, row int) *Error {
+import "fmt"
+
+// meanings are the places of the outputs that are the score and what was
+// predicted; -1 is none.
+type meanings struct{ score, predicted int }
+
+// means finds which outputs mean what: those that the source names, else by their
+// types. It serves all rows of a response.
+func (d *inference) means(list []tensor) (m meanings, err *Error) {
 	o := d.source.Outputs
 	if o.Score == "" && o.Predicted == "" {
-		for i := range list {
-			if err := d.byType(e, &list[i], row); err != nil {
-				return err
-			}
-		}
-		return nil
+		return d.byType(list)
 	}
-	if err := output(o.Score, e, list, row, d.score); err != nil {
-		return err
+	if m.score, err = named(o.Score, list); err == nil {
+		m.predicted, err = named(o.Predicted, list)
 	}
-	return output(o.Predicted, e, list, row, d.predicted)
+	return m, err
 }
 
-// output reads the outputs of a name, which must be there if the source has it.
-func output(name string, e *prediction, list []tensor, row int, read func(*prediction, *tensor, int) *Error) *Error {
-	found := name == ""
+// named finds the output of a name, which must be there, once, if the source has
+// it.
+func named(name string, list []tensor) (int, *Error) {
+	at := -1
 	for i := range list {
-		if name != "" && string(list[i].name) == name {
-			found = true
-			if err := read(e, &list[i], row); err != nil {
-				return err
-			}
+		switch {
+		case name == "" || string(list[i].name) != name:
+		case at >= 0:
+			return at, bad(DuplicateKey, "the response has several outputs of this name, which outputs of the source names; name each once").at(name)
+		default:
+			at = i
 		}
 	}
-	if !found {
-		return bad(MissingField, "the response has no output of this name, which outputs of the source names").at(name)
+	if at < 0 && name != "" {
+		return at, bad(MissingField, "the response has no output of this name, which outputs of the source names").at(name)
+	}
+	return at, nil
+}
+
+// response reads one row of the outputs.
+func (d *inference) response(e *prediction, list []tensor, m meanings, row int) *Error {
+	if m.score >= 0 {
+		if err := d.score(e, &list[m.score], row); err != nil {
+			return err
+		}
+	}
+	if m.predicted >= 0 {
+		return d.predicted(e, &list[m.predicted], row)
 	}
 	return nil
 }
 
-// byType decides what an output means by its type; of several outputs of one
-// meaning the first counts.
-func (d *inference) byType(e *prediction, t *tensor, row int) *Error {
-	cells := t.row(row)
-	if len(cells) == 0 {
-		return nil
-	}
-	switch first := cells[0]; {
-	case first.kind == isNumber && len(cells) == 1 && len(t.datatype) == 0:
-		return bad(MissingField, "nothing says what this number is, as the V1 protocol has no types; set outputs of the source, such as {score: predictions} or {predicted: predictions}").at(string(t.name))
-	case first.kind == isString || len(cells) == 1 && isInteger(string(t.datatype)):
-		if e.predicted == nil && !e.hasValue {
-			return d.predicted(e, t, row)
+// byType decides what the outputs mean by their types. Where several could mean
+// the same, only the source can say which.
+func (d *inference) byType(list []tensor) (m meanings, err *Error) {
+	m = meanings{-1, -1}
+	scores, classes := 0, 0
+	for i := range list {
+		switch is, err := d.meaning(&list[i]); {
+		case err != nil:
+			return m, err
+		case is == isScore:
+			if scores++; scores == 1 {
+				m.score = i
+			}
+		case is == isPredicted:
+			if classes++; classes == 1 {
+				m.predicted = i
+			}
 		}
-	case !e.hasScore:
-		return d.score(e, t, row)
 	}
-	return nil
+	if scores > 1 || classes > 1 {
+		err = d.ambiguous(list, scores, classes)
+	}
+	return m, err
+}
+
+// meaning is what an output can be by its type.
+type meaning uint8
+
+const (
+	isNeither meaning = iota
+	isScore
+	isPredicted
+)
+
+// meaning decides by the datatype, or where there is none by all of the values: a
+// null has no type, and may be a class that the model did not answer.
+func (d *inference) meaning(t *tensor) (meaning, *Error) {
+	if t.width == 0 {
+		return isNeither, nil
+	}
+	texts, numbers := false, false
+	switch of, _ := datatypeOf(t.datatype); of.family {
+	case floating:
+		return isScore, nil
+	case boolean, plainBytes:
+		return isPredicted, nil
+	case wholeNumber:
+		switch {
+		case t.width == 1:
+			return isPredicted, nil
+		case d.source.Outputs.ScoreColumn != nil:
+			return isScore, nil
+		}
+		return isNeither, bad(BadValue, "nothing says what several whole numbers are; name those outputs that count in outputs of the source, and in score_column which of the numbers is the score if one is").at(string(t.name))
+	}
+	for i := range t.cells {
+		texts = texts || t.cells[i].kind == isString
+		numbers = numbers || t.cells[i].kind == isNumber
+	}
+	switch {
+	case numbers && t.width == 1:
+		return isNeither, bad(MissingField, fmt.Sprintf("nothing says what this number is, as the V1 protocol has no types; set outputs of the source, such as {score: %.64[1]s} or {predicted: %.64[1]s}", t.name)).at(string(t.name))
+	case texts || t.width == 1:
+		return isPredicted, nil
+	}
+	return isScore, nil
+}
+
+// maxNamed is how many outputs an error names.
+const maxNamed = 8
+
+// ambiguous refuses a response of which several outputs could mean the same.
+func (d *inference) ambiguous(list []tensor, scores, classes int) *Error {
+	say := func(want meaning) (names string) {
+		n := 0
+		for i := range list {
+			if is, _ := d.meaning(&list[i]); is != want {
+				continue
+			}
+			switch n++; {
+			case n > maxNamed:
+				return names + " and others"
+			case n > 1:
+				names += ", "
+			}
+			names += fmt.Sprintf("%.64q", list[i].name)
+		}
+		return names
+	}
+	hint := "each could be "
+	switch {
+	case scores > 1 && classes > 1:
+		hint += "the score (" + say(isScore) + "), or what was predicted (" + say(isPredicted) + ")"
+	case scores > 1:
+		hint += "the score: " + say(isScore)
+	default:
+		hint += "what was predicted: " + say(isPredicted)
+	}
+	return bad(BadValue, hint+"; name those that count in outputs of the source, as score and predicted; the others are not read then").at("outputs")
 }
 
 // isInteger reports whether a datatype of the Open Inference Protocol is one of
@@ -92,8 +190,11 @@ func (d *inference) predicted(e *prediction, t *tensor, row int) *Error {
 		return bad(BadValue, "the text is longer than 256 bytes").at(string(t.name))
 	case c.kind == isString:
 		e.predicted = c.text
-	case c.kind == isNumber && isInteger(string(t.datatype)) && rounded(c.number):
+	case c.kind == isNumber && (isInteger(string(t.datatype)) || d.source.Classes && finite(c.number)) && rounded(c.number):
 		return bad(BadValue, wholeHint).at(string(t.name))
+	case c.kind == isNumber && d.source.Classes && finite(c.number): // NaN names no class
+		d.class = className(d.class[:0], c.number)
+		e.predicted = d.class
 	case c.kind == isNumber:
 		e.value, e.hasValue = c.number, true
 	}

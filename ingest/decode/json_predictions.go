@@ -77,7 +77,7 @@ func (p *JSONPredictions) read(e *prediction, rec Record) *Error {
 	s := &p.scan
 	s.reset(rec.Value)
 	if s.space() != '{' {
-		return bad(Unparsable, "send one JSON object a record")
+		return noObject(rec.Value)
 	}
 	more := s.open('}')
 	for position := 0; more; position++ {

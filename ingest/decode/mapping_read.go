@@ -1,11 +1,6 @@
 package decode
 
-import (
-	"bytes"
-	"math"
-	"slices"
-	"strconv"
-)
+import "slices"
 
 // mapping decodes any JSON by a mapping file.
 type mapping struct {
@@ -17,8 +12,15 @@ type mapping struct {
 	row      ref
 }
 
-// Append decodes one record, by every section of the file.
-func (d *mapping) Append(rec Record) error { return d.run(rec, d.record) }
+// Append decodes one record, by every section of the file. A tombstone, which
+// change data capture writes for each row that is deleted, is no event of ours.
+func (d *mapping) Append(rec Record) error {
+	if rec.Value == nil {
+		d.into.skip()
+		return nil
+	}
+	return d.run(rec, d.record)
+}
 
 func (d *mapping) record(rec Record) (err *Error) {
 	if d.root, err = d.t.root(rec.Value); err != nil {
@@ -283,64 +285,6 @@ func (d *mapping) propensity(m *mapped) (float64, bool, *Error) {
 	return v, ok, err
 }
 
-// perUnit is how many milliseconds a unit has.
-func perUnit(unit string) float64 {
-	switch unit {
-	case "s":
-		return 1e3
-	case "us":
-		return 1e-3
-	case "ns":
-		return 1e-6
-	}
-	return 1
-}
-
-// instant reads a point in time in the file's unit, as Unix milliseconds.
-func (d *mapping) instant(m *mapped, rec Record) (int64, *Error) {
-	if m.record {
-		return rec.Known, nil
-	}
-	t := d.t
-	r := d.at(m)
-	if !t.there(r) {
-		return 0, bad(MissingField, "the mapping's pointer "+m.text+" leads to nothing").at("ts")
-	}
-	switch {
-	case m.unit == "":
-		return t.instant(r)
-	case m.unit == "rfc3339" && t.kind(r) != isString:
-		return 0, t.mistyped(r, "send RFC 3339, as the mapping says")
-	case m.unit == "rfc3339":
-		return t.instant(r)
-	case t.kind(r) != isString && t.kind(r) != isNumber:
-		return 0, t.mistyped(r, "send a number, as the mapping says")
-	}
-	ms, ok := sinceEpoch(t.text(r), m.unit)
-	if !ok {
-		return 0, t.fail(r, BadValue, "send a number of "+m.unit+" since 1970")
-	}
-	return ms, nil
-}
-
-// sinceEpoch reads a number of units since 1970, cut to the millisecond.
-func sinceEpoch(b []byte, unit string) (int64, bool) {
-	if unit != "s" && !bytes.ContainsAny(b, ".eE") {
-		whole, err := strconv.ParseInt(text(b), 10, 64)
-		switch unit {
-		case "ns":
-			whole /= 1e6
-		case "us":
-			whole /= 1e3
-		}
-		return whole, err == nil && whole < 1<<53 && whole > -1<<53
-	}
-	v, ok, err := decimalNumber(b)
-	// What a float64 of seconds is off by must not cost a millisecond.
-	v = math.Floor(v*perUnit(unit) + 1e-3)
-	return int64(v), err == nil && ok && math.Abs(v) < 1<<53
-}
-
 // features adds what the file names: the members of an object, single values,
 // and the elements of arrays.
 func (d *mapping) features(s *section, e *prediction) *Error {
@@ -420,9 +364,8 @@ func (d *mapping) single(s *section, e *prediction, f *namedField) *Error {
 }
 
 func (d *mapping) feature(s *section, e *prediction, name []byte, r ref) *Error {
-	if k := d.t.kind(r); s.nested == "skip" && (k == isObject || k == isArray) {
-		e.unknown++
-		return nil
+	if k := d.t.kind(r); k == isObject || k == isArray {
+		return nested(d.t, e, r, s.nested)
 	}
 	return d.into.Predictions.treeFeature(d.t, name, r)
 }

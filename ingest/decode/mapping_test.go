@@ -73,6 +73,18 @@ func TestMappingAndSource(t *testing.T) {
 	}
 }
 
+// Change data capture writes a record without a value for each deleted row.
+func TestTombstonesAreSkipped(t *testing.T) {
+	s := Source{Format: FormatMapping, Holds: []Kind{KindPredictions}, Mapping: Mapping{MappingFile: "m.yml", MappingText: goodMapping}}
+	d, columns := openShape(t, s)
+	if err := d.Append(Record{Known: testKnown}); err != nil || columns.Tally().Skipped != 1 {
+		t.Errorf("a tombstone: %v, %d skipped", err, columns.Tally().Skipped)
+	}
+	if err := d.Append(Record{Known: testKnown, Value: []byte{}}); err == nil || columns.Tally().Skipped != 1 {
+		t.Errorf("an empty value: %v, %d skipped", err, columns.Tally().Skipped)
+	}
+}
+
 // What the file says is part of the identity, where it lies is not.
 func TestMappingIdentity(t *testing.T) {
 	dir := t.TempDir()

@@ -88,8 +88,12 @@ func (s Source) foreign() error {
 		}
 	}
 	tabular := tabularFormats()
-	refuse(!s.Tabular.zero(), "nested, output, score, predicted, classes or sampled", tabular...)
-	refuse(len(s.FeatureNames) > 0, "feature_names", append(tabular, FormatKServe, FormatSeldon)...)
+	logged := append(tabularFormats(), FormatKServe, FormatSeldon)
+	rest := s.Tabular
+	rest.Classes = false
+	refuse(!rest.zero(), "nested, output, score, predicted, answers or sampled", tabular...)
+	refuse(s.Classes, "classes", logged...)
+	refuse(len(s.FeatureNames) > 0, "feature_names", logged...)
 	refuse(s.GenAI != GenAI{}, "evaluation, evaluation_label or identifier", FormatGenAI)
 	refuse(s.MappingFile != "", "mapping_file", FormatMapping)
 	return errors.Join(errs...)

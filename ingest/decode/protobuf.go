@@ -109,7 +109,7 @@ func (d *protoDecoder) read(rec Record, body []byte) *Error {
 	d.begin()
 	d.sent, d.counted, d.parts = 0, 0, 0
 	if err := d.message(d.plan.event, body); err != nil {
-		return err
+		return d.plans.unframed(err, body)
 	}
 	if err := d.implied(d.plan.event); err != nil {
 		return err
@@ -187,7 +187,7 @@ func (d *protoDecoder) value(f *protoField, b []byte, i int) (int, *Error) {
 		v := binary.LittleEndian.Uint32(b[i:])
 		switch f.code {
 		case protoFloat:
-			return i + 4, d.setNumber(&f.target, float64(math.Float32frombits(v)))
+			return i + 4, d.setFloat(&f.target, math.Float32frombits(v))
 		case protoSigned32:
 			return i + 4, d.integer(f, int64(int32(v)))
 		}

@@ -31,8 +31,9 @@ func checkSageMaker(s Source) error {
 type sageMaker struct {
 	platform
 	raw []byte // decoded base64
-	// lined says that the payload that was read last is JSON lines.
-	lined bool
+	// lined says that the payload that was read last is JSON lines, commas that it
+	// is CSV. answers says that the next one is of answers.
+	lined, commas, answers bool
 }
 
 // Append decodes one record, which holds a row for each line or instance.
@@ -54,6 +55,7 @@ func (d *sageMaker) capture(rec Record) *Error {
 	}
 	rows := -1
 	d.reset()
+	d.answers = false
 	if t.there(input) {
 		body, err := d.payload(input)
 		switch {
@@ -68,6 +70,7 @@ func (d *sageMaker) capture(rec Record) *Error {
 		rows = d.in.n
 	}
 	if t.there(output) {
+		d.answers = true
 		body, err := d.payload(output)
 		if err == nil {
 			err = d.answered(body, rows)
@@ -102,7 +105,7 @@ func (d *sageMaker) root(rec Record) (ref, *Error) {
 // payload reads what an endpoint was sent or answered, by its encoding.
 func (d *sageMaker) payload(at ref) (ref, *Error) {
 	t := d.t
-	d.lined = false
+	d.lined, d.commas, d.lists = false, false, false
 	data := t.get(at, "data")
 	document, err := t.plainText(data)
 	if err != nil {
@@ -118,7 +121,7 @@ func (d *sageMaker) payload(at ref) (ref, *Error) {
 	}
 	switch encoding := t.get(at, "encoding"); text(t.text(encoding)) {
 	case "CSV":
-		return t.csv(data, document)
+		return d.csv(data, document)
 	case "JSON":
 		return d.json(data, document, content)
 	case "BASE64":
@@ -134,11 +137,22 @@ func (d *sageMaker) payload(at ref) (ref, *Error) {
 	// What base64 holds, the content type says.
 	switch media, _, _ := bytes.Cut(content, []byte(";")); {
 	case bytes.EqualFold(bytes.TrimSpace(media), []byte("text/csv")):
-		return t.csv(data, document)
+		return d.csv(data, document)
 	case bytes.Contains(media, []byte("json")):
 		return d.json(data, document, content)
 	}
 	return 0, t.fail(kind, BadValue, "base64 is read if the content type is text/csv or one of JSON").at(t.pathOf(at, []byte("observedContentType")))
+}
+
+func (d *sageMaker) csv(at ref, document []byte) (ref, *Error) {
+	d.commas = true
+	if d.answers {
+		if lists, err := d.t.csvLists(at, document); err != nil || lists != 0 {
+			d.lists = true
+			return lists, err
+		}
+	}
+	return d.t.csv(at, document)
 }
 
 // json reads one document, or JSON lines.
@@ -260,10 +274,19 @@ func (d *sageMakerTruth) truth(rec Record) *Error {
 	return nil
 }
 
+// blank reports whether a label is a line of CSV that says nothing, as one that
+// nobody has labelled yet may be. Only a null of JSON says that there is none.
+func (d *sageMakerTruth) blank(at ref) bool {
+	return d.commas && d.t.size(at) == 1 && d.t.kind(d.t.first(at)) == isNull
+}
+
 // label appends one label; a line of CSV is an array of one field.
 func (d *sageMakerTruth) label(rec Record, id []byte, at ref, i, n int) (err *Error) {
 	t := d.t
 	e := label{model: d.model, ts: rec.Known, hasTS: true}
+	if d.blank(at) {
+		return t.fail(at, BadValue, "a blank line of CSV is no label: send the label; to withdraw one, send null with encoding JSON")
+	}
 	for t.kind(at) == isArray && t.size(at) == 1 {
 		at = t.first(at)
 	}
@@ -294,7 +317,11 @@ func (d *sageMakerTruth) aloneTruth(root ref, id []byte, at ref, i, n int) []byt
 	w.replace(data, func(w *treeWriter) {
 		d.half(w, data, func(w *treeWriter) {
 			w.byte('[')
-			w.value(at)
+			if d.blank(at) { // as null it would withdraw the label
+				w.text(nil)
+			} else {
+				w.value(at)
+			}
 			w.byte(']')
 		})
 	})

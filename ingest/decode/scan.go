@@ -287,11 +287,13 @@ func (s *scanner) skipMembers(closing byte, depth int, keyed bool) *Error {
 	return nil
 }
 
+const followsHint = "send one JSON object a record: something follows the first"
+
 // end checks that nothing but white space follows.
 func (s *scanner) end() *Error {
 	s.space()
 	if s.i != len(s.b) {
-		return bad(Unparsable, "send one JSON object a record: something follows the first")
+		return bad(Unparsable, followsHint)
 	}
 	return nil
 }
@@ -307,7 +309,7 @@ type fields interface {
 func (s *scanner) members(record []byte, into fields) *Error {
 	s.reset(record)
 	if s.space() != '{' {
-		return bad(Unparsable, "send one JSON object a record")
+		return noObject(record)
 	}
 	for more := s.open('}'); more; {
 		key, err := s.key()

@@ -136,6 +136,28 @@ func frame(b []byte) (header, body []byte, err *Error) {
 	return b[1:confluentHeader:confluentHeader], b[confluentHeader:], nil
 }
 
+// isFramed reports whether a record that should have no Confluent header seems to
+// have one. It serves errors: text does not begin with the byte 0, but a record of
+// Avro may.
+func isFramed(b []byte) bool { return len(b) >= confluentHeader && b[0] == 0 }
+
+// noObject refuses a record of JSON that is no object.
+func noObject(record []byte) *Error {
+	if isFramed(record) {
+		return bad(Unparsable, "the record begins with the byte 0 and a schema id, as a schema registry's serializer writes it, and JSON does not; send one JSON object a record with a plain serializer")
+	}
+	return bad(Unparsable, "send one JSON object a record")
+}
+
+// unframed adds to what is wrong with a record that is read without a registry
+// that it seems to come from one.
+func (p *schemaPlans[P]) unframed(err *Error, record []byte) *Error {
+	if (err.Reason == Unparsable || err.Reason == MissingField) && !p.framed() && isFramed(record) {
+		err.Hint += "; the record begins as with a schema registry's frame: if it has one, set schema_registry, and no schema_file"
+	}
+	return err
+}
+
 // schemaPlans are the compiled plans of a source, shared by its decoders. They
 // are kept for ever: a schema never changes under its id.
 type schemaPlans[P any] struct {

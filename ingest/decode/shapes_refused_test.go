@@ -123,6 +123,7 @@ func TestMendedRowKeepsItsIdentity(t *testing.T) {
 		want      string
 	}{
 		{FormatSageMaker, "row_refused", `[[3]]`, `[[3,4]]`, `prediction "a9d3/1" model "churn"`},
+		{FormatSageMaker, "answers_refused", `\"high\"`, `0.25`, `prediction "91c0/1" model "churn"`},
 		{FormatSageMakerTruth, "json", `{\"b\":1}`, `7`, `label "order-847/1" model "churn"`},
 		{FormatMLflow, "row_refused", `{\"x\":1}`, `4`, `prediction "0c24/1" model "churn"`},
 		{FormatAzureML, "row_refused", `[1,2]`, `41`, `prediction "bbbb1111-cc22-3333-44dd-555555eeeeee/1" model "credit-default"`},
@@ -244,6 +245,8 @@ func TestShapeSourcesSayWhatIsWrong(t *testing.T) {
 		{Source{Format: FormatSageMaker, Holds: labels, Model: "m", Deploy: "d"}, "holds:"},
 		{Source{Format: FormatSageMakerTruth, Holds: labels}, "model:"},
 		{Source{Format: FormatMLflow, Holds: predictions, Tabular: Tabular{Score: "x"}}, "score:"},
+		{Source{Format: FormatMLflow, Holds: predictions, Tabular: Tabular{Answers: "x"}}, "answers:"},
+		{Source{Format: FormatKServe, Holds: predictions, Deploy: "d", Tabular: Tabular{Answers: "/x"}}, "answers or sampled: kserve has no such option"},
 		{Source{Format: FormatMLflow, Holds: predictions, Tabular: Tabular{Output: "both"}}, "output:"},
 		{Source{Format: FormatMLflow, Holds: predictions, Tabular: Tabular{Output: "score", Score: "/x"}}, "output:"},
 		{Source{Format: FormatMLflow, Holds: predictions, Tabular: Tabular{Sampled: 20}}, "sampled:"},

@@ -39,6 +39,10 @@ func shapeCases() []shapeCase {
 	two.FeatureNames = []string{"a", "b"}
 	pointed := capture
 	pointed.Score, pointed.Predicted = "/probabilities/1", "/class"
+	softprob := capture
+	softprob.Score = "/1"
+	forest := capture
+	forest.Answers, forest.Score = "/scores", "/score"
 	classes := capture
 	classes.Classes = true
 	regression := capture
@@ -66,8 +70,8 @@ func shapeCases() []shapeCase {
 	figures := Source{Format: FormatMapping, Holds: []Kind{KindKPIs}}
 	return []shapeCase{
 		{"csv", capture}, {"csv_batch", named}, {"json_linear_learner", classes}, {"base64", pointed}, {"jsonlines", capture},
-		{"output_only", regression}, {"row_refused", two},
-		{"csv", classTruth}, {"csv_batch", truth}, {"json", truth},
+		{"output_only", regression}, {"row_refused", two}, {"csv_lists", softprob}, {"answers", forest}, {"answers_refused", forest},
+		{"csv", classTruth}, {"csv_batch", truth}, {"csv_blank", classTruth}, {"json", truth},
 		{"gateway", table}, {"legacy", legacy}, {"instances", table}, {"inputs_columns", second}, {"failed", table}, {"bad_request", table}, {"row_refused", table},
 		{"model_inputs", azure}, {"model_outputs", azureClass}, {"request", azure}, {"response", azureNamed}, {"inputs_outputs", azureBoth},
 		{"other_collection", azure}, {"binary", azure}, {"row_refused", azure},

@@ -53,16 +53,16 @@ func formats() []format {
 	return []format{
 		{FormatJSON, "json/1", Kinds(), nil, openJSON},
 		{FormatArrow, "arrow/2", Kinds(), checkArrow, openArrow},
-		{FormatSageMaker, "sagemaker/2", []Kind{KindPredictions}, checkSageMaker, openSageMaker},
-		{FormatSageMakerTruth, "sagemaker-groundtruth/2", []Kind{KindLabels}, checkSageMaker, openSageMaker},
-		{FormatMLflow, "mlflow/3", []Kind{KindPredictions}, checkTabular, openMLflow},
-		{FormatAzureML, "azureml/2", []Kind{KindPredictions}, checkTabular, openAzureML},
+		{FormatSageMaker, "sagemaker/3", []Kind{KindPredictions}, checkSageMaker, openSageMaker},
+		{FormatSageMakerTruth, "sagemaker-groundtruth/3", []Kind{KindLabels}, checkSageMaker, openSageMaker},
+		{FormatMLflow, "mlflow/4", []Kind{KindPredictions}, checkTabular, openMLflow},
+		{FormatAzureML, "azureml/3", []Kind{KindPredictions}, checkTabular, openAzureML},
 		{FormatGenAI, "otel-genai/1", []Kind{KindPredictions, KindLabels}, checkGenAI, openGenAI},
-		{FormatMapping, "mapping/1", Kinds(), checkMapping, openMapping},
-		{FormatAvro, "avro/1", Kinds(), checkAvro, openAvro},
-		{FormatProtobuf, "protobuf/1", Kinds(), checkProtobuf, openProtobuf},
-		{FormatKServe, "kserve/2", []Kind{KindPredictions}, checkInference, openInference},
-		{FormatSeldon, "seldon/2", []Kind{KindPredictions}, checkInference, openInference},
+		{FormatMapping, "mapping/2", Kinds(), checkMapping, openMapping},
+		{FormatAvro, "avro/2", Kinds(), checkAvro, openAvro},
+		{FormatProtobuf, "protobuf/2", Kinds(), checkProtobuf, openProtobuf},
+		{FormatKServe, "kserve/3", []Kind{KindPredictions}, checkInference, openInference},
+		{FormatSeldon, "seldon/3", []Kind{KindPredictions}, checkInference, openInference},
 	}
 }
 

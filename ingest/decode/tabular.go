@@ -23,8 +23,12 @@ type Tabular struct {
 	// value or an object with well-known members, see docs/formats.md.
 	Score     string `yaml:"score"`
 	Predicted string `yaml:"predicted"`
+	// Answers is a JSON pointer into the whole answer: to the array with one answer
+	// a row, or to the answer of the only row. Without it, the answers stand under
+	// predictions or outputs, or are the body.
+	Answers string `yaml:"answers" json:",omitempty"`
 	// Classes says that a number that was predicted, or is a label, names a
-	// class instead of measuring something.
+	// class instead of measuring something. kserve and seldon have it too.
 	Classes bool `yaml:"classes"`
 	// Sampled is the share of the requests that the platform captured, from 1e-9
 	// to 1. Default 1: each event weighs 1/sampled.
@@ -32,7 +36,7 @@ type Tabular struct {
 }
 
 func (o Tabular) zero() bool {
-	return o.Nested == "" && o.Output == "" && o.Score == "" && o.Predicted == "" && !o.Classes && o.Sampled == 0
+	return o.Nested == "" && o.Output == "" && o.Score == "" && o.Predicted == "" && o.Answers == "" && !o.Classes && o.Sampled == 0
 }
 
 // validate returns every mistake, by field.
@@ -52,6 +56,9 @@ func (o Tabular) validate() error {
 	}
 	if _, err := parsePointer(o.Predicted); err != nil {
 		errs = append(errs, fmt.Errorf("predicted: %w", err))
+	}
+	if _, err := parsePointer(o.Answers); err != nil {
+		errs = append(errs, fmt.Errorf("answers: %w", err))
 	}
 	if o.Sampled != 0 && !isShare(o.Sampled) {
 		errs = append(errs, fmt.Errorf("sampled: %v is not between 1e-9 and 1", o.Sampled))
@@ -116,11 +123,14 @@ type tabular struct {
 	options   Tabular
 	score     pointer
 	predicted pointer
+	at        pointer  // of the answers
 	numbers   [][]byte // f0, f1 and so on
 	names     [][]byte
 	in        inputs
 	out       answers
 	weight    float64
+	// lists says that the answers are a list each, however many there are.
+	lists bool
 	// reserved are members of a row that are no features.
 	reserved []string
 }
@@ -131,6 +141,7 @@ func newTabular(t *tree, s Source) tabular {
 	// Validate has parsed them already.
 	b.score, _ = parsePointer(o.Score)
 	b.predicted, _ = parsePointer(o.Predicted)
+	b.at, _ = parsePointer(o.Answers)
 	for _, name := range s.FeatureNames {
 		b.names = append(b.names, []byte(name))
 	}
@@ -334,9 +345,17 @@ func (b *tabular) name(i int) []byte {
 }
 
 func (b *tabular) feature(p *Predictions, e *prediction, name []byte, r ref) *Error {
-	if k := b.t.kind(r); (k == isObject || k == isArray) && b.options.Nested == "skip" {
-		e.unknown++
-		return nil
+	if k := b.t.kind(r); k == isObject || k == isArray {
+		return nested(b.t, e, r, b.options.Nested)
 	}
 	return p.treeFeature(b.t, name, r)
+}
+
+// nested leaves out a feature that is an object or array, or refuses it.
+func nested(t *tree, e *prediction, r ref, option string) *Error {
+	if option != "skip" {
+		return t.fail(r, TooNested, "a feature is a number, a string, a boolean or null, not an object or array; flatten it, or set nested: skip to leave such features out")
+	}
+	e.unknown++
+	return nil
 }

@@ -7,14 +7,30 @@ type answers struct {
 	n         int
 	list, one ref // an array of answers, or a single one; or none
 	now, next ref // the answer that was read last, and the one after it in list
+	// alone says that it is taken for a single one although nobody knows how many
+	// rows were sent, nor was told where the answers stand.
+	alone bool
 }
 
 // answered finds the answers in the body of a response, for rows of which there
-// are as many, or for -1 if nobody knows how many. It knows the members
-// predictions and outputs; else the body is the answers itself.
+// are as many, or for -1 if nobody knows how many. They stand where the source
+// says.
 func (b *tabular) answered(body ref, rows int) *Error {
+	if b.at == nil {
+		return b.replies(body, rows)
+	}
+	at := b.t.find(body, b.at)
+	if at == 0 {
+		b.out = answers{}
+		return b.t.fail(body, MissingField, "the source's answers pointer "+b.options.Answers+" leads nowhere here")
+	}
+	return b.counted(at, rows)
+}
+
+// replies finds the answers without being told where: it knows the members
+// predictions and outputs; else the body is the answers itself.
+func (b *tabular) replies(body ref, rows int) *Error {
 	t := b.t
-	b.out = answers{}
 	if t.kind(body) == isObject {
 		for _, name := range [...]string{"predictions", "outputs"} {
 			if r := t.get(body, name); t.there(r) {
@@ -23,12 +39,21 @@ func (b *tabular) answered(body ref, rows int) *Error {
 			}
 		}
 	}
+	err := b.counted(body, rows)
+	b.out.alone = rows < 0 && b.out.one != 0
+	return err
+}
+
+// counted takes the answers, of which there must be one a row.
+func (b *tabular) counted(body ref, rows int) *Error {
+	t := b.t
+	b.out = answers{}
 	switch {
 	case !t.there(body):
 		return nil
 	case t.kind(body) != isArray, rows == 1 && t.size(body) != 1:
 		b.out.n, b.out.one = 1, body
-	case t.size(body) == 1 && rows > 1 && t.size(t.first(body)) == rows && t.kind(t.first(body)) == isArray:
+	case !b.lists && t.size(body) == 1 && rows > 1 && t.size(t.first(body)) == rows && t.kind(t.first(body)) == isArray:
 		// XGBoost's containers answer a batch in one line of CSV.
 		body = t.first(body)
 		fallthrough
@@ -84,9 +109,23 @@ func (b *tabular) sentRow(w *treeWriter) {
 
 // answerRow writes the body of a response with the answer that was read last.
 func (b *tabular) answerRow(w *treeWriter) {
-	w.out = append(w.out, `{"predictions":[`...)
+	if b.at == nil {
+		w.out = append(w.out, `{"predictions":[`...)
+		w.value(b.out.now)
+		w.out = append(w.out, "]}"...)
+		return
+	}
+	// A pointer's index finds a member of its name as well.
+	for i := range b.at {
+		w.byte('{')
+		w.member(b.at[i].name)
+	}
+	w.byte('[')
 	w.value(b.out.now)
-	w.out = append(w.out, "]}"...)
+	w.byte(']')
+	for range b.at {
+		w.byte('}')
+	}
 }
 
 // The members of an answer that are read without being told to.
@@ -113,6 +152,9 @@ func (b *tabular) read(e *prediction, r ref) *Error {
 	case isObject:
 		return b.members(e, r)
 	case isArray:
+		if t.kind(t.first(r)) == isObject {
+			return t.fail(r, WrongType, "say where the answers stand: set answers of the source to the pointer of the array that has one a row, such as /scores")
+		}
 		return t.fail(r, WrongType, "say which element is the score: set score or predicted of the source to a pointer such as /1")
 	}
 	return b.guess(e, r)
@@ -158,7 +200,10 @@ func (b *tabular) members(e *prediction, r ref) (err *Error) {
 func (b *tabular) pointed(e *prediction, r ref) (err *Error) {
 	t := b.t
 	if b.score != nil {
-		at := t.find(r, b.score)
+		at, err := b.follow(r, b.score, b.options.Score)
+		if err != nil {
+			return err
+		}
 		if at == 0 {
 			return t.fail(r, MissingField, "the source's score pointer "+b.options.Score+" leads nowhere here")
 		}
@@ -167,13 +212,29 @@ func (b *tabular) pointed(e *prediction, r ref) (err *Error) {
 		}
 	}
 	if b.predicted != nil {
-		at := t.find(r, b.predicted)
+		at, err := b.follow(r, b.predicted, b.options.Predicted)
+		if err != nil {
+			return err
+		}
 		if at == 0 {
 			return t.fail(r, MissingField, "the source's predicted pointer "+b.options.Predicted+" leads nowhere here")
 		}
 		return b.guess(e, at)
 	}
 	return nil
+}
+
+// follow follows a pointer into an answer. One that reads a single element of
+// several that may be the answers of so many rows would lose the others.
+func (b *tabular) follow(r ref, p pointer, written string) (ref, *Error) {
+	t := b.t
+	for i := range p {
+		if k := t.kind(t.first(r)); b.out.alone && t.kind(r) == isArray && t.size(r) > 1 && (k == isObject || k == isArray) {
+			return 0, t.fail(r, BadValue, fmt.Sprintf("%s reads one of %d elements, which may be the answers of as many rows; set answers of the source to the pointer of this array, or to that of the one element that is the answer, and let score and predicted point from there", written, t.size(r)))
+		}
+		r = t.find(r, p[i:i+1])
+	}
+	return r, nil
 }
 
 // guess reads what was predicted: a class or a number.

@@ -97,3 +97,49 @@ func TestBlankLinesOfCSV(t *testing.T) {
 		}
 	}
 }
+
+// Answers that stand elsewhere than under predictions are found by a pointer. One
+// that reads an answer of several would lose the others.
+func TestAnswersPointer(t *testing.T) {
+	const two = `{"scores":[{"score":0.02},{"score":0.25}]}`
+	const top = `{"result":[{"label":"a","p":0.9},{"label":"b","p":0.1}]}`
+	for _, c := range []struct {
+		options Tabular
+		rows    int // that were sent; 0 where only the answers are captured
+		answers string
+		want    string
+	}{
+		{Tabular{Answers: "/scores", Score: "/score"}, 0, two, "r/0 0.02; r/1 0.25"},
+		{Tabular{Answers: "/scores"}, 2, two, "r/0 0.02; r/1 0.25"},
+		{Tabular{Answers: "/a/0/b"}, 2, `{"a":[{"b":[0.5,0.75]}]}`, "r/0 0.5; r/1 0.75"},
+		{Tabular{Answers: "/scores"}, 2, `{"scores":[0.5]}`, "1 answers for 2 rows"},
+		{Tabular{Answers: "/grades"}, 2, two, "answers pointer /grades leads nowhere"},
+		{Tabular{Answers: "/predictions"}, 1, `{"predictions":[0.5]}`, "r 0.5"},
+		{Tabular{Answers: "/result/0", Score: "/p"}, 0, top, "r 0.9"},
+		{Tabular{Score: "/scores/0/score"}, 0, two, "/scores/0/score reads one of 2 elements, which may be the answers of as many rows; set answers of the source"},
+		{Tabular{Predicted: "/result/0/label"}, 0, top, "set answers of the source"},
+		{Tabular{}, 0, two, "set answers of the source"},
+		{Tabular{Score: "/result/0/p"}, 1, top, "r 0.9"}, // one row was sent
+		{Tabular{Score: "/p/1"}, 0, `{"p":[0.25,0.75]}`, "r 0.75"},
+		{Tabular{Score: "/top/0/p"}, 0, `{"predictions":[{"top":[{"p":0.5},{"p":0.1}]},{"top":[{"p":0.25},{"p":0.1}]}]}`, "r/0 0.5; r/1 0.25"},
+	} {
+		d, columns := openShape(t, Source{Format: FormatSageMaker, Model: "m", Deploy: "d", Holds: []Kind{KindPredictions}, Tabular: c.options})
+		input := ""
+		if c.rows > 0 {
+			input = fmt.Sprintf(`"endpointInput":{"observedContentType":"text/csv","encoding":"CSV","data":%q},`, strings.Repeat("1,2\n", c.rows))
+		}
+		value := fmt.Sprintf(`{"captureData":{%s"endpointOutput":{"observedContentType":"application/json","encoding":"JSON","data":%q}},"eventMetadata":{"eventId":"r","inferenceTime":"2026-09-21T14:13:20Z"}}`, input, c.answers)
+		got := fmt.Sprint(d.Append(Record{Known: testKnown, Value: []byte(value)}))
+		if p := columns.Predictions; p.Len() > 0 {
+			var rows []string
+			for i := range p.Len() {
+				v, _ := p.Score.At(i)
+				rows = append(rows, fmt.Sprintf("%s %v", p.ID.At(i), v))
+			}
+			got = strings.Join(rows, "; ")
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%+v: %s for %d rows: %s, want %s", c.options, c.answers, c.rows, got, c.want)
+		}
+	}
+}

@@ -50,12 +50,26 @@ type tensors struct {
 	// is one of a response.
 	of      datatype
 	answers bool
+	// score and predicted are the outputs that count, if any is named; the others
+	// are left out, whatever they hold. left is how many were.
+	score, predicted string
+	left             int
+}
+
+// leaves reports whether an output of this name is left out, and counts it.
+func (m *tensors) leaves(name []byte) bool {
+	if !m.answers || m.score == "" && m.predicted == "" || text(name) == m.score || text(name) == m.predicted {
+		return false
+	}
+	m.left++
+	return true
 }
 
 func (m *tensors) reset() {
 	m.model, m.version, m.id = nil, nil, nil
 	m.inputs, m.outputs, m.cells = m.inputs[:0], m.outputs[:0], m.cells[:0]
 	m.raw, m.pending = m.raw[:0], m.pending[:0]
+	m.left = 0
 }
 
 // json reads a message from its JSON: of a request its inputs, whose member
@@ -83,7 +97,13 @@ func (m *tensors) json(root ref, response bool) *Error {
 		}
 		return err
 	}
-	if m.inputs, err = m.jsonTensors(m.inputs, t.get(root, "inputs")); err == nil {
+	inputs := t.get(root, "inputs")
+	if m.isFrames(inputs) {
+		m.inputs, err = m.frames(m.inputs, inputs)
+	} else {
+		m.inputs, err = m.jsonTensors(m.inputs, inputs)
+	}
+	if err == nil {
 		m.inputs, err = m.v1(m.inputs, t.get(root, "instances"), "input")
 	}
 	return err
@@ -100,6 +120,9 @@ func (m *tensors) jsonTensors(list []tensor, array ref) ([]tensor, *Error) {
 	for r := t.first(array); r != 0; r = t.next(r) {
 		if len(list) == maxTensors {
 			return list, t.fail(array, TooManyFeatures, "send at most 4,096 tensors")
+		}
+		if name := t.get(r, "name"); t.kind(name) == isString && m.leaves(t.text(name)) {
+			continue
 		}
 		one, err := m.jsonTensor(r)
 		if err != nil {
@@ -224,6 +247,9 @@ func (m *tensors) v1(list []tensor, array ref, name string) ([]tensor, *Error) {
 	if t.kind(first) == isObject {
 		return m.v1Objects(list, array)
 	}
+	if m.leaves([]byte(name)) {
+		return list, nil
+	}
 	from := len(m.cells)
 	one := tensor{name: []byte(name), rows: t.size(array)}
 	m.of = datatype{} // the protocol has none
@@ -248,6 +274,10 @@ func (m *tensors) v1(list []tensor, array ref, name string) ([]tensor, *Error) {
 	return append(list, one), nil
 }
 
+// lackingHint is what to do about rows that lack so much that it takes more memory
+// than they do.
+const lackingHint = "the rows have too many values, with those that they lack of the first row's; send fewer rows a record, or raise max_event_bytes"
+
 // v1Objects reads rows that name their values: one tensor a name of the first
 // row. A name that a later row lacks is null there, one that it adds is refused.
 func (m *tensors) v1Objects(list []tensor, array ref) ([]tensor, *Error) {
@@ -259,7 +289,7 @@ func (m *tensors) v1Objects(list []tensor, array ref) ([]tensor, *Error) {
 	// What a row lacks takes memory too, so the tree's bound of values has to hold
 	// with it.
 	if t.size(first)*rows > t.max {
-		return list, t.fail(array, TooLarge, "the rows have too many values, with those that they lack of the first row's; send fewer rows a record, or raise max_event_bytes")
+		return list, t.fail(array, TooLarge, lackingHint)
 	}
 	for r := t.next(first); r != 0; r = t.next(r) {
 		if err := m.named(r, first); err != nil {
@@ -267,6 +297,9 @@ func (m *tensors) v1Objects(list []tensor, array ref) ([]tensor, *Error) {
 		}
 	}
 	for member := t.first(first); member != 0; member = t.next(member) {
+		if m.leaves(t.key(member)) {
+			continue
+		}
 		from := len(m.cells)
 		for r := first; r != 0; r = t.next(r) {
 			c, err := m.namedCell(t.get(r, text(t.key(member))))
@@ -305,6 +338,9 @@ func (m *tensors) namedCell(value ref) (cell, *Error) {
 		return cell{kind: isNull}, nil
 	}
 	if t.kind(value) == isArray && t.size(value) > 0 {
+		if m.answers {
+			return cell{}, t.mistyped(value, "name the outputs that count in outputs of the source, so that the others are not read; a named value is plain")
+		}
 		return cell{}, t.mistyped(value, "a named value is plain")
 	}
 	return m.cell(value)

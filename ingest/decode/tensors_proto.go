@@ -73,15 +73,12 @@ func nextField(b []byte) (f wireField, rest []byte, err *Error) {
 
 // proto reads a message from its Protobuf. Requests and responses differ in the
 // number of the raw contents only.
-func (m *tensors) proto(b []byte, response bool) *Error {
+func (m *tensors) proto(b []byte, response bool) (err *Error) {
 	m.reset()
+	m.answers = response
 	raw := requestRaw
 	if response {
 		raw = responseRaw
-	}
-	var list []tensor
-	if list = m.inputs; response {
-		list = m.outputs
 	}
 	for len(b) > 0 {
 		f, rest, err := nextField(b)
@@ -100,11 +97,11 @@ func (m *tensors) proto(b []byte, response bool) *Error {
 		case inferID:
 			m.id, err = f.name("id")
 		case inferTensors:
-			if len(list) == maxTensors {
+			if len(m.pending) == maxTensors {
 				return bad(TooManyFeatures, "send at most 4,096 tensors")
 			}
 			// What the tensor holds is read when the raw contents are known.
-			list, m.pending = append(list, tensor{}), append(m.pending, f.bytes)
+			m.pending = append(m.pending, f.bytes)
 		case raw:
 			m.raw = append(m.raw, f.bytes)
 		}
@@ -112,17 +109,26 @@ func (m *tensors) proto(b []byte, response bool) *Error {
 			return err
 		}
 	}
-	for i := range list {
-		if err := m.protoTensor(&list[i], m.pending[i], i); err != nil {
-			return err
+	if response {
+		m.outputs, err = m.protoTensors(m.outputs)
+	} else {
+		m.inputs, err = m.protoTensors(m.inputs)
+	}
+	return err
+}
+
+// protoTensors reads the tensors that are pending.
+func (m *tensors) protoTensors(list []tensor) ([]tensor, *Error) {
+	for i, b := range m.pending {
+		var one tensor
+		if err := m.protoTensor(&one, b, i); err != nil {
+			return list, err
+		}
+		if !m.leaves(one.name) {
+			list = append(list, one)
 		}
 	}
-	if response {
-		m.outputs = list
-	} else {
-		m.inputs = list
-	}
-	return nil
+	return list, nil
 }
 
 func (f wireField) name(field string) ([]byte, *Error) {

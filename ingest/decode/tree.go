@@ -83,7 +83,11 @@ func (t *tree) root(document []byte) (ref, *Error) {
 		clear(t.slots)
 		t.generation = 1
 	}
-	return t.document(0)
+	root, err := t.document(0)
+	if err != nil && isFramed(document) {
+		err = noObject(document)
+	}
+	return root, err
 }
 
 // sub reads the text of a string value as a document of its own, into the same

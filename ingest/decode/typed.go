@@ -325,6 +325,17 @@ func (t *typed) setNumber(s *target, v float64) *Error {
 	return t.number(s.at, v)
 }
 
+// setFloat is setNumber for a float of 32 bits. As a segment it is written in the
+// fewest digits that tell it from others of its type, as arrow writes it.
+func (t *typed) setFloat(s *target, v float32) *Error {
+	if s.at != slotSegment {
+		return t.setNumber(s, float64(v))
+	}
+	from := len(t.scratch)
+	t.scratch = strconv.AppendFloat(t.scratch, float64(v), 'g', -1, 32)
+	return t.slice(s, t.scratch[from:])
+}
+
 func (t *typed) setInteger(s *target, v int64) *Error {
 	switch s.at {
 	case slotSegment:

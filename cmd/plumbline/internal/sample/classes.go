@@ -25,9 +25,9 @@ func (r Report) NumberHints(classes map[string]string) []string {
 		}
 		switch {
 		case declared && a.numbers > 0:
-			hints = append(hints, fmt.Sprintf("%s of model %q is a number in %d events, but the configuration declares classes: send a text or a boolean, such as %s", a.field, a.model, a.numbers, example))
+			hints = append(hints, fmt.Sprintf("%s of model %q is a number in %d events, but the configuration declares classes: send a text or a boolean, such as %s, or set classes: true of the source where a platform writes the events", a.field, a.model, a.numbers, example))
 		case a.numbers > 0 && a.numbers == a.bits && a.classes == 0:
-			hints = append(hints, fmt.Sprintf("%s of model %q is the number 0 or 1 in all of %d events: numbers make it a regression; if they are classes, send %s", a.field, a.model, a.numbers, example))
+			hints = append(hints, fmt.Sprintf("%s of model %q is the number 0 or 1 in all of %d events: numbers make it a regression; if they are classes, send %s, or set classes: true of the source where a platform writes the events", a.field, a.model, a.numbers, example))
 		}
 	}
 	return hints
