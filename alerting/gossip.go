@@ -69,7 +69,7 @@ func (c *core) weigh(ctx context.Context, near int) error {
 	}
 	alerts, err := toAlertmanagers([]Alert{{
 		Labels: map[string]string{
-			"alertname": AlertGossipNearlyFull, plumbline.LabelObject: c.config.Cluster.name(),
+			plumbline.LabelAlert: AlertGossipNearlyFull, plumbline.LabelObject: c.config.Cluster.name(),
 			plumbline.LabelSeverity: plumbline.SeverityTicket, plumbline.LabelOwner: string(c.config.ServiceOwner),
 		},
 		Annotations: map[string]string{

@@ -16,7 +16,7 @@ func TestQueueOfAPeerThatIsGoneIsBounded(t *testing.T) {
 	alert := func(deploy int, ends time.Time) alerting.Alert {
 		return alerting.Alert{Labels: map[string]string{"deploy_hash": strconv.Itoa(deploy)}, StartsAt: ends.Add(-time.Hour), EndsAt: ends}
 	}
-	p, term := newPeer("http://gone", keep), alerting.Term{Group: "g", Number: 1}
+	p, term := newPeer("http://gone", keep), alerting.Term{Share: "g", Number: 1}
 	for n := range deploys { // one a day
 		now := noon.Add(time.Duration(n) * 24 * time.Hour)
 		p.put(term, []alerting.Alert{alert(n, now)}, now)
