@@ -48,13 +48,13 @@ func permanent(code int32) bool {
 		50,     // UNKNOWN_TYPE
 		53,     // TYPE_MISMATCH
 		60, 81, // unknown table, database
-		62,       // SYNTAX_ERROR
-		70,       // CANNOT_CONVERT_TYPE
-		73,       // UNKNOWN_FORMAT
-		115,      // UNKNOWN_SETTING
-		122,      // INCOMPATIBLE_COLUMNS
-		164,      // READONLY
-		192, 193, // unknown user, wrong password
+		62,            // SYNTAX_ERROR
+		70,            // CANNOT_CONVERT_TYPE
+		73,            // UNKNOWN_FORMAT
+		115,           // UNKNOWN_SETTING
+		122,           // INCOMPATIBLE_COLUMNS
+		164,           // READONLY
+		192, 193, 194, // unknown user, wrong password, none where one is needed
 		349,      // CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
 		497, 516: // access denied, authentication failed
 		return true

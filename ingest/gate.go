@@ -2,7 +2,7 @@ package ingest
 
 import (
 	"context"
-	"sync/atomic"
+	"sync"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 )
@@ -16,10 +16,11 @@ type openGate struct{}
 
 func (openGate) RawAllowed() bool { return true }
 
-// gate is the RawGate with the memory of whether people were told.
+// gate is the RawGate with the memory of the topics of which people were told that raw
+// rows are left out.
 type gate struct {
 	RawGate
-	leaving atomic.Bool
+	leaving sync.Map // topics
 }
 
 // leaveOut decides whether a batch is stored without its raw rows: rollups must
@@ -33,17 +34,20 @@ func (g *gate) leaveOut(t tableRows, present map[partKey]uint64) bool {
 // tellRaw counts the raw rows that a recorded batch was stored without, and
 // tells people when that begins and when it is over.
 func (w *worker) tellRaw(ctx context.Context, b *batch) {
-	if w.at.Topic != w.i.cfg.Topics.Predictions {
+	if b.rows.predictions == nil {
 		return
 	}
 	g := &w.i.gate
 	switch {
 	case b.leftOut > 0:
 		w.i.metrics.leftOut.WithLabelValues(w.at.Topic).Add(float64(b.leftOut))
-		if g.leaving.CompareAndSwap(false, true) {
+		if _, told := g.leaving.LoadOrStore(w.at.Topic, true); !told {
 			w.i.notice(ctx, NoticeRawLeftOut, w.at.Topic, "Raw rows of %s are left out from %s on, because there is no room for them. Rollups go on; labels of these predictions cannot be joined, and their hours cannot be verified.", w.at.Topic, b)
 		}
-	case g.RawAllowed() && g.leaving.CompareAndSwap(true, false):
+	case g.RawAllowed():
+		if _, told := g.leaving.LoadAndDelete(w.at.Topic); !told {
+			return
+		}
 		w.i.notice(ctx, NoticeRawStored, w.at.Topic, "Raw rows of %s are stored again from %s on.", w.at.Topic, b)
 	}
 }

@@ -85,6 +85,22 @@ func TestFullDiskLeavesOutRawRowsOnly(t *testing.T) {
 	equal(t, env, verify.Options{From: now.Add(-60 * time.Hour), To: now.Add(time.Hour)})
 }
 
+// What other topics than the usual one lose is told and counted as well.
+func TestFullDiskIsToldOfEveryTopic(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{Kafka: true})
+	cfg := testConfig(env)
+	mixed(t, env, &cfg, 20, time.Now()) // three predictions each, two of them in one of ten
+	disk, seen, registry := new(room), newNotices(), prometheus.NewRegistry()
+	disk.full.Store(true)
+	start(t, cfg, ingest.Dependencies{DB: env.DB, Noticer: seen, Raw: disk, Registry: registry})
+	seen.await(t, ingest.NoticeRawLeftOut)
+	until(t, env, requests, 20*3-2)
+	if got := count(t, env, rawRows); got != 0 {
+		t.Errorf("%d raw rows while the disk is full", got)
+	}
+	eventually(t, "what is left out is counted", func() bool { return value(t, registry, "plumbline_ingest_raw_left_out_total") == 20*3-2 })
+}
+
 // TestGateMovesAtEveryInsert kills the ingester at its k-th insert and opens or
 // closes the gate before it goes on, with deduplication turned off: whatever
 // the order, rollups are exact and of every batch all raw rows are there or none.

@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -114,8 +116,28 @@ func (c *cli) serve() {
 		if err != nil {
 			return err
 		}
+		// Before anything takes time: unheeded, the signal ends a process.
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
+		go reloadOn(ctx, hangups, service.Reload, c.log())
 		return service.Run(ctx)
 	})
+}
+
+// reloadOn reads again what can be read again at every signal, until ctx is done.
+func reloadOn(ctx context.Context, hangups <-chan os.Signal, reload func() error, log *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			if err := reload(); err != nil {
+				log.Error("SIGHUP: what was read before stays in force", "err", err)
+				continue
+			}
+			log.Info("SIGHUP: the rule files were read again; a changed configuration or SLO file needs a restart")
+		}
+	}
 }
 
 func (c *cli) demo() {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,7 +14,7 @@ import (
 	"github.com/plumbline-slo/plumbline/testenv/address"
 )
 
-// TestStopOfTheWholeGroup stops the service as systemd, timeout or a shell do: every
+// TestStopOfTheWholeGroup hangs up the service, which it outlives, and stops it as systemd, timeout or a shell do: every
 // process of it gets SIGTERM, the embedded ClickHouse too. It ends in order.
 func TestStopOfTheWholeGroup(t *testing.T) {
 	if _, err := engine.FindLibrary("", ""); err != nil {
@@ -34,9 +33,20 @@ func TestStopOfTheWholeGroup(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "plumbline.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	says := func() string {
+		lines, err := os.ReadFile(log.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(lines)
+	}
 	service := exec.Command("plumbline", "serve")
-	service.Dir, service.Stderr = dir, &log
+	service.Dir, service.Stderr = dir, log
 	service.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := service.Start(); err != nil {
 		t.Fatal(err)
@@ -45,6 +55,13 @@ func TestStopOfTheWholeGroup(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- service.Wait() }()
 	awaitReady(t, web.Addr, ended)
+	if err := syscall.Kill(-service.Process.Pid, syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	// It reads the rules again, and goes on.
+	for !strings.Contains(says(), "SIGHUP: the rule files were read again") {
+		awaitReady(t, web.Addr, ended)
+	}
 	if err := syscall.Kill(-service.Process.Pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +73,7 @@ func TestStopOfTheWholeGroup(t *testing.T) {
 	if err != nil {
 		t.Errorf("the service ended with: %v", err)
 	}
-	if lines := log.String(); strings.Contains(lines, "level=ERROR") || strings.Contains(lines, "crashes=") || !strings.Contains(lines, "msg=stopped took=") {
+	if lines := says(); strings.Contains(lines, "level=ERROR") || strings.Contains(lines, "crashes=") || !strings.Contains(lines, "msg=stopped took=") {
 		t.Errorf("the service says:\n%s", lines)
 	}
 }

@@ -366,7 +366,7 @@ func (a *App) newIngest(ctx context.Context) (*ingest.Ingester, error) {
 const alertsPrefix = "/alertmanager"
 
 func (a *App) mountPages(alerts *alerting.Service) error {
-	a.web.mountReload(a.rules.Reload)
+	a.web.mountReload(a.Reload)
 	a.web.mux.Handle(alertsPrefix+"/", alerts.Handler())
 	a.web.mux.Handle(promapi.Path+"/", a.prometheus.Handler())
 	declared, err := rules.Objectives(a.slos)
@@ -400,6 +400,15 @@ func (a *App) mountPages(alerts *alerting.Service) error {
 	}
 	a.dashboards, err = dashboards.Write(a.cfg.Dashboards.Dir, a.cfg.DashboardOptions(declared, a.web.externalURL())...)
 	return err
+}
+
+// Reload has the rule files read again. The configuration and the SLO files are read at
+// the start alone.
+func (a *App) Reload() error {
+	if !a.isReady.Load() {
+		return errors.New("the service is starting, and has not read its files yet")
+	}
+	return a.rules.Reload()
 }
 
 // unready says why the service cannot serve now, nil if it can.
