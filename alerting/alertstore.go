@@ -83,6 +83,9 @@ func (s *alertStore) load(ctx context.Context, now time.Time, grace time.Duratio
 		}
 		// What is remembered is older than whatever anybody says from now on.
 		a.UpdatedAt = r.StartsAt
+		if r.Resolved {
+			a.UpdatedAt = r.EndsAt
+		}
 		alerts = append(alerts, a)
 	}
 	s.mu.Unlock()
@@ -199,6 +202,21 @@ func (s *alertStore) fires(incident string, meant func(model.Fingerprint) bool) 
 	}
 	s.mu.Unlock()
 	return slices.ContainsFunc(of, meant)
+}
+
+// othersFire reports whether an alert of an incident fires that is another owner's.
+func (s *alertStore) othersFire(incident, owner string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.known {
+		if r.incident() != incident || r.Label(plumbline.LabelOwner) == owner {
+			continue
+		}
+		if _, ended := s.ended(r); !ended {
+			return true
+		}
+	}
+	return false
 }
 
 // over returns when the last alert of an incident ended that is remembered; false

@@ -119,7 +119,12 @@ func (c Config) Validate() error {
 	for i, w := range c.MuteWindows {
 		errs = append(errs, w.validate(i)...)
 	}
-	return errors.Join(append(errs, c.validateOwners()...)...)
+	errs = append(errs, c.validateOwners()...)
+	if len(errs) == 0 { // or the routes would repeat them
+		_, err := routes(c)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // nflogRetention is how long the notification log keeps an entry.

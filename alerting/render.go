@@ -35,6 +35,14 @@ func (t Text) Headline(q Quoter) string {
 		return fmt.Sprintf("%s: %s is over", model, q.Name(t.Name))
 	}
 	if t.Status == StatusResolved {
+		switch t.Ending {
+		case EndingKnown:
+			return fmt.Sprintf("%s: something is known of %s again", model, slo)
+		case EndingUnsaid:
+			return fmt.Sprintf("%s: nothing is said of %s any more, its rule is gone or is not evaluated", model, slo)
+		case EndingElsewhere:
+			return fmt.Sprintf("%s: %s goes on with another owner", model, slo)
+		}
 		return fmt.Sprintf("%s is back within %s", model, slo)
 	}
 	if rate, ok := t.Rate(); ok {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 
 	"github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/pkg/labels"
@@ -234,7 +235,7 @@ func routes(c Config) (*config.Config, error) {
 	}
 	parsed, err := config.Load(string(file))
 	if err != nil {
-		return nil, fmt.Errorf("routes of the owner registry: %w", err)
+		return nil, c.blame(err)
 	}
 	for i, o := range c.Owners {
 		if o.BusinessHours != "" && intervals(parsed)[o.BusinessHours] == nil {
@@ -243,6 +244,21 @@ func routes(c Config) (*config.Config, error) {
 	}
 	parsed.Global.ResolveTimeout = model.Duration(c.ResolveTimeout)
 	return parsed, nil
+}
+
+// blame names the field that Alertmanager refuses: the route, unless it refuses the rest
+// as well.
+func (c Config) blame(err error) error {
+	field := "time_intervals"
+	if len(c.Route) > 0 {
+		without := c
+		without.Route = nil
+		if _, other := routes(without); other == nil {
+			field = "route"
+		}
+	}
+	// Its lines are those of the generated file.
+	return fmt.Errorf("%s: %s", field, regexp.MustCompile(`line \d+: `).ReplaceAllString(err.Error(), ""))
 }
 
 // intervals returns the named time intervals of the routes.

@@ -47,9 +47,6 @@ func New(config Config, deps Deps) (*Service, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	if _, err := routes(config); err != nil {
-		return nil, err
-	}
 	m, err := newMetrics(deps.Registry)
 	if err != nil {
 		return nil, err
@@ -62,6 +59,7 @@ func New(config Config, deps Deps) (*Service, error) {
 	c.texts = &texts{
 		explainer: deps.Explainer, timeout: config.ExplainTimeout, metrics: m, logger: deps.Logger,
 		now: time.Now, acked: c.acked, last: make(map[string]*cachedText),
+		othersFire: func(incident, owner string) bool { return c.alerts.othersFire(incident, owner) },
 	}
 	return &Service{
 		core:    c,

@@ -57,6 +57,8 @@ type Text struct {
 	Counts []WindowCount
 	// Period is the error budget's window, as the rule wrote it.
 	Period string
+	// Ending is why it is over; empty while it lasts.
+	Ending Ending
 	// BudgetLeft is the share of the period's budget that is left, below 0 if it
 	// is overspent.
 	BudgetLeft Known
@@ -94,6 +96,21 @@ type Burn struct {
 	// Low and High are the ends of the interval of Long.
 	Low, High Known
 }
+
+// Ending is why nothing of an incident fires any more.
+type Ending string
+
+// The endings. An end of which the rules told, and no more, is the empty one: the model
+// is back within its SLO.
+const (
+	// EndingKnown is that of an SLO of which nothing was known, and something is.
+	EndingKnown Ending = "known"
+	// EndingUnsaid is that of alerts which nobody has sent for too long: their rule is
+	// gone, or is not evaluated. Whether the model is well, nobody knows.
+	EndingUnsaid Ending = "unsaid"
+	// EndingElsewhere is that of one owner's part in an incident which goes on.
+	EndingElsewhere Ending = "elsewhere"
+)
 
 // Ack says that somebody looks after an incident.
 type Ack struct {
@@ -189,6 +206,9 @@ func NewText(alerts []Alert, owner plumbline.OwnerEntry, ex Explanation, explain
 			if a.EndsAt.After(t.Until) {
 				t.Until = a.EndsAt
 			}
+		}
+		if !slices.ContainsFunc(resolved, func(a Alert) bool { return a.Label(plumbline.LabelAlert) != plumbline.AlertSLOMissing }) {
+			t.Ending = EndingKnown
 		}
 	}
 	t.explainedBy(lead, ex, explainErr)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -25,6 +26,9 @@ type texts struct {
 	now       func() time.Time
 	// acked returns who took an incident; nil if nobody can.
 	acked func(incident string) (Ack, bool)
+	// othersFire reports whether alerts of an incident fire that are another owner's; nil
+	// if none can.
+	othersFire func(incident, owner string) bool
 
 	mu   sync.Mutex
 	last map[string]*cachedText // by group
@@ -55,6 +59,9 @@ func (t *texts) write(ctx context.Context, alerts []*alert.Alert, owner plumblin
 
 	c.once.Do(func() {
 		c.text = t.compose(ctx, plainAlerts(alerts), owner)
+		if c.text.Status == StatusResolved && !c.text.Service() {
+			c.text.Ending = t.ending(c.text, alerts)
+		}
 	})
 	if c.text.Status == StatusResolved {
 		t.mu.Lock()
@@ -64,6 +71,21 @@ func (t *texts) write(ctx context.Context, alerts []*alert.Alert, owner plumblin
 		t.mu.Unlock()
 	}
 	return c.text
+}
+
+// unsaidFor is how much later than it was last heard an alert ends that nobody has sent
+// again. Rules send an end when it has come, give or take what clocks differ.
+const unsaidFor = 5 * time.Second
+
+// ending is why nothing of what is told here fires any more.
+func (t *texts) ending(text Text, alerts []*alert.Alert) Ending {
+	if t.othersFire != nil && t.othersFire(text.Incident, string(alerts[0].Labels[plumbline.LabelOwner])) {
+		return EndingElsewhere
+	}
+	if !slices.ContainsFunc(alerts, func(a *alert.Alert) bool { return !a.EndsAt.After(a.UpdatedAt.Add(unsaidFor)) }) {
+		return EndingUnsaid
+	}
+	return text.Ending
 }
 
 // forget drops the texts of turns that are over: an incident may end without a last

@@ -134,6 +134,9 @@ func layout(t alerting.Text) (blocks []slack.Block, sql string) {
 // headline begins with the level, which is all that a phone may show.
 func headline(t alerting.Text) string {
 	sign := map[string]string{"PAGE": "🔴", "TICKET": "🟡", "RESOLVED": "🟢"}[t.Level()]
+	if t.Ending == alerting.EndingUnsaid || t.Ending == alerting.EndingElsewhere {
+		sign = "⚪" // not known to be well
+	}
 	return escapeHead(fmt.Sprintf("%s %s: %s", sign, t.Level(), t.Headline(headQuoter{})))
 }
 
