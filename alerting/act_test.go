@@ -380,7 +380,10 @@ func TestActionsOverHTTP(t *testing.T) {
 		{"nothing/acknowledge", `{"by":"ann"}`, http.StatusNotFound},
 		{i.ID + "/acknowledge", `{}`, http.StatusBadRequest},
 		{i.ID + "/acknowledge", `{"by":"ann","typo":1}`, http.StatusBadRequest},
+		{i.ID + "/silence", `{"by":"ann","for":"1d","comment":"known"}`, http.StatusOK},
 		{i.ID + "/silence", `{"by":"ann","for":"soon"}`, http.StatusBadRequest},
+		{i.ID + "/silence", `{"by":"ann","for":"-1h"}`, http.StatusBadRequest},
+		{i.ID + "/silence", `{"by":"ann","for":"31d"}`, http.StatusBadRequest},
 	} {
 		if got := post(test.path, test.body); got != test.want {
 			t.Errorf("%s %s: %d, want %d", test.path, test.body, got, test.want)

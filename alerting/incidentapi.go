@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/prometheus/common/model"
 )
 
 // actionRequest is what a person asks for: the body of an acknowledgement or of
 // a silence.
 type actionRequest struct {
 	By string `json:"by"`
-	// For is a Go duration, for example "1h"; silences only.
+	// For is a length of time as amtool takes it, for example 1h or 1d; silences only.
 	For     string `json:"for"`
 	Comment string `json:"comment"`
 }
@@ -54,7 +56,7 @@ func (s *Service) incidentAPI(prefix string, next http.Handler) http.Handler {
 		asked, err := readAction(w, r)
 		var d time.Duration
 		if err == nil {
-			d, err = time.ParseDuration(asked.For)
+			d, err = silenceLength(asked.For)
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -65,6 +67,18 @@ func (s *Service) incidentAPI(prefix string, next http.Handler) http.Handler {
 	})
 	mux.Handle("/", next)
 	return mux
+}
+
+// silenceLength reads for how long, as amtool does: 2h, 1d, 1w.
+func silenceLength(text string) (time.Duration, error) {
+	d, err := model.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("for: %w; write a length such as 2h", err)
+	}
+	if time.Duration(d) <= 0 || time.Duration(d) > maxSilence {
+		return 0, fmt.Errorf("for: %s is not between 0 and %s", text, model.Duration(maxSilence))
+	}
+	return time.Duration(d), nil
 }
 
 func readAction(w http.ResponseWriter, r *http.Request) (actionRequest, error) {

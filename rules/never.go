@@ -21,6 +21,11 @@ func neverFires(slo plumbline.SLO, c plumbline.BurnCondition) (field, problem, f
 			fmt.Sprintf("can never fire for SLO %s: no slice of %s fits into %s", slo.Name, plumbline.WindowName(slo.SliceWindow), plumbline.WindowName(c.Lookback)),
 			fmt.Sprintf("lengthen its lookbackWindow to %s at least, or shorten timeSliceWindow", plumbline.WindowName(slo.SliceWindow))
 	}
+	if slo.Period > 0 && c.Lookback > slo.Period {
+		return "lookbackWindow",
+			fmt.Sprintf("is longer than the period of SLO %s (%s): bad events that its budget has forgotten would still alert", slo.Name, slo.PeriodName()),
+			fmt.Sprintf("write a lookbackWindow of %s at most", plumbline.WindowName(slo.Period))
+	}
 	if bad := c.Factor * (1 - slo.Target); bad >= 1 {
 		return "threshold",
 			fmt.Sprintf("can never fire for SLO %s: a burn of %g asks for a bad share beyond %.3g at a target of %g", slo.Name, c.Factor, bad, slo.Target),

@@ -223,6 +223,9 @@ func (c *catalog) objectives(o *object) []objective {
 		}
 		n = &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{n}}
 	}
+	if len(n.Content) == 0 {
+		o.fail("objectives", "is empty", fix)
+	}
 	var all []objective
 	for i, item := range n.Content {
 		if item.Kind == yaml.AliasNode || item.Anchor != "" {

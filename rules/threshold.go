@@ -37,6 +37,9 @@ func (f fields) threshold(sli *plumbline.SLI, one objective) {
 		}
 		sli.Value, valued = v, true
 	}
+	if len(f.errs) == before && valued && sli.Value <= 0 && sli.Kind == plumbline.SLILatency && (sli.Op == "lt" || sli.Op == "lte") {
+		f.wrong("sli", fmt.Sprintf("no answer takes %s %g ms: every one would be bad", sli.Op, sli.Value), "write milliseconds above 0, such as op: lt and value: 300")
+	}
 	if len(f.errs) > before || slices.Contains(comparisons(), sli.Op) && valued {
 		return
 	}

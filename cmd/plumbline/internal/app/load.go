@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -139,6 +140,9 @@ func (c Config) undeclared(slos []plumbline.SLO) error {
 	for _, slo := range slos {
 		if !declared[slo.Model] {
 			errs = append(errs, fmt.Errorf("models: SLO %s: model %q is not declared; add it under models in the configuration", slo.Name, slo.Model))
+		}
+		if slo.SLI.Is(plumbline.SLIDrift) && !slices.Contains(c.Analyze.References, slo.SLI.Reference) {
+			errs = append(errs, fmt.Errorf("analyze.references: SLO %s: its reference %q is none of them (%s), so that nothing would be known of it; add it, or name another in the SLO", slo.Name, slo.SLI.Reference, strings.Join(c.Analyze.References, ", ")))
 		}
 		if known := c.Alerting.Owners; len(known) > 0 && !slices.ContainsFunc(known, func(o plumbline.OwnerEntry) bool { return o.Name == slo.Owner }) {
 			errs = append(errs, fmt.Errorf("alerting.owners: SLO %s: its owner %q is none of them, so that nobody would be told; add it, or name another in %s", slo.Name, slo.Owner, "plumbline.dev/owner"))
