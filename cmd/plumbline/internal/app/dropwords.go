@@ -32,7 +32,7 @@ func dropWords(ways []qualityask.Way, what, events string) []string {
 		parts := 0
 		for _, p := range replaced(way.Parts) {
 			share := p.Total / way.Change
-			if parts == mostParts || share < leastPart || share <= (p.BeforeShare+p.AfterShare)/2 {
+			if parts == mostParts || share < leastPart || share <= usual(p) {
 				continue
 			}
 			parts++
@@ -43,6 +43,16 @@ func dropWords(ways []qualityask.Way, what, events string) []string {
 		}
 	}
 	return lines
+}
+
+// usual is the share of a change that a part carries if it is like the others: that of
+// its events. What is new had none before, so it is that of now, unless it took over
+// from everything: then there are no others.
+func usual(p cause.Part) float64 {
+	if p.BeforeShare == 0 && p.AfterShare < 1 {
+		return p.AfterShare
+	}
+	return (p.BeforeShare + p.AfterShare) / 2
 }
 
 // replaced gives what went, and so adds only by being gone, to what came in its

@@ -24,6 +24,10 @@ func TestDropWords(t *testing.T) {
 		"one segment fell": {"segment region", 1, []cause.Cell{
 			{Name: "eu", BeforeN: 50, BeforeSum: 40, AfterN: 50, AfterSum: 20}, {Name: "us", BeforeN: 50, BeforeSum: 40, AfterN: 50, AfterSum: 40},
 		}, []string{`segment region "eu" carries 100 % of the drop in accuracy with 50 % of the labelled predictions, 80 % → 40 %`}},
+		// 80 % before, 70 % after; the new one, with a quarter, is little worse than the old.
+		"a new deploy much like the old one": {"deploy", 1, []cause.Cell{
+			{Name: "old", BeforeN: 400, BeforeSum: 320, AfterN: 300, AfterSum: 214}, {Name: "new", AfterN: 100, AfterSum: 66},
+		}, nil},
 		// Both fall alike: each carries its share, which explains nothing.
 		"all fell alike": {"segment region", 1, []cause.Cell{
 			{Name: "eu", BeforeN: 50, BeforeSum: 40, AfterN: 50, AfterSum: 30}, {Name: "us", BeforeN: 50, BeforeSum: 40, AfterN: 50, AfterSum: 30},
