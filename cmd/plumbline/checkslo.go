@@ -84,7 +84,7 @@ func becomes(o plumbline.Objective) []string {
 		}
 	}
 	for _, r := range set.Refused {
-		said = append(said, "left out: "+r.Name+": "+r.Reason)
+		said = append(said, "left out: "+r.Name+": "+strings.TrimPrefix(r.Reason, r.Name+": "))
 	}
 	return said
 }

@@ -88,7 +88,13 @@ func roundUp(v float64) float64 {
 
 func suggestSLOs(ctx context.Context, w where, model plumbline.Model, s span, stdout io.Writer) error {
 	var seen traffic
+	owner := plumbline.Owner("ml-oncall")
 	candidates, err := asking(w, func(cfg app.Config, db *storage.DB) (all []*candidate, err error) {
+		for _, o := range cfg.Alerting.Owners {
+			if slices.Contains(o.Models, model) {
+				owner = o.Name
+			}
+		}
 		if all, seen, err = candidatesOf(ctx, db, model, cfg.Analyze.Models[model].Feedback, s); err != nil || len(all) == 0 {
 			return nil, err
 		}
@@ -104,7 +110,7 @@ func suggestSLOs(ctx context.Context, w where, model plumbline.Model, s span, st
 	for _, c := range candidates {
 		fmt.Fprintf(stdout, "%-34s target %-7g %d pages, %d tickets%s\n", c.said, c.slo.Target, c.pages, c.tickets, pagedIn(c.slo, seen.rate(s)))
 	}
-	fmt.Fprintf(stdout, "\n%s", asYAML(model, candidates))
+	fmt.Fprintf(stdout, "\n%s", asYAML(model, owner, candidates))
 	return nil
 }
 
@@ -253,7 +259,7 @@ func pagedIn(slo plumbline.SLO, rate float64) string {
 }
 
 // asYAML writes the strictest candidate of each kind that paged nobody as OpenSLO.
-func asYAML(model plumbline.Model, candidates []*candidate) string {
+func asYAML(model plumbline.Model, owner plumbline.Owner, candidates []*candidate) string {
 	best := map[plumbline.SLIKind]*candidate{}
 	for _, c := range candidates {
 		kind := c.slo.SLI.Name()
@@ -282,14 +288,14 @@ metadata:
   annotations:
     plumbline.dev/sli: %s
 %s    plumbline.dev/model: %q
-    plumbline.dev/owner: ml-oncall # who is paged
+    plumbline.dev/owner: %q # who is paged
     plumbline.dev/shadow: "true" # evaluated, and nobody is told, until you remove this
 spec:
   service: %q
   budgetingMethod: Occurrences
   timeWindow: [{duration: 28d, isRolling: true}]
   objectives: [{target: %g%s}]
-`, kind, kind, extra, string(model), string(model), c.slo.Target, bound)
+`, kind, kind, extra, string(model), string(owner), string(model), c.slo.Target, bound)
 	}
 	return text
 }

@@ -23,7 +23,7 @@ func TestSuggestedFilesAreCorrect(t *testing.T) {
 		{slo: plumbline.SLO{Target: 0.7, SLI: plumbline.SLI{Kind: plumbline.SLIQuality}}},
 	}
 	file := filepath.Join(t.TempDir(), "suggested.yml")
-	if err := os.WriteFile(file, []byte(asYAML(`a "model": {}`, candidates)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(asYAML(`a "model": {}`, `ops: "night"`, candidates)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	slos, err := rules.ParseFiles(file)
@@ -31,7 +31,7 @@ func TestSuggestedFilesAreCorrect(t *testing.T) {
 		t.Fatalf("%+v, %v", slos, err)
 	}
 	for i, want := range []float64{0.99, 0.95, 0.7} {
-		if slos[i].Target != want || !slos[i].Shadow || slos[i].Model != `a "model": {}` {
+		if slos[i].Target != want || !slos[i].Shadow || slos[i].Model != `a "model": {}` || slos[i].Owner != `ops: "night"` {
 			t.Errorf("%+v, want %v", slos[i], want)
 		}
 	}
