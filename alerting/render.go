@@ -215,6 +215,9 @@ func (b Burn) words(q Quoter) string {
 	if b.Rate.OK {
 		parts = append(parts, number(b.Rate.V)+" times too fast")
 	}
+	if len(parts) == 0 {
+		return "" // nothing burns: of an SLO of which nothing is known only the target is
+	}
 	var limits []string
 	if b.Threshold.OK {
 		limits = append(limits, b.Severity+" above "+percent(b.Threshold.V))

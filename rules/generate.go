@@ -234,7 +234,7 @@ func missingAlert(slo plumbline.SLO, cfg GenerateConfig) rule {
 			plumbline.AnnotationPage:        link(cfg.PageURL, "model", plumbline.LabelModel, "slo", plumbline.LabelSLO),
 			plumbline.AnnotationTarget:      percent(slo.Target),
 			plumbline.AnnotationPeriod:      slo.PeriodName(),
-			plumbline.AnnotationSQL: "SELECT at, window, verdict, value, count, coverage FROM findings WHERE signal = 'burn' AND measure = 'bad_share' AND slo = " +
+			plumbline.AnnotationSQL: "SELECT at, window, verdict, value, count, coverage, assumes FROM findings WHERE signal = 'burn' AND measure = 'bad_share' AND slo = " +
 				sqlLabel(plumbline.LabelSLO) + " ORDER BY at DESC LIMIT 20",
 		}),
 	}
