@@ -51,10 +51,11 @@ func TestAnOwnersPartEndsAndTheIncidentGoesOn(t *testing.T) {
 	s := w.start(t)
 	page := firing(plumbline.SeverityPage)
 	s.send(t, page)
-	w.waitPagerDuty(t, 1)
-	s.send(t, with(page, plumbline.LabelOwner, "second"), resolved(page))
+	w.waitSlack(t, func(m []fakeslack.Message) bool { return len(m) == 1 })
+	s.send(t, with(page, plumbline.LabelOwner, "second"))
+	w.waitSlack(t, func([]fakeslack.Message) bool { return len(w.slack.Roots()) == 2 })
+	s.send(t, resolved(page))
 	w.waitSlack(t, func([]fakeslack.Message) bool {
-		roots := w.slack.Roots()
-		return len(roots) == 2 && strings.Contains(roots[0].Text, "⚪ RESOLVED: flight-delay: late-accuracy goes on with another owner")
+		return strings.Contains(w.slack.Roots()[0].Text, "⚪ RESOLVED: flight-delay: late-accuracy goes on with another owner")
 	})
 }

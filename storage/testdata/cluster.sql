@@ -519,7 +519,7 @@ CREATE TABLE IF NOT EXISTS `plumbline`.`findings_local` ON CLUSTER `analytics`
     `effect` Float64 DEFAULT nan COMMENT 'value without null_mean, in the unit of value; it may be negative. NaN where there is none.',
     `count` UInt64 COMMENT 'Events it was computed from.',
     `total` UInt64 COMMENT 'Of how many requests, or minutes or slices of time, a bad share of burn is the share: each delivery as often as its weight says. 0 where that is not known, or the window has none and value is that of the last minute that had any.',
-    `coverage` Float64 COMMENT 'Share of the window''s predictions with a label, 0 to 1; NaN where it does not apply.',
+    `coverage` Float64 COMMENT 'Share of the window''s predictions with a label, 0 to 1; of budget the share of the period that lies after the first that was counted. NaN where it does not apply.',
     `verdict` LowCardinality(String) COMMENT 'ok, breach, insufficient or missing. A breach is beyond noise (p) and beyond what matters (effect).',
     `assumes` String COMMENT 'What the number rests on.' CODEC(ZSTD(1))
 )
