@@ -206,17 +206,10 @@ func (s *alertStore) fires(incident string, meant func(model.Fingerprint) bool) 
 
 // othersFire reports whether an alert of an incident fires that is another owner's.
 func (s *alertStore) othersFire(incident, owner string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range s.known {
-		if r.incident() != incident || r.Label(plumbline.LabelOwner) == owner {
-			continue
-		}
-		if _, ended := s.ended(r); !ended {
-			return true
-		}
-	}
-	return false
+	return s.fires(incident, func(fp model.Fingerprint) bool {
+		a, err := s.Get(fp)
+		return err == nil && !a.Resolved() && string(a.Labels[plumbline.LabelOwner]) != owner
+	})
 }
 
 // over returns when the last alert of an incident ended that is remembered; false

@@ -58,3 +58,33 @@ func (f explainerFunc) Explain(context.Context, Question) (Explanation, error) {
 	f()
 	return Explanation{}, nil
 }
+
+// An end that the rules told is one; alerts that nobody sent again say nothing of how the
+// model is, and nor does one owner's part where the incident goes on.
+func TestEndings(t *testing.T) {
+	ends := func(later ...time.Duration) (alerts []*alert.Alert) {
+		for _, d := range later {
+			alerts = append(alerts, &alert.Alert{UpdatedAt: noon(), Alert: model.Alert{EndsAt: noon().Add(d), Labels: model.LabelSet{plumbline.LabelOwner: "a"}}})
+		}
+		return alerts
+	}
+	for name, tt := range map[string]struct {
+		alerts []*alert.Alert
+		of     Ending // by the alerts' names
+		others bool
+		want   Ending
+	}{
+		"told":                    {ends(0), "", false, ""},
+		"told by another's clock": {ends(time.Second), "", false, ""},
+		"known again":             {ends(-time.Second), EndingKnown, false, EndingKnown},
+		"nobody sends it":         {ends(time.Minute), "", false, EndingUnsaid},
+		"nor what was missing":    {ends(time.Minute), EndingKnown, false, EndingUnsaid},
+		"one of two was told":     {ends(time.Minute, 0), "", false, ""},
+		"another owner's":         {ends(time.Minute), "", true, EndingElsewhere},
+	} {
+		w := &texts{othersFire: func(incident, owner string) bool { return tt.others && incident == "k" && owner == "a" }}
+		if got := w.ending(Text{Incident: "k", Ending: tt.of}, tt.alerts); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}

@@ -161,7 +161,7 @@ func (l *ledger) saveLocked(now time.Time) error {
 	}
 	s.save(l.memory, alertsMetric, note)
 	s.save(l.memory, forStateMetric, note)
-	l.view.heldSeriesDo(func(slo string, p savedPoint) {
+	l.view.eachHeld(func(slo string, p savedPoint) {
 		if active[slo] || slo == "" {
 			s.Series = append(s.Series, p)
 		}

@@ -202,8 +202,8 @@ func (v *view) heldSeries() int {
 	return v.held
 }
 
-// heldSeriesDo calls f with every series in view that is held and when it was fresh.
-func (v *view) heldSeriesDo(f func(slo string, p savedPoint)) {
+// eachHeld calls f with every series in view that is held and when it was fresh.
+func (v *view) eachHeld(f func(slo string, p savedPoint)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, l := range v.live {

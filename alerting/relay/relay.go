@@ -118,8 +118,9 @@ func New(cfg Config, registry prometheus.Registerer, log *slog.Logger) (*Relay, 
 
 // Send hands alerts to every peer's queue and returns at once. A later version
 // of an alert takes the place of one that waits, but a beginning not that of an
-// end: both are told. What ended longer ago than Config.Retention waits no more:
-// a peer that comes back ends by itself what nobody says any more. Term is the evaluator's right to speak for its rule group.
+// end: both are told. What ended longer ago than Config.Retention waits no more: a
+// peer that comes back ends by itself what nobody says any more. Term is the
+// evaluator's right to speak for its rule group.
 func (r *Relay) Send(term alerting.Term, alerts ...alerting.Alert) {
 	for _, p := range r.peers {
 		p.put(term, alerts, time.Now())

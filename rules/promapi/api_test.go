@@ -188,7 +188,11 @@ func TestMinutesAreInstants(t *testing.T) {
 func TestHalfARequestHoldsNoSlot(t *testing.T) {
 	cfg := DefaultConfig()
 	a := New(cfg, nil, nil, slog.New(slog.DiscardHandler))
-	server := httptest.NewServer(a.Handler())
+	begun := make(chan struct{}, cfg.Concurrent)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun <- struct{}{}
+		a.Handler().ServeHTTP(w, r)
+	}))
 	defer server.Close()
 	for range cfg.Concurrent {
 		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
@@ -200,7 +204,10 @@ func TestHalfARequestHoldsNoSlot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for range 2 * cfg.Concurrent { // some of them are answered after the halves were begun
+	for range cfg.Concurrent {
+		<-begun
+	}
+	for range 100 * cfg.Concurrent { // while the halves are waited for
 		if code, body := get(t, a, "status/buildinfo", nil); code != http.StatusOK {
 			t.Fatalf("%d %v", code, body)
 		}
