@@ -68,6 +68,10 @@ const (
 // any more, as it does of a window that is missing because nobody knows.
 const AssumesElsewhere = "all events are counted: other deploys had some in the window, this one had none"
 
+// AssumesUncounted begins what findings.assumes says of a window that is missing because
+// the SLO's own statement failed; how it failed follows.
+const AssumesUncounted = "it could not be counted: "
+
 // References of a drift and of data quality, as the column findings.reference
 // spells them.
 const (

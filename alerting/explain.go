@@ -41,6 +41,9 @@ type Explanation struct {
 	// Windows are the bad shares of the SLO's windows now, its period among them
 	// where it is known.
 	Windows []WindowShare
+	// Unknown says, as a sentence's part, why nothing is known of the SLO, where the
+	// analysis knows it.
+	Unknown string
 	// Coverage is the share of the predictions concerned whose label is known,
 	// between 0 and 1.
 	Coverage *float64

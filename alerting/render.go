@@ -133,6 +133,7 @@ func (t Text) Facts(q Quoter) []Fact {
 	}
 	if t.Status == StatusFiring {
 		add("Counted", t.countWords(q))
+		add("Not known", q.Sentence(t.Unknown))
 	}
 	if t.Status == StatusResolved {
 		add("From", fmt.Sprintf("%s to %s (%s)", clock(t.Since), clock(t.Until), span(t.Until.Sub(t.Since))))

@@ -65,6 +65,9 @@ type Text struct {
 	// Acked says who took the incident; nil while nobody has, and once it is
 	// over.
 	Acked *Ack
+	// Unknown says why nothing is known of the SLO; empty where something is, or nobody
+	// knows why.
+	Unknown string
 	// Coverage is the share of labels that are in, in words, or empty.
 	Coverage string
 	Quality  *QualityChange
@@ -228,6 +231,9 @@ func (t *Text) explainedBy(lead Alert, ex Explanation, err error) {
 		t.Coverage = percent(v)
 	} else if ex.Coverage != nil && finite(*ex.Coverage) {
 		t.Coverage = percent(*ex.Coverage)
+	}
+	if t.Status == StatusFiring && t.Name == plumbline.AlertSLOMissing {
+		t.Unknown = ex.Unknown
 	}
 	t.fromWindows(ex.Windows)
 	t.SQL = cmp.Or(lead.Annotations[plumbline.AnnotationSQL], ex.SQL)

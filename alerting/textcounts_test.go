@@ -28,6 +28,26 @@ func counting(changes map[string]string) alerting.Alert {
 	return a
 }
 
+// The ticket of an SLO that nothing is known of says why, where that is known, and a
+// burn and an end do not.
+func TestATicketSaysWhyNothingIsKnown(t *testing.T) {
+	ex := alerting.Explanation{Unknown: "it could not be counted: Unknown identifier `latenzy`"}
+	says := func(a alerting.Alert) string {
+		return alerting.RenderText(alerting.NewText([]alerting.Alert{a}, flights, ex, nil, noon))
+	}
+	missing := with(example(plumbline.SeverityTicket), plumbline.LabelAlert, plumbline.AlertSLOMissing)
+	if text := says(missing); !strings.Contains(text, "Not known") || !strings.Contains(text, ex.Unknown) {
+		t.Errorf("the ticket does not say %q:\n%s", ex.Unknown, text)
+	}
+	over := with(missing, plumbline.LabelSeverity, plumbline.SeverityTicket)
+	over.EndsAt = noon.Add(-time.Minute)
+	for _, other := range []alerting.Alert{example(plumbline.SeverityTicket), over} {
+		if text := says(other); strings.Contains(text, "latenzy") {
+			t.Errorf("it is told of what it is not about:\n%s", text)
+		}
+	}
+}
+
 // What counts events says the observed share, of how many, and nothing it does not
 // know.
 func TestAPageOfCounts(t *testing.T) {

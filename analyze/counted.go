@@ -199,7 +199,7 @@ func (c *counted) news(all []count.Evaluation, now time.Time) ([]Finding, map[pl
 	var findings []Finding
 	for _, e := range all {
 		if name := e.Objective.SLO.Name; due || said[name] != c.said[name] {
-			findings = append(findings, countedFindings(e)...)
+			findings = append(findings, uncounted(countedFindings(e), c.counter.Failure(e.Objective.SLO.SLIID()))...)
 		}
 	}
 	return findings, said
@@ -279,6 +279,32 @@ func countedFindings(e count.Evaluation) []Finding {
 		add(c, c.Pair.Short, c.Short, false)
 	}
 	return findings
+}
+
+// uncounted says of windows that are missing how their SLO's statement failed, if it did:
+// whoever asks why nothing is known reads it where nothing is.
+func uncounted(findings []Finding, failure error) []Finding {
+	if failure == nil {
+		return findings
+	}
+	for i := range findings {
+		if f := &findings[i]; f.Verdict == plumbline.VerdictMissing && f.Assumes != plumbline.AssumesElsewhere {
+			f.Assumes = plumbline.AssumesUncounted + inOneLine(failure)
+		}
+	}
+	return findings
+}
+
+// longestReason is how many characters of an error a finding tells.
+const longestReason = 300
+
+// inOneLine returns an error without its line ends, cut where it is too long.
+func inOneLine(err error) string {
+	text := []rune(strings.Join(strings.Fields(err.Error()), " "))
+	if len(text) > longestReason {
+		return string(text[:longestReason]) + "…"
+	}
+	return string(text)
 }
 
 // countsWhole reports whether the totals of an objective are numbers of what it counts:

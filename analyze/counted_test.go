@@ -1,10 +1,13 @@
 package analyze
 
 import (
+	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
@@ -81,11 +84,37 @@ func TestCountedFindingsSayWhoServes(t *testing.T) {
 	}
 }
 
+// What a statement failed by is told of the windows that nobody knows for it, and in one
+// line.
+func TestFindingsSayHowAStatementFailed(t *testing.T) {
+	findings := func() []Finding {
+		return []Finding{
+			{Verdict: plumbline.VerdictMissing, Assumes: assumesPartly},
+			{Verdict: plumbline.VerdictMissing, Assumes: plumbline.AssumesElsewhere},
+			{Verdict: plumbline.VerdictOK, Assumes: assumesCounts},
+		}
+	}
+	told := uncounted(findings(), errors.New("code 47:\n  unknown column"))
+	if want := plumbline.AssumesUncounted + "code 47: unknown column"; told[0].Assumes != want {
+		t.Errorf("a missing window says %q, want %q", told[0].Assumes, want)
+	}
+	if told[1].Assumes != plumbline.AssumesElsewhere || told[2].Assumes != assumesCounts {
+		t.Errorf("windows of which something is known say %q and %q", told[1].Assumes, told[2].Assumes)
+	}
+	if long := uncounted(findings(), errors.New(strings.Repeat("ä", 1000)))[0].Assumes; utf8.RuneCountInString(long) > len(plumbline.AssumesUncounted)+longestReason+1 {
+		t.Errorf("a long error is told with %d characters", utf8.RuneCountInString(long))
+	}
+	if told := uncounted(findings(), nil); told[0].Assumes != assumesPartly {
+		t.Errorf("without a failure it is %q", told[0].Assumes)
+	}
+}
+
 // Everything is written once an interval; in between what has another verdict is,
 // with all its deploys, and only that is told.
 func TestCountsAreWrittenWhenTheySaySomethingElse(t *testing.T) {
 	var told []plumbline.SLOName
 	c := &counted{
+		counter:  count.New(count.DefaultConfig(), nil, nil, nil),
 		changed:  func(slos ...plumbline.SLOName) { told = append(told, slos...) },
 		interval: 10 * time.Second, said: make(map[plumbline.SLOName]string),
 	}

@@ -245,6 +245,9 @@ func missingText(slo plumbline.SLO, cfg GenerateConfig) string {
 	if slo.SLI.Is(plumbline.SLIQuality) {
 		return text + "Predictions or labels stopped arriving, labels are below the coverage the SLO asks for, or the analysis stands still. Missing data is not health."
 	}
+	if slo.SLI.Is(plumbline.SLISQL) || slo.SLI.Is(plumbline.SLIPromQL) {
+		text += "Its statement fails or takes too long. Else: "
+	}
 	return text + "Nothing that it counts arrives, or the analysis stands still. Missing data is not health."
 }
 

@@ -421,6 +421,39 @@ func TestStatementsTakeTurns(t *testing.T) {
 	}
 }
 
+// How a statement failed is known until it is counted.
+func TestHowAStatementFailed(t *testing.T) {
+	slo := objective("mistyped", plumbline.SLI{Kind: plumbline.SLIPromQL, Bad: "bad", Total: "all"}, nil)
+	well := objective("well", plumbline.SLI{Kind: plumbline.SLIPromQL, Bad: "bad", Total: "steady"}, nil)
+	values := failing{constants: constants{"all": 10, "steady": 10}, expr: "all"}
+	counter := New(DefaultConfig(), startDB(t), nil, values)
+	if err := counter.Step(t.Context(), []plumbline.Objective{slo, well}, origin); err == nil {
+		t.Error("nothing was said of the failure")
+	}
+	if of, other := counter.Failure(slo.SLO.SLIID()), counter.Failure(well.SLO.SLIID()); !errors.Is(of, errUnknown) || other != nil {
+		t.Errorf("the failure is %v, that of the other %v", of, other)
+	}
+	counter.promql = values.constants
+	if err := counter.Step(t.Context(), []plumbline.Objective{slo, well}, origin.Add(time.Minute)); err != nil || counter.Failure(slo.SLO.SLIID()) != nil {
+		t.Errorf("%v, and the failure is %v, when it is counted again", err, counter.Failure(slo.SLO.SLIID()))
+	}
+}
+
+// failing evaluates all expressions but one.
+type failing struct {
+	constants
+	expr string
+}
+
+var errUnknown = errors.New("unknown name")
+
+func (f failing) Minutes(ctx context.Context, expr string, first, last time.Time) ([]float64, error) {
+	if expr == f.expr {
+		return nil, errUnknown
+	}
+	return f.constants.Minutes(ctx, expr, first, last)
+}
+
 // Statements of users that take all of the time keep nothing else from being counted.
 func TestStatementsHoldUpNothingElse(t *testing.T) {
 	db := startDB(t)
@@ -463,6 +496,9 @@ func TestAStatementThatHangsRests(t *testing.T) {
 		t.Fatalf("the first step: %v, want that the time was over", err)
 	}
 	id := all[0].SLO.SLIID()
+	if failure := counter.Failure(id); failure == nil || failure.Error() != "it takes longer than 1ms" {
+		t.Errorf("the failure is told as %v", failure)
+	}
 	counter.rests[id] = counter.rests[id].Add(time.Hour)
 	asked := promql.asked
 	if err := counter.Step(t.Context(), all, origin); err != nil || promql.asked != asked || asked == 0 {

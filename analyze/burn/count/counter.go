@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"time"
 
@@ -79,6 +80,8 @@ type Counter struct {
 	// that took all of it is left alone.
 	patience time.Duration
 	rests    map[plumbline.SLIID]time.Time
+	// failures are how those failed that were asked for last and not counted.
+	failures map[plumbline.SLIID]error
 	// followed is what was seen of batches of events.
 	followed followed
 	// looked says that this process has counted everything once: from then on an
@@ -99,7 +102,7 @@ type Counter struct {
 // them.
 func New(cfg Config, db *storage.DB, queries Querier, promql PromQL) *Counter {
 	return &Counter{
-		cfg: cfg, db: db, queries: queries, promql: promql, most: 4_000_000, stretch: longestStep, budget: budget, patience: patience, lastTurn: make(map[plumbline.SLIID]uint64), rests: make(map[plumbline.SLIID]time.Time),
+		cfg: cfg, db: db, queries: queries, promql: promql, most: 4_000_000, stretch: longestStep, budget: budget, patience: patience, lastTurn: make(map[plumbline.SLIID]uint64), rests: make(map[plumbline.SLIID]time.Time), failures: make(map[plumbline.SLIID]error),
 		cursor: make(map[plumbline.SLIID]int64), reached: make(map[plumbline.SLIID]time.Time), whole: make(map[plumbline.SLIID]time.Time), backlogs: make(map[plumbline.SLIID]*backlog),
 	}
 }
@@ -192,6 +195,9 @@ func (c *Counter) inTurns(ctx context.Context, slos map[plumbline.SLIID]plumblin
 		if err != nil && within.Err() != nil && stepOf(slos[id]) == longestAsked {
 			c.rests[id] = time.Now().Add(rest * c.patience)
 		}
+		if ctx.Err() == nil {
+			c.failures[id] = failureOf(err, within, c.patience)
+		}
 		cancel()
 		if slo := slos[id]; err != nil {
 			errs = append(errs, fmt.Errorf("count the %s of model %q for SLO %q%s: %w", slo.SLI.Name(), slo.Model, slo.Name, declaredAt(slo), err))
@@ -199,6 +205,24 @@ func (c *Counter) inTurns(ctx context.Context, slos map[plumbline.SLIID]plumblin
 	}
 	return errors.Join(errs...)
 }
+
+// failureOf says of a statement that took all of its time no more than that, and of a
+// ClickHouse that could not be asked not at which address: whoever is told has no use
+// for it.
+func failureOf(err error, within context.Context, patience time.Duration) error {
+	var unreached net.Error
+	switch {
+	case err != nil && within.Err() != nil:
+		return fmt.Errorf("it takes longer than %s", patience)
+	case errors.As(err, &unreached):
+		return errors.New("ClickHouse does not answer")
+	}
+	return err
+}
+
+// Failure returns how an indicator failed to be counted when it was asked for last, as a
+// statement of a user may; nil where it was counted, or is on events.
+func (c *Counter) Failure(id plumbline.SLIID) error { return c.failures[id] }
 
 // declaredAt says in brackets where an objective is declared, if that is known: what
 // is wrong with a statement is to be mended there.

@@ -25,6 +25,9 @@ import (
 //go:embed burnwindows.sql
 var burnWindowsSQL string
 
+//go:embed uncounted.sql
+var uncountedSQL string
+
 // explainer tells alerting what the analyzers know of a deploy.
 type explainer struct {
 	runner *analyze.Runner
@@ -94,7 +97,7 @@ func (x explainer) ask(ctx context.Context, about alerting.Question) (e analyze.
 // add enters what an SLO lost into an explanation. What carries the drop comes before
 // what carries the drift: it is what the page is about.
 func (x explainer) add(name plumbline.SLOName, lost alerting.Explanation, out *alerting.Explanation) {
-	out.Windows = lost.Windows
+	out.Windows, out.Unknown = lost.Windows, lost.Unknown
 	if slo, declared := x.slos[name]; declared && !slo.SLI.Is(plumbline.SLIQuality) {
 		// Labels have no part in what this one counts.
 		out.Coverage, out.Quality = nil, lost.Quality
@@ -120,6 +123,9 @@ func (x explainer) loss(ctx context.Context, about alerting.Question, out *alert
 	defer cancel()
 	end, err := x.windows(ctx, about, out)
 	slo, declared := x.slos[about.SLO]
+	if err == nil && about.Now.Sub(end) > unknownAfter {
+		out.Unknown, err = x.unknown(ctx, about)
+	}
 	if err != nil || end.IsZero() || !declared {
 		return nil, err
 	}
@@ -152,6 +158,17 @@ func (x explainer) spent(ctx context.Context, slo plumbline.SLO, end time.Time, 
 	}
 	out.Windows = append(out.Windows, alerting.WindowShare{Window: name, Bad: spent.Bad, Low: math.NaN(), High: math.NaN()})
 	return nil
+}
+
+// unknown returns how the SLO's statement failed last, empty if it did not.
+func (x explainer) unknown(ctx context.Context, about alerting.Question) (why string, err error) {
+	row := x.conn.QueryRow(ctx, uncountedSQL, clickhouse.Named("model", string(about.Model)), clickhouse.Named("slo", string(about.SLO)),
+		clickhouse.Named("begins", plumbline.AssumesUncounted),
+		clickhouse.Named("since", about.Now.Add(-oldWindows).UnixMilli()), clickhouse.Named("now", about.Now.UnixMilli()))
+	if err := row.Scan(&why); err != nil {
+		return "", fmt.Errorf("read why nothing is known: %w", err)
+	}
+	return why, nil
 }
 
 // windows reads the bad shares of the SLO's windows as the rules see them, and
@@ -209,6 +226,8 @@ func (x explainer) events(name plumbline.SLOName) string {
 const (
 	// oldWindows is how old a burn finding may be to tell of now.
 	oldWindows = time.Hour
+	// unknownAfter is how old windows are by which it may be that none is known any more.
+	unknownAfter = 10 * time.Minute
 	// leastWindow is the least that a drop is looked for in, beforeDrop what it is
 	// compared with.
 	leastWindow = time.Hour

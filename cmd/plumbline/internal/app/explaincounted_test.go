@@ -70,3 +70,28 @@ func TestWhichPartOfACompositeBurns(t *testing.T) {
 		t.Errorf("%q, %v, want %q", lines, err, want)
 	}
 }
+
+// Why nothing is known of an SLO is told as its newest findings say it, and no longer when
+// something is.
+func TestHowAStatementFailedIsTold(t *testing.T) {
+	db, now := testenv.Start(t, testenv.Setup{Storage: testenv.KeepAll}).DB, time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	row := func(slo, window, verdict, assumes string, value any, at time.Time) map[string]any {
+		return map[string]any{"signal": "burn", "measure": "bad_share", "model": "fare", "stage": "production", "slo": slo,
+			"window": window, "value": value, "verdict": verdict, "assumes": assumes, "at": at.UnixMilli(), "window_end": at.UnixMilli()}
+	}
+	const missing, mistyped = plumbline.VerdictMissing, plumbline.AssumesUncounted + "unknown column"
+	testenv.Insert(t, db, "findings", []map[string]any{
+		row("fails", "1h", plumbline.VerdictOK, "", 0.1, now.Add(-20*time.Minute)),
+		row("fails", "1h", missing, plumbline.AssumesUncounted+"before", "nan", now.Add(-2*time.Minute)),
+		row("fails", "5m", missing, plumbline.AssumesElsewhere, "nan", now.Add(-time.Minute)), row("fails", "1h", missing, mistyped, "nan", now.Add(-time.Minute)),
+		row("failed", "1h", missing, mistyped, "nan", now.Add(-2*time.Minute)), row("failed", "1h", missing, "", "nan", now.Add(-time.Minute)),
+		row("counted", "1h", plumbline.VerdictOK, mistyped, 0.1, now.Add(-time.Minute)),
+	})
+	x := explainer{conn: db.Conn()}
+	for slo, want := range map[plumbline.SLOName]string{"fails": mistyped, "failed": "", "counted": "", "nobody's": ""} {
+		var out alerting.Explanation
+		if _, err := x.loss(t.Context(), alerting.Question{Model: "fare", SLO: slo, Now: now}, &out); err != nil || out.Unknown != want {
+			t.Errorf("of SLO %s %q is said, want %q: %v", slo, out.Unknown, want, err)
+		}
+	}
+}
