@@ -81,9 +81,18 @@ func (w *worker) rawComplete(ctx context.Context, b *batch) (bool, error) {
 	return false, nil
 }
 
-// deleteRange removes the raw rows of a batch and waits until they are gone.
+// deleteRange removes the raw rows of a batch and waits until they are gone. A deletion
+// whose answer never came must be over before there is another: arriving behind that
+// one it would take what was inserted since.
 func (w *worker) deleteRange(ctx context.Context, b *batch) error {
-	return w.i.retry(ctx, "delete", func(ctx context.Context) error {
+	failed := false
+	return w.i.retry(ctx, "delete", func(ctx context.Context) (err error) {
+		defer func() { failed = failed || err != nil }()
+		if failed {
+			if err := w.settle(ctx); err != nil {
+				return err
+			}
+		}
 		if err := w.confirm(ctx, b); err != nil {
 			return err
 		}

@@ -187,6 +187,7 @@ func (w *worker) latestEpoch(ctx context.Context) (latest fingerprint, known, he
 			latest, seen, known = f, at, true
 		}
 	}
+	w.seen = seen.UnixMilli()
 	return latest, known, own == latest.Epoch, nil
 }
 
@@ -238,7 +239,10 @@ func (w *worker) storeEpoch(ctx context.Context, f fingerprint) error {
 	fixed(c, "offset", []int64{f.Offset})
 	fixed(c, "record_time", []int64{storable(f.Time)})
 	fixed(c, "crc", []int64{f.CRC})
-	seen := w.i.now().UnixMilli()
+	// The one seen last is the epoch, also where the clock was ahead then, or another
+	// process's is. (Until 2026-11-23 a topic that was recreated then was taken for its
+	// former life, and what was in it not read, or read twice.)
+	seen := max(w.i.now().UnixMilli(), w.seen+1)
 	fixed(c, "seen", []int64{seen})
 	rec := c.record()
 	defer rec.Release()

@@ -46,6 +46,8 @@ type worker struct {
 	// seen, or of a later one where Kafka has dropped that; what was before it nobody
 	// has read in this epoch, unless another ClickHouse did.
 	since int64
+	// seen is when the latest stored epoch was seen, Unix milliseconds.
+	seen int64
 	// confirmed is when the broker last took a commit of this member.
 	confirmed time.Time
 	bad       badness

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -12,14 +13,14 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 )
 
-// Migrate creates the database and every declared table, adds declared columns
-// that a table lacks, builds projections again that are declared otherwise,
+// Migrate creates the database and every declared table, adds declared columns and
+// indices that a table lacks, builds projections again that are declared otherwise,
 // brings codecs, retention and the deduplication window to the declared and
 // configured values, and creates every declared view anew. Stored parts keep
 // their codecs until they are merged, and a table its index granularity for ever.
 // It drops tables that were computed and that
 // others have replaced. It never drops or retypes a column: a column of another type is an error that
-// names it. Running it again changes nothing.
+// names it, and so is another order of rows by which they merge. Running it again changes nothing.
 // Shards that no cluster joins are migrated one by one, others ON CLUSTER.
 func (db *DB) Migrate(ctx context.Context) error {
 	if err := db.migrate(ctx); err != nil {
@@ -167,10 +168,10 @@ func (db *DB) reconcileProjections(ctx context.Context, t plumbline.Table, ddl s
 		}
 		name, _, _ := strings.Cut(declaration, " ")
 		alter := "ALTER TABLE " + db.qualified(t.Name) + db.cfg.onCluster()
-		statements := []string{alter + " ADD PROJECTION " + declaration, alter + " MATERIALIZE PROJECTION " + name}
+		statements := []string{alter + " ADD PROJECTION IF NOT EXISTS " + declaration, alter + " MATERIALIZE PROJECTION " + name}
 		if strings.Contains(ddl, "PROJECTION "+name+" ") {
 			// A part must have lost the old one before one of that name is added.
-			statements = append([]string{alter + " DROP PROJECTION " + name + " SETTINGS mutations_sync = 2"}, statements...)
+			statements = append([]string{alter + " DROP PROJECTION IF EXISTS " + name + " SETTINGS mutations_sync = 2"}, statements...)
 		}
 		for _, s := range statements {
 			if err := db.conn.Exec(ctx, s); err != nil {
@@ -181,14 +182,54 @@ func (db *DB) reconcileProjections(ctx context.Context, t plumbline.Table, ddl s
 	return nil
 }
 
-// reconcileOptions alters projections, retention and deduplication only where
+// reconcileIndices adds the indices that a table lacks. As with projections, stored
+// parts get theirs in the background, and are read without one until then.
+func (db *DB) reconcileIndices(ctx context.Context, t plumbline.Table, ddl string) error {
+	for _, clause := range t.Extra {
+		declaration, ok := strings.CutPrefix(clause, "INDEX ")
+		name, _, _ := strings.Cut(declaration, " ")
+		if !ok || strings.Contains(ddl, "INDEX "+name+" ") {
+			continue
+		}
+		alter := "ALTER TABLE " + db.qualified(t.Name) + db.cfg.onCluster()
+		for _, s := range []string{alter + " ADD INDEX IF NOT EXISTS " + declaration, alter + " MATERIALIZE INDEX " + name} {
+			if err := db.conn.Exec(ctx, s); err != nil {
+				return fmt.Errorf("add index %s of %s: %w", name, t.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// columnNames finds the names in a list of columns, however it is quoted.
+var columnNames = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
+
+// checkOrder refuses a table whose rows would merge by another key than is declared:
+// they would add up, or replace each other, where they must not.
+func checkOrder(t plumbline.Table, sorted string) error {
+	if t.Engine == "MergeTree" || t.SearchBy != "" {
+		return nil // its rows do not merge, or ClickHouse spells the expression its own way
+	}
+	if !slices.Equal(columnNames.FindAllString(sorted, -1), columnNames.FindAllString(t.OrderBy, -1)) {
+		return fmt.Errorf("table %s is sorted by (%s) in the database and by (%s) in this version: move the table aside and start again", t.Name, sorted, t.OrderBy)
+	}
+	return nil
+}
+
+// reconcileOptions alters indices, projections, retention and deduplication only where
 // they differ: such an ALTER rewrites parts.
 func (db *DB) reconcileOptions(ctx context.Context, t plumbline.Table) error {
-	var ddl string
-	row := db.conn.QueryRow(ctx, "SELECT create_table_query FROM system.tables WHERE database = {database:String} AND name = {table:String}",
+	var ddl, sorted string
+	row := db.conn.QueryRow(ctx, "SELECT create_table_query, sorting_key FROM system.tables WHERE database = {database:String} AND name = {table:String}",
 		clickhouse.Named("database", db.cfg.Database), clickhouse.Named("table", db.Local(t.Name)))
-	if err := row.Scan(&ddl); err != nil {
+	if err := row.Scan(&ddl, &sorted); err != nil {
 		return fmt.Errorf("read definition of %s: %w", t.Name, err)
+	}
+	if err := checkOrder(t, sorted); err != nil {
+		return err
+	}
+	if err := db.reconcileIndices(ctx, t, ddl); err != nil {
+		return err
 	}
 	if err := db.reconcileProjections(ctx, t, ddl); err != nil {
 		return err

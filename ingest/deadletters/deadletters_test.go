@@ -454,3 +454,23 @@ func TestEventsOfOneRecord(t *testing.T) {
 		t.Errorf("second replay: %s", got)
 	}
 }
+
+// A letter that its topic does not take, because it is too large there or the
+// partition is gone, keeps none of the others from being replayed.
+func TestLettersThatTheTopicDoesNotTake(t *testing.T) {
+	e := newEnv(t)
+	e.create(kafka.TopicConfig{Topic: "narrow", NumPartitions: 1, ReplicationFactor: 1, ConfigEntries: []kafka.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: "1000"}}})
+	event := header("plumbline.event", "0")
+	large := append(letterHeaders("bad_value", 0, 0), event)
+	large[0] = header("__connect.errors.topic", "narrow")
+	e.produce(dead, 0, letterAt, "k", strings.Repeat("x", 5000), large...)
+	e.produce(dead, 0, letterAt, "k", "of a partition that is gone", append(letterHeaders("bad_value", 7, 0), event)...)
+	e.refuse(0, "k", "good", "bad_value")
+	outcomes := e.replay(deadletters.Filter{}, deadletters.Options{})
+	if got := verdicts(outcomes); got != "impossible impossible replayed" {
+		t.Errorf("%s: %v", got, outcomes)
+	}
+	if note := outcomes[0].Note; !strings.Contains(note, "max.message.bytes") {
+		t.Errorf("the note is %q", note)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 )
 
 // Options say how to replay.
@@ -30,7 +31,8 @@ const (
 	// letter of this replay.
 	Skipped
 	// Impossible: the letter does not hold the whole record and its source is
-	// gone, or it names no source, or it is sealed and the key is not there.
+	// gone, or it names no source, or it is sealed and the key is not there, or
+	// the source partition is gone or takes no record so large.
 	Impossible
 )
 
@@ -169,7 +171,12 @@ func (b *Box) replay(ctx context.Context, l Letter, o Options, done, twins map[O
 	}
 	out.Note, out.Time = note, rec.Time
 	if !o.DryRun {
-		if out.To.Offset, err = b.produce(ctx, l.Source, rec); err != nil {
+		out.To.Offset, err = b.produce(ctx, l.Source, rec)
+		if lost := lostText(err); lost != "" {
+			out.Verdict, out.To.Offset, out.Note = Impossible, -1, lost
+			return out, nil
+		}
+		if err != nil {
 			return out, err
 		}
 	}
@@ -190,8 +197,12 @@ var errLost = errors.New("the letter holds only the beginning of the record, and
 // lostText says why one letter cannot be replayed though others can; it is
 // empty if err is none or concerns them all.
 func lostText(err error) string {
-	if errors.Is(err, errLost) || errors.Is(err, kafka.UnknownTopicOrPartition) {
+	switch {
+	case errors.Is(err, errLost), errors.Is(err, kafka.UnknownTopicOrPartition), errors.Is(err, protocol.ErrNoTopic), errors.Is(err, protocol.ErrNoPartition):
 		return err.Error()
+	case errors.Is(err, kafka.MessageSizeTooLarge):
+		// It came in compressed, or without the header that a replay adds.
+		return fmt.Sprintf("%s; raise max.message.bytes of the topic, and replay it again", err)
 	}
 	return ""
 }

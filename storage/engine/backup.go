@@ -18,12 +18,17 @@ const (
 	backupsName = "backups"            // one directory for each upgrade
 	runName     = "run"                // generated configuration
 	versionName = "run/engine.version" // of the library that last opened data
+	upgradeName = "run/engine.upgrade" // the backup of an upgrade that is not over
 )
 
 // backupBeforeUpgrade takes a backup of the data if it was last opened by
 // another version of the engine, and returns its directory, or "" if none was
 // needed. Only the newest keep backups stay. The caller owns the data
 // directory and has not opened it yet.
+//
+// An upgrade that begins anew, because the start before ended in a crash, goes on
+// with the backup that it has. (Until 2026-11-23 each such start took another, of what
+// the one before had left, and the third removed the one from before the upgrade.)
 func backupBeforeUpgrade(dir, version string, keep int, now time.Time) (string, error) {
 	last, err := os.ReadFile(filepath.Join(dir, versionName))
 	old := strings.TrimSpace(string(last))
@@ -34,6 +39,9 @@ func backupBeforeUpgrade(dir, version string, keep int, now time.Time) (string, 
 		return "", fmt.Errorf("engine: read version of the data: %w", err)
 	}
 	backups := filepath.Join(dir, backupsName)
+	if taken := backupTaken(dir); taken != "" {
+		return taken, nil
+	}
 	target := filepath.Join(backups, now.UTC().Format("20060102T150405Z")+"-"+safeName(old))
 	partial := target + ".partial"
 	if err := errors.Join(os.RemoveAll(partial), os.MkdirAll(backups, 0o700)); err != nil {
@@ -45,19 +53,44 @@ func backupBeforeUpgrade(dir, version string, keep int, now time.Time) (string, 
 	if err := os.Rename(partial, target); err != nil {
 		return "", fmt.Errorf("engine: back up before upgrade: %w", err)
 	}
+	if err := replaceFile(filepath.Join(dir, upgradeName), filepath.Base(target)+"\n"); err != nil {
+		return "", fmt.Errorf("engine: note the backup before upgrade: %w", err)
+	}
 	return target, prune(backups, keep)
 }
 
-// recordVersion notes that version has opened the data.
+// backupTaken returns the backup of an upgrade that has begun and not ended, "" if
+// there is none.
+func backupTaken(dir string) string {
+	text, err := os.ReadFile(filepath.Join(dir, upgradeName))
+	name := strings.TrimSpace(string(text))
+	if err != nil || name == "" {
+		return ""
+	}
+	taken := filepath.Join(dir, backupsName, filepath.Base(name))
+	if st, err := os.Stat(taken); err != nil || !st.IsDir() {
+		return "" // moved away, to be the data again
+	}
+	return taken
+}
+
+// recordVersion notes that version has opened the data: an upgrade to it is over.
 func recordVersion(dir, version string) error {
-	path := filepath.Join(dir, versionName)
-	if err := os.WriteFile(path+".new", []byte(version+"\n"), 0o600); err != nil {
+	if err := replaceFile(filepath.Join(dir, versionName), version+"\n"); err != nil {
 		return fmt.Errorf("engine: record version of the data: %w", err)
 	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("engine: record version of the data: %w", err)
+	if err := os.Remove(filepath.Join(dir, upgradeName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("engine: record that the upgrade is over: %w", err)
 	}
 	return nil
+}
+
+// replaceFile writes a file that only its owner may read, whole or not at all.
+func replaceFile(path, text string) error {
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // linkTree copies the tree at from to to. Files of finished data parts, which

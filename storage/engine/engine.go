@@ -163,12 +163,13 @@ func programVersion() string {
 }
 
 // password reads the password in path, or makes one of 128 random bits that
-// only the owner can read.
+// only the owner can read. An empty file is one that a full disk or a crash kept from
+// being written: nobody has that password.
 func password(path string) (string, error) {
 	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(b) == 0 {
 		b = []byte(randomHex(16))
-		err = os.WriteFile(path, b, 0o600)
+		err = replaceFile(path, string(b))
 	}
 	if err != nil {
 		return "", fmt.Errorf("engine: password file: %w", err)
