@@ -146,6 +146,37 @@ func TestEachCheckSeesItsFault(t *testing.T) {
 	}
 }
 
+// A constant is the same however many values there are of it, though sums are decimals
+// and quotients of them are not.
+func TestAConstantDoesNotMove(t *testing.T) {
+	for _, v := range []float64{0.1, 0.3, 19.99, 1.0 / 3, -1.1} {
+		for n := uint64(100); n < 2000; n += 37 {
+			constant := func(n uint64) Sample {
+				s := numbers(n, nans(int(n), v)...)
+				s.Sum = float64(n*uint64(math.Round(math.Abs(v)*1e9))) / 1e9 * math.Copysign(1, v) // as rollups hold it
+				return s
+			}
+			p := Pair{Feature: "f", Now: constant(n), Reference: constant(5000), Timeline: hours(192, 0)}
+			if got := breaches(Judge([]Pair{p}, DefaultOptions())[0]); got != "" {
+				t.Fatalf("%d times %v, as ever, is in breach: %s", n, v, got)
+			}
+		}
+	}
+}
+
+// A text tells no time, and is no features that are young enough.
+func TestATextHasNoAge(t *testing.T) {
+	p := Pair{Feature: FeatureTimestamp, Now: texts(1000, map[string]uint64{"now": 1000}), Reference: numbers(1000, 1), Timeline: hours(192, 0)}
+	for i := range 24 {
+		p.Timeline.Hours[192-24+i].Max = math.NaN()
+	}
+	for _, r := range Judge([]Pair{p}, DefaultOptions())[0] {
+		if r.Check.Measure == "feature_age" && r.Verdict != plumbline.VerdictInsufficient {
+			t.Errorf("the age of a text, %v, is %s", r.Value, r.Verdict)
+		}
+	}
+}
+
 // A job computes the features at minute five of an hour, every so many hours. At
 // no minute is it late, before it ran in the hour under way or after; once it
 // stands still, the closed hours say so.

@@ -65,7 +65,9 @@ func (s Sample) share(hits, of uint64) share {
 }
 
 // moments returns the mean, which is exact, and the standard deviation, which is
-// that of the grid: within 0.4 % of the root mean square.
+// that of the grid: within 0.4 % of the root mean square. The mean of a constant is
+// that constant: a quotient of its sum may lie a bit beside it, another one for each
+// number of values.
 func (s Sample) moments() (mean, sd float64) {
 	n := float64(s.numbers())
 	if n == 0 {
@@ -78,7 +80,7 @@ func (s Sample) moments() (mean, sd float64) {
 	for i, b := range s.Buckets {
 		second += float64(s.Counts[i]) / n * (middle(b) - first) * (middle(b) - first)
 	}
-	return s.Sum / n, math.Sqrt(second)
+	return min(max(s.Sum/n, s.Min), s.Max), math.Sqrt(second)
 }
 
 // rank returns the value of the k-th smallest number, 1 <= k <= n, by the middle
