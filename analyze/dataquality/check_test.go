@@ -164,6 +164,32 @@ func TestAConstantDoesNotMove(t *testing.T) {
 	}
 }
 
+// Numbers that the sums of rollups round to nothing have a mean all the same.
+func TestTheMeanOfSmallNumbers(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	small := func(n int, mean float64) Sample {
+		values := normal(r, n, mean)
+		for i := range values {
+			values[i] *= 1e-12
+		}
+		s := numbers(uint64(n), values...)
+		s.Sum = 0
+		return s
+	}
+	for mean, want := range map[float64]string{10: "", 11: "mean p50 p95"} {
+		p := Pair{Feature: "f", Now: small(2000, mean), Reference: small(5000, 10), Timeline: hours(192, 0)}
+		results := Judge([]Pair{p}, DefaultOptions())[0]
+		if got := breaches(results); got != want {
+			t.Errorf("%v pico: in breach: %q, want %q", mean, got, want)
+		}
+		for _, found := range results {
+			if found.Check.Measure == "mean" && math.Abs(found.Value/mean*1e12-1) > 0.01 {
+				t.Errorf("mean of %v pico: %v", mean, found.Value)
+			}
+		}
+	}
+}
+
 // A text tells no time, and is no features that are young enough.
 func TestATextHasNoAge(t *testing.T) {
 	p := Pair{Feature: FeatureTimestamp, Now: texts(1000, map[string]uint64{"now": 1000}), Reference: numbers(1000, 1), Timeline: hours(192, 0)}
