@@ -36,10 +36,12 @@ type question struct {
 // indicator is what is counted: an SLI or, of labels, a model and a segment of it.
 type indicator struct{ name, part string }
 
-// tally is what was counted of an indicator, and when the first of it was.
+// tally is what was counted of an indicator, and when the first of it was. Earlier says
+// that something was before the period, too, so that nothing of it was missed.
 type tally struct {
 	bad, total float64
 	first      time.Time
+	earlier    bool
 }
 
 // batch counts the periods of objectives that end at one time.
@@ -104,40 +106,71 @@ func (b batch) read(ctx context.Context, r Reader) error {
 	return errors.Join(errs...)
 }
 
-// ask counts some indicators. Of one that has nothing in the period there is no row.
-func (b batch) ask(ctx context.Context, r Reader, q question, some []indicator) (err error) {
+// ask counts some indicators. Of one that has nothing in the period there is no row. Of
+// one that has nothing in the beginning of the period it is asked whether it had before:
+// a model that answers once a day is seen all week.
+func (b batch) ask(ctx context.Context, r Reader, q question, some []indicator) error {
 	if r.Patience > 0 {
 		within, cancel := context.WithTimeout(ctx, r.Patience)
 		defer cancel()
 		ctx = within
 	}
-	text, err := statements.ReadFile("sql/" + q.statement + ".sql")
-	if err != nil {
-		return err
-	}
-	rows, err := r.Conn.Query(ctx, string(text), q.parameters(some)...)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	counted := make(map[indicator]tally)
-	for rows.Next() {
+	counted, late := make(map[indicator]tally), []indicator(nil)
+	err := r.each(ctx, q.statement, q.parameters(some), func(scan func(...any) error) error {
 		var (
 			of indicator
 			t  tally
 		)
-		if err := rows.Scan(&of.name, &of.part, &t.bad, &t.total, &t.first); err != nil {
-			return err
+		err := scan(&of.name, &of.part, &t.bad, &t.total, &t.first)
+		if counted[of] = t; float64(t.first.Unix()-q.from) > mostUnseen*float64(q.to-q.from) {
+			late = append(late, of)
 		}
-		counted[of] = t
+		return err
+	})
+	if err == nil && len(late) > 0 {
+		err = r.each(ctx, q.earlier(), q.parameters(late), func(scan func(...any) error) error {
+			var of indicator
+			err := scan(&of.name, &of.part)
+			t := counted[of]
+			t.earlier = true
+			counted[of] = t
+			return err
+		})
 	}
-	if err := rows.Err(); err != nil {
+	if err != nil {
 		return err
 	}
 	for _, of := range some {
 		b.found[q][of] = counted[of]
 	}
 	return nil
+}
+
+// each runs a statement of a file and calls take for every row of its answer.
+func (r Reader) each(ctx context.Context, file string, parameters []any, take func(scan func(...any) error) error) (err error) {
+	text, err := statements.ReadFile("sql/" + file + ".sql")
+	if err != nil {
+		return err
+	}
+	rows, err := r.Conn.Query(ctx, string(text), parameters...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := take(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// earlier is the statement that asks for what was as long before the period as it lasts.
+func (q question) earlier() string {
+	if q.statement == "outcomes" {
+		return "earlier_outcomes"
+	}
+	return "earlier_events"
 }
 
 func (q question) parameters(some []indicator) []any {
@@ -147,7 +180,7 @@ func (q question) parameters(some []indicator) []any {
 	}
 	return []any{
 		clickhouse.Named("names", slices.Compact(names)), clickhouse.Named("parts", slices.Compact(slices.Sorted(slices.Values(parts)))),
-		clickhouse.Named("deploy", string(q.deploy)), clickhouse.Named("from", q.from), clickhouse.Named("to", q.to),
+		clickhouse.Named("deploy", string(q.deploy)), clickhouse.Named("before", 2*q.from-q.to), clickhouse.Named("from", q.from), clickhouse.Named("to", q.to),
 		clickhouse.Named("slice", int64(q.slice/time.Second)), clickhouse.Named("target", q.target),
 	}
 }
@@ -161,6 +194,9 @@ func (b batch) spent(slo plumbline.SLO) (Spent, bool) {
 	// Labels that are withdrawn leave a negative count for a moment.
 	if t.total > 0 {
 		s.Bad, s.Total, s.First = max(t.bad, 0)/t.total, uint64(t.total), t.first
+		if t.earlier {
+			s.First = s.From
+		}
 	}
 	return s, ok
 }

@@ -35,7 +35,8 @@ type Spent struct {
 	// period, or where its calendar's began.
 	From, End time.Time
 	// First is the minute, or the slice of time, of the first that was counted; zero if
-	// nothing was. Of a composite it is that of the part that was counted last.
+	// nothing was, and From if something was before it, too. Of a composite it is that of
+	// the part that was counted last.
 	First time.Time
 	// Bad is the share of what was counted that was bad, 0 to 1: of events, of slices, or
 	// the mean bad share of slices. Of a composite it is the weighted mean of the budgets

@@ -39,6 +39,14 @@ func TestSpent(t *testing.T) {
 	for _, ago := range []time.Duration{5 * day, time.Hour} {
 		exec("INSERT INTO sli (sli, model, deploy_hash, time, good, total, rows, version) VALUES (?, 'fare', 'd', ?, 99, 100, 100, 1)", string(latency.SLIID()), end.Add(-ago))
 	}
+	// One batch a day, of which the last was 9 hours ago: of three days three lie in the
+	// period, the first 15 hours after it began, and one before it.
+	nightly := plumbline.SLO{Name: "nightly", Model: "fare", Period: 3 * day, SLI: plumbline.SLI{Kind: plumbline.SLILatency, Op: "lt", Value: 900}}
+	for n := range 4 {
+		at := end.Add(-9*time.Hour - time.Duration(n)*day)
+		exec("INSERT INTO sli (sli, model, deploy_hash, time, good, total, rows, version) VALUES (?, 'fare', 'd', ?, 99, 100, 100, 1)", string(nightly.SLIID()), at)
+		exec("INSERT INTO outcome_cells (model, deploy_hash, stage, segment, time, known, labelled, correct, rows, version) VALUES ('fare', 'd', 'production', 'batch', ?, ?, 100, 99, 100, 1)", at, end)
+	}
 	for name, c := range map[string]struct {
 		of     plumbline.SLO
 		change func(*plumbline.SLO)
@@ -51,6 +59,8 @@ func TestSpent(t *testing.T) {
 		"another deploy":       {of: quality, change: func(s *plumbline.SLO) { s.Deploy = "x" }, left: math.NaN()},
 		"half was not seen":    {of: latency, left: 0.9, total: 200, seen: 0.5},
 		"events":               {of: latency, change: func(s *plumbline.SLO) { s.Period = 5 * day }, left: 0.9, total: 200, seen: 1, known: true},
+		"batches":              {of: nightly, left: 0.9, total: 300, seen: 1, known: true},
+		"batches labelled":     {of: nightly, change: func(s *plumbline.SLO) { s.SLI, s.Segment = plumbline.SLI{}, "batch" }, left: 0.9, total: 300, seen: 1, known: true},
 		"month so far":         {of: quality, change: func(s *plumbline.SLO) { s.Calendar = november }, left: 0.6, total: 400, seen: 11 / 20.5},
 		"overspent":            {of: quality, change: func(s *plumbline.SLO) { s.Target = 0.98 }, left: -1, total: 300, seen: 1 - 1.0/240, known: true},
 		"without a budget":     {of: quality, change: func(s *plumbline.SLO) { s.Target = 1 }, left: math.NaN(), total: 300, seen: 1 - 1.0/240, known: true},
