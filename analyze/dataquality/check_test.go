@@ -167,17 +167,17 @@ func TestAConstantDoesNotMove(t *testing.T) {
 // Numbers that the sums of rollups round to nothing have a mean all the same.
 func TestTheMeanOfSmallNumbers(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
-	small := func(n int, mean float64) Sample {
+	small := func(n int, mean, unit float64) Sample {
 		values := normal(r, n, mean)
 		for i := range values {
-			values[i] *= 1e-12
+			values[i] *= unit
 		}
 		s := numbers(uint64(n), values...)
 		s.Sum = 0
 		return s
 	}
 	for mean, want := range map[float64]string{10: "", 11: "mean p50 p95"} {
-		p := Pair{Feature: "f", Now: small(2000, mean), Reference: small(5000, 10), Timeline: hours(192, 0)}
+		p := Pair{Feature: "f", Now: small(2000, mean, 1e-12), Reference: small(5000, 10, 1e-12), Timeline: hours(192, 0)}
 		results := Judge([]Pair{p}, DefaultOptions())[0]
 		if got := breaches(results); got != want {
 			t.Errorf("%v pico: in breach: %q, want %q", mean, got, want)
@@ -187,6 +187,24 @@ func TestTheMeanOfSmallNumbers(t *testing.T) {
 				t.Errorf("mean of %v pico: %v", mean, found.Value)
 			}
 		}
+	}
+}
+
+// Numbers so small that their squares are none do not move by that.
+func TestTheMeanOfNextToNothing(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	sample := func(n int) Sample {
+		values := normal(r, n, 10)
+		for i := range values {
+			values[i] *= 1e-300
+		}
+		s := numbers(uint64(n), values...)
+		s.Sum = 0
+		return s
+	}
+	p := Pair{Feature: "f", Now: sample(2000), Reference: sample(5000), Timeline: hours(192, 0)}
+	if got := breaches(Judge([]Pair{p}, DefaultOptions())[0]); got != "" {
+		t.Errorf("in breach: %s", got)
 	}
 }
 

@@ -86,7 +86,7 @@ func (s Sample) moments() (mean, sd float64) {
 	switch {
 	case s.Min == s.Max:
 		return s.Min, math.Sqrt(second)
-	case math.Sqrt(second+first*first)*halfWidth < sumUnit/2:
+	case second > 0 && math.Sqrt(second+first*first)*halfWidth < sumUnit/2: // squares of numbers near 1e-160 are none
 		return first, math.Sqrt(second)
 	}
 	return s.Sum / n, math.Sqrt(second)
