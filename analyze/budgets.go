@@ -60,6 +60,9 @@ func budgetFinding(slo plumbline.SLO, spent budget.Spent) Finding {
 	f := newFinding(plumbline.SignalBudget, plumbline.MeasureBudgetLeft)
 	f.Model, f.SLO, f.Deploy, f.Stage = slo.Model, slo.Name, slo.Deploy, plumbline.StageProduction
 	f.Window, f.Period, f.WindowEnd, f.Count = slo.Period, slo.PeriodName(), spent.End, spent.Total
+	if !countsWhole(slo) {
+		f.Count = 0 // thousandths are no events
+	}
 	f.Value, f.Coverage, f.Assumes = spent.Left(slo.Target), spent.Seen(), assumesBudgetOfEvents
 	switch {
 	case slo.SLI.Is(plumbline.SLIComposite):
