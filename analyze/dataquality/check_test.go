@@ -208,6 +208,22 @@ func TestTheMeanOfNextToNothing(t *testing.T) {
 	}
 }
 
+// Of numbers that came by less than a delivery of the usual weight nothing can be said, and
+// no interval is without end.
+func TestLessThanADelivery(t *testing.T) {
+	light := numbers(100_000, 1, 2, 3)
+	light.Deliveries = 100
+	p := Pair{Feature: "f", Now: light, Reference: numbers(5000, normal(rand.New(rand.NewPCG(6, 6)), 5000, 10)...), Timeline: hours(192, 0)}
+	for _, r := range Judge([]Pair{p}, DefaultOptions())[0] {
+		if math.IsInf(r.Low, 0) || math.IsInf(r.High, 0) || math.IsInf(r.Value, 0) {
+			t.Errorf("%s: %v in [%v, %v]", r.Check.Measure, r.Value, r.Low, r.High)
+		}
+		if name := r.Check.Measure; (name == "mean" || name == "p50") && r.Verdict != plumbline.VerdictInsufficient {
+			t.Errorf("%s is %s", name, r.Verdict)
+		}
+	}
+}
+
 // A text tells no time, and is no features that are young enough.
 func TestATextHasNoAge(t *testing.T) {
 	p := Pair{Feature: FeatureTimestamp, Now: texts(1000, map[string]uint64{"now": 1000}), Reference: numbers(1000, 1), Timeline: hours(192, 0)}
