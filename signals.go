@@ -205,7 +205,7 @@ ORDER BY time, metric`,
 		},
 		{
 			Name: SignalBudget, Unit: "percentunit", Owner: OwnerModel, Good: HigherIsBetter,
-			Description: "Share of the error budget of an SLO's period that is left, of all deploys together: 100 % is untouched, 0 % spent, less is overspent. Labels that are not in yet have spent nothing. Where over a tenth of the period lies before the first event it is insufficient, and of what was seen.",
+			Description: "Share of the error budget of an SLO's period that is left, of all deploys together: 100 % is untouched, 0 % spent, less is overspent. Labels that are not in yet have spent nothing. Where over a tenth of the period lies before anything was counted it is insufficient, and of what was seen.",
 			Panel:       "What may still go wrong? Error budget left of each SLO's period",
 			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(slo, ' ', window) AS metric, argMax(findings.value, at) AS value
 FROM findings

@@ -124,7 +124,15 @@ func (c Calendar) Since(now time.Time, period time.Duration) time.Time {
 	}
 	local := now.In(c.Start.Location())
 	n := ((local.Year()-c.Start.Year())*12 + int(local.Month()-c.Start.Month())) / c.Months
-	return stepDown(now, n, func(i int) time.Time { return c.Start.AddDate(0, i*c.Months, 0) })
+	return stepDown(now, n, func(i int) time.Time { return monthsAfter(c.Start, i*c.Months) })
+}
+
+// monthsAfter returns the same day of a month so many later, its last day where it has
+// no such: a period that begins on the 31st begins on the 28th of February.
+func monthsAfter(start time.Time, months int) time.Time {
+	month := start.Month() + time.Month(months)
+	last := time.Date(start.Year(), month+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	return time.Date(start.Year(), month, min(start.Day(), last), start.Hour(), start.Minute(), start.Second(), start.Nanosecond(), start.Location())
 }
 
 // stepDown returns the last step at or before now, beginning near the n-th.

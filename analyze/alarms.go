@@ -364,7 +364,7 @@ func filled(r ask.Row, answer ask.Answer) int {
 		}
 		before, now := reference.Window.Sample(r.Series), answer.Current.Sample(r.Series)
 		cut, n := drift.NewCut(before), 0
-		p, q := cut.Count(before), cut.Count(now)
+		p, q := cut.CountReference(before), cut.Count(now)
 		for i := range p {
 			if p[i]+q[i] > 0 {
 				n++

@@ -19,7 +19,7 @@ const (
 )
 
 func budgetsOf(conn budget.Querier, objectives []plumbline.Objective) budget.Reader {
-	r := budget.Reader{Conn: conn, SLOs: make(map[plumbline.SLOName]plumbline.SLO, len(objectives))}
+	r := budget.Reader{Conn: conn, Patience: patience, SLOs: make(map[plumbline.SLOName]plumbline.SLO, len(objectives))}
 	for _, o := range objectives {
 		r.SLOs[o.SLO.Name] = o.SLO
 	}
@@ -34,26 +34,24 @@ func (r *Runner) pauseBudgets(took time.Duration) time.Duration {
 
 // lookBudgets says of every objective what is left of the budget of its period.
 func (r *Runner) lookBudgets(ctx context.Context, now time.Time, keep keeper) error {
-	end := now.Truncate(time.Minute)
-	var (
-		findings []Finding
-		errs     []error
-	)
-	for _, o := range r.objectives {
-		found, err := r.within(ctx, func(ctx context.Context) ([]Finding, error) {
-			spent, err := r.budgets.At(ctx, o.SLO, end)
-			if err != nil {
-				return nil, err
-			}
-			found := []Finding{budgetFinding(o.SLO, spent)}
-			if o.SLO.SLI.Is(plumbline.SLIQuality) {
-				r.cfg.withhold(found)
-			}
-			return found, nil
-		})
-		findings, errs = append(findings, found...), append(errs, err)
+	slos := make([]plumbline.SLO, len(r.objectives))
+	for i, o := range r.objectives {
+		slos[i] = o.SLO
 	}
-	return errors.Join(append(errs, keep(findings))...)
+	spent, err := r.budgets.All(ctx, slos, now.Truncate(time.Minute))
+	var findings []Finding
+	for _, slo := range slos {
+		of, ok := spent[slo.Name]
+		if !ok {
+			continue // the error says why
+		}
+		found := []Finding{budgetFinding(slo, of)}
+		if slo.SLI.Is(plumbline.SLIQuality) {
+			r.cfg.withhold(found)
+		}
+		findings = append(findings, found...)
+	}
+	return errors.Join(err, keep(findings))
 }
 
 // budgetFinding says what is left of one budget. Of a period that was not seen as a
@@ -62,6 +60,9 @@ func budgetFinding(slo plumbline.SLO, spent budget.Spent) Finding {
 	f := newFinding(plumbline.SignalBudget, plumbline.MeasureBudgetLeft)
 	f.Model, f.SLO, f.Deploy, f.Stage = slo.Model, slo.Name, slo.Deploy, plumbline.StageProduction
 	f.Window, f.Period, f.WindowEnd, f.Count = slo.Period, slo.PeriodName(), spent.End, spent.Total
+	if !countsWhole(slo) {
+		f.Count = 0 // thousandths are no events
+	}
 	f.Value, f.Coverage, f.Assumes = spent.Left(slo.Target), spent.Seen(), assumesBudgetOfEvents
 	switch {
 	case slo.SLI.Is(plumbline.SLIComposite):

@@ -18,6 +18,8 @@ func TestBudgetsLeft(t *testing.T) {
 		return plumbline.SLO{Name: name, Model: "fare", Target: 0.9, Period: 10 * day, SLI: plumbline.SLI{Kind: plumbline.SLILatency, Op: "lt", Value: bound}}
 	}
 	whole, spent, young, silent := counted("whole", 1), counted("spent", 2), counted("young", 3), counted("silent", 4)
+	promql := counted("promql", 5)
+	promql.SLI = plumbline.SLI{Kind: plumbline.SLIPromQL, Bad: "bad", Total: "all"}
 	month := counted("month", 1)
 	month.Period, month.Calendar = 30*day, &plumbline.Calendar{Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Months: 1}
 	partial := plumbline.SLO{Name: "partial", Model: "loans", Target: 0.9, Period: 10 * day}
@@ -25,7 +27,7 @@ func TestBudgetsLeft(t *testing.T) {
 		slo  plumbline.SLO
 		ago  time.Duration
 		good int
-	}{{whole, 10*day - time.Hour, 95}, {whole, time.Hour, 97}, {spent, 10*day - time.Hour, 80}, {young, day, 100}} {
+	}{{whole, 10*day - time.Hour, 95}, {whole, time.Hour, 97}, {spent, 10*day - time.Hour, 80}, {young, day, 100}, {promql, 10*day - time.Hour, 95}} {
 		if err := db.Conn().Exec(t.Context(), "INSERT INTO sli (sli, model, deploy_hash, time, good, total, rows, version) VALUES (?, 'fare', 'd', ?, ?, 100, 100, 1)",
 			string(c.slo.SLIID()), now.Add(-c.ago), c.good); err != nil {
 			t.Fatal(err)
@@ -38,7 +40,7 @@ func TestBudgetsLeft(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Models = map[plumbline.Model]ModelConfig{"loans": {Feedback: Feedback{Kind: FeedbackPartial}}}
 	var objectives []plumbline.Objective
-	for _, slo := range []plumbline.SLO{whole, spent, young, silent, month, partial} {
+	for _, slo := range []plumbline.SLO{whole, spent, young, silent, promql, month, partial} {
 		objectives = append(objectives, plumbline.Objective{SLO: slo})
 	}
 	r, err := New(cfg, Dependencies{DB: db, Objectives: objectives})
@@ -66,6 +68,7 @@ func TestBudgetsLeft(t *testing.T) {
 		"spent":   {-1, plumbline.VerdictBreach, "10d", 100, assumesBudgetOfEvents},
 		"young":   {1, plumbline.VerdictInsufficient, "10d", 100, "nothing was counted before 2026-05-13T18:20:00Z, of a period from 2026-05-04T18:20:00Z on"},
 		"silent":  {math.NaN(), plumbline.VerdictMissing, "10d", 0, assumesBudgetOfEvents},
+		"promql":  {0.5, plumbline.VerdictOK, "10d", 0, assumesBudgetOfEvents},
 		"month":   {0.6, plumbline.VerdictInsufficient, "1M", 200, "nothing was counted before 2026-05-04"},
 		"partial": {math.NaN(), plumbline.VerdictInsufficient, "10d", 100, "the model itself decides"},
 	} {

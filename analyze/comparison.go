@@ -254,7 +254,7 @@ func apart(reference, current drift.Sample, id measure.ID, o measure.Options) (m
 	)
 	if d.OnCells {
 		cut := drift.NewCut(reference)
-		cells := measure.Cells{Reference: cut.Count(reference), Current: cut.Count(current)}
+		cells := measure.Cells{Reference: cut.CountReference(reference), Current: cut.Count(current)}
 		results, err = cells.Compare(ask.Widened(o, reference, current, requests(cells.Reference), requests(cells.Current)), id)
 	} else {
 		o = ask.Widened(o, reference, current, reference.Numbers.Total(), current.Numbers.Total())

@@ -146,6 +146,97 @@ func TestEachCheckSeesItsFault(t *testing.T) {
 	}
 }
 
+// A constant is the same however many values there are of it, though sums are decimals
+// and quotients of them are not.
+func TestAConstantDoesNotMove(t *testing.T) {
+	for _, v := range []float64{0.1, 0.3, 19.99, 1.0 / 3, -1.1} {
+		for n := uint64(100); n < 2000; n += 37 {
+			constant := func(n uint64) Sample {
+				s := numbers(n, nans(int(n), v)...)
+				s.Sum = float64(n*uint64(math.Round(math.Abs(v)*1e9))) / 1e9 * math.Copysign(1, v) // as rollups hold it
+				return s
+			}
+			p := Pair{Feature: "f", Now: constant(n), Reference: constant(5000), Timeline: hours(192, 0)}
+			if got := breaches(Judge([]Pair{p}, DefaultOptions())[0]); got != "" {
+				t.Fatalf("%d times %v, as ever, is in breach: %s", n, v, got)
+			}
+		}
+	}
+}
+
+// Numbers that the sums of rollups round to nothing have a mean all the same.
+func TestTheMeanOfSmallNumbers(t *testing.T) {
+	small := func(r *rand.Rand, n int, mean float64) Sample {
+		values := normal(r, n, mean)
+		for i := range values {
+			values[i] *= 1e-12
+		}
+		s := numbers(uint64(n), values...)
+		s.Sum = 0
+		return s
+	}
+	for mean, want := range map[float64]string{10: "", 10.5: "mean p50 p95"} {
+		r := rand.New(rand.NewPCG(3, 3))
+		p := Pair{Feature: "f", Now: small(r, 2000, mean), Reference: small(r, 5000, 10), Timeline: hours(192, 0)}
+		results := Judge([]Pair{p}, DefaultOptions())[0]
+		if got := breaches(results); got != want {
+			t.Errorf("%v pico: in breach: %q, want %q", mean, got, want)
+		}
+		for _, found := range results {
+			if found.Check.Measure == "mean" && math.Abs(found.Value/mean*1e12-1) > 0.01 {
+				t.Errorf("mean of %v pico: %v", mean, found.Value)
+			}
+		}
+	}
+}
+
+// Numbers so small that their squares are none do not move by that.
+func TestTheMeanOfNextToNothing(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	sample := func(n int) Sample {
+		values := normal(r, n, 10)
+		for i := range values {
+			values[i] *= 1e-300
+		}
+		s := numbers(uint64(n), values...)
+		s.Sum = 0
+		return s
+	}
+	p := Pair{Feature: "f", Now: sample(2000), Reference: sample(5000), Timeline: hours(192, 0)}
+	if got := breaches(Judge([]Pair{p}, DefaultOptions())[0]); got != "" {
+		t.Errorf("in breach: %s", got)
+	}
+}
+
+// Of numbers that came by less than a delivery of the usual weight nothing can be said, and
+// no interval is without end.
+func TestLessThanADelivery(t *testing.T) {
+	light := numbers(100_000, 1, 2, 3)
+	light.Deliveries = 100
+	p := Pair{Feature: "f", Now: light, Reference: numbers(5000, normal(rand.New(rand.NewPCG(6, 6)), 5000, 10)...), Timeline: hours(192, 0)}
+	for _, r := range Judge([]Pair{p}, DefaultOptions())[0] {
+		if math.IsInf(r.Low, 0) || math.IsInf(r.High, 0) || math.IsInf(r.Value, 0) {
+			t.Errorf("%s: %v in [%v, %v]", r.Check.Measure, r.Value, r.Low, r.High)
+		}
+		if name := r.Check.Measure; (name == "mean" || name == "p50") && r.Verdict != plumbline.VerdictInsufficient {
+			t.Errorf("%s is %s", name, r.Verdict)
+		}
+	}
+}
+
+// A text tells no time, and is no features that are young enough.
+func TestATextHasNoAge(t *testing.T) {
+	p := Pair{Feature: FeatureTimestamp, Now: texts(1000, map[string]uint64{"now": 1000}), Reference: numbers(1000, 1), Timeline: hours(192, 0)}
+	for i := range 24 {
+		p.Timeline.Hours[192-24+i].Max = math.NaN()
+	}
+	for _, r := range Judge([]Pair{p}, DefaultOptions())[0] {
+		if r.Check.Measure == "feature_age" && r.Verdict != plumbline.VerdictInsufficient {
+			t.Errorf("the age of a text, %v, is %s", r.Value, r.Verdict)
+		}
+	}
+}
+
 // A job computes the features at minute five of an hour, every so many hours. At
 // no minute is it late, before it ran in the hour under way or after; once it
 // stands still, the closed hours say so.

@@ -36,7 +36,9 @@ func featureAge() Check {
 			if !ok {
 				return r, true
 			}
-			r.Value = age(last)
+			if r.Value = age(last); math.IsNaN(r.Value) {
+				return r, true // a text tells no time
+			}
 			sum, n, beyond := 0.0, 0, 0
 			for _, h := range hours {
 				if a := age(h); h.At.Before(p.Timeline.Now) && !math.IsNaN(a) {

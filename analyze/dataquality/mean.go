@@ -19,6 +19,11 @@ func mean() Check {
 			now, sd := p.Now.moments()
 			before, spread := p.Reference.moments()
 			n, m := p.Reference.deliveries(p.Reference.numbers()), p.Now.deliveries(p.Now.numbers())
+			if min(n, m) == 0 {
+				// A few requests of light weight are less than one delivery.
+				nan := math.NaN()
+				return Result{Value: now, NullMean: before, Low: nan, High: nan, P: nan}, true
+			}
 			reach := z95 * sd / math.Sqrt(float64(m))
 			r := Result{
 				Value: now, NullMean: before, Low: now - reach, High: now + reach, Scale: scale(spread), Size: min(n, m),

@@ -38,6 +38,9 @@ func rankOf(q float64, n uint64) uint64 { return max(1, uint64(math.Ceil(q*float
 func quantileInterval(s Sample, q float64) (low, high float64) {
 	n := s.numbers()
 	size := float64(s.deliveries(n))
+	if size == 0 {
+		return math.NaN(), math.NaN()
+	}
 	reach := z95 * math.Sqrt(q*(1-q)/size)
 	at := func(share float64) float64 {
 		v, _ := s.rank(min(n, rankOf(max(0, share), n)))

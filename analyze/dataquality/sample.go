@@ -64,8 +64,13 @@ func (s Sample) share(hits, of uint64) share {
 	return share{hits: min(s.deliveries(hits), of), of: of}
 }
 
+// sumUnit is what sums are rounded to, value by value.
+const sumUnit = 1e-9
+
 // moments returns the mean, which is exact, and the standard deviation, which is
-// that of the grid: within 0.4 % of the root mean square.
+// that of the grid: within 0.4 % of the root mean square. So is the mean of numbers so
+// small that their sums know less of them. The mean of a constant is that constant: a
+// quotient of its sum may lie a bit beside it, another one for each number of values.
 func (s Sample) moments() (mean, sd float64) {
 	n := float64(s.numbers())
 	if n == 0 {
@@ -77,6 +82,12 @@ func (s Sample) moments() (mean, sd float64) {
 	}
 	for i, b := range s.Buckets {
 		second += float64(s.Counts[i]) / n * (middle(b) - first) * (middle(b) - first)
+	}
+	switch {
+	case s.Min == s.Max:
+		return s.Min, math.Sqrt(second)
+	case second > 0 && math.Sqrt(second+first*first)*halfWidth < sumUnit/2: // squares of numbers near 1e-160 are none
+		return first, math.Sqrt(second)
 	}
 	return s.Sum / n, math.Sqrt(second)
 }

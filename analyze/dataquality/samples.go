@@ -5,6 +5,7 @@ import (
 	_ "embed" // the statements
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -168,7 +169,11 @@ func (r Reader) Timelines(ctx context.Context, w Window) (map[plumbline.Feature]
 		hours := all[feature]
 		if known && now.at.Equal(before.at) {
 			// Numbers and texts in one hour.
-			hours[len(hours)-1].Changed = true
+			hour := &hours[len(hours)-1]
+			hour.Changed = true
+			if math.IsNaN(hour.Max) {
+				hour.Max = now.most
+			}
 			return nil
 		}
 		all[feature] = append(hours, Hour{At: now.at, Changed: now.several() || known && !now.same(before), Max: now.most})

@@ -13,6 +13,9 @@ const (
 	maxBins = 20
 	// maxValues is the number of categories that have a cell of their own.
 	maxValues = 20
+	// leastOwn is how often one of more than that must have come to have one: that one of
+	// many came twice was chance, and it will not do so again.
+	leastOwn = 3
 )
 
 // cellKind says what a cell counts.
@@ -37,6 +40,7 @@ type cell struct {
 	value    string // of cellValue
 	from, to int32  // buckets of cellBin, to is inclusive
 	odds     bool   // the buckets are those of odds
+	once     bool   // of cellUnseen: the reference has some, too
 }
 
 // cells cut the values of a feature on its reference; current data never moves
@@ -46,6 +50,13 @@ type cells struct {
 	bins int            // list[:bins] are the bins, in order
 	of   map[string]int // index of the categories with their own cell
 	seen map[string]struct{}
+	// once are the categories that came once in the reference, where there are more of
+	// them than have cells of their own. Of values that no other request has, such as
+	// identifiers, there are new ones in every sample, and none of the reference's is new
+	// to itself. So it is asked of both samples which values no other request of the
+	// reference has: the share of those that came once is what the unseen ones of a
+	// further sample make up (Good 1953).
+	once map[string]struct{}
 	// sealed says that the reference kept every category, so one that it does
 	// not have is unseen and not one of its other ones.
 	sealed bool
@@ -55,7 +66,7 @@ type cells struct {
 // grid, takes its 20 most frequent categories, and adds a cell for everything
 // that the reference may lack.
 func newCells(reference Sample) cells {
-	c := cells{of: map[string]int{}, seen: map[string]struct{}{}, sealed: reference.Other == 0}
+	c := cells{of: map[string]int{}, seen: map[string]struct{}{}, once: map[string]struct{}{}, sealed: reference.Other == 0}
 	c.list = equalMass(reference.Numbers)
 	c.bins = len(c.list)
 	for i := range c.list {
@@ -64,9 +75,14 @@ func newCells(reference Sample) cells {
 	values := slices.SortedFunc(maps.Keys(reference.Values), func(a, b string) int {
 		return cmp.Or(cmp.Compare(reference.Values[b], reference.Values[a]), cmp.Compare(a, b))
 	})
+	crowded := c.sealed && len(values) > maxValues
 	for i, v := range values {
 		c.seen[v] = struct{}{}
-		if i < maxValues {
+		came := reference.deliveries(reference.Values[v])
+		switch {
+		case crowded && came <= 1:
+			c.once[v] = struct{}{}
+		case i < maxValues && (!crowded || came >= leastOwn):
 			c.of[v] = len(c.list)
 			c.list = append(c.list, cell{kind: cellValue, value: v})
 		}
@@ -74,6 +90,7 @@ func newCells(reference Sample) cells {
 	for _, kind := range []cellKind{cellBelow, cellAbove, cellOther, cellUnseen, cellNull, cellNaN, cellInf, cellAbsent} {
 		c.list = append(c.list, cell{kind: kind})
 	}
+	c.list[c.special(cellUnseen)].once = len(c.once) > 0
 	return c
 }
 
@@ -114,12 +131,26 @@ func (c cells) special(kind cellKind) int {
 	return slices.IndexFunc(c.list, func(cell cell) bool { return cell.kind == kind })
 }
 
-// count returns the sample's deliveries in each cell.
-func (c cells) count(s Sample) []uint64 {
+// count returns the deliveries in each cell of a sample that is held against the
+// reference.
+func (c cells) count(s Sample) []uint64 { return c.counted(s, c.category) }
+
+// countReference returns those of the reference, or of a part of it.
+func (c cells) countReference(s Sample) []uint64 {
+	return c.counted(s, func(v string) int {
+		if _, once := c.once[v]; once {
+			return c.special(cellUnseen)
+		}
+		return c.category(v)
+	})
+}
+
+// counted returns the sample's deliveries in each cell, a category's in its own.
+func (c cells) counted(s Sample, category func(string) int) []uint64 {
 	counts := make([]uint64, len(c.list))
 	c.numbers(s.Numbers, counts)
 	for v, n := range s.Values {
-		counts[c.category(v)] += n
+		counts[category(v)] += n
 	}
 	counts[c.special(cellOther)] += s.Other
 	counts[c.special(cellNull)] += s.Nulls

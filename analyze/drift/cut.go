@@ -42,12 +42,23 @@ func (c Cut) Cells() []Cell {
 	return list
 }
 
-// Count returns in how many requests of the sample each cell was filled.
+// Count returns in how many requests of a sample that is held against the reference,
+// or of a part of it, each cell was filled.
 func (c Cut) Count(s Sample) []uint64 {
 	// Requests, not deliveries: parts of a window must add up to the window, and
 	// a rounded number of deliveries does not.
 	s.Weight = 1
-	counts := c.cells.count(s)
+	return c.ordered(c.cells.count(s))
+}
+
+// CountReference returns it of the sample that the cells were cut on, or of a part of
+// it: a value that came once is new to the rest of it.
+func (c Cut) CountReference(s Sample) []uint64 {
+	s.Weight = 1
+	return c.ordered(c.cells.countReference(s))
+}
+
+func (c Cut) ordered(counts []uint64) []uint64 {
 	out := make([]uint64, len(counts))
 	for to, from := range c.order() {
 		out[to] = counts[from]
@@ -61,14 +72,9 @@ func (c Cut) Count(s Sample) []uint64 {
 // first sample.
 func (c Cut) Compare(reference, current Sample) (p, q []uint64, before, after string) {
 	reference.Weight, current.Weight = 1, 1
-	was, is := c.cells.count(reference), c.cells.count(current)
+	was, is := c.cells.countReference(reference), c.cells.count(current)
 	before, after = c.cells.words(reference, current, was, is)
-	order := c.order()
-	p, q = make([]uint64, len(order)), make([]uint64, len(order))
-	for to, from := range order {
-		p[to], q[to] = was[from], is[from]
-	}
-	return p, q, before, after
+	return c.ordered(was), c.ordered(is), before, after
 }
 
 // order lists the cells below, bins, above and then the rest.

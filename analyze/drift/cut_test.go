@@ -1,9 +1,13 @@
 package drift
 
 import (
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/plumbline-slo/plumbline/analyze/drift/measure"
 )
 
 func TestCutTilesTheNumbersAndCountsRequests(t *testing.T) {
@@ -43,6 +47,55 @@ func TestCutOfWordsHasNoNumericCells(t *testing.T) {
 		}
 		if n := c.Count(Sample{Numbers: histogramOf(1)})[i]; (n == 1) != (cell.Name == "a number") && n > 0 {
 			t.Errorf("a number lies in %q", cell.Name)
+		}
+	}
+}
+
+// Every sample of identifiers has values that no other has: that is no drift, however few
+// of all identifiers the reference has seen. Values that are written otherwise are.
+func TestIdentifiersDoNotDrift(t *testing.T) {
+	random := rand.New(rand.NewPCG(10, 10))
+	zipf := rand.NewZipf(random, 1.3, 4, 9_999)
+	draw := map[string]func() string{
+		"uniform": func() string { return fmt.Sprint(random.IntN(10_000)) },
+		"zipf":    func() string { return fmt.Sprint(zipf.Uint64()) },
+		"unique":  func() string { return fmt.Sprint(random.Uint64()) },
+	}
+	sample := func(n int, next func() string) Sample {
+		s := Sample{Values: map[string]uint64{}}
+		for range n {
+			s.Values[next()]++
+		}
+		return s
+	}
+	const rounds = 40
+	for name, next := range draw {
+		for _, size := range [][2]int{{5_000, 720}, {600, 600}, {20_000, 2_000}} {
+			breaches, alarms := 0, 0
+			for range rounds {
+				reference, current := sample(size[0], next), sample(size[1], next)
+				if d := Compare(reference, current); d.Enough(DefaultOptions()) && d.Beyond(d.PSI, DefaultOptions()) {
+					breaches++
+				}
+				p, q, _, _ := NewCut(reference).Compare(reference, current)
+				results, err := (measure.Cells{Reference: p, Current: q}).Compare(measure.DefaultOptions(), measure.PSI, measure.TVD)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range results {
+					if r.Alarm {
+						alarms++
+					}
+				}
+			}
+			if breaches > 0 || alarms > 2 {
+				t.Errorf("%s, %d against %d: %d of %d are a breach, %d of %d an alarm", name, size[1], size[0], breaches, rounds, alarms, 2*rounds)
+			}
+		}
+		reference := sample(5_000, next)
+		odd := Compare(reference, sample(720, func() string { return "0" + next() }))
+		if unique := name == "unique"; odd.Beyond(odd.PSI, DefaultOptions()) == unique {
+			t.Errorf("%s: values that are all written otherwise: PSI %v", name, odd.PSI)
 		}
 	}
 }

@@ -42,7 +42,7 @@ type Distance struct {
 // sample from it.
 func Compare(reference, current Sample) Distance {
 	c := newCells(reference)
-	p, q := c.count(reference), c.count(current)
+	p, q := c.countReference(reference), c.count(current)
 	d := distance(p, q)
 	if d.Cells > 0 && !math.IsNaN(d.PSI) {
 		d.Before, d.After = c.words(reference, current, p, q)
@@ -83,7 +83,7 @@ func distance(p, q []uint64) Distance {
 // since the part of an empty cell grows with the sample.
 func Explained(reference, current, usual Sample, o Options) float64 {
 	c := newCells(reference)
-	p, q := c.count(reference), c.count(usual)
+	p, q := c.countReference(reference), c.count(usual)
 	if !distance(p, q).Enough(o) {
 		return 0
 	}

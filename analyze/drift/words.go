@@ -90,6 +90,9 @@ func (c cell) name() string {
 	case cellOther:
 		return "rare values"
 	case cellUnseen:
+		if c.once {
+			return "values found nowhere else in the reference"
+		}
 		return "values the reference never had"
 	case cellNull:
 		return "null"

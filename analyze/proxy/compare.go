@@ -147,12 +147,14 @@ func medianHours(weeks []Reading) int {
 	return hours[len(hours)/2]
 }
 
+// mean lies between the readings: of equal ones it is theirs to the last bit, so that
+// they do not seem to vary.
 func mean(weeks []Reading) float64 {
-	sum := 0.0
+	sum, least, most := 0.0, math.Inf(1), math.Inf(-1)
 	for _, w := range weeks {
-		sum += w.Value
+		sum, least, most = sum+w.Value, min(least, w.Value), max(most, w.Value)
 	}
-	return sum / float64(len(weeks))
+	return min(max(sum/float64(len(weeks)), least), most)
 }
 
 // variance is the unbiased one, of at least two weeks.

@@ -76,6 +76,7 @@ func TestCompareSaysWhatItCannotSay(t *testing.T) {
 		"half a day":                     {short, plumbline.VerdictInsufficient, 4},
 		"always the same":                {weeks(7, 7, 7, 7, 7), plumbline.VerdictOK, 4},
 		"another than always the same":   {weeks(8, 7, 7, 7, 7), plumbline.VerdictInsufficient, 4},
+		"always a tenth, then another":   {weeks(0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1), plumbline.VerdictInsufficient, 6},
 		"beyond noise and too small":     {weeks(100.5, 100, 100.01, 99.99, 100.001, 99.999), plumbline.VerdictOK, 5},
 		"beyond noise and large enough":  {weeks(106, 100, 100.01, 99.99, 100.001, 99.999), plumbline.VerdictBreach, 5},
 		"a week with holes says nothing": {withHours(weeks(106, 1, 100.01, 99.99, 100.001, 99.999), 1, 5), plumbline.VerdictBreach, 4},

@@ -47,12 +47,13 @@ func (c Counts) Interval() Interval { return WilsonSampled(c.Correct, c.Labelled
 // counted); NaN without requests.
 func (c Counts) Coverage() float64 { return Coverage(c.Labelled, c.Requests) }
 
-// Coverage returns labelled / requests, at most 1; NaN without requests.
+// Coverage returns labelled / requests, between 0 and 1, for labels that are withdrawn
+// leave a negative count for a moment; NaN without requests.
 func Coverage(labelled, requests int64) float64 {
 	if requests <= 0 {
 		return math.NaN()
 	}
-	return min(float64(labelled)/float64(requests), 1)
+	return min(max(float64(labelled)/float64(requests), 0), 1)
 }
 
 // Verdict returns insufficient with fewer than MinLabelled labels, missing

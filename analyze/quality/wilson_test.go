@@ -38,3 +38,15 @@ func TestSampledRowsHaveTheIntervalOfTheRows(t *testing.T) {
 		t.Errorf("150 rows of weight 10: %+v, want %+v", got, want)
 	}
 }
+
+// What labels that are withdrawn leave for a moment is no share.
+func TestCoverageIsAShare(t *testing.T) {
+	for _, c := range []struct {
+		labelled, requests int64
+		want               float64
+	}{{-3, 10, 0}, {5, 10, 0.5}, {12, 10, 1}} {
+		if got := Coverage(c.labelled, c.requests); got != c.want {
+			t.Errorf("%d of %d: %v, want %v", c.labelled, c.requests, got, c.want)
+		}
+	}
+}

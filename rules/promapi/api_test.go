@@ -81,6 +81,7 @@ func TestAPI(t *testing.T) {
 		"scalar":           {"query", url.Values{"query": {"1+1"}, "time": {at(0)}}, 200, `"result":[1777896000,"2"],"resultType":"scalar"`},
 		"a whole finding":  {"query", url.Values{"query": {`plumbline_finding{signal="burn",deploy_hash="v1",window="1h"}`}, "time": {at(5 * time.Minute)}}, 200, `"measure":"bad_share"`},
 		"what is left":     {"query", url.Values{"query": {`slo:period_error_budget_remaining:ratio`}, "time": {at(5 * time.Minute)}}, 200, `"metric":{"__name__":"slo:period_error_budget_remaining:ratio","model":"m","slo":"s"},"value":[1777896300,"0.5"]`},
+		"known by pattern": {"query", url.Values{"query": {`{__name__=~"slo:period_.+"}`}, "time": {at(9 * time.Minute)}}, 200, `"0.25"]`},
 		"last of it known": {"query", url.Values{"query": {`slo:period_error_budget_remaining:ratio`}, "time": {at(9 * time.Minute)}}, 200, `"0.25"]`},
 		"nothing before":   {"query", url.Values{"query": {ratio}, "time": {at(-time.Minute)}}, 200, `"result":[]`},
 		"range":            {"query_range", url.Values{"query": {ratio}, "start": {at(time.Minute)}, "end": {at(3*time.Minute + time.Second)}, "step": {"1m"}}, 200, `"values":[[1777896060,"0.01"],[1777896120,"0.02"],[1777896180,"0.03"]]`},

@@ -149,7 +149,7 @@ func (q *findingsQuerier) series(ctx context.Context, hints *storage.SelectHints
 	for rows.Next() {
 		var r finding
 		if err := rows.Scan(&r.signal, &r.measure, &r.model, &r.deploy, &r.stage, &r.segment, &r.feature, &r.slo, &r.reference, &r.window,
-			&r.at, &r.value, &r.low, &r.high, &r.noise, &r.coverage); err != nil {
+			&r.at, &r.value, &r.low, &r.high, &r.noise, &r.coverage, &r.told); err != nil {
 			return nil, fmt.Errorf("selecting findings: %w", err)
 		}
 		if points += len(r.at); points > mostRows {
@@ -193,6 +193,8 @@ type finding struct {
 
 	at                                []int64
 	value, low, high, noise, coverage []float64
+	// told are the values that are known, NaN where the finding says that they are not.
+	told []float64
 }
 
 // series returns the series that a finding shows as: those of its SLO, and those
@@ -202,7 +204,7 @@ func (f finding) series() []*series {
 		f.named(metricFinding, f.value, true), f.named(metricFindingLow, f.low, true), f.named(metricFindingHigh, f.high, true),
 	}
 	if f.signal == string(plumbline.SignalBudget) && f.measure == plumbline.MeasureBudgetLeft {
-		return append(all, f.named(plumbline.MetricBudgetLeft, f.value, false))
+		return append(all, f.named(plumbline.MetricBudgetLeft, f.told, false))
 	}
 	if f.signal != string(plumbline.SignalBurn) || f.measure != plumbline.MeasureBadShare || f.stage != string(plumbline.StageProduction) || f.segment != "" {
 		return all

@@ -138,27 +138,39 @@ func (c *Counter) count(ctx context.Context, slo plumbline.SLO, from, to time.Ti
 	return nil, fmt.Errorf("an SLI of kind %q is not counted", sli.Kind)
 }
 
-// fresh counts the minutes since the model first answered: good are those in
-// which it had answered within slo.SLI.Within before their end.
-func (c *Counter) fresh(ctx context.Context, slo plumbline.SLO, from, to time.Time) (all []row, err error) {
-	rows, err := c.db.Conn().Query(ctx, freshSQL, clickhouse.Named("model", string(slo.Model)),
-		clickhouse.Named("from", from.Add(-c.cfg.Back-slo.SLI.Within).Unix()), clickhouse.Named("to", to.Unix()))
+// fresh counts the minutes since the model first answered, however long ago that is:
+// good are those in which it had answered within slo.SLI.Within before their end.
+func (c *Counter) fresh(ctx context.Context, slo plumbline.SLO, from, to time.Time) ([]row, error) {
+	since := from.Add(-c.cfg.Back - slo.SLI.Within)
+	answered, err := c.answered(ctx, freshSQL, clickhouse.Named("model", string(slo.Model)), clickhouse.Named("from", since.Unix()), clickhouse.Named("to", to.Unix()))
+	if err != nil {
+		return nil, err
+	}
+	if len(answered) == 0 || answered[0] > from.Unix() {
+		before, err := c.answered(ctx, beforeSQL, clickhouse.Named("model", string(slo.Model)), clickhouse.Named("before", since.Unix()))
+		if err != nil {
+			return nil, err
+		}
+		answered = append(before, answered...)
+	}
+	return freshRows(answered, from.Unix(), to.Unix(), int64(slo.SLI.Within/time.Second)), nil
+}
+
+// answered runs a statement that returns times at which a model answered, in order.
+func (c *Counter) answered(ctx context.Context, statement string, parameters ...any) (times []int64, err error) {
+	rows, err := c.db.Conn().Query(ctx, statement, parameters...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	var answered []int64
 	for rows.Next() {
-		var m uint32
-		if err := rows.Scan(&m); err != nil {
+		var at uint32
+		if err := rows.Scan(&at); err != nil {
 			return nil, err
 		}
-		answered = append(answered, int64(m))
+		times = append(times, int64(at))
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return freshRows(answered, from.Unix(), to.Unix(), int64(slo.SLI.Within/time.Second)), nil
+	return times, rows.Err()
 }
 
 // freshRows judges the minutes of [from, to), by the minutes that were answered

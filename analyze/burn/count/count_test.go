@@ -324,6 +324,27 @@ func TestFreshRows(t *testing.T) {
 	}
 }
 
+// An endpoint that fell silent long ago is silent still: a page of it does not end because
+// nobody remembers that it ever answered.
+func TestALongSilenceIsNotForgotten(t *testing.T) {
+	db := startDB(t)
+	exec(t, db, "INSERT INTO series_hour (model, deploy_hash, stage, series, time, count) VALUES ('m', 'd', 'production', 'requests', '%s', 1)", origin.Add(-20*24*time.Hour).Truncate(time.Hour).Format(time.DateTime))
+	all := []plumbline.Objective{objective("fresh", plumbline.SLI{Kind: plumbline.SLIFreshness, Within: 5 * time.Minute}, nil)}
+	never := objective("never", plumbline.SLI{Kind: plumbline.SLIFreshness, Within: 5 * time.Minute}, func(s *plumbline.SLO) { s.Model = "never" })
+	all = append(all, never)
+	count(t, New(DefaultConfig(), db, nil, nil), all, origin)
+	found, err := Reader{Conn: db.Conn()}.At(t.Context(), all, origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range found {
+		c, silent := e.Counted[0], e.Objective.SLO.Name == "fresh"
+		if silent != (c.Long.Share() == 1) || silent == (c.Verdict == plumbline.VerdictMissing) {
+			t.Errorf("%s: %s, %+v", e.Objective.SLO.Name, c.Verdict, c.Long)
+		}
+	}
+}
+
 // constants evaluates PromQL to constants.
 type constants map[string]float64
 

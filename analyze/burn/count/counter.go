@@ -25,6 +25,9 @@ import (
 //go:embed sql/fresh.sql
 var freshSQL string
 
+//go:embed sql/before.sql
+var beforeSQL string
+
 //go:embed sql/labels.sql
 var labelsSQL string
 

@@ -111,7 +111,7 @@ func Explain(questions []Question) (Report, error) {
 func (q Question) answer() (Explained, float64, error) {
 	f := Explained{Series: q.Series, Measure: q.Measure}
 	cut := drift.NewCut(q.Reference)
-	reference, current := cut.Count(q.Reference), cut.Count(q.Current)
+	reference, current := cut.CountReference(q.Reference), cut.Count(q.Current)
 	if total(reference) == 0 || total(current) == 0 {
 		return Explained{}, 0, fmt.Errorf("%.0f requests against %.0f of the reference: nothing to take apart", total(current), total(reference))
 	}
@@ -213,7 +213,7 @@ func (q Question) segments(cut drift.Cut, reference []uint64, values map[string]
 	var groups []group
 	for _, value := range slices.Sorted(maps.Keys(values)) {
 		s := values[value]
-		groups = append(groups, group{name: value, reference: cut.Count(s.Reference), current: cut.Count(s.Current)})
+		groups = append(groups, group{name: value, reference: cut.CountReference(s.Reference), current: cut.Count(s.Current)})
 	}
 	before := sum(groups, func(g group) []uint64 { return g.reference })
 	divided := before != nil && total(before) > 0

@@ -3,8 +3,11 @@ package ask
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/plumbline-slo/plumbline/analyze/quality/metric"
 )
 
 // kinds says of how many labelled requests answer and truth are classes, of how many
@@ -39,6 +42,23 @@ func (k kinds) other(task Task, labelled int64) string {
 	}
 }
 
+// taskOf is the task that has the metrics which are asked for, or declared: where no
+// label is in that is all that says which it is. Of several classes if none has them, or
+// there are none.
+func (d Declaration) taskOf(asked []metric.ID) Task {
+	if len(asked) == 0 {
+		asked = d.Metrics
+	}
+	for _, task := range []Task{Multiclass, Regression, Ranking} {
+		of := d
+		of.Task = task
+		if !slices.ContainsFunc(asked, func(id metric.ID) bool { return !of.has(id) }) {
+			return task
+		}
+	}
+	return Multiclass
+}
+
 // guess takes the task from the labels that are in.
 func (a *Asker) guess(ctx context.Context, q Question, d *Declaration, out *Answer) error {
 	k, err := a.kinds(ctx, q, *d)
@@ -51,6 +71,7 @@ func (a *Asker) guess(ctx context.Context, q Question, d *Declaration, out *Answ
 	}
 	switch {
 	case k.numbers+k.classes == 0:
+		d.Task = d.taskOf(q.Metrics)
 		out.Notes = append(out.Notes, "no task is declared for this model, and no label says which; declare it under models, quality: a positive class makes it binary")
 		return nil
 	case d.Task == Regression && k.bits == k.numbers:

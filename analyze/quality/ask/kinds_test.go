@@ -308,3 +308,30 @@ func kindsMixed(t *testing.T, db *storage.DB, asker *Asker) {
 		t.Errorf("numbers are left: %+v, %q", got, notes)
 	}
 }
+
+// Where no label is in yet, the metrics that are asked for say what a model without a
+// declared task is: they are missing, and not those of another kind of model.
+func TestMetricsWithoutLabelsAreMissing(t *testing.T) {
+	db, _ := startBoth(t)
+	asked, err := New(db.Conn(), map[plumbline.Model]Declaration{"price": {Metrics: []metric.ID{metric.MAE}}, "search": {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []Question{
+		{Model: "price", From: begin, To: end, Rollups: true},
+		{Model: "search", From: begin, To: end, Metrics: []metric.ID{metric.NDCG}},
+		{Model: "animal", From: begin, To: end, Metrics: []metric.ID{metric.MacroF1}},
+	} {
+		answer, err := asked.Ask(t.Context(), q)
+		if err != nil {
+			t.Errorf("%s: %v", q.Model, err)
+			continue
+		}
+		if v := answer.Parts[0].Values; len(v) != 1 || v[0].State != metric.Missing {
+			t.Errorf("%s: %+v", q.Model, v)
+		}
+	}
+	if _, err := asked.Ask(t.Context(), Question{Model: "price", From: begin, To: end, Metrics: []metric.ID{metric.F1}}); err == nil {
+		t.Error("f1 of a model without a positive class is said to be known")
+	}
+}

@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/plumbline-slo/plumbline/analyze/estimate"
@@ -199,7 +200,8 @@ func (f *Forecaster) look(ctx context.Context, ends []time.Time, at time.Time, w
 }
 
 // matured is the share of the labels of cells of about one age that are in, of
-// those that ever come.
+// those that ever come: 0 where none ever does, for then nothing tells how good what
+// was said of them is.
 func matured(cells []history.Cell, curves map[estimate.Stratum]estimate.Curve, age time.Duration) float64 {
 	strata := map[estimate.Stratum]estimate.Batch{}
 	for _, c := range cells {
@@ -213,7 +215,10 @@ func matured(cells []history.Cell, curves map[estimate.Stratum]estimate.Curve, a
 	for _, b := range strata {
 		batches = append(batches, b)
 	}
-	return estimate.Maturity(batches, curves).Maturity
+	if share := estimate.Maturity(batches, curves).Maturity; !math.IsNaN(share) {
+		return share
+	}
+	return 0
 }
 
 // contradictShare is the share of a window's labels from which on they are held

@@ -3,7 +3,8 @@ package history
 import (
 	"cmp"
 	"context"
-	_ "embed" // the statement
+	_ "embed" // the statements
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -20,9 +21,16 @@ import (
 //go:embed sql/sample.sql
 var sampleSQL string
 
+//go:embed sql/width.sql
+var widthSQL string
+
 const (
-	// sampled bounds the predictions that strata are chosen by.
-	sampled = 20_000
+	// sampled is about how many predictions strata are chosen by, and sampledValues
+	// about how many values of features those have together, where that is fewer of
+	// them: each takes some 80 bytes. leastSample is the fewest that are looked at.
+	sampled       = 20_000
+	sampledValues = 2_000_000
+	leastSample   = 2 * leastSampled
 	// cutInto is how many strata numbers are cut into, listedValues how many
 	// values are told apart.
 	cutInto      = 5
@@ -79,9 +87,19 @@ func (r Reader) Choose(ctx context.Context, model plumbline.Model, wanted *Strat
 	return s, evidence, nil
 }
 
+// sampleOf is how many predictions of so many features are looked at.
+func sampleOf(width uint64) uint64 {
+	return max(min(sampled, sampledValues/max(width, 1)), leastSample)
+}
+
 func (r Reader) sample(ctx context.Context, model plumbline.Model, from, at time.Time, expected uint64) ([]row, error) {
+	width, err := r.width(ctx, model, from, at)
+	if err != nil {
+		return nil, err
+	}
+	size := sampleOf(width)
 	found, err := r.Conn.Query(ctx, sampleSQL, clickhouse.Named("model", string(model)), clickhouse.Named("from", from.Unix()), clickhouse.Named("to", at.Unix()),
-		clickhouse.Named("at", at.Unix()), clickhouse.Named("classes", max(expected/sampled, 1)), clickhouse.Named("most", uint64(2*sampled)))
+		clickhouse.Named("at", at.Unix()), clickhouse.Named("classes", max(expected/size, 1)), clickhouse.Named("most", 2*size))
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +113,20 @@ func (r Reader) sample(ctx context.Context, model plumbline.Model, from, at time
 		rows = append(rows, r)
 	}
 	return rows, found.Err()
+}
+
+func (r Reader) width(ctx context.Context, model plumbline.Model, from, at time.Time) (width uint64, err error) {
+	rows, err := r.Conn.Query(ctx, widthSQL, clickhouse.Named("model", string(model)), clickhouse.Named("from", from.Unix()), clickhouse.Named("to", at.Unix()))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := rows.Scan(&width); err != nil {
+			return 0, err
+		}
+	}
+	return width, rows.Err()
 }
 
 // open takes cuts or values from the sample; false where it has none.
