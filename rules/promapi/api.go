@@ -70,7 +70,7 @@ type API struct {
 func New(cfg Config, conn Querier, rules Rules, log *slog.Logger) *API {
 	p := parser.NewParser(parser.Options{})
 	return &API{
-		cfg: cfg, findings: Findings{Conn: conn}, rules: rules, parser: p, now: time.Now, log: log,
+		cfg: cfg, findings: Findings{Conn: conn, most: mostPoints}, rules: rules, parser: p, now: time.Now, log: log,
 		slots: make(chan struct{}, cfg.Concurrent),
 		engine: promql.NewEngine(promql.EngineOpts{
 			Logger: log, Parser: p, MaxSamples: cfg.MaxSamples, Timeout: cfg.Timeout, LookbackDelta: cfg.Lookback,
@@ -278,8 +278,8 @@ func (a *API) matcherSets(r *http.Request, needed bool) ([][]*labels.Matcher, er
 	return sets, nil
 }
 
-// querier reads start and end; without them, the last day.
-func (a *API) querier(r *http.Request) (storage.Querier, error) {
+// span reads start and end; without them, the last day.
+func (a *API) span(r *http.Request) (*storage.SelectHints, error) {
 	now := a.now()
 	from, err := timeOf(r, "start", now.Add(-24*time.Hour))
 	if err != nil {
@@ -289,13 +289,13 @@ func (a *API) querier(r *http.Request) (storage.Querier, error) {
 	if err != nil {
 		return nil, bad(err)
 	}
-	return a.storage().Querier(from.UnixMilli(), to.UnixMilli())
+	return &storage.SelectHints{Start: from.UnixMilli(), End: to.UnixMilli(), Func: seriesOnly}, nil
 }
 
 func (a *API) series(r *http.Request) (any, error) {
 	found := []labels.Labels{}
-	err := a.each(r, true, func(ctx context.Context, q storage.Querier, m []*labels.Matcher) error {
-		set := q.Select(ctx, true, nil, m...)
+	err := a.each(r, true, func(ctx context.Context, q storage.Querier, hints *storage.SelectHints, m []*labels.Matcher) error {
+		set := q.Select(ctx, true, hints, m...)
 		for set.Next() {
 			found = append(found, set.At().Labels())
 		}
@@ -325,7 +325,7 @@ func (a *API) labelValues(r *http.Request) (any, error) {
 
 func (a *API) names(r *http.Request, get func(context.Context, storage.Querier, []*labels.Matcher) ([]string, error)) (any, error) {
 	found := []string{}
-	err := a.each(r, false, func(ctx context.Context, q storage.Querier, m []*labels.Matcher) error {
+	err := a.each(r, false, func(ctx context.Context, q storage.Querier, _ *storage.SelectHints, m []*labels.Matcher) error {
 		names, err := get(ctx, q, m)
 		found = append(found, names...)
 		return err
@@ -334,18 +334,24 @@ func (a *API) names(r *http.Request, get func(context.Context, storage.Querier, 
 	return slices.Compact(found), err
 }
 
-func (a *API) each(r *http.Request, needed bool, f func(context.Context, storage.Querier, []*labels.Matcher) error) (err error) {
+// each calls f with every selector of match[], and with how their series are selected
+// where their labels alone are wanted.
+func (a *API) each(r *http.Request, needed bool, f func(context.Context, storage.Querier, *storage.SelectHints, []*labels.Matcher) error) (err error) {
 	sets, err := a.matcherSets(r, needed)
 	if err != nil {
 		return err
 	}
-	q, err := a.querier(r)
+	hints, err := a.span(r)
+	if err != nil {
+		return err
+	}
+	q, err := a.storage().Querier(hints.Start, hints.End)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, q.Close()) }()
 	for _, m := range sets {
-		if err := f(r.Context(), q, m); err != nil {
+		if err := f(r.Context(), q, hints, m); err != nil {
 			return err
 		}
 	}
