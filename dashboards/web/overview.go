@@ -165,6 +165,8 @@ func (m modelRow) judge(now time.Time) (state, string) {
 		return stateMissing, "nothing known of " + m.Silent + " in 10 minutes"
 	case m.Accuracy == nil && m.Bounds == nil && m.CountsLabels:
 		return stateMissing, "no label for a prediction of 24 hours"
+	case m.Pair.State == stateNear && m.Pair.Waits:
+		return stateNear, fmt.Sprintf("%s is beyond its %s threshold, as noise may be", m.Pair.SLO, m.Pair.Severity)
 	case m.Pair.State == stateNear:
 		return stateNear, fmt.Sprintf("%s is over half way to its %s threshold", m.Pair.SLO, m.Pair.Severity)
 	}

@@ -89,6 +89,7 @@ type (
 		Window   string    `ch:"window"`
 		Value    float64   `ch:"value"`
 		Low      float64   `ch:"low"`
+		Noise    float64   `ch:"noise"`
 		Coverage float64   `ch:"coverage"`
 		Verdict  string    `ch:"verdict"`
 		At       time.Time `ch:"seen"`

@@ -8,7 +8,7 @@ WITH newest AS (
     AND at > toDateTime({to:Int64}) - INTERVAL 10 MINUTE AND at <= toDateTime({to:Int64})
   GROUP BY model, slo
 )
-SELECT model, slo, deploy_hash, window, any(value) AS value, any(low) AS low, any(coverage) AS coverage,
+SELECT model, slo, deploy_hash, window, any(value) AS value, any(low) AS low, any(p) AS noise, any(coverage) AS coverage,
   any(verdict) AS verdict, max(at) AS seen
 FROM findings
 WHERE signal = 'burn' AND measure = 'bad_share' AND segment = '' AND ({model:String} = '' OR model = {model:String})
