@@ -104,7 +104,8 @@ func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) 
 	v.Deploys.Rows = deployViews(deploys, v.Row.Partial)
 	v.Drift.Rows = driftViews(drift)
 	v.Hours.Chart = newHoursChart(hours, deploys, v.Target, v.Row.Partial, now)
-	v.Known = v.Declared || !v.Row.Last.IsZero() || len(deploys) > 0 || len(burns) > 0 || len(incidents) > 0
+	answers := slices.ContainsFunc(traffic, func(t trafficRow) bool { return t.Model == name })
+	v.Known = v.Declared || answers || len(deploys) > 0 || len(burns) > 0 || len(incidents) > 0
 	v.State, v.Why = v.Row.judge(now)
 	for _, s := range v.sections() {
 		if s.Err != nil {

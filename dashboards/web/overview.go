@@ -40,9 +40,9 @@ type modelRow struct {
 	Name     string
 	Owner    string
 	Declared bool
-	// Hour is the number of predictions of the last hour; nil is no data.
+	// Hour is the number of production predictions of the last hour; nil is no data.
 	Hour *uint64
-	// Last is the newest prediction of 90 days; zero is none.
+	// Last is the newest of them in 90 days; zero is none.
 	Last     time.Time
 	Accuracy *float64
 	// Partial says that there is no Accuracy, but Bounds of it.
@@ -115,7 +115,9 @@ func (p *Page) modelRow(name string, traffic []trafficRow, quality []qualityRow,
 	row.Owner, row.Declared = p.cfg.ownerOf(name)
 	for _, t := range traffic {
 		if t.Model == name {
-			row.Last = t.Last
+			if t.Last.Unix() > 0 { // or it answers in other stages only
+				row.Last = t.Last
+			}
 			if t.Hour > 0 {
 				row.Hour = &t.Hour
 			}
@@ -152,9 +154,9 @@ func (m modelRow) judge(now time.Time) (state, string) {
 	case m.Pair != nil && m.Pair.State == stateBreach:
 		return stateBreach, fmt.Sprintf("%s burns beyond its %s threshold", m.Pair.SLO, m.Pair.Severity)
 	case m.Last.IsZero():
-		return stateMissing, "no prediction in 90 days"
+		return stateMissing, "no production prediction in 90 days"
 	case m.Hour == nil:
-		return stateMissing, "no prediction for " + ago(now, m.Last)
+		return stateMissing, "no production prediction for " + ago(now, m.Last)
 	case !m.Declared:
 		return stateUndeclared, "stored and shown; nobody owns it and nothing alerts"
 	case !m.HasSLO:

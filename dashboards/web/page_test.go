@@ -182,7 +182,7 @@ func TestEmptyIsNotHealthy(t *testing.T) {
 		t.Fatalf("status %d: %s", status, body)
 	}
 	lacks(t, body, "within bounds", "100.0 %", "0.0 %", "state ok")
-	wants(t, body, "3 models", "no prediction in 90 days")
+	wants(t, body, "3 models", "no production prediction in 90 days")
 	_, body = get(t, h, "/models/"+seed.Model)
 	lacks(t, body, "within bounds", "100.0 %", " 0.0 %", "state ok")
 }

@@ -1,0 +1,32 @@
+package web_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/plumbline-slo/plumbline/dashboards/web"
+	"github.com/plumbline-slo/plumbline/testenv"
+)
+
+// A model that answers in the shadow only is silent where it matters, and is listed.
+func TestShadowTrafficIsNoTraffic(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	for _, table := range []string{"series_minute", "series_hour"} {
+		if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO `+table+` (model, deploy_hash, stage, series, grid, time, count)
+			SELECT f.1, 'd', f.2, 'requests', 'g', toDateTime({now:Int64} - f.3), 7
+			FROM (SELECT arrayJoin([('gone', 'production', 10800), ('gone', 'shadow', 120), ('candidate', 'canary', 120)]) AS f)`, clickhouse.Named("now", now().Unix())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := handler(t, env.DB.Conn(), web.Config{})
+	body := mustGet(t, h, "/")
+	gone := line(t, body, ">gone<")
+	wants(t, gone, `class="state missing"`, "no production prediction for 3 h 0 min", "last 3 h 0 min ago")
+	candidate := line(t, body, ">candidate<")
+	wants(t, candidate, `class="state missing"`, "no production prediction in 90 days", "none in 90 days")
+	if status, body := get(t, h, "/models/candidate"); status != http.StatusOK {
+		t.Errorf("status %d: %s", status, body)
+	}
+}
