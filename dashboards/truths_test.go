@@ -107,12 +107,12 @@ func TestCoverageCountsTheSameHours(t *testing.T) {
 }
 
 // What a deploy that came back did before is no part of what it does now, whichever
-// other models are looked at.
+// other models are looked at; that it is told of again changes nothing.
 func TestAccuracyOfADeployThatCameBack(t *testing.T) {
 	w := newWorld(t)
 	w.add(t.Context(), t, `INSERT INTO deployments (model, deploy_hash, stage, ts)
 		SELECT d.1, d.2, 'production', toDateTime64({now:Int64} - d.3, 3)
-		FROM (SELECT arrayJoin([('m', 'good', 864000), ('m', 'bad', 20000), ('m', 'good', 7200), ('old', 'first', 864000)]) AS d)`)
+		FROM (SELECT arrayJoin([('m', 'good', 864000), ('m', 'bad', 20000), ('m', 'good', 7200), ('m', 'good', 300), ('old', 'first', 864000)]) AS d)`)
 	w.add(t.Context(), t, `INSERT INTO outcome_cells (model, deploy_hash, stage, time, known, labelled, correct, version)
 		SELECT 'm', d.1, 'production', toDateTime({now:Int64} - d.2), toStartOfHour(toDateTime({now:Int64})), 100, d.3, 1
 		FROM (SELECT arrayJoin([('good', 400000, 0), ('good', 30000, 100), ('bad', 10000, 50), ('good', 600, 80)]) AS d)`)

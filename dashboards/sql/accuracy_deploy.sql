@@ -3,10 +3,15 @@
 -- no number. Of a model that decides itself which predictions ever get a label
 -- there are the bounds alone: all of the others wrong, and all of them right.
 WITH
-  newest AS (
-    SELECT model, argMax(deploy_hash, ts) AS deploy_hash, max(ts) AS since
+  told AS (
+    SELECT model, deploy_hash, ts, lagInFrame(deploy_hash) OVER (PARTITION BY model ORDER BY ts, deploy_hash ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS former
     FROM deployments
     WHERE stage = 'production' AND model IN ($model) AND ts <= $__toTime
+  ),
+  newest AS ( -- one that is told of again while it serves serves since it was first
+    SELECT model, argMax(told.deploy_hash, ts) AS deploy_hash, max(ts) AS since
+    FROM told
+    WHERE told.deploy_hash != former
     GROUP BY model
   ),
   cells AS (

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -29,4 +30,24 @@ func TestShadowTrafficIsNoTraffic(t *testing.T) {
 	if status, body := get(t, h, "/models/candidate"); status != http.StatusOK {
 		t.Errorf("status %d: %s", status, body)
 	}
+}
+
+// A deploy that every replica tells of when it starts is one deploy.
+func TestADeployThatIsToldOfAgainIsOne(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO deployments (model, deploy_hash, stage, ts)
+		SELECT 'm', d.1, 'production', toDateTime64({now:Int64} - d.2, 3)
+		FROM (SELECT arrayJoin([('first', 90000), ('second', 7200), ('second', 7200), ('second', 600), ('first', 300)]) AS d)`, clickhouse.Named("now", now().Unix())); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO outcome_cells (model, deploy_hash, stage, time, known, labelled, correct, version)
+		SELECT 'm', d.1, 'production', toDateTime({now:Int64} - d.2), toStartOfHour(toDateTime({now:Int64})), 100, d.3, 1
+		FROM (SELECT arrayJoin([('first', 30000, 90), ('second', 6000, 20), ('second', 480, 40)]) AS d)`, clickhouse.Named("now", now().Unix())); err != nil {
+		t.Fatal(err)
+	}
+	part := section(t, mustGet(t, handler(t, env.DB.Conn(), web.Config{}), "/models/m"), "Accuracy before and after")
+	if got := strings.Count(part, "<code>"); got != 3 {
+		t.Errorf("%d deploys, want 3: the first came back", got)
+	}
+	wants(t, line(t, part, "<code>second"), "2 h 0 min ago", "90.0 %", "30.0 %", ">200<")
 }
