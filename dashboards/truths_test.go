@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -166,6 +167,19 @@ func TestLinesAreOfOneWindowAndStage(t *testing.T) {
 	} {
 		if got := lines(w.ask(t, title, "m")); len(got) != want {
 			t.Errorf("%s: %d lines, want %d: %v", title, len(got), want, got)
+		}
+	}
+}
+
+// On a new installation Grafana has no model to choose, and puts nothing where the
+// models stand: that is no data, and no error.
+func TestNoModelAtAll(t *testing.T) {
+	w := newWorld(t, flights())
+	blank := strings.NewReplacer("${model:singlequote}", "", "${window:singlequote}", "''")
+	for _, q := range everyQuery(w.b) {
+		_, rows := query(t.Context(), t, w.conn, blank.Replace(q.sql), w.now)
+		if len(rows) != 0 {
+			t.Errorf("%s: %v", q.where, rows)
 		}
 	}
 }

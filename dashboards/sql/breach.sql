@@ -25,7 +25,7 @@ SELECT * FROM (
   WHERE verdict IN ('breach', 'missing')
   UNION ALL
   SELECT 'missing', model, '', 'all', 'no finding in 10 minutes: nothing watches this model', '', NULL, NULL, NULL, 0, NULL, NULL, ''
-  FROM (SELECT arrayJoin([$model]) AS model)
+  FROM (SELECT arrayJoin(CAST([$model], 'Array(String)')) AS model)
   WHERE model GLOBAL NOT IN (SELECT model FROM latest WHERE last > $__toTime - INTERVAL 10 MINUTE)
   UNION ALL
   SELECT DISTINCT 'missing', p.model, '', 'burn', concat(p.slo, ': no window says anything'), 'bad_share', NULL, NULL, NULL, 0, NULL, NULL, ''

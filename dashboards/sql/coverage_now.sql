@@ -17,7 +17,7 @@ WITH
     GROUP BY model
   )
 SELECT m.model AS metric, if(asked.requests > 0, least(known.labelled / asked.requests, 1), NULL) AS value
-FROM (SELECT arrayJoin([$model]) AS model) AS m
+FROM (SELECT arrayJoin(CAST([$model], 'Array(String)')) AS model) AS m
 LEFT JOIN asked ON asked.model = m.model
 LEFT JOIN known ON known.model = m.model
 ORDER BY value ASC NULLS FIRST, metric

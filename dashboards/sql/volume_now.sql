@@ -9,6 +9,6 @@ WITH recent AS (
   GROUP BY model
 )
 SELECT m.model AS metric, if(recent.per_minute > 0, recent.per_minute, NULL) AS value
-FROM (SELECT arrayJoin([$model]) AS model) AS m
+FROM (SELECT arrayJoin(CAST([$model], 'Array(String)')) AS model) AS m
 LEFT JOIN recent ON recent.model = m.model
 ORDER BY value ASC NULLS FIRST, metric
