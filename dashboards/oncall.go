@@ -113,7 +113,7 @@ func (g generator) modelVariable() cog.Builder[dashboard.VariableModel] {
 	// "All" has no value of its own: Grafana then lists every model, which is
 	// what IN takes.
 	return dashboard.NewQueryVariableBuilder("model").Label("Model").
-		Description("Models that answered within 90 days.").
+		Description("Models that answered within 90 days, and those that have an SLO.").
 		Datasource(datasourceRef()).
 		Query(dashboard.StringOrMap{Map: map[string]any{"editorType": "sql", "rawSql": sql, "refId": "model"}}).
 		Definition(sql).
