@@ -54,7 +54,12 @@ type hoursPart struct {
 type driftPart struct {
 	section
 	Rows []driftView
+	// Cut says that there are more than mostDrift.
+	Cut bool
 }
+
+// mostDrift is how many features are shown: the statement returns one more.
+const mostDrift = 40
 
 type driftView struct {
 	driftRow
@@ -102,10 +107,10 @@ func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) 
 	v.Burn.Pairs = p.cfg.burnPairs(name, burns)
 	v.Target = p.cfg.targetOf(name)
 	v.Deploys.Rows = deployViews(deploys, v.Row.Partial)
-	v.Drift.Rows = driftViews(drift)
+	v.Drift.Rows, v.Drift.Cut = driftViews(drift[:min(len(drift), mostDrift)]), len(drift) > mostDrift
 	v.Hours.Chart = newHoursChart(hours, deploys, v.Target, v.Row.Partial, now)
 	answers := slices.ContainsFunc(traffic, func(t trafficRow) bool { return t.Model == name })
-	v.Known = v.Declared || answers || len(deploys) > 0 || len(burns) > 0 || len(incidents) > 0
+	v.Known = v.Declared || answers || len(deploys) > 0 || len(burns) > 0 || len(drift) > 0 || len(incidents) > 0
 	v.State, v.Why = v.Row.judge(now)
 	for _, s := range v.sections() {
 		if s.Err != nil {
@@ -144,6 +149,14 @@ func deployViews(rows []deployRow, partial bool) []deployView {
 		views = append(views, d)
 	}
 	return views
+}
+
+// Elsewhere is the stage of what is not served to people.
+func (r driftRow) Elsewhere() string {
+	if r.Stage == string(plumbline.StageProduction) {
+		return ""
+	}
+	return r.Stage
 }
 
 func driftViews(rows []driftRow) []driftView {

@@ -143,6 +143,7 @@ type (
 	driftRow struct {
 		Feature string    `ch:"feature"`
 		Deploy  string    `ch:"deploy_hash"`
+		Stage   string    `ch:"stage"`
 		Window  string    `ch:"window"`
 		Value   float64   `ch:"value"`
 		Verdict string    `ch:"verdict"`

@@ -51,3 +51,19 @@ func TestADeployThatIsToldOfAgainIsOne(t *testing.T) {
 	}
 	wants(t, line(t, part, "<code>second"), "2 h 0 min ago", "90.0 %", "30.0 %", ">200<")
 }
+
+// What drifts in the shadow says so, and a breach is shown however many features there
+// are.
+func TestDriftSaysItsStageAndThatThereIsMore(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO findings (at, signal, model, deploy_hash, stage, feature, reference, window, measure, value, verdict)
+		SELECT toDateTime64({now:Int64} - 60, 3), 'drift', 'm', 'd', if(number = 0, 'shadow', 'production'), concat('f', toString(number)), 'training', '1d', 'psi', 1 + number, 'ok' FROM numbers(41)
+		UNION ALL SELECT toDateTime64({now:Int64} - 60, 3), 'drift', 'm', 'd', 'shadow', 'small', 'training', '1d', 'psi', 0.2, 'breach'`, clickhouse.Named("now", now().Unix())); err != nil {
+		t.Fatal(err)
+	}
+	part := section(t, mustGet(t, handler(t, env.DB.Conn(), web.Config{}), "/models/m"), "Which input moved")
+	wants(t, line(t, part, ">small<"), "in breach", "1d, shadow")
+	wants(t, line(t, part, ">f40<"), "1d<small>")
+	wants(t, part, "there are more")
+	lacks(t, part, ">f0<", ">f1<")
+}
