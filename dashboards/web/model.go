@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"time"
 
@@ -89,7 +90,7 @@ func (v modelView) sections() []section {
 
 func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) modelView {
 	name := string(model)
-	v := modelView{Now: now, GrafanaURL: p.cfg.GrafanaURL, Name: name}
+	v := modelView{Now: now, GrafanaURL: p.cfg.dashboardOf(name), Name: name}
 	v.Owner, v.Declared = p.cfg.ownerOf(name)
 
 	traffic := read[trafficRow](ctx, p, &v.Summary, "traffic", at(now))
@@ -118,6 +119,18 @@ func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) 
 		}
 	}
 	return v
+}
+
+// dashboardOf is the address of the on-call dashboard with the model chosen.
+func (c Config) dashboardOf(model string) string {
+	u, err := url.Parse(c.GrafanaURL)
+	if err != nil || c.GrafanaURL == "" {
+		return c.GrafanaURL // New has checked it
+	}
+	q := u.Query()
+	q.Set("var-model", model)
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 // targetOf returns the target that accuracy is shown against: of the model's
