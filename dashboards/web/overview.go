@@ -60,7 +60,8 @@ type modelRow struct {
 	NeverAlerts bool
 	// CountsLabels says that an SLO of the model is on accuracy.
 	CountsLabels bool
-	Incident     *incidentRow
+	// Incidents are those that are open, what most needs somebody first.
+	Incidents []incidentRow
 	State        state
 	Why          string
 }
@@ -138,18 +139,31 @@ func (p *Page) modelRow(name string, traffic []trafficRow, quality []qualityRow,
 	row.HasSLO, row.Pair, row.Silent = len(pairs) > 0, worstPair(pairs), silentSLO(pairs)
 	row.NeverAlerts = p.cfg.neverAlerts(name, row.Silent)
 	row.CountsLabels = p.cfg.targetOf(name) != nil
-	// The incidents are sorted: the first is the newest.
-	if i := slices.IndexFunc(incidents, func(i incidentRow) bool { return i.Model == name }); i >= 0 {
-		row.Incident = &incidents[i]
+	for _, i := range incidents {
+		if i.Model == name {
+			row.Incidents = append(row.Incidents, i)
+		}
 	}
+	slices.SortStableFunc(row.Incidents, func(a, b incidentRow) int { return cmp.Compare(a.rank(), b.rank()) })
 	return row
 }
+
+// Incident is the one that most needs somebody, nil if none is open.
+func (m modelRow) Incident() *incidentRow {
+	if len(m.Incidents) == 0 {
+		return nil
+	}
+	return &m.Incidents[0]
+}
+
+// Others is how many more are open.
+func (m modelRow) Others() int { return max(len(m.Incidents)-1, 0) }
 
 // judge says how the model is doing and why, the worst reason first. It is
 // healthy only if everything was measured.
 func (m modelRow) judge(now time.Time) (state, string) {
 	switch {
-	case m.Incident != nil:
+	case len(m.Incidents) > 0:
 		return stateBreach, "incident open"
 	case m.Pair != nil && m.Pair.State == stateBreach:
 		return stateBreach, fmt.Sprintf("%s burns beyond its %s threshold", m.Pair.SLO, m.Pair.Severity)

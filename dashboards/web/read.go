@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 // section is what every part of a page has: the statements behind it, which the
@@ -106,6 +109,8 @@ type (
 		Model  string `ch:"model"`
 		Deploy string `ch:"deploy_hash"`
 		SLO    string `ch:"slo"`
+		// Name is the alerting rule that began it.
+		Name string `ch:"name"`
 		// Severity is page or ticket, By who has acknowledged it.
 		Severity string `ch:"severity"`
 		By       string `ch:"acknowledged_by"`
@@ -159,6 +164,36 @@ type (
 		Text   string    `ch:"text"`
 	}
 )
+
+// rank orders incidents by how much they need somebody: a page that nobody has taken
+// first.
+func (i incidentRow) rank() int {
+	rank := 0
+	if i.Severity != plumbline.SeverityPage {
+		rank += 2
+	}
+	if i.By != "" {
+		rank++
+	}
+	return rank
+}
+
+// About is what the incident is about: its SLO, or what fired where it has none.
+func (i incidentRow) About() string { return cmp.Or(i.SLO, i.Name) }
+
+// Runbook names the page of what began it. A page is a burn, whatever was a ticket
+// before it, but for labels that stay away.
+func (i incidentRow) Runbook() string {
+	switch {
+	case i.Name == plumbline.AlertLabelsSilent:
+		return "label-delay"
+	case i.Name == plumbline.AlertSLOMissing && i.Severity != plumbline.SeverityPage:
+		return "slo-missing"
+	case i.Name == plumbline.AlertConceptDrift:
+		return "concept-drift"
+	}
+	return "slo-burn"
+}
 
 // share returns part / whole, or nil where there is no whole to speak of.
 func share(part, whole int64) *float64 {

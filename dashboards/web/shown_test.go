@@ -67,3 +67,23 @@ func TestDriftSaysItsStageAndThatThereIsMore(t *testing.T) {
 	wants(t, part, "there are more")
 	lacks(t, part, ">f0<", ">f1<")
 }
+
+// Every open incident of a model is on its page, and a page that nobody has taken stands
+// before a newer ticket that somebody has.
+func TestEveryOpenIncidentIsShown(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO incidents (incident, key, model, deploy_hash, slo, name, owner, severity, opened, acknowledged_by, resolved, version)
+		SELECT i.1, 'k', 'm', i.2, i.3, i.4, 'o', i.5, toDateTime64({now:Int64} - i.6, 3), i.7, toDateTime64(0, 3), 1
+		FROM (SELECT arrayJoin([('a', 'd1', 'right', 'SLOBurn', 'page', 7200, ''), ('b', '', 'fast', 'SLOMissing', 'ticket', 600, 'bo'), ('c', 'd2', '', 'ConceptDriftSuspected', 'ticket', 300, '')]) AS i)`,
+		clickhouse.Named("now", now().Unix())); err != nil {
+		t.Fatal(err)
+	}
+	h := handler(t, env.DB.Conn(), web.Config{})
+	wants(t, line(t, mustGet(t, h, "/"), ">m<"), "open 2 h 0 min", "page · right · d1", "not acknowledged", "and 2 more")
+	body := mustGet(t, h, "/models/m")
+	wants(t, body, "A page: right on deploy <code>d1</code>", "A ticket: fast, since", "bo</strong> has acknowledged it", "A ticket: ConceptDriftSuspected on deploy <code>d2</code>",
+		"/runbooks/slo-burn", "/runbooks/slo-missing", "/runbooks/concept-drift")
+	if strings.Index(body, "A page: right") > strings.Index(body, "A ticket: fast") {
+		t.Error("the page that nobody has taken does not stand first")
+	}
+}
