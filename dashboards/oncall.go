@@ -90,14 +90,15 @@ func (g generator) sql(name string) string {
 	return g.grafana(string(text))
 }
 
-// grafana fills in the objectives, the models with partial feedback and the measures
-// that are shares, and turns $model into a quoted list: right for one value and for
+// grafana fills in the objectives, the models with partial feedback, the measures that
+// are shares and what is said of a deploy that serves no more, and turns $model into a quoted list: right for one value and for
 // many.
 func (g generator) grafana(sql string) string {
 	return strings.NewReplacer(
 		"$objectives", objectivesSQL(g.objectives),
 		"$partial", modelsSQL(g.partial),
 		"$shares", "["+plumbline.ShareMeasuresSQL+"]",
+		"$elsewhere", quoteSQL(plumbline.AssumesElsewhere),
 		"$model", "${model:singlequote}",
 		"$window", "${window:singlequote}",
 	).Replace(strings.TrimSpace(sql))

@@ -153,6 +153,18 @@ func TestTheTableOfBreachesIsWhole(t *testing.T) {
 	}
 }
 
+// For days after a deploy the windows of the one before it are empty, one after the
+// other: they are not missing, while others serve.
+func TestADeployThatServesNoMoreIsNotMissing(t *testing.T) {
+	w := newWorld(t)
+	w.add(t.Context(), t, `INSERT INTO findings (at, signal, model, deploy_hash, stage, slo, window, measure, value, verdict, assumes)
+		SELECT toDateTime64({now:Int64} - 60, 3), 'burn', 'm', f.1, 'production', 's', f.2, 'bad_share', nan, f.3, f.4
+		FROM (SELECT arrayJoin([('old', '30m', 'missing', '`+plumbline.AssumesElsewhere+`'), ('old', '6h', 'missing', 'every event counts'), ('new', '6h', 'ok', ''), ('late', '6h', 'missing', 'every event counts')]) AS f)`)
+	if rows := w.ask(t, "What is in breach or missing now?", "m"); len(rows) != 1 || rows[0]["deploy_hash"] != "late" {
+		t.Errorf("missing: %v", rows)
+	}
+}
+
 // Two windows, and two stages of one deploy, are lines of their own; how many tickets
 // are open is no evidence.
 func TestLinesAreOfOneWindowAndStage(t *testing.T) {

@@ -1,7 +1,8 @@
 -- The latest finding of each series, where it is in breach or missing, and a row for
 -- every selected model that has no finding at all, and for every SLO of which no window
 -- says anything: an empty table means that something looked and found nothing. Repeats
--- are counted once an hour, all else is looked at within minutes.
+-- are counted once an hour, all else is looked at within minutes. Of a deploy that
+-- serves no more, as others do, nothing is missing.
 WITH latest AS (
   SELECT model, signal, deploy_hash, stage, segment, slo, feature, reference, window, measure,
     max(findings.at) AS last, argMax(findings.verdict, findings.at) AS verdict, argMax(findings.value, findings.at) AS value,
@@ -23,6 +24,8 @@ SELECT * FROM (
     events, if(isFinite(coverage), coverage, NULL) AS coverage, last AS at, assumes
   FROM latest
   WHERE verdict IN ('breach', 'missing')
+    AND NOT (verdict = 'missing' AND signal = 'burn'
+      AND (model, slo, deploy_hash) GLOBAL IN (SELECT model, slo, deploy_hash FROM latest WHERE signal = 'burn' AND verdict = 'missing' AND assumes = $elsewhere))
   UNION ALL
   SELECT 'missing', model, '', 'all', 'no finding in 10 minutes: nothing watches this model', '', NULL, NULL, NULL, 0, NULL, NULL, ''
   FROM (SELECT arrayJoin(CAST([$model], 'Array(String)')) AS model)

@@ -56,3 +56,22 @@ func TestBurnOfCountsIsTheShareItself(t *testing.T) {
 		})
 	}
 }
+
+// For days after a deploy the windows of the one before it are empty, one after the
+// other: they are not missing, while others serve.
+func TestADeployThatServesNoMoreIsNotMissing(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO findings (at, signal, model, deploy_hash, stage, slo, window, measure, value, low, verdict, assumes)
+		SELECT toDateTime64({now:Int64} - 60, 3), 'burn', 'm', f.1, 'production', 'fast', f.2, 'bad_share', f.3, f.3, f.4, f.5
+		FROM (SELECT arrayJoin([('old', '30m', nan, 'missing', {elsewhere:String}), ('old', '6h', nan, 'missing', 'every event counts'), ('new', '6h', 0.001, 'ok', ''), ('new', '30m', 0.001, 'ok', '')]) AS f)`,
+		clickhouse.Named("now", now().Unix()), clickhouse.Named("elsewhere", plumbline.AssumesElsewhere)); err != nil {
+		t.Fatal(err)
+	}
+	h := handler(t, env.DB.Conn(), web.Config{Objectives: []plumbline.Objective{{
+		SLO:   plumbline.SLO{Name: "fast", Model: "m", Owner: "o", Target: 0.99, Period: 28 * 24 * time.Hour, SLI: plumbline.SLI{Kind: plumbline.SLILatency}},
+		Pairs: []plumbline.WindowPair{{Severity: plumbline.SeverityPage, Long: 6 * time.Hour, Short: 30 * time.Minute, Factor: 4}},
+	}}})
+	part := section(t, mustGet(t, h, "/models/m"), "Is it burning")
+	wants(t, part, "<code>new</code>", "within bounds")
+	lacks(t, part, "<code>old</code>")
+}

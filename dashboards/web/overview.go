@@ -62,8 +62,8 @@ type modelRow struct {
 	CountsLabels bool
 	// Incidents are those that are open, what most needs somebody first.
 	Incidents []incidentRow
-	State        state
-	Why          string
+	State     state
+	Why       string
 }
 
 func (p *Page) overview(ctx context.Context, now time.Time) overview {

@@ -95,6 +95,7 @@ type (
 		Noise    float64   `ch:"noise"`
 		Coverage float64   `ch:"coverage"`
 		Verdict  string    `ch:"verdict"`
+		Assumes  string    `ch:"rests_on"`
 		At       time.Time `ch:"seen"`
 	}
 	budgetRow struct {

@@ -92,7 +92,9 @@ func (c Config) burnPairs(model string, rows []burnRow) []burnPair {
 		}
 		for _, deploy := range deploysOf(string(o.SLO.Name), model, rows) {
 			for _, w := range o.Pairs {
-				pairs = append(pairs, newBurnPair(o.SLO, w, deploy, rows))
+				if p := newBurnPair(o.SLO, w, deploy, rows); p.State != stateMissing || !p.servesNoMore(rows) {
+					pairs = append(pairs, p)
+				}
 			}
 		}
 	}
@@ -100,6 +102,14 @@ func (c Config) burnPairs(model string, rows []burnRow) []burnPair {
 	slices.SortStableFunc(pairs, func(a, b burnPair) int { return cmp.Compare(a.State.rank(), b.State.rank()) })
 	setBars(pairs)
 	return pairs
+}
+
+// servesNoMore reports whether a window of the pair's deploy is empty because others
+// serve: what it does not say is not missing.
+func (p *burnPair) servesNoMore(rows []burnRow) bool {
+	return slices.ContainsFunc(rows, func(r burnRow) bool {
+		return r.SLO == p.SLO && r.Deploy == p.Deploy && r.Verdict == plumbline.VerdictMissing && r.Assumes == plumbline.AssumesElsewhere
+	}) && slices.ContainsFunc(rows, func(r burnRow) bool { return r.SLO == p.SLO && r.Deploy != p.Deploy })
 }
 
 // deploysOf returns the deploys that have a finding for the SLO, or one without
