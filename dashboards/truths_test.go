@@ -165,6 +165,21 @@ func TestADeployThatServesNoMoreIsNotMissing(t *testing.T) {
 	}
 }
 
+// What the newest look at an SLO does not speak of any more is over, a "missing" of the
+// start and the burn of a deploy that was rolled back alike.
+func TestTheNewestLookCounts(t *testing.T) {
+	w := newWorld(t, flights())
+	w.add(t.Context(), t, `INSERT INTO findings (at, signal, model, deploy_hash, stage, slo, window, measure, value, low, verdict)
+		SELECT toDateTime64({now:Int64} - f.1, 3), 'burn', 'flight-delay', f.2, 'production', 'flight-delay-accuracy', window, 'bad_share', f.3, f.3, f.4
+		FROM (SELECT arrayJoin([(300, '', nan, 'missing'), (200, 'rolled-back', 0.9, 'breach'), (60, 'serves', 0.03, 'ok')]) AS f, arrayJoin(['1h', '5m']) AS window)`)
+	if rows := w.ask(t, "What is in breach or missing now?", "flight-delay"); len(rows) != 0 {
+		t.Errorf("in breach or missing: %v", rows)
+	}
+	if rows := w.ask(t, "How near is the worst burn to its alert?", "flight-delay"); len(rows) != 1 || !near(rows[0]["value"], 0.1) {
+		t.Errorf("worst burn %v, want that of the deploy that serves", rows)
+	}
+}
+
 // Two windows, and two stages of one deploy, are lines of their own; how many tickets
 // are open is no evidence.
 func TestLinesAreOfOneWindowAndStage(t *testing.T) {

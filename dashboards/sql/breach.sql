@@ -2,8 +2,9 @@
 -- every selected model that has no finding at all, and for every SLO of which no window
 -- says anything: an empty table means that something looked and found nothing. Repeats
 -- are counted once an hour, all else is looked at within minutes. Of a deploy that
--- serves no more, as others do, nothing is missing.
-WITH latest AS (
+-- serves no more, as others do, nothing is missing. A look at an SLO writes all its rows
+-- with one time: what the newest no longer speaks of is over.
+WITH series AS (
   SELECT model, signal, deploy_hash, stage, segment, slo, feature, reference, window, measure,
     max(findings.at) AS last, argMax(findings.verdict, findings.at) AS verdict, argMax(findings.value, findings.at) AS value,
     argMax(findings.low, findings.at) AS low, argMax(findings.high, findings.at) AS high,
@@ -14,6 +15,11 @@ WITH latest AS (
     AND (at > $__toTime - INTERVAL 10 MINUTE OR signal = 'data_quality' AND measure = 'duplicate_share')
     AND measure != 'bad_share_of_part' -- the whole stands beside it
   GROUP BY model, signal, deploy_hash, stage, segment, slo, feature, reference, window, measure
+),
+latest AS (
+  SELECT *
+  FROM (SELECT *, max(last) OVER (PARTITION BY model, signal, slo, measure) AS looked FROM series)
+  WHERE last = looked OR signal != 'burn' OR measure != 'bad_share'
 )
 SELECT * FROM (
   SELECT verdict, model, deploy_hash, signal,

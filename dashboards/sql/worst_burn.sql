@@ -2,13 +2,21 @@
 -- windows have reached the threshold, which is what the rule compares: of labels the
 -- lower end of the long one's interval. A page on events as they come waits besides
 -- until noise alone would not do that, and is under 1 until then. A window that may not
--- speak has no say.
+-- speak has no say, and nor has a deploy that the newest look at the SLO does not speak
+-- of any more: one look writes all its rows with one time.
 WITH
-  latest AS (
-    SELECT model, slo, deploy_hash, window, argMax(findings.value, at) AS value, argMax(findings.low, at) AS low, argMax(findings.p, at) AS noise, argMax(verdict, at) AS verdict
+  looks AS (
+    SELECT model, slo, max(at) AS looked
     FROM findings
     WHERE signal = 'burn' AND measure = 'bad_share' AND segment = '' AND model IN ($model)
       AND at > $__toTime - INTERVAL 10 MINUTE AND at <= $__toTime
+    GROUP BY model, slo
+  ),
+  latest AS (
+    SELECT model, slo, deploy_hash, window, any(findings.value) AS value, any(findings.low) AS low, any(findings.p) AS noise, any(findings.verdict) AS verdict
+    FROM findings
+    WHERE signal = 'burn' AND measure = 'bad_share' AND segment = '' AND model IN ($model)
+      AND at > $__toTime - INTERVAL 10 MINUTE AND (model, slo, at) GLOBAL IN (SELECT model, slo, looked FROM looks)
     GROUP BY model, slo, deploy_hash, window
   ),
   pairs AS (
