@@ -5,7 +5,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 type overview struct {
@@ -141,11 +144,36 @@ func (p *Page) modelRow(name string, traffic []trafficRow, quality []qualityRow,
 	row.CountsLabels = p.cfg.targetOf(name) != nil
 	for _, i := range incidents {
 		if i.Model == name {
+			i.Runbook = p.cfg.runbookOf(i)
 			row.Incidents = append(row.Incidents, i)
 		}
 	}
 	slices.SortStableFunc(row.Incidents, func(a, b incidentRow) int { return cmp.Compare(a.rank(), b.rank()) })
 	return row
+}
+
+// runbookOf names the page of what began an incident, an SLO's own where it has one. A
+// page is a burn, whatever was a ticket before it, but for labels that stay away.
+func (c Config) runbookOf(i incidentRow) string {
+	switch {
+	case i.Name == plumbline.AlertLabelsSilent:
+		return plumbline.SLI{Kind: plumbline.SLILabelArrival}.Runbook()
+	case i.Name == plumbline.AlertSLOMissing && i.Severity != plumbline.SeverityPage:
+		return "slo-missing"
+	case i.Name == plumbline.AlertConceptDrift:
+		return "concept-drift"
+	}
+	for _, o := range c.Objectives {
+		if string(o.SLO.Name) == i.SLO && string(o.SLO.Model) == i.Model {
+			return cmp.Or(o.SLO.Runbook, o.SLO.SLI.Runbook())
+		}
+	}
+	return plumbline.SLI{}.Runbook()
+}
+
+// Elsewhere reports whether the runbook is no page of ours.
+func (i incidentRow) Elsewhere() bool {
+	return strings.HasPrefix(i.Runbook, "https://") || strings.HasPrefix(i.Runbook, "http://")
 }
 
 // Incident is the one that most needs somebody, nil if none is open.

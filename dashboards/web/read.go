@@ -119,6 +119,8 @@ type (
 		Told  uint64    `ch:"told"`
 		Text  string    `ch:"last_text"`
 		Since time.Time `ch:"since"`
+		// Runbook is the name of its page, or the address of one elsewhere.
+		Runbook string
 	}
 	// troubleRow is something that is wrong with the service itself.
 	troubleRow struct {
@@ -181,20 +183,6 @@ func (i incidentRow) rank() int {
 
 // About is what the incident is about: its SLO, or what fired where it has none.
 func (i incidentRow) About() string { return cmp.Or(i.SLO, i.Name) }
-
-// Runbook names the page of what began it. A page is a burn, whatever was a ticket
-// before it, but for labels that stay away.
-func (i incidentRow) Runbook() string {
-	switch {
-	case i.Name == plumbline.AlertLabelsSilent:
-		return "label-delay"
-	case i.Name == plumbline.AlertSLOMissing && i.Severity != plumbline.SeverityPage:
-		return "slo-missing"
-	case i.Name == plumbline.AlertConceptDrift:
-		return "concept-drift"
-	}
-	return "slo-burn"
-}
 
 // share returns part / whole, or nil where there is no whole to speak of.
 func share(part, whole int64) *float64 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
+	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/dashboards/web"
 	"github.com/plumbline-slo/plumbline/testenv"
 )
@@ -77,6 +78,12 @@ func TestEveryOpenIncidentIsShown(t *testing.T) {
 		FROM (SELECT arrayJoin([('a', 'd1', 'right', 'SLOBurn', 'page', 7200, ''), ('b', '', 'fast', 'SLOMissing', 'ticket', 600, 'bo'), ('c', 'd2', '', 'ConceptDriftSuspected', 'ticket', 300, '')]) AS i)`,
 		clickhouse.Named("now", now().Unix())); err != nil {
 		t.Fatal(err)
+	}
+	for runbook, slo := range map[string]plumbline.SLO{
+		"/runbooks/latency": {SLI: plumbline.SLI{Kind: plumbline.SLILatency}}, "/runbooks/our-own": {Runbook: "our-own"}, "https://wiki.example/x": {Runbook: "https://wiki.example/x"},
+	} {
+		slo.Name, slo.Model = "right", "m"
+		wants(t, mustGet(t, handler(t, env.DB.Conn(), web.Config{Objectives: []plumbline.Objective{{SLO: slo}}}), "/models/m"), `href="`+runbook+`"`)
 	}
 	h := handler(t, env.DB.Conn(), web.Config{})
 	wants(t, line(t, mustGet(t, h, "/"), ">m<"), "open 2 h 0 min", "page · right · d1", "not acknowledged", "and 2 more")
