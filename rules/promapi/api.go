@@ -36,13 +36,15 @@ type Config struct {
 	// Concurrent bounds the queries that run at once; others are told to come
 	// again. Default 8.
 	Concurrent int
-	// Lookback is how old a point may be that an instant shows. Default 5 min.
+	// Lookback is how old a point may be that an instant shows. Default
+	// plumbline.FindingAge: most looks are 5 min apart, so that in Prometheus' own
+	// 5 min what they find would come and go.
 	Lookback time.Duration
 }
 
 // DefaultConfig returns the defaults that the fields name.
 func DefaultConfig() Config {
-	return Config{Timeout: 30 * time.Second, MaxSamples: 20_000_000, Concurrent: 8, Lookback: 5 * time.Minute}
+	return Config{Timeout: 30 * time.Second, MaxSamples: 20_000_000, Concurrent: 8, Lookback: plumbline.FindingAge}
 }
 
 // Rules tells what the evaluator knows; rules.Evaluator does.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/storage"
 )
 
@@ -91,5 +92,21 @@ func TestSeriesOfManyPoints(t *testing.T) {
 	values := url.Values{"query": {"count_over_time(" + selector + "[10m])"}, "time": {fmt.Sprint(origin.Add(10 * time.Minute).Unix())}}
 	if code, body := get(t, a, "query", values); code != http.StatusUnprocessableEntity || !strings.Contains(text(t, body), "over 50 points") {
 		t.Errorf("too many points: %d %.300s", code, text(t, body))
+	}
+}
+
+// Most looks are five minutes apart and a little more: what is found at each of them is
+// seen at every time, or whoever alerts on it would see it come and go.
+func TestWhatIsFoundEveryFiveMinutesIsSeenAlways(t *testing.T) {
+	a, db := newAPI(t)
+	insert(t, db, "signal, model, stage, slo, window, measure", "'quality', 'slow', 'production', '', '1d', 'recall'", "(0, 0.8, 'ok'), (312, 0.8, 'ok'), (630, 0.8, 'ok')")
+	values := url.Values{"query": {`count_over_time((plumbline_finding{model="slow"} + 0)[15m:10s])`}, "time": {fmt.Sprint(origin.Add(15*time.Minute - time.Second).Unix())}}
+	if _, body := get(t, a, "query", values); !strings.Contains(text(t, body), `"90"]`) {
+		t.Errorf("of 90 times it is seen at: %s", text(t, body))
+	}
+	values.Set("query", `plumbline_finding{model="slow"}`)
+	values.Set("time", fmt.Sprint(origin.Add(630*time.Second+plumbline.FindingAge+time.Second).Unix()))
+	if _, body := get(t, a, "query", values); !strings.Contains(text(t, body), `"result":[]`) {
+		t.Errorf("it is seen though nobody looks any more: %s", text(t, body))
 	}
 }
