@@ -89,7 +89,7 @@ func (p *Page) overview(ctx context.Context, now time.Time) overview {
 		view.Models = append(view.Models, row)
 	}
 	slices.SortStableFunc(view.Models, func(a, b modelRow) int {
-		return cmp.Or(cmp.Compare(a.State.rank(), b.State.rank()), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(a.State.rank(), b.State.rank()), cmp.Compare(a.urgency(), b.urgency()), cmp.Compare(a.Name, b.Name))
 	})
 	return view
 }
@@ -182,6 +182,15 @@ func (m modelRow) Incident() *incidentRow {
 		return nil
 	}
 	return &m.Incidents[0]
+}
+
+// urgency orders models of one state: a page that nobody has taken before one that
+// somebody has, tickets behind them, and last what has no incident.
+func (m modelRow) urgency() int {
+	if i := m.Incident(); i != nil {
+		return i.rank()
+	}
+	return 4
 }
 
 // Others is how many more are open.

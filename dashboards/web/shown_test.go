@@ -94,3 +94,23 @@ func TestEveryOpenIncidentIsShown(t *testing.T) {
 		t.Error("the page that nobody has taken does not stand first")
 	}
 }
+
+// Among those in breach stand first those whose page nobody has taken, whatever their
+// names are.
+func TestWhoNeedsSomebodyStandsFirst(t *testing.T) {
+	env := testenv.Start(t, testenv.Setup{})
+	if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO incidents (incident, key, model, slo, name, severity, opened, acknowledged_by, resolved, version)
+		SELECT i.1, 'k', i.1, 's', 'SLOBurn', i.2, toDateTime64({now:Int64} - 600, 3), i.3, toDateTime64(0, 3), 1
+		FROM (SELECT arrayJoin([('a', 'ticket', 'bo'), ('b', 'ticket', ''), ('c', 'page', 'bo'), ('d', 'page', '')]) AS i)`, clickhouse.Named("now", now().Unix())); err != nil {
+		t.Fatal(err)
+	}
+	body := mustGet(t, handler(t, env.DB.Conn(), web.Config{}), "/")
+	last := -1
+	for _, name := range []string{"d", "c", "b", "a"} {
+		at := strings.Index(body, `href="/models/`+name+`"`)
+		if at <= last {
+			t.Errorf("%s does not stand in its place", name)
+		}
+		last = at
+	}
+}
