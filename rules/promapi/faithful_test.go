@@ -40,6 +40,9 @@ func TestInsufficientIsNoSeriesOfAnSLO(t *testing.T) {
 			t.Errorf("%s: %s", selector, text(t, body))
 		}
 	}
+	if _, body := get(t, a, "label/__name__/values", url.Values{"match[]": {`{slo="y"}`}}); text(t, body["data"]) != `["plumbline_finding","plumbline_finding_high","plumbline_finding_low","slo:sli_coverage:ratio_rate1h"]` {
+		t.Errorf("names: %s", text(t, body))
+	}
 	w := httptest.NewRecorder()
 	a.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, Path+"/federate?"+url.Values{"match[]": {`{__name__=~"slo:(sli|period)_.+",slo="y"}`}}.Encode(), nil))
 	if got := w.Body.String(); strings.Contains(got, "error") || !strings.Contains(got, "slo:sli_coverage:ratio_rate1h") {

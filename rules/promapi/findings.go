@@ -22,6 +22,9 @@ import (
 //go:embed sql/select.sql
 var selectSQL string
 
+//go:embed sql/labels.sql
+var labelsSQL string
+
 // mostPoints bounds what one selector reads.
 const mostPoints = 2_000_000
 
@@ -141,11 +144,20 @@ func (s *scope) named() []string {
 	return nil
 }
 
+// arguments are those that the statements share.
+func (s scope) arguments(from, to int64) []any {
+	return []any{
+		clickhouse.Named("from", from), clickhouse.Named("to", to), clickhouse.Named("parts", s.parts),
+		clickhouse.Named("signal", s.signal), clickhouse.Named("measure", s.measure), clickhouse.Named("model", s.model), clickhouse.Named("slo", s.slo),
+		clickhouse.Named("deploy", s.deploy), clickhouse.Named("window", s.window),
+	}
+}
+
 // Select returns the matching series of the range.
 func (q *findingsQuerier) Select(ctx context.Context, sorted bool, hints *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
 	find := q.series
 	if hints != nil && hints.Func == seriesOnly {
-		find = q.newest
+		find = q.known
 	}
 	found, err := find(ctx, hints, matchers)
 	if err != nil {
@@ -171,10 +183,8 @@ func (q *findingsQuerier) series(ctx context.Context, hints *storage.SelectHints
 			step, start = hints.Step, hints.End
 		}
 	}
-	rows, err := q.conn.Query(ctx, selectSQL,
-		clickhouse.Named("from", from), clickhouse.Named("to", to), clickhouse.Named("step", step), clickhouse.Named("start", floorTo(start, step, from)),
-		clickhouse.Named("signal", s.signal), clickhouse.Named("measure", s.measure), clickhouse.Named("model", s.model), clickhouse.Named("slo", s.slo),
-		clickhouse.Named("deploy", s.deploy), clickhouse.Named("window", s.window), clickhouse.Named("parts", s.parts), clickhouse.Named("most", uint64(q.most+1)))
+	rows, err := q.conn.Query(ctx, selectSQL, append(s.arguments(from, to),
+		clickhouse.Named("step", step), clickhouse.Named("start", floorTo(start, step, from)), clickhouse.Named("most", uint64(q.most+1)))...)
 	if err != nil {
 		return nil, fmt.Errorf("selecting findings: %w", err)
 	}
@@ -251,7 +261,7 @@ func (f finding) name() string {
 
 // LabelValues returns the sorted values of a label in the range.
 func (q *findingsQuerier) LabelValues(ctx context.Context, name string, _ *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
-	found, err := q.newest(ctx, nil, matchers)
+	found, err := q.known(ctx, nil, matchers)
 	var values []string
 	for _, s := range found {
 		if v := s.labels.Get(name); v != "" {
@@ -264,7 +274,7 @@ func (q *findingsQuerier) LabelValues(ctx context.Context, name string, _ *stora
 
 // LabelNames returns the sorted names of the labels in the range.
 func (q *findingsQuerier) LabelNames(ctx context.Context, _ *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
-	found, err := q.newest(ctx, nil, matchers)
+	found, err := q.known(ctx, nil, matchers)
 	var names []string
 	for _, s := range found {
 		s.labels.Range(func(l labels.Label) { names = append(names, l.Name) })
@@ -276,10 +286,32 @@ func (q *findingsQuerier) LabelNames(ctx context.Context, _ *storage.LabelHints,
 // seriesOnly is what Prometheus calls a selection whose labels alone are wanted.
 const seriesOnly = "series"
 
-// newest reads one point of each series: labels are asked for, not values.
-func (q *findingsQuerier) newest(ctx context.Context, _ *storage.SelectHints, matchers []*labels.Matcher) ([]*series, error) {
-	whole := max(q.to-q.from, 1) * 2
-	return q.series(context.WithValue(ctx, thinning{}, true), &storage.SelectHints{Start: q.from, End: q.to, Step: whole}, matchers)
+// known returns the series of the range without their points.
+func (q *findingsQuerier) known(ctx context.Context, _ *storage.SelectHints, matchers []*labels.Matcher) (found []*series, err error) {
+	s := scopeOf(matchers)
+	if len(s.parts) == 0 {
+		return nil, nil
+	}
+	rows, err := q.conn.Query(ctx, labelsSQL, s.arguments(q.from, q.to)...)
+	if err != nil {
+		return nil, fmt.Errorf("selecting series of findings: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var (
+			r     finding
+			parts []string
+		)
+		if err := rows.Scan(&r.signal, &r.measure, &r.model, &r.deploy, &r.stage, &r.segment, &r.feature, &r.slo, &r.reference, &r.window, &parts); err != nil {
+			return nil, fmt.Errorf("selecting series of findings: %w", err)
+		}
+		for _, r.part = range parts {
+			if made := r.series(); matches(made.labels, matchers) {
+				found = append(found, made)
+			}
+		}
+	}
+	return found, rows.Err()
 }
 
 // series is one series, its points in order.
