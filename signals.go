@@ -225,7 +225,7 @@ func trafficSignals() []Signal {
 			Name: SignalDrift, Unit: "short", Owner: OwnerModel, Good: LowerIsBetter,
 			Description: "Population stability index of each feature against the training set, over bins of equal mass in the training set.",
 			Panel:       "Which input moved? PSI by feature against training",
-			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', feature, ' ', deploy_hash) AS metric, argMax(findings.value, at) AS value
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', feature, ' ', deploy_hash, if(stage = 'production', '', concat(' ', stage)), ' ', window) AS metric, argMax(findings.value, at) AS value
 FROM findings
 WHERE signal = 'drift' AND measure = 'psi' AND reference = 'training' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
 GROUP BY time, metric
@@ -247,7 +247,7 @@ ORDER BY time, metric`,
 			Name: SignalDataQuality, Unit: "percentunit", Owner: OwnerModel, Good: LowerIsBetter,
 			Description: "Shares of a feature's values that are null, missing, NaN, infinite, out of range, new or of another type, and of repeated deliveries. Every check, also those of means, quantiles, cardinality, constants and freshness, is in findings: see docs/data-quality.md.",
 			Panel:       "Are the events sound? Shares of what should not come",
-			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', measure, if(feature = '', '', ' '), feature) AS metric, argMax(findings.value, at) AS value
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, if(stage = 'production', '', concat(' ', stage)), ' ', measure, if(feature = '', '', ' '), feature) AS metric, argMax(findings.value, at) AS value
 FROM findings
 WHERE signal = 'data_quality' AND (endsWith(measure, '_share') AND measure != 'constant_share' OR measure IN ('type_change', 'new_feature')) AND (findings.value > 0 OR measure = 'duplicate_share') AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
 GROUP BY time, metric
@@ -265,7 +265,7 @@ func outcomeSignals() []Signal {
 			Name: SignalPredictionDrift, Unit: "short", Owner: OwnerModel, Good: LowerIsBetter,
 			Description: "Distance of what the model answers (score, predicted class, predicted value) from each of the references configured, beyond its noise, in the unit of each measure: below 0 is less than noise.",
 			Panel:       "Do the answers move? Prediction drift beyond noise",
-			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', feature, ' ', measure, ' ', reference) AS metric, argMax(findings.effect, at) AS value
+			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, if(stage = 'production', '', concat(' ', stage)), ' ', feature, ' ', measure, ' ', window, ' against ', reference) AS metric, argMax(findings.effect, at) AS value
 FROM findings
 WHERE signal = 'prediction_drift' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.effect)
 GROUP BY time, metric
@@ -302,7 +302,7 @@ ORDER BY time, metric`,
 			Panel:       "Is a drift worth a ticket? Evidence, 1 opens one",
 			SQL: `SELECT toStartOfFiveMinutes(at) AS time, concat(model, ' ', deploy_hash, ' ', feature, ' ', measure, ' ', reference) AS metric, argMax(findings.value, at) AS value
 FROM findings
-WHERE signal = 'drift_alarm' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
+WHERE signal = 'drift_alarm' AND measure != 'tickets' AND segment = '' AND model IN ($model) AND at >= $__fromTime AND at <= $__toTime AND isFinite(findings.value)
 GROUP BY time, metric
 ORDER BY time, metric`,
 			NoRule:  "An alert's identity is a model, a deploy and an SLO, and drift has neither of the last two: ask findings for the verdict breach of this signal, and hand it to whoever keeps your tickets.",

@@ -73,6 +73,23 @@ func (s SLI) Name() SLIKind {
 	return s.Kind
 }
 
+// Runbook names the page of an SLO that burns, by what it counts.
+func (s SLI) Runbook() string {
+	switch s.Name() {
+	case SLILatency:
+		return "latency"
+	case SLISuccess, SLIFreshness:
+		return "exhaustion"
+	case SLILabelArrival:
+		return "label-delay"
+	case SLIDrift:
+		return "data-drift"
+	case SLIKPI:
+		return "proxies"
+	}
+	return "slo-burn"
+}
+
 // SLIID names what is counted: two SLOs that count the same share it, and a
 // threshold that changes gets another, so that counts never mix.
 type SLIID string

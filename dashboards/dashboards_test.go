@@ -338,7 +338,7 @@ func TestNamesOfObjectivesAreQuoted(t *testing.T) {
 	o.SLO.Name = `it's \ an SLO`
 	raw := onCall(t, dashboards.WithObjectives(o))
 	sql := parse(t, raw).Panels[0].Targets[0].RawSQL
-	if want := `('it\'s \\ an SLO', 'flight-delay', 0.85, 'page', '1h', '5m', 0.3, true)`; !strings.Contains(sql, want) {
+	if want := `('it\'s \\ an SLO', 'flight-delay', 0.85, 'page', '1h', '5m', 0.3, true, true, 0)`; !strings.Contains(sql, want) {
 		t.Errorf("the query holds no %s:\n%s", want, sql)
 	}
 }
@@ -350,7 +350,7 @@ func TestTargetsOfAccuracyAreMarked(t *testing.T) {
 	segment.SLO.Segment = "region=eu"
 	for _, o := range []plumbline.Objective{latency, segment} {
 		sql := parse(t, onCall(t, dashboards.WithObjectives(o))).Panels[0].Targets[0].RawSQL
-		if !strings.Contains(sql, "'5m', 0.3, false)") {
+		if !strings.Contains(sql, "'5m', 0.3, false, ") {
 			t.Errorf("SLO on %s of segment %q: its target is taken for accuracy's:\n%s", o.SLO.SLI.Name(), o.SLO.Segment, sql)
 		}
 	}

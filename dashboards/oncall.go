@@ -90,14 +90,15 @@ func (g generator) sql(name string) string {
 	return g.grafana(string(text))
 }
 
-// grafana fills in the objectives, the models with partial feedback and the measures
-// that are shares, and turns $model into a quoted list: right for one value and for
+// grafana fills in the objectives, the models with partial feedback, the measures that
+// are shares and what is said of a deploy that serves no more, and turns $model into a quoted list: right for one value and for
 // many.
 func (g generator) grafana(sql string) string {
 	return strings.NewReplacer(
 		"$objectives", objectivesSQL(g.objectives),
 		"$partial", modelsSQL(g.partial),
 		"$shares", "["+plumbline.ShareMeasuresSQL+"]",
+		"$elsewhere", quoteSQL(plumbline.AssumesElsewhere),
 		"$model", "${model:singlequote}",
 		"$window", "${window:singlequote}",
 	).Replace(strings.TrimSpace(sql))
@@ -113,7 +114,7 @@ func (g generator) modelVariable() cog.Builder[dashboard.VariableModel] {
 	// "All" has no value of its own: Grafana then lists every model, which is
 	// what IN takes.
 	return dashboard.NewQueryVariableBuilder("model").Label("Model").
-		Description("Models that answered within 90 days.").
+		Description("Models that answered within 90 days, and those that have an SLO.").
 		Datasource(datasourceRef()).
 		Query(dashboard.StringOrMap{Map: map[string]any{"editorType": "sql", "rawSql": sql, "refId": "model"}}).
 		Definition(sql).
@@ -143,13 +144,13 @@ func (g generator) deployMarkers() cog.Builder[dashboard.AnnotationQuery] {
 func (g generator) firstLook() []cog.Builder[dashboard.Panel] {
 	burn := statPanel(text{
 		title:       "How near is the worst burn to its alert?",
-		description: "For the window pair that is nearest: the smaller of the long window's bad share (lower end of its 95 % interval) and the short window's bad share, over the pair's threshold. At 100 % the alert fires. No data: no SLO is declared, or no window could speak in the last 10 minutes.",
+		description: "For the window pair that is nearest: the smaller of the long window's bad share (of labels the lower end of its 95 % interval) and the short window's, over the pair's threshold. At 100 % the alert fires; a page on events as they come stands at 99 % as long as noise alone may be it. No data: no SLO is declared, or no window could speak in the last 10 minutes.",
 		unit:        "percentunit",
 	}, steps([]string{colorOK, colorWarn, colorBreach}, 0.5, 1), g.sql("worst_burn")).
 		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: SLO burn", g.runbooks+"/slo-burn")})
 	accuracy := statPanel(text{
 		title:       "Did the last deploy make it worse?",
-		description: "Accuracy over the labels that are in: the newest production deploy against what served in the 24 hours before it. Of many models the greatest falls. Where a model decides itself which predictions ever get a label, the bounds between which its accuracy is, whatever the others are. Early labels are not a fair sample where some outcomes are known sooner than others.",
+		description: "Accuracy over the labels that are in: the newest production deploy since it began to serve, against what served in the 24 hours before it. Of many models the greatest falls. Where a model decides itself which predictions ever get a label, the bounds between which its accuracy is, whatever the others are. Early labels are not a fair sample where some outcomes are known sooner than others.",
 		unit:        "percentunit",
 	}, steps([]string{colorPlain}), g.sql("accuracy_deploy"))
 	coverage := statPanel(text{
@@ -160,7 +161,7 @@ func (g generator) firstLook() []cog.Builder[dashboard.Panel] {
 		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: label delay", g.runbooks+"/label-delay")})
 	volume := statPanel(text{
 		title:       "Is anybody asking? Predictions per minute",
-		description: "Mean over the last five whole minutes of event time. No data: not one prediction arrived in them.",
+		description: "Mean over the last five whole minutes of event time, of many models the quietest. No data: not one prediction arrived in them.",
 		unit:        "short",
 	}, steps([]string{colorPlain}), g.sql("volume_now"))
 	return []cog.Builder[dashboard.Panel]{burn, accuracy, coverage, volume}
@@ -173,7 +174,7 @@ func (g generator) tables() []cog.Builder[dashboard.Panel] {
 	}}}
 	breach := tablePanel(text{
 		title:       "What is in breach or missing now?",
-		description: "Latest finding of every series within 10 minutes, where it is in breach or missing. Low and high are the ends of its 95 % interval. An empty table means that everything was looked at and is within bounds.",
+		description: "Latest finding of every series within 10 minutes, where it is in breach or missing, and every SLO of which no window says anything. Low and high are the ends of its 95 % interval. An empty table means that everything was looked at, and is within bounds but for what too few events say nothing of.",
 		unit:        "none",
 	}, g.sql("breach")).Span(16).
 		OverrideByName("verdict", verdictColors()).

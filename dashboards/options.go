@@ -110,12 +110,13 @@ func objectivesSQL(objectives []plumbline.Objective) string {
 		// Its target is one of the accuracy that panels show: of all traffic.
 		onAccuracy := o.SLO.SLI.Is(plumbline.SLIQuality) && o.SLO.Segment == ""
 		for _, p := range o.Pairs {
-			rows = append(rows, fmt.Sprintf("(%s, %s, %s, %s, %s, %s, %s, %t)",
+			rows = append(rows, fmt.Sprintf("(%s, %s, %s, %s, %s, %s, %s, %t, %t, %s)",
 				quoteSQL(string(o.SLO.Name)), quoteSQL(string(o.SLO.Model)), number(o.SLO.Target), quoteSQL(p.Severity),
-				quoteSQL(plumbline.WindowName(p.Long)), quoteSQL(plumbline.WindowName(p.Short)), number(p.Threshold(o.SLO.Target)), onAccuracy))
+				quoteSQL(plumbline.WindowName(p.Long)), quoteSQL(plumbline.WindowName(p.Short)), number(p.Threshold(o.SLO.Target)), onAccuracy,
+				o.SLO.SLI.Is(plumbline.SLIQuality), number(p.Noise)))
 		}
 	}
-	return "CAST([" + strings.Join(rows, ", ") + "], 'Array(Tuple(slo String, model String, target Float64, severity String, long String, short String, threshold Float64, on_accuracy Bool))')"
+	return "CAST([" + strings.Join(rows, ", ") + "], 'Array(Tuple(slo String, model String, target Float64, severity String, long String, short String, threshold Float64, on_accuracy Bool, on_labels Bool, noise Float64))')"
 }
 
 // modelsSQL spells models as a ClickHouse array of their names. A $ is written as its

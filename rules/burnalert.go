@@ -98,7 +98,7 @@ func burnAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg GenerateC
 		plumbline.AnnotationSummary: "{{ $labels.model }}: " + longValue + " of labelled predictions wrong over " + long +
 			", " + allowed + " allowed (deploy {{ $labels.deploy_hash }})",
 		plumbline.AnnotationDescription: description,
-		plumbline.AnnotationRunbook:     runbook(slo, cfg, runbookOf(slo)),
+		plumbline.AnnotationRunbook:     runbook(slo, cfg, slo.SLI.Runbook()),
 		plumbline.AnnotationDashboard:   link(cfg.DashboardURL, "var-model", plumbline.LabelModel, "var-deploy_hash", plumbline.LabelDeploy),
 		plumbline.AnnotationPage:        link(cfg.PageURL, "model", plumbline.LabelModel, "deploy_hash", plumbline.LabelDeploy, "slo", plumbline.LabelSLO),
 		plumbline.AnnotationSQL:         burnSQL(plumbline.MeasureBadShare, long),

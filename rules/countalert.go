@@ -83,7 +83,7 @@ func countAnnotations(slo plumbline.SLO, pair plumbline.WindowPair, cfg Generate
 	return withoutEmpty(map[string]string{
 		plumbline.AnnotationSummary:     "{{ $labels.model }}: " + longValue + " of " + bad + " over " + long + ", " + allowed + " allowed" + deploy,
 		plumbline.AnnotationDescription: description,
-		plumbline.AnnotationRunbook:     runbook(slo, cfg, runbookOf(slo)),
+		plumbline.AnnotationRunbook:     runbook(slo, cfg, slo.SLI.Runbook()),
 		plumbline.AnnotationDashboard:   link(cfg.DashboardURL, "var-model", plumbline.LabelModel, "var-deploy_hash", plumbline.LabelDeploy),
 		plumbline.AnnotationPage:        link(cfg.PageURL, "model", plumbline.LabelModel, "deploy_hash", plumbline.LabelDeploy, "slo", plumbline.LabelSLO),
 		plumbline.AnnotationSQL:         strings.Replace(burnSQL(plumbline.MeasureBadShare, long), "SELECT low, value,", "SELECT value, p AS noise,", 1),

@@ -68,7 +68,7 @@ func labelsAlert(slo plumbline.SLO, severity string, cfg GenerateConfig) rule {
 				"Nothing is known of the quality of newer predictions. The windows of its SLOs on quality, such as " + templateText(string(slo.Name)) + ", end where its labels do: they neither burn for that nor say that all is well.",
 				"This resolves once labels surely come again.",
 			}, " "),
-			plumbline.AnnotationRunbook:   runbook(known, cfg, runbookOf(plumbline.SLO{SLI: plumbline.SLI{Kind: plumbline.SLILabelArrival}})),
+			plumbline.AnnotationRunbook:   runbook(known, cfg, plumbline.SLI{Kind: plumbline.SLILabelArrival}.Runbook()),
 			plumbline.AnnotationDashboard: link(cfg.DashboardURL, "var-model", plumbline.LabelModel),
 			plumbline.AnnotationPage:      link(cfg.PageURL, "model", plumbline.LabelModel, "slo", plumbline.LabelSLO),
 			plumbline.AnnotationSQL: "SELECT value, assumes, window_end, at FROM findings WHERE signal = 'label_arrival' AND measure = 'blind' AND model = " +

@@ -9,23 +9,6 @@ import (
 // runbookMissing is the page of the ticket that nothing is known.
 const runbookMissing = "slo-missing"
 
-// runbookOf names the page of an SLO that burns, by what it counts.
-func runbookOf(slo plumbline.SLO) string {
-	switch slo.SLI.Name() {
-	case plumbline.SLILatency:
-		return "latency"
-	case plumbline.SLISuccess, plumbline.SLIFreshness:
-		return "exhaustion"
-	case plumbline.SLILabelArrival:
-		return "label-delay"
-	case plumbline.SLIDrift:
-		return "data-drift"
-	case plumbline.SLIKPI:
-		return "proxies"
-	}
-	return "slo-burn"
-}
-
 // runbook links the SLO's own page, else the named one; empty without a folder
 // of runbooks.
 func runbook(slo plumbline.SLO, cfg GenerateConfig, name string) string {

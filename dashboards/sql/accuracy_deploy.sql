@@ -1,12 +1,17 @@
--- Accuracy of the newest production deploy, and of what served in the 24 hours
--- before it, the greatest fall first: a panel shows few. Without a label there is
+-- Accuracy of the newest production deploy since it began to serve, and of what served
+-- in the 24 hours before it, the greatest fall first: a panel shows few. Without a label there is
 -- no number. Of a model that decides itself which predictions ever get a label
 -- there are the bounds alone: all of the others wrong, and all of them right.
 WITH
-  newest AS (
-    SELECT model, argMax(deploy_hash, ts) AS deploy_hash, max(ts) AS since
+  told AS (
+    SELECT model, deploy_hash, ts, lagInFrame(deploy_hash) OVER (PARTITION BY model ORDER BY ts, deploy_hash ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS former
     FROM deployments
     WHERE stage = 'production' AND model IN ($model) AND ts <= $__toTime
+  ),
+  newest AS ( -- one that is told of again while it serves serves since it was first
+    SELECT model, argMax(told.deploy_hash, ts) AS deploy_hash, max(ts) AS since
+    FROM told
+    WHERE told.deploy_hash != former
     GROUP BY model
   ),
   cells AS (
@@ -29,9 +34,9 @@ WITH
       sumIf(c.labelled, c.deploy_hash != n.deploy_hash AND c.time < n.since AND c.time >= n.since - INTERVAL 24 HOUR) AS labelled_before,
       sumIf(c.correct, c.deploy_hash != n.deploy_hash AND c.time < n.since AND c.time >= n.since - INTERVAL 24 HOUR) AS correct_before,
       greatest(sumIf(c.requests, c.deploy_hash != n.deploy_hash AND c.time < n.since AND c.time >= n.since - INTERVAL 24 HOUR), labelled_before) AS asked_before,
-      sumIf(c.labelled, c.deploy_hash = n.deploy_hash) AS labelled_now,
-      sumIf(c.correct, c.deploy_hash = n.deploy_hash) AS correct_now,
-      greatest(sumIf(c.requests, c.deploy_hash = n.deploy_hash), labelled_now) AS asked_now
+      sumIf(c.labelled, c.deploy_hash = n.deploy_hash AND c.time >= n.since) AS labelled_now,
+      sumIf(c.correct, c.deploy_hash = n.deploy_hash AND c.time >= n.since) AS correct_now,
+      greatest(sumIf(c.requests, c.deploy_hash = n.deploy_hash AND c.time >= n.since), labelled_now) AS asked_now
     FROM newest AS n LEFT JOIN cells AS c ON c.model = n.model
     GROUP BY model, deploy_hash
   )

@@ -20,6 +20,9 @@ type budgetView struct {
 	Why string
 }
 
+// Spent reports a budget that is gone, which is worth a colour.
+func (v budgetView) Spent() bool { return v.State == stateBreach }
+
 // nearlySpent is what is left of a budget that is called close.
 const nearlySpent = 0.25
 

@@ -27,7 +27,7 @@ func TestBudgets(t *testing.T) {
 	if want := "spent breach -200.0 %, young missing -900.0 %, silent missing no data, near near 20.0 %, kept ok 90.0 %"; strings.Join(got, ", ") != want {
 		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
 	}
-	if least := leastLeft(views); least == nil || least.SLO != "spent" {
+	if least := leastLeft(views); least == nil || least.SLO != "spent" || !least.Spent() {
 		t.Errorf("least left is %+v", least)
 	}
 	if least := leastLeft(views[1:3]); least != nil {

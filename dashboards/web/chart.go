@@ -25,7 +25,7 @@ func setBars(pairs []burnPair) {
 	full := 0.0
 	for _, p := range pairs {
 		full = max(full, p.Threshold*1.25)
-		for _, v := range []*float64{p.LongLow, p.ShortShare} {
+		for _, v := range []*float64{p.Compared, p.ShortShare} {
 			if v != nil {
 				full = max(full, *v*1.05)
 			}
@@ -40,7 +40,7 @@ func setBars(pairs []burnPair) {
 	}
 	for i := range pairs {
 		pairs[i].Bars = barGeometry{
-			Long: scale(pairs[i].LongLow), Short: scale(pairs[i].ShortShare),
+			Long: scale(pairs[i].Compared), Short: scale(pairs[i].ShortShare),
 			Threshold: round(pairs[i].Threshold / full * barWidth),
 		}
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"time"
 
@@ -54,7 +55,12 @@ type hoursPart struct {
 type driftPart struct {
 	section
 	Rows []driftView
+	// Cut says that there are more than mostDrift.
+	Cut bool
 }
+
+// mostDrift is how many features are shown: the statement returns one more.
+const mostDrift = 40
 
 type driftView struct {
 	driftRow
@@ -84,7 +90,7 @@ func (v modelView) sections() []section {
 
 func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) modelView {
 	name := string(model)
-	v := modelView{Now: now, GrafanaURL: p.cfg.GrafanaURL, Name: name}
+	v := modelView{Now: now, GrafanaURL: p.cfg.dashboardOf(name), Name: name}
 	v.Owner, v.Declared = p.cfg.ownerOf(name)
 
 	traffic := read[trafficRow](ctx, p, &v.Summary, "traffic", at(now))
@@ -102,9 +108,10 @@ func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) 
 	v.Burn.Pairs = p.cfg.burnPairs(name, burns)
 	v.Target = p.cfg.targetOf(name)
 	v.Deploys.Rows = deployViews(deploys, v.Row.Partial)
-	v.Drift.Rows = driftViews(drift)
+	v.Drift.Rows, v.Drift.Cut = driftViews(drift[:min(len(drift), mostDrift)]), len(drift) > mostDrift
 	v.Hours.Chart = newHoursChart(hours, deploys, v.Target, v.Row.Partial, now)
-	v.Known = v.Declared || !v.Row.Last.IsZero() || len(deploys) > 0 || len(burns) > 0 || len(incidents) > 0
+	answers := slices.ContainsFunc(traffic, func(t trafficRow) bool { return t.Model == name })
+	v.Known = v.Declared || answers || len(deploys) > 0 || len(burns) > 0 || len(drift) > 0 || len(incidents) > 0
 	v.State, v.Why = v.Row.judge(now)
 	for _, s := range v.sections() {
 		if s.Err != nil {
@@ -112,6 +119,18 @@ func (p *Page) model(ctx context.Context, model plumbline.Model, now time.Time) 
 		}
 	}
 	return v
+}
+
+// dashboardOf is the address of the on-call dashboard with the model chosen.
+func (c Config) dashboardOf(model string) string {
+	u, err := url.Parse(c.GrafanaURL)
+	if err != nil || c.GrafanaURL == "" {
+		return c.GrafanaURL // New has checked it
+	}
+	q := u.Query()
+	q.Set("var-model", model)
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 // targetOf returns the target that accuracy is shown against: of the model's
@@ -143,6 +162,14 @@ func deployViews(rows []deployRow, partial bool) []deployView {
 		views = append(views, d)
 	}
 	return views
+}
+
+// Elsewhere is the stage of what is not served to people.
+func (r driftRow) Elsewhere() string {
+	if r.Stage == string(plumbline.StageProduction) {
+		return ""
+	}
+	return r.Stage
 }
 
 func driftViews(rows []driftRow) []driftView {

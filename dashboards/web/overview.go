@@ -5,7 +5,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 type overview struct {
@@ -40,9 +43,9 @@ type modelRow struct {
 	Name     string
 	Owner    string
 	Declared bool
-	// Hour is the number of predictions of the last hour; nil is no data.
+	// Hour is the number of production predictions of the last hour; nil is no data.
 	Hour *uint64
-	// Last is the newest prediction of 90 days; zero is none.
+	// Last is the newest of them in 90 days; zero is none.
 	Last     time.Time
 	Accuracy *float64
 	// Partial says that there is no Accuracy, but Bounds of it.
@@ -60,9 +63,10 @@ type modelRow struct {
 	NeverAlerts bool
 	// CountsLabels says that an SLO of the model is on accuracy.
 	CountsLabels bool
-	Incident     *incidentRow
-	State        state
-	Why          string
+	// Incidents are those that are open, what most needs somebody first.
+	Incidents []incidentRow
+	State     state
+	Why       string
 }
 
 func (p *Page) overview(ctx context.Context, now time.Time) overview {
@@ -85,7 +89,7 @@ func (p *Page) overview(ctx context.Context, now time.Time) overview {
 		view.Models = append(view.Models, row)
 	}
 	slices.SortStableFunc(view.Models, func(a, b modelRow) int {
-		return cmp.Or(cmp.Compare(a.State.rank(), b.State.rank()), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(a.State.rank(), b.State.rank()), cmp.Compare(a.urgency(), b.urgency()), cmp.Compare(a.Name, b.Name))
 	})
 	return view
 }
@@ -115,7 +119,9 @@ func (p *Page) modelRow(name string, traffic []trafficRow, quality []qualityRow,
 	row.Owner, row.Declared = p.cfg.ownerOf(name)
 	for _, t := range traffic {
 		if t.Model == name {
-			row.Last = t.Last
+			if t.Last.Unix() > 0 { // or it answers in other stages only
+				row.Last = t.Last
+			}
 			if t.Hour > 0 {
 				row.Hour = &t.Hour
 			}
@@ -136,25 +142,72 @@ func (p *Page) modelRow(name string, traffic []trafficRow, quality []qualityRow,
 	row.HasSLO, row.Pair, row.Silent = len(pairs) > 0, worstPair(pairs), silentSLO(pairs)
 	row.NeverAlerts = p.cfg.neverAlerts(name, row.Silent)
 	row.CountsLabels = p.cfg.targetOf(name) != nil
-	// The incidents are sorted: the first is the newest.
-	if i := slices.IndexFunc(incidents, func(i incidentRow) bool { return i.Model == name }); i >= 0 {
-		row.Incident = &incidents[i]
+	for _, i := range incidents {
+		if i.Model == name {
+			i.Runbook = p.cfg.runbookOf(i)
+			row.Incidents = append(row.Incidents, i)
+		}
 	}
+	slices.SortStableFunc(row.Incidents, func(a, b incidentRow) int { return cmp.Compare(a.rank(), b.rank()) })
 	return row
 }
+
+// runbookOf names the page of what began an incident, an SLO's own where it has one. A
+// page is a burn, whatever was a ticket before it, but for labels that stay away.
+func (c Config) runbookOf(i incidentRow) string {
+	switch {
+	case i.Name == plumbline.AlertLabelsSilent:
+		return plumbline.SLI{Kind: plumbline.SLILabelArrival}.Runbook()
+	case i.Name == plumbline.AlertSLOMissing && i.Severity != plumbline.SeverityPage:
+		return "slo-missing"
+	case i.Name == plumbline.AlertConceptDrift:
+		return "concept-drift"
+	}
+	for _, o := range c.Objectives {
+		if string(o.SLO.Name) == i.SLO && string(o.SLO.Model) == i.Model {
+			return cmp.Or(o.SLO.Runbook, o.SLO.SLI.Runbook())
+		}
+	}
+	return plumbline.SLI{}.Runbook()
+}
+
+// Elsewhere reports whether the runbook is no page of ours.
+func (i incidentRow) Elsewhere() bool {
+	return strings.HasPrefix(i.Runbook, "https://") || strings.HasPrefix(i.Runbook, "http://")
+}
+
+// Incident is the one that most needs somebody, nil if none is open.
+func (m modelRow) Incident() *incidentRow {
+	if len(m.Incidents) == 0 {
+		return nil
+	}
+	return &m.Incidents[0]
+}
+
+// urgency orders models of one state: a page that nobody has taken before one that
+// somebody has, tickets behind them, and last what has no incident.
+func (m modelRow) urgency() int {
+	if i := m.Incident(); i != nil {
+		return i.rank()
+	}
+	return 4
+}
+
+// Others is how many more are open.
+func (m modelRow) Others() int { return max(len(m.Incidents)-1, 0) }
 
 // judge says how the model is doing and why, the worst reason first. It is
 // healthy only if everything was measured.
 func (m modelRow) judge(now time.Time) (state, string) {
 	switch {
-	case m.Incident != nil:
+	case len(m.Incidents) > 0:
 		return stateBreach, "incident open"
 	case m.Pair != nil && m.Pair.State == stateBreach:
 		return stateBreach, fmt.Sprintf("%s burns beyond its %s threshold", m.Pair.SLO, m.Pair.Severity)
 	case m.Last.IsZero():
-		return stateMissing, "no prediction in 90 days"
+		return stateMissing, "no production prediction in 90 days"
 	case m.Hour == nil:
-		return stateMissing, "no prediction for " + ago(now, m.Last)
+		return stateMissing, "no production prediction for " + ago(now, m.Last)
 	case !m.Declared:
 		return stateUndeclared, "stored and shown; nobody owns it and nothing alerts"
 	case !m.HasSLO:
@@ -165,6 +218,8 @@ func (m modelRow) judge(now time.Time) (state, string) {
 		return stateMissing, "nothing known of " + m.Silent + " in 10 minutes"
 	case m.Accuracy == nil && m.Bounds == nil && m.CountsLabels:
 		return stateMissing, "no label for a prediction of 24 hours"
+	case m.Pair.State == stateNear && m.Pair.Waits:
+		return stateNear, fmt.Sprintf("%s is beyond its %s threshold, as noise may be", m.Pair.SLO, m.Pair.Severity)
 	case m.Pair.State == stateNear:
 		return stateNear, fmt.Sprintf("%s is over half way to its %s threshold", m.Pair.SLO, m.Pair.Severity)
 	}

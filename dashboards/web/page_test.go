@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"errors"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -172,6 +173,7 @@ func checkOdd(t *testing.T, h http.Handler) {
 	wants(t, body, "undeclared", "Nobody declared this model", "no data: no SLO is declared", "no data: no drift was computed",
 		"no data: no production deployment event", "no data: no label for a prediction")
 	lacks(t, body, "within bounds", "<b>", "in breach")
+	wants(t, html.UnescapeString(body), "https://grafana.example/d/plumbline-on-call?"+url.Values{"var-model": {seed.Odd}}.Encode())
 }
 
 func TestEmptyIsNotHealthy(t *testing.T) {
@@ -182,7 +184,7 @@ func TestEmptyIsNotHealthy(t *testing.T) {
 		t.Fatalf("status %d: %s", status, body)
 	}
 	lacks(t, body, "within bounds", "100.0 %", "0.0 %", "state ok")
-	wants(t, body, "3 models", "no prediction in 90 days")
+	wants(t, body, "3 models", "no production prediction in 90 days")
 	_, body = get(t, h, "/models/"+seed.Model)
 	lacks(t, body, "within bounds", "100.0 %", " 0.0 %", "state ok")
 }

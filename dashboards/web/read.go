@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	plumbline "github.com/plumbline-slo/plumbline"
 )
 
 // section is what every part of a page has: the statements behind it, which the
@@ -89,8 +92,10 @@ type (
 		Window   string    `ch:"window"`
 		Value    float64   `ch:"value"`
 		Low      float64   `ch:"low"`
+		Noise    float64   `ch:"noise"`
 		Coverage float64   `ch:"coverage"`
 		Verdict  string    `ch:"verdict"`
+		Assumes  string    `ch:"rests_on"`
 		At       time.Time `ch:"seen"`
 	}
 	budgetRow struct {
@@ -105,6 +110,8 @@ type (
 		Model  string `ch:"model"`
 		Deploy string `ch:"deploy_hash"`
 		SLO    string `ch:"slo"`
+		// Name is the alerting rule that began it.
+		Name string `ch:"name"`
 		// Severity is page or ticket, By who has acknowledged it.
 		Severity string `ch:"severity"`
 		By       string `ch:"acknowledged_by"`
@@ -112,6 +119,8 @@ type (
 		Told  uint64    `ch:"told"`
 		Text  string    `ch:"last_text"`
 		Since time.Time `ch:"since"`
+		// Runbook is the name of its page, or the address of one elsewhere.
+		Runbook string
 	}
 	// troubleRow is something that is wrong with the service itself.
 	troubleRow struct {
@@ -142,6 +151,7 @@ type (
 	driftRow struct {
 		Feature string    `ch:"feature"`
 		Deploy  string    `ch:"deploy_hash"`
+		Stage   string    `ch:"stage"`
 		Window  string    `ch:"window"`
 		Value   float64   `ch:"value"`
 		Verdict string    `ch:"verdict"`
@@ -157,6 +167,22 @@ type (
 		Text   string    `ch:"text"`
 	}
 )
+
+// rank orders incidents by how much they need somebody: a page that nobody has taken
+// first.
+func (i incidentRow) rank() int {
+	rank := 0
+	if i.Severity != plumbline.SeverityPage {
+		rank += 2
+	}
+	if i.By != "" {
+		rank++
+	}
+	return rank
+}
+
+// About is what the incident is about: its SLO, or what fired where it has none.
+func (i incidentRow) About() string { return cmp.Or(i.SLO, i.Name) }
 
 // share returns part / whole, or nil where there is no whole to speak of.
 func share(part, whole int64) *float64 {

@@ -62,11 +62,16 @@ type burnPair struct {
 	Threshold             float64
 	// LongShare and ShortShare are the bad shares, 0 to 1; nil is no data.
 	LongShare, ShortShare *float64
-	// LongLow is the lower end of LongShare's 95 % interval: what the alert
-	// compares.
+	// LongLow is the lower end of LongShare's 95 % interval.
 	LongLow  *float64
 	Coverage *float64
-	// Nearness is the smaller of LongLow and ShortShare, over the threshold: the
+	// Compared is what the alert compares: LongLow of labels, of events as they
+	// come LongShare itself.
+	Compared *float64
+	// Waits says that noise may have done what is beyond the threshold, so that no
+	// page comes of it.
+	Waits bool
+	// Nearness is the smaller of Compared and ShortShare, over the threshold: the
 	// alert fires beyond 1. Nil if a window says nothing.
 	Nearness *float64
 	State    state
@@ -87,7 +92,9 @@ func (c Config) burnPairs(model string, rows []burnRow) []burnPair {
 		}
 		for _, deploy := range deploysOf(string(o.SLO.Name), model, rows) {
 			for _, w := range o.Pairs {
-				pairs = append(pairs, newBurnPair(o.SLO, w, deploy, rows))
+				if p := newBurnPair(o.SLO, w, deploy, rows); p.State != stateMissing || !p.servesNoMore(rows) {
+					pairs = append(pairs, p)
+				}
 			}
 		}
 	}
@@ -95,6 +102,14 @@ func (c Config) burnPairs(model string, rows []burnRow) []burnPair {
 	slices.SortStableFunc(pairs, func(a, b burnPair) int { return cmp.Compare(a.State.rank(), b.State.rank()) })
 	setBars(pairs)
 	return pairs
+}
+
+// servesNoMore reports whether a window of the pair's deploy is empty because others
+// serve: what it does not say is not missing.
+func (p *burnPair) servesNoMore(rows []burnRow) bool {
+	return slices.ContainsFunc(rows, func(r burnRow) bool {
+		return r.SLO == p.SLO && r.Deploy == p.Deploy && r.Verdict == plumbline.VerdictMissing && r.Assumes == plumbline.AssumesElsewhere
+	}) && slices.ContainsFunc(rows, func(r burnRow) bool { return r.SLO == p.SLO && r.Deploy != p.Deploy })
 }
 
 // deploysOf returns the deploys that have a finding for the SLO, or one without
@@ -130,18 +145,24 @@ func newBurnPair(slo plumbline.SLO, w plumbline.WindowPair, deploy string, rows 
 		}
 		switch r.Window {
 		case p.Long:
-			p.LongShare, p.LongLow = finite(r.Value), finite(r.Low)
+			p.LongShare, p.LongLow, p.Compared = finite(r.Value), finite(r.Low), finite(r.Value)
+			if slo.SLI.Is(plumbline.SLIQuality) {
+				p.Compared = p.LongLow
+			} else {
+				p.Waits = w.Noise > 0 && !(r.Noise <= w.Noise)
+			}
 		case p.Short:
 			p.ShortShare = finite(r.Value)
 		}
 	}
-	if p.LongLow == nil || p.ShortShare == nil {
+	if p.Compared == nil || p.ShortShare == nil {
 		return p
 	}
-	nearness := min(*p.LongLow, *p.ShortShare) / p.Threshold
+	nearness := min(*p.Compared, *p.ShortShare) / p.Threshold
 	p.Nearness = &nearness
+	p.Waits = p.Waits && nearness >= 1
 	switch {
-	case nearness >= 1:
+	case nearness >= 1 && !p.Waits:
 		p.State = stateBreach
 	case nearness >= nearEnough:
 		p.State = stateNear
@@ -151,16 +172,23 @@ func newBurnPair(slo plumbline.SLO, w plumbline.WindowPair, deploy string, rows 
 	return p
 }
 
-// worstPair returns the pair that is nearest to its alert, or nil if none of
-// them can say.
+// worstPair returns the pair that is nearest to its alert, those in breach before
+// others, or nil if none of them can say.
 func worstPair(pairs []burnPair) *burnPair {
 	var worst *burnPair
 	for i := range pairs {
-		if n := pairs[i].Nearness; n != nil && (worst == nil || *n > *worst.Nearness) {
-			worst = &pairs[i]
+		if p := &pairs[i]; p.Nearness != nil && (worst == nil || p.worse(worst)) {
+			worst = p
 		}
 	}
 	return worst
+}
+
+func (p *burnPair) worse(other *burnPair) bool {
+	if breach := p.State == stateBreach; breach != (other.State == stateBreach) {
+		return breach
+	}
+	return *p.Nearness > *other.Nearness
 }
 
 // silentSLO returns the first SLO of the pairs that no window of any deploy can

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/util/annotations"
 )
 
 // Kinds of errors, as Prometheus spells them.
@@ -24,6 +25,29 @@ const (
 type apiError struct {
 	kind string
 	error
+}
+
+// errLimited is what Prometheus says of results that a client's limit cut.
+var errLimited = errors.New("results truncated due to limit")
+
+// told is an answer with what is to be said of it.
+type told struct {
+	data  any
+	said  annotations.Annotations
+	query string
+}
+
+// body is the answer as Prometheus spells it.
+func (t told) body() map[string]any {
+	body := map[string]any{"status": "success", "data": t.data}
+	warnings, infos := t.said.AsStrings(t.query, 10, 10)
+	if len(warnings) > 0 {
+		body["warnings"] = warnings
+	}
+	if len(infos) > 0 {
+		body["infos"] = infos
+	}
+	return body
 }
 
 func bad(err error) error { return apiError{badData, err} }
@@ -48,11 +72,14 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, f func(*http.Reques
 	}
 	data, err := f(r.WithContext(ctx))
 	if err == nil {
-		if text, ok := data.(exposition); ok {
-			a.send(w, http.StatusOK, string(expfmt.NewFormat(expfmt.TypeTextPlain)), text)
-			return
+		switch data := data.(type) {
+		case exposition:
+			a.send(w, http.StatusOK, string(expfmt.NewFormat(expfmt.TypeTextPlain)), data)
+		case told:
+			a.write(w, http.StatusOK, data.body())
+		default:
+			a.write(w, http.StatusOK, told{data: data}.body())
 		}
-		a.write(w, http.StatusOK, map[string]any{"status": "success", "data": data})
 		return
 	}
 	kind, status := execution, http.StatusUnprocessableEntity

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -37,13 +36,15 @@ type Config struct {
 	// Concurrent bounds the queries that run at once; others are told to come
 	// again. Default 8.
 	Concurrent int
-	// Lookback is how old a point may be that an instant shows. Default 5 min.
+	// Lookback is how old a point may be that an instant shows. Default
+	// plumbline.FindingAge: most looks are 5 min apart, so that in Prometheus' own
+	// 5 min what they find would come and go.
 	Lookback time.Duration
 }
 
 // DefaultConfig returns the defaults that the fields name.
 func DefaultConfig() Config {
-	return Config{Timeout: 30 * time.Second, MaxSamples: 20_000_000, Concurrent: 8, Lookback: 5 * time.Minute}
+	return Config{Timeout: 30 * time.Second, MaxSamples: 20_000_000, Concurrent: 8, Lookback: plumbline.FindingAge}
 }
 
 // Rules tells what the evaluator knows; rules.Evaluator does.
@@ -70,7 +71,7 @@ type API struct {
 func New(cfg Config, conn Querier, rules Rules, log *slog.Logger) *API {
 	p := parser.NewParser(parser.Options{})
 	return &API{
-		cfg: cfg, findings: Findings{Conn: conn}, rules: rules, parser: p, now: time.Now, log: log,
+		cfg: cfg, findings: Findings{Conn: conn, most: mostPoints}, rules: rules, parser: p, now: time.Now, log: log,
 		slots: make(chan struct{}, cfg.Concurrent),
 		engine: promql.NewEngine(promql.EngineOpts{
 			Logger: log, Parser: p, MaxSamples: cfg.MaxSamples, Timeout: cfg.Timeout, LookbackDelta: cfg.Lookback,
@@ -186,11 +187,15 @@ func (a *API) query(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, bad(err)
 	}
-	q, err := a.engine.NewInstantQuery(r.Context(), a.storage(), nil, r.FormValue("query"), at)
+	how, err := askedOf(r)
+	if err != nil {
+		return nil, err
+	}
+	q, err := a.engine.NewInstantQuery(r.Context(), a.storage(), how, r.FormValue("query"), at)
 	if err != nil {
 		return nil, bad(fmt.Errorf("invalid parameter \"query\": %w", err))
 	}
-	return a.exec(r.Context(), q)
+	return exec(r.Context(), q, how)
 }
 
 func (a *API) queryRange(r *http.Request) (any, error) {
@@ -213,10 +218,14 @@ func (a *API) queryRange(r *http.Request) (any, error) {
 	case to.Sub(from)/step > 11000:
 		return nil, bad(errors.New("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"))
 	}
+	how, err := askedOf(r)
+	if err != nil {
+		return nil, err
+	}
 	// The last step is the end: nothing is evaluated between it and what was asked.
 	to = from.Add(to.Sub(from) / step * step)
 	text := r.FormValue("query")
-	q, err := a.engine.NewRangeQuery(r.Context(), a.storage(), nil, text, from, to, step)
+	q, err := a.engine.NewRangeQuery(r.Context(), a.storage(), how, text, from, to, step)
 	if err != nil {
 		return nil, bad(fmt.Errorf("invalid parameter \"query\": %w", err))
 	}
@@ -224,7 +233,7 @@ func (a *API) queryRange(r *http.Request) (any, error) {
 	if !a.hasSubquery(text) {
 		ctx = context.WithValue(ctx, thinning{}, true)
 	}
-	return a.exec(ctx, q)
+	return exec(ctx, q, how)
 }
 
 func (a *API) hasSubquery(text string) bool {
@@ -242,18 +251,27 @@ func (a *API) hasSubquery(text string) bool {
 	return found
 }
 
-func (a *API) exec(ctx context.Context, q promql.Query) (any, error) {
+func exec(ctx context.Context, q promql.Query, how asked) (any, error) {
 	defer q.Close()
+	if how.within > 0 {
+		within, cancel := context.WithTimeout(ctx, how.within)
+		defer cancel()
+		ctx = within
+	}
 	result := q.Exec(ctx)
 	if result.Err != nil {
 		return nil, result.Err
+	}
+	said := result.Warnings
+	if how.limited(result) {
+		said = said.Add(errLimited)
 	}
 	// Encoded before the query is closed, which gives its memory back.
 	value, err := json.Marshal(result.Value)
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"resultType": result.Value.Type(), "result": json.RawMessage(value)}, nil
+	return told{data: map[string]any{"resultType": result.Value.Type(), "result": json.RawMessage(value)}, said: said, query: q.String()}, nil
 }
 
 // matcherSets reads match[].
@@ -278,8 +296,8 @@ func (a *API) matcherSets(r *http.Request, needed bool) ([][]*labels.Matcher, er
 	return sets, nil
 }
 
-// querier reads start and end; without them, the last day.
-func (a *API) querier(r *http.Request) (storage.Querier, error) {
+// span reads start and end; without them, the last day.
+func (a *API) span(r *http.Request) (*storage.SelectHints, error) {
 	now := a.now()
 	from, err := timeOf(r, "start", now.Add(-24*time.Hour))
 	if err != nil {
@@ -289,20 +307,20 @@ func (a *API) querier(r *http.Request) (storage.Querier, error) {
 	if err != nil {
 		return nil, bad(err)
 	}
-	return a.storage().Querier(from.UnixMilli(), to.UnixMilli())
+	return &storage.SelectHints{Start: from.UnixMilli(), End: to.UnixMilli(), Func: seriesOnly}, nil
 }
 
 func (a *API) series(r *http.Request) (any, error) {
 	found := []labels.Labels{}
-	err := a.each(r, true, func(ctx context.Context, q storage.Querier, m []*labels.Matcher) error {
-		set := q.Select(ctx, true, nil, m...)
+	err := a.each(r, true, func(ctx context.Context, q storage.Querier, hints *storage.SelectHints, m []*labels.Matcher) error {
+		set := q.Select(ctx, true, hints, m...)
 		for set.Next() {
 			found = append(found, set.At().Labels())
 		}
 		return set.Err()
 	})
 	slices.SortFunc(found, labels.Compare)
-	return slices.CompactFunc(found, func(a, b labels.Labels) bool { return labels.Equal(a, b) }), err
+	return limited(r, slices.CompactFunc(found, labels.Equal), err)
 }
 
 func (a *API) labelNames(r *http.Request) (any, error) {
@@ -325,41 +343,69 @@ func (a *API) labelValues(r *http.Request) (any, error) {
 
 func (a *API) names(r *http.Request, get func(context.Context, storage.Querier, []*labels.Matcher) ([]string, error)) (any, error) {
 	found := []string{}
-	err := a.each(r, false, func(ctx context.Context, q storage.Querier, m []*labels.Matcher) error {
+	err := a.each(r, false, func(ctx context.Context, q storage.Querier, _ *storage.SelectHints, m []*labels.Matcher) error {
 		names, err := get(ctx, q, m)
 		found = append(found, names...)
 		return err
 	})
 	slices.Sort(found)
-	return slices.Compact(found), err
+	return limited(r, slices.Compact(found), err)
 }
 
-func (a *API) each(r *http.Request, needed bool, f func(context.Context, storage.Querier, []*labels.Matcher) error) (err error) {
+// limited leaves as many results as are wanted, and says so where there are more.
+func limited[T any](r *http.Request, found []T, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	limit, err := limitOf(r, "limit")
+	if err != nil {
+		return nil, err
+	}
+	all := told{data: found[:cut(len(found), limit)]}
+	if cut(len(found), limit) < len(found) {
+		all.said = all.said.Add(errLimited)
+	}
+	return all, nil
+}
+
+// each calls f with every selector of match[], and with how their series are selected
+// where their labels alone are wanted.
+func (a *API) each(r *http.Request, needed bool, f func(context.Context, storage.Querier, *storage.SelectHints, []*labels.Matcher) error) (err error) {
 	sets, err := a.matcherSets(r, needed)
 	if err != nil {
 		return err
 	}
-	q, err := a.querier(r)
+	hints, err := a.span(r)
+	if err != nil {
+		return err
+	}
+	q, err := a.storage().Querier(hints.Start, hints.End)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, q.Close()) }()
 	for _, m := range sets {
-		if err := f(r.Context(), q, m); err != nil {
+		if err := f(r.Context(), q, hints, m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *API) metadata(*http.Request) (any, error) {
-	all := map[string]any{}
+func (a *API) metadata(r *http.Request) (any, error) {
+	limit, err := limitOf(r, "limit")
+	if err != nil {
+		return nil, err
+	}
+	all, wanted := map[string]any{}, r.FormValue("metric")
 	for name, help := range map[string]string{
 		metricFinding: "Value of a finding.", metricFindingLow: "Lower end of a finding's 95 % interval.", metricFindingHigh: "Upper end of a finding's 95 % interval.",
 		plumbline.MetricFresh:      "1 while something is known of the SLO.",
 		plumbline.MetricBudgetLeft: "Share of the error budget of the SLO's period that is left, of all deploys; below 0 where it is overspent.",
 	} {
-		all[name] = []map[string]string{{"type": "gauge", "help": help, "unit": ""}}
+		if (wanted == "" || wanted == name) && (limit == 0 || len(all) < limit) {
+			all[name] = []map[string]string{{"type": "gauge", "help": help, "unit": ""}}
+		}
 	}
 	return all, nil
 }
@@ -372,39 +418,6 @@ func (a *API) buildinfo(*http.Request) (any, error) {
 	// Grafana asks for the version to know what the API can do: it is that of
 	// Prometheus whose engine runs here.
 	return map[string]string{"version": "3.15.0", "revision": version, "branch": "plumbline", "buildUser": "", "buildDate": "", "goVersion": ""}, nil
-}
-
-func timeOf(r *http.Request, field string, fallback time.Time) (time.Time, error) {
-	text := r.FormValue(field)
-	if text == "" {
-		if fallback.IsZero() {
-			return fallback, fmt.Errorf("invalid parameter %q: cannot parse \"\" to a valid timestamp", field)
-		}
-		return fallback, nil
-	}
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(seconds) && math.Abs(seconds) < 1e11 {
-		whole, part := math.Modf(seconds)
-		return time.Unix(int64(whole), int64(math.Round(part*1000))*1e6).UTC(), nil
-	}
-	at, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
-		return at, fmt.Errorf("invalid parameter %q: cannot parse %q to a valid timestamp", field, text)
-	}
-	return at, nil
-}
-
-func durationOf(text string) (time.Duration, error) {
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		if math.IsNaN(seconds) || math.Abs(seconds) > 1e9 {
-			return 0, fmt.Errorf("cannot parse %q to a valid duration. It overflows int64", text)
-		}
-		return time.Duration(seconds * float64(time.Second)), nil
-	}
-	d, err := model.ParseDuration(text)
-	if err != nil {
-		return 0, fmt.Errorf("cannot parse %q to a valid duration", text)
-	}
-	return time.Duration(d), nil
 }
 
 // Use lets the API show what an evaluator knows. It is called before the API is

@@ -5,7 +5,6 @@ import (
 	_ "embed" // the statement
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -23,8 +22,11 @@ import (
 //go:embed sql/select.sql
 var selectSQL string
 
-// mostRows bounds what one selector reads.
-const mostRows = 2_000_000
+//go:embed sql/labels.sql
+var labelsSQL string
+
+// mostPoints bounds what one selector reads.
+const mostPoints = 2_000_000
 
 // Names of the series that every finding has.
 const (
@@ -39,31 +41,62 @@ type Querier interface {
 }
 
 // Findings are the findings as Prometheus' storage.
-type Findings struct{ Conn Querier }
+type Findings struct {
+	Conn Querier
+	most int
+}
 
 // Querier returns a reader of the range, unix milliseconds, both ends inclusive.
 func (f Findings) Querier(from, to int64) (storage.Querier, error) {
-	return &findingsQuerier{conn: f.Conn, from: from, to: to}, nil
+	return &findingsQuerier{conn: f.Conn, most: f.most, from: from, to: to}, nil
 }
 
 type findingsQuerier struct {
 	conn     Querier
+	most     int
 	from, to int64
 }
 
 func (q *findingsQuerier) Close() error { return nil }
 
+// The parts of a finding that are metrics. The last four are of an SLO, and all but
+// the coverage only where its verdict says something.
+const (
+	partValue    = "value"
+	partLow      = "low"
+	partHigh     = "high"
+	partSaid     = "said"
+	partSaidLow  = "said_low"
+	partNoise    = "noise"
+	partCoverage = "coverage"
+)
+
+// findingNames are the names of the series that every finding has, by their parts.
+func findingNames() map[string]string {
+	return map[string]string{partValue: metricFinding, partLow: metricFindingLow, partHigh: metricFindingHigh}
+}
+
+// sliPrefixes are the names of an SLO's series before the window's length, by their
+// parts.
+func sliPrefixes() map[string]string {
+	return map[string]string{
+		partSaid: plumbline.MetricErrorRatio(""), partSaidLow: plumbline.MetricErrorRatioLow(""),
+		partNoise: plumbline.MetricNoise(""), partCoverage: plumbline.MetricCoverage(""),
+	}
+}
+
 // scope is what of a selector ClickHouse can filter by.
 type scope struct {
 	name                                        string
 	signal, measure, model, slo, deploy, window string
-	speaks                                      bool
-	none                                        bool
+	// parts are those that the selector's name leaves, none of a name that is no
+	// finding's.
+	parts []string
 }
 
 // scopeOf reads the equality matchers.
 func scopeOf(matchers []*labels.Matcher) scope {
-	var s scope
+	s := scope{parts: []string{partValue, partLow, partHigh, partSaid, partSaidLow, partNoise, partCoverage}}
 	for _, m := range matchers {
 		if m.Type != labels.MatchEqual || m.Value == "" {
 			continue
@@ -85,35 +118,48 @@ func scopeOf(matchers []*labels.Matcher) scope {
 			s.window = m.Value
 		}
 	}
-	s.byName()
+	if s.name != "" {
+		s.parts = s.named()
+	}
 	return s
 }
 
-// sliPrefixes are the names of an SLO's series before the window's length.
-func sliPrefixes() []string {
-	return []string{plumbline.MetricErrorRatio(""), plumbline.MetricErrorRatioLow(""), plumbline.MetricNoise(""), plumbline.MetricCoverage("")}
-}
-
-func (s *scope) byName() {
-	if s.name == "" {
-		return
-	}
-	for _, prefix := range sliPrefixes() {
-		if window, ok := strings.CutPrefix(s.name, prefix); ok && window != "" {
-			s.signal, s.measure, s.window, s.speaks = string(plumbline.SignalBurn), plumbline.MeasureBadShare, window, prefix != plumbline.MetricCoverage("")
-			return
+// named narrows the scope to what has its name, and returns the part that does.
+func (s *scope) named() []string {
+	for part, name := range findingNames() {
+		if s.name == name {
+			return []string{part}
 		}
 	}
 	if s.name == plumbline.MetricBudgetLeft {
-		s.signal, s.measure, s.speaks = string(plumbline.SignalBudget), plumbline.MeasureBudgetLeft, true
-		return
+		s.signal, s.measure = string(plumbline.SignalBudget), plumbline.MeasureBudgetLeft
+		return []string{partSaid}
 	}
-	s.none = s.name != metricFinding && s.name != metricFindingLow && s.name != metricFindingHigh
+	for part, prefix := range sliPrefixes() {
+		if window, ok := strings.CutPrefix(s.name, prefix); ok && window != "" {
+			s.signal, s.measure, s.window = string(plumbline.SignalBurn), plumbline.MeasureBadShare, window
+			return []string{part}
+		}
+	}
+	return nil
+}
+
+// arguments are those that the statements share.
+func (s scope) arguments(from, to int64) []any {
+	return []any{
+		clickhouse.Named("from", from), clickhouse.Named("to", to), clickhouse.Named("parts", s.parts),
+		clickhouse.Named("signal", s.signal), clickhouse.Named("measure", s.measure), clickhouse.Named("model", s.model), clickhouse.Named("slo", s.slo),
+		clickhouse.Named("deploy", s.deploy), clickhouse.Named("window", s.window),
+	}
 }
 
 // Select returns the matching series of the range.
 func (q *findingsQuerier) Select(ctx context.Context, sorted bool, hints *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
-	found, err := q.series(ctx, hints, matchers)
+	find := q.series
+	if hints != nil && hints.Func == seriesOnly {
+		find = q.known
+	}
+	found, err := find(ctx, hints, matchers)
 	if err != nil {
 		return storage.ErrSeriesSet(err)
 	}
@@ -125,7 +171,7 @@ func (q *findingsQuerier) Select(ctx context.Context, sorted bool, hints *storag
 
 func (q *findingsQuerier) series(ctx context.Context, hints *storage.SelectHints, matchers []*labels.Matcher) (found []*series, err error) {
 	s := scopeOf(matchers)
-	if s.none {
+	if len(s.parts) == 0 {
 		return nil, nil
 	}
 	var step, start int64
@@ -137,10 +183,8 @@ func (q *findingsQuerier) series(ctx context.Context, hints *storage.SelectHints
 			step, start = hints.Step, hints.End
 		}
 	}
-	rows, err := q.conn.Query(ctx, selectSQL,
-		clickhouse.Named("from", from), clickhouse.Named("to", to), clickhouse.Named("step", step), clickhouse.Named("start", floorTo(start, step, from)),
-		clickhouse.Named("signal", s.signal), clickhouse.Named("measure", s.measure), clickhouse.Named("model", s.model), clickhouse.Named("slo", s.slo),
-		clickhouse.Named("deploy", s.deploy), clickhouse.Named("window", s.window), clickhouse.Named("speaks", s.speaks), clickhouse.Named("most", uint64(mostRows+1)))
+	rows, err := q.conn.Query(ctx, selectSQL, append(s.arguments(from, to),
+		clickhouse.Named("step", step), clickhouse.Named("start", floorTo(start, step, from)), clickhouse.Named("most", uint64(q.most+1)))...)
 	if err != nil {
 		return nil, fmt.Errorf("selecting findings: %w", err)
 	}
@@ -149,16 +193,14 @@ func (q *findingsQuerier) series(ctx context.Context, hints *storage.SelectHints
 	for rows.Next() {
 		var r finding
 		if err := rows.Scan(&r.signal, &r.measure, &r.model, &r.deploy, &r.stage, &r.segment, &r.feature, &r.slo, &r.reference, &r.window,
-			&r.at, &r.value, &r.low, &r.high, &r.noise, &r.coverage, &r.told); err != nil {
+			&r.part, &r.at, &r.values); err != nil {
 			return nil, fmt.Errorf("selecting findings: %w", err)
 		}
-		if points += len(r.at); points > mostRows {
-			return nil, fmt.Errorf("selecting findings: over %d points; name the metric, the model or a shorter range", mostRows)
+		if points += len(r.at); points > q.most {
+			return nil, fmt.Errorf("selecting findings: over %d points; name the metric, the model or a shorter range", q.most)
 		}
-		for _, made := range r.series() {
-			if matches(made.labels, matchers) && len(made.at) > 0 {
-				found = append(found, made)
-			}
+		if made := r.series(); matches(made.labels, matchers) {
+			found = append(found, made)
 		}
 	}
 	return found, rows.Err()
@@ -187,53 +229,39 @@ func matches(l labels.Labels, matchers []*labels.Matcher) bool {
 	return true
 }
 
-// finding is one series of findings, every column of it.
+// finding is one part of findings, every point of it.
 type finding struct {
-	signal, measure, model, deploy, stage, segment, feature, slo, reference, window string
+	signal, measure, model, deploy, stage, segment, feature, slo, reference, window, part string
 
-	at                                []int64
-	value, low, high, noise, coverage []float64
-	// told are the values that are known, NaN where the finding says that they are not.
-	told []float64
+	at     []int64
+	values []float64
 }
 
-// series returns the series that a finding shows as: those of its SLO, and those
-// that every finding has.
-func (f finding) series() []*series {
-	all := []*series{
-		f.named(metricFinding, f.value, true), f.named(metricFindingLow, f.low, true), f.named(metricFindingHigh, f.high, true),
-	}
-	if f.signal == string(plumbline.SignalBudget) && f.measure == plumbline.MeasureBudgetLeft {
-		return append(all, f.named(plumbline.MetricBudgetLeft, f.told, false))
-	}
-	if f.signal != string(plumbline.SignalBurn) || f.measure != plumbline.MeasureBadShare || f.stage != string(plumbline.StageProduction) || f.segment != "" {
-		return all
-	}
-	return append(all, f.named(plumbline.MetricErrorRatio(f.window), f.value, false), f.named(plumbline.MetricErrorRatioLow(f.window), f.low, false),
-		f.named(plumbline.MetricNoise(f.window), f.noise, false), f.named(plumbline.MetricCoverage(f.window), f.coverage, false))
-}
-
-// named returns one column as a series; points that say nothing are left out.
-func (f finding) named(name string, values []float64, whole bool) *series {
-	b := labels.NewBuilder(labels.FromStrings(model.MetricNameLabel, name, plumbline.LabelModel, f.model, plumbline.LabelDeploy, f.deploy, plumbline.LabelSLO, f.slo))
-	if whole {
+// series returns the series that the part shows as.
+func (f finding) series() *series {
+	b := labels.NewBuilder(labels.FromStrings(model.MetricNameLabel, f.name(), plumbline.LabelModel, f.model, plumbline.LabelDeploy, f.deploy, plumbline.LabelSLO, f.slo))
+	if _, whole := findingNames()[f.part]; whole {
 		for k, v := range map[string]string{"signal": f.signal, "measure": f.measure, "stage": f.stage, "segment": f.segment,
 			"feature": f.feature, "reference": f.reference, "window": f.window} {
 			b.Set(k, v)
 		}
 	}
-	s := &series{labels: b.Labels()}
-	for i, v := range values {
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
-			s.at, s.values = append(s.at, f.at[i]), append(s.values, v)
-		}
+	return &series{labels: b.Labels(), at: f.at, values: f.values}
+}
+
+func (f finding) name() string {
+	if name, whole := findingNames()[f.part]; whole {
+		return name
 	}
-	return s
+	if f.signal == string(plumbline.SignalBudget) {
+		return plumbline.MetricBudgetLeft
+	}
+	return sliPrefixes()[f.part] + f.window
 }
 
 // LabelValues returns the sorted values of a label in the range.
 func (q *findingsQuerier) LabelValues(ctx context.Context, name string, _ *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
-	found, err := q.newest(ctx, matchers)
+	found, err := q.known(ctx, nil, matchers)
 	var values []string
 	for _, s := range found {
 		if v := s.labels.Get(name); v != "" {
@@ -246,7 +274,7 @@ func (q *findingsQuerier) LabelValues(ctx context.Context, name string, _ *stora
 
 // LabelNames returns the sorted names of the labels in the range.
 func (q *findingsQuerier) LabelNames(ctx context.Context, _ *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
-	found, err := q.newest(ctx, matchers)
+	found, err := q.known(ctx, nil, matchers)
 	var names []string
 	for _, s := range found {
 		s.labels.Range(func(l labels.Label) { names = append(names, l.Name) })
@@ -255,10 +283,35 @@ func (q *findingsQuerier) LabelNames(ctx context.Context, _ *storage.LabelHints,
 	return slices.Compact(names), nil, err
 }
 
-// newest reads one point of each series: labels are asked for, not values.
-func (q *findingsQuerier) newest(ctx context.Context, matchers []*labels.Matcher) ([]*series, error) {
-	whole := max(q.to-q.from, 1) * 2
-	return q.series(context.WithValue(ctx, thinning{}, true), &storage.SelectHints{Start: q.from, End: q.to, Step: whole}, matchers)
+// seriesOnly is what Prometheus calls a selection whose labels alone are wanted.
+const seriesOnly = "series"
+
+// known returns the series of the range without their points.
+func (q *findingsQuerier) known(ctx context.Context, _ *storage.SelectHints, matchers []*labels.Matcher) (found []*series, err error) {
+	s := scopeOf(matchers)
+	if len(s.parts) == 0 {
+		return nil, nil
+	}
+	rows, err := q.conn.Query(ctx, labelsSQL, s.arguments(q.from, q.to)...)
+	if err != nil {
+		return nil, fmt.Errorf("selecting series of findings: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var (
+			r     finding
+			parts []string
+		)
+		if err := rows.Scan(&r.signal, &r.measure, &r.model, &r.deploy, &r.stage, &r.segment, &r.feature, &r.slo, &r.reference, &r.window, &parts); err != nil {
+			return nil, fmt.Errorf("selecting series of findings: %w", err)
+		}
+		for _, r.part = range parts {
+			if made := r.series(); matches(made.labels, matchers) {
+				found = append(found, made)
+			}
+		}
+	}
+	return found, rows.Err()
 }
 
 // series is one series, its points in order.

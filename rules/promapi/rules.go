@@ -3,9 +3,11 @@ package promapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -28,7 +30,7 @@ type (
 	ruleState struct {
 		Name           string        `json:"name"`
 		Query          string        `json:"query"`
-		Labels         labels.Labels `json:"labels,omitzero"`
+		Labels         labels.Labels `json:"labels"`
 		Health         string        `json:"health"`
 		LastError      string        `json:"lastError,omitempty"`
 		EvaluationTime float64       `json:"evaluationTime"`
@@ -48,7 +50,9 @@ type (
 		Annotations labels.Labels `json:"annotations"`
 		State       string        `json:"state"`
 		ActiveAt    *time.Time    `json:"activeAt,omitempty"`
-		Value       string        `json:"value"`
+		// KeepFiringSince is since when its condition does not hold any more.
+		KeepFiringSince time.Time `json:"keepFiringSince,omitzero"`
+		Value           string    `json:"value"`
 	}
 )
 
@@ -59,38 +63,84 @@ func (a *API) groups() []*promrules.Group {
 	return a.rules.Groups()
 }
 
+// wanted is which rules a client asks for; empty lists are all.
+type wanted struct {
+	kind                 string
+	names, groups, files []string
+	matchers             [][]*labels.Matcher
+	noAlerts             bool
+}
+
+func (a *API) wantedRules(r *http.Request) (w wanted, err error) {
+	w = wanted{kind: strings.ToLower(r.FormValue("type")), names: r.Form["rule_name[]"], groups: r.Form["rule_group[]"], files: r.Form["file[]"]}
+	if w.kind != "" && w.kind != "alert" && w.kind != "record" {
+		return w, bad(fmt.Errorf("invalid parameter \"type\": not supported value %q", w.kind))
+	}
+	if text := r.FormValue("exclude_alerts"); text != "" {
+		if w.noAlerts, err = strconv.ParseBool(strings.ToLower(text)); err != nil {
+			return w, bad(fmt.Errorf("invalid parameter \"exclude_alerts\": error converting exclude_alerts: %w", err))
+		}
+	}
+	if len(r.Form["match[]"]) > 0 {
+		w.matchers, err = a.matcherSets(r, true)
+	}
+	return w, err
+}
+
+// has reports whether a list names something; an empty one names all.
+func has(list []string, name string) bool { return len(list) == 0 || slices.Contains(list, name) }
+
 func (a *API) ruleGroups(r *http.Request) (any, error) {
-	kind := r.FormValue("type")
-	if kind != "" && kind != "alert" && kind != "record" {
-		return nil, bad(errors.New("not supported value \"" + kind + "\""))
+	w, err := a.wantedRules(r)
+	if err != nil {
+		return nil, err
 	}
 	all := []ruleGroup{}
 	for _, g := range a.groups() {
-		group := ruleGroup{Name: g.Name(), File: g.File(), Rules: []any{}, Interval: g.Interval().Seconds(), Limit: g.Limit(),
-			EvaluationTime: g.GetEvaluationTime().Seconds(), LastEvaluation: g.GetLastEvaluation()}
-		for _, rule := range g.Rules() {
-			state := ruleState{Name: rule.Name(), Labels: rule.Labels(), Health: string(rule.Health()),
-				EvaluationTime: rule.GetEvaluationDuration().Seconds(), LastEvaluation: rule.GetEvaluationTimestamp()}
-			if err := rule.LastError(); err != nil {
-				state.LastError = err.Error()
-			}
-			switch rule := rule.(type) {
-			case *promrules.AlertingRule:
-				state.Query, state.Type = rule.Query().String(), "alerting"
-				if kind != "record" {
-					group.Rules = append(group.Rules, alertingRule{ruleState: state, State: rule.State().String(), Duration: rule.HoldDuration().Seconds(),
-						KeepFiringFor: rule.KeepFiringFor().Seconds(), Annotations: rule.Annotations(), Alerts: alertsOf(rule)})
-				}
-			case *promrules.RecordingRule:
-				state.Query, state.Type = rule.Query().String(), "recording"
-				if kind != "alert" {
-					group.Rules = append(group.Rules, state)
-				}
-			}
+		if !has(w.groups, g.Name()) || !has(w.files, g.File()) {
+			continue
 		}
-		all = append(all, group)
+		group := ruleGroup{Name: g.Name(), File: g.File(), Rules: w.rules(g), Interval: g.Interval().Seconds(), Limit: g.Limit(),
+			EvaluationTime: g.GetEvaluationTime().Seconds(), LastEvaluation: g.GetLastEvaluation()}
+		if len(group.Rules) > 0 {
+			all = append(all, group)
+		}
 	}
 	return map[string]any{"groups": all}, nil
+}
+
+// rules returns the rules of a group that are wanted.
+func (w wanted) rules(g *promrules.Group) []any {
+	var all []any
+	for _, rule := range g.Rules(w.matchers...) {
+		if !has(w.names, rule.Name()) {
+			continue
+		}
+		state := ruleState{Name: rule.Name(), Query: rule.Query().String(), Labels: rule.Labels(), Health: string(rule.Health()),
+			EvaluationTime: rule.GetEvaluationDuration().Seconds(), LastEvaluation: rule.GetEvaluationTimestamp()}
+		if err := rule.LastError(); err != nil {
+			state.LastError = err.Error()
+		}
+		switch rule := rule.(type) {
+		case *promrules.AlertingRule:
+			if w.kind == "record" {
+				continue
+			}
+			state.Type = "alerting"
+			shown := alertingRule{ruleState: state, State: rule.State().String(), Duration: rule.HoldDuration().Seconds(),
+				KeepFiringFor: rule.KeepFiringFor().Seconds(), Annotations: rule.Annotations()}
+			if !w.noAlerts {
+				shown.Alerts = alertsOf(rule)
+			}
+			all = append(all, shown)
+		case *promrules.RecordingRule:
+			if w.kind != "alert" {
+				state.Type = "recording"
+				all = append(all, state)
+			}
+		}
+	}
+	return all
 }
 
 func alertsOf(rule *promrules.AlertingRule) []alert {
@@ -98,7 +148,7 @@ func alertsOf(rule *promrules.AlertingRule) []alert {
 	for _, a := range rule.ActiveAlerts() {
 		at := a.ActiveAt
 		all = append(all, alert{Labels: a.Labels, Annotations: a.Annotations, State: a.State.String(), ActiveAt: &at,
-			Value: strconv.FormatFloat(a.Value, 'e', -1, 64)})
+			KeepFiringSince: a.KeepFiringSince, Value: strconv.FormatFloat(a.Value, 'e', -1, 64)})
 	}
 	return all
 }

@@ -8,8 +8,8 @@ WITH newest AS (
     AND at > toDateTime({to:Int64}) - INTERVAL 10 MINUTE AND at <= toDateTime({to:Int64})
   GROUP BY model, slo
 )
-SELECT model, slo, deploy_hash, window, any(value) AS value, any(low) AS low, any(coverage) AS coverage,
-  any(verdict) AS verdict, max(at) AS seen
+SELECT model, slo, deploy_hash, window, any(value) AS value, any(low) AS low, any(p) AS noise, any(coverage) AS coverage,
+  any(verdict) AS verdict, any(assumes) AS rests_on, max(at) AS seen
 FROM findings
 WHERE signal = 'burn' AND measure = 'bad_share' AND segment = '' AND ({model:String} = '' OR model = {model:String})
   AND at > toDateTime({to:Int64}) - INTERVAL 10 MINUTE AND (model, slo, at) GLOBAL IN (SELECT model, slo, newest_at FROM newest)

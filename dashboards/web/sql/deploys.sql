@@ -1,11 +1,17 @@
 -- The last ten production deploys, each with the accuracy of its own predictions
--- until the next one, and of what served in the 24 hours before it.
+-- until the next one, and of what served in the 24 hours before it. One that is told of
+-- again while it serves, as by each replica that starts, is one.
 WITH
+  told AS (
+    SELECT deploy_hash, version, by, note, ts, lagInFrame(deploy_hash) OVER (ORDER BY ts, deploy_hash ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS former
+    FROM deployments
+    WHERE model = {model:String} AND stage = 'production' AND ts <= toDateTime({to:Int64})
+  ),
   served AS (
     SELECT deploy_hash, version, by, note, ts AS since,
       leadInFrame(ts, 1, toDateTime64({to:Int64}, 3)) OVER (ORDER BY ts ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS until
-    FROM deployments
-    WHERE model = {model:String} AND stage = 'production' AND ts <= toDateTime({to:Int64})
+    FROM told
+    WHERE deploy_hash != former
     ORDER BY ts DESC
     LIMIT 10
   ),

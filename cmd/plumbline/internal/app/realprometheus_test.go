@@ -210,7 +210,7 @@ scrape_configs:
   - job_name: plumbline
     honor_labels: true
     metrics_path: /prometheus/federate
-    params: {"match[]": ['{__name__=~"slo:(sli|period)_.+"}', 'plumbline_finding']}
+    params: {"match[]": ['{__name__=~"slo:(sli|period)_.+|model:.+"}', 'plumbline_finding']}
     static_configs: [{targets: [%q]}]
 `, filepath.Join(w.dir, "data/rules/files/*.yml"), strings.TrimPrefix(s.URL(), "http://")))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
