@@ -59,6 +59,9 @@ func check(path string, files func(Config) error) (Checked, error) {
 	}
 	wrong.add(cfg.undeclared(slos))
 	wrong.add(files(cfg))
+	if err := rules.CheckOwn(cfg.placed().Rules.RulesDir); err != nil {
+		wrong.add(fmt.Errorf("rules.rules_dir: %w", err))
+	}
 	if err := errors.Join(wrong.err(), err); err != nil {
 		return Checked{}, err
 	}
