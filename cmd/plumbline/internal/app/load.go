@@ -42,11 +42,11 @@ func Check(path string) (Checked, error) { return check(path, Config.secretFiles
 // CheckWithoutSecrets is Check where the files with secrets and certificates are not,
 // such as in a pull request.
 func CheckWithoutSecrets(path string) (Checked, error) {
-	return check(path, func(Config) error { return nil })
+	return check(path, func(Config) error { return nil }, "web.config_file")
 }
 
-func check(path string, files func(Config) error) (Checked, error) {
-	cfg, wrong, err := read(path)
+func check(path string, files func(Config) error, unseen ...string) (Checked, error) {
+	cfg, wrong, err := read(path, unseen...)
 	if err != nil {
 		return Checked{}, err
 	}
@@ -66,12 +66,12 @@ func check(path string, files func(Config) error) (Checked, error) {
 		return Checked{}, err
 	}
 	cfg.file = wrong
-	return Checked{Found: fmt.Sprintf("%d SLOs, %d owners", len(slos), len(cfg.Alerting.Owners)), Warnings: cfg.warnings(slos)}, nil
+	return Checked{Found: fmt.Sprintf("%d SLOs, %d owners", len(slos), len(cfg.Alerting.Owners)), Warnings: append(cfg.warnings(slos), cfg.unreached()...)}, nil
 }
 
 // read decodes a file over the defaults. What cannot be read at all is the error,
-// what is wrong in it are the mistakes.
-func read(path string) (Config, *mistakes, error) {
+// what is wrong in it are the mistakes, but those of fields that are not to be seen.
+func read(path string, unseen ...string) (Config, *mistakes, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Config{}, nil, fmt.Errorf("configuration: %w; name yours with --config.file (examples/flights/plumbline.yml is one to begin with)", err)
@@ -81,6 +81,7 @@ func read(path string) (Config, *mistakes, error) {
 	}
 	cfg := DefaultConfig()
 	wrong := newMistakes(path, text)
+	wrong.told = unseen
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	switch err := decoder.Decode(&cfg); {
