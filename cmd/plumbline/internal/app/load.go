@@ -21,7 +21,7 @@ import (
 // be known, each with file, line and field: unknown keys and wrong types do not
 // hide what is wrong with the rest.
 func Load(path string) (Config, error) {
-	cfg, wrong, err := read(path)
+	cfg, wrong, err := read(path, func(*Config) {})
 	if err != nil {
 		return Config{}, err
 	}
@@ -37,16 +37,18 @@ type Checked struct {
 
 // Check reads a configuration file, its SLO files and the files with secrets that it
 // names, and says what they hold, or every mistake of all of them.
-func Check(path string) (Checked, error) { return check(path, Config.secretFiles) }
+func Check(path string) (Checked, error) {
+	return check(path, func(*Config) {}, Config.secretFiles)
+}
 
 // CheckWithoutSecrets is Check where the files with secrets and certificates are not,
 // such as in a pull request.
 func CheckWithoutSecrets(path string) (Checked, error) {
-	return check(path, func(Config) error { return nil }, "web.config_file")
+	return check(path, (*Config).hideSecrets, func(Config) error { return nil })
 }
 
-func check(path string, files func(Config) error, unseen ...string) (Checked, error) {
-	cfg, wrong, err := read(path, unseen...)
+func check(path string, hide func(*Config), files func(Config) error) (Checked, error) {
+	cfg, wrong, err := read(path, hide)
 	if err != nil {
 		return Checked{}, err
 	}
@@ -70,8 +72,8 @@ func check(path string, files func(Config) error, unseen ...string) (Checked, er
 }
 
 // read decodes a file over the defaults. What cannot be read at all is the error,
-// what is wrong in it are the mistakes, but those of fields that are not to be seen.
-func read(path string, unseen ...string) (Config, *mistakes, error) {
+// what is wrong in it are the mistakes. hide takes out what is not to be looked at.
+func read(path string, hide func(*Config)) (Config, *mistakes, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Config{}, nil, fmt.Errorf("configuration: %w; name yours with --config.file (examples/flights/plumbline.yml is one to begin with)", err)
@@ -81,7 +83,6 @@ func read(path string, unseen ...string) (Config, *mistakes, error) {
 	}
 	cfg := DefaultConfig()
 	wrong := newMistakes(path, text)
-	wrong.told = unseen
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	switch err := decoder.Decode(&cfg); {
@@ -96,6 +97,7 @@ func read(path string, unseen ...string) (Config, *mistakes, error) {
 		wrong.ofYAML(err)
 		return Config{}, nil, wrong.err()
 	}
+	hide(&cfg)
 	cfg.resolve(filepath.Dir(path))
 	cfg.declareSegments()
 	for i := range cfg.Ingest.Sources {
