@@ -59,8 +59,7 @@ func check(path string, hide func(*Config), files func(Config) error) (Checked, 
 	if _, inert := rules.Objectives(slos); err == nil {
 		err = inert // what serve would refuse
 	}
-	wrong.add(cfg.undeclared(slos))
-	wrong.add(files(cfg))
+	wrong.add(errors.Join(cfg.undeclared(slos), cfg.needsReader(slos), files(cfg)))
 	if err := rules.CheckOwn(cfg.placed().Rules.RulesDir); err != nil {
 		wrong.add(fmt.Errorf("rules.rules_dir: %w", err))
 	}
