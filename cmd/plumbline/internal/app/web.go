@@ -34,7 +34,7 @@ func (c WebConfig) validate() error {
 	var errs []error
 	_, port, err := net.SplitHostPort(c.Listen)
 	if err == nil {
-		_, err = net.LookupPort("tcp", port) // a number, or a name such as http
+		_, err = net.DefaultResolver.LookupPort(context.Background(), "tcp", port) // a number, or a name such as http
 	}
 	if err != nil {
 		errs = append(errs, fmt.Errorf("web.listen: %w", err))
