@@ -36,6 +36,9 @@ func (c Config) warnings(slos []plumbline.SLO) []Warning {
 	if len(slos) > 0 && len(c.Alerting.Owners) == 0 {
 		found = append(found, Warning{Field: "alerting.owners", Text: "none, and no service_owner: alerts are recorded, and nobody is ever told of one; declare who answers for the models (docs/alerting.md)"})
 	}
+	if c.Web.ExternalURL == "" && c.Web.encrypts() {
+		found = append(found, Warning{Field: "web.external_url", Text: "empty, and web.config_file asks for TLS: links in alerts would begin with http://; write the address by which people reach the service"})
+	}
 	if c.file != nil {
 		for i := range found {
 			found[i].At = c.file.where(found[i].Field)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"gopkg.in/yaml.v3"
 )
 
 // WebConfig says where the service answers HTTP.
@@ -48,6 +49,16 @@ func (c WebConfig) validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// encrypts reports whether the file with TLS and basic auth, which validate has read,
+// has TLS in it.
+func (c WebConfig) encrypts() bool {
+	var file struct {
+		TLS map[string]any `yaml:"tls_server_config"`
+	}
+	text, err := os.ReadFile(c.ConfigFile)
+	return err == nil && yaml.Unmarshal(text, &file) == nil && len(file.TLS) > 0
 }
 
 // absolute returns an error that names the field unless its value is where a link can
