@@ -28,8 +28,8 @@ import (
 // costs a second page, never a missing one. Their clocks must agree to about a
 // second.
 type ClusterConfig struct {
-	// Listen is the address of the gossip, host:port by UDP and TCP. Empty runs
-	// alone.
+	// Listen is the address of the gossip, host:port by UDP and TCP, the host an IP
+	// address. Empty runs alone.
 	Listen string `yaml:"listen"`
 	// Advertise is the address that the others are told, if not Listen.
 	Advertise string `yaml:"advertise"`
@@ -77,6 +77,11 @@ func (c ClusterConfig) validate() []error {
 		if _, _, err := net.SplitHostPort(address); err != nil && (address != "" || key == "listen") {
 			errs = append(errs, fmt.Errorf("cluster.%s: %q is not host:port", key, address))
 		}
+	}
+	if host, _, err := net.SplitHostPort(c.Listen); err == nil && host != "" && net.ParseIP(host) == nil {
+		// Memberlist takes what is no address for none, and so would open the gossip,
+		// which knows no password, to everybody.
+		errs = append(errs, fmt.Errorf("cluster.listen: %q is a name, and would be taken for every address of this machine; write an IP address, such as 127.0.0.1", host))
 	}
 	for i, peer := range c.Peers {
 		if _, _, err := net.SplitHostPort(peer); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -259,17 +260,12 @@ func (e *Evaluator) Reload() error {
 // update hands the rule files to the manager, which logs what is wrong with
 // them and returns no more than that something is; so they are checked first.
 func (e *Evaluator) update() error {
-	files, err := e.files()
+	files, err := ruleFiles(e.cfg.RulesDir)
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for _, file := range files {
-		_, bad := rulefmt.ParseFile(file, false, model.UTF8Validation, e.parser, e.deps.Logger)
-		errs = append(errs, bad...)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("read rule files: %w", err)
+	if err := checkFiles(files, e.parser, e.deps.Logger); err != nil {
+		return err
 	}
 	if err := e.manager.Update(e.cfg.Interval, files, labels.EmptyLabels(), e.cfg.ExternalURL, e.inOrder); err != nil {
 		return fmt.Errorf("load rule files: %w", err)
@@ -277,15 +273,43 @@ func (e *Evaluator) update() error {
 	return nil
 }
 
-func (e *Evaluator) files() ([]string, error) {
-	entries, err := os.ReadDir(e.cfg.RulesDir)
+// CheckOwn returns what is wrong with the rule files that stand in a directory beside
+// the generated one, and that an evaluator would refuse to start with. There need not
+// be such a directory, which is made at the first start, and who checks a configuration
+// need not be the user that may look into it.
+func CheckOwn(dir string) error {
+	files, err := ruleFiles(dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	own := slices.DeleteFunc(files, func(file string) bool { return filepath.Base(file) == GeneratedFile })
+	return checkFiles(own, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
+}
+
+func checkFiles(files []string, p parser.Parser, log *slog.Logger) error {
+	var errs []error
+	for _, file := range files {
+		_, bad := rulefmt.ParseFile(file, false, model.UTF8Validation, p, log)
+		errs = append(errs, bad...)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("read rule files: %w", err)
+	}
+	return nil
+}
+
+func ruleFiles(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read rule files: %w", err)
 	}
 	var files []string
 	for _, entry := range entries {
 		if ext := filepath.Ext(entry.Name()); !entry.IsDir() && (ext == ".yml" || ext == ".yaml") {
-			files = append(files, filepath.Join(e.cfg.RulesDir, entry.Name()))
+			files = append(files, filepath.Join(dir, entry.Name()))
 		}
 	}
 	slices.Sort(files)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -44,7 +45,10 @@ type view struct {
 	// last is the time of the last attempt to read the source.
 	last time.Time
 	live map[string]*liveSeries
-	held int
+
+	// held is read by whoever asks for /metrics, which must not wait for a source that
+	// does not answer: mu is locked while it is read.
+	held atomic.Int64
 }
 
 type liveSeries struct {
@@ -167,7 +171,8 @@ func (v *view) take(samples []Sample, ts time.Time) (map[string]string, map[depl
 // settle holds or ends every series that was not taken at ts. An ended series
 // leaves PromQL's sight after two intervals, by the engine's lookback.
 func (v *view) settle(freshSLO map[string]string, freshDeploy map[deployOf]bool, ts time.Time) {
-	v.held = 0
+	held := int64(0)
+	defer func() { v.held.Store(held) }()
 	for key, l := range v.live {
 		if l.fresh.Equal(ts) {
 			continue
@@ -178,7 +183,7 @@ func (v *view) settle(freshSLO map[string]string, freshDeploy map[deployOf]bool,
 			delete(v.live, key)
 			continue
 		}
-		v.held++
+		held++
 		v.memory.append(l.labels, ts.UnixMilli(), l.value)
 	}
 }
@@ -196,11 +201,7 @@ func (v *view) restore(p savedPoint) {
 }
 
 // heldSeries returns how many series are shown with a value that is not fresh.
-func (v *view) heldSeries() int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.held
-}
+func (v *view) heldSeries() int64 { return v.held.Load() }
 
 // eachHeld calls f with every series in view that is held and when it was fresh.
 func (v *view) eachHeld(f func(slo string, p savedPoint)) {

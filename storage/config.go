@@ -47,7 +47,12 @@ type Config struct {
 	MaxConnections int `yaml:"max_connections"`
 }
 
-// Retention says after which age, by event time, a row may be dropped.
+// maxRetention is the longest retention. ClickHouse's DateTime ends in 2106 and begins
+// anew in 1970: a row that is kept until after that is taken for expired, and dropped.
+const maxRetention = 50 * 365 * day
+
+// Retention says after which age, by event time, a row may be dropped: a day at least,
+// 438000h (50 years) at most.
 type Retention struct {
 	// Raw is that of single events. Default 90 days.
 	Raw time.Duration `yaml:"raw"`
@@ -102,6 +107,9 @@ func (c Config) Validate() error {
 	for name, d := range map[string]time.Duration{"raw": c.Retention.Raw, "minutes": c.Retention.Minutes, "hours": c.Retention.Hours} {
 		if d < day {
 			errs = append(errs, fmt.Errorf("clickhouse.retention.%s: %s is less than a day", name, d))
+		}
+		if d > maxRetention {
+			errs = append(errs, fmt.Errorf("clickhouse.retention.%s: %s is more than 438000h, 50 years; write that to keep everything", name, d))
 		}
 	}
 	return errors.Join(errs...)

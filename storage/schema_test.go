@@ -81,6 +81,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		{"clickhouse.dedup_window", func(c *Config) { c.DedupWindow = -1 }},
 		{"clickhouse.max_connections", func(c *Config) { c.MaxConnections = 0 }},
 		{"clickhouse.retention.raw", func(c *Config) { c.Retention.Raw = time.Hour }},
+		{"clickhouse.retention.hours: 876000h0m0s is more than 438000h", func(c *Config) { c.Retention.Hours = 100 * 365 * day }},
 	}
 	if err := DefaultConfig().Validate(); err != nil {
 		t.Fatalf("the default is invalid: %v", err)

@@ -34,8 +34,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ended := false
 	cli := kingpin.New("plumbline", "Observability and SLOs for model endpoints.").
 		Version(versionText()).
-		UsageWriter(stdout).ErrorWriter(stderr).
-		Terminate(func(int) { ended = true })
+		UsageWriter(stdout).ErrorWriter(stderr)
+	cli.Terminate(func(int) {
+		ended = true
+		cli.UsageWriter(io.Discard) // what was asked for is said, and kingpin goes on
+	})
 	cli.HelpFlag.Short('h')
 	commands := register(cli, stdout, stderr)
 	selected, err := cli.Parse(args)

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -29,19 +32,26 @@ func (c *cli) watchdog() {
 		if err != nil {
 			return usageError{err}
 		}
+		if err := hasKey(*key); err != nil {
+			return usageError{err}
+		}
 		cfg.Owner = plumbline.OwnerEntry{Name: "plumbline", PagerDutyKeyFile: *key}
 		receiver, err := watchdog.NewReceiver(cfg, channel.Notifier(cfg.Owner), c.log(), time.Now)
 		if err != nil {
 			return usageError{err}
 		}
-		server := &http.Server{Addr: *listen, Handler: receiver, ReadHeaderTimeout: 10 * time.Second}
+		listener, err := net.Listen("tcp", *listen)
+		if err != nil {
+			return fmt.Errorf("take heartbeats: %w", err)
+		}
+		server := &http.Server{Handler: receiver, ReadHeaderTimeout: 10 * time.Second}
 		failed := make(chan error, 1)
-		go func() { failed <- server.ListenAndServe() }()
+		go func() { failed <- server.Serve(listener) }()
 		running, cancel := context.WithCancel(ctx)
 		defer cancel()
 		done := make(chan error, 1)
 		go func() { done <- receiver.Run(running) }()
-		fmt.Fprintf(c.stdout, "heartbeats of %s are awaited at http://%s\n", strings.Join(cfg.Expect, ", "), *listen)
+		fmt.Fprintf(c.stdout, "heartbeats of %s are awaited at http://%s\n", strings.Join(cfg.Expect, ", "), listener.Addr())
 		select {
 		case err = <-failed:
 			cancel()
@@ -50,4 +60,17 @@ func (c *cli) watchdog() {
 			return errors.Join(err, server.Close())
 		}
 	})
+}
+
+// hasKey looks whether there is a key to page with. The file is read again for every
+// page, but when a heartbeat stops is late to learn that it never was there.
+func hasKey(file string) error {
+	text, err := os.ReadFile(file)
+	if err == nil && len(bytes.TrimSpace(text)) == 0 {
+		err = fmt.Errorf("%s is empty", file)
+	}
+	if err != nil {
+		return fmt.Errorf("--pagerduty-key-file: %w", err)
+	}
+	return nil
 }

@@ -138,7 +138,7 @@ func (c Config) Validate() error {
 		bad("caps of the read-only user: at least 1 s, 1 row and 1 MiB")
 	}
 	if c.DiskLimit <= 0 || c.DiskLimit >= 1 {
-		bad("disk limit %v: outside (0, 1)", c.DiskLimit)
+		errs = append(errs, fmt.Errorf("engine.disk_limit: %v is not between 0 and 1; 85 %% is 0.85", c.DiskLimit))
 	}
 	if c.DiskInterval <= 0 || c.StartTimeout <= 0 || c.StopTimeout <= 0 || c.KeepBackups < 0 {
 		bad("disk interval, start timeout and stop timeout must be positive, backups not negative")

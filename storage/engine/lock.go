@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -145,5 +146,6 @@ func discover(dataDir, passwordName string, user func(Owner) string) (string, er
 	if err != nil {
 		return "", fmt.Errorf("engine: read password: %w", err)
 	}
-	return dsn(o.Addr, credentials{user(o), string(password)}, o.Database), nil
+	// As the engine reads it: whoever edits the file leaves a newline at its end.
+	return dsn(o.Addr, credentials{user(o), strings.TrimSpace(string(password))}, o.Database), nil
 }

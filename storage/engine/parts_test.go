@@ -33,7 +33,7 @@ func TestConfigValidate(t *testing.T) {
 		"memory limit":          func(c *Config) { c.MaxMemory = 1 << 20 },
 		"must be at least 1":    func(c *Config) { c.MaxQueries = 0 },
 		"caps of the read-only": func(c *Config) { c.Analyst.Rows = 0 },
-		"disk limit":            func(c *Config) { c.DiskLimit = 85 },
+		"engine.disk_limit":     func(c *Config) { c.DiskLimit = 85 },
 		"timeout must be":       func(c *Config) { c.StartTimeout = 0 },
 	} {
 		c := DefaultConfig()

@@ -91,11 +91,19 @@ func New(cfg Config, log *slog.Logger, channels ...alerting.Channel) (*App, erro
 // function is one straight line on purpose; each part stops by the stack.
 func (a *App) Run(ctx context.Context) (err error) {
 	defer close(a.failed)
+	unlock, err := lockDirs(a.cfg.ownDirs())
+	if err != nil {
+		return err
+	}
 	parts := newStack(a.log)
 	// Parts that stop still write, so ClickHouse's client closes after them.
 	defer func() {
 		begun := time.Now()
-		err = errors.Join(err, parts.stopAll(err), a.closeStorage())
+		if err != nil && ctx.Err() != nil && !a.isReady.Load() {
+			a.log.Info("told to stop while starting", "was", err)
+			err = nil // whatever was waited for was broken off
+		}
+		err = errors.Join(err, parts.stopAll(err), a.closeStorage(), unlock())
 		a.log.Info("stopped", "took", time.Since(begun).Round(time.Millisecond))
 	}()
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
@@ -69,7 +70,7 @@ type Kafka struct {
 func (k Kafka) validate() error {
 	errs := []error{k.Config.Validate()}
 	for _, b := range k.Brokers {
-		if _, port, err := net.SplitHostPort(b); err != nil || port == "" {
+		if _, port, err := net.SplitHostPort(b); err != nil || !isPort(port) {
 			errs = append(errs, fmt.Errorf("kafka.brokers: %q is not host:port", b))
 		}
 	}
@@ -80,6 +81,12 @@ func (k Kafka) validate() error {
 		errs = append(errs, k.Embedded.Validate())
 	}
 	return errors.Join(errs...)
+}
+
+// isPort reports whether a connection can be made to a port.
+func isPort(text string) bool {
+	port, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && port > 0
 }
 
 // EngineConfig configures the embedded ClickHouse. It means nothing where
@@ -128,6 +135,13 @@ type Dashboards struct {
 	// GrafanaURL is where people reach the Grafana that shows them; empty
 	// leaves its links out.
 	GrafanaURL string `yaml:"grafana_url"`
+}
+
+func (d Dashboards) validate() error {
+	if d.GrafanaURL == "" {
+		return nil
+	}
+	return absolute("dashboards.grafana_url", d.GrafanaURL)
 }
 
 // DeclaredModel is a model that somebody answers for. A model that sends events
@@ -210,6 +224,10 @@ func (c Config) validateModels() error {
 	seen := map[plumbline.Model]bool{}
 	for i, m := range c.Models {
 		at := fmt.Sprintf("models[%d]", i)
+		if m.Name == "" {
+			errs = append(errs, fmt.Errorf("%s.name: is empty; write the field model of its events", at))
+			continue
+		}
 		if seen[m.Name] {
 			errs = append(errs, fmt.Errorf("%s.name: %q stands twice", at, m.Name))
 		}
@@ -317,7 +335,8 @@ func (c Config) validate() error {
 		c.validateReplicas(),
 		prefixed("alerting.slack", c.Alerting.Slack.Validate()),
 		prefixed("alerting.pagerduty", c.Alerting.PagerDuty.Validate()),
-		prefixed("alerting", c.Alerting.validateChannels()))...)
+		prefixed("alerting", c.Alerting.validateChannels()),
+		c.Dashboards.validate())...)
 }
 
 // prefixed names the section in each of its mistakes.

@@ -21,7 +21,7 @@ import (
 // be known, each with file, line and field: unknown keys and wrong types do not
 // hide what is wrong with the rest.
 func Load(path string) (Config, error) {
-	cfg, wrong, err := read(path)
+	cfg, wrong, err := read(path, func(*Config) {})
 	if err != nil {
 		return Config{}, err
 	}
@@ -37,16 +37,18 @@ type Checked struct {
 
 // Check reads a configuration file, its SLO files and the files with secrets that it
 // names, and says what they hold, or every mistake of all of them.
-func Check(path string) (Checked, error) { return check(path, Config.secretFiles) }
+func Check(path string) (Checked, error) {
+	return check(path, func(*Config) {}, Config.secretFiles)
+}
 
 // CheckWithoutSecrets is Check where the files with secrets and certificates are not,
 // such as in a pull request.
 func CheckWithoutSecrets(path string) (Checked, error) {
-	return check(path, func(Config) error { return nil })
+	return check(path, (*Config).hideSecrets, func(Config) error { return nil })
 }
 
-func check(path string, files func(Config) error) (Checked, error) {
-	cfg, wrong, err := read(path)
+func check(path string, hide func(*Config), files func(Config) error) (Checked, error) {
+	cfg, wrong, err := read(path, hide)
 	if err != nil {
 		return Checked{}, err
 	}
@@ -57,18 +59,20 @@ func check(path string, files func(Config) error) (Checked, error) {
 	if _, inert := rules.Objectives(slos); err == nil {
 		err = inert // what serve would refuse
 	}
-	wrong.add(cfg.undeclared(slos))
-	wrong.add(files(cfg))
+	wrong.add(errors.Join(cfg.undeclared(slos), cfg.needsReader(slos), files(cfg)))
+	if err := rules.CheckOwn(cfg.placed().Rules.RulesDir); err != nil {
+		wrong.add(fmt.Errorf("rules.rules_dir: %w", err))
+	}
 	if err := errors.Join(wrong.err(), err); err != nil {
 		return Checked{}, err
 	}
 	cfg.file = wrong
-	return Checked{Found: fmt.Sprintf("%d SLOs, %d owners", len(slos), len(cfg.Alerting.Owners)), Warnings: cfg.warnings(slos)}, nil
+	return Checked{Found: fmt.Sprintf("%d SLOs, %d owners", len(slos), len(cfg.Alerting.Owners)), Warnings: append(cfg.warnings(slos), cfg.unreached()...)}, nil
 }
 
 // read decodes a file over the defaults. What cannot be read at all is the error,
-// what is wrong in it are the mistakes.
-func read(path string) (Config, *mistakes, error) {
+// what is wrong in it are the mistakes. hide takes out what is not to be looked at.
+func read(path string, hide func(*Config)) (Config, *mistakes, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Config{}, nil, fmt.Errorf("configuration: %w; name yours with --config.file (examples/flights/plumbline.yml is one to begin with)", err)
@@ -92,6 +96,7 @@ func read(path string) (Config, *mistakes, error) {
 		wrong.ofYAML(err)
 		return Config{}, nil, wrong.err()
 	}
+	hide(&cfg)
 	cfg.resolve(filepath.Dir(path))
 	cfg.declareSegments()
 	for i := range cfg.Ingest.Sources {

@@ -22,13 +22,8 @@ func (a *App) openQueries() (err error) {
 	if a.engine != nil {
 		embedded = a.engine.ReadDSN()
 	}
-	if a.reads, err = a.cfg.asReader(embedded); err != nil {
-		return err
-	}
-	if a.reads == nil {
-		return a.needsNoQueries()
-	}
-	return nil
+	a.reads, err = a.cfg.asReader(embedded)
+	return errors.Join(err, a.cfg.needsReader(a.slos))
 }
 
 // asReader connects as the user that may only read: the configured one, or that
@@ -67,15 +62,19 @@ func (c Config) OpenReader() (*storage.DB, error) {
 	return c.asReader(dsn)
 }
 
-// needsNoQueries returns an error for the first SLO on SQL: it would be missing
-// for ever.
-func (a *App) needsNoQueries() error {
-	for _, slo := range a.slos {
+// needsReader returns an error for every SLO on SQL where there is no user to run it:
+// it would be missing for ever.
+func (c Config) needsReader(slos []plumbline.SLO) error {
+	if c.ClickHouse.Embedded() || c.Rules.QueryDSNFile != "" {
+		return nil
+	}
+	var errs []error
+	for _, slo := range slos {
 		if slo.SLI.Is(plumbline.SLISQL) {
-			return fmt.Errorf("SLO %s counts by SQL: %w", slo.Name, errors.New("name a ClickHouse user that may only read in rules.query_dsn_file"))
+			errs = append(errs, fmt.Errorf("rules.query_dsn_file: empty, and SLO %s counts by SQL: name a file with the address of a ClickHouse user that may only read", slo.Name))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // queries returns what runs the SQL of SLOs, nil if there is no such user.

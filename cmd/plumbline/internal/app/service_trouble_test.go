@@ -195,7 +195,7 @@ func TestUnknownServiceOwnerIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	w.write(t, "limit.yml", "engine: {disk_limit: 1.5}\nalerting: {service_owner: a, owners: [{name: a}]}\n")
-	if _, err := app.Load(w.dir + "/limit.yml"); err == nil || !strings.Contains(err.Error(), "disk limit 1.5") || strings.Contains(err.Error(), "service_owner") {
+	if _, err := app.Load(w.dir + "/limit.yml"); err == nil || !strings.Contains(err.Error(), "engine.disk_limit: 1.5") || strings.Contains(err.Error(), "service_owner") {
 		t.Errorf("got %v", err)
 	}
 }

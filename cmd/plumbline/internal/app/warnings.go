@@ -2,11 +2,21 @@ package app
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	plumbline "github.com/plumbline-slo/plumbline"
+	"github.com/plumbline-slo/plumbline/alerting"
+	"github.com/plumbline-slo/plumbline/alerting/email"
+	"github.com/plumbline-slo/plumbline/alerting/pagerduty"
+	"github.com/plumbline-slo/plumbline/alerting/slack"
+	"github.com/plumbline-slo/plumbline/alerting/webhook"
 	"github.com/plumbline-slo/plumbline/analyze/serve"
 )
 
@@ -26,10 +36,35 @@ func (c Config) warnings(slos []plumbline.SLO) []Warning {
 	if len(slos) > 0 && len(c.Alerting.Owners) == 0 {
 		found = append(found, Warning{Field: "alerting.owners", Text: "none, and no service_owner: alerts are recorded, and nobody is ever told of one; declare who answers for the models (docs/alerting.md)"})
 	}
+	if c.Web.ExternalURL == "" && c.Web.encrypts() {
+		found = append(found, Warning{Field: "web.external_url", Text: "empty, and web.config_file asks for TLS: links in alerts would begin with http://; write the address by which people reach the service"})
+	}
 	if c.file != nil {
 		for i := range found {
 			found[i].At = c.file.where(found[i].Field)
 		}
+	}
+	return found
+}
+
+// unreached are the owners whom no channel reaches, as serve would find them: most often
+// a Slack channel is named, and the token is not.
+func (c Config) unreached() (found []Warning) {
+	a, silent := c.Alerting, slog.New(slog.DiscardHandler)
+	toSlack, err := slack.New(a.Slack, prometheus.NewRegistry())
+	toPagerDuty, errPagerDuty := pagerduty.New(a.PagerDuty)
+	toWebhook, errWebhook := webhook.New(a.Webhook, time.Now)
+	toMail, errMail := email.New(a.Email, silent)
+	if errors.Join(err, errPagerDuty, errWebhook, errMail) != nil {
+		return nil // which is told as a mistake
+	}
+	for i, owner := range a.Owners {
+		reaches := func(channel alerting.Channel) bool { return channel.Notifier(owner) != nil }
+		if slices.ContainsFunc([]alerting.Channel{toSlack, toPagerDuty, toWebhook, toMail}, reaches) {
+			continue
+		}
+		field := fmt.Sprintf("alerting.owners[%d]", i)
+		found = append(found, Warning{At: c.file.where(field), Field: field, Text: fmt.Sprintf("no channel reaches %s: nobody is told of its alerts; give it a channel and the channel its secret, such as slack.token_file (docs/alerting.md)", owner.Name)})
 	}
 	return found
 }

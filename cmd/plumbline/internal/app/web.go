@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"gopkg.in/yaml.v3"
 )
 
 // WebConfig says where the service answers HTTP.
@@ -32,13 +33,15 @@ type WebConfig struct {
 
 func (c WebConfig) validate() error {
 	var errs []error
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+	_, port, err := net.SplitHostPort(c.Listen)
+	if err == nil {
+		_, err = net.DefaultResolver.LookupPort(context.Background(), "tcp", port) // a number, or a name such as http
+	}
+	if err != nil {
 		errs = append(errs, fmt.Errorf("web.listen: %w", err))
 	}
 	if c.ExternalURL != "" {
-		if u, err := url.Parse(c.ExternalURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			errs = append(errs, fmt.Errorf("web.external_url: %q is not an absolute http or https URL", c.ExternalURL))
-		}
+		errs = append(errs, absolute("web.external_url", c.ExternalURL))
 	}
 	if c.ConfigFile != "" {
 		if err := toolkit.Validate(c.ConfigFile); err != nil {
@@ -46,6 +49,25 @@ func (c WebConfig) validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// encrypts reports whether the file with TLS and basic auth, which validate has read,
+// has TLS in it.
+func (c WebConfig) encrypts() bool {
+	var file struct {
+		TLS map[string]any `yaml:"tls_server_config"`
+	}
+	text, err := os.ReadFile(c.ConfigFile)
+	return err == nil && yaml.Unmarshal(text, &file) == nil && len(file.TLS) > 0
+}
+
+// absolute returns an error that names the field unless its value is where a link can
+// lead to.
+func absolute(field, address string) error {
+	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("%s: %q is not an absolute http or https URL", field, address)
+	}
+	return nil
 }
 
 // webServer answers for the whole process; each part's pages live with the part.

@@ -140,10 +140,14 @@ func (d *demo) configure(dir string) error {
 	return nil
 }
 
-// standApart gives the demo topics, a consumer group and a database of its own
-// on a Kafka and a ClickHouse that others use too: it counts what it sent, and
-// its flights are nobody's production traffic.
+// standApart gives the demo directories of its own, and topics, a consumer group and a
+// database of its own on a Kafka and a ClickHouse that others use too: it counts what
+// it sent, and its flights are nobody's production traffic. It is no replica of a
+// service either, and no sign that one lives.
 func (d *demo) standApart(cfg *app.Config) {
+	usual := app.DefaultConfig()
+	cfg.Kafka.Embedded.DataDir, cfg.Alerting.DataDir, cfg.Rules.RulesDir, cfg.Rules.StateFile = "", "", "", ""
+	cfg.Alerting.Cluster, cfg.Alerting.Relay, cfg.Watchdog = usual.Alerting.Cluster, usual.Alerting.Relay, usual.Watchdog
 	name := "demo_" + d.started.UTC().Format("20060102_150405")
 	if len(cfg.Kafka.Brokers) > 0 {
 		cfg.Ingest.Group = name
