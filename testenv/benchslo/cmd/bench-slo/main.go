@@ -1,7 +1,7 @@
 // Command bench-slo measures one evaluation of 200 models with three SLOs each
 // over 30 days of minutes, on the embedded engine in a folder of its own: counting
-// what is new, summing every window, evaluating every pair. It compares every
-// count with brute force over the raw rows.
+// what is new, summing every window, evaluating every pair, and reading what is left of
+// every budget. It compares every count with brute force over the raw rows.
 package main
 
 import (
@@ -11,16 +11,19 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"slices"
 	"time"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/burn"
+	"github.com/plumbline-slo/plumbline/analyze/burn/budget"
 	"github.com/plumbline-slo/plumbline/analyze/burn/count"
 	"github.com/plumbline-slo/plumbline/rules"
 	"github.com/plumbline-slo/plumbline/storage"
 	"github.com/plumbline-slo/plumbline/storage/engine"
+	"github.com/plumbline-slo/plumbline/testenv/bench"
 	"github.com/plumbline-slo/plumbline/testenv/figure"
 )
 
@@ -66,19 +69,20 @@ func run(ctx context.Context, models, days, ticks int, lines, table io.Writer) (
 		return err
 	}
 	// An hour, in which windows begin that did not before, ends among the ticks.
-	b := bench{db: db, models: models, days: days, end: time.Date(2026, 5, 30, 23, 57, 0, 0, time.UTC), table: table}
+	b := world{db: db, models: models, days: days, end: time.Date(2026, 5, 30, 23, 57, 0, 0, time.UTC), table: table, engine: e.ChildPID()}
 	return b.measure(ctx, ticks, lines)
 }
 
-type bench struct {
+type world struct {
 	db           *storage.DB
 	models, days int
 	end          time.Time
 	table        io.Writer
+	engine       int // its process
 }
 
 // objectives are latency, success and cost of each model, over 30 days.
-func (b bench) objectives() ([]plumbline.Objective, error) {
+func (b world) objectives() ([]plumbline.Objective, error) {
 	var slos []plumbline.SLO
 	for m := range b.models {
 		for name, sli := range map[string]plumbline.SLI{
@@ -97,7 +101,7 @@ func (b bench) objectives() ([]plumbline.Objective, error) {
 
 // store writes one event a model and minute of the days before until, and the
 // batch's row.
-func (b bench) store(ctx context.Context, from, until time.Time) error {
+func (b world) store(ctx context.Context, from, until time.Time) error {
 	minutes := int(until.Sub(from) / time.Minute)
 	if err := b.db.Conn().Exec(ctx, fmt.Sprintf(`INSERT INTO predictions (model, deploy_hash, stage, prediction_id, ts, numbers, latency_ms, status, weight, half, known, _topic, _epoch, _partition, _offset)
 SELECT concat('m', leftPad(toString(number %% %d), 3, '0')), 'd1', 'production', toString(number), toDateTime64(%d + intDiv(number, %d) * 60 + number %% 60, 3, 'UTC') AS t,
@@ -111,7 +115,7 @@ VALUES ('t', 'e', 0, %d, %d, 'predictions', %d, '%s', '%s', '%s')`, from.Unix(),
 }
 
 // storeDays stores all days, each as a batch.
-func (b bench) storeDays(ctx context.Context) error {
+func (b world) storeDays(ctx context.Context) error {
 	began := time.Now()
 	for day := range b.days {
 		from := b.end.Add(-time.Duration(b.days-day) * 24 * time.Hour)
@@ -123,7 +127,7 @@ func (b bench) storeDays(ctx context.Context) error {
 	return nil
 }
 
-func (b bench) measure(ctx context.Context, ticks int, lines io.Writer) error {
+func (b world) measure(ctx context.Context, ticks int, lines io.Writer) error {
 	objectives, err := b.objectives()
 	if err != nil {
 		return err
@@ -163,6 +167,10 @@ func (b bench) measure(ctx context.Context, ticks int, lines io.Writer) error {
 		}
 		took = append(took, time.Since(began).Seconds())
 	}
+	budgets, err := b.budgets(ctx, objectives, now)
+	if err != nil {
+		return err
+	}
 	differ, compared, err := b.differ(ctx, found, now)
 	if err != nil {
 		return err
@@ -170,18 +178,56 @@ func (b bench) measure(ctx context.Context, ticks int, lines io.Writer) error {
 	slices.Sort(took)
 	slices.Sort(news)
 	what := fmt.Sprintf("slo: one evaluation of %d models x 3 SLOs over %d days of minutes", b.models, b.days)
-	return figure.Print(lines, b.table,
+	return figure.Print(lines, b.table, append(budgets,
 		figure.AtMost(what+", median", took[len(took)/2], "s", 1),
 		figure.AtMost(what+", worst", took[len(took)-1], "s", 1),
 		figure.AtMost("slo: the first evaluation of a process, which reads the table", first.Seconds(), "s", 10),
 		figure.AtMost("slo: counting a minute of news of as many, median", news[len(news)/2], "s", 10),
 		figure.AtMost("slo: counting 30 days anew", counting.Seconds(), "s", 3600),
 		figure.AtLeast("slo: windows compared with brute force on raw rows", float64(compared), "windows", 1),
-		figure.Exactly("slo: windows that differ from it", float64(differ), "windows", 0))
+		figure.Exactly("slo: windows that differ from it", float64(differ), "windows", 0))...)
+}
+
+// budgets reads what is left of the budgets of all objectives, as the service does every
+// two minutes, and compares what they spent with what raw rows say.
+func (b world) budgets(ctx context.Context, objectives []plumbline.Objective, end time.Time) ([]figure.Figure, error) {
+	var slos []plumbline.SLO
+	for _, o := range objectives {
+		slos = append(slos, o.SLO)
+	}
+	before, err := bench.CPU(b.engine)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	spent, err := budget.Reader{Conn: b.db.Conn()}.All(ctx, slos, end)
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(began)
+	after, err := bench.CPU(b.engine)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := b.raw(ctx, end.Add(-slos[0].Period), end)
+	if err != nil {
+		return nil, err
+	}
+	differ := 0
+	for _, slo := range slos {
+		if was, is := raw[string(slo.Name)], spent[slo.Name]; is.Total != uint64(was.Total) || math.Abs(is.Bad-was.Share()) > 1e-12 {
+			differ++
+		}
+	}
+	return []figure.Figure{
+		figure.AtMost("slo: what is left of as many budgets, read every two minutes", took.Seconds(), "s", 10),
+		figure.AtMost("slo: what that takes of ClickHouse", (after - before).Seconds(), "CPU-s", 10),
+		figure.Exactly("slo: budgets that differ from raw rows", float64(differ), "budgets", 0),
+	}, nil
 }
 
 // countAll counts until every indicator says how far it is counted.
-func (b bench) countAll(ctx context.Context, counter *count.Counter, objectives []plumbline.Objective) error {
+func (b world) countAll(ctx context.Context, counter *count.Counter, objectives []plumbline.Objective) error {
 	for {
 		if err := counter.Step(ctx, objectives, b.end); err != nil {
 			return err
@@ -200,7 +246,7 @@ func (b bench) countAll(ctx context.Context, counter *count.Counter, objectives 
 }
 
 // differ counts every window from raw rows, all models at once.
-func (b bench) differ(ctx context.Context, found []count.Evaluation, end time.Time) (differ, compared int, err error) {
+func (b world) differ(ctx context.Context, found []count.Evaluation, end time.Time) (differ, compared int, err error) {
 	brute := map[time.Duration]map[string]burn.Count{}
 	for _, e := range found {
 		for _, c := range e.Counted {
@@ -223,7 +269,7 @@ func (b bench) differ(ctx context.Context, found []count.Evaluation, end time.Ti
 	return differ, compared, nil
 }
 
-func (b bench) raw(ctx context.Context, from, end time.Time) (map[string]burn.Count, error) {
+func (b world) raw(ctx context.Context, from, end time.Time) (map[string]burn.Count, error) {
 	rows, err := b.db.Conn().Query(ctx, fmt.Sprintf(`SELECT model, toFloat64(countIf(NOT (latency_ms <= 380))), toFloat64(countIf(status != 'ok')), toFloat64(countIf(NOT (numbers['cost'] < 0.95))), toFloat64(count())
 FROM predictions WHERE ts >= toDateTime64(%d, 3, 'UTC') AND ts < toDateTime64(%d, 3, 'UTC') GROUP BY model`, from.Unix(), end.Unix()))
 	if err != nil {
