@@ -131,6 +131,7 @@ type Evaluator struct {
 	view    *view
 	parser  parser.Parser
 	metrics evaluatorMetrics
+	ready   chan struct{}
 
 	mu sync.Mutex
 	// manager is nil before Run and after it.
@@ -157,7 +158,8 @@ func New(cfg Config, deps Dependencies) (*Evaluator, error) {
 	if deps.Source == nil || deps.Notify == nil || deps.Logger == nil || deps.Registerer == nil {
 		return nil, errors.New("rules: source, notify, logger and registerer are all needed")
 	}
-	e := &Evaluator{cfg: cfg, deps: deps, memory: newMemory(cfg.Lookback), parser: parser.NewParser(parser.Options{}), sooner: sooner{wake: make(chan struct{}, 1)}}
+	e := &Evaluator{cfg: cfg, deps: deps, memory: newMemory(cfg.Lookback), parser: parser.NewParser(parser.Options{}),
+		sooner: sooner{wake: make(chan struct{}, 1)}, ready: make(chan struct{})}
 	e.view = &view{
 		source: deps.Source, memory: e.memory, live: make(map[string]*liveSeries),
 		interval: cfg.Interval, timeout: cfg.SourceTimeout, maxAge: cfg.MaxSampleAge, holdBlind: cfg.HoldBlind,
@@ -210,6 +212,7 @@ func (e *Evaluator) Run(ctx context.Context) error {
 		manager.Run()
 	}()
 	if err == nil {
+		close(e.ready)
 		e.sooner.run(ctx, func(groups map[string]bool) { e.evaluateNow(context.WithoutCancel(ctx), manager, groups) })
 	}
 	e.mu.Lock()
@@ -222,6 +225,9 @@ func (e *Evaluator) Run(ctx context.Context) error {
 	}
 	return e.ledger.save(time.Now())
 }
+
+// Ready is closed once the rule files are in force, and never if they cannot be.
+func (e *Evaluator) Ready() <-chan struct{} { return e.ready }
 
 func (e *Evaluator) newManager(ctx context.Context, external *url.URL) *promrules.Manager {
 	engine := promql.NewEngine(promql.EngineOpts{

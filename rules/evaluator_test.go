@@ -374,6 +374,17 @@ func TestReload(t *testing.T) {
 	})
 }
 
+// A service is ready once its rules are: a reload as soon as it said so was refused.
+func TestReadyReloads(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		<-l.eval.Ready()
+		if err := l.eval.Reload(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRunErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
 		damage func(l *lab)
@@ -397,6 +408,11 @@ func TestRunErrors(t *testing.T) {
 			}
 			if err := eval.Run(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
+			}
+			select {
+			case <-eval.Ready():
+				t.Error("it is ready, and has no rules")
+			default:
 			}
 		})
 	}

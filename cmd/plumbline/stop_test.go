@@ -59,7 +59,11 @@ func TestStopOfTheWholeGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	// It reads the rules again, and goes on.
+	deadline := time.Now().Add(patience)
 	for !strings.Contains(says(), "SIGHUP: the rule files were read again") {
+		if time.Now().After(deadline) {
+			t.Fatalf("hung up %s ago, the service says:\n%s", patience, says())
+		}
 		awaitReady(t, web.Addr, ended)
 	}
 	if err := syscall.Kill(-service.Process.Pid, syscall.SIGTERM); err != nil {

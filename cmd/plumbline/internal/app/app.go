@@ -169,6 +169,10 @@ func (a *App) Run(ctx context.Context) (err error) {
 	speaks.start(parts, evaluator)
 	parts.start("canaries", a.canaries.run)
 	parts.start("rules", evaluator.Run)
+	// A service that said it is ready, and had no rules yet, refused a reload.
+	if err := await(ctx, evaluator.Ready(), parts); err != nil {
+		return err
+	}
 	parts.start("analyze", runner.Run)
 	parts.start("join", joiner.Run)
 	parts.start("ingest", ingester.Run)
