@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -92,43 +93,62 @@ func parse(t *testing.T, raw []byte) board {
 	return b
 }
 
-func onCall(t *testing.T, opts ...dashboards.Option) []byte {
+// generate returns the JSON of the dashboard with a uid.
+func generate(t *testing.T, uid string, opts ...dashboards.Option) []byte {
 	t.Helper()
-	raw, err := dashboards.OnCall(opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
-}
-
-func TestOnCallGolden(t *testing.T) {
-	got := onCall(t, options()...)
-	path := filepath.Join("testdata", dashboards.OnCallUID+".json")
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
+	for _, g := range every(t, opts...) {
+		if g.Name == uid {
+			return g.JSON
 		}
 	}
-	want, err := os.ReadFile(path)
+	t.Fatalf("there is no dashboard %s", uid)
+	return nil
+}
+
+func every(t *testing.T, opts ...dashboards.Option) []dashboards.Generated {
+	t.Helper()
+	all, err := dashboards.All(opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("the dashboard differs from %s; read the change with -update and git diff", path)
+	return all
+}
+
+func onCall(t *testing.T, opts ...dashboards.Option) []byte {
+	t.Helper()
+	return generate(t, dashboards.OnCallUID, opts...)
+}
+
+func TestGolden(t *testing.T) {
+	for _, g := range every(t, options()...) {
+		path := filepath.Join("testdata", g.Name+".json")
+		if *update {
+			if err := os.WriteFile(path, g.JSON, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(g.JSON, want) {
+			t.Errorf("the dashboard differs from %s; read the change with -update and git diff", path)
+		}
 	}
 }
 
-func TestOnCallIsTheSchemaOfTheSDK(t *testing.T) {
-	raw := onCall(t, options()...)
-	var d dashboard.Dashboard
-	if err := json.Unmarshal(raw, &d); err != nil {
-		t.Fatalf("Grafana's schema does not read it: %v", err)
-	}
-	if err := d.Validate(); err != nil {
-		t.Errorf("Grafana's schema refuses it: %v", err)
-	}
-	if len(d.Panels) != 16+len(plumbline.Signals()) {
-		t.Errorf("%d panels, want 10, two headings, four of quality's other units and one for each of %d signals", len(d.Panels), len(plumbline.Signals()))
+func TestSchemaOfTheSDK(t *testing.T) {
+	for _, g := range every(t, options()...) {
+		var d dashboard.Dashboard
+		if err := json.Unmarshal(g.JSON, &d); err != nil {
+			t.Fatalf("%s: Grafana's schema does not read it: %v", g.Name, err)
+		}
+		if err := d.Validate(); err != nil {
+			t.Errorf("%s: Grafana's schema refuses it: %v", g.Name, err)
+		}
+		if g.Name == dashboards.OnCallUID && len(d.Panels) != 16+len(plumbline.Signals()) {
+			t.Errorf("%d panels, want 10, two headings, four of quality's other units and one for each of %d signals", len(d.Panels), len(plumbline.Signals()))
+		}
 	}
 }
 
@@ -136,11 +156,7 @@ func TestOnCallIsTheSchemaOfTheSDK(t *testing.T) {
 func TestLint(t *testing.T) {
 	for name, opts := range map[string][]dashboards.Option{"objectives": options(), "none declared": nil} {
 		t.Run(name, func(t *testing.T) {
-			all, err := dashboards.All(opts...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, g := range all {
+			for _, g := range every(t, opts...) {
 				for _, complaint := range lint(parse(t, g.JSON)) {
 					t.Errorf("%s: %s", g.Name, complaint)
 				}
@@ -166,6 +182,7 @@ func TestLintComplains(t *testing.T) {
 		"fallback":       func(b *board) { b.Panels[0].Targets[0].RawSQL += " -- ifNull(value, 0)" },
 		"model":          func(b *board) { b.Panels[0].Targets[0].RawSQL = "SELECT 1 WHERE model IN ($model)" },
 		"window":         func(b *board) { b.Panels[0].Targets[0].RawSQL = "SELECT 1 WHERE window = $window" },
+		"no variable":    func(b *board) { b.Panels[0].Targets[0].RawSQL = "SELECT 1 WHERE a = ${unknown:singlequote}" },
 		"all value":      func(b *board) { b.Templating.List[1].AllValue = new(string) },
 		"range":          func(b *board) { b.Time.From = "" },
 	}
@@ -179,6 +196,10 @@ func TestLintComplains(t *testing.T) {
 		})
 	}
 }
+
+// variables are the names that Grafana fills in, whether quoted or not. Its macros
+// begin with two underscores.
+var variables = regexp.MustCompile(`\$\{?([a-z][a-z_]*)(:[a-z]+\})?`)
 
 func lint(b board) []string {
 	var out []string
@@ -196,8 +217,15 @@ func lint(b board) []string {
 			complain("variable %s: an own value for All does not fit IN", v.Name)
 		}
 	}
-	if !names["datasource"] || !names["model"] || !names["window"] {
-		complain("variables datasource, model or window are missing")
+	for _, q := range everyQuery(b) {
+		for _, used := range variables.FindAllStringSubmatch(q.sql, -1) {
+			if !names[used[1]] {
+				complain("%s: the dashboard has no variable %s", q.where, used[1])
+			}
+		}
+	}
+	if !names["datasource"] || !names["model"] {
+		complain("variables datasource or model are missing")
 	}
 	for _, a := range b.Annotations.List {
 		for _, problem := range lintTarget(a.Target, 1) {
@@ -279,9 +307,9 @@ func lintTarget(q target, format int) []string {
 	if q.RefID == "" || q.EditorType != "sql" || q.PluginVersion < "4" || q.Format == nil || *q.Format != format {
 		out = append(out, "the plugin would migrate the query or misread its format")
 	}
-	for _, name := range []string{"model", "window"} {
-		if strings.Contains(q.RawSQL, "$"+name) {
-			out = append(out, "the "+name+" is not quoted")
+	for _, used := range variables.FindAllStringSubmatch(q.RawSQL, -1) {
+		if !strings.HasSuffix(used[0], ":singlequote}") {
+			out = append(out, "the "+used[1]+" is not quoted")
 		}
 	}
 	for _, lie := range []string{"ifNull", "coalesce", "vector(", "WITH FILL"} {
@@ -326,7 +354,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 	for name, opt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, err := dashboards.OnCall(opt); err == nil {
+			if _, err := dashboards.All(opt); err == nil {
 				t.Error("accepted")
 			}
 		})

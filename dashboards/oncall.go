@@ -1,11 +1,6 @@
 package dashboards
 
 import (
-	"embed"
-	"encoding/json"
-	"fmt"
-	"strings"
-
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
@@ -17,127 +12,22 @@ import (
 // its address: /d/plumbline-on-call.
 const OnCallUID = "plumbline-on-call"
 
-// GeneratedTag marks every dashboard of ours. Write removes only files that
-// carry it.
-const GeneratedTag = "plumbline-generated"
-
-//go:embed sql/*.sql
-var statements embed.FS
-
-// generator turns settings into dashboards.
-type generator struct{ settings }
-
-// OnCall returns the JSON of the on-call dashboard: the four numbers of a first
-// look, what is in breach, one panel for each signal of the catalogue, and what
-// past alarms were worth.
-func OnCall(opts ...Option) ([]byte, error) {
-	s, err := newSettings(opts)
-	if err != nil {
-		return nil, err
+// onCall is what whoever was paged opens: the four numbers of a first look, what is in
+// breach, one panel for each signal of the catalogue, and what past alarms were worth.
+func (g generator) onCall() board {
+	return board{
+		uid: OnCallUID, audience: "on-call",
+		title:       "Plumbline on call: which model is wrong, and why",
+		description: "Start at the top left: how near the worst burn is to a page.",
+		from:        "now-24h", refresh: "1m",
+		variables: []cog.Builder[dashboard.VariableModel]{g.modelVariable(), g.windowVariable()},
+		sections: []section{
+			{panels: g.firstLook()},
+			{panels: g.tables()},
+			{heading: "Since when, and what explains it?", panels: g.signalPanels(plumbline.Signals())},
+			{heading: "Were past alarms worth it?", panels: g.lastLook()},
+		},
 	}
-	return generator{s}.onCall()
-}
-
-func (g generator) onCall() ([]byte, error) {
-	builder := dashboard.NewDashboardBuilder("Plumbline on call: which model is wrong, and why").
-		Uid(OnCallUID).
-		Description("Generated from the catalogue of signals; changes made here are overwritten. Start at the top left: how near the worst burn is to a page.").
-		Tags([]string{"plumbline", "on-call", GeneratedTag}).
-		Readonly().Timezone("utc").Tooltip(dashboard.DashboardCursorSyncCrosshair).
-		Time("now-24h", "now").Refresh("1m").
-		Timepicker(dashboard.NewTimePickerBuilder().RefreshIntervals([]string{"30s", "1m", "5m", "15m"})).
-		WithVariable(dashboard.NewDatasourceVariableBuilder(datasourceVariable).
-			Label("ClickHouse").Description("Data source whose default database holds Plumbline's tables.").Type(clickhousePlugin)).
-		WithVariable(g.modelVariable()).
-		WithVariable(g.windowVariable()).
-		Annotation(g.deployMarkers()).
-		Link(link("Plumbline's page", g.page+"/")).
-		Link(link("Runbooks", g.runbooks+"/"))
-	for _, p := range g.firstLook() {
-		builder = builder.WithPanel(p)
-	}
-	for _, p := range g.tables() {
-		builder = builder.WithPanel(p)
-	}
-	builder = builder.WithRow(dashboard.NewRowBuilder("Since when, and what explains it?"))
-	for _, p := range g.signalPanels(plumbline.Signals()) {
-		builder = builder.WithPanel(p)
-	}
-	builder = builder.WithRow(dashboard.NewRowBuilder("Were past alarms worth it?"))
-	for _, p := range g.lastLook() {
-		builder = builder.WithPanel(p)
-	}
-	built, err := builder.Build()
-	if err != nil {
-		return nil, fmt.Errorf("build dashboard %s: %w", OnCallUID, err)
-	}
-	numberPanels(built.Panels)
-	keepInSight(&built)
-	text, err := json.MarshalIndent(built, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encode dashboard %s: %w", OnCallUID, err)
-	}
-	return append(text, '\n'), nil
-}
-
-// sql returns a statement of the folder sql, ready for Grafana.
-func (g generator) sql(name string) string {
-	text, err := statements.ReadFile("sql/" + name + ".sql")
-	if err != nil {
-		// The name is a literal of this package and the file is compiled in.
-		panic(err)
-	}
-	return g.grafana(string(text))
-}
-
-// grafana fills in the objectives, the models with partial feedback, the measures that
-// are shares and what is said of a deploy that serves no more, and turns $model into a quoted list: right for one value and for
-// many.
-func (g generator) grafana(sql string) string {
-	return strings.NewReplacer(
-		"$objectives", objectivesSQL(g.objectives),
-		"$partial", modelsSQL(g.partial),
-		"$shares", "["+plumbline.ShareMeasuresSQL+"]",
-		"$elsewhere", quoteSQL(plumbline.AssumesElsewhere),
-		"$model", "${model:singlequote}",
-		"$window", "${window:singlequote}",
-	).Replace(strings.TrimSpace(sql))
-}
-
-func (g generator) modelVariable() cog.Builder[dashboard.VariableModel] {
-	sql := g.sql("models")
-	all := dashboard.VariableOption{
-		Selected: ptr(true),
-		Text:     dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}},
-		Value:    dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
-	}
-	// "All" has no value of its own: Grafana then lists every model, which is
-	// what IN takes.
-	return dashboard.NewQueryVariableBuilder("model").Label("Model").
-		Description("Models that answered within 90 days, and those that have an SLO.").
-		Datasource(datasourceRef()).
-		Query(dashboard.StringOrMap{Map: map[string]any{"editorType": "sql", "rawSql": sql, "refId": "model"}}).
-		Definition(sql).
-		Refresh(dashboard.VariableRefreshOnDashboardLoad).Sort(dashboard.VariableSortAlphabeticalAsc).
-		Multi(true).IncludeAll(true).AllowCustomValue(false).Current(all)
-}
-
-// windowVariable lets one window of the declared metrics be chosen. It has no
-// current value: Grafana then takes the first of the query, which is the longest.
-func (g generator) windowVariable() cog.Builder[dashboard.VariableModel] {
-	sql := g.sql("windows")
-	return dashboard.NewQueryVariableBuilder("window").Label("Window of metrics").
-		Description("Window over which the declared metrics of quality are measured, the longest first.").
-		Datasource(datasourceRef()).
-		Query(dashboard.StringOrMap{Map: map[string]any{"editorType": "sql", "rawSql": sql, "refId": "window"}}).
-		Definition(sql).
-		Refresh(dashboard.VariableRefreshOnDashboardLoad).Sort(dashboard.VariableSortDisabled).
-		Multi(false).IncludeAll(false).AllowCustomValue(false)
-}
-
-func (g generator) deployMarkers() cog.Builder[dashboard.AnnotationQuery] {
-	return dashboard.NewAnnotationQueryBuilder().Name("Deploys").Datasource(datasourceRef()).
-		Enable(true).IconColor("blue").Target(tableQuery("deploys", g.sql("deploys")))
 }
 
 // firstLook is the top row: four answers before any line is read.
@@ -271,28 +161,4 @@ func (g generator) signalPanel(s plumbline.Signal) *timeseries.PanelBuilder {
 		p = p.Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: "+s.Runbook, g.runbooks+"/"+s.Runbook)})
 	}
 	return p
-}
-
-// numberPanels gives panels the ids that links and alerts refer to, in reading
-// order; the SDK leaves them out.
-func numberPanels(panels []dashboard.PanelOrRowPanel) {
-	for i := range panels {
-		switch id := uint32(i + 1); {
-		case panels[i].Panel != nil:
-			panels[i].Panel.Id = ptr(id)
-		case panels[i].RowPanel != nil:
-			panels[i].RowPanel.Id = id
-		}
-	}
-}
-
-// keepInSight undoes the SDK's default of putting links and the annotation
-// switch into a menu: whoever is paged must see them.
-func keepInSight(d *dashboard.Dashboard) {
-	for i := range d.Links {
-		d.Links[i].Placement = nil
-	}
-	for i := range d.Annotations.List {
-		d.Annotations.List[i].Placement = nil
-	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/common/model"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	metrics "github.com/plumbline-slo/plumbline/analyze/quality/metric"
@@ -49,9 +50,16 @@ func everyQuery(b board) []named {
 // row is a result row with null as nil.
 type row map[string]any
 
+// query asks of the day that ends at to.
 func query(ctx context.Context, t *testing.T, conn driver.Conn, sql string, to time.Time, models ...string) ([]string, []row) {
 	t.Helper()
-	expanded, args := expand(sql, to.Add(-24*time.Hour), to, models, time.Minute)
+	return queryOver(ctx, t, conn, sql, 24*time.Hour, to, models...)
+}
+
+// queryOver asks of a range that ends at to.
+func queryOver(ctx context.Context, t *testing.T, conn driver.Conn, sql string, span time.Duration, to time.Time, models ...string) ([]string, []row) {
+	t.Helper()
+	expanded, args := expand(sql, to.Add(-span), to, models, time.Minute)
 	rows, err := conn.Query(ctx, expanded, args...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, expanded)
@@ -113,7 +121,7 @@ func reader(t *testing.T, env *testenv.Env) driver.Conn {
 	return conn
 }
 
-// TestEveryQueryIsProven runs every query of the dashboard against the seeded
+// TestEveryQueryIsProven runs every query of the dashboards against the seeded
 // world and holds its columns and that it returns rows.
 func TestEveryQueryIsProven(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{})
@@ -123,29 +131,43 @@ func TestEveryQueryIsProven(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn = reader(t, env)
-	b := parse(t, onCall(t, options()...))
-	for _, q := range everyQuery(b) {
-		t.Run(q.where, func(t *testing.T) {
-			columns, rows := query(t.Context(), t, conn, q.sql, now, seed.Model, seed.Odd)
-			if len(rows) == 0 {
-				t.Fatalf("no rows:\n%s", q.sql)
-			}
-			if want := wantColumns[q.kind]; want != nil && !slices.Equal(columns, want) {
-				t.Errorf("columns %v, want %v", columns, want)
-			}
-			checkTimes(t, rows, now)
-		})
+	for _, g := range every(t, options()...) {
+		b := parse(t, g.JSON)
+		for _, q := range everyQuery(b) {
+			t.Run(g.Name+" "+q.where, func(t *testing.T) {
+				columns, rows := queryOver(t.Context(), t, conn, q.sql, b.span(t), now, seed.Model, seed.Odd)
+				if len(rows) == 0 {
+					t.Fatalf("no rows:\n%s", q.sql)
+				}
+				if want := wantColumns[q.kind]; want != nil && !slices.Equal(columns, want) {
+					t.Errorf("columns %v, want %v", columns, want)
+				}
+				checkTimes(t, rows, b.span(t), now)
+			})
+		}
+		t.Run(g.Name+" of one model", func(t *testing.T) { checkOtherModel(t, b, conn, now) })
 	}
+	b := parse(t, onCall(t, options()...))
 	t.Run("values", func(t *testing.T) { checkValues(t, b, conn, now) })
 	t.Run("windows", func(t *testing.T) { checkWindows(t, b, conn, now) })
-	t.Run("one model", func(t *testing.T) { checkOtherModel(t, b, conn, now) })
 }
 
-func checkTimes(t *testing.T, rows []row, now time.Time) {
+// span is how long the range of time is that the dashboard opens with.
+func (b board) span(t *testing.T) time.Duration {
+	t.Helper()
+	text, ok := strings.CutPrefix(b.Time.From, "now-")
+	span, err := model.ParseDuration(text)
+	if !ok || err != nil || b.Time.To != "now" {
+		t.Fatalf("range %+v: %v", b.Time, err)
+	}
+	return time.Duration(span)
+}
+
+func checkTimes(t *testing.T, rows []row, span time.Duration, now time.Time) {
 	t.Helper()
 	for _, r := range rows {
 		at, ok := r["time"].(time.Time)
-		if ok && (at.Before(now.Add(-25*time.Hour)) || at.After(now)) {
+		if ok && (at.Before(now.Add(-span-time.Hour)) || at.After(now)) {
 			t.Errorf("a row at %s is out of the range that ends at %s", at, now)
 		}
 		if v, ok := r["value"].(float64); ok && (math.IsNaN(v) || math.IsInf(v, 0)) {
@@ -460,7 +482,7 @@ func checkOtherModel(t *testing.T, b board, conn driver.Conn, now time.Time) {
 		if q.kind == "variable" {
 			continue
 		}
-		_, rows := query(t.Context(), t, conn, q.sql, now, seed.Odd)
+		_, rows := queryOver(t.Context(), t, conn, q.sql, b.span(t), now, seed.Odd)
 		for _, r := range rows {
 			if text := fmt.Sprint(r); strings.Contains(text, seed.Model) {
 				t.Errorf("%s shows another model: %s", q.where, text)
@@ -473,16 +495,18 @@ func checkOtherModel(t *testing.T, b board, conn driver.Conn, now time.Time) {
 // show a number, and the table of breaches says that nothing watches the model.
 func TestMissingStaysMissing(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{})
-	b := parse(t, onCall(t, dashboards.WithPage("http://plumbline.example")))
-	for _, q := range everyQuery(b) {
-		_, rows := query(t.Context(), t, env.DB.Conn(), q.sql, time.Now(), seed.Model)
-		for _, r := range rows {
-			if r["value"] != nil {
-				t.Errorf("%s shows %v of no data", q.where, r)
+	for _, g := range every(t, dashboards.WithPage("http://plumbline.example")) {
+		b := parse(t, g.JSON)
+		for _, q := range everyQuery(b) {
+			_, rows := queryOver(t.Context(), t, env.DB.Conn(), q.sql, b.span(t), time.Now(), seed.Model)
+			for _, r := range rows {
+				if r["value"] != nil {
+					t.Errorf("%s %s shows %v of no data", g.Name, q.where, r)
+				}
 			}
-		}
-		if strings.HasPrefix(q.where, "5 ") && (len(rows) != 1 || rows[0]["verdict"] != "missing") {
-			t.Errorf("the table of breaches shows %v", rows)
+			if g.Name == dashboards.OnCallUID && strings.HasPrefix(q.where, "5 ") && (len(rows) != 1 || rows[0]["verdict"] != "missing") {
+				t.Errorf("the table of breaches shows %v", rows)
+			}
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // Generated is one dashboard as it is written and pushed.
 type Generated struct {
-	// Name is the file name without its ending.
+	// Name is the file name without its ending, and the dashboard's uid.
 	Name string
 	JSON []byte
 }
@@ -23,11 +23,20 @@ const ProviderFile = "plumbline.yaml"
 
 // All returns every dashboard that is declared.
 func All(opts ...Option) ([]Generated, error) {
-	onCall, err := OnCall(opts...)
+	s, err := newSettings(opts)
 	if err != nil {
 		return nil, err
 	}
-	return []Generated{{Name: OnCallUID, JSON: onCall}}, nil
+	g := generator{s}
+	var all []Generated
+	for _, b := range g.boards() {
+		text, err := g.json(b)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Generated{Name: b.uid, JSON: text})
+	}
+	return all, nil
 }
 
 // Write puts every dashboard and the provider file into dir, which it creates,
