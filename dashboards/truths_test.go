@@ -198,6 +198,25 @@ func TestLinesAreOfOneWindowAndStage(t *testing.T) {
 	}
 }
 
+// Of what every pod tells there is one mark, one of each deploy that comes, and one of
+// the former when it comes back.
+func TestPodsOfADeployAreOneMark(t *testing.T) {
+	w := newWorld(t)
+	w.add(t.Context(), t, `INSERT INTO deployments (model, deploy_hash, stage, ts, note)
+		SELECT 'm', pod.1, pod.2, toDateTime64({now:Int64} - pod.3, 3), pod.4
+		FROM (SELECT arrayJoin([('a', 'production', 90000, ''), ('a', 'production', 80000, ''), ('b', 'production', 3600, ''), ('b', 'production', 3590, ''), ('b', 'production', 3580, 'again'),
+			('b', 'canary', 3585, ''), ('a', 'production', 600, ''), ('a', 'training', 500, '')]) AS pod)`)
+	want := []string{"Deploy b of m 3600", "Deploy b of m 3585", "Deploy b of m: again 3580", "Deploy a of m 600"}
+	_, rows := query(t.Context(), t, w.conn, w.b.Annotations.List[0].Target.RawSQL, w.now, "m")
+	var got []string
+	for _, r := range rows {
+		got = append(got, fmt.Sprintf("%v %.0f", r["text"], w.now.Sub(r["time"].(time.Time)).Seconds()))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("marks %q, want %q", got, want)
+	}
+}
+
 // On a new installation Grafana has no model to choose, and puts nothing where the
 // models stand: that is no data, and no error.
 func TestNoModelAtAll(t *testing.T) {

@@ -91,6 +91,9 @@ func (c Config) Validate() error {
 	if c.Cluster != "" && !identifier.MatchString(c.Cluster) {
 		errs = append(errs, fmt.Errorf("clickhouse.cluster: %q is not an identifier; use letters, digits and _", c.Cluster))
 	}
+	if c.Cluster != "" && c.DSN == "" && c.DSNFile == "" {
+		errs = append(errs, errors.New("clickhouse.cluster: the embedded ClickHouse is in none; give the dsn of one of its servers"))
+	}
 	if c.DSN != "" && c.DSNFile != "" {
 		errs = append(errs, errors.New("clickhouse: dsn and dsn_file are both set; keep one"))
 	}

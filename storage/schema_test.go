@@ -77,6 +77,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 	}{
 		{"clickhouse.database", func(c *Config) { c.Database = "a`; DROP" }},
 		{"clickhouse.cluster", func(c *Config) { c.Cluster = "a b" }},
+		{"clickhouse.cluster: the embedded ClickHouse is in none", func(c *Config) { c.Cluster = "analytics" }},
 		{"dsn and dsn_file", func(c *Config) { c.DSN, c.DSNFile = "http://a", "b" }},
 		{"clickhouse.dedup_window", func(c *Config) { c.DedupWindow = -1 }},
 		{"clickhouse.max_connections", func(c *Config) { c.MaxConnections = 0 }},

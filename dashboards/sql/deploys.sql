@@ -1,7 +1,13 @@
+-- Every pod of a deploy may tell of it: what the event before said of the model and
+-- stage is no news.
 SELECT ts AS time,
   concat('Deploy ', deploy_hash, if(version = '', '', concat(' (', version, ')')), ' of ', model,
     if(by = '', '', concat(' by ', by)), if(note = '', '', concat(': ', note))) AS text,
   concat('deploy,', stage) AS tags
-FROM deployments
-WHERE model IN ($model) AND ts >= $__fromTime AND ts <= $__toTime AND stage != 'training'
+FROM (
+  SELECT *, (deploy_hash, version, commit, note) AS said, lagInFrame(said) OVER (PARTITION BY model, stage ORDER BY ts, _topic, _partition, _offset) AS former
+  FROM deployments
+  WHERE model IN ($model) AND ts >= $__fromTime - INTERVAL 30 DAY AND ts <= $__toTime AND stage != 'training'
+)
+WHERE said != former AND ts >= $__fromTime
 ORDER BY time

@@ -285,6 +285,10 @@ func (a *API) matcherSets(r *http.Request, needed bool) ([][]*labels.Matcher, er
 		if err != nil {
 			return nil, bad(fmt.Errorf("invalid parameter \"match[]\": %w", err))
 		}
+		// As Prometheus: what selects everything is a mistake in a template.
+		if !slices.ContainsFunc(m, func(l *labels.Matcher) bool { return !l.Matches("") }) {
+			return nil, bad(errors.New("match[] must contain at least one non-empty matcher"))
+		}
 		sets = append(sets, m)
 	}
 	if needed && len(sets) == 0 {

@@ -100,6 +100,8 @@ func TestAPI(t *testing.T) {
 		"bad time":         {"query", url.Values{"query": {"1"}, "time": {"soon"}}, 400, "valid timestamp"},
 		"many points":      {"query_range", url.Values{"query": {"1"}, "start": {"0"}, "end": {"100000"}, "step": {"1"}}, 400, "11,000"},
 		"no selector":      {"series", nil, 400, "no match[]"},
+		"empty selector":   {"series", url.Values{"match[]": {"{}"}}, 400, "at least one non-empty matcher"},
+		"selects all":      {"series", url.Values{"match[]": {ratio, `{model=~".*"}`}}, 400, "at least one non-empty matcher"},
 	} {
 		code, body := get(t, a, tt.path, tt.values)
 		if got := text(t, body); code != tt.code || !strings.Contains(got, tt.want) {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"gopkg.in/yaml.v3"
 
@@ -59,7 +60,7 @@ func check(path string, hide func(*Config), files func(Config) error) (Checked, 
 	if _, inert := rules.Objectives(slos); err == nil {
 		err = inert // what serve would refuse
 	}
-	wrong.add(errors.Join(cfg.undeclared(slos), cfg.needsReader(slos), files(cfg)))
+	wrong.add(errors.Join(cfg.undeclared(slos), cfg.needsReader(slos), files(cfg), cfg.placed().folders()))
 	if err := rules.CheckOwn(cfg.placed().Rules.RulesDir); err != nil {
 		wrong.add(fmt.Errorf("rules.rules_dir: %w", err))
 	}
@@ -134,6 +135,22 @@ func (c Config) rightSLOs() (right []plumbline.SLO) {
 		}
 	}
 	return right
+}
+
+// folders returns what stands where a folder is to be. There need not be one, and who
+// checks a configuration need not be the user that may look into it.
+func (c Config) folders() error {
+	var errs []error
+	for _, f := range []struct{ field, path string }{
+		{"data_dir", c.DataDir}, {"alerting.data_dir", c.Alerting.DataDir}, {"kafka.embedded.data_dir", c.Kafka.Embedded.DataDir},
+		{"rules.rules_dir", c.Rules.RulesDir}, {"dashboards.dir", c.Dashboards.Dir},
+	} {
+		info, err := os.Stat(f.path)
+		if errors.Is(err, syscall.ENOTDIR) || err == nil && !info.IsDir() {
+			errs = append(errs, fmt.Errorf("%s: %s is a file, or below one; name a folder, which is made where there is none", f.field, f.path))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (c Config) undeclared(slos []plumbline.SLO) error {
