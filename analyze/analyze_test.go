@@ -205,9 +205,18 @@ func TestOldFindingsAreKept(t *testing.T) {
 func TestExplainNamesTheFeature(t *testing.T) {
 	db := startDB(t)
 	store(t, db, evil, flights(rand.New(rand.NewPCG(2, 2))))
-	insert(t, db, "deployments", []map[string]any{{
-		"model": evil, "deploy_hash": "v2", "stage": "production", "ts": fault.Unix(), "version": "2.0", "by": "ci", "known": fault.Unix(),
-	}})
+	// It had served before, and each of its replicas tells of it.
+	var told []map[string]any
+	for _, d := range []struct {
+		hash, by string
+		ts       int64
+	}{
+		{"v2", "ci", fault.Add(-48 * time.Hour).UnixMilli()}, {"v1", "ci", fault.Add(-40 * time.Hour).UnixMilli()},
+		{"v2", "ci", fault.UnixMilli()}, {"v2", "a replica", fault.Add(time.Minute).UnixMilli()}, {"v2", "a replica that started again", now.Add(-time.Minute).UnixMilli()},
+	} {
+		told = append(told, map[string]any{"model": evil, "deploy_hash": d.hash, "stage": "production", "ts": d.ts, "version": "2.0", "by": d.by, "known": d.ts})
+	}
+	insert(t, db, "deployments", told)
 	r := newRunner(t, db)
 	e, err := r.Explain(t.Context(), evil, "v2", "accuracy")
 	if err != nil {
@@ -227,7 +236,7 @@ func TestExplainNamesTheFeature(t *testing.T) {
 			t.Errorf("%s has an excess of %v: a feature of the clock cries wolf", s.Feature, s.Excess)
 		}
 	}
-	if e.Previous != "v1" || e.Deployment.Version != "2.0" || e.Deployment.By != "ci" || !e.From.Equal(fault.Truncate(time.Hour)) || !e.To.Equal(now) {
+	if e.Previous != "v1" || e.Deployment.Version != "2.0" || e.Deployment.By != "a replica that started again" || !e.Deployment.Time.Equal(fault) || !e.From.Equal(fault.Truncate(time.Hour)) || !e.To.Equal(now) {
 		t.Errorf("deploy: %+v", e)
 	}
 	if e.Before == nil || math.Abs(e.Before.Accuracy()-.8) > .03 || e.After == nil || math.Abs(e.After.Accuracy()-.2) > .07 {
