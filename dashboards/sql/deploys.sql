@@ -5,9 +5,10 @@ SELECT ts AS time,
     if(by = '', '', concat(' by ', by)), if(note = '', '', concat(': ', note))) AS text,
   concat('deploy,', stage) AS tags
 FROM (
-  SELECT *, (deploy_hash, version, commit, note) AS said, lagInFrame(said) OVER (PARTITION BY model, stage ORDER BY ts, _topic, _partition, _offset) AS former
+  SELECT *, (deploy_hash, version, commit, dataset_hash, feature_job, note) AS said,
+    lagInFrame(said) OVER (PARTITION BY model, stage ORDER BY ts, known, deploy_hash ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS former
   FROM deployments
-  WHERE model IN ($model) AND ts >= $__fromTime - INTERVAL 30 DAY AND ts <= $__toTime AND stage != 'training'
+  WHERE model IN ($model) AND ts >= $__fromTime - INTERVAL 90 DAY AND ts <= $__toTime AND stage != 'training'
 )
 WHERE said != former AND ts >= $__fromTime
 ORDER BY time

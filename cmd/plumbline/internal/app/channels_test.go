@@ -170,19 +170,31 @@ func awaitMails(ctx context.Context, t *testing.T, post *fakesmtp.Server, want i
 	}
 }
 
-// A deploy that a producer reports is a change event at PagerDuty.
+// A deploy that producers report, each of its replicas too, is a change event at PagerDuty.
 func TestADeployReachesPagerDuty(t *testing.T) {
 	w := newWorld(t)
 	token := strings.Repeat("0123456789abcdef", 2)
 	w.write(t, "http.tokens", token+"\n")
 	s := w.serve(t, func(c *app.Config) { c.HTTPIngest.TokenFile = filepath.Join(w.dir, "http.tokens") })
-	if status, body := s.post(t, "/api/v1/deployments", token, `{"model":"checkout","deploy_hash":"d2","ts":`+unixMilli(time.Now())+`,"version":"v2","by":"ci"}`); status != http.StatusAccepted {
-		t.Fatalf("%d %s", status, body)
+	report := func(hash, by string) {
+		if status, body := s.post(t, "/api/v1/deployments", token, `{"model":"checkout","deploy_hash":"`+hash+`","ts":`+unixMilli(time.Now())+`,"version":"v2","by":"`+by+`"}`); status != http.StatusAccepted {
+			t.Fatalf("%d %s", status, body)
+		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), longPatience)
 	defer cancel()
-	if err := w.pagerduty.Wait(ctx, func() bool { return len(w.pagerduty.Changes()) > 0 }); err != nil {
-		t.Fatal(err)
+	await := func(n int) {
+		if err := w.pagerduty.Wait(ctx, func() bool { return len(w.pagerduty.Changes()) >= n }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report("d2", "ci")
+	await(1)
+	report("d2", "a replica")
+	report("d3", "ci")
+	await(2)
+	if last := w.pagerduty.Changes()[1]; len(w.pagerduty.Changes()) != 2 || !strings.HasPrefix(last.Payload.Summary, "checkout: deploy d3 ") {
+		t.Errorf("what a replica tells again is told again: %+v", last)
 	}
 	c := w.pagerduty.Changes()[0]
 	if !strings.HasPrefix(c.Payload.Summary, "checkout: deploy d2 began to serve") || !strings.Contains(string(c.Payload.Details), `"by":"ci"`) ||

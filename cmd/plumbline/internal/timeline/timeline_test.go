@@ -27,6 +27,7 @@ func past(t *testing.T, db *storage.DB) {
 		`INSERT INTO deployments (model, deploy_hash, stage, ts, version, by, commit, dataset_hash, feature_job, note) VALUES
 			('m', 'd1', 'production', '2026-11-20 15:00:00', 'v1', 'ci', 'abc', 'data-1', 'hourly', ''),
 			('m', 'd2', 'production', '2026-11-21 11:50:00', 'v2', 'ann', 'def', 'data-2', 'hourly', 'a | b'),
+			('m', 'd2', 'production', '2026-11-21 11:51:00', 'v2', 'a replica', 'def', 'data-2', 'hourly', 'a | b'),
 			('other', 'x', 'production', '2026-11-21 11:50:00', '', '', '', '', '', '')`,
 		`INSERT INTO findings (at, signal, model, deploy_hash, stage, feature, reference, measure, value, verdict) VALUES
 			('2026-11-21 11:55:00', 'drift', 'm', 'd2', 'production', 'distance', 'training', 'psi', 3.25, 'breach'),
