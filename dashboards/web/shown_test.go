@@ -12,7 +12,8 @@ import (
 	"github.com/plumbline-slo/plumbline/testenv"
 )
 
-// A model that answers in the shadow only is silent where it matters, and is listed.
+// A model that answers in the shadow only, or was deployed and never answered, is silent
+// where it matters, and is listed.
 func TestShadowTrafficIsNoTraffic(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{})
 	for _, table := range []string{"series_minute", "series_hour"} {
@@ -22,14 +23,25 @@ func TestShadowTrafficIsNoTraffic(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := env.DB.Conn().Exec(t.Context(), `INSERT INTO deployments (model, deploy_hash, stage, ts)
+		SELECT f.1, 'd', f.2, toDateTime64({now:Int64} - f.3, 3)
+		FROM (SELECT arrayJoin([('deployed', 'production', 10800), ('trained', 'training', 10800), ('long-ago', 'production', 7862400)]) AS f)`, clickhouse.Named("now", now().Unix())); err != nil {
+		t.Fatal(err)
+	}
 	h := handler(t, env.DB.Conn(), web.Config{})
 	body := mustGet(t, h, "/")
+	wants(t, line(t, body, ">deployed<"), `class="state missing"`, "no production prediction in 90 days")
+	if strings.Contains(body, ">trained<") || strings.Contains(body, ">long-ago<") {
+		t.Error("a training run, or a deploy of long ago, is listed")
+	}
 	gone := line(t, body, ">gone<")
 	wants(t, gone, `class="state missing"`, "no production prediction for 3 h 0 min", "last 3 h 0 min ago")
 	candidate := line(t, body, ">candidate<")
 	wants(t, candidate, `class="state missing"`, "no production prediction in 90 days", "none in 90 days")
-	if status, body := get(t, h, "/models/candidate"); status != http.StatusOK {
-		t.Errorf("status %d: %s", status, body)
+	for _, model := range []string{"candidate", "deployed"} {
+		if status, body := get(t, h, "/models/"+model); status != http.StatusOK {
+			t.Errorf("%s: status %d: %s", model, status, body)
+		}
 	}
 }
 
