@@ -76,8 +76,8 @@ func (g generator) promises() []cog.Builder[dashboard.Panel] {
 		OverrideByRegexp("/^(budget left|change in 7 days)$/", []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: "decimals", Value: 1}, {Id: width, Value: 130}}).
 		OverrideByRegexp("/^(over|pages)$/", []dashboard.DynamicConfigValue{{Id: width, Value: 70}})
 	left := seriesPanel(text{
-		title:       "What gets worse? Error budget left of each promise",
-		description: "Share of each promise's error budget that is left, by hour, over the period in its name: 100 % is untouched, 0 % spent, less is overspent. A gap: nothing was known of it then. No data: nothing is promised, or nothing was known of any promise.",
+		title:       "What gets worse? Error budget left of promises",
+		description: "Share of the error budget that is left of the 15 promises with least, by hour, over the period in their names: 100 % is untouched, 0 % spent, less is overspent. A gap: nothing was known of it then. No data: nothing is promised, or nothing was known of any promise.",
 		unit:        "percentunit",
 	}, gapHours, seriesQuery("A", g.sql("exec_budgets"))).AxisSoftMax(1).
 		Thresholds(steps([]string{colorBreach, colorOK}, 0)).ThresholdsStyle(dashedThresholds()).

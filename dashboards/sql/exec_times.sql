@@ -30,8 +30,8 @@ WITH
 SELECT tupleElement(line, 2) AS metric, tupleElement(line, 3) AS value
 FROM (SELECT * FROM took CROSS JOIN open CROSS JOIN watched)
 ARRAY JOIN [
-  (1, concat('to acknowledge', if(not_acknowledged > 0, concat(', ', toString(not_acknowledged), ' never'), '')), to_acknowledge),
-  (2, concat('to resolve', if(not_resolved > 0, concat(', ', toString(not_resolved), ' open'), '')), to_resolve),
-  (3, 'a page was open', if(some = 0 AND looks = 0, NULL, seconds))
+  (1, concat('median to acknowledge', if(not_acknowledged > 0, concat(' (', toString(not_acknowledged), ' not taken)'), '')), to_acknowledge),
+  (2, concat('median to resolve', if(not_resolved > 0, concat(' (', toString(not_resolved), ' still open)'), '')), to_resolve),
+  (3, 'a page was open, in all', if(some = 0 AND looks = 0, NULL, seconds))
 ] AS line
 ORDER BY tupleElement(line, 1)
