@@ -67,13 +67,14 @@ func (g generator) promises() []cog.Builder[dashboard.Panel] {
 	const width = "custom.width"
 	list := tablePanel(text{
 		title:       "Which promises are broken, and which are at risk?",
-		description: "One row a promise, the worst first: broken is one whose error budget is spent, at risk one with under a quarter left. Achieved is the share that was good in the promise's period so far, where it is a share of something. What nothing is known of is neither kept nor broken, and has no number; the last column says why. A model without a promise has a row that says so. An empty table: no model is chosen.",
+		description: "One row a promise, the worst first: broken is one whose error budget is spent, at risk one with under a quarter left. Achieved is the share that was good in the promise's period so far, where it is a share of something. Pages are those of the range of time; open now is the incident that is not over at its end. What nothing is known of is neither kept nor broken, and has no number; the last column says why. A model without a promise has a row that says so. An empty table: no model is chosen.",
 		unit:        "none",
 	}, g.sql("exec_promises")).Height(10).Span(24).
 		OverrideByName("promise", wordColors(map[string]string{"broken": colorBreach, "at risk": colorWarn, "kept": colorOK, "not known": colorMissing, "none made": colorMissing, "on trial": colorPlain})).
 		OverrideByName("model", g.modelLink()).
 		OverrideByRegexp("/^(target|achieved)$/", []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: width, Value: 90}}).
 		OverrideByRegexp("/^(budget left|change in 7 days)$/", []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: "decimals", Value: 1}, {Id: width, Value: 130}}).
+		OverrideByName("open now", wordColors(map[string]string{plumbline.SeverityPage: colorBreach, plumbline.SeverityTicket: colorWarn})).
 		OverrideByRegexp("/^(over|pages)$/", []dashboard.DynamicConfigValue{{Id: width, Value: 70}})
 	left := seriesPanel(text{
 		title:       "What gets worse? Error budget left of promises",
@@ -84,7 +85,7 @@ func (g generator) promises() []cog.Builder[dashboard.Panel] {
 		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: a budget is nearly spent", g.runbooks+"/exhaustion")})
 	right := seriesPanel(text{
 		title:       "Are the answers right? Share of right answers by day",
-		description: "Of each day's labelled predictions the share that was right, of all deploys; of a model that decides itself what ever gets a label, the bounds between which that share is. Dashed and thin: the share of the day's predictions whose label is in, without which the other says little. Predicted numbers have no right or wrong, so that only their dashed line is there. No data: no label is in.",
+		description: "Of each day's labelled predictions the share that was right, of all deploys; of a model that decides itself what ever gets a label, the bounds between which that share is. A day with fewer than 20 labels has no point. Dashed and thin: the share of the day's predictions whose label is in, without which the other says little. Predicted numbers have no right or wrong, so that only their dashed line is there. No data: no label is in.",
 		unit:        "percentunit",
 	}, gapBlocks, seriesQuery("A", g.sql("exec_quality")), seriesQuery("B", g.sql("exec_labels"))).AxisSoftMax(1).
 		OverrideByQuery("B", []dashboard.DynamicConfigValue{
