@@ -67,7 +67,7 @@ func (g generator) promises() []cog.Builder[dashboard.Panel] {
 	const width = "custom.width"
 	list := tablePanel(text{
 		title:       "Which promises are broken, and which are at risk?",
-		description: "One row a promise, the worst first: broken is one whose error budget is spent, at risk one with under a quarter left. Achieved is the share that was good in the promise's period so far, where it is a share of something. Pages are those of the range of time; open now is the incident that is not over at its end. What nothing is known of is neither kept nor broken, and has no number; the last column says why. A model without a promise has a row that says so. An empty table: no model is chosen.",
+		description: "One row a promise, the worst first: broken is one whose error budget is spent, at risk one with under a quarter left, on trial one that nobody is told of yet. Achieved is the share that was good in the promise's period so far, where it is a share of something. Pages are those of the range of time; open now is the incident that is not over at its end. What nothing is known of is neither kept nor broken, and has no number; the last column says why. A model without a promise has a row that says so. An empty table: no model is chosen.",
 		unit:        "none",
 	}, g.sql("exec_promises")).Height(10).Span(24).
 		OverrideByName("promise", wordColors(map[string]string{"broken": colorBreach, "at risk": colorWarn, "kept": colorOK, "not known": colorMissing, "none made": colorMissing, "on trial": colorPlain})).
