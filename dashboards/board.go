@@ -44,7 +44,7 @@ type section struct {
 
 // boards returns the dashboards in the order of their links.
 func (g generator) boards() []board {
-	return []board{g.onCall()}
+	return []board{g.executive(), g.onCall()}
 }
 
 // json returns a dashboard as Grafana takes it.
@@ -98,12 +98,13 @@ func (g generator) sql(name string) string {
 	return g.grafana(string(text))
 }
 
-// grafana fills in the objectives, the models with partial feedback, the measures that
-// are shares and what is said of a deploy that serves no more, and turns $model into a
-// quoted list: right for one value and for many.
+// grafana fills in the objectives by window pair and as promises, the models with partial
+// feedback, the measures that are shares and what is said of a deploy that serves no more,
+// and turns $model into a quoted list: right for one value and for many.
 func (g generator) grafana(sql string) string {
 	return strings.NewReplacer(
 		"$objectives", objectivesSQL(g.objectives),
+		"$promises", promisesSQL(g.objectives),
 		"$partial", modelsSQL(g.partial),
 		"$shares", "["+plumbline.ShareMeasuresSQL+"]",
 		"$elsewhere", quoteSQL(plumbline.AssumesElsewhere),

@@ -98,14 +98,15 @@ func TestWriteNamesTheDirectoryItCannotUse(t *testing.T) {
 
 func TestPush(t *testing.T) {
 	const folderExists = http.StatusPreconditionFailed
+	declared := every(t)
 	tests := []struct {
 		name           string
 		folder, board  int
 		wantErr        string
 		wantDashboards int
 	}{
-		{"new folder", 200, 200, "", 1},
-		{"folder there", folderExists, 200, "", 1},
+		{"new folder", 200, 200, "", len(declared)},
+		{"folder there", folderExists, 200, "", len(declared)},
 		{"token refused", 401, 200, "401", 0},
 		{"dashboard refused", 200, 412, "412: not today", 1},
 	}
@@ -115,15 +116,15 @@ func TestPush(t *testing.T) {
 			mux := http.NewServeMux()
 			mux.HandleFunc("POST /grafana/api/folders", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(tt.folder) })
 			mux.HandleFunc("POST /grafana/api/dashboards/db", func(w http.ResponseWriter, r *http.Request) {
-				pushed++
 				var body struct {
 					Dashboard struct{ UID string }
 					FolderUID string
 					Overwrite bool
 				}
-				if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Dashboard.UID != dashboards.OnCallUID || !body.Overwrite || body.FolderUID != dashboards.FolderUID {
+				if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Dashboard.UID != declared[pushed].Name || !body.Overwrite || body.FolderUID != dashboards.FolderUID {
 					t.Errorf("pushed %+v, %v", body, err)
 				}
+				pushed++
 				if got := r.Header.Get("Authorization"); got != "Bearer secret" {
 					t.Errorf("authorization %q", got)
 				}

@@ -131,3 +131,9 @@ SELECT toDateTime64({now:Int64} - 4000, 3), 'partition_parked', '', '', '', 'pre
 INSERT INTO incidents (incident, key, model, deploy_hash, slo, name, owner, severity, opened, escalated, acknowledged, acknowledged_by, resolved, version)
 SELECT i.1, 'k', {model:String}, i.2, {slo:String}, 'SLOBurn', 'ml-oncall', 'page', toDateTime64({now:Int64} - i.3, 3) AS opened, opened, toDateTime64(i.4, 3), i.5, toDateTime64(i.6, 3), 1
 FROM (SELECT arrayJoin([('k-1', {old:String}, 864000, {now:Int64} - 863000, 'bo', {now:Int64} - 860000), ('k-2', {new:String}, 1560, {now:Int64} - 1400, 'ana <ana@example.org>', 0)]) AS i)
+;
+-- Outcomes by hour, of which days are made; half of the wrong answers of each class.
+INSERT INTO outcome_hours (model, deploy_hash, stage, segment, time, known, predicted, label, count, correct, rows, version)
+SELECT {model:String}, {old:String}, 'production', '', toStartOfHour(toDateTime({now:Int64} - 3600 * number)) AS time, time, o.1, o.2, o.3, if(o.1 = o.2, o.3, 0), o.3, 1
+FROM numbers(2, 600)
+ARRAY JOIN [('late', 'late', 200), ('on_time', 'on_time', 340), ('late', 'on_time', 30), ('on_time', 'late', 30)] AS o
