@@ -47,11 +47,11 @@ func (g generator) staleness() []cog.Builder[dashboard.Panel] {
 		description: "Time since a deployment event last put a deploy into production in place of another; that one is told of again while it serves is no deploy. No data: no deployment event ever came, so that nobody can say.",
 		unit:        "s",
 	}, steps([]string{colorPlain}), g.sql("lifecycle_last_deploy"))
-	moved := statPanel(text{
-		title:       "How far is the input from what was trained on?",
-		description: "The input that was farthest from the training set on the newest closed day of the last three: PSI beyond what noise alone gives. The colours change at 0.1 and at 0.25, from which on the analyzer calls it a breach by default. No data: there is no training set, or no day was compared.",
+	drifted := statPanel(text{
+		title:       "How many inputs have left the training set?",
+		description: "Inputs on which a drift ticket against the training set is open after the newest closed day (UTC) of the last three, of all production deploys together: what lasts, and is beyond what quiet days show. 0 is that all were judged that could be, and none has. No data: there is no training set, no day was compared, or the first days are still learnt from.",
 		unit:        "none",
-	}, steps([]string{colorOK, colorWarn, colorBreach}, 0.1, 0.25), g.sql("lifecycle_moved")).Decimals(2).
+	}, steps([]string{colorOK, colorWarn}, 1), g.sql("lifecycle_open")).Decimals(0).
 		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: data drift", g.runbooks+"/data-drift")})
 	labels := statPanel(text{
 		title:       "How long must a verdict wait for labels?",
@@ -59,7 +59,7 @@ func (g generator) staleness() []cog.Builder[dashboard.Panel] {
 		unit:        "s",
 	}, steps([]string{colorPlain}), g.sql("lifecycle_label_wait")).
 		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: label delay", g.runbooks+"/label-delay")})
-	return []cog.Builder[dashboard.Panel]{age, last, moved, labels}
+	return []cog.Builder[dashboard.Panel]{age, last, drifted, labels}
 }
 
 func (g generator) serves() *table.PanelBuilder {
@@ -134,14 +134,14 @@ func (g generator) fit() []cog.Builder[dashboard.Panel] {
 		}, 330))
 	drift := seriesPanel(text{
 		title:       "Is it drifting away from its training? The five inputs that moved most",
-		description: "PSI against the training set beyond what noise alone gives, by closed day (UTC) of all production deploys together, of the five inputs of each model that were farthest on any day of the range. Below 0 is less than noise. A gap is a day on which the input could not be compared, or none was looked at.",
+		description: "PSI against the training set less what is usual of the input, the median of its quiet days: by closed day (UTC, drawn at its end) of all production deploys together, of the five inputs of each model that moved most in the last seven days of the range. Around 0 is as ever. A gap is a day on which the input could not be compared, or none was looked at.",
 		unit:        "none",
 	}, gapBlocks, seriesQuery("A", g.sql("lifecycle_drift"))).
 		Thresholds(steps([]string{colorPlain, colorWarn, colorBreach}, 0.1, 0.25)).ThresholdsStyle(dashedThresholds()).
 		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: data drift", g.runbooks+"/data-drift")})
 	tickets := seriesPanel(text{
 		title:       "How many inputs have a drift worth a ticket?",
-		description: "Inputs on which a drift ticket against the training set is open, by closed day (UTC), of all production deploys together: what lasts, and is beyond what quiet days show. A day that was compared and has none is 0; a gap is a day that was not.",
+		description: "Inputs on which a drift ticket against the training set is open, by closed day (UTC), of all production deploys together: what lasts, and is beyond what quiet days show. A day that was judged and has none is 0; a gap is a day that was not, as the first ones are learnt from.",
 		unit:        "none",
 	}, gapBlocks, seriesQuery("A", g.sql("lifecycle_tickets"))).Min(0).Decimals(0)
 	return []cog.Builder[dashboard.Panel]{training, drift, tickets}
@@ -157,11 +157,12 @@ func (g generator) waiting() []cog.Builder[dashboard.Panel] {
 		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: label delay", g.runbooks+"/label-delay")})
 	estimates := g.deployTable(text{
 		title:       "Is quality expected to hold? Estimates before the labels, against the target",
-		description: "Accuracy, or the mean error of a regression, that scores and the labels that are in promise of a window as a whole, as told last within the hour, with its 95 % interval; the least against its target first. Unproven: not yet 10 matured windows held as promised, so that nothing should rest on it. Target: the highest of the model's SLOs on accuracy. Labels say: accuracy over the labels of the same window alone, if there are 20. An empty table means that nothing was estimated in the last hour.",
+		description: "Accuracy, or the mean error of a regression, that scores and the labels that are in promise of a window as a whole, as told last within the hour, with its 95 % interval; the farthest under its target first. Held: the share of past intervals that held. Unproven: not yet 10 of them, or fewer than promised, so that nothing should rest on it. Contradicted: labels that are in are not what scores promised of them. Labels say: what the labels of the longest window with 20 of them say alone. Target: the highest of the model's SLOs on accuracy. An empty table means that nothing was estimated in the last hour.",
 		unit:        "none",
 	}, "lifecycle_estimates").Span(16).Height(9).
 		OverrideByRegexp("/^(estimate|low|high|target|labels_say)$/", []dashboard.DynamicConfigValue{{Id: "decimals", Value: 3}}).
-		OverrideByName("record", wordColors(map[string]string{"^proven": colorOK, "^unproven": colorWarn}, 90))
+		OverrideByName("held", shareOf(0)).
+		OverrideByName("record", wordColors(map[string]string{"^contradicted": colorBreach, "^proven": colorOK, "^unproven": colorWarn, "^no estimate": colorMissing}, 160))
 	return []cog.Builder[dashboard.Panel]{coverage, estimates}
 }
 

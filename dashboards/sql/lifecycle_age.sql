@@ -1,6 +1,6 @@
 -- How old the oldest deploy is that serves in production: since the first that is known of
--- it there, by a deployment event or by its first answer within 400 days. One that came
--- back is as old as it was. A model that did not answer in 24 hours has no age.
+-- it there, by a deployment event or by the hour of its first answer within 400 days. One
+-- that came back is as old as it was. A model that did not answer in 24 hours has no age.
 WITH
   answered AS (
     SELECT model, deploy_hash, min(time) AS first, max(time) AS last
@@ -23,7 +23,7 @@ WITH
   ),
   born AS (
     SELECT s.model AS model, s.deploy_hash AS deploy_hash,
-      if(t.first > toDateTime64(0, 3) AND t.first < s.first, t.first, toDateTime64(s.first, 3)) AS at
+      if(t.first > toDateTime64(0, 3) AND t.first < s.first + INTERVAL 1 HOUR, t.first, toDateTime64(s.first, 3)) AS at
     FROM serving AS s LEFT JOIN told AS t ON t.model = s.model AND t.deploy_hash = s.deploy_hash
   ),
   oldest AS (SELECT model, argMin(deploy_hash, at) AS deploy_hash, min(at) AS since FROM born GROUP BY model)

@@ -2,8 +2,8 @@
 -- were deployed and do not answer. A deploy serves if it answered in the last two hours in
 -- which its model answered at all. It began when it was last deployed in place of another,
 -- and is as old as the first that is known of it in its stage: one that came back is not
--- young. Without a deployment event that is its first answer within 400 days. What answers
--- users are production and canary; of shadows there is no share.
+-- young. Without a deployment event that is the hour of its first answer within 400 days.
+-- What answers users are production and canary; of shadows there is no share.
 WITH
   answered AS (
     SELECT model, deploy_hash, stage, min(time) AS first, max(time) AS last,
@@ -56,7 +56,7 @@ SELECT
     'serves') AS says,
   model, stage, deploy_hash, version,
   if(is_told, began, toDateTime64(first, 3)) AS since,
-  dateDiff('second', if(is_told AND (first_told < first OR requests = 0), first_told, toDateTime64(first, 3)), toDateTime64($__toTime, 3)) AS age,
+  dateDiff('second', if(is_told AND (requests = 0 OR first_told < first + INTERVAL 1 HOUR), first_told, toDateTime64(first, 3)), toDateTime64($__toTime, 3)) AS age,
   if(stage IN ('production', 'canary') AND all_requests > 0, requests / all_requests, NULL) AS share,
   requests, who AS by, commit, dataset_hash, feature_job
 FROM whole
