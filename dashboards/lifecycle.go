@@ -78,11 +78,14 @@ func (g generator) serves() *table.PanelBuilder {
 func (g generator) worth() []cog.Builder[dashboard.Panel] {
 	deploys := g.deployTable(text{
 		title:       "What was each deploy worth?",
-		description: "Production deploys that answered in the time range, the newest first, and what they did in it. Accuracy is over the labels that are in, with the ends of its 95 % interval; a fraction of coverage is no fair sample where some outcomes are known sooner. Fewer than 20 labels say nothing. Where a model decides itself which predictions ever get a label, low and high are the bounds between which accuracy is, whatever the others are. Than former: accuracy less that of the deploy before it, which had other traffic. Pages and tickets are of incidents about the deploy that opened in the range; incidents of an endpoint are no deploy's. Followed by: what was deployed next. An empty table means that nothing answered.",
+		description: "Production deploys that answered in the time range, the newest first, and what they did in it. Accuracy is over the labels that are in, with the ends of its 95 % interval; a fraction of coverage is no fair sample where some outcomes are known sooner. Fewer than 20 labels say nothing. Where a model decides itself which predictions ever get a label, low and high are the bounds between which accuracy is, whatever the others are. Than former: accuracy less that of the deploy before it, which had other traffic; it says worse or better where their intervals lie apart, as the gate in Slack does. Pages and tickets are of incidents about the deploy that opened in the range; incidents of an endpoint are no deploy's. Followed by: what was deployed next. An empty table means that nothing answered.",
 		unit:        "none",
 	}, "lifecycle_worth").
 		OverrideByRegexp("/^(accuracy|low|high)$/", shareOf(1)).
 		OverrideByName("than_former", shareOf(1)).
+		OverrideByName("says", wordColors(map[string]string{
+			"^worse": colorBreach, "^better": colorOK, "^withheld": colorMissing, "^insufficient": colorWarn,
+		}, 230)).
 		OverrideByName("followed_by", wordColors(map[string]string{"^rolled back": colorBreach}, 170))
 	traffic := seriesPanel(text{
 		title:       "Who answers? Share of a model's requests by deploy and day",

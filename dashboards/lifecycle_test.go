@@ -169,18 +169,18 @@ func deployed(t *testing.T, opts ...dashboards.Option) world {
 }
 
 func TestWhatDeploysWereWorth(t *testing.T) {
-	const title = "What was each deploy worth?"
-	columns := []string{"deploy_hash", "requests", "coverage", "accuracy", "low", "high", "than_former", "pages", "tickets", "followed_by"}
+	const title, withheld = "What was each deploy worth?", "withheld: the model decides what gets a label"
+	columns := []string{"deploy_hash", "requests", "coverage", "accuracy", "low", "high", "than_former", "says", "pages", "tickets", "followed_by"}
 	lowA, highA := wilson(0.9, 800)
 	lowB, highB := wilson(0.6, 400)
 	check(t, deployed(t).overQuarter(t, title, 0, "m"), columns,
-		[]any{"c", 200, 0.095, nil, nil, nil, nil, 0, 1, ""},
-		[]any{"b", 400, 1.0, 0.6, round(lowB), round(highB), -0.3, 2, 0, "rolled back to a"},
-		[]any{"a", 2000, 0.4, 0.9, round(lowA), round(highA), nil, 0, 0, "c"})
+		[]any{"c", 200, 0.095, nil, nil, nil, nil, "insufficient: fewer than 20 labels", 0, 1, ""},
+		[]any{"b", 400, 1.0, 0.6, round(lowB), round(highB), -0.3, "worse than before", 2, 0, "rolled back to a"},
+		[]any{"a", 2000, 0.4, 0.9, round(lowA), round(highA), nil, "nothing before it to compare with", 0, 0, "c"})
 	check(t, deployed(t, dashboards.WithPartial("m")).overQuarter(t, title, 0, "m"), columns,
-		[]any{"c", 200, 0.095, nil, 0.095, 1.0, nil, 0, 1, ""},
-		[]any{"b", 400, 1.0, nil, 0.6, 0.6, nil, 2, 0, "rolled back to a"},
-		[]any{"a", 2000, 0.4, nil, 0.36, 0.96, nil, 0, 0, "c"})
+		[]any{"c", 200, 0.095, nil, 0.095, 1.0, nil, withheld, 0, 1, ""},
+		[]any{"b", 400, 1.0, nil, 0.6, 0.6, nil, withheld, 2, 0, "rolled back to a"},
+		[]any{"a", 2000, 0.4, nil, 0.36, 0.96, nil, withheld, 0, 0, "c"})
 }
 
 // By day a number needs 20 labels, and of partial feedback there are bounds alone.

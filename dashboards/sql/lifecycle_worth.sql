@@ -2,7 +2,8 @@
 -- it was asked, what its labels say, what it was paged for. Fewer than 20 labels say
 -- nothing. Of a model that decides itself which predictions ever get a label there is no
 -- accuracy, and low and high are the bounds between which it is: all of the others wrong,
--- and all of them right. Counted by hour, which is cheap over months. With weights
+-- and all of them right. It was worse or better than the deploy before it where their 95 %
+-- intervals lie apart, as the gate in Slack has it. Counted by hour, which is cheap over months. With weights
 -- that differ, labels are worth as many as Kish's effective size says.
 WITH
   asked AS (
@@ -52,13 +53,25 @@ WITH
     LEFT JOIN born AS b ON b.model = a.model AND b.deploy_hash = a.deploy_hash
     LEFT JOIN born AS f ON f.model = a.model AND f.deploy_hash = b.follower
     LEFT JOIN named AS v ON v.model = a.model AND v.deploy_hash = a.deploy_hash
+  ),
+  ends AS (
+    SELECT *,
+      (accuracy + 1.920729 / n - 1.959964 * sqrt(accuracy * (1 - accuracy) / n + 0.960365 / pow(n, 2))) / (1 + 3.841459 / n) AS wilson_low,
+      (accuracy + 1.920729 / n + 1.959964 * sqrt(accuracy * (1 - accuracy) / n + 0.960365 / pow(n, 2))) / (1 + 3.841459 / n) AS wilson_high
+    FROM deploys
+  ),
+  compared AS (
+    SELECT *, lagInFrame(accuracy) OVER former AS former_accuracy, lagInFrame(wilson_low) OVER former AS former_low, lagInFrame(wilson_high) OVER former AS former_high
+    FROM ends
+    WINDOW former AS (PARTITION BY model ORDER BY first, last, deploy_hash ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
   )
 SELECT model, deploy_hash, version, if(first_told > toDateTime64(0, 3), first_told, NULL) AS deployed, first AS first_hour, last AS last_hour, followed_by,
   requests, least(labelled / requests, 1) AS coverage, accuracy,
-  if(bounded, if(labelled > 0, hits / at_stake, NULL), (accuracy + 1.920729 / n - 1.959964 * sqrt(accuracy * (1 - accuracy) / n + 0.960365 / pow(n, 2))) / (1 + 3.841459 / n)) AS low,
-  if(bounded, if(labelled > 0, (hits + at_stake - labelled) / at_stake, NULL), (accuracy + 1.920729 / n + 1.959964 * sqrt(accuracy * (1 - accuracy) / n + 0.960365 / pow(n, 2))) / (1 + 3.841459 / n)) AS high,
-  accuracy - lagInFrame(accuracy) OVER (PARTITION BY model ORDER BY first, last, deploy_hash ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS than_former,
+  if(bounded, if(labelled > 0, hits / at_stake, NULL), wilson_low) AS low, if(bounded, if(labelled > 0, (hits + at_stake - labelled) / at_stake, NULL), wilson_high) AS high,
+  accuracy - former_accuracy AS than_former,
+  multiIf(bounded, 'withheld: the model decides what gets a label', accuracy IS NULL, 'insufficient: fewer than 20 labels', former_accuracy IS NULL, 'nothing before it to compare with',
+    wilson_high < former_low, 'worse than before', wilson_low > former_high, 'better than before', 'no difference shown') AS says,
   pages, tickets, note
-FROM deploys
+FROM compared
 ORDER BY first DESC, model, deploy_hash
 LIMIT 200
