@@ -121,13 +121,15 @@ func TestShareOfAnswers(t *testing.T) {
 }
 
 // outcomes adds what is known of an hour that began some hours ago, as the join writes it:
-// twice, and again for a segment.
+// again once more is known, which replaces what was, and for a segment.
 func (w world) outcomes(t *testing.T, hour int, model, deploy, stage string, labels, correct int) {
 	t.Helper()
-	w.add(t.Context(), t, fmt.Sprintf(`INSERT INTO outcome_hours (model, deploy_hash, stage, segment, time, known, predicted, label, count, correct, rows, squares, version)
-		SELECT '%s', '%s', '%s', segment, toStartOfHour(toDateTime({now:Int64})) - %d * 3600, toStartOfHour(toDateTime({now:Int64})), 'yes', o.1, o.2, o.3, o.2, o.2, version
-		FROM (SELECT arrayJoin(['', 'region=eu']) AS segment, arrayJoin([1, 2]) AS version, arrayJoin([('yes', %d, %d), ('no', %d, 0)]) AS o) WHERE o.2 > 0`,
-		model, deploy, stage, hour, correct, correct, labels-correct))
+	for version := range 2 {
+		w.add(t.Context(), t, fmt.Sprintf(`INSERT INTO outcome_hours (model, deploy_hash, stage, segment, time, known, predicted, label, count, correct, rows, squares, version)
+			SELECT '%s', '%s', '%s', segment, toStartOfHour(toDateTime({now:Int64})) - %d * 3600, toStartOfHour(toDateTime({now:Int64})), 'yes', o.1, o.2, o.3, o.2, o.2, %d
+			FROM (SELECT arrayJoin(['', 'region=eu']) AS segment, arrayJoin([('yes', %d, %d), ('no', %d, 0)]) AS o)`,
+			model, deploy, stage, hour, version, correct*version+1-version, correct*version, (labels-correct)*version))
+	}
 }
 
 func (w world) requests(t *testing.T, hour int, model, deploy, stage string, count int) {
@@ -160,11 +162,12 @@ func deployed(t *testing.T, opts ...dashboards.Option) world {
 		w.requests(t, o.hour, "m", o.deploy, o.stage, o.asked)
 		w.outcomes(t, o.hour, "m", o.deploy, o.stage, o.labels, o.labelRight)
 	}
-	// b was paged for twice, once of it with two SLOs' worth of history; one incident is older
-	// than the range, one the endpoint's, one a ticket.
-	w.add(t.Context(), t, `INSERT INTO incidents (incident, key, model, deploy_hash, slo, severity, opened, escalated, resolved, version)
-		SELECT i.1, 'k', 'm', i.2, 's', i.3, toDateTime64({now:Int64} - i.4, 3), toDateTime64(0, 3), toDateTime64(0, 3), i.5
-		FROM (SELECT arrayJoin([('1', 'b', 'ticket', 360000, 1), ('1', 'b', 'page', 360000, 2), ('2', 'b', 'page', 350000, 1), ('3', 'b', 'page', 9000000, 1), ('4', '', 'page', 1000, 1), ('5', 'c', 'ticket', 1000, 1)]) AS i)`)
+	// b was paged for twice, once after a ticket; one incident is older than the range, one the
+	// endpoint's, one a ticket.
+	for _, incident := range []string{"'1', 'b', 'ticket', 360000, 1", "'1', 'b', 'page', 360000, 2", "'2', 'b', 'page', 350000, 1", "'3', 'b', 'page', 9000000, 1", "'4', '', 'page', 1000, 1", "'5', 'c', 'ticket', 1000, 1"} {
+		w.add(t.Context(), t, `INSERT INTO incidents (incident, key, model, deploy_hash, slo, severity, opened, escalated, resolved, version)
+			SELECT i.1, 'k', 'm', i.2, 's', i.3, toDateTime64({now:Int64} - i.4, 3), toDateTime64(0, 3), toDateTime64(0, 3), i.5 FROM (SELECT (`+incident+`) AS i)`)
+	}
 	return w
 }
 
@@ -264,17 +267,17 @@ func TestTrialsAnswerOtherwise(t *testing.T) {
 		hour          int
 		deploy, stage string
 		count         int
-	}{{1, "a", "production", 600}, {2, "a", "production", 100}, {9, "a", "production", 5000}, {1, "c", "canary", 100}, {2, "c", "canary", 100}, {40, "lone", "shadow", 10}} {
+	}{{1, "a", "production", 600}, {2, "a", "production", 100}, {9, "a", "production", 5000}, {1, "c", "canary", 100}, {2, "c", "canary", 100}, {2, "c", "production", 900}, {40, "lone", "shadow", 10}} {
 		w.requests(t, o.hour, "m", o.deploy, o.stage, o.count)
 	}
 	w.add(t.Context(), t, `INSERT INTO categories_hour (model, deploy_hash, stage, segment, series, time, value, kind, count, rows)
 		SELECT 'm', d.1, d.2, '', 'predicted', toStartOfHour(toDateTime({now:Int64})) - d.3 * 3600, d.4, 0, d.5, d.5
 		FROM (SELECT arrayJoin([('a', 'production', 1, 'yes', 60), ('a', 'production', 1, 'no', 540), ('a', 'production', 2, 'yes', 90), ('a', 'production', 2, 'no', 10), ('a', 'production', 9, 'other', 5000),
-			('c', 'canary', 1, 'yes', 10), ('c', 'canary', 1, 'no', 90), ('c', 'canary', 2, 'yes', 50), ('c', 'canary', 2, 'maybe', 50)]) AS d)`)
+			('c', 'canary', 1, 'yes', 10), ('c', 'canary', 1, 'no', 90), ('c', 'canary', 2, 'yes', 50), ('c', 'canary', 2, 'maybe', 50), ('c', 'production', 2, 'maybe', 900)]) AS d)`)
 	w.add(t.Context(), t, `INSERT INTO series_hour (model, deploy_hash, stage, segment, series, grid, time, count, sum_nano)
 		SELECT 'm', d.1, d.2, '', d.3, 'g', toStartOfHour(toDateTime({now:Int64})) - d.4 * 3600, d.5, toInt128(d.5 * d.6 * 1e9)
 		FROM (SELECT arrayJoin([('a', 'production', 'latency_ms', 1, 600, 10.), ('a', 'production', 'latency_ms', 2, 100, 30.), ('c', 'canary', 'latency_ms', 1, 100, 12.), ('c', 'canary', 'latency_ms', 2, 100, 40.),
-			('c', 'canary', 'score', 1, 100, 0.5)]) AS d)`)
+			('c', 'production', 'latency_ms', 2, 900, 99.), ('c', 'canary', 'score', 1, 100, 0.5)]) AS d)`)
 	// Of 200 answers of the canary yes were 60, no 90 and maybe 50; production's of the same
 	// hours, each worth 100, yes 10 + 90, no 90 + 10.
 	noise := 0.0
@@ -387,10 +390,19 @@ func TestWaitForLabels(t *testing.T) {
 	w := lifecycle(t)
 	w.add(t.Context(), t, `INSERT INTO findings (at, signal, model, deploy_hash, stage, feature, window, measure, value, verdict)
 		SELECT toDateTime64({now:Int64} - f.1, 3), 'maturity', f.2, f.3, 'production', f.4, f.5, 'mature_in_seconds', f.6, f.7
-		FROM (SELECT arrayJoin([(60, 'm', '', '', '1d', 7200., 'ok'), (900, 'm', '', '', '1d', 1., 'ok'), (60, 'm', 'a', '', '1d', 9e9, 'ok'), (60, 'm', '', 'all', '0s', 9e9, 'ok'), (60, 'm', '', '', '7d', 5., 'insufficient'),
+		FROM (SELECT arrayJoin([(60, 'm', '', '', '1d', 7200., 'ok'), (900, 'm', '', '', '1d', 1., 'ok'), (30, 'm', 'a', '', '1d', 9e9, 'ok'), (60, 'm', '', 'all', '0s', 9e9, 'ok'), (60, 'm', '', '', '7d', 5., 'insufficient'),
 			(900, 'late', '', '', '1d', 5., 'ok'), (60, 'late', '', '', '1d', nan, 'missing'), (7200, 'stale', '', '', '1d', 5., 'ok')]) AS f)`)
 	check(t, w.overQuarter(t, "How long must a verdict wait for labels?", 0, "m", "late", "stale"), []string{"metric", "value"},
 		[]any{"late", nil}, []any{"stale", nil}, []any{"m 1d", 7200.0})
+}
+
+// An event that was sent twice is one; a training set is no deploy.
+func TestDeployEvents(t *testing.T) {
+	w := serving(t)
+	w.add(t.Context(), t, `INSERT INTO deployments (model, deploy_hash, stage, ts, version, known) SELECT 'n', 'x', 'production', toDateTime64({now:Int64} - 18000, 3), 'v2', toDateTime64({now:Int64}, 3)`)
+	check(t, w.overQuarter(t, "What was deployed when, by whom, and why?", 0, "m", "n"), []string{"model", "deploy_hash", "stage"},
+		[]any{"m", "a", "production"}, []any{"m", "s", "shadow"}, []any{"n", "x", "production"}, []any{"m", "a", "production"},
+		[]any{"n", "y", "production"}, []any{"m", "b", "production"}, []any{"m", "a", "production"})
 }
 
 // Without any model Grafana puts nothing where the models stand: no data, and no error.
