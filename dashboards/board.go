@@ -44,7 +44,7 @@ type section struct {
 
 // boards returns the dashboards in the order of their links.
 func (g generator) boards() []board {
-	return []board{g.executive(), g.onCall()}
+	return []board{g.executive(), g.onCall(), g.lifecycle()}
 }
 
 // json returns a dashboard as Grafana takes it.

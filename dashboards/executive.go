@@ -7,7 +7,6 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
-	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 
 	plumbline "github.com/plumbline-slo/plumbline"
 )
@@ -70,11 +69,11 @@ func (g generator) promises() []cog.Builder[dashboard.Panel] {
 		description: "One row a promise, the worst first: broken is one whose error budget is spent, at risk one with under a quarter left, on trial one that nobody is told of yet. Achieved is the share that was good in the promise's period so far, where it is a share of something. Pages are those of the range of time; open now is the incident that is not over at its end. What nothing is known of is neither kept nor broken, and has no number; the last column says why. A model without a promise has a row that says so. An empty table: no model is chosen.",
 		unit:        "none",
 	}, g.sql("exec_promises")).Height(10).Span(24).
-		OverrideByName("promise", wordColors(map[string]string{"broken": colorBreach, "at risk": colorWarn, "kept": colorOK, "not known": colorMissing, "none made": colorMissing, "on trial": colorPlain})).
+		OverrideByName("promise", wordColors(map[string]string{"broken": colorBreach, "at risk": colorWarn, "kept": colorOK, "not known": colorMissing, "none made": colorMissing, "on trial": colorPlain}, 110)).
 		OverrideByName("model", g.modelLink()).
 		OverrideByRegexp("/^(target|achieved)$/", []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: width, Value: 90}}).
 		OverrideByRegexp("/^(budget left|change in 7 days)$/", []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: "decimals", Value: 1}, {Id: width, Value: 130}}).
-		OverrideByName("open now", wordColors(map[string]string{plumbline.SeverityPage: colorBreach, plumbline.SeverityTicket: colorWarn})).
+		OverrideByName("open now", wordColors(map[string]string{plumbline.SeverityPage: colorBreach, plumbline.SeverityTicket: colorWarn}, 110)).
 		OverrideByRegexp("/^(over|pages)$/", []dashboard.DynamicConfigValue{{Id: width, Value: 70}})
 	left := seriesPanel(text{
 		title:       "What gets worse? Error budget left of promises",
@@ -113,8 +112,8 @@ func (g generator) incidents() []cog.Builder[dashboard.Panel] {
 		description: "Incidents of the chosen models that were open at some time of the range, the newest 200 first. Severity is the highest that one reached. An empty cell: nobody took it, or it is not over. `plumbline incident show` with the name in the last column tells the whole story. An empty table: nobody was told of anything.",
 		unit:        "none",
 	}, g.sql("exec_incidents")).Span(24).
-		OverrideByName("severity", wordColors(map[string]string{plumbline.SeverityPage: colorBreach, plumbline.SeverityTicket: colorWarn})).
-		OverrideByName("status", wordColors(map[string]string{"open": colorBreach, "acknowledged": colorWarn, "resolved": colorOK})).
+		OverrideByName("severity", wordColors(map[string]string{plumbline.SeverityPage: colorBreach, plumbline.SeverityTicket: colorWarn}, 110)).
+		OverrideByName("status", wordColors(map[string]string{"open": colorBreach, "acknowledged": colorWarn, "resolved": colorOK}, 110)).
 		OverrideByName("model", g.modelLink()).
 		OverrideByRegexp("/^to (acknowledge|resolve)$/", []dashboard.DynamicConfigValue{{Id: "unit", Value: "s"}, {Id: "decimals", Value: 0}}).
 		OverrideByName("opened", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeAsIso"}})
@@ -129,7 +128,7 @@ func (g generator) business() []cog.Builder[dashboard.Panel] {
 		description: "The last closed window of every business figure that producers send, against the mean of the same hours of the weeks before, the unusual first. Between the two ends lies a week like those before, 95 times in 100. Unusual is neither good nor bad: that depends on the figure. One that is usually sent and was not has no value. An empty table: no figure is sent.",
 		unit:        "short",
 	}, g.sql("exec_kpis")).Span(24).
-		OverrideByName("reading", wordColors(map[string]string{"unusual": colorBreach, "not sent": colorMissing, "not known": colorMissing, "usual": colorOK})).
+		OverrideByName("reading", wordColors(map[string]string{"unusual": colorBreach, "not sent": colorMissing, "not known": colorMissing, "usual": colorOK}, 110)).
 		OverrideByName("model", g.modelLink()).
 		OverrideByName("difference", []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: "decimals", Value: 1}}).
 		OverrideByName("until", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeAsIso"}})
@@ -144,33 +143,6 @@ func (g generator) business() []cog.Builder[dashboard.Panel] {
 		unit:        "short",
 	}, gapBlocks, seriesQuery("A", g.sql("exec_requests")))).Decimals(0)
 	return []cog.Builder[dashboard.Panel]{figures, lines, requests}
-}
-
-// bars draws what is counted by day.
-func bars(p *timeseries.PanelBuilder) *timeseries.PanelBuilder {
-	return p.DrawStyle(common.GraphDrawStyleBars).FillOpacity(70).LineWidth(1).ShowPoints(common.VisibilityModeNever).Min(0).
-		Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal).Group("A"))
-}
-
-// modelLink leads from a cell with a model's name to the model's page.
-func (g generator) modelLink() []dashboard.DynamicConfigValue {
-	return []dashboard.DynamicConfigValue{{Id: "links", Value: []map[string]any{{
-		"title": "Open the model's page", "targetBlank": true,
-		"url": g.page + "/models/${__data.fields.model:percentencode}",
-	}}}}
-}
-
-// wordColors paints the cells of a column that holds one of few words.
-func wordColors(colors map[string]string) []dashboard.DynamicConfigValue {
-	options := make(map[string]dashboard.ValueMappingResult, len(colors))
-	for word, color := range colors {
-		options[word] = dashboard.ValueMappingResult{Color: ptr(color), Text: ptr(word)}
-	}
-	return []dashboard.DynamicConfigValue{
-		{Id: "custom.cellOptions", Value: map[string]any{"type": string(common.TableCellDisplayModeColorText)}},
-		{Id: "mappings", Value: []any{dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: options}}},
-		{Id: "custom.width", Value: 110},
-	}
 }
 
 // promisesSQL spells the objectives as a ClickHouse array of named tuples, one an SLO.

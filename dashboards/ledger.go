@@ -39,13 +39,5 @@ func (g generator) lastLook() []cog.Builder[dashboard.Panel] {
 
 // truthColors paints the cells of a column truth.
 func truthColors() []dashboard.DynamicConfigValue {
-	options := map[string]dashboard.ValueMappingResult{}
-	for truth, color := range map[string]string{plumbline.TruthTrue: colorOK, plumbline.TruthFalse: colorBreach, plumbline.TruthUndecided: colorMissing} {
-		options[truth] = dashboard.ValueMappingResult{Color: ptr(color), Text: ptr(truth)}
-	}
-	return []dashboard.DynamicConfigValue{
-		{Id: "custom.cellOptions", Value: map[string]any{"type": "color-text"}},
-		{Id: "mappings", Value: []any{dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: options}}},
-		{Id: "custom.width", Value: 90},
-	}
+	return wordColors(map[string]string{plumbline.TruthTrue: colorOK, plumbline.TruthFalse: colorBreach, plumbline.TruthUndecided: colorMissing}, 90)
 }

@@ -1,6 +1,9 @@
 package dashboards
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -114,19 +117,52 @@ func tablePanel(t text, sql string) *table.PanelBuilder {
 
 // verdictColors paints the cells of a column verdict.
 func verdictColors() []dashboard.DynamicConfigValue {
-	colors := map[string]string{
+	return wordColors(map[string]string{
 		plumbline.VerdictOK: colorOK, plumbline.VerdictBreach: colorBreach,
 		plumbline.VerdictInsufficient: colorWarn, plumbline.VerdictMissing: colorMissing,
-	}
+	}, 90)
+}
+
+// wordColors paints the cells of a column that holds one of few words.
+func wordColors(colors map[string]string, width int) []dashboard.DynamicConfigValue {
 	options := make(map[string]dashboard.ValueMappingResult, len(colors))
-	for verdict, color := range colors {
-		options[verdict] = dashboard.ValueMappingResult{Color: ptr(color), Text: ptr(verdict)}
+	for word, color := range colors {
+		options[word] = dashboard.ValueMappingResult{Color: ptr(color), Text: ptr(word)}
 	}
 	return []dashboard.DynamicConfigValue{
-		{Id: "custom.cellOptions", Value: map[string]any{"type": "color-text"}},
+		{Id: "custom.cellOptions", Value: map[string]any{"type": string(common.TableCellDisplayModeColorText)}},
 		{Id: "mappings", Value: []any{dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: options}}},
-		{Id: "custom.width", Value: 90},
+		{Id: "custom.width", Value: width},
 	}
+}
+
+// patternColors paints the cells of a column of words by what they begin with.
+func patternColors(colors map[string]string, width int) []dashboard.DynamicConfigValue {
+	var mappings []any
+	for _, pattern := range slices.Sorted(maps.Keys(colors)) {
+		mappings = append(mappings, dashboard.RegexMap{Type: dashboard.MappingTypeRegexToText, Options: dashboard.DashboardRegexMapOptions{
+			Pattern: "/" + pattern + "/", Result: dashboard.ValueMappingResult{Color: ptr(colors[pattern])},
+		}})
+	}
+	return []dashboard.DynamicConfigValue{
+		{Id: "custom.cellOptions", Value: map[string]any{"type": string(common.TableCellDisplayModeColorText)}},
+		{Id: "mappings", Value: mappings},
+		{Id: "custom.width", Value: width},
+	}
+}
+
+// modelLink leads from a cell with a model's name to the model's page.
+func (g generator) modelLink() []dashboard.DynamicConfigValue {
+	return []dashboard.DynamicConfigValue{{Id: "links", Value: []map[string]any{{
+		"title": "Open the model's page", "targetBlank": true,
+		"url": g.page + "/models/${__data.fields.model:percentencode}",
+	}}}}
+}
+
+// bars draws what is counted by day.
+func bars(p *timeseries.PanelBuilder) *timeseries.PanelBuilder {
+	return p.DrawStyle(common.GraphDrawStyleBars).FillOpacity(70).LineWidth(1).ShowPoints(common.VisibilityModeNever).Min(0).
+		Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal).Group("A"))
 }
 
 // link is a link that opens in a new tab: whoever is on call keeps the panel.

@@ -137,3 +137,46 @@ INSERT INTO outcome_hours (model, deploy_hash, stage, segment, time, known, pred
 SELECT {model:String}, {old:String}, 'production', '', toStartOfHour(toDateTime({now:Int64} - 3600 * number)) AS time, time, o.1, o.2, o.3, if(o.1 = o.2, o.3, 0), o.3, 1
 FROM numbers(2, 600)
 ARRAY JOIN [('late', 'late', 200), ('on_time', 'on_time', 340), ('late', 'on_time', 30), ('on_time', 'late', 30)] AS o
+;
+-- What the lifecycle of the model leaves behind: a training set, a canary that is right as
+-- often as production was and a shadow without labels, outcomes by hour, days of drift.
+INSERT INTO deployments (model, deploy_hash, stage, ts, version, by, commit, dataset_hash, note)
+SELECT {model:String}, 'ca9a21', 'canary', toDateTime64({now:Int64} - 36000, 3), 'v3', 'ci', 'd00d1e', 'flights-2026-11', 'a tenth of the traffic'
+;
+INSERT INTO series_hour (model, deploy_hash, stage, segment, series, grid, time, count, rows, sum_nano)
+SELECT {model:String}, {old:String}, 'training', '', 'requests', 'g', toStartOfHour(toDateTime({now:Int64} - 1000000)), 5000, 5000, toInt128(0)
+UNION ALL
+SELECT {model:String}, s.1, s.2, '', s.3, 'g', toStartOfHour(toDateTime({now:Int64} - 3600 * number)), s.4, s.4, toInt128(s.4 * s.5 * 1e9)
+FROM numbers(1, 9)
+ARRAY JOIN [('ca9a21', 'canary', 'requests', 72, 0.), ('5ad0e4', 'shadow', 'requests', 720, 0.), ('ca9a21', 'canary', 'latency_ms', 72, 14.), ({old:String}, 'production', 'latency_ms', 720, 12.), ({new:String}, 'production', 'latency_ms', 720, 12.), ('5ad0e4', 'shadow', 'score', 720, 0.3), ({old:String}, 'production', 'score', 720, 0.25)] AS s
+;
+INSERT INTO categories_hour (model, deploy_hash, stage, segment, series, time, value, kind, count, rows)
+SELECT {model:String}, s.1, s.2, '', 'predicted', toStartOfHour(toDateTime({now:Int64} - 3600 * number)), s.3, 0, s.4, s.4
+FROM numbers(1, 9)
+ARRAY JOIN [('ca9a21', 'canary', 'late', 18), ('ca9a21', 'canary', 'on time', 54), ({old:String}, 'production', 'late', 144), ({old:String}, 'production', 'on time', 576)] AS s
+;
+-- Of every hour that is over, and again under a greater version, as the join writes them.
+INSERT INTO outcome_hours (model, deploy_hash, stage, segment, time, known, predicted, label, count, correct, rows, squares, version)
+SELECT {model:String}, if(3600 * number <= {since:Int64}, {new:String}, {old:String}) AS deploy, 'production', segment,
+  toStartOfHour(toDateTime({now:Int64} - 3600 * number)), toStartOfHour(toDateTime({now:Int64} - 3600 * number + {delay:Int64})), 'late', o.1,
+  o.2, if(o.1 = 'late', o.2, 0), o.2, o.2, version
+FROM numbers(1, 24)
+ARRAY JOIN ['', 'region=eu'] AS segment
+ARRAY JOIN [1, 2] AS version
+ARRAY JOIN if(3600 * number <= {since:Int64}, [('late', 360), ('on time', 240)], [('late', 540), ('on time', 60)]) AS o
+UNION ALL
+SELECT {model:String}, 'ca9a21', 'canary', '', toStartOfHour(toDateTime({now:Int64} - 3600 * number)), toStartOfHour(toDateTime({now:Int64} - 3600 * number + {delay:Int64})), 'late', o.1,
+  o.2, if(o.1 = 'late', o.2, 0), o.2, o.2, 1
+FROM numbers(4, 6)
+ARRAY JOIN [('late', 54), ('on time', 6)] AS o
+;
+INSERT INTO drift_days (model, end, segment, series, reference, measure, version, settings, events, value, null_mean, p, evidence, threshold, status)
+SELECT {model:String}, toStartOfDay(toDateTime({now:Int64})) - INTERVAL number DAY, '', f.1, f.2, f.3, 1700000000000, 's', 17280, f.4, f.5, 0.4, 0.1, 1000, f.6
+FROM numbers(0, 10)
+ARRAY JOIN [('requests', '', '', 0., 0., ''), ('requests', 'training', '', 0., 0., ''), ('feature:distance', 'training', 'psi', if(number < 2, 2.4, 0.015), 0.01, if(number < 2, 'open', 'quiet')),
+  ('feature:origin', 'training', 'psi', 0.06, 0.01, 'quiet'), ('feature:hour', 'same-hours:4w', 'psi', 0.11, 0.01, 'quiet'), ('score', 'training', 'psi', 0.3, 0.01, 'quiet')] AS f
+;
+INSERT INTO findings (at, signal, model, deploy_hash, stage, window, window_end, measure, value, low, high, count, coverage, verdict, assumes)
+SELECT toDateTime64({now:Int64} - 60 - 300 * number, 3) AS at, 'maturity', {model:String}, '', 'production', w.1, at, 'mature_in_seconds', w.2, nan, nan, 17280, 0.42, 'ok', 'labels of a stratum come alike'
+FROM numbers(0, 13)
+ARRAY JOIN [('1d', 5400.), ('7d', 4500.)] AS w
