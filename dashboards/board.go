@@ -44,7 +44,7 @@ type section struct {
 
 // boards returns the dashboards in the order of their links.
 func (g generator) boards() []board {
-	return []board{g.onCall()}
+	return []board{g.onCall(), g.debug()}
 }
 
 // json returns a dashboard as Grafana takes it.
@@ -99,8 +99,8 @@ func (g generator) sql(name string) string {
 }
 
 // grafana fills in the objectives, the models with partial feedback, the measures that
-// are shares and what is said of a deploy that serves no more, and turns $model into a
-// quoted list: right for one value and for many.
+// are shares and what is said of a deploy that serves no more, and turns $model and
+// $feature into quoted lists: right for one value and for many.
 func (g generator) grafana(sql string) string {
 	return strings.NewReplacer(
 		"$objectives", objectivesSQL(g.objectives),
@@ -109,6 +109,7 @@ func (g generator) grafana(sql string) string {
 		"$elsewhere", quoteSQL(plumbline.AssumesElsewhere),
 		"$model", "${model:singlequote}",
 		"$window", "${window:singlequote}",
+		"$feature", "${feature:singlequote}",
 	).Replace(strings.TrimSpace(sql))
 }
 
