@@ -96,7 +96,7 @@ const lateWords = " Labels come late: of the newest predictions the first labels
 func (g generator) movedInputs() []cog.Builder[dashboard.Panel] {
 	moved := tablePanel(text{
 		title:       "Which input moved? Distance of each feature from each reference now",
-		description: "Latest finding of drift within 10 minutes of every feature, deploy, reference and window, by the measure that moved most in its least effects. Noise is the distance of samples of these sizes if nothing had changed, beyond is the distance without it. Breaches stand first, then what is missing, then the greatest. What is insufficient has no number, and the last column says why. A model without any finding is missing.",
+		description: "Latest finding of drift within 10 minutes of every feature, deploy, reference and window, by the measure that moved most in its least effects. Noise is the distance of samples of these sizes if nothing had changed, beyond is the distance without it. Breaches stand first, then what is missing, then the greatest. What is insufficient has no number, and the last column says why. A model, or a deploy that answers, without any finding is missing.",
 		unit:        "none",
 	}, g.sql("debug_inputs")).Span(24).Height(9).
 		OverrideByName("verdict", verdictColors()).
@@ -108,7 +108,7 @@ func (g generator) movedInputs() []cog.Builder[dashboard.Panel] {
 		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: data-drift", g.runbooks+"/data-drift")})
 	sound := tablePanel(text{
 		title:       "Are the values sound? What is null, missing, new or out of range",
-		description: "Latest checks of data quality within 10 minutes (repeats: 75): every breach, and every share of what should not come that is over 0, beside what is usual. Shares are from 0 to 1, others in the unit of their check. Checks that say nothing are one row of a deploy. A model without any finding is missing; where all checks say that nothing is wrong the table is empty.",
+		description: "Latest checks of data quality within 10 minutes (repeats: 75): every breach, and every share of what should not come that is over 0, beside what is usual. Shares are from 0 to 1, others in the unit of their check. All other checks of a deploy are one row for each verdict. A model, or a deploy that answers, without any finding is missing.",
 		unit:        "none",
 	}, g.sql("debug_soundness")).Span(24).Height(7).
 		OverrideByName("verdict", verdictColors()).
@@ -236,13 +236,13 @@ func (g generator) pipe() []cog.Builder[dashboard.Panel] {
 func (g generator) topics() *table.PanelBuilder {
 	return tablePanel(text{
 		title:       "Do events arrive, and are they taken? Topics in the last 24 hours",
-		description: "Every topic that was ever read, of all models: how old the newest stored event is, the longest that the newest event of a batch waited in the last hour to be stored, and how many events were refused as dead letters (plumbline dlq list shows them with the reason). Labels that wait are stored and not joined yet. A topic of which nothing was stored in 24 hours has no number. An empty table means that no topic was ever read.",
+		description: "Every topic that was ever read, of all models: how old the newest stored event is, how long the newest event of the last batch waited to be stored, and the longest that one did in the last hour (events that were read late, of a replay say, waited long), and how many events were refused as dead letters (plumbline dlq list shows them with the reason). Labels that wait are stored and not joined yet. A topic of which nothing was stored in 24 hours has no number; one of deploys may well be silent. An empty table means that no topic was ever read.",
 		unit:        "none",
 	}, g.sql("debug_topics")).Span(24).Height(7).
 		OverrideByName("says", painted(170, map[string]string{
 			"stores": colorOK, "refuses events": colorBreach, "nothing stored in 1 h": colorWarn, "nothing stored in 24 h": colorMissing,
 		})).
-		OverrideByRegexp("/^(newest_age|longest_wait|oldest_waits)$/", shown("s", 1)).
+		OverrideByRegexp("/^(newest_age|last_wait|longest_wait|oldest_waits)$/", shown("s", 1)).
 		OverrideByRegexp("/^(events|refused|labels_waiting)$/", shown("short", 1)).
 		OverrideByName("refused_share", shown("percentunit", 2)).
 		Links([]cog.Builder[dashboard.DashboardLink]{link("Runbook: service", g.runbooks+"/service")})

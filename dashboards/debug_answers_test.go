@@ -135,10 +135,10 @@ func TestTopics(t *testing.T) {
 	w.add(t.Context(), t, `INSERT INTO batches (topic, epoch, partition, first, last, table, rows, events, dead, known_min, known_max, stored)
 		SELECT 'good', 'e', 0, 20, 29, 'labels', 4, 4, 0, toDateTime64({now:Int64} - 50, 3), toDateTime64({now:Int64} - 10, 3), toDateTime64({now:Int64} - 5, 3)`)
 	w.add(t.Context(), t, `INSERT INTO join_cursor (topic, epoch, partition, done) SELECT 'good', 'e', 0, 19`)
-	hold(t, "topics", spelled(w.answer(t, "Do events arrive", "m"), "says", "topic", "newest_age", "longest_wait", "events", "refused", "refused_share", "labels_waiting", "oldest_waits"), []string{
-		"nothing stored in 24 h | silent | <nil> | <nil> | <nil> | <nil> | <nil> | 0 | <nil>",
-		"refuses events | bad | 7300 | <nil> | 100 | 20 | 0.2 | 0 | <nil>",
-		"stores | good | 10 | 30 | 204 | 0 | 0 | 4 | 50",
+	hold(t, "topics", spelled(w.answer(t, "Do events arrive", "m"), "says", "topic", "newest_age", "last_wait", "longest_wait", "events", "refused", "refused_share", "labels_waiting", "oldest_waits"), []string{
+		"refuses events | bad | 7300 | 100 | <nil> | 100 | 20 | 0.2 | 0 | <nil>",
+		"nothing stored in 24 h | silent | <nil> | <nil> | <nil> | <nil> | <nil> | <nil> | 0 | <nil>",
+		"stores | good | 10 | 5 | 30 | 204 | 0 | 0 | 4 | 50",
 	})
 }
 

@@ -52,6 +52,13 @@ func hold(t *testing.T, what string, got, want []string) {
 	}
 }
 
+// serving inserts a request of deploys: model, deploy, stage and age in seconds.
+func (w world) serving(t *testing.T, rows string) {
+	t.Helper()
+	w.add(t.Context(), t, `INSERT INTO series_minute (model, deploy_hash, stage, series, grid, time, count)
+		SELECT f.1, f.2, f.3, 'requests', '', toDateTime({now:Int64} - f.4), 1 FROM (SELECT arrayJoin([`+rows+`]) AS f)`)
+}
+
 // Of each feature, deploy and reference the measure that moved most counts, and what says
 // nothing has no number; breaches stand first, then what is missing.
 func TestInputsThatMovedStandFirst(t *testing.T) {
@@ -64,9 +71,10 @@ func TestInputsThatMovedStandFirst(t *testing.T) {
 			(60, 'd', 'canary', '', 'b', 'training', 'psi', 0.9, 'breach'),
 			(60, 'd', 'production', '', 'c', 'training', 'psi', 8., 'insufficient'), (60, 'd', 'production', '', '', 'previous-deploy', '', nan, 'missing'),
 			(60, 'd', 'production', 'region=eu', 'e', 'training', 'psi', 7., 'breach'), (1200, 'd', 'production', '', 'g', 'training', 'psi', 7., 'breach')]) AS f)`)
+	w.serving(t, `('m', 'd', 'production', 60), ('m', 'dark', 'production', 60), ('m', 'gone', 'production', 1200), ('unwatched', 'x', 'production', 60)`)
 	hold(t, "inputs", spelled(w.answer(t, "Which input moved?", "m", "unwatched"), "verdict", "model", "feature", "deploy", "measure", "value", "beyond"), []string{
 		"breach | m | b | d canary | psi | 0.9 | 0.8", "breach | m | b | d | psi | 0.5 | 0.4",
-		"missing | m | (all) | d |  | <nil> | <nil>", "missing | unwatched | (all) |  |  | <nil> | <nil>",
+		"missing | m | (all) | d |  | <nil> | <nil>", "missing | m | (all) | dark |  | <nil> | <nil>", "missing | unwatched | (all) |  |  | <nil> | <nil>",
 		"ok | m | a | d | tvd | 0.19 | 0.09", "insufficient | m | c | d | psi | <nil> | <nil>",
 	})
 	// The variable offers what came, and what is in breach first.
@@ -108,10 +116,13 @@ func TestChecksThatSayNothingAreOneRow(t *testing.T) {
 		FROM (SELECT arrayJoin([(60, 'd', 'a', 'null_share', 0.3, 'breach'), (60, 'd', 'b', 'mean', 900., 'breach'), (60, 'd', 'c', 'null_share', 0.02, 'ok'), (60, 'd', 'c', 'nan_share', 0., 'ok'),
 			(60, 'd', 'c', 'mean', 5., 'ok'), (60, 'd', 'c', 'constant_share', 0.5, 'ok'), (3000, 'd', '', 'duplicate_share', 0.04, 'breach'), (3000, 'd', 'c', 'missing_share', 0.9, 'breach'),
 			(60, 'e', 'a', 'null_share', nan, 'insufficient'), (60, 'e', 'a', 'mean', nan, 'insufficient'), (60, 'e', 'b', 'mean', nan, 'insufficient')]) AS f)`)
+	w.serving(t, `('m', 'd', 'production', 60), ('m', 'dark', 'production', 60), ('m', 'gone', 'production', 1200), ('unwatched', 'x', 'production', 60)`)
 	hold(t, "soundness", spelled(w.answer(t, "Are the values sound?", "m", "unwatched"), "verdict", "model", "feature", "measure", "now", "usual", "deploy"), []string{
 		"breach | m | a | null_share | 0.3 | 0.01 | d", "breach | m |  | duplicate_share | 0.04 | 0.01 | d", "breach | m | b | mean | 900 | 0.01 | d",
-		"missing | unwatched | (all) | no finding in 10 minutes: nobody looks at these events | <nil> | <nil> | ",
-		"ok | m | c | null_share | 0.02 | 0.01 | d", "insufficient | m | 2 features | 3 checks say nothing: too few | <nil> | <nil> | e",
+		"missing | m | (all) | no finding of features in 10 minutes: the deploy answers, and nothing looks at its events | <nil> | <nil> | dark",
+		"missing | unwatched | (all) | no finding of features in 10 minutes: nothing looks at these events | <nil> | <nil> | ",
+		"ok | m | c | null_share | 0.02 | 0.01 | d", "insufficient | m | (2 features) | checks that say nothing: 3, too few | <nil> | <nil> | e",
+		"ok | m | (1 feature) | checks within bounds: 3 | <nil> | <nil> | d",
 	})
 }
 
@@ -174,6 +185,22 @@ func TestGapsOfAFeature(t *testing.T) {
 		"0 h m d distance NaN or infinite 0.05", "0 h m d distance missing 0.10", "0 h m d distance null 0.20",
 		"0 h m e shadow distance NaN or infinite 0.00", "0 h m e shadow distance missing 1.00", "0 h m e shadow distance null 0.00",
 	})
+}
+
+// A model has a thousand series: those of the chosen feature are found by the key.
+func TestTheChosenFeatureIsReadByTheKey(t *testing.T) {
+	w := debugWorld(t)
+	w.add(t.Context(), t, `INSERT INTO series_hour (model, deploy_hash, stage, series, grid, time, count) SELECT 'm', 'd', 'production', 'feature:distance', 'f8', toStartOfHour(toDateTime({now:Int64})), 1`)
+	w.add(t.Context(), t, `INSERT INTO categories_hour (model, deploy_hash, stage, series, time, value, kind, count) SELECT 'm', 'd', 'production', 'feature:distance', toStartOfHour(toDateTime({now:Int64})), 'x', 0, 1`)
+	for _, p := range w.b.Panels {
+		if len(p.Targets) == 0 || !strings.Contains(p.Targets[0].RawSQL, "${feature") {
+			continue
+		}
+		_, plan := queryOver(t.Context(), t, w.conn, "EXPLAIN indexes = 1 "+p.Targets[0].RawSQL, w.b.span(t), w.now, "m")
+		if text := fmt.Sprint(plan); !strings.Contains(text, "series in 2-element set") {
+			t.Errorf("%s does not look the series up:\n%s", p.Title, text)
+		}
+	}
 }
 
 // The eight most frequent values are drawn and the rest together; one that an hour has not

@@ -5,7 +5,7 @@ WITH
   hours AS (
     SELECT model, deploy_hash, stage, substring(series, 9) AS feature, time, value, kind, sum(count) AS n
     FROM categories_hour
-    WHERE model IN ($model) AND series IN arrayMap(f -> concat('feature:', f), CAST([$feature], 'Array(String)'))
+    WHERE model IN ($model) AND series GLOBAL IN (SELECT concat('feature:', arrayJoin(CAST([$feature], 'Array(String)'))))
       AND kind != 1 AND segment = '' AND stage != 'training' AND time >= toStartOfHour($__fromTime) AND time <= $__toTime
     GROUP BY model, deploy_hash, stage, feature, time, value, kind
   ),

@@ -7,12 +7,12 @@ WITH
     FROM (
       SELECT model, deploy_hash, stage, series, time, count + nulls + nans + infs AS n, nulls AS null_n, nans + infs AS odd_n
       FROM series_hour
-      WHERE model IN ($model) AND series IN arrayMap(f -> concat('feature:', f), CAST([$feature], 'Array(String)'))
+      WHERE model IN ($model) AND series GLOBAL IN (SELECT concat('feature:', arrayJoin(CAST([$feature], 'Array(String)'))))
         AND segment = '' AND stage != 'training' AND time >= toStartOfHour($__fromTime) - INTERVAL 1 DAY AND time <= $__toTime
       UNION ALL
       SELECT model, deploy_hash, stage, series, time, count, if(kind = 1, count, 0), 0
       FROM categories_hour
-      WHERE model IN ($model) AND series IN arrayMap(f -> concat('feature:', f), CAST([$feature], 'Array(String)'))
+      WHERE model IN ($model) AND series GLOBAL IN (SELECT concat('feature:', arrayJoin(CAST([$feature], 'Array(String)'))))
         AND segment = '' AND stage != 'training' AND time >= toStartOfHour($__fromTime) - INTERVAL 1 DAY AND time <= $__toTime
     )
     GROUP BY model, deploy_hash, stage, feature, time

@@ -1,7 +1,8 @@
 -- What is wrong with the events: every check of data quality in breach, and every share of
--- what should not come that is over 0. Checks that say nothing are one row each of a
--- deploy and verdict, and a model of which there is no finding at all is missing. Repeats
--- are counted once an hour, all else within minutes.
+-- what should not come that is over 0. All other checks of a deploy are one row of each
+-- verdict, so that an empty table never means that all is well; a model that nobody looks
+-- at is missing, and so is a deploy that answers. Repeats are counted once an hour, all
+-- else within minutes.
 WITH latest AS (
   SELECT model, deploy_hash, stage, feature, measure,
     max(findings.at) AS last, argMax(findings.verdict, findings.at) AS verdict, argMax(findings.value, findings.at) AS value,
@@ -13,8 +14,16 @@ WITH latest AS (
 ),
 said AS (
   SELECT *, concat(deploy_hash, if(stage = 'production', '', concat(' ', stage))) AS deploy,
-    endsWith(measure, '_share') AND measure != 'constant_share' OR measure IN ('type_change', 'new_feature') AS wrong
+    endsWith(measure, '_share') AND measure != 'constant_share' OR measure IN ('type_change', 'new_feature') AS wrong,
+    verdict = 'breach' OR verdict = 'ok' AND wrong AND value > 0 AS told
   FROM latest
+),
+looked AS (SELECT DISTINCT model, deploy_hash, stage FROM latest WHERE measure != 'duplicate_share'),
+serving AS (
+  SELECT model, deploy_hash, stage
+  FROM series_minute
+  WHERE series = 'requests' AND segment = '' AND stage != 'training' AND model IN ($model) AND time > $__toTime - INTERVAL 10 MINUTE AND time <= $__toTime
+  GROUP BY model, deploy_hash, stage
 )
 SELECT verdict, model, feature, measure, now, usual, deploy, reference, at
 FROM (
@@ -22,17 +31,23 @@ FROM (
     if(isFinite(said.value), said.value, NULL) AS now, if(isFinite(before), before, NULL) AS usual, deploy, toString(reference) AS reference, last AS at,
     if(verdict = 'breach', 0, 2) AS rank, if(wrong, value, NULL) AS share
   FROM said
-  WHERE verdict = 'breach' OR verdict = 'ok' AND wrong AND value > 0
+  WHERE told
   UNION ALL
-  SELECT toString(verdict), toString(model), concat(toString(uniqExact(feature)), ' features'), concat(toString(count()), ' checks say nothing: ', any(assumes)),
-    NULL, NULL, deploy, '', max(last), if(verdict = 'missing', 1, 3), NULL
+  SELECT toString(verdict), toString(model), concat('(', toString(uniqExactIf(feature, feature != '') AS features), if(features = 1, ' feature)', ' features)')),
+    if(verdict = 'ok', concat('checks within bounds: ', toString(count())), concat('checks that say nothing: ', toString(count()), ', ', any(assumes))),
+    NULL, NULL, deploy, '', max(last), transform(verdict, ['missing', 'insufficient'], [1, 3], 4), NULL
   FROM said
-  WHERE verdict IN ('insufficient', 'missing')
+  WHERE NOT told
   GROUP BY verdict, model, deploy
   UNION ALL
-  SELECT 'missing', model, '(all)', 'no finding in 10 minutes: nobody looks at these events', NULL, NULL, '', '', NULL, 1, NULL
+  SELECT 'missing', model, '(all)', 'no finding of features in 10 minutes: nothing looks at these events', NULL, NULL, '', '', NULL, 1, NULL
   FROM (SELECT arrayJoin(CAST([$model], 'Array(String)')) AS model)
-  WHERE model GLOBAL NOT IN (SELECT toString(model) FROM latest)
+  WHERE model GLOBAL NOT IN (SELECT toString(model) FROM looked)
+  UNION ALL
+  SELECT 'missing', toString(model), '(all)', 'no finding of features in 10 minutes: the deploy answers, and nothing looks at its events', NULL, NULL,
+    concat(deploy_hash, if(stage = 'production', '', concat(' ', stage))), '', NULL, 1, NULL
+  FROM serving
+  WHERE model GLOBAL IN (SELECT model FROM looked) AND (model, deploy_hash, stage) GLOBAL NOT IN (SELECT model, deploy_hash, stage FROM looked)
 )
 ORDER BY rank, share DESC NULLS LAST, model, feature, measure, deploy
 LIMIT 200
