@@ -90,7 +90,7 @@ func chooses() []dashboard.DynamicConfigValue {
 }
 
 // lateWords end the descriptions of what rests on labels.
-const lateWords = " Labels come late: of the newest predictions the first labels are not a fair sample, so read coverage with it."
+const lateWords = " Labels come late: of the newest predictions the first labels are not a fair sample, so read coverage with it, and choose a longer range where labels take longer than this one."
 
 // movedInputs are the first look: what is not as it was.
 func (g generator) movedInputs() []cog.Builder[dashboard.Panel] {
@@ -251,7 +251,7 @@ func (g generator) topics() *table.PanelBuilder {
 func (g generator) wrongAnswers() []cog.Builder[dashboard.Panel] {
 	wrong := tablePanel(text{
 		title:       "Which answers were wrong last? The newest 50 with what they rest on",
-		description: "The newest 50 production predictions of the range whose label says that they were wrong, by event time, with their score, the label that counts now, and their features as they are stored: what the privacy policy drops or hashes is not here. Of a regression the newest labelled ones with their error. Features of an exchange that was logged in halves, and of raw rows that expired, are empty. An empty table means that none was wrong, or none is labelled yet.",
+		description: "The newest 50 production predictions of the range whose label says that they were wrong, by event time, with their score, the label that counts now, and their features as they are stored: what the privacy policy drops or hashes is not here. Of a regression the newest labelled ones with their error. Features of an exchange that was logged in halves, and of raw rows that expired, are empty. An empty table means that none was wrong, or that none of the range is labelled yet: choose a longer one.",
 		unit:        "none",
 	}, g.sql("debug_wrong")).Span(24).Height(12).
 		OverrideByRegexp("/^(at|labelled_at)$/", shown("dateTimeAsIso", 0)).

@@ -147,11 +147,16 @@ func TestTopics(t *testing.T) {
 func TestLabelsThatComeAndCount(t *testing.T) {
 	w := debugWorld(t)
 	w.add(t.Context(), t, `INSERT INTO labels (model, prediction_id, ts, known) SELECT 'm', toString(number), toDateTime64({now:Int64}, 3), toDateTime64({now:Int64} - 600, 3) FROM numbers(5)`)
-	w.add(t.Context(), t, `INSERT INTO outcome_cells (model, deploy_hash, stage, segment, time, known, labelled, correct, rows, version)
-		SELECT 'm', 'd', 'production', f.1, toDateTime({now:Int64} - f.2), toStartOfHour(toDateTime({now:Int64} - f.3)), f.4 * 10, 0, f.4, f.5
+	w.add(t.Context(), t, `INSERT INTO outcome_hours (model, deploy_hash, stage, segment, time, known, predicted, label, grid, count, correct, rows, version)
+		SELECT 'm', 'd', 'production', f.1, toStartOfHour(toDateTime({now:Int64} - f.2)), toStartOfHour(toDateTime({now:Int64} - f.3)), 'a', 'a', '', f.4 * 10, 0, f.4, f.5
 		FROM (SELECT arrayJoin([('', 864000, 600, 1, 1), ('', 864000, 600, 2, 2), ('', 60, 600, 1, 1), ('r=eu', 60, 600, 1, 1), ('', 864000, 90000, 9, 1)]) AS f)`)
 	hold(t, "labels", spelled(w.answer(t, "Do labels come", "m", "silent"), "metric", "value"), []string{"m came | 5", "m counted | 3"})
 }
+
+// hoursOfCells counts by hour what was counted by minute, as the join does.
+const hoursOfCells = `INSERT INTO outcome_hours (model, deploy_hash, stage, segment, time, known, predicted, label, grid, count, correct, rows, version)
+	SELECT model, deploy_hash, stage, segment, toStartOfHour(time) AS hour, known, 'cat', 'cat', '', sum(labelled), sum(correct), sum(rows), 1
+	FROM outcome_cells GROUP BY model, deploy_hash, stage, segment, hour, known`
 
 // The newest wrong answers are shown with what counts now: a label that was corrected, or
 // withdrawn, is no mistake any more; their features are those of the same delivery.
@@ -168,6 +173,7 @@ func TestTheLastWrongAnswers(t *testing.T) {
 	w.add(t.Context(), t, `INSERT INTO outcome_cells (model, deploy_hash, stage, time, known, labelled, correct, rows, version)
 		SELECT 'm', 'd', 'production', toStartOfMinute(toDateTime({now:Int64} - f.1)), toStartOfHour(toDateTime({now:Int64})), f.2, f.3, f.2, 1
 		FROM (SELECT arrayJoin([(600, 1, 0), (620, 2, 2), (630, 2, 1)]) AS f)`)
+	w.add(t.Context(), t, hoursOfCells)
 	w.add(t.Context(), t, `INSERT INTO predictions (model, deploy_hash, stage, prediction_id, ts, numbers, categories, nulls, status, weight)
 		SELECT 'm', 'd', f.1, f.2, toDateTime64({now:Int64} - f.3, 3), map('size', 1.5), map('fur', f.4), ['age'], 'ok', 1
 		FROM (SELECT arrayJoin([('production', 'wrong', 600, 'red'), ('shadow', 'wrong', 600, 'blue'), ('production', 'wrong', 700, 'green'), ('production', 'right', 610, 'black')]) AS f)`)
@@ -183,9 +189,13 @@ func TestTheLastWrongAnswers(t *testing.T) {
 func TestOnlyTheNewestWrongAnswersAreRead(t *testing.T) {
 	w := debugWorld(t)
 	w.add(t.Context(), t, `INSERT INTO outcomes (model, deploy_hash, stage, prediction_id, ts, known, label_topic, label_offset, predicted_value, label_value, truth_value, labelled, correct, version)
-		SELECT 'm', 'd', 'production', toString(number), toDateTime64({now:Int64} - 6 * number, 3), toDateTime64({now:Int64}, 3), 'labels', number, 3, 1, 1, 1, 0, 1 FROM numbers(1, 1000)`)
+		SELECT 'm', 'd', 'production', toString(number), toDateTime64({now:Int64} - 1800 - 6 * number, 3), toDateTime64({now:Int64}, 3), 'labels', number, 3, 1, 1, 1, 0, 1 FROM numbers(1, 1000)`)
 	w.add(t.Context(), t, `INSERT INTO outcome_cells (model, deploy_hash, stage, time, known, labelled, correct, rows, version)
 		SELECT 'm', 'd', 'production', toStartOfMinute(ts) AS minute, toStartOfHour(toDateTime({now:Int64})), 100 * count(), 0, count(), 1 FROM outcomes GROUP BY minute`)
+	w.add(t.Context(), t, hoursOfCells)
+	// What is wrong after the range is not among the 50.
+	w.add(t.Context(), t, `INSERT INTO outcome_hours (model, deploy_hash, stage, time, known, predicted, label, grid, count, correct, rows, version)
+		SELECT 'm', 'd', 'production', toStartOfHour(toDateTime({now:Int64})), toStartOfHour(toDateTime({now:Int64})), 'x', 'y', '', 100000, 0, 1000, 1`)
 	rows := w.answer(t, "Which answers were wrong last?", "m")
 	if len(rows) != 50 || rows[0]["prediction_id"] != "1" || rows[49]["prediction_id"] != "50" || !near(rows[0]["error"], 2) || rows[0]["predicted"] != "3" || rows[0]["label"] != "1" {
 		t.Errorf("%d rows, %v", len(rows), rows[:min(len(rows), 2)])

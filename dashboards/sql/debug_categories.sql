@@ -17,7 +17,7 @@ WITH
 SELECT time, concat(model, ' ', deploy_hash, if(stage = 'production', '', concat(' ', stage)), ' ', feature, ' ', tupleElement(part, 1)) AS metric, tupleElement(part, 2) AS value
 FROM (
   SELECT h.time AS time, h.model AS model, h.deploy_hash AS deploy_hash, h.stage AS stage, h.feature AS feature, any(f.names) AS names,
-    sumMap(map(h.value, if(h.kind = 0, h.n, 0))) AS counts, sum(h.n) AS total
+    sumMapIf(map(h.value, h.n), h.kind = 0 AND has(f.names, h.value)) AS counts, sum(h.n) AS total
   FROM hours AS h
   LEFT JOIN frequent AS f ON f.model = h.model AND f.feature = h.feature
   GROUP BY time, model, deploy_hash, stage, feature

@@ -1,8 +1,24 @@
 -- The newest 50 predictions of the range that are wrong by what is known now; of a
--- regression those that are labelled. Cells say in which minutes the newest ones are, so
--- that outcomes and features are read of these alone: features by the very key of the
--- table. Features of an exchange that was logged in halves stand at another time.
+-- regression those that are labelled. Counts say in which hours the newest ones are, and of
+-- these in which minutes, so that outcomes are read of those alone, and features by the
+-- very key of their table. Features of an exchange that was logged in halves stand at
+-- another time.
 WITH
+  hours AS (
+    SELECT model, time
+    FROM (
+      SELECT model, time, n, sum(n) OVER (PARTITION BY model ORDER BY time DESC) AS so_far
+      FROM (
+        SELECT model, time, sum(count) AS labels, (labels - sum(correct)) * sum(rows) / labels AS wrong, if(time = toStartOfHour($__toTime), 0, wrong) AS n
+        FROM outcome_hours FINAL
+        WHERE stage = 'production' AND segment = '' AND model IN ($model) AND time >= toStartOfHour($__fromTime) AND time <= $__toTime
+        GROUP BY model, time
+        HAVING labels > 0 AND wrong > 0
+      )
+    )
+    -- Of the hours in which the range begins and ends, wrong answers may lie out of it.
+    WHERE so_far - n < 50 OR time = toStartOfHour($__fromTime)
+  ),
   minutes AS (
     SELECT model, time
     FROM (
@@ -11,6 +27,7 @@ WITH
         SELECT model, time, sum(labelled) AS labels, (labels - sum(correct)) * sum(rows) / labels AS n
         FROM outcome_cells FINAL
         WHERE stage = 'production' AND segment = '' AND model IN ($model) AND time >= $__fromTime AND time <= $__toTime
+          AND (model, toStartOfHour(time)) GLOBAL IN (SELECT model, time FROM hours)
         GROUP BY model, time
         HAVING labels > 0 AND n > 0
       )
