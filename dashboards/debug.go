@@ -165,7 +165,12 @@ func (g generator) slices() []cog.Builder[dashboard.Panel] {
 	}, g.sql("debug_confusion")).Span(9).Height(9).
 		OverrideByName("of_labelled", shown("percentunit", 1)).
 		OverrideByName("wrong", shown("short", 1))
-	return []cog.Builder[dashboard.Panel]{slices, confusion}
+	hours := seriesPanel(text{
+		title:       "Since when does a slice fall? Accuracy by hour of those that fell most",
+		description: "Accuracy of labelled production predictions by hour, of all traffic and of the eight declared segments that fell most against the day before the range, of those with 20 labels on either side. A fall that begins with a deploy's mark is the deploy's. No line: no label, a regression, or labels that the model chose." + lateWords,
+		unit:        "percentunit",
+	}, gapHours, seriesQuery("A", g.sql("debug_slice_hours"))).Span(24).Height(8).Max(1)
+	return []cog.Builder[dashboard.Panel]{slices, confusion, hours}
 }
 
 func (g generator) deploysCompared() []cog.Builder[dashboard.Panel] {

@@ -48,6 +48,22 @@ func TestSlicesThatFellStandFirst(t *testing.T) {
 	})
 }
 
+// All traffic is drawn beside the eight slices that fell most, and none that has too few
+// labels to say so.
+func TestSlicesByHour(t *testing.T) {
+	w := debugWorld(t, dashboards.WithPartial("chooses"))
+	rows := `('m', '', 0, 'a', 'a', 500, 450), ('m', '', 3600, 'a', 'a', 100, 50), ('m', 'r=few', 0, 'a', 'a', 9, 0), ('m', 'r=few', 86400, 'a', 'a', 9, 9), ('chooses', '', 0, 'a', 'a', 500, 450), ('m', 'r=s9', 90000, 'a', 'a', 9, 9)`
+	for i := range 12 {
+		rows += fmt.Sprintf(", ('m', 'r=s%d', 0, 'a', 'a', 100, %d), ('m', 'r=s%[1]d', 86400, 'a', 'a', 100, 90)", i, 90-i)
+	}
+	w.hours(t, rows)
+	w.add(t.Context(), t, `INSERT INTO outcome_hours (model, deploy_hash, stage, time, known, grid, count, rows, version)
+		SELECT 'regression', 'd', 'production', toStartOfHour(toDateTime({now:Int64})), toStartOfHour(toDateTime({now:Int64})), '', 100, 100, 1`)
+	hold(t, "slices by hour", spelled(w.answer(t, "Since when does a slice fall?", "m", "chooses", "regression"), "metric", "value"), []string{
+		"m all traffic | 0.5", "m all traffic | 0.9", "m r=s10 | 0.8", "m r=s11 | 0.79", "m r=s4 | 0.86", "m r=s5 | 0.85", "m r=s6 | 0.84", "m r=s7 | 0.83", "m r=s8 | 0.82", "m r=s9 | 0.81",
+	})
+}
+
 // Of a regression a slice fell if its mean absolute error rose beyond noise; where
 // producers sample, ten labels of weight 100 are ten.
 func TestSlicesOfRegressionsAndSamples(t *testing.T) {
