@@ -44,7 +44,7 @@ type section struct {
 
 // boards returns the dashboards in the order of their links.
 func (g generator) boards() []board {
-	return []board{g.executive(), g.onCall(), g.lifecycle()}
+	return []board{g.executive(), g.onCall(), g.debug(), g.lifecycle()}
 }
 
 // json returns a dashboard as Grafana takes it.
@@ -100,7 +100,7 @@ func (g generator) sql(name string) string {
 
 // grafana fills in the objectives by window pair and as promises, the models with partial
 // feedback, the measures that are shares and what is said of a deploy that serves no more,
-// and turns $model into a quoted list: right for one value and for many.
+// and turns $model and $feature into quoted lists: right for one value and for many.
 func (g generator) grafana(sql string) string {
 	return strings.NewReplacer(
 		"$objectives", objectivesSQL(g.objectives),
@@ -110,6 +110,7 @@ func (g generator) grafana(sql string) string {
 		"$elsewhere", quoteSQL(plumbline.AssumesElsewhere),
 		"$model", "${model:singlequote}",
 		"$window", "${window:singlequote}",
+		"$feature", "${feature:singlequote}",
 	).Replace(strings.TrimSpace(sql))
 }
 

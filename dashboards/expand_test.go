@@ -25,6 +25,7 @@ func TestExpand(t *testing.T) {
 		{"quoted model", "model IN (${model:singlequote})", "model IN {models:Array(String)}", []any{modelsArg}},
 		{"array of models", "arrayJoin([${model:singlequote}])", "arrayJoin({models:Array(String)})", []any{modelsArg}},
 		{"window", "window = ${window:singlequote}", "window = {window:String}", []any{clickhouse.Named("window", "1d")}},
+		{"feature", "concat(f, [${feature:singlequote}])", "concat(f, {features:Array(String)})", []any{clickhouse.Named("features", []string{"distance", "origin"})}},
 		{"another variable", "IN ($models)", "IN ($models)", nil},
 	}
 	for _, tt := range tests {

@@ -17,6 +17,7 @@ const (
 	paramTo     = "to"
 	paramModels = "models"
 	paramWindow = "window"
+	paramChosen = "features"
 )
 
 var (
@@ -24,13 +25,14 @@ var (
 	timeInterval = regexp.MustCompile(`\$__timeInterval\(([^()]*)\)`)
 	window       = regexp.MustCompile(`\$\{window(?::[a-z]+)?\}`)
 	modelList    = regexp.MustCompile(`[(\[]\s*(?:\$model\b|\$\{model(?::[a-z]+)?\})\s*[)\]]`)
+	featureList  = regexp.MustCompile(`[(\[]\s*\$\{feature(?::[a-z]+)?\}\s*[)\]]`)
 )
 
 // expand does to a panel's SQL what Grafana and its ClickHouse plugin do before
 // they send it: the macros $__fromTime, $__toTime, $__timeFilter(column),
-// $__timeInterval(column) and $__interval_s, the variable $model as the
-// whole of a list, and ${window} as the longest window of the seed. Times, models and
-// the window become query parameters, to be sent with
+// $__timeInterval(column) and $__interval_s, the variables $model and ${feature} as the
+// whole of a list, and ${window} as the longest window of the seed. Times, models,
+// features and the window become query parameters, to be sent with
 // the returned arguments, so that no name a producer chose stands in SQL text.
 // Times are cut to seconds, as the plugin does; an interval under a second
 // counts as one.
@@ -45,12 +47,13 @@ func expand(sql string, from, to time.Time, models []string, interval time.Durat
 	sql = timeInterval.ReplaceAllString(sql, "toStartOfInterval(toDateTime($1), INTERVAL "+seconds+" second)")
 	sql = strings.NewReplacer("$__fromTime", fromSQL, "$__toTime", toSQL, "$__interval_s", seconds).Replace(sql)
 	sql = modelList.ReplaceAllString(sql, modelSQL)
+	sql = featureList.ReplaceAllString(sql, "{"+paramChosen+":Array(String)}")
 	sql = window.ReplaceAllString(sql, "{"+paramWindow+":String}")
 
 	values := []struct {
 		name  string
 		value any
-	}{{paramFrom, from.Unix()}, {paramTo, to.Unix()}, {paramModels, models}, {paramWindow, seed.LongestWindow}}
+	}{{paramFrom, from.Unix()}, {paramTo, to.Unix()}, {paramModels, models}, {paramWindow, seed.LongestWindow}, {paramChosen, []string{seed.Number, seed.Category}}}
 	var args []any
 	for _, v := range values {
 		// A server refuses no spare parameter, but one that is left out of the

@@ -45,6 +45,11 @@ const (
 	MeanError = 14.2
 	// LongestWindow is the longest that declared metrics are measured over.
 	LongestWindow = "1d"
+	// Number and Category are features: a number that DeployNew multiplies by
+	// Multiplied, and a text.
+	Number     = "distance"
+	Category   = "origin"
+	Multiplied = 10
 	// LabelDelay is the age from which on a minute's labels are in.
 	LabelDelay = time.Hour
 	// SinceDeploy is the age of DeployNew.
@@ -72,6 +77,7 @@ func Fill(ctx context.Context, conn Execer, now time.Time) error {
 		clickhouse.Named("since", int64(SinceDeploy/time.Second)), clickhouse.Named("delay", int64(LabelDelay/time.Second)),
 		clickhouse.Named("bad_1h", BadShare1h), clickhouse.Named("bad_5m", BadShare5m), clickhouse.Named("left", BudgetLeft),
 		clickhouse.Named("recall", Recall), clickhouse.Named("error", MeanError),
+		clickhouse.Named("number", Number), clickhouse.Named("category", Category), clickhouse.Named("multiplied", Multiplied),
 	}
 	for i, statement := range strings.Split(statements, "\n;\n") {
 		if strings.TrimSpace(statement) == "" {

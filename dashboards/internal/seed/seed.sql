@@ -138,6 +138,65 @@ SELECT {model:String}, {old:String}, 'production', '', toStartOfHour(toDateTime(
 FROM numbers(2, 600)
 ARRAY JOIN [('late', 'late', 200), ('on_time', 'on_time', 340), ('late', 'on_time', 30), ('on_time', 'late', 30)] AS o
 ;
+-- What the debug dashboard looks at. Of Number there are the values 100 to 102, of which
+-- the newest deploy makes thousands.
+INSERT INTO series_hour (model, deploy_hash, stage, segment, series, grid, time, count, rows, nans, sum_nano, min, max, hist)
+SELECT model, deploy_hash, stage, '', concat('feature:', {number:String}), 'f8', time, count, count, 0, toInt128(count * unit * 101e9), 100 * unit, 102 * unit,
+  ([bitShiftRight(reinterpretAsUInt64(toFloat64(100 * unit)), 44), bitShiftRight(reinterpretAsUInt64(toFloat64(101 * unit)), 44), bitShiftRight(reinterpretAsUInt64(toFloat64(102 * unit)), 44)],
+    [intDiv(count, 3), count - 2 * intDiv(count, 3), intDiv(count, 3)])
+FROM (SELECT *, if(deploy_hash = {new:String}, {multiplied:UInt64}, 1) AS unit FROM series_hour)
+WHERE model = {model:String} AND series = 'requests' AND segment = ''
+;
+INSERT INTO series_hour (model, deploy_hash, stage, segment, series, grid, time, count, rows, sum_nano, min, max, hist)
+SELECT model, deploy_hash, stage, '', s.1, s.2, time, count, count, toInt128(count * s.3 * 1e9), s.3, s.3, ([s.4], [count])
+FROM series_hour
+ARRAY JOIN [('score', 'o8', 0.75, toInt32(bitShiftRight(reinterpretAsUInt64(toFloat64(3)), 44))), ('latency_ms', 'f8', 40., toInt32(bitShiftRight(reinterpretAsUInt64(toFloat64(40)), 44))),
+  ('predicted_value', 'f8', 12., toInt32(bitShiftRight(reinterpretAsUInt64(toFloat64(12)), 44)))] AS s
+WHERE model = {model:String} AND series = 'requests' AND segment = ''
+;
+INSERT INTO series_minute (model, deploy_hash, stage, segment, series, grid, time, count, rows, sum_nano, min, max, hist)
+SELECT model, deploy_hash, stage, '', s.1, s.2, time, count, count, toInt128(count * s.3 * 1e9), s.3, s.3, ([s.4], [count])
+FROM series_minute
+ARRAY JOIN [('score', 'o5', 0.75, toInt32(bitShiftRight(reinterpretAsUInt64(toFloat64(3)), 47))), ('latency_ms', 'f5', 40., toInt32(bitShiftRight(reinterpretAsUInt64(toFloat64(40)), 47)))] AS s
+WHERE model = {model:String} AND series = 'requests' AND segment = ''
+;
+INSERT INTO categories_hour (model, deploy_hash, stage, segment, series, time, value, kind, count, rows)
+SELECT model, deploy_hash, stage, '', concat('feature:', {category:String}), time, c.1, c.2, intDiv(count, 4), intDiv(count, 4)
+FROM series_hour
+ARRAY JOIN [('ATL', 0), ('ORD', 0), ('', 1), ('', 2)] AS c
+WHERE model = {model:String} AND series = 'requests' AND segment = ''
+;
+INSERT INTO outcome_hours (model, deploy_hash, stage, segment, time, known, predicted, label, other, grid, count, correct, rows, squares, version)
+SELECT {model:String}, {old:String}, 'production', segment, toStartOfHour(toDateTime({now:Int64})) - 3600 * number, toStartOfHour(toDateTime({now:Int64})), c.1, c.2, 0, '', c.3, if(c.1 = c.2, c.3, 0), c.3, c.3, 1
+FROM numbers(0, 48)
+ARRAY JOIN ['', 'region=eu'] AS segment
+ARRAY JOIN [('late', 'late', 300), ('late', 'on time', if(number > 6 OR segment = '', 30, 200)), ('on time', 'on time', 200), ('on time', 'late', 20)] AS c
+;
+INSERT INTO predictions (model, deploy_hash, stage, prediction_id, ts, numbers, categories, nulls, score, predicted, latency_ms, status, weight, known, _topic, _offset)
+SELECT {model:String}, if(60 * number <= {since:Int64}, {new:String}, {old:String}), 'production', concat('p', toString(number)), toDateTime64({now:Int64} - 60 * number, 3),
+  map({number:String}, 1010.5), map({category:String}, 'ATL'), ['hour'], 0.75, 'late', 40, if(number % 10 = 0, 'timeout', 'ok'), 1, toDateTime64({now:Int64} - 60 * number, 3), 'predictions', number
+FROM numbers(1, 360)
+;
+INSERT INTO labels (model, prediction_id, ts, label, known, _topic, _offset)
+SELECT {model:String}, concat('p', toString(number)), toDateTime64({now:Int64} - 60 * number + {delay:Int64}, 3), if(number % 3 = 0, 'on time', 'late'), toDateTime64({now:Int64} - 60 * number + {delay:Int64}, 3), 'labels', number
+FROM numbers(1, 360)
+WHERE 60 * number >= {delay:Int64}
+;
+INSERT INTO outcomes (model, deploy_hash, stage, prediction_id, ts, known, label_topic, label_offset, predicted, label, score, labelled, correct, requests, held, holds, truth, version)
+SELECT {model:String}, if(60 * number <= {since:Int64}, {new:String}, {old:String}), 'production', concat('p', toString(number)), toDateTime64({now:Int64} - 60 * number, 3),
+  toDateTime64({now:Int64} - 60 * number + {delay:Int64}, 3), 'labels', number, 'late', if(number % 3 = 0, 'on time', 'late') AS label, 0.75, 1, if(label = 'late', 1, 0), 1, 0, 1, label, 1
+FROM numbers(1, 360)
+WHERE 60 * number >= {delay:Int64}
+;
+INSERT INTO epochs (topic, partition, epoch, seen)
+SELECT topic, 0, 'e', toDateTime64({now:Int64} - 604800, 3)
+FROM (SELECT arrayJoin(['predictions', 'labels', 'silent']) AS topic)
+;
+INSERT INTO batches (topic, epoch, partition, first, last, table, rows, events, dead, known_min, known_max, stored)
+SELECT b.1, 'e', 0, 100 * number, 100 * number + 99, b.2, 99, 100, 1, toDateTime64({now:Int64} - 70 - 600 * number, 3), toDateTime64({now:Int64} - 62 - 600 * number, 3), toDateTime64({now:Int64} - 60 - 600 * number, 3)
+FROM numbers(0, 12)
+ARRAY JOIN [('predictions', 'predictions'), ('predictions', 'series_hour'), ('labels', 'labels')] AS b
+;
 -- What the lifecycle of the model leaves behind: a training set, a canary that is right as
 -- often as production was and a shadow without labels, outcomes by hour, days of drift.
 INSERT INTO deployments (model, deploy_hash, stage, ts, version, by, commit, dataset_hash, note)
