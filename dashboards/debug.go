@@ -68,25 +68,12 @@ func narrow(width int) dashboard.DynamicConfigValue {
 	return dashboard.DynamicConfigValue{Id: "custom.width", Value: width}
 }
 
-// painted colours the words of a column.
-func painted(width int, words map[string]string) []dashboard.DynamicConfigValue {
-	options := map[string]dashboard.ValueMappingResult{}
-	for word, color := range words {
-		options[word] = dashboard.ValueMappingResult{Color: ptr(color), Text: ptr(word)}
-	}
-	return []dashboard.DynamicConfigValue{
-		{Id: "custom.cellOptions", Value: map[string]any{"type": "color-text"}},
-		{Id: "mappings", Value: []any{dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: options}}},
-		narrow(width),
-	}
-}
+// debugLink leads from a cell with a model's name to this dashboard.
+const debugLink = "/d/" + DebugUID + "?${__url_time_range}&${datasource:queryparam}&var-model=${__data.fields.model:percentencode}"
 
 // chooses links a column of features to this dashboard with the feature chosen.
 func chooses() []dashboard.DynamicConfigValue {
-	return []dashboard.DynamicConfigValue{{Id: "links", Value: []map[string]any{{
-		"title": "Look at this feature", "targetBlank": false,
-		"url": "/d/" + DebugUID + "?${__url_time_range}&${datasource:queryparam}&var-model=${__data.fields.model:percentencode}&var-feature=${__data.fields.feature:percentencode}",
-	}}}}
+	return cellLinks(map[string]any{"title": "Look at this feature", "targetBlank": false, "url": debugLink + "&var-feature=${__data.fields.feature:percentencode}"})
 }
 
 // lateWords end the descriptions of what rests on labels.
@@ -151,10 +138,10 @@ func (g generator) slices() []cog.Builder[dashboard.Panel] {
 		description: "Production in the range, in whole hours, against the 24 hours before it, by declared segment: accuracy, or the mean absolute error of a regression, of the predictions that are labelled. Fell: by more than 3 standard errors; under 20 labels nothing is said. A model that chooses itself what is labelled has no number. An empty table means that nothing was asked or labelled." + lateWords,
 		unit:        "none",
 	}, g.sql("debug_slices")).Span(15).Height(9).
-		OverrideByName("says", painted(140, map[string]string{
+		OverrideByName("says", wordColors(map[string]string{
 			"fell": colorBreach, "rose": colorOK, "too few labels": colorWarn, "no label yet": colorMissing, "no request": colorMissing,
 			"nothing to compare with": colorMissing, "labels chosen by the model": colorMissing,
-		})).
+		}, 140)).
 		OverrideByRegexp("/^(accuracy.*|coverage)$/", shown("percentunit", 1)).
 		OverrideByRegexp("/^mean_error/", shown("none", 3)).
 		OverrideByRegexp("/^(requests|labelled)$/", shown("short", 1))
@@ -244,9 +231,9 @@ func (g generator) topics() *table.PanelBuilder {
 		description: "Every topic that was ever read, of all models: how old the newest stored event is, how long the newest event of the last batch waited to be stored, and the longest that one did in the last hour (events that were read late, of a replay say, waited long), and how many events were refused as dead letters (plumbline dlq list shows them with the reason). Labels that wait are stored and not joined yet. A topic of which nothing was stored in 24 hours has no number; one of deploys may well be silent. An empty table means that no topic was ever read.",
 		unit:        "none",
 	}, g.sql("debug_topics")).Span(24).Height(7).
-		OverrideByName("says", painted(170, map[string]string{
+		OverrideByName("says", wordColors(map[string]string{
 			"stores": colorOK, "refuses events": colorBreach, "nothing stored in 1 h": colorWarn, "nothing stored in 24 h": colorMissing,
-		})).
+		}, 170)).
 		OverrideByRegexp("/^(newest_age|last_wait|longest_wait|oldest_waits)$/", shown("s", 1)).
 		OverrideByRegexp("/^(events|refused|labels_waiting)$/", shown("short", 1)).
 		OverrideByName("refused_share", shown("percentunit", 2)).

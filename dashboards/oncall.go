@@ -58,13 +58,14 @@ func (g generator) firstLook() []cog.Builder[dashboard.Panel] {
 }
 
 func (g generator) tables() []cog.Builder[dashboard.Panel] {
+	perModel := cellLinks(map[string]any{"title": "Find what made it so", "targetBlank": true, "url": debugLink}, g.pageLink())
 	breach := tablePanel(text{
 		title:       "What is in breach or missing now?",
 		description: "Latest finding of every series within 10 minutes, where it is in breach or missing, and every SLO of which no window says anything. Low and high are the ends of its 95 % interval. An empty table means that everything was looked at, and is within bounds but for what too few events say nothing of.",
 		unit:        "none",
 	}, g.sql("breach")).Span(16).
 		OverrideByName("verdict", verdictColors()).
-		OverrideByName("model", g.modelLink()).
+		OverrideByName("model", perModel).
 		OverrideByRegexp("/^(value|low|high)$/", []dashboard.DynamicConfigValue{{Id: "decimals", Value: 3}}).
 		OverrideByName("coverage", []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: "decimals", Value: 0}}).
 		OverrideByName("at", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeAsIso"}})
@@ -74,7 +75,7 @@ func (g generator) tables() []cog.Builder[dashboard.Panel] {
 		unit:        "none",
 	}, g.sql("notices")).Span(8).
 		OverrideByName("at", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeAsIso"}}).
-		OverrideByName("model", g.modelLink())
+		OverrideByName("model", perModel)
 	return []cog.Builder[dashboard.Panel]{breach, notices}
 }
 

@@ -153,10 +153,15 @@ func patternColors(colors map[string]string, width int) []dashboard.DynamicConfi
 
 // modelLink leads from a cell with a model's name to the model's page.
 func (g generator) modelLink() []dashboard.DynamicConfigValue {
-	return []dashboard.DynamicConfigValue{{Id: "links", Value: []map[string]any{{
-		"title": "Open the model's page", "targetBlank": true,
-		"url": g.page + "/models/${__data.fields.model:percentencode}",
-	}}}}
+	return cellLinks(g.pageLink())
+}
+
+func (g generator) pageLink() map[string]any {
+	return map[string]any{"title": "Open the model's page", "targetBlank": true, "url": g.page + "/models/${__data.fields.model:percentencode}"}
+}
+
+func cellLinks(links ...map[string]any) []dashboard.DynamicConfigValue {
+	return []dashboard.DynamicConfigValue{{Id: "links", Value: links}}
 }
 
 // bars draws what is counted by day.
