@@ -116,9 +116,9 @@ func (c Config) Validate() error {
 	host, _, err := net.SplitHostPort(c.Listen)
 	switch ip := net.ParseIP(host); {
 	case err != nil:
-		bad("listen address %q: %w", c.Listen, err)
+		errs = append(errs, fmt.Errorf("engine.listen: listen address %q: %w", c.Listen, err))
 	case host != "localhost" && (ip == nil || !ip.IsLoopback()) && len(c.AllowedHosts) == 0:
-		bad("listen address %q is not loopback: name the hosts that clients call it by (allowed hosts)", c.Listen)
+		errs = append(errs, fmt.Errorf("engine.listen: %q is not loopback: name the hosts that clients call it by in engine.allowed_hosts", c.Listen))
 	}
 	for what, name := range map[string]string{"database": c.Database, "user": c.User, "read-only user": c.ReadUser} {
 		if !isIdentifier(name) {

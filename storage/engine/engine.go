@@ -143,12 +143,15 @@ func (e *Engine) listen(dir string, lock *dirLock) (*net.TCPListener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: listen on %s: %w", e.cfg.Listen, err)
 	}
-	addr := l.Addr().String()
+	addr := l.Addr().(*net.TCPAddr)
+	if addr.IP.IsUnspecified() { // every interface is no address to call
+		addr.IP = net.IPv4(127, 0, 0, 1)
+	}
 	e.update(func() {
-		e.state, e.addr = StateStarting, addr
+		e.state, e.addr = StateStarting, addr.String()
 		e.full, e.read = credentials{e.cfg.User, full}, credentials{e.cfg.ReadUser, read}
 	})
-	owner := Owner{PID: os.Getpid(), Version: programVersion(), Addr: addr, User: e.cfg.User, ReadUser: e.cfg.ReadUser, Database: e.cfg.Database, Since: e.now()}
+	owner := Owner{PID: os.Getpid(), Version: programVersion(), Addr: addr.String(), User: e.cfg.User, ReadUser: e.cfg.ReadUser, Database: e.cfg.Database, Since: e.now()}
 	if err := lock.write(owner); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

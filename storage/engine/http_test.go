@@ -222,6 +222,16 @@ func TestWhoMayAsk(t *testing.T) {
 	}
 }
 
+// On every interface those may ask who are named, and the service itself.
+func TestWhoMayAskFromElsewhere(t *testing.T) {
+	e := start(t, func(c *engine.Config) { c.Listen, c.AllowedHosts = "0.0.0.0:0", []string{"plumbline.internal"} })
+	for host, status := range map[string]int{"": 200, "plumbline.internal": 200, "Plumbline.Internal:8123": 200, "evil.example": 403, "0.0.0.0": 403} {
+		if resp, body := (call{user: "read", host: host, body: "SELECT 1"}).do(t, e); resp.StatusCode != status {
+			t.Errorf("host %q: status %d %q, want %d", host, resp.StatusCode, body, status)
+		}
+	}
+}
+
 // outside are statements that reach files, programs, the network or other
 // threads. Each must be refused to every user.
 func outside(secret, target string) []string {

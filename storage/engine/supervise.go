@@ -204,8 +204,12 @@ func (e *Engine) prepareInstall(missing error) error {
 
 // startChild starts this binary as the engine's child.
 func (e *Engine) startChild(exe, dir, lib string, socket *os.File, lock *dirLock) (*process, error) {
+	host, _, err := net.SplitHostPort(e.addr) // which we call it by ourselves
+	if err != nil {
+		return nil, fmt.Errorf("configure the child: %w", err)
+	}
 	cfg := childConfig{
-		Library: lib, DataDir: dir, Database: e.cfg.Database, AllowedHosts: e.cfg.AllowedHosts,
+		Library: lib, DataDir: dir, Database: e.cfg.Database, AllowedHosts: append([]string{host}, e.cfg.AllowedHosts...),
 		Full: e.full, Read: e.read, Analyst: e.cfg.Analyst, MaxQueries: e.cfg.MaxQueries,
 		KeepBackups: e.cfg.KeepBackups, StopTimeout: e.cfg.StopTimeout, Native: e.native(),
 	}

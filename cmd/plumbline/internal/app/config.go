@@ -90,8 +90,15 @@ func isPort(text string) bool {
 }
 
 // EngineConfig configures the embedded ClickHouse. It means nothing where
-// clickhouse.dsn names a real one, whose disk is its operator's.
+// clickhouse.dsn names a real one, whose address and disk are its operator's.
 type EngineConfig struct {
+	// Listen is the address of its HTTP interface, for Grafana and others who read
+	// (docs/dashboards.md). Port 0 takes a free one at every start. An address that is
+	// not this machine's own needs allowed_hosts. Default 127.0.0.1:0.
+	Listen string `yaml:"listen"`
+	// AllowedHosts are the names and addresses by which clients elsewhere call it, as
+	// they stand in their Host header.
+	AllowedHosts []string `yaml:"allowed_hosts"`
 	// DiskLimit is the used share of the data directory's disk, in (0, 1),
 	// above which raw rows of predictions are left out and people are told.
 	// Default 0.85.
@@ -245,7 +252,7 @@ func DefaultConfig() Config {
 		Web:        WebConfig{Listen: "127.0.0.1:9470"},
 		Kafka:      Kafka{Embedded: broker.DefaultConfig()},
 		ClickHouse: storage.DefaultConfig(),
-		Engine:     EngineConfig{DiskLimit: engine.DefaultConfig().DiskLimit},
+		Engine:     EngineConfig{Listen: engine.DefaultConfig().Listen, DiskLimit: engine.DefaultConfig().DiskLimit},
 		Ingest:     ingest.DefaultConfig(),
 		HTTPIngest: ingesthttp.DefaultConfig(),
 		Join:       join.DefaultConfig(),
@@ -310,6 +317,7 @@ func (c Config) engineConfig() engine.Config {
 	cfg := engine.DefaultConfig()
 	cfg.DataDir = filepath.Join(c.DataDir, "clickhouse")
 	cfg.Database = c.ClickHouse.Database
+	cfg.Listen, cfg.AllowedHosts = c.Engine.Listen, c.Engine.AllowedHosts
 	cfg.DiskLimit, cfg.DiskUse = c.Engine.DiskLimit, c.Engine.DiskUse
 	return cfg
 }

@@ -1,11 +1,13 @@
 // Package docsgen writes the reference pages docs/signals.md and docs/tables.md
-// from the catalogue in the root package, and docs/data-quality.md from the
-// table of checks, so that they cannot say anything else. It imports these two
-// packages only.
+// from the catalogue in the root package, docs/data-quality.md from the table of
+// checks and docs/dashboards.md from the dashboards, so that they cannot say
+// anything else. It imports these three packages only.
 package docsgen
 
 import (
 	"bytes"
+	_ "embed" // dashboards.md
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,19 +17,28 @@ import (
 
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/analyze/dataquality"
+	"github.com/plumbline-slo/plumbline/dashboards"
 )
 
 // Pages returns the generated pages by file name.
-func Pages() map[string][]byte {
+func Pages() (map[string][]byte, error) {
+	boards, err := boards()
+	if err != nil {
+		return nil, err
+	}
 	return map[string][]byte{
 		"signals.md": signals(plumbline.Signals()), "tables.md": tables(plumbline.Tables(), plumbline.Views()),
-		"data-quality.md": checks(dataquality.Table()),
-	}
+		"data-quality.md": checks(dataquality.Table()), "dashboards.md": boards,
+	}, nil
 }
 
 // Generate writes every page into dir, which must exist.
 func Generate(dir string) error {
-	for name, content := range Pages() {
+	pages, err := Pages()
+	if err != nil {
+		return err
+	}
+	for name, content := range pages {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, content, 0o644); err != nil {
 			return fmt.Errorf("write reference page: %w", err)
@@ -75,6 +86,43 @@ func checks(list []dataquality.Check) []byte {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %v %s | %s | %s |\n", c.Measure, cell(c.Doc), c.Unit, c.MinEffect, c.EffectUnit, matters, cell(c.Test))
 	}
 	return b.Bytes()
+}
+
+// howToConnect is what a dashboard needs before it shows anything.
+//
+//go:embed dashboards.md
+var howToConnect string
+
+// boards lists every dashboard with its panels, as Grafana is told of them.
+func boards() ([]byte, error) {
+	all, err := dashboards.All()
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# Dashboards\n"+generated, "the files of dashboards, and cmd/plumbline/internal/docsgen/dashboards.md")
+	b.WriteString(howToConnect)
+	for _, g := range all {
+		var board struct {
+			Title, Description, Refresh string
+			Time                        struct{ From string }
+			Panels                      []struct{ Type, Title, Description string }
+		}
+		if err := json.Unmarshal(g.JSON, &board); err != nil {
+			return nil, fmt.Errorf("read dashboard %s: %w", g.Name, err)
+		}
+		fmt.Fprintf(&b, "## %s\n", board.Title)
+		fmt.Fprintf(&b, "`/d/%s`, from `%s`, every %s. %s\n\n| panel | what it shows |\n|---|---|\n", g.Name, board.Time.From, board.Refresh, board.Description)
+		for _, p := range board.Panels {
+			if p.Type == "row" {
+				fmt.Fprintf(&b, "| **%s** | |\n", cell(p.Title))
+				continue
+			}
+			fmt.Fprintf(&b, "| %s | %s |\n", cell(p.Title), cell(p.Description))
+		}
+		b.WriteString("\n")
+	}
+	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n'), nil
 }
 
 func alert(s plumbline.Signal) string {
