@@ -196,7 +196,7 @@ func TestTheChosenFeatureIsReadByTheKey(t *testing.T) {
 		if len(p.Targets) == 0 || !strings.Contains(p.Targets[0].RawSQL, "${feature") {
 			continue
 		}
-		_, plan := queryOver(t.Context(), t, w.conn, "EXPLAIN indexes = 1 "+p.Targets[0].RawSQL, w.b.span(t), w.now, "m")
+		_, plan := queryOver(t.Context(), t, w.conn, "EXPLAIN indexes = 1, distributed = 1 "+p.Targets[0].RawSQL, w.b.span(t), w.now, "m")
 		if text := fmt.Sprint(plan); !strings.Contains(text, "series in 2-element set") {
 			t.Errorf("%s does not look the series up:\n%s", p.Title, text)
 		}
