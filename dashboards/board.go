@@ -114,35 +114,36 @@ func (g generator) grafana(sql string) string {
 	).Replace(strings.TrimSpace(sql))
 }
 
+// modelsDescription says which models can be chosen.
+const modelsDescription = "Models that answered within 90 days, and those that have an SLO."
+
+// queryVariable chooses one of what a statement of the folder sql returns, in its order.
+func (g generator) queryVariable(name, label, description, query string) *dashboard.QueryVariableBuilder {
+	sql := g.sql(query)
+	return dashboard.NewQueryVariableBuilder(name).Label(label).Description(description).
+		Datasource(datasourceRef()).
+		Query(dashboard.StringOrMap{Map: map[string]any{"editorType": "sql", "rawSql": sql, "refId": name}}).
+		Definition(sql).
+		Refresh(dashboard.VariableRefreshOnDashboardLoad).Sort(dashboard.VariableSortDisabled).
+		Multi(false).IncludeAll(false).AllowCustomValue(false)
+}
+
 func (g generator) modelVariable() cog.Builder[dashboard.VariableModel] {
-	sql := g.sql("models")
+	// "All" has no value of its own: Grafana then lists every model, which is
+	// what IN takes.
 	all := dashboard.VariableOption{
 		Selected: ptr(true),
 		Text:     dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}},
 		Value:    dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
 	}
-	// "All" has no value of its own: Grafana then lists every model, which is
-	// what IN takes.
-	return dashboard.NewQueryVariableBuilder("model").Label("Model").
-		Description("Models that answered within 90 days, and those that have an SLO.").
-		Datasource(datasourceRef()).
-		Query(dashboard.StringOrMap{Map: map[string]any{"editorType": "sql", "rawSql": sql, "refId": "model"}}).
-		Definition(sql).
-		Refresh(dashboard.VariableRefreshOnDashboardLoad).Sort(dashboard.VariableSortAlphabeticalAsc).
-		Multi(true).IncludeAll(true).AllowCustomValue(false).Current(all)
+	return g.queryVariable("model", "Model", modelsDescription, "models").
+		Sort(dashboard.VariableSortAlphabeticalAsc).Multi(true).IncludeAll(true).Current(all)
 }
 
 // windowVariable lets one window of the declared metrics be chosen. It has no
 // current value: Grafana then takes the first of the query, which is the longest.
 func (g generator) windowVariable() cog.Builder[dashboard.VariableModel] {
-	sql := g.sql("windows")
-	return dashboard.NewQueryVariableBuilder("window").Label("Window of metrics").
-		Description("Window over which the declared metrics of quality are measured, the longest first.").
-		Datasource(datasourceRef()).
-		Query(dashboard.StringOrMap{Map: map[string]any{"editorType": "sql", "rawSql": sql, "refId": "window"}}).
-		Definition(sql).
-		Refresh(dashboard.VariableRefreshOnDashboardLoad).Sort(dashboard.VariableSortDisabled).
-		Multi(false).IncludeAll(false).AllowCustomValue(false)
+	return g.queryVariable("window", "Window of metrics", "Window over which the declared metrics of quality are measured, the longest first.", "windows")
 }
 
 func (g generator) deployMarkers() cog.Builder[dashboard.AnnotationQuery] {

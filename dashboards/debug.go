@@ -37,35 +37,14 @@ func (g generator) debug() board {
 // oneModelVariable chooses one model: lines of many are not read. A link from another
 // dashboard may bring several all the same, so that every query is right for many.
 func (g generator) oneModelVariable() cog.Builder[dashboard.VariableModel] {
-	return dashboard.NewQueryVariableBuilder("model").Label("Model").
-		Description("Models that answered within 90 days, and those that have an SLO.").
-		Datasource(datasourceRef()).Query(variableQuery("model", g.sql("models"))).Definition(g.sql("models")).
-		Refresh(dashboard.VariableRefreshOnDashboardLoad).Sort(dashboard.VariableSortAlphabeticalAsc).
-		Multi(false).IncludeAll(false).AllowCustomValue(false)
+	return g.queryVariable("model", "Model", modelsDescription, "models").Sort(dashboard.VariableSortAlphabeticalAsc)
 }
 
 // featureVariable chooses one feature of the model. It has no current value: Grafana
 // then takes the first of the query, which moved most.
 func (g generator) featureVariable() cog.Builder[dashboard.VariableModel] {
-	return dashboard.NewQueryVariableBuilder("feature").Label("Feature").
-		Description("Features of the model in the range or on the day before it, the one that moved most first.").
-		Datasource(datasourceRef()).Query(variableQuery("feature", g.sql("debug_features"))).Definition(g.sql("debug_features")).
-		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).Sort(dashboard.VariableSortDisabled).
-		Multi(false).IncludeAll(false).AllowCustomValue(false)
-}
-
-func variableQuery(name, sql string) dashboard.StringOrMap {
-	return dashboard.StringOrMap{Map: map[string]any{"editorType": "sql", "rawSql": sql, "refId": name}}
-}
-
-// shown are the settings of a column of a table: its unit and how many decimals it has.
-func shown(unit string, decimals int) []dashboard.DynamicConfigValue {
-	return []dashboard.DynamicConfigValue{{Id: "unit", Value: unit}, {Id: "decimals", Value: decimals}}
-}
-
-// narrow is the width of a column that holds one word or number.
-func narrow(width int) dashboard.DynamicConfigValue {
-	return dashboard.DynamicConfigValue{Id: "custom.width", Value: width}
+	return g.queryVariable("feature", "Feature", "Features of the model in the range or on the day before it, the one that moved most first.", "debug_features").
+		Refresh(dashboard.VariableRefreshOnTimeRangeChanged)
 }
 
 // debugLink leads from a cell with a model's name to this dashboard.

@@ -34,7 +34,7 @@ func (g generator) declaredNow() *table.PanelBuilder {
 	}, g.sql("declared_now")).Span(24).
 		OverrideByName("verdict", verdictColors()).
 		OverrideByRegexp("/^(value|low|high)$/", []dashboard.DynamicConfigValue{{Id: "decimals", Value: 3}}).
-		OverrideByName("coverage", []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: "decimals", Value: 0}}).
+		OverrideByName("coverage", shown("percentunit", 0)).
 		OverrideByName("at", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeAsIso"}})
 }
 

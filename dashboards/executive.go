@@ -115,7 +115,7 @@ func (g generator) incidents() []cog.Builder[dashboard.Panel] {
 		OverrideByName("severity", wordColors(map[string]string{plumbline.SeverityPage: colorBreach, plumbline.SeverityTicket: colorWarn}, 110)).
 		OverrideByName("status", wordColors(map[string]string{"open": colorBreach, "acknowledged": colorWarn, "resolved": colorOK}, 110)).
 		OverrideByName("model", g.modelLink()).
-		OverrideByRegexp("/^to (acknowledge|resolve)$/", []dashboard.DynamicConfigValue{{Id: "unit", Value: "s"}, {Id: "decimals", Value: 0}}).
+		OverrideByRegexp("/^to (acknowledge|resolve)$/", shown("s", 0)).
 		OverrideByName("opened", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeAsIso"}})
 	return []cog.Builder[dashboard.Panel]{days, worth, list}
 }
@@ -130,7 +130,7 @@ func (g generator) business() []cog.Builder[dashboard.Panel] {
 	}, g.sql("exec_kpis")).Span(24).
 		OverrideByName("reading", wordColors(map[string]string{"unusual": colorBreach, "not sent": colorMissing, "not known": colorMissing, "usual": colorOK}, 110)).
 		OverrideByName("model", g.modelLink()).
-		OverrideByName("difference", []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: "decimals", Value: 1}}).
+		OverrideByName("difference", shown("percentunit", 1)).
 		OverrideByName("until", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeAsIso"}})
 	lines := seriesPanel(text{
 		title:       "Since when are business figures unusual? Difference from past weeks",

@@ -31,7 +31,7 @@ func (g generator) lastLook() []cog.Builder[dashboard.Panel] {
 	}, g.sql("ledger")).Span(24).
 		OverrideByName("truth", truthColors()).
 		OverrideByRegexp("/^(quality|target)$/", []dashboard.DynamicConfigValue{{Id: "decimals", Value: 3}}).
-		OverrideByName("coverage", []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: "decimals", Value: 0}}).
+		OverrideByName("coverage", shown("percentunit", 0)).
 		OverrideByName("lead_s", []dashboard.DynamicConfigValue{{Id: "unit", Value: "s"}}).
 		OverrideByName("at", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeAsIso"}})
 	return []cog.Builder[dashboard.Panel]{precision, early, rollback, ledger}

@@ -67,7 +67,7 @@ func (g generator) serves() *table.PanelBuilder {
 		OverrideByName("says", patternColors(map[string]string{
 			"^serves$": colorOK, "^(was deployed, and|serves, )": colorBreach, "^was just deployed": colorWarn, "^answers no more": colorMissing,
 		}, 290)).
-		OverrideByName("age", []dashboard.DynamicConfigValue{{Id: "unit", Value: "s"}, {Id: "decimals", Value: 1}})
+		OverrideByName("age", shown("s", 1))
 }
 
 // worth is what deploys did while they served.
@@ -77,8 +77,8 @@ func (g generator) worth() []cog.Builder[dashboard.Panel] {
 		description: "Production deploys that answered in the time range, the newest first, and what they did in it. Accuracy is over the labels that are in, with the ends of its 95 % interval; a fraction of coverage is no fair sample where some outcomes are known sooner. Fewer than 20 labels say nothing. Where a model decides itself which predictions ever get a label, low and high are the bounds between which accuracy is, whatever the others are. Than former: accuracy less that of the deploy before it, which had other traffic; it says worse or better where their intervals lie apart, as the gate in Slack does. Pages and tickets are of incidents about the deploy that opened in the range; incidents of an endpoint are no deploy's. Followed by: what was deployed next. An empty table means that nothing answered.",
 		unit:        "none",
 	}, "lifecycle_worth").
-		OverrideByRegexp("/^(accuracy|low|high)$/", shareOf(1)).
-		OverrideByName("than_former", shareOf(1)).
+		OverrideByRegexp("/^(accuracy|low|high)$/", shown("percentunit", 1)).
+		OverrideByName("than_former", shown("percentunit", 1)).
 		OverrideByName("says", patternColors(map[string]string{
 			"^worse": colorBreach, "^better": colorOK, "^withheld": colorMissing, "^insufficient": colorWarn,
 		}, 230)).
@@ -106,7 +106,7 @@ func (g generator) trials() []cog.Builder[dashboard.Panel] {
 		description: "Canaries and shadows that answered in the time range against the other deploys of production in the same hours, each hour weighed by the labels of the trial: a difference in accuracy with its 95 % interval (Newcombe). Worse or better: the interval leaves out 0. No difference shown is no proof of none, and looking again and again finds one by chance. Of a shadow the interval is too wide rather than too narrow. Fewer than 20 labels on a side say nothing, and where a model decides itself what gets a label they are withheld. An empty table means that no canary and no shadow answered.",
 		unit:        "none",
 	}, "lifecycle_trials").
-		OverrideByRegexp("/^(accuracy|production|difference|low|high)$/", shareOf(1)).
+		OverrideByRegexp("/^(accuracy|production|difference|low|high)$/", shown("percentunit", 1)).
 		OverrideByName("says", patternColors(map[string]string{
 			"^worse": colorBreach, "^better": colorOK, "^(missing|withheld)": colorMissing, "^insufficient": colorWarn,
 		}, 250))
@@ -115,9 +115,9 @@ func (g generator) trials() []cog.Builder[dashboard.Panel] {
 		description: "Canaries and shadows that answered in the time range against the other deploys of production in the same hours, each hour weighed by what the trial answered. Moved: the share of answers that would have to be of another class to be distributed as production's; noise: what that would be on average if nothing had changed. Means of the score, of predicted numbers and of the latency in milliseconds stand beside production's. Another distribution is not a worse one. An empty cell: the model has no such figure, or production did not answer in the same hours.",
 		unit:        "none",
 	}, "lifecycle_trial_answers").
-		OverrideByRegexp("/^(moved|noise)$/", shareOf(1)).
+		OverrideByRegexp("/^(moved|noise)$/", shown("percentunit", 1)).
 		OverrideByRegexp("/^(score|answer)/", []dashboard.DynamicConfigValue{{Id: "decimals", Value: 3}}).
-		OverrideByRegexp("/^latency/", []dashboard.DynamicConfigValue{{Id: "unit", Value: "ms"}, {Id: "decimals", Value: 1}})
+		OverrideByRegexp("/^latency/", shown("ms", 1))
 	return []cog.Builder[dashboard.Panel]{quality, answers}
 }
 
@@ -160,7 +160,7 @@ func (g generator) waiting() []cog.Builder[dashboard.Panel] {
 		unit:        "none",
 	}, "lifecycle_estimates").Span(16).Height(9).
 		OverrideByRegexp("/^(estimate|low|high|target|labels_say)$/", []dashboard.DynamicConfigValue{{Id: "decimals", Value: 3}}).
-		OverrideByName("held", shareOf(0)).
+		OverrideByName("held", shown("percentunit", 0)).
 		OverrideByName("record", patternColors(map[string]string{"^contradicted": colorBreach, "^proven": colorOK, "^unproven": colorWarn, "^no estimate": colorMissing}, 160))
 	return []cog.Builder[dashboard.Panel]{coverage, estimates}
 }
@@ -178,11 +178,6 @@ func (g generator) deployEvents() *table.PanelBuilder {
 func (g generator) deployTable(t text, sql string) *table.PanelBuilder {
 	return tablePanel(t, g.sql(sql)).Span(24).
 		OverrideByName("model", g.modelLink()).
-		OverrideByRegexp("/^(share|coverage)$/", shareOf(0)).
+		OverrideByRegexp("/^(share|coverage)$/", shown("percentunit", 0)).
 		OverrideByRegexp("/^(at|since|deployed|first_hour|last_hour|newest_example)$/", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeAsIso"}})
-}
-
-// shareOf shows a column in percent.
-func shareOf(decimals int) []dashboard.DynamicConfigValue {
-	return []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: "decimals", Value: decimals}}
 }

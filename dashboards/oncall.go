@@ -67,7 +67,7 @@ func (g generator) tables() []cog.Builder[dashboard.Panel] {
 		OverrideByName("verdict", verdictColors()).
 		OverrideByName("model", perModel).
 		OverrideByRegexp("/^(value|low|high)$/", []dashboard.DynamicConfigValue{{Id: "decimals", Value: 3}}).
-		OverrideByName("coverage", []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: "decimals", Value: 0}}).
+		OverrideByName("coverage", shown("percentunit", 0)).
 		OverrideByName("at", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeAsIso"}})
 	notices := tablePanel(text{
 		title:       "What has Plumbline done and noticed?",

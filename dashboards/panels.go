@@ -151,6 +151,16 @@ func patternColors(colors map[string]string, width int) []dashboard.DynamicConfi
 	}
 }
 
+// shown are the settings of a column of a table: its unit and how many decimals it has.
+func shown(unit string, decimals int) []dashboard.DynamicConfigValue {
+	return []dashboard.DynamicConfigValue{{Id: "unit", Value: unit}, {Id: "decimals", Value: decimals}}
+}
+
+// narrow is the width of a column that holds one word or number.
+func narrow(width int) dashboard.DynamicConfigValue {
+	return dashboard.DynamicConfigValue{Id: "custom.width", Value: width}
+}
+
 // modelLink leads from a cell with a model's name to the model's page.
 func (g generator) modelLink() []dashboard.DynamicConfigValue {
 	return cellLinks(g.pageLink())

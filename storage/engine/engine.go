@@ -143,8 +143,8 @@ func (e *Engine) listen(dir string, lock *dirLock) (*net.TCPListener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: listen on %s: %w", e.cfg.Listen, err)
 	}
-	addr := l.Addr().(*net.TCPAddr)
-	if addr.IP.IsUnspecified() { // every interface is no address to call
+	addr := *l.Addr().(*net.TCPAddr) // a copy: the listener keeps its own
+	if addr.IP.IsUnspecified() {     // every interface is no address to call
 		addr.IP = net.IPv4(127, 0, 0, 1)
 	}
 	e.update(func() {
