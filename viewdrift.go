@@ -6,7 +6,7 @@ const ViewDrift ViewName = "drift"
 func driftView() View {
 	return View{
 		Name: ViewDrift,
-		Doc: "One row a feature: how far the requests of a window are from those of a reference, from the hourly rollups, on the cells that `plumbline drift` uses: at most 20 bins of equal mass in the reference, its 20 most frequent categories, and cells for the rest, for values it never had, null, NaN, infinite and missing. " +
+		Doc: "One row a feature: how far the requests of a window are from those of a reference, from the hourly rollups, on the cells that `plumbline drift` uses: at most 20 bins of equal mass in the reference, its 20 most frequent categories (of more than 20 those that came three times), and cells for the rest, for values that no other request of it has, null, NaN, infinite and missing. Counts are of requests: of sampled traffic the weights. " +
 			"psi, js (a distance, base 2), tvd and ks as there; NaN where a side is empty or the reference lacks the feature, ks where it has no numbers. They have no noise, interval or verdict: ask `plumbline drift` for those. " +
 			"Every parameter is required: deploy, reference_deploy and segment may be empty, which is all; since is taken back to the start of its hour. The training set is the stage training of all time.",
 		Example: `SELECT feature, psi, ks
@@ -20,7 +20,10 @@ ORDER BY psi DESC`,
 
 // driftSQL counts what package drift counts, see its cells.go: a bucket of the
 // reference lies in the bin that is numbered by the twentieths of the mass below
-// it, and a bin reaches to the next one, whatever is counted there now.
+// it, and a bin reaches to the next one, whatever is counted there now. Where the
+// reference has more than 20 categories, those that came less than three times there
+// have no cell of their own, and what came once counts there as a value that no other
+// request has, which the unseen ones of the window are (Good 1953).
 const driftSQL = `WITH
   hours AS (
     SELECT series, grid, count, nulls, nans, infs, hist,
@@ -49,6 +52,7 @@ const driftSQL = `WITH
   ),
   categories AS (
     SELECT series, value, kind, p, q, sumIf(p, kind = 2) OVER (PARTITION BY series) = 0 AS sealed,
+      sealed AND countIf(kind = 0 AND p > 0) OVER (PARTITION BY series) > 20 AS crowded,
       row_number() OVER (PARTITION BY series, kind = 0 AND p > 0 ORDER BY p DESC, value) AS rank
     FROM (
       SELECT series, value, kind,
@@ -68,8 +72,10 @@ const driftSQL = `WITH
       arrayMap((cell, e) -> (cell, e.2, e.3), cells, line),
       [('null', reference_nulls, nulls_now), ('NaN', reference_nans, nans_now), ('infinite', reference_infs, infs_now)]) AS part
     UNION ALL
-    SELECT series, multiIf(kind = 1, 'null', kind = 2, 'other', p = 0 AND sealed, 'unseen', p = 0 OR rank > 20, 'other', 'value ' || value) AS cell, p, q, nan AS ks
-    FROM categories
+    SELECT series, part.1 AS cell, part.2 AS p, part.3 AS q, nan AS ks
+    FROM categories ARRAY JOIN if(kind = 0 AND crowded AND categories.p = 1,
+      [('unseen', categories.p, toUInt64(0)), ('other', toUInt64(0), categories.q)],
+      [(multiIf(kind = 1, 'null', kind = 2, 'other', categories.p = 0 AND sealed, 'unseen', categories.p = 0 OR rank > 20 OR crowded AND categories.p < 3, 'other', 'value ' || value), categories.p, categories.q)]) AS part
   ),
   (SELECT (sumIf(count, then), sumIf(count, now)) FROM hours WHERE series = 'requests') AS requests
 SELECT substring(series, 9) AS feature, arraySum(ps) AS reference_count, arraySum(qs) AS count,

@@ -101,11 +101,14 @@ func TestViewOfOddSamples(t *testing.T) {
 		}
 		requests := key(plumbline.SeriesRequests)
 		r.series[requests] = &seriesRow{count: 1000, rows: 1000}
-		for feature, value := range map[string]func() float64{
-			"normal": func() float64 { return random.NormFloat64() + float64(side) }, "whole": func() float64 { return float64(random.IntN(7) - 3 + side) },
-			"same": func() float64 { return 5 }, "log": func() float64 { return math.Exp(2 * random.NormFloat64()) },
+		for _, numbers := range []struct {
+			feature string
+			value   func() float64
+		}{
+			{"normal", func() float64 { return random.NormFloat64() + float64(side) }}, {"whole", func() float64 { return float64(random.IntN(7) - 3 + side) }},
+			{"same", func() float64 { return 5 }}, {"log", func() float64 { return math.Exp(2 * random.NormFloat64()) }},
 		} {
-			r.fill(key(plumbline.Series("feature:"+feature)), 900, value)
+			r.fill(key(plumbline.Series("feature:"+numbers.feature)), 900, numbers.value)
 		}
 		r.fill(key(plumbline.Series("feature:only"+string(stage))), 500, random.NormFloat64)
 		for i := range 40 {
@@ -116,6 +119,10 @@ func TestViewOfOddSamples(t *testing.T) {
 			r.kinds[categoryKey{k, string(rune('A' + i + side)), 0}] = 1 + random.Uint64N(9)
 			r.kinds[categoryKey{k, "", 2}] = 17
 			r.kinds[categoryKey{k, "", 1}] = 3
+			k.series = "feature:rare"
+			r.kinds[categoryKey{k, string(rune('A' + i + side*7)), 0}] = 1 + uint64(i%5)
+			k.series = "feature:few"
+			r.kinds[categoryKey{k, string(rune('A' + i%20 + side*7)), 0}] = 1 + uint64(i%3)
 		}
 		mixed := key("feature:mixed")
 		if side == 0 {
@@ -131,7 +138,7 @@ func TestViewOfOddSamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all := a.series(q); len(all) != 9 {
+	if all := a.series(q); len(all) != 11 {
 		t.Errorf("series %v", all)
 	}
 	sameAsView(t, db, q, a)
