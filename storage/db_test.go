@@ -143,8 +143,12 @@ func TestMigrateAltersCodecs(t *testing.T) {
 	}
 }
 
-func TestMigrateAltersRetentionAndWindow(t *testing.T) {
+func TestMigrateAltersRetentionAndSettings(t *testing.T) {
 	env := testenv.Start(t, testenv.Setup{})
+	// As of a version that did not declare it yet.
+	if err := env.DB.Conn().Exec(t.Context(), "ALTER TABLE predictions RESET SETTING min_bytes_for_wide_part"); err != nil {
+		t.Fatal(err)
+	}
 	cfg := storage.DefaultConfig()
 	cfg.DSN, cfg.Database = env.DSN, env.DB.Database()
 	cfg.DedupWindow, cfg.Retention.Raw = 5, 30*24*3600e9
@@ -160,7 +164,7 @@ func TestMigrateAltersRetentionAndWindow(t *testing.T) {
 	if err := db.Conn().QueryRow(t.Context(), "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'predictions'").Scan(&ddl); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"toIntervalDay(30)", "non_replicated_deduplication_window = 5"} {
+	for _, want := range []string{"toIntervalDay(30)", "non_replicated_deduplication_window = 5", "min_bytes_for_wide_part = 134217728"} {
 		if !strings.Contains(ddl, want) {
 			t.Errorf("the table lacks %s:\n%s", want, ddl)
 		}

@@ -216,8 +216,8 @@ func checkOrder(t plumbline.Table, sorted string) error {
 	return nil
 }
 
-// reconcileOptions alters indices, projections, retention and deduplication only where
-// they differ: such an ALTER rewrites parts.
+// reconcileOptions alters indices, projections, retention and settings only where they
+// differ: such an ALTER rewrites parts.
 func (db *DB) reconcileOptions(ctx context.Context, t plumbline.Table) error {
 	var ddl, sorted string
 	row := db.conn.QueryRow(ctx, "SELECT create_table_query, sorting_key FROM system.tables WHERE database = {database:String} AND name = {table:String}",
@@ -234,10 +234,12 @@ func (db *DB) reconcileOptions(ctx context.Context, t plumbline.Table) error {
 	if err := db.reconcileProjections(ctx, t, ddl); err != nil {
 		return err
 	}
-	setting := fmt.Sprintf("%s = %d", db.cfg.dedupSetting(), db.cfg.DedupWindow)
-	if !strings.Contains(ddl, setting+",") && !strings.Contains(ddl, setting+" ") && !strings.HasSuffix(ddl, setting) {
+	for _, setting := range db.cfg.settings(t) {
+		if strings.Contains(ddl, setting+",") || strings.Contains(ddl, setting+" ") || strings.HasSuffix(ddl, setting) || strings.HasPrefix(setting, "index_granularity") {
+			continue // the granularity of a table that exists cannot be changed
+		}
 		if err := db.conn.Exec(ctx, fmt.Sprintf("ALTER TABLE %s%s MODIFY SETTING %s", db.qualified(t.Name), db.cfg.onCluster(), setting)); err != nil {
-			return fmt.Errorf("set deduplication window of %s: %w", t.Name, err)
+			return fmt.Errorf("set %s of %s: %w", setting, t.Name, err)
 		}
 	}
 	age := int(db.cfg.Retention.of(t.Level) / day)

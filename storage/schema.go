@@ -132,8 +132,7 @@ func (c Config) createTable(t plumbline.Table) string {
 	if ttl := c.ttl(t); ttl != "" {
 		fmt.Fprintf(&b, "TTL %s\n", ttl)
 	}
-	settings := append([]string{c.dedupSetting() + fmt.Sprintf(" = %d", c.DedupWindow)}, t.Settings...)
-	fmt.Fprintf(&b, "SETTINGS %s\n", strings.Join(settings, ", "))
+	fmt.Fprintf(&b, "SETTINGS %s\n", strings.Join(c.settings(t), ", "))
 	fmt.Fprintf(&b, "COMMENT '%s'", strings.ReplaceAll(t.Doc, "'", "''"))
 	return b.String()
 }
@@ -181,6 +180,11 @@ func (c Config) engine(t plumbline.Table) string {
 		engine += "()"
 	}
 	return engine
+}
+
+// settings are the table's, each as `name = value`.
+func (c Config) settings(t plumbline.Table) []string {
+	return append([]string{c.dedupSetting() + fmt.Sprintf(" = %d", c.DedupWindow)}, t.Settings...)
 }
 
 func (c Config) dedupSetting() string {

@@ -32,7 +32,7 @@ ENGINE = ReplicatedMergeTree()
 PARTITION BY toDate(ts)
 ORDER BY (model, ts, prediction_id)
 TTL toDateTime(`ts`) + toIntervalDay(90)
-SETTINGS replicated_deduplication_window = 10000
+SETTINGS replicated_deduplication_window = 10000, min_bytes_for_wide_part = 134217728
 COMMENT 'Every delivered prediction, one row a delivery.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`predictions` ON CLUSTER `analytics` AS `plumbline`.`predictions_local`

@@ -32,7 +32,7 @@ ENGINE = MergeTree()
 PARTITION BY toDate(ts)
 ORDER BY (model, ts, prediction_id)
 TTL toDateTime(`ts`) + toIntervalDay(90)
-SETTINGS non_replicated_deduplication_window = 10000
+SETTINGS non_replicated_deduplication_window = 10000, min_bytes_for_wide_part = 134217728
 COMMENT 'Every delivered prediction, one row a delivery.';
 
 CREATE TABLE IF NOT EXISTS `plumbline`.`labels`
