@@ -76,6 +76,8 @@ func TestTheFirstContactSaysWhatToDo(t *testing.T) {
 		http.Error(w, "Port 9000 is for clickhouse-client program", http.StatusBadRequest)
 	}))
 	encrypted := httptest.NewTLSServer(http.NotFoundHandler())
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	elsewhere := httptest.NewServer(http.NotFoundHandler())
 	down := httptest.NewServer(http.NotFoundHandler())
 	down.Close()
 	login, grants, other := refuses(codeNotAuthenticated), refuses(codeAccessDenied), refuses(999)
@@ -83,14 +85,17 @@ func TestTheFirstContactSaysWhatToDo(t *testing.T) {
 		server     *httptest.Server
 		tls        bool
 		said, want string
+		away       bool
 	}{
-		{login, false, "code: 516", "check user and password in clickhouse.dsn"},
-		{grants, false, "code: 497", `grant user "plumb" what the message names`},
-		{other, false, "code: 999", "see the server's log"},
-		{native, false, "Port 9000", "that port is not its HTTP interface"},
-		{native, true, "HTTP response to HTTPS client", "it answers without TLS: write http://"},
-		{encrypted, true, "certificate", "this machine trusts the authority"},
-		{down, false, "connection refused", "check that the server is up"},
+		{login, false, "code: 516", "check user and password in clickhouse.dsn", false},
+		{grants, false, "code: 497", `grant user "plumb" what the message names`, false},
+		{other, false, "code: 999", "see the server's log", false},
+		{native, false, "Port 9000", "that port is not its HTTP interface", false},
+		{native, true, "HTTP response to HTTPS client", "it answers without TLS: write http://", false},
+		{encrypted, true, "certificate", "this machine trusts the authority", false},
+		{elsewhere, false, "HTTP 404", "the address in clickhouse.dsn is that of its HTTP interface", false},
+		{gateway, false, "HTTP 502", "check that the server is up", true},
+		{down, false, "connection refused", "check that the server is up", true},
 	} {
 		address := tt.server.Listener.Addr().(*net.TCPAddr).String()
 		cfg := DefaultConfig()
@@ -103,8 +108,11 @@ func TestTheFirstContactSaysWhatToDo(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), begin) || !strings.Contains(err.Error(), tt.said) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "geheim") {
 			t.Errorf("got %v, want %s%s; %s", err, begin, tt.said, tt.want)
 		}
+		if Away(err) != tt.away {
+			t.Errorf("away is %v of %v", !tt.away, err)
+		}
 	}
-	for _, s := range []*httptest.Server{login, grants, other, native, encrypted} {
+	for _, s := range []*httptest.Server{login, grants, other, native, encrypted, gateway, elsewhere} {
 		s.Close()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -23,6 +24,8 @@ type Error struct {
 	// Check is where to look for the cause.
 	Check string
 	Err   error
+
+	away bool
 }
 
 func (e *Error) Error() string {
@@ -31,6 +34,14 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Away reports whether an error says that no ClickHouse answered at the first contact,
+// as one that starts, or what stands before it: that may pass by itself. What it
+// refused does not, nor does an address that is wrong.
+func Away(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.away
+}
 
 // The codes with which ClickHouse refuses a user.
 const (
@@ -52,7 +63,7 @@ func refused(asked, field string, o *clickhouse.Options, err error) *Error {
 		e.Check = checkOfCode(field, e.User, said.Code)
 		return e
 	}
-	e.Check = checkOfNetwork(field, err)
+	e.Check, e.away = checkOfNetwork(field, err)
 	return e
 }
 
@@ -66,26 +77,31 @@ func checkOfCode(field, user string, code int32) string {
 	return "see the server's log"
 }
 
-func checkOfNetwork(field string, err error) string {
+// checkOfNetwork also says whether waiting may help.
+func checkOfNetwork(field string, err error) (check string, away bool) {
 	var record tls.RecordHeaderError
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var unknown *net.DNSError
 	var network net.Error
+	var answer *clickhouse.HTTPError
 	switch text := err.Error(); {
 	case errors.As(err, &record), strings.Contains(text, "server gave HTTP response to HTTPS client"):
-		return "it answers without TLS: write http:// and the port of its HTTP interface, usually 8123, in " + field
+		return "it answers without TLS: write http:// and the port of its HTTP interface, usually 8123, in " + field, false
 	case errors.As(err, &authority), errors.As(err, &name), errors.As(err, &invalid):
-		return "check the server's certificate, that this machine trusts the authority that signed it (/etc/ssl/certs), its clock, and the host in " + field
+		return "check the server's certificate, that this machine trusts the authority that signed it (/etc/ssl/certs), its clock, and the host in " + field, false
 	case errors.As(err, &unknown):
-		return "check the host in " + field
+		return "check the host in " + field, unknown.IsTemporary || unknown.IsTimeout
 	case strings.Contains(text, "clickhouse-client program"), strings.Contains(text, "malformed HTTP"):
-		return "that port is not its HTTP interface: name it, usually 8123, or 8443 with https and ?secure=true, in " + field
+		return "that port is not its HTTP interface: name it, usually 8123, or 8443 with https and ?secure=true, in " + field, false
+	case errors.As(err, &answer):
+		gateway := answer.StatusCode == http.StatusBadGateway || answer.StatusCode == http.StatusServiceUnavailable || answer.StatusCode == http.StatusGatewayTimeout
+		return "check that the server is up, and that the address in " + field + " is that of its HTTP interface (usually port 8123)", gateway
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return "nothing answered in time: check that the server is up, that no firewall is between, and the address in " + field
+		return "nothing answered in time: check that the server is up, that no firewall is between, and the address in " + field, true
 	}
-	return "check that the server is up, that it listens there for HTTP (usually port 8123), and the address in " + field
+	return "check that the server is up, that it listens there for HTTP (usually port 8123), and the address in " + field, true
 }
 
 // cause is what is said of an error: a driver's wrapping names an URL and what it was

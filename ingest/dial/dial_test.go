@@ -137,10 +137,21 @@ func TestMistakesSayWhatToCheck(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), k.Address) || strings.Contains(err.Error(), securekafka.Password) || strings.Contains(err.Error(), "guessed") {
 				t.Errorf("%v, want one that names %s and %q", err, k.Address, test.want)
 			}
-			if dial.Refused(err) != test.refused {
-				t.Errorf("refused is %v", !test.refused)
+			if dial.Refused(err) != test.refused || dial.Away(err) == test.refused {
+				t.Errorf("refused is %v, away is %v", dial.Refused(err), dial.Away(err))
 			}
 		})
+	}
+}
+
+// A name that no server knows is a mistake, and no broker that starts.
+func TestAnUnknownHostIsNotAway(t *testing.T) {
+	err := &dial.Error{Broker: "kafak:9092", Err: &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "kafak", IsNotFound: true}}}
+	if dial.Away(err) || dial.Refused(err) {
+		t.Errorf("away is %v, refused is %v", dial.Away(err), dial.Refused(err))
+	}
+	if busy := (&dial.Error{Err: &net.DNSError{Err: "server misbehaving", IsTemporary: true}}); !dial.Away(busy) {
+		t.Errorf("a name server that fails is no mistake of ours: %v", busy)
 	}
 }
 

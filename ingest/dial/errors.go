@@ -42,6 +42,15 @@ func Refused(err error) bool {
 	return errors.As(err, &e) && e.Refused
 }
 
+// Away reports whether an error is a connection that did not come about for a cause
+// that may pass by itself, as with a broker that starts. A host that no name server
+// knows is taken for a mistake.
+func Away(err error) bool {
+	var e *Error
+	var unknown *net.DNSError
+	return errors.As(err, &e) && !e.Refused && !(errors.As(e.Err, &unknown) && unknown.IsNotFound)
+}
+
 // lost reports whether a connection ended or took too long: the broker may be
 // starting, and may be another tomorrow.
 func lost(err error) bool {

@@ -47,7 +47,8 @@ type App struct {
 	// What Run has built; valid once ready is closed.
 	ready      chan struct{}
 	isReady    atomic.Bool
-	failed     chan struct{} // closed when Run has returned
+	away       atomic.Pointer[error] // of a server that is awaited
+	failed     chan struct{}         // closed when Run has returned
 	db         *storage.DB
 	reads      *storage.DB // as the user that may only read; nil without one
 	prometheus *promapi.API
@@ -87,8 +88,9 @@ func New(cfg Config, log *slog.Logger, channels ...alerting.Channel) (*App, erro
 //
 // What answers comes before what asks: alerting is there before a rule can
 // fire, and events flow only when everything behind them stands. ClickHouse is
-// awaited only when /-/ready and the alerts can say why it does not come. The
-// function is one straight line on purpose; each part stops by the stack.
+// awaited only when /-/ready and the alerts can say why it does not come, and Kafka
+// when rules are evaluated. The function is one straight line on purpose; each part
+// stops by the stack.
 func (a *App) Run(ctx context.Context) (err error) {
 	defer close(a.failed)
 	unlock, err := lockDirs(a.cfg.ownDirs())
@@ -158,11 +160,6 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if err := a.awaitClickHouse(ctx, parts); err != nil {
 		return err
 	}
-	ingester, err := a.newIngest(ctx)
-	if err != nil {
-		return err
-	}
-
 	if err := a.startDeployNews(parts); err != nil {
 		return err
 	}
@@ -175,6 +172,10 @@ func (a *App) Run(ctx context.Context) (err error) {
 	}
 	parts.start("analyze", runner.Run)
 	parts.start("join", joiner.Run)
+	ingester, err := a.newIngest(ctx, parts)
+	if err != nil {
+		return err
+	}
 	parts.start("ingest", ingester.Run)
 	a.isReady.Store(true)
 	close(a.ready)
@@ -271,12 +272,37 @@ func (a *App) awaitClickHouse(ctx context.Context, parts *stack) error {
 			return err
 		}
 	}
-	if err := a.db.Migrate(ctx); err != nil {
+	if err := a.whileAway(ctx, parts, "ClickHouse", storage.Away, a.db.Migrate); err != nil {
 		return err
 	}
 	close(a.stored)
 	return nil
 }
+
+// whileAway does what needs a server that may be away, until it is there. A service
+// that ended instead would tell nobody of the incidents that are open, and take no
+// acknowledgement. The watchdog pages for what stands still meanwhile.
+func (a *App) whileAway(ctx context.Context, parts *stack, server string, away func(error) bool, do func(context.Context) error) error {
+	defer a.away.Store(nil)
+	for {
+		err := do(ctx)
+		if err == nil || !away(err) || ctx.Err() != nil {
+			return err
+		}
+		a.away.Store(&err)
+		a.log.Error(server+" is away, and is asked again", "error", err, "in", awayRetry)
+		select {
+		case <-time.After(awayRetry):
+		case err := <-parts.died:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// awayRetry is how often a server that is away at the start is asked.
+const awayRetry = 2 * time.Second
 
 func (a *App) newAnalyze() (*analyze.Runner, error) {
 	declared, err := rules.Objectives(a.slos)
@@ -360,10 +386,12 @@ func (a *App) channels() ([]alerting.Channel, error) {
 	return append([]alerting.Channel{toSlack, toPagerDuty, toWebhook, toMail}, a.extra...), nil
 }
 
-func (a *App) newIngest(ctx context.Context) (*ingest.Ingester, error) {
+// newIngest returns when Kafka answers and has the topics.
+func (a *App) newIngest(ctx context.Context, parts *stack) (*ingest.Ingester, error) {
 	cfg := a.cfg.Ingest
 	cfg.Brokers, cfg.Dialer = a.brokers, a.dialer
-	if err := ingest.PrepareTopics(ctx, cfg, a.log); err != nil {
+	prepare := func(ctx context.Context) error { return ingest.PrepareTopics(ctx, cfg, a.log) }
+	if err := a.whileAway(ctx, parts, "Kafka", dial.Away, prepare); err != nil {
 		return nil, err
 	}
 	deps := ingest.Dependencies{DB: a.db, Noticer: a.troubles, Registry: a.registry, Logger: a.log}
@@ -430,6 +458,9 @@ func (a *App) unready() error {
 			return fmt.Errorf("not ready: the embedded ClickHouse is %s: %w", a.engine.State(), err)
 		}
 		return fmt.Errorf("not ready: the embedded ClickHouse is %s", a.engine.State())
+	}
+	if err := a.away.Load(); err != nil {
+		return fmt.Errorf("not ready: %w", *err)
 	}
 	if !a.isReady.Load() {
 		return errors.New("not ready: starting")

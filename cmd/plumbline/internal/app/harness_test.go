@@ -126,6 +126,19 @@ type service struct {
 // ready. It stops with the test, or by stop.
 func (w *world) serve(t *testing.T, change ...func(*app.Config)) *service {
 	t.Helper()
+	s := w.begin(t, change...)
+	wait, end := withPatience(t)
+	defer end()
+	if err := s.WaitReady(wait); err != nil {
+		s.stop()
+		t.Fatal(err)
+	}
+	return s
+}
+
+// begin is serve, and does not wait.
+func (w *world) begin(t *testing.T, change ...func(*app.Config)) *service {
+	t.Helper()
 	cfg, err := app.Load(filepath.Join(w.dir, "plumbline.yml"))
 	if err != nil {
 		t.Fatal(err)
@@ -155,12 +168,6 @@ func (w *world) serve(t *testing.T, change ...func(*app.Config)) *service {
 		}
 	}
 	t.Cleanup(s.stop)
-	wait, end := context.WithTimeout(ctx, patience)
-	defer end()
-	if err := built.WaitReady(wait); err != nil {
-		s.stop()
-		t.Fatal(err)
-	}
 	return s
 }
 
@@ -227,20 +234,26 @@ const stored = "SELECT sum(rows) + sum(dead) FROM batches FINAL WHERE table IN (
 // get returns the status and the body of one page.
 func (s *service) get(t *testing.T, path string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+path, nil)
+	status, body, err := ask(t.Context(), s.URL()+path)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return status, body
+}
+
+// ask is get of a service that may not answer yet.
+func ask(ctx context.Context, address string) (status int, body string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return 0, "", err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		return 0, "", err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
+	all, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(all), err
 }
 
 // metric returns the value of one series of /metrics, spelled as there, and
