@@ -14,7 +14,6 @@ import (
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/rules/promapi"
 	"github.com/plumbline-slo/plumbline/testenv"
-	"github.com/plumbline-slo/plumbline/testenv/address"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
 )
 
@@ -27,25 +26,14 @@ func TestAClickHouseThatIsAwayIsAwaited(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var front [2]*address.Reserved // ClickHouse's, and the service's own
-	for i := range front {
-		if front[i], err = address.Reserve(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	front, web := reserve(t), reserve(t)
 	s := w.begin(t, func(c *app.Config) {
 		there := *real
-		there.Host = front[0].Addr
+		there.Host = front
 		c.ClickHouse.DSN, c.ClickHouse.Database = there.String(), env.DB.Database()
-		c.Web.Listen = front[1].Addr
+		c.Web.Listen = web
 	})
-	says := func(words string) func(context.Context) bool {
-		return func(ctx context.Context) bool {
-			status, body, err := ask(ctx, "http://"+front[1].Addr+"/-/ready")
-			return err == nil && status == http.StatusServiceUnavailable && strings.Contains(body, words)
-		}
-	}
-	eventually(t, "/-/ready says that nothing listens", says("connection refused"))
+	eventually(t, "/-/ready says that nothing listens", answers(web+"/-/ready", http.StatusServiceUnavailable, "connection refused"))
 
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: real.Scheme, Host: real.Host})
 	var there atomic.Bool
@@ -56,13 +44,13 @@ func TestAClickHouseThatIsAwayIsAwaited(t *testing.T) {
 		}
 		proxy.ServeHTTP(w, r)
 	})}
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", front[0].Addr)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", front)
 	if err != nil {
 		t.Fatal(err)
 	}
 	go func() { _ = server.Serve(listener) }() // it ends with the test
 	t.Cleanup(func() { s.stop(); _ = server.Close() })
-	eventually(t, "/-/ready says what the gateway says", says("HTTP 503"))
+	eventually(t, "/-/ready says what the gateway says", answers(web+"/-/ready", http.StatusServiceUnavailable, "HTTP 503"))
 
 	there.Store(true)
 	wait, end := withPatience(t)
@@ -79,27 +67,15 @@ func TestAClickHouseThatIsAwayIsAwaited(t *testing.T) {
 // alerts of what is stored go on.
 func TestAKafkaThatIsAwayIsAwaited(t *testing.T) {
 	w := newWorld(t)
-	var front [2]*address.Reserved // Kafka's, and the service's own
-	for i := range front {
-		var err error
-		if front[i], err = address.Reserve(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	front, web := reserve(t), reserve(t)
 	s := w.begin(t, func(c *app.Config) {
-		c.Kafka.Brokers, c.Web.Listen = []string{front[0].Addr}, front[1].Addr
+		c.Kafka.Brokers, c.Web.Listen = []string{front}, web
 	})
-	at := func(path, words string, status int) func(context.Context) bool {
-		return func(ctx context.Context) bool {
-			got, body, err := ask(ctx, "http://"+front[1].Addr+path)
-			return err == nil && got == status && strings.Contains(body, words)
-		}
-	}
-	eventually(t, "/-/ready says that nothing listens", at("/-/ready", "connect to Kafka at "+front[0].Addr, http.StatusServiceUnavailable))
-	eventually(t, "rules are evaluated", at(promapi.Path+"/api/v1/rules", `"lastEvaluation":"20`, http.StatusOK))
+	eventually(t, "/-/ready says that nothing listens", answers(web+"/-/ready", http.StatusServiceUnavailable, "connect to Kafka at "+front))
+	eventually(t, "rules are evaluated", answers(web+promapi.Path+"/api/v1/rules", http.StatusOK, `"lastEvaluation":"20`))
 
 	cfg := broker.DefaultConfig()
-	cfg.Listen, cfg.DataDir = front[0].Addr, t.TempDir()
+	cfg.Listen, cfg.DataDir = front, t.TempDir()
 	b, err := broker.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -115,4 +91,12 @@ func TestAKafkaThatIsAwayIsAwaited(t *testing.T) {
 	}
 	s.send(t, deployment("d1", "v1", time.Now()))
 	s.until(t, "SELECT count() FROM deployments", 1)
+}
+
+// answers reports whether an address answers with a status and these words.
+func answers(address string, status int, words string) func(context.Context) bool {
+	return func(ctx context.Context) bool {
+		got, body, err := ask(ctx, "http://"+address)
+		return err == nil && got == status && strings.Contains(body, words)
+	}
 }

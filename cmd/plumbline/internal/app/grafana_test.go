@@ -9,7 +9,6 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
-	"github.com/plumbline-slo/plumbline/testenv/address"
 )
 
 // As docs/dashboards.md says: the address of the configuration, the reading user, the
@@ -18,20 +17,16 @@ func TestGrafanaReachesTheEmbeddedClickHouse(t *testing.T) {
 	if os.Getenv("PLUMBLINE_TEST_CLICKHOUSE") != "" {
 		t.Skip("a ClickHouse of one's own has an address of its own")
 	}
-	reserved, err := address.Reserve()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = reserved.Release() }) // the test is over
+	listen := reserve(t)
 	w := newWorld(t)
 	var data string
-	w.serve(t, func(c *app.Config) { c.Engine.Listen, data = reserved.Addr, c.DataDir })
+	w.serve(t, func(c *app.Config) { c.Engine.Listen, data = listen, c.DataDir })
 	password, err := os.ReadFile(filepath.Join(data, "clickhouse", "password.readonly"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	conn, err := clickhouse.Open(&clickhouse.Options{
-		Addr: []string{reserved.Addr}, Protocol: clickhouse.HTTP, Settings: clickhouse.Settings{"max_execution_time": 60},
+		Addr: []string{listen}, Protocol: clickhouse.HTTP, Settings: clickhouse.Settings{"max_execution_time": 60},
 		Auth: clickhouse.Auth{Database: "plumbline", Username: "analyst", Password: strings.TrimSpace(string(password))},
 	})
 	if err != nil {

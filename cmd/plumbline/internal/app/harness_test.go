@@ -17,6 +17,7 @@ import (
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/storage/engine"
 	"github.com/plumbline-slo/plumbline/testenv"
+	"github.com/plumbline-slo/plumbline/testenv/address"
 	"github.com/plumbline-slo/plumbline/testenv/fakepagerduty"
 	"github.com/plumbline-slo/plumbline/testenv/fakeslack"
 	"github.com/plumbline-slo/plumbline/testenv/traffic"
@@ -254,6 +255,17 @@ func ask(ctx context.Context, address string) (status int, body string, err erro
 	defer resp.Body.Close()
 	all, err := io.ReadAll(resp.Body)
 	return resp.StatusCode, string(all), err
+}
+
+// reserve returns an address for what listens later in the test.
+func reserve(t *testing.T) string {
+	t.Helper()
+	reserved, err := address.Reserve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = reserved.Release() }) // the test is over
+	return reserved.Addr
 }
 
 // metric returns the value of one series of /metrics, spelled as there, and

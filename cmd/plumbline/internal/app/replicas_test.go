@@ -20,7 +20,6 @@ import (
 	plumbline "github.com/plumbline-slo/plumbline"
 	"github.com/plumbline-slo/plumbline/cmd/plumbline/internal/app"
 	"github.com/plumbline-slo/plumbline/testenv"
-	"github.com/plumbline-slo/plumbline/testenv/address"
 	"github.com/plumbline-slo/plumbline/testenv/broker"
 	"github.com/plumbline-slo/plumbline/testenv/kafkatest"
 )
@@ -122,17 +121,8 @@ func (r *replica) kill() {
 // says reports whether a page of the replica is there and has a line that begins
 // with the words and does not end with " 0".
 func (r *replica) says(ctx context.Context, path, words string) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.web+path, nil)
-	if err != nil {
-		return false
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = resp.Body.Close() }() // it has been read
-	body, err := io.ReadAll(resp.Body)
-	return err == nil && resp.StatusCode == http.StatusOK && slices.ContainsFunc(strings.Split(string(body), "\n"), func(line string) bool {
+	status, body, err := ask(ctx, r.web+path)
+	return err == nil && status == http.StatusOK && slices.ContainsFunc(strings.Split(body, "\n"), func(line string) bool {
 		return strings.HasPrefix(line, words) && !strings.HasSuffix(line, " 0")
 	})
 }
@@ -163,12 +153,7 @@ func twoReplicas(t *testing.T, w *world, env *testenv.Env) []*replica {
 	b := kafkatest.Embedded(t, func(c *broker.Config) { c.MinSession = time.Second })
 	var free [4]string // web and gossip of the two
 	for i := range free {
-		reserved, err := address.Reserve()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = reserved.Release() }) // the test is over
-		free[i] = reserved.Addr
+		free[i] = reserve(t)
 	}
 	for i := range free[2:] {
 		// Who reserves a port holds its UDP, on this address; gossip needs that too.
